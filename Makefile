@@ -1,0 +1,47 @@
+# Everything a newcomer runs. Python 3.11+, git and make are all it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo dev test lint format bench clean
+
+help:  ## say what can be made
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 10
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[local,dev]'
+	@touch $@
+
+install: $(INSTALLED)  ## make the virtual environment
+
+demo: $(INSTALLED)  ## local stack up, the shipped catalog enriched, the result and its cost printed
+	$(BIN)/manga-enrichment demo
+
+dev: $(INSTALLED)  ## local stack and the Dagster UI on http://127.0.0.1:3000
+	$(BIN)/manga-enrichment dev
+
+test: $(INSTALLED)  ## all tests
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)  ## formatting, lint, types, layers, templates, definitions
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/cfn-lint infra/*.yaml
+	$(BIN)/manga-enrichment check-definitions
+
+format: $(INSTALLED)  ## let ruff mend what it can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(INSTALLED)  ## benchmarks: a table and one JSON line each
+	$(BIN)/python -m benchmarks
+
+clean:  ## remove the environment, local data and caches
+	rm -rf $(VENV) .local .dagster .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
