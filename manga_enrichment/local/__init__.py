@@ -1,0 +1,1 @@
+"""The local stack: emulator, offline model server, sample catalog, demo. Nothing else imports it."""

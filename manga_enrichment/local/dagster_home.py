@@ -1,0 +1,30 @@
+"""Where the local stack's Dagster instance keeps its state, made from the repository's dagster.yaml."""
+
+import os
+from pathlib import Path
+
+import dagster as dg
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+class NotACheckoutError(RuntimeError):
+    """dagster.yaml is not beside the package: it was installed from a wheel."""
+
+
+def prepare_dagster_home(state_dir: Path) -> Path:
+    """A DAGSTER_HOME whose configuration keeps everything under `state_dir`.
+
+    The storage is opened once here: two processes that open a fresh SQLite home at the same time break its migration.
+    """
+    template = REPOSITORY / "dagster.yaml"
+    if not template.is_file():
+        raise NotACheckoutError(f"{template} does not exist: run this from a checkout of the repository")
+    home = (state_dir / "dagster").resolve()
+    home.mkdir(parents=True, exist_ok=True)
+    text = template.read_text(encoding="utf-8").replace(".local/dagster", str(home))
+    (home / "dagster.yaml").write_text(text, encoding="utf-8")
+    os.environ["DAGSTER_HOME"] = str(home)
+    with dg.DagsterInstance.get() as instance:
+        instance.get_runs_count()
+    return home

@@ -1,0 +1,44 @@
+"""`python -m manga_enrichment.local.model_server`: the server as a process of its own."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from manga_enrichment.domain.models import load_models
+from manga_enrichment.domain.outcomes import ConfigurationError
+from manga_enrichment.local.model_server.app import create_app
+from manga_enrichment.local.model_server.serving import ModelServer
+from manga_enrichment.local.model_server.state import ServerState
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT. Prints `ready URL` once it listens; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        state = ServerState(load_models(), record_path=options.record_file)
+    except ConfigurationError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    ModelServer(create_app(state), options.host, options.port, _say_ready).run()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m manga_enrichment.local.model_server",
+        description="Offline stand-in for bedrock-runtime. Not a language model.",
+    )
+    parser.add_argument("--port", type=int, required=True, help="0 picks a free one")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--record-file", type=Path, help="keep the counters in this file across restarts")
+    return parser
+
+
+def _say_ready(url: str) -> None:
+    sys.stdout.write(f"ready {url}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""The ASGI application: routes, unknown paths, and saving the record while it runs.
+
+Belongs here: assembly. Stays out: what the endpoints do (`calls.py`, `control.py`) and sockets (`serving.py`).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from manga_enrichment.local.model_server import calls, control
+from manga_enrichment.local.model_server.record_file import RecordFile
+from manga_enrichment.local.model_server.state import ServerState
+
+SAVE_INTERVAL_SECONDS = 1.0
+
+
+def create_app(state: ServerState) -> Starlette:
+    """The server around `state`. A record file is saved once a second while it changes, and at shutdown."""
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        if state.record is None:
+            yield
+            return
+        saver = asyncio.create_task(_save_regularly(state.record))
+        try:
+            yield
+        finally:
+            saver.cancel()
+            with suppress(asyncio.CancelledError):
+                await saver
+            state.record.save()
+
+    app = Starlette(routes=_routes(), exception_handlers={404: _unknown_operation}, lifespan=lifespan)
+    app.state.server = state
+    return app
+
+
+def _routes() -> list[Route]:
+    # The path convertor, because the ARN of an inference profile has a slash once it is decoded.
+    model = "/model/{model_id:path}"
+    return [
+        Route(f"{model}/converse", calls.converse_endpoint, methods=["POST"]),
+        Route(f"{model}/invoke", calls.invoke_endpoint, methods=["POST"]),
+        Route(f"{model}/count-tokens", calls.count_tokens_endpoint, methods=["POST"]),
+        Route("/_control/health", control.health, methods=["GET"]),
+        Route("/_control/faults", control.get_faults, methods=["GET"]),
+        Route("/_control/faults", control.put_faults, methods=["PUT"]),
+        Route("/_control/counters", control.counters, methods=["GET"]),
+        Route("/_control/reset", control.reset, methods=["POST"]),
+    ]
+
+
+async def _save_regularly(record: RecordFile) -> None:
+    while True:
+        await asyncio.sleep(SAVE_INTERVAL_SECONDS)
+        record.save()
+
+
+async def _unknown_operation(request: Request, _error: Exception) -> Response:
+    response = calls.json_response({"message": f"The offline server has no operation at {request.url.path}"})
+    response.status_code = 404
+    response.headers["x-amzn-ErrorType"] = "UnknownOperationException"
+    return response

@@ -1,0 +1,95 @@
+"""The title that a prompt is about: its blocks read back into fields.
+
+Belongs here: finding and splitting <title>, <candidates>, <additional_context>. Stays out: judging the text.
+"""
+
+import dataclasses
+import re
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+
+from manga_enrichment.domain.catalog import MangaRecord
+from manga_enrichment.local.model_server.model_request import Turn
+
+_TITLE = re.compile(r"<title>\n(.*?)\n?</title>", re.DOTALL)
+_CANDIDATES = re.compile(r"<candidates>\n(.*?)\n?</candidates>", re.DOTALL)
+_CONTEXT = re.compile(r"<additional_context>\n(.*?)\n?</additional_context>", re.DOTALL)
+_FIELD = re.compile(rf"^({'|'.join(field.name for field in dataclasses.fields(MangaRecord))}):(?: |$)", re.MULTILINE)
+_JAPANESE = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f]")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Candidate:
+    manga_id: str
+    title: str
+    hint: str
+
+
+@dataclasses.dataclass(frozen=True)
+class TitlePrompt:
+    """What the prompt says about one title. fields holds its text by field name, lists as "a; b"."""
+
+    fields: Mapping[str, str]
+    candidates: tuple[Candidate, ...] = ()
+    context: str = ""
+
+    def text(self, *names: str) -> str:
+        """The named fields that are there, one per line."""
+        return "\n".join(self.fields[name] for name in names if name in self.fields)
+
+    @cached_property
+    def titles(self) -> str:
+        return self.text("title", "title_en", "title_ja", "synonyms")
+
+    @cached_property
+    def labels(self) -> str:
+        """What the publisher calls it."""
+        return self.text("publisher_genres", "themes")
+
+    @property
+    def synopsis(self) -> str:
+        return self.fields.get("synopsis", "")
+
+
+def japanese_share(text: str) -> float:
+    """Share of kana and kanji among the characters that are not white space, 0.0 for an empty text."""
+    if text.isascii():
+        return 0.0
+    dense = "".join(text.split())
+    return len(_JAPANESE.findall(dense)) / len(dense) if dense else 0.0
+
+
+def has_title(text: str) -> bool:
+    return _TITLE.search(text) is not None
+
+
+def read_title(turns: Iterable[Turn]) -> TitlePrompt:
+    """The title of the last user message that has one; without any, that message's text as a synopsis."""
+    texts = [turn.text for turn in turns if turn.role == "user"]
+    for text in reversed(texts):
+        if block := _TITLE.search(text):
+            return TitlePrompt(_fields(block[1]), tuple(_candidates(text)), _content(_CONTEXT, text))
+    return TitlePrompt({"synopsis": texts[-1] if texts else ""})
+
+
+def _fields(block: str) -> dict[str, str]:
+    """Lines "name: text"; a line that starts with no known name continues the field before it."""
+    starts = list(_FIELD.finditer(block))
+    ends = [start.start() for start in starts[1:]] + [len(block)]
+    fields: dict[str, str] = {}
+    for start, end in zip(starts, ends, strict=True):
+        fields.setdefault(start[1], block[start.end() : end].strip())
+    return {name: text for name, text in fields.items() if text}
+
+
+def _candidates(text: str) -> Iterable[Candidate]:
+    for line in _content(_CANDIDATES, text).splitlines():
+        manga_id, _, rest = line.partition("|")
+        title, _, hint = rest.partition("|")
+        if manga_id.strip():
+            yield Candidate(manga_id.strip(), title.strip(), hint.strip())
+
+
+def _content(pattern: re.Pattern[str], text: str) -> str:
+    found = pattern.search(text)
+    return found[1] if found else ""

@@ -1,0 +1,182 @@
+"""The local stack starts, keeps its data, refuses a second owner and leaves no process behind. Real processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import boto3
+import pytest
+
+from manga_enrichment.local.processes import ChildEndedError, answers, process_exists
+from manga_enrichment.local.stack import LocalStack, LocalStackConfig, StackRunningError, connect
+
+ROOT = Path(__file__).resolve().parents[2]
+LEDGER = "manga-fm-results"
+
+
+def eventually(condition: Callable[[], bool]) -> bool:
+    """Whether the condition came true; the limit only keeps a broken test from hanging."""
+    for _ in range(600):
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def write_something(stack: LocalStack) -> None:
+    s3, dynamodb = stack.client("s3"), stack.client("dynamodb")
+    for body in (b"first", b"second"):
+        s3.put_object(Bucket=stack.endpoints.bucket, Key="enrichment/t/part.parquet", Body=body)
+    dynamodb.put_item(TableName=LEDGER, Item={"fingerprint": {"S": "f1"}, "answer": {"S": "忍者"}})
+
+
+def assert_something_is_there(stack: LocalStack) -> None:
+    s3, dynamodb = stack.client("s3"), stack.client("dynamodb")
+    versions = s3.list_object_versions(Bucket=stack.endpoints.bucket)["Versions"]
+    assert len(versions) == 2
+    current = s3.get_object(Bucket=stack.endpoints.bucket, Key="enrichment/t/part.parquet")
+    assert current["Body"].read() == b"second"
+    item = dynamodb.get_item(TableName=LEDGER, Key={"fingerprint": {"S": "f1"}})["Item"]
+    assert item["answer"]["S"] == "忍者"
+
+
+def test_plain_boto3_reaches_the_stack_through_the_environment_alone(
+    local_stack: LocalStack, aws_environment: dict[str, str]
+) -> None:
+    boto3.client("s3").head_bucket(Bucket=aws_environment["MANGA_BUCKET"])
+    assert boto3.client("sts").get_caller_identity()["Account"] == "123456789012"
+    assert boto3.client("bedrock-runtime").meta.endpoint_url == local_stack.endpoints.model_url
+
+
+def test_a_users_profile_and_proxy_do_not_reach_the_stack(
+    local_stack: LocalStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "production-that-does-not-exist")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "")
+    assert local_stack.client("s3").list_buckets()["Buckets"]
+
+
+def test_a_running_stack_can_be_joined_and_a_second_one_on_its_folder_is_refused(
+    local_stack: LocalStack,
+) -> None:
+    state_dir = local_stack.config.state_dir
+    assert connect(state_dir) == local_stack.endpoints
+    second = LocalStack(LocalStackConfig(state_dir))
+    with pytest.raises(StackRunningError, match=f"already running on .*process {os.getpid()}"):
+        second.start()
+    second.stop()
+    assert connect(state_dir) == local_stack.endpoints, "the refused one leaves the running one alone"
+
+
+def test_a_folder_without_a_stack_or_with_a_stale_record_has_nothing_to_join(tmp_path: Path) -> None:
+    assert connect(tmp_path) is None
+    record = {"pid": os.getpid(), "emulator_port": 9, "model_port": 9, "bucket": "b"}
+    for text in ("nonsense", "[]", json.dumps(record), json.dumps({**record, "pid": 2**22 + 1})):
+        (tmp_path / "stack.json").write_text(text, "utf-8")
+        assert connect(tmp_path) is None
+
+
+def test_data_survives_a_restart_and_every_process_is_gone_in_between(tmp_path: Path) -> None:
+    with LocalStack(LocalStackConfig(tmp_path)) as stack:
+        write_something(stack)
+        pids, health = stack.pids, stack.endpoints.model_url + "/_control/health"
+        assert answers(health)
+    assert not any(process_exists(pid) for pid in pids)
+    assert not answers(health)
+    assert connect(tmp_path) is None
+    with LocalStack(LocalStackConfig(tmp_path)) as stack:
+        assert_something_is_there(stack)
+
+
+def test_a_stack_that_keeps_nothing_starts_empty_again(tmp_path: Path) -> None:
+    for _ in range(2):
+        with LocalStack(LocalStackConfig(tmp_path, persist=False)) as stack:
+            assert "Contents" not in stack.client("s3").list_objects_v2(Bucket=stack.endpoints.bucket)
+            write_something(stack)
+
+
+@pytest.mark.crash
+def test_data_survives_a_kill_of_the_owner_and_no_process_does(tmp_path: Path) -> None:
+    source = f"""
+import time
+from pathlib import Path
+from manga_enrichment.local.stack import LocalStack, LocalStackConfig
+from test_stack import write_something
+with LocalStack(LocalStackConfig(Path({str(tmp_path)!r}))) as stack:
+    write_something(stack)
+    print(*stack.pids, flush=True)
+    time.sleep(600)
+"""
+    path = os.pathsep.join([str(ROOT), str(Path(__file__).parent)])
+    owner = subprocess.Popen(
+        [sys.executable, "-c", source], env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.PIPE, text=True
+    )
+    with owner:
+        assert owner.stdout is not None
+        pids = [int(pid) for pid in owner.stdout.readline().split()]
+        owner.send_signal(signal.SIGKILL)
+    assert len(pids) == 2
+    # At once: the start waits until the orphaned emulator has saved its state.
+    with LocalStack(LocalStackConfig(tmp_path)) as stack:
+        assert_something_is_there(stack)
+        assert eventually(lambda: not any(process_exists(pid) for pid in pids))
+
+
+@pytest.mark.crash
+def test_an_emulator_killed_before_it_saved_anything_does_not_block_the_next_start(tmp_path: Path) -> None:
+    with LocalStack(LocalStackConfig(tmp_path)) as stack:
+        write_something(stack)
+        emulator, _model = stack.pids
+        os.kill(emulator, signal.SIGKILL)
+        with pytest.raises(ChildEndedError, match="The AWS emulator ended by itself"):
+            stack.wait()
+    with LocalStack(LocalStackConfig(tmp_path)) as stack:
+        assert "Contents" not in stack.client("s3").list_objects_v2(Bucket=stack.endpoints.bucket)
+    assert list(tmp_path.glob("emulator.unsaved-*"))
+
+
+@pytest.mark.parametrize("how_to_stop", [signal.SIGINT, signal.SIGTERM])
+def test_the_foreground_command_prints_the_environment_and_stops_cleanly(
+    tmp_path: Path, how_to_stop: signal.Signals
+) -> None:
+    command = [sys.executable, "-m", "manga_enrichment.local.stack", "--state-dir", str(tmp_path)]
+    lines = []
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as served:
+        assert served.stdout is not None
+        assert served.stderr is not None
+        for line in served.stdout:
+            lines.append(line.strip())
+            if line.startswith("export MANGA_BUCKET="):
+                break
+        endpoints = connect(tmp_path)
+        assert endpoints is not None
+        served.send_signal(how_to_stop)
+        errors = served.stderr.read()
+    assert served.returncode == 0, errors
+    assert f"export AWS_ENDPOINT_URL={endpoints.emulator_url}" in lines
+    assert lines[0].startswith("unset AWS_PROFILE")
+    assert connect(tmp_path) is None
+    assert not answers(endpoints.emulator_url + "/_ministack/health")
+
+
+def test_pytest_leaves_no_process_behind(tmp_path: Path) -> None:
+    inner = tmp_path / "test_inner.py"
+    inner.write_text(
+        "from pathlib import Path\n"
+        "def test_inner(local_stack):\n"
+        "    Path(__file__).with_name('pids').write_text(' '.join(map(str, local_stack.pids)))\n"
+        "    assert False, 'a failing test must not leave anything either'\n",
+        "utf-8",
+    )
+    command = [sys.executable, "-m", "pytest", "-p", "manga_enrichment_tests.conftest", "-p", "no:cacheprovider"]
+    ended = subprocess.run([*command, str(inner)], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert "1 failed" in ended.stdout, ended.stdout + ended.stderr
+    pids = [int(pid) for pid in (tmp_path / "pids").read_text("utf-8").split()]
+    assert len(pids) == 2
+    assert not any(process_exists(pid) for pid in pids)
