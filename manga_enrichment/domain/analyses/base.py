@@ -1,0 +1,80 @@
+"""What an analysis type is: prompt, answer schema, limits, version, table columns.
+
+Belongs here: the contract every analysis module fulfils. Stays out: the registry (`__init__.py`) and how
+a prompt is sent (`aws/bedrock.py`).
+
+A prompt has a fixed *system* part (same for every title, so that prompt caching can apply) and a *user*
+part that quotes untrusted text inside a delimited block.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from manga_enrichment.domain.columns import Column
+
+Answer = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A title the model may name as similar; hint is a short description shown to the model."""
+
+    manga_id: str
+    title: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TitleInputs:
+    """All that one prompt may depend on.
+
+    fields holds the record's non-empty prompt fields by name (strings or lists of strings).
+    """
+
+    manga_id: str
+    fields: Mapping[str, Any]
+    candidates: tuple[Candidate, ...] = ()
+    additional_context: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AnalysisType:
+    """One analysis type. Compared by identity: there is one object per type, in the registry.
+
+    name            as the requirements spell it; also the asset key
+    version         prompt version; raise it when an answer given before is no longer good enough
+    fields          record fields the prompt shows and the fingerprint depends on, and nothing else
+    instructions    the system prompt
+    output_schema   closed JSON Schema (draft-07) of the answer; also the tool's input schema
+    max_tokens      output limit of the first try; Bedrock reserves all of it in the quota, so keep it close
+    sufficient      None when there is enough to ask about, else the reason in a few words
+    columns         what the analysis adds to its table; () for one that fills other tables
+    to_row          a valid answer as values for those columns
+    check           problems a schema cannot see, for example ids outside the candidate list; [] when fine
+    parts           names of the analyses one answer of this type contains; () for a single one
+    request         the line that closes the user part of the prompt
+    expected_output_tokens  tokens of a typical answer, for estimates before any usage is known
+    """
+
+    name: str
+    version: str
+    description: str
+    fields: tuple[str, ...]
+    instructions: str
+    output_schema: Mapping[str, Any]
+    max_tokens: int
+    sufficient: Callable[[TitleInputs], str | None]
+    columns: tuple[Column, ...] = ()
+    to_row: Callable[[Answer], dict[str, Any]] = dict
+    check: Callable[[Answer, TitleInputs], list[str]] = lambda _answer, _inputs: []
+    model_alias: str = "haiku"
+    temperature: float | None = 0.2
+    needs_candidates: bool = False
+    parts: tuple[str, ...] = ()
+    request: str = "Analyse the title above."
+    expected_output_tokens: int = 200
+
+    @property
+    def tool_name(self) -> str:
+        return f"record_{self.name}"

@@ -1,0 +1,69 @@
+"""Whether a model's answer counts: its schema first, then what a schema cannot see.
+
+Belongs here: turning an answer into a short list of problems, fit to be sent back for one repair. Stays out:
+the schemas and checks themselves (one module per analysis).
+"""
+
+import json
+from collections.abc import Iterable
+from functools import cache
+from itertools import islice
+from typing import Any
+
+from jsonschema import Draft7Validator
+from jsonschema.exceptions import ValidationError
+
+from manga_enrichment.domain.analyses.acceptance import Check, NotCompilableError, compile_schema
+from manga_enrichment.domain.analyses.base import AnalysisType, Answer, TitleInputs
+
+MAX_PROBLEMS = 5
+MAX_PROBLEM_CHARACTERS = 300
+"""Bounds on what goes back to the model and into logs: an answer may be long, and long values get quoted."""
+
+
+def answer_problems(analysis: AnalysisType, answer: Answer, inputs: TitleInputs) -> list[str]:
+    """What is wrong with an answer, in a few short sentences; [] when it counts."""
+    unwritable = _unwritable(answer)
+    if unwritable is not None:
+        return [unwritable]
+    return _schema_problems(analysis, answer) or _shortened(analysis.check(answer, inputs))
+
+
+def _schema_problems(analysis: AnalysisType, answer: Answer) -> list[str]:
+    if _quick_check(analysis)(answer):
+        return []
+    return _shortened(_sentence(error) for error in _validator(analysis).iter_errors(answer))
+
+
+@cache
+def _quick_check(analysis: AnalysisType) -> Check:
+    try:
+        return compile_schema(analysis.output_schema)
+    except NotCompilableError:
+        return lambda _answer: False
+
+
+@cache
+def _validator(analysis: AnalysisType) -> Draft7Validator:
+    return Draft7Validator(analysis.output_schema)
+
+
+def _unwritable(answer: Any) -> str | None:
+    """NaN passes every range of a schema, and a lone surrogate only fails when a table is written."""
+    try:
+        json.dumps(answer, allow_nan=False, ensure_ascii=False).encode()
+    except ValueError:
+        return "the answer holds a number or character that JSON in UTF-8 cannot carry"
+    return None
+
+
+def _sentence(error: ValidationError) -> str:
+    path = ".".join(str(part) for part in error.absolute_path) or "answer"
+    return f"{path}: {error.message}"
+
+
+def _shortened(problems: Iterable[str]) -> list[str]:
+    return [
+        problem if len(problem) <= MAX_PROBLEM_CHARACTERS else problem[: MAX_PROBLEM_CHARACTERS - 1] + "…"
+        for problem in islice(problems, MAX_PROBLEMS)
+    ]

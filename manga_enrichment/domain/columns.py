@@ -1,0 +1,37 @@
+"""Columns of the published tables, described without a table library.
+
+One description serves the Parquet schema (`pipeline/tables.py`), `docs/tables.md` and the Athena
+templates. Types are written as nested tuples so that the domain stays free of pyarrow.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Scalar = Literal["string", "int64", "float64", "bool", "timestamp", "date"]
+
+
+@dataclass(frozen=True, slots=True)
+class ListOf:
+    """A list column; items are a scalar or a struct."""
+
+    item: "Scalar | StructOf"
+
+
+@dataclass(frozen=True, slots=True)
+class StructOf:
+    """A struct: (field name, scalar) in order."""
+
+    fields: tuple[tuple[str, Scalar], ...]
+
+
+ColumnType = Scalar | ListOf | StructOf
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its name, type, what it means (units, source), and whether it can be null."""
+
+    name: str
+    type: ColumnType
+    doc: str
+    nullable: bool = True

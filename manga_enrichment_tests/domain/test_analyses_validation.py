@@ -1,0 +1,145 @@
+"""Answers are held against their schema, and what is wrong is said briefly."""
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft7Validator
+
+from manga_enrichment.domain.analyses import ANALYSES, get_analysis
+from manga_enrichment.domain.analyses.acceptance import NotCompilableError, compile_schema
+from manga_enrichment.domain.analyses.base import TitleInputs
+from manga_enrichment.domain.analyses.validation import (
+    MAX_PROBLEM_CHARACTERS,
+    MAX_PROBLEMS,
+    answer_problems,
+)
+
+LEVEL = get_analysis("reading_level")
+INPUTS = TitleInputs("MNG-TEAHOUSE", {"synopsis": "A retired knight runs a tea house."})
+GOOD = {"level": "teen", "min_age": 12, "basis": "synopsis", "confidence": 0.6}
+
+JUNK = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 30),
+    st.floats(-2, 2),
+    st.text(max_size=5),
+    st.just("x" * 700),
+    st.lists(st.integers(), max_size=2),
+    st.dictionaries(st.text(max_size=3), st.none(), max_size=2),
+)
+
+
+def values_for(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
+    """Values that mostly fit a schema, with junk in odd places."""
+    return st.integers(0, 24).flatmap(lambda dice: JUNK if dice == 0 else _fitting(schema))
+
+
+def _fitting(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
+    kind = schema["type"] if isinstance(schema["type"], str) else schema["type"][0]
+    if kind == "object":
+        whole = st.fixed_dictionaries({name: values_for(each) for name, each in schema["properties"].items()})
+        return st.one_of(whole, whole, whole, whole.map(lambda value: {**value, "extra": 1}))
+    if kind == "array":
+        return st.lists(values_for(schema["items"]), max_size=schema.get("maxItems", 3) + 1)
+    if "enum" in schema:
+        return st.sampled_from(schema["enum"])
+    if "pattern" in schema:
+        return st.from_regex(schema["pattern"])
+    simple: dict[str, st.SearchStrategy[Any]] = {
+        "string": st.text(max_size=50),
+        "number": st.one_of(st.floats(-0.1, 1.1), st.integers(0, 1)),
+        "integer": st.one_of(st.integers(-1, 19), st.just(12.0)),
+        "boolean": st.booleans(),
+    }
+    return simple[kind]
+
+
+@pytest.mark.parametrize("name", sorted(ANALYSES))
+def test_the_schema_of_every_analysis_is_compiled(name: str) -> None:
+    assert not compile_schema(get_analysis(name).output_schema)({})
+
+
+@given(st.data(), st.sampled_from(sorted(ANALYSES)))
+def test_what_the_quick_check_accepts_is_valid(data: st.DataObject, name: str) -> None:
+    schema = get_analysis(name).output_schema
+    answer = data.draw(values_for(dict(schema)))
+    if compile_schema(schema)(answer):
+        assert Draft7Validator(schema).is_valid(answer)
+
+
+@given(values_for(dict(LEVEL.output_schema)))
+def test_the_quick_check_accepts_every_valid_answer_written_the_usual_way(answer: Any) -> None:
+    usual = isinstance(answer, dict) and isinstance(answer.get("min_age"), int)
+    if usual and Draft7Validator(LEVEL.output_schema).is_valid(answer):
+        assert compile_schema(LEVEL.output_schema)(answer)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {},
+        {"type": "fraction"},
+        {"type": "object", "properties": {}},
+        {"type": "string", "format": "uri"},
+        {"type": "string", "enum": ["a"], "maxLength": 3},
+        {"type": "array", "items": {"$ref": "#"}},
+    ],
+)
+def test_a_schema_with_an_unknown_keyword_is_not_compiled(schema: dict[str, Any]) -> None:
+    with pytest.raises(NotCompilableError):
+        compile_schema(schema)
+
+
+def test_a_whole_number_written_as_a_fraction_is_valid_although_the_quick_check_passes_on_it() -> None:
+    assert answer_problems(LEVEL, {**GOOD, "min_age": 12.0}, INPUTS) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ({**GOOD, "min_age": 40}, "min_age: 40 is greater than the maximum of 18"),
+        ({**GOOD, "mood": "calm"}, "answer: Additional properties are not allowed ('mood' was unexpected)"),
+        ({"level": "teen"}, "answer: 'min_age' is a required property"),
+        ([], "answer: [] is not of type 'object'"),
+    ],
+)
+def test_a_problem_names_the_place_and_what_is_wrong_there(answer: Any, expected: str) -> None:
+    assert answer_problems(LEVEL, answer, INPUTS)[0] == expected
+
+
+def test_a_place_inside_a_list_is_named_by_its_index() -> None:
+    genres = [{"genre": "war", "confidence": 0.9}, {"genre": "tea", "confidence": 0.9}]
+    answer = {"primary_genre": "war", "genres": genres, "themes": []}
+    problems = answer_problems(get_analysis("genre_classification"), answer, INPUTS)
+    assert problems[0].startswith("genres.1.genre: 'tea' is not one of")
+
+
+def test_problems_are_few_and_short_however_bad_the_answer() -> None:
+    entry = {"manga_id": "x" * 60_000, "score": "high", "reason": "y" * 60_000}
+    problems = answer_problems(get_analysis("similar_series"), {"similar": [entry] * 50}, INPUTS)
+    assert len(problems) == MAX_PROBLEMS
+    assert all(len(problem) <= MAX_PROBLEM_CHARACTERS for problem in problems)
+
+
+def test_rules_beyond_the_schema_are_asked_only_when_the_schema_holds() -> None:
+    assert answer_problems(LEVEL, {**GOOD, "level": "kids"}, INPUTS) == ["min_age: kids goes with 0 to 11 years"]
+    problems = answer_problems(LEVEL, {**GOOD, "level": 7, "basis": "magazine"}, INPUTS)
+    assert problems[0] == "level: 7 is not of type 'string'"
+    assert not any("rest on" in problem for problem in problems)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_number_that_is_none_is_refused(value: float) -> None:
+    assert answer_problems(LEVEL, {**GOOD, "confidence": value}, INPUTS) == [
+        "the answer holds a number or character that JSON in UTF-8 cannot carry"
+    ]
+
+
+def test_a_text_that_cannot_be_stored_is_refused() -> None:
+    answer = {"primary_genre": "war", "genres": [{"genre": "war", "confidence": 1}], "themes": ["tea \ud800"]}
+    problems = answer_problems(get_analysis("genre_classification"), answer, INPUTS)
+    assert problems == ["the answer holds a number or character that JSON in UTF-8 cannot carry"]
