@@ -1,0 +1,1 @@
+"""Gateways to AWS: the only place that imports boto3 and botocore."""

@@ -1,0 +1,187 @@
+"""The Converse wire format: request bodies, replies, error classes. Pure functions of dictionaries.
+
+Field names and error names: botocore's bedrock-runtime service model, operation Converse.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from manga_enrichment.domain.outcomes import ErrorClass, ModelError
+from manga_enrichment.domain.usage import Usage
+from manga_enrichment.gateways import ModelReply, ModelRequest
+
+_BY_NAME = {
+    "ThrottlingException": ErrorClass.THROTTLED,
+    "TooManyRequestsException": ErrorClass.THROTTLED,
+    "ServiceQuotaExceededException": ErrorClass.THROTTLED,
+    "ModelNotReadyException": ErrorClass.MODEL_NOT_READY,
+    "ModelTimeoutException": ErrorClass.MODEL_TIMEOUT,
+    "ModelErrorException": ErrorClass.MODEL_ERROR,
+    "InternalServerException": ErrorClass.SERVICE_UNAVAILABLE,
+    "ServiceUnavailableException": ErrorClass.SERVICE_UNAVAILABLE,
+    "ExpiredToken": ErrorClass.EXPIRED_CREDENTIALS,
+    "ExpiredTokenException": ErrorClass.EXPIRED_CREDENTIALS,
+    "RequestExpired": ErrorClass.EXPIRED_CREDENTIALS,
+    "AccessDeniedException": ErrorClass.ACCESS_DENIED,
+    "UnrecognizedClientException": ErrorClass.ACCESS_DENIED,
+    "InvalidSignatureException": ErrorClass.ACCESS_DENIED,
+    "ResourceNotFoundException": ErrorClass.MODEL_NOT_FOUND,
+    "ValidationException": ErrorClass.INVALID_REQUEST,
+}
+_BY_STATUS = {
+    400: ErrorClass.INVALID_REQUEST,
+    401: ErrorClass.ACCESS_DENIED,
+    403: ErrorClass.ACCESS_DENIED,
+    404: ErrorClass.MODEL_NOT_FOUND,
+    408: ErrorClass.MODEL_TIMEOUT,
+    413: ErrorClass.INVALID_REQUEST,
+    422: ErrorClass.INVALID_REQUEST,
+    424: ErrorClass.MODEL_ERROR,
+    429: ErrorClass.THROTTLED,
+}
+# Bedrock says these, too, with a ValidationException. They are about the account or the model id, so every title would
+# get them, and a title must not be marked as failed for good because of a setting.
+_NOT_THE_TITLES_FAULT = {
+    "model identifier is invalid": ErrorClass.MODEL_NOT_FOUND,
+    "on-demand throughput": ErrorClass.MODEL_NOT_FOUND,  # "… isn't supported. Retry with an inference profile"
+    "Operation not allowed": ErrorClass.ACCESS_DENIED,
+}
+_MESSAGE_LIMIT = 300
+
+
+def request_body(request: ModelRequest) -> dict[str, Any]:
+    """The JSON body of one Converse request."""
+    prompt = request.prompt
+    inference: dict[str, Any] = {"maxTokens": request.max_tokens}
+    if prompt.temperature is not None and request.model.takes_temperature:
+        inference["temperature"] = prompt.temperature
+    tool = {
+        "name": prompt.tool_name,
+        "description": prompt.tool_description,
+        "inputSchema": {"json": prompt.tool_schema},
+    }
+    choice = {"tool": {"name": prompt.tool_name}} if request.model.takes_forced_tool else {"auto": {}}
+    system: list[dict[str, Any]] = [{"text": prompt.system}]
+    if request.cache_prefix:
+        system.append({"cachePoint": {"type": "default"}})  # tools come before system in the cached prefix
+    body = {
+        "system": system,
+        "messages": _messages(request),
+        "inferenceConfig": inference,
+        "toolConfig": {"tools": [{"toolSpec": tool}], "toolChoice": choice},
+    }
+    if request.model.thinking_off is not None:
+        body["additionalModelRequestFields"] = {"thinking": {"type": request.model.thinking_off}}
+    return body
+
+
+def _messages(request: ModelRequest) -> list[dict[str, Any]]:
+    messages: list[dict[str, Any]] = [{"role": "user", "content": [{"text": request.prompt.user}]}]
+    if request.repair is not None:
+        use_id = "repair_1"
+        use = {"toolUseId": use_id, "name": request.prompt.tool_name, "input": dict(request.repair.answer)}
+        text = "The answer breaks the schema. Answer again, complete and valid. Problems:\n- " + "\n- ".join(
+            request.repair.problems
+        )
+        result = {"toolUseId": use_id, "content": [{"text": text}], "status": "error"}
+        messages.append({"role": "assistant", "content": [{"toolUse": use}]})
+        messages.append({"role": "user", "content": [{"toolResult": result}]})
+    return messages
+
+
+def parse_reply(document: Mapping[str, Any]) -> ModelReply:
+    """A reply from a 200 body. Raises ModelError(EMPTY_ANSWER) when usage or content is missing or unreadable."""
+    usage = document.get("usage")
+    content = _at(document, "output", "message", "content")
+    if not isinstance(usage, dict) or not isinstance(content, list):
+        raise ModelError(ErrorClass.EMPTY_ANSWER, "the answer has no usage or no content")
+    tool_inputs = [_at(block, "toolUse", "input") for block in content if _at(block, "toolUse") is not None]
+    texts = [_at(block, "text") for block in content]
+    text = "".join(each for each in texts if isinstance(each, str))
+    answer = tool_inputs[0] if tool_inputs else _json_in(text)
+    stop_reason = document.get("stopReason")
+    return ModelReply(
+        stop_reason=stop_reason if isinstance(stop_reason, str) and stop_reason else "missing",
+        answer=answer if isinstance(answer, dict) else None,
+        usage=Usage(
+            input_tokens=_tokens(usage, "inputTokens"),
+            output_tokens=_tokens(usage, "outputTokens"),
+            cache_read_tokens=_tokens(usage, "cacheReadInputTokens", optional=True),
+            cache_write_tokens=_tokens(usage, "cacheWriteInputTokens", optional=True),
+        ),
+        text=text,
+    )
+
+
+def _at(value: Any, *path: str) -> Any:
+    """What lies at a path of keys; None where the path ends early."""
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _tokens(usage: Mapping[str, Any], name: str, *, optional: bool = False) -> int:
+    count = usage.get(name)
+    if count is None and optional:
+        return 0
+    if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+        raise ModelError(ErrorClass.EMPTY_ANSWER, f"the answer's usage cannot be read: {name} is {count!r:.50}")
+    return count
+
+
+def _json_in(text: str) -> Any:
+    """The outermost JSON object of a text answer, for models that may answer without the tool."""
+    start, end = text.find("{"), text.rfind("}")
+    if start < 0 or end < start:
+        return None
+    try:
+        return orjson.loads(text[start : end + 1])
+    except json.JSONDecodeError:
+        return None
+
+
+def classify_error(status: int, headers: Mapping[str, str], payload: bytes) -> ModelError:
+    """The error class of an answer other than 200: by exception name first, by status where the name is new.
+
+    `headers` must not mind upper and lower case. What neither tells is taken for a passing failure of something on
+    the way: only what is known to be a title's own fault may be remembered as one.
+    """
+    document = _error_document(payload)
+    name = _error_name(headers, document)
+    message = str(
+        document.get("message") or document.get("Message") or payload[:_MESSAGE_LIMIT].decode("utf-8", "replace")
+    )
+    message = message[:_MESSAGE_LIMIT]
+    error_class = _BY_NAME.get(name) or _BY_STATUS.get(status, ErrorClass.SERVICE_UNAVAILABLE)
+    if error_class is ErrorClass.INVALID_REQUEST:
+        meant = (each for phrase, each in _NOT_THE_TITLES_FAULT.items() if phrase in message)
+        error_class = next(meant, error_class)
+    return ModelError(error_class, f"{name or status}: {message}", retry_after_seconds=_retry_after_seconds(headers))
+
+
+def _error_document(payload: bytes) -> dict[str, Any]:
+    try:
+        document = orjson.loads(payload)
+    except json.JSONDecodeError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _error_name(headers: Mapping[str, str], document: Mapping[str, Any]) -> str:
+    """In a header or, from something in between, in the body; both may carry more than the bare name."""
+    names = (headers.get("x-amzn-ErrorType"), document.get("code"), document.get("__type"))
+    name = next((each for each in names if isinstance(each, str)), "")
+    return name.split(":")[0].rsplit("#", 1)[-1]
+
+
+def _retry_after_seconds(headers: Mapping[str, str]) -> float | None:
+    """Seconds only: the other form, a date, would need a clock, and our own pauses grow anyway."""
+    try:
+        seconds = float(headers["Retry-After"])
+    except (KeyError, ValueError):
+        return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None

@@ -1,0 +1,149 @@
+"""BudgetStore on DynamoDB: caps that many processes share, exact even when one of them is killed.
+
+Two kinds of items in one table. A *counter* (a day, a run, a partner's day) holds `committed` and `spent`
+micro-dollars and the names of its open `spenders`. A *spender* (one op execution) holds what it `reserved`, what it
+`spent`, its lease and its counters; closed, also what it `settled`: the part of `spent` that its counters know.
+Only counters are shared; they change once per block of calls, not per call.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from manga_enrichment.aws.ledger_items import epoch_ms
+from manga_enrichment.aws.transactions import errors_explained, transact
+from manga_enrichment.gateways import BudgetScope
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_RETENTION_SECONDS = 400 * 24 * 3600
+
+
+class DynamoDBBudget:
+    def __init__(self, client: "DynamoDBClient", *, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def reserve(
+        self, scopes: Sequence[BudgetScope], spender: str, amount_micro_usd: int, lease_until: datetime
+    ) -> bool:
+        if any(scope.limit_micro_usd < amount_micro_usd for scope in scopes):
+            return False
+        counters = [self._add_to_counter(scope, spender, amount_micro_usd, lease_until) for scope in scopes]
+        lease = self._update(
+            spender,
+            "ADD reserved :amount, counters :counters SET lease_until_ms = :lease, expires_at = :expires",
+            {
+                ":amount": _number(amount_micro_usd),
+                ":counters": {"SS": [scope.counter for scope in scopes]},
+                ":lease": {"N": epoch_ms(lease_until)},
+                ":expires": _expiry(lease_until),
+            },
+            condition="attribute_not_exists(settled)",
+        )
+        return transact(self._client, [*counters, lease]) is None
+
+    def spend(self, spender: str, amount_micro_usd: int) -> None:
+        transact(self._client, [self._update(spender, "ADD spent :amount", {":amount": _number(amount_micro_usd)})])
+
+    def renew(self, spender: str, lease_until: datetime) -> None:
+        values = {":lease": {"N": epoch_ms(lease_until)}}
+        condition = "attribute_exists(reserved) AND attribute_not_exists(settled)"
+        transact(self._client, [self._update(spender, "SET lease_until_ms = :lease", values, condition=condition)])
+
+    def close(self, spender: str) -> None:
+        self._close(spender, lease_before_ms=None)
+
+    def close_abandoned(self, counters: Sequence[str], now: datetime) -> list[str]:
+        spenders = [name for counter in counters for name in self._item(counter).get("spenders", {}).get("SS", [])]
+        lease_before_ms = int(epoch_ms(now))
+        return [each for each in dict.fromkeys(spenders) if self._close(each, lease_before_ms=lease_before_ms)]
+
+    def _close(self, spender: str, *, lease_before_ms: int | None) -> bool:
+        """Whether it was closed by this call. lease_before_ms: only when its lease ended before."""
+        while True:
+            item = self._item(spender)
+            if not item or ("settled" in item and _value(item, "settled") == _value(item, "spent")):
+                return False
+            if lease_before_ms is not None and _value(item, "lease_until_ms") >= lease_before_ms:
+                return False
+            counters = item.get("counters", {}).get("SS", [])
+            settlements = [self._settle_counter(counter, spender, item) for counter in counters]
+            if transact(self._client, [*settlements, self._settle_spender(spender, item)]) is None:
+                return True  # else it spent, reserved or renewed meanwhile: read again
+
+    def spent(self, counter: str) -> tuple[int, int]:
+        item = self._item(counter)
+        return _value(item, "committed"), _value(item, "spent")
+
+    def _add_to_counter(
+        self, scope: BudgetScope, spender: str, amount_micro_usd: int, lease_until: datetime
+    ) -> dict[str, Any]:
+        return self._update(
+            scope.counter,
+            "ADD committed :amount, spenders :spender SET expires_at = :expires",
+            {
+                ":amount": _number(amount_micro_usd),
+                ":spender": {"SS": [spender]},
+                ":room": _number(scope.limit_micro_usd - amount_micro_usd),
+                ":expires": _expiry(lease_until),
+            },
+            condition="attribute_not_exists(committed) OR committed <= :room",
+        )
+
+    def _settle_counter(self, counter: str, spender: str, item: dict[str, Any]) -> dict[str, Any]:
+        """Spent money for reserved money; for a spender that spent after its close, the rest of it."""
+        spent, settled = _value(item, "spent"), _value(item, "settled")
+        known = settled if "settled" in item else _value(item, "reserved")
+        return self._update(
+            counter,
+            "ADD committed :more, spent :spent DELETE spenders :spender",
+            {":more": _number(spent - known), ":spent": _number(spent - settled), ":spender": {"SS": [spender]}},
+        )
+
+    def _settle_spender(self, spender: str, item: dict[str, Any]) -> dict[str, Any]:
+        """Only if the item is still what was read: that is what makes closing exact, and twice the same as once."""
+        names = ("reserved", "spent", "settled", "lease_until_ms")
+        seen = [name for name in names if name in item]
+        unseen = [name for name in names if name not in item]
+        return self._update(
+            spender,
+            "SET settled = :now_settled",
+            {":now_settled": _number(_value(item, "spent")), **{f":{name}": item[name] for name in seen}},
+            condition=" AND ".join(
+                [f"{name} = :{name}" for name in seen] + [f"attribute_not_exists({name})" for name in unseen]
+            ),
+        )
+
+    def _update(
+        self, counter: str, expression: str, values: dict[str, Any], *, condition: str | None = None
+    ) -> dict[str, Any]:
+        update: dict[str, Any] = {
+            "TableName": self._table,
+            "Key": {"counter": {"S": counter}},
+            "UpdateExpression": expression,
+            "ExpressionAttributeValues": values,
+        }
+        if condition:
+            update["ConditionExpression"] = condition
+        return {"Update": update}
+
+    def _item(self, counter: str) -> dict[str, Any]:
+        with errors_explained():
+            response = self._client.get_item(
+                TableName=self._table, Key={"counter": {"S": counter}}, ConsistentRead=True
+            )
+        return dict(response.get("Item", {}))
+
+
+def _number(value: int) -> dict[str, str]:
+    return {"N": str(value)}
+
+
+def _expiry(lease_until: datetime) -> dict[str, str]:
+    return _number(int(lease_until.timestamp()) + _RETENTION_SECONDS)
+
+
+def _value(item: dict[str, Any], name: str) -> int:
+    return int(item.get(name, {"N": "0"})["N"])

@@ -1,0 +1,68 @@
+"""Ledger entries as DynamoDB items and back. Pure functions of dictionaries.
+
+One item is either an answer (attribute `entry`, JSON) or a claim (attributes `claim_owner`, `claim_until_ms`).
+The attributes beside `entry` are for people who look at the table; the code reads only `entry`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+from pydantic import TypeAdapter
+
+from manga_enrichment.domain.answers import LedgerEntry
+
+MAX_FREE_ATTEMPTS = 100
+"""Of the attempts that cost nothing. A title that was throttled for hours has hundreds, and an item ends at 400 KB."""
+
+_ENTRY = TypeAdapter(LedgerEntry)
+
+
+def storable(entry: LedgerEntry) -> LedgerEntry:
+    """The entry with no more attempts than an item holds: all that cost something, the first and last of the others.
+
+    `Attempt.number` still tells how many there were.
+    """
+    free = [attempt.number for attempt in entry.attempts if not attempt.cost_micro_usd]
+    left_out = frozenset(free[MAX_FREE_ATTEMPTS // 2 : -MAX_FREE_ATTEMPTS // 2])
+    if not left_out:
+        return entry
+    return replace(entry, attempts=tuple(attempt for attempt in entry.attempts if attempt.number not in left_out))
+
+
+def entry_item(entry: LedgerEntry, retention: timedelta) -> dict[str, Any]:
+    """The item of an answer; `expires_at` is DynamoDB's TTL attribute in epoch seconds."""
+    return {
+        "fingerprint": {"S": entry.fingerprint},
+        "entry": {"S": orjson.dumps(entry).decode()},
+        "analysis": {"S": entry.analysis},
+        "manga_id": {"S": entry.manga_id},
+        "outcome": {"S": entry.outcome.value},
+        "model_id": {"S": entry.model_id},
+        "cost_micro_usd": {"N": str(entry.cost_micro_usd)},
+        "run_id": {"S": entry.provenance.run_id},
+        "created_at": {"S": entry.created_at.isoformat()},
+        "expires_at": {"N": str(int((entry.created_at + retention).timestamp()))},
+    }
+
+
+def entry_from_item(item: Mapping[str, Any], now: datetime) -> LedgerEntry | None:
+    """The answer in an item; None for a claim and for an item past its TTL (DynamoDB deletes those late)."""
+    if "entry" not in item or int(item["expires_at"]["N"]) <= now.timestamp():
+        return None
+    return _ENTRY.validate_json(item["entry"]["S"])
+
+
+def claim_item(fingerprint: str, owner: str, until: datetime) -> dict[str, Any]:
+    return {
+        "fingerprint": {"S": fingerprint},
+        "claim_owner": {"S": owner},
+        "claim_until_ms": {"N": epoch_ms(until)},
+        "expires_at": {"N": str(int(until.timestamp()) + 24 * 3600)},
+    }
+
+
+def epoch_ms(moment: datetime) -> str:
+    return str(int(moment.timestamp() * 1000))

@@ -1,0 +1,1 @@
+"""Use cases over gateways: no Dagster, no boto3."""

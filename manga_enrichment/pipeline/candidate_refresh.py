@@ -1,0 +1,83 @@
+"""Candidate lists for similar_series: search the whole catalog, keep lists that are still good.
+
+Belongs here: building the index once per catalog version, refreshing buckets. Stays out: searching (`retrieval.py`) and
+the rule of when a list changes (`domain/candidates.py`).
+"""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from manga_enrichment.domain.candidates import refresh
+from manga_enrichment.gateways import TableStore
+from manga_enrichment.pipeline.candidate_tables import candidates_table
+from manga_enrichment.pipeline.catalog_store import read_candidates, read_ids, read_records
+from manga_enrichment.pipeline.keys import table_key
+from manga_enrichment.pipeline.retrieval import CandidateIndex
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateReport:
+    """One bucket: titles, how many have candidates, how many lists changed."""
+
+    bucket: str
+    titles: int
+    with_candidates: int
+    changed: int
+    uri: str
+
+
+class CandidateRefresh:
+    def __init__(self, tables: TableStore, all_buckets: Sequence[str], *, limit: int = 20) -> None:
+        self._tables = tables
+        self._all_buckets = list(all_buckets)
+        self._limit = limit
+
+    def run(
+        self, buckets: Sequence[str], catalog_version: str, say: Callable[[str], None]
+    ) -> list[CandidateReport]:
+        """Bring the lists of these buckets up to date with the whole catalog."""
+        index = self._index(catalog_version, say)
+        ids = {manga_id for bucket in self._all_buckets for manga_id in read_ids(self._tables, bucket)}
+        reports = []
+        for bucket in buckets:
+            reports.append(self._refresh(index, bucket, ids))
+            say(f"bucket {bucket}: {reports[-1].changed} of {reports[-1].titles} candidate lists changed")
+        return reports
+
+    def _refresh(self, index: CandidateIndex, bucket: str, ids: set[str]) -> CandidateReport:
+        stored = read_candidates(self._tables, bucket)
+        rows = []
+        changed = with_candidates = 0
+        for record in read_records(self._tables, bucket):
+            before = stored.get(record.manga_id, ())
+            after = refresh(before, index.candidates(record, self._limit), ids)
+            changed += tuple(after) != tuple(before)
+            with_candidates += bool(after)
+            rows.append((record.manga_id, after))
+        key = table_key("similar_candidates", bucket)
+        self._tables.write(key, candidates_table(rows))
+        return CandidateReport(bucket, len(rows), with_candidates, changed, self._tables.uri(key))
+
+    def _index(self, catalog_version: str, say: Callable[[str], None]) -> CandidateIndex:
+        """The index of this catalog version: from this machine's disk when an earlier run built it."""
+        home = Path(tempfile.gettempdir()) / "manga-enrichment-index"
+        folder = home / catalog_version
+        if folder.exists():
+            return CandidateIndex.open(folder)
+        home.mkdir(parents=True, exist_ok=True)
+        building = Path(tempfile.mkdtemp(dir=home, prefix="building-"))
+        say("indexing the whole catalog for candidate search")
+        CandidateIndex.build(
+            (record for bucket in self._all_buckets for record in read_records(self._tables, bucket)), building
+        )
+        try:
+            building.rename(folder)
+        except OSError:  # another run was faster; its index is the same
+            shutil.rmtree(building, ignore_errors=True)
+        for old in home.iterdir():
+            if old != folder and not old.name.startswith("building-"):
+                shutil.rmtree(old, ignore_errors=True)
+        return CandidateIndex.open(folder)

@@ -1,0 +1,78 @@
+"""What one call will take, before it is made.
+
+Belongs here: tokens and money of a prompt, with the part of it that prompt caching makes cheap. Stays out: the
+arithmetic of tokens (`domain/tokens.py`) and of money (`domain/usage.py`).
+"""
+
+import json
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+from manga_enrichment.domain.analyses.base import AnalysisType
+from manga_enrichment.domain.models import ModelSpec
+from manga_enrichment.domain.prompts import Prompt
+from manga_enrichment.domain.tokens import TOOL_USE_TOKENS, estimate_tokens
+from manga_enrichment.domain.usage import Usage, cost_micro_usd
+
+
+@dataclass(frozen=True, slots=True)
+class CallEstimate:
+    """Tokens of one call.
+
+    prefix_tokens    system text and tool, the same for every title: read from the prompt cache where that applies
+    user_tokens      what is said about this title
+    output_tokens    a typical answer
+    max_tokens       the limit sent along
+    """
+
+    prefix_tokens: int
+    user_tokens: int
+    output_tokens: int
+    max_tokens: int
+    prefix_cached: bool
+
+    @property
+    def input_tokens(self) -> int:
+        return self.prefix_tokens + self.user_tokens
+
+    @property
+    def quota_tokens(self) -> int:
+        """What Bedrock takes from tokens/min when the call starts; cache reads do not count."""
+        return self.user_tokens + (0 if self.prefix_cached else self.prefix_tokens) + self.max_tokens
+
+    def cost_micro_usd(self, model: ModelSpec) -> int:
+        return cost_micro_usd(self.usage, model.price)
+
+    @property
+    def usage(self) -> Usage:
+        if self.prefix_cached:
+            return Usage(self.user_tokens, self.output_tokens, cache_read_tokens=self.prefix_tokens)
+        return Usage(self.input_tokens, self.output_tokens)
+
+
+def estimate_call(analysis: AnalysisType, model: ModelSpec, prompt: Prompt, factor: float = 1.0) -> CallEstimate:
+    """factor: tokens billed per token estimated, as seen in earlier calls of this analysis and model."""
+    prefix = math.ceil(prefix_tokens(prompt.system, prompt.tool_description, _schema_text(analysis)) * factor)
+    return CallEstimate(
+        prefix_tokens=prefix,
+        user_tokens=math.ceil(estimate_tokens(prompt.user) * factor),
+        output_tokens=min(prompt.max_tokens, math.ceil(analysis.expected_output_tokens * factor)),
+        max_tokens=prompt.max_tokens,
+        prefix_cached=caches_prefix(model, prefix),
+    )
+
+
+def caches_prefix(model: ModelSpec, tokens: int) -> bool:
+    """Whether a prefix of this length reaches the model's minimum for prompt caching."""
+    return model.cache_minimum_tokens is not None and tokens >= model.cache_minimum_tokens
+
+
+@lru_cache(maxsize=256)
+def prefix_tokens(system: str, tool_description: str, schema_text: str) -> int:
+    return TOOL_USE_TOKENS + sum(estimate_tokens(text) for text in (system, tool_description, schema_text))
+
+
+@lru_cache(maxsize=256)
+def _schema_text(analysis: AnalysisType) -> str:
+    return json.dumps(analysis.output_schema, separators=(",", ":"), ensure_ascii=False)

@@ -1,0 +1,228 @@
+"""Ask for what a plan says is missing: from plan files to the ledger.
+
+Belongs here: building calls lazily, running the engine, keeping what the ledger does not (deferrals, passing failures).
+Stays out: the engine itself, and the tables (`writing.py`).
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from manga_enrichment.domain.analyses.base import AnalysisType, Candidate
+from manga_enrichment.domain.answers import Provenance
+from manga_enrichment.domain.fingerprint import fingerprint
+from manga_enrichment.domain.models import ModelSpec
+from manga_enrichment.domain.prompts import build_prompt, title_inputs
+from manga_enrichment.gateways import BudgetStore, Clock, FoundationModel, ResultLedger, TableStore
+from manga_enrichment.pipeline.budget import RunBudget, scopes_of
+from manga_enrichment.pipeline.calls import Call, CallResult
+from manga_enrichment.pipeline.catalog_store import read_candidates, read_records
+from manga_enrichment.pipeline.engine import Engine, EngineSettings
+from manga_enrichment.pipeline.estimates import estimate_call
+from manga_enrichment.pipeline.keys import results_key
+from manga_enrichment.pipeline.limiter import Limiter
+from manga_enrichment.pipeline.plan_files import read_plan
+from manga_enrichment.pipeline.planner import Action
+from manga_enrichment.pipeline.reports import InvokeReport, Tally
+from manga_enrichment.pipeline.tables import REQUEST_SCHEMA, UNSENT, attempt_row
+
+PROGRESS_SECONDS = 10.0
+_ROWS_PER_TABLE = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class InvokeSettings:
+    """Limits of one op execution; None: no quota told, no cap."""
+
+    engine: EngineSettings
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    budget_micro_usd_per_run: int | None = None
+    budget_micro_usd_per_day: int | None = None
+
+
+class Invoking:
+    """Runs one analysis over the buckets of a run."""
+
+    def __init__(
+        self,
+        *,
+        tables: TableStore,
+        ledger: ResultLedger,
+        budget: BudgetStore,
+        open_model: Callable[[], FoundationModel],
+        clock: Clock,
+        settings: InvokeSettings,
+    ) -> None:
+        self._tables = tables
+        self._ledger = ledger
+        self._budget = budget
+        self._open_model = open_model
+        self._clock = clock
+        self._settings = settings
+
+    def invoke(
+        self,
+        analysis: AnalysisType,
+        model: ModelSpec,
+        buckets: Sequence[str],
+        provenance: Provenance,
+        *,
+        spender: str,
+        say: Callable[[str], None],
+    ) -> InvokeReport:
+        """Bring every planned call to an outcome.
+
+        spender: a name no other execution has. say: told of progress every 10 s. Raises ConfigurationError.
+        """
+        return asyncio.run(self._invoke(analysis, model, buckets, provenance, spender, say))
+
+    async def _invoke(
+        self,
+        analysis: AnalysisType,
+        model: ModelSpec,
+        buckets: Sequence[str],
+        provenance: Provenance,
+        spender: str,
+        say: Callable[[str], None],
+    ) -> InvokeReport:
+        started = self._clock.monotonic_seconds()
+        tally = Tally(analysis.name)
+        leftovers = Leftovers(provenance, self._clock)
+        limiter = Limiter(
+            self._clock,
+            requests_per_minute=self._settings.requests_per_minute,
+            tokens_per_minute=self._settings.tokens_per_minute,
+        )
+        engine = self._engine(limiter, provenance, spender, foundation_model := self._open_model())
+
+        def deliver(result: CallResult) -> None:
+            tally.add(result)
+            leftovers.add(result)
+
+        progress = asyncio.create_task(self._say_progress(tally, say))
+        try:
+            calls = self._calls(analysis, model, buckets, provenance.run_id)
+            await engine.run(calls, deliver)
+        finally:
+            progress.cancel()
+            with suppress(asyncio.CancelledError):
+                await progress
+            await foundation_model.close()
+        leftovers.write(self._tables, analysis.name)
+        return tally.report(
+            seconds=self._clock.monotonic_seconds() - started,
+            throttled=limiter.throttled,
+            stopped_by=engine.stopped_by.value if engine.stopped_by else "",
+            stopped_message=engine.stopped_message,
+        )
+
+    def _engine(
+        self, limiter: Limiter, provenance: Provenance, spender: str, foundation_model: FoundationModel
+    ) -> Engine:
+        scopes = scopes_of(
+            provenance,
+            per_run_micro_usd=self._settings.budget_micro_usd_per_run,
+            per_day_micro_usd=self._settings.budget_micro_usd_per_day,
+        )
+        return Engine(
+            model=foundation_model,
+            ledger=self._ledger,
+            budget=RunBudget(self._budget, scopes, spender, self._clock),
+            limiter=limiter,
+            clock=self._clock,
+            rng=random.Random(spender),  # noqa: S311
+            provenance=provenance,
+            settings=self._settings.engine,
+        )
+
+    def _calls(self, analysis: AnalysisType, model: ModelSpec, buckets: Sequence[str], run_id: str) -> Iterator[Call]:
+        """Calls bucket by bucket, built when the engine wants them."""
+        for bucket in buckets:
+            plan = read_plan(self._tables, run_id, bucket, [analysis.name])
+            wanted = {row.manga_id for row in plan if row.action is Action.ASK}
+            if not wanted:
+                continue
+            candidates: dict[str, tuple[Candidate, ...]] = {}
+            if analysis.needs_candidates:
+                candidates = read_candidates(self._tables, bucket)
+            for record in read_records(self._tables, bucket):
+                if record.manga_id in wanted:
+                    inputs = title_inputs(analysis, record, candidates.get(record.manga_id, ()))
+                    prompt = build_prompt(analysis, inputs, model)
+                    yield Call(
+                        fingerprint=fingerprint(analysis, model, inputs),
+                        bucket=bucket,
+                        analysis=analysis,
+                        model=model,
+                        inputs=inputs,
+                        prompt=prompt,
+                        estimate=estimate_call(analysis, model, prompt),
+                    )
+
+    async def _say_progress(self, tally: Tally, say: Callable[[str], None]) -> None:
+        while True:
+            await self._clock.sleep(PROGRESS_SECONDS)
+            say(tally.progress())
+
+
+class Leftovers:
+    """Requests rows of results that the ledger does not keep: deferrals, passing failures, answers found there."""
+
+    def __init__(self, provenance: Provenance, clock: Clock) -> None:
+        self._provenance = provenance
+        self._clock = clock
+        self._rows: dict[str, list[dict[str, Any]]] = {}
+        self._tables: dict[str, list[pa.Table]] = {}
+
+    def add(self, result: CallResult) -> None:
+        entry = result.entry
+        if entry is not None and entry.provenance == self._provenance and not result.from_cache:
+            return
+        rows = self._rows.setdefault(result.call.bucket, [])
+        rows.extend(self._result_rows(result))
+        if len(rows) >= _ROWS_PER_TABLE:
+            self._pack(result.call.bucket)
+
+    def write(self, tables: TableStore, analysis: str) -> None:
+        """One file per bucket that has leftovers."""
+        for bucket in list(self._rows):
+            self._pack(bucket)
+        for bucket, parts in self._tables.items():
+            tables.write(results_key(self._provenance.run_id, analysis, bucket), pa.concat_tables(parts))
+
+    def _pack(self, bucket: str) -> None:
+        rows = self._rows.pop(bucket)
+        self._tables.setdefault(bucket, []).append(pa.Table.from_pylist(rows, schema=REQUEST_SCHEMA))
+
+    def _result_rows(self, result: CallResult) -> Iterator[dict[str, Any]]:
+        call = result.call
+        identity = {
+            "manga_id": call.manga_id,
+            "analysis": call.analysis.name,
+            "bucket": call.bucket,
+            "fingerprint": call.fingerprint,
+            "model_id": call.model.model_id,
+            "prompt_version": call.analysis.version,
+            "lane": "on_demand",
+            "dagster_run_id": self._provenance.run_id,
+            "trigger": self._provenance.trigger,
+            "partner_id": self._provenance.partner_id or None,
+        }
+        for attempt in result.attempts:
+            yield attempt_row(attempt, result.attempts, identity=identity, status=result.outcome.value)
+        if not result.attempts or (result.error_class and result.attempts[-1].error_class != result.error_class):
+            yield {
+                **UNSENT,
+                **identity,
+                "status": result.outcome.value,
+                "error_class": result.error_class.value if result.error_class else None,
+                "message": result.message or None,
+                "from_cache": result.from_cache,
+                "started_at": self._clock.now(),
+            }

@@ -1,0 +1,218 @@
+"""What is missing, and the cheapest calls that fill it.
+
+Belongs here: one title's state per analysis (current, in the ledger, too little text, failed for good, to be asked)
+and the choice between one `full_enrichment` and single calls. Pure but for the ledger look-up, batched per bucket.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from manga_enrichment.domain.analyses.base import AnalysisType, Candidate, TitleInputs
+from manga_enrichment.domain.answers import LedgerEntry
+from manga_enrichment.domain.catalog import MangaRecord
+from manga_enrichment.domain.fingerprint import fingerprint
+from manga_enrichment.domain.models import ModelCatalog, ModelSpec
+from manga_enrichment.domain.outcomes import Outcome
+from manga_enrichment.domain.prompts import build_prompt, title_inputs
+from manga_enrichment.pipeline.estimates import CallEstimate, estimate_call
+
+Lookup = Callable[[Sequence[str]], Mapping[str, LedgerEntry]]
+
+
+class Action(StrEnum):
+    ASK = "ask"
+    USE_LEDGER = "use_ledger"
+    INSUFFICIENT = "insufficient_input"
+    FAILED_BEFORE = "failed_before"
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What to do about one title for one analysis type; a title that is up to date has none."""
+
+    manga_id: str
+    analysis: str
+    action: Action
+    fingerprint: str = ""
+    reason: str = ""
+    estimate: CallEstimate | None = None
+    estimated_micro_usd: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Option:
+    """One analysis type for one title: its identity, and why it can not be asked if so."""
+
+    analysis: AnalysisType
+    model: ModelSpec
+    inputs: TitleInputs
+    fingerprint: str
+    insufficient: str | None
+
+    def estimate(self) -> tuple[CallEstimate, int]:
+        prompt = build_prompt(self.analysis, self.inputs, self.model)
+        estimate = estimate_call(self.analysis, self.model, prompt)
+        return estimate, estimate.cost_micro_usd(self.model)
+
+
+class Planner:
+    """Plans buckets for a selection of analysis types."""
+
+    def __init__(self, analyses: Mapping[str, AnalysisType], models: ModelCatalog, selected: Collection[str]) -> None:
+        """selected: names to be brought up to date. Raises UnknownModelError for an alias without a row."""
+        self._analyses = analyses
+        self._models = {name: models.resolve(analysis.model_alias) for name, analysis in analyses.items()}
+        self._selected = frozenset(selected)
+        self._combined = [analyses[name] for name in selected if analyses[name].parts]
+        self._wanted = [
+            name
+            for name, analysis in analyses.items()
+            if not analysis.parts and (name in selected or any(name in full.parts for full in self._combined))
+        ]
+
+    @property
+    def wanted(self) -> list[str]:
+        """Names of the analyses whose tables are to be filled."""
+        return list(self._wanted)
+
+    def plan(
+        self,
+        records: Iterable[MangaRecord],
+        candidates: Mapping[str, Sequence[Candidate]],
+        current: Mapping[str, Mapping[str, str]],
+        lookup: Lookup,
+    ) -> Iterator[Planned]:
+        """Plan one bucket.
+
+        candidates: by manga_id. current: analysis -> manga_id -> fingerprint of the table's row. lookup: the ledger.
+        """
+        missing = [
+            (options, parts)
+            for record in records
+            if (options := self._options(record, candidates.get(record.manga_id, ())))
+            and (parts := self._missing(record.manga_id, options, current))
+        ]
+        askable = {
+            option.fingerprint
+            for options, parts in missing
+            for option in options.values()
+            if option.insufficient is None and (option.analysis.parts or option.analysis.name in parts)
+        }
+        entries = lookup(sorted(askable))
+        for options, parts in missing:
+            yield from self._plan_title(options, parts, entries)
+
+    def _options(self, record: MangaRecord, candidates: Sequence[Candidate]) -> dict[str, _Option]:
+        """Every analysis type that could fill something wanted, also where it is not selected itself: a row that a
+        combined call gave is as current as one of a single call."""
+        return {
+            analysis.name: self._option(analysis, record, candidates)
+            for analysis in self._analyses.values()
+            if analysis.name in self._wanted or analysis.parts
+        }
+
+    def _option(self, analysis: AnalysisType, record: MangaRecord, candidates: Sequence[Candidate]) -> _Option:
+        inputs = title_inputs(analysis, record, candidates)
+        model = self._models[analysis.name]
+        return _Option(analysis, model, inputs, fingerprint(analysis, model, inputs), analysis.sufficient(inputs))
+
+    def _missing(
+        self, manga_id: str, options: Mapping[str, _Option], current: Mapping[str, Mapping[str, str]]
+    ) -> list[str]:
+        """Wanted analyses whose table has no row of a fingerprint that counts today."""
+        return [
+            name
+            for name in self._wanted
+            if current.get(name, {}).get(manga_id)
+            not in {
+                option.fingerprint
+                for option in options.values()
+                if option.analysis.name == name or name in option.analysis.parts
+            }
+        ]
+
+    def _plan_title(
+        self, options: Mapping[str, _Option], parts: Sequence[str], entries: Mapping[str, LedgerEntry]
+    ) -> Iterator[Planned]:
+        left = []
+        for name in parts:
+            source = next((o for o in self._sources(name, options) if _answered(o, entries)), None)
+            if source is not None:
+                yield _planned(options[name], Action.USE_LEDGER, source.fingerprint)
+            else:
+                left.append(name)
+        combined = self._cheaper_combined(options, left, entries)
+        if combined is not None:
+            estimate, cost = combined.estimate()
+            yield _planned(combined, Action.ASK, combined.fingerprint, estimate=estimate, cost=cost)
+            left = [name for name in left if name not in combined.analysis.parts]
+        for name in left:
+            yield from self._plan_single(options, name, entries)
+
+    def _plan_single(
+        self, options: Mapping[str, _Option], name: str, entries: Mapping[str, LedgerEntry]
+    ) -> Iterator[Planned]:
+        option = options[name]
+        if name not in self._selected:  # only the combined analysis is selected, and it can not be asked
+            combined = next(o for o in options.values() if name in o.analysis.parts)
+            failed = entries.get(combined.fingerprint)
+            reason = combined.insufficient or (failed.error_class if failed and failed.error_class else "")
+            action = Action.INSUFFICIENT if combined.insufficient else Action.FAILED_BEFORE
+            yield _planned(option, action, "" if combined.insufficient else combined.fingerprint, reason)
+        elif option.insufficient is not None:
+            yield _planned(option, Action.INSUFFICIENT, "", option.insufficient)
+        elif option.fingerprint in entries:
+            yield _planned(
+                option, Action.FAILED_BEFORE, option.fingerprint, entries[option.fingerprint].error_class or ""
+            )
+        else:
+            estimate, cost = option.estimate()
+            yield _planned(option, Action.ASK, option.fingerprint, estimate=estimate, cost=cost)
+
+    def _sources(self, name: str, options: Mapping[str, _Option]) -> Iterator[_Option]:
+        """What may have answered this part: its own call first, then combined ones."""
+        yield options[name]
+        yield from (option for option in options.values() if name in option.analysis.parts)
+
+    def _cheaper_combined(
+        self, options: Mapping[str, _Option], missing: Sequence[str], entries: Mapping[str, LedgerEntry]
+    ) -> _Option | None:
+        """A selected combined call that costs less than the single calls it replaces; None when there is none."""
+        best: tuple[int, _Option] | None = None
+        for analysis in self._combined:
+            option = options[analysis.name]
+            fills = [name for name in missing if name in analysis.parts]
+            if not fills or option.insufficient is not None or option.fingerprint in entries:
+                continue
+            saves = self._singles_cost(options, fills, entries) - option.estimate()[1]
+            only_way = any(name not in self._selected for name in fills)
+            if (only_way or saves > 0) and (best is None or saves > best[0]):
+                best = (saves, option)
+        return best[1] if best else None
+
+    def _singles_cost(
+        self, options: Mapping[str, _Option], names: Sequence[str], entries: Mapping[str, LedgerEntry]
+    ) -> int:
+        return sum(
+            options[name].estimate()[1]
+            for name in names
+            if options[name].insufficient is None and options[name].fingerprint not in entries
+        )
+
+
+def _answered(option: _Option, entries: Mapping[str, LedgerEntry]) -> bool:
+    entry = entries.get(option.fingerprint)
+    return entry is not None and entry.outcome is Outcome.SUCCEEDED
+
+
+def _planned(
+    option: _Option,
+    action: Action,
+    of_fingerprint: str,
+    reason: str = "",
+    *,
+    estimate: CallEstimate | None = None,
+    cost: int = 0,
+) -> Planned:
+    return Planned(option.inputs.manga_id, option.analysis.name, action, of_fingerprint, reason, estimate, cost)

@@ -1,0 +1,94 @@
+"""Make a run's plan: catalog, tables and ledger in, one plan file per bucket out. Bills nothing."""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from manga_enrichment.domain.analyses.base import AnalysisType
+from manga_enrichment.domain.models import ModelCatalog
+from manga_enrichment.gateways import ResultLedger, TableStore
+from manga_enrichment.pipeline.catalog_store import read_candidates, read_records
+from manga_enrichment.pipeline.keys import table_key
+from manga_enrichment.pipeline.plan_files import PlanRow, write_plan
+from manga_enrichment.pipeline.planner import Action, Planner
+from manga_enrichment.pipeline.tables import fingerprints
+
+
+@dataclass(slots=True)
+class AnalysisPlan:
+    """What one analysis is to do: titles by action, and what asking will take."""
+
+    actions: dict[str, int] = field(default_factory=dict)
+    input_tokens: int = 0
+    output_tokens: int = 0
+    estimated_micro_usd: int = 0
+
+    @property
+    def calls(self) -> int:
+        return self.actions.get(Action.ASK.value, 0)
+
+
+@dataclass(slots=True)
+class PlanReport:
+    """The plan of a run, in numbers."""
+
+    titles: int = 0
+    analyses: dict[str, AnalysisPlan] = field(default_factory=dict)
+
+    @property
+    def calls(self) -> int:
+        return sum(plan.calls for plan in self.analyses.values())
+
+    @property
+    def estimated_micro_usd(self) -> int:
+        return sum(plan.estimated_micro_usd for plan in self.analyses.values())
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class Planning:
+    def __init__(
+        self,
+        *,
+        tables: TableStore,
+        ledger: ResultLedger,
+        analyses: Mapping[str, AnalysisType],
+        models: ModelCatalog,
+    ) -> None:
+        self._tables = tables
+        self._ledger = ledger
+        self._analyses = analyses
+        self._models = models
+
+    def plan(
+        self, run_id: str, buckets: Sequence[str], selected: Collection[str], say: Callable[[str], None]
+    ) -> PlanReport:
+        """Write the plan of each bucket and return the sum. Raises ConfigurationError before anything is billed."""
+        planner = Planner(self._analyses, self._models, selected)
+        report = PlanReport()
+        for bucket in buckets:
+            records = list(read_records(self._tables, bucket))
+            current = {name: self._current(name, bucket) for name in planner.wanted}
+            candidates = read_candidates(self._tables, bucket)
+            planned = planner.plan(records, candidates, current, self._ledger.get_many)
+            rows = write_plan(self._tables, run_id, bucket, planned)
+            report.titles += len(records)
+            _count(report, rows)
+            say(f"bucket {bucket}: {len(records)} titles, {report.calls} calls planned so far")
+        return report
+
+    def _current(self, analysis: str, bucket: str) -> dict[str, str]:
+        stored = self._tables.read(table_key(analysis, bucket), ["manga_id", "fingerprint"])
+        return fingerprints(stored.table if stored else None)
+
+
+def _count(report: PlanReport, rows: Sequence[PlanRow]) -> None:
+    for name in {row.analysis for row in rows}:
+        own = [row for row in rows if row.analysis == name]
+        plan = report.analyses.setdefault(name, AnalysisPlan())
+        plan.actions = dict(Counter(plan.actions) + Counter(row.action.value for row in own))
+        plan.input_tokens += sum(row.input_tokens for row in own)
+        plan.output_tokens += sum(row.output_tokens for row in own)
+        plan.estimated_micro_usd += sum(row.estimated_micro_usd for row in own)

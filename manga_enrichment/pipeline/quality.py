@@ -1,0 +1,102 @@
+"""What must hold of the tables, checked row by row over all buckets. Pure but for reading.
+
+Belongs here: problems with an example each. Stays out: severities (`defs/checks/quality.py`).
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from manga_enrichment.domain.analyses.base import AnalysisType
+from manga_enrichment.domain.outcomes import Outcome
+from manga_enrichment.gateways import TableStore
+from manga_enrichment.pipeline.catalog_store import read_ids
+from manga_enrichment.pipeline.keys import outcomes_key, table_key
+from manga_enrichment.pipeline.tables import answer_schema
+
+_EXAMPLES = 5
+
+
+@dataclass(slots=True)
+class QualityReport:
+    """rows checked, problems by kind, and a few examples."""
+
+    rows: int = 0
+    problems: Counter[str] = field(default_factory=Counter)
+    examples: list[str] = field(default_factory=list)
+
+    def note(self, kind: str, example: str) -> None:
+        self.problems[kind] += 1
+        if len(self.examples) < _EXAMPLES:
+            self.examples.append(f"{kind}: {example}")
+
+
+def check_rows(tables: TableStore, analysis: AnalysisType, buckets: Sequence[str]) -> QualityReport:
+    """Schema, unique ids, ids that exist in the catalog, and ids of other titles that do."""
+    report = QualityReport()
+    catalog_ids = {bucket: read_ids(tables, bucket) for bucket in buckets}
+    all_ids = set().union(*catalog_ids.values())
+    for bucket in buckets:
+        stored = tables.read(table_key(analysis.name, bucket))
+        if stored is None:
+            continue
+        report.rows += stored.table.num_rows
+        _check_schema(report, analysis, stored.table, bucket)
+        _check_ids(report, stored.table, catalog_ids[bucket], bucket)
+        for manga_id, other in _referenced_ids(stored.table):
+            if other not in all_ids:
+                report.note("dangling_id", f"{manga_id} names {other}, which is not in the catalog")
+    return report
+
+
+def _check_schema(report: QualityReport, analysis: AnalysisType, table: pa.Table, bucket: str) -> None:
+    expected = answer_schema(analysis)
+    if not table.schema.equals(expected):
+        report.note("schema", f"bucket {bucket} has {table.schema.names}, expected {expected.names}")
+        return
+    for column in expected:
+        if not column.nullable and table.column(column.name).null_count:
+            report.note("null", f"{column.name} is null in bucket {bucket}")
+
+
+def _check_ids(report: QualityReport, table: pa.Table, catalog_ids: set[str], bucket: str) -> None:
+    counts = Counter(table.column("manga_id").to_pylist())
+    for manga_id, count in counts.items():
+        if manga_id not in catalog_ids:
+            report.note("unknown_id", f"{manga_id} is not in catalog bucket {bucket}")
+        if count > 1:
+            report.note("duplicate_id", f"{manga_id} has {count} rows in bucket {bucket}")
+
+
+def _referenced_ids(table: pa.Table) -> Iterator[tuple[str, str]]:
+    """(title, other title) for every list of structs that has a manga_id."""
+    owners = table.column("manga_id").to_pylist()
+    for column in table.schema:
+        if pa.types.is_list(column.type) and pa.types.is_struct(column.type.value_type):
+            names = [column.type.value_type.field(i).name for i in range(column.type.value_type.num_fields)]
+            if "manga_id" in names:
+                for owner, items in zip(owners, table.column(column.name).to_pylist(), strict=True):
+                    yield from ((owner, item["manga_id"]) for item in items or ())
+
+
+def count_outcomes(tables: TableStore, analysis: str, buckets: Sequence[str]) -> Counter[str]:
+    """Titles by outcome over all buckets that have an outcomes table."""
+    counts: Counter[str] = Counter()
+    for bucket in buckets:
+        stored = tables.read(outcomes_key(analysis, bucket), ["outcome"])
+        if stored is not None:
+            counts.update(stored.table.column("outcome").to_pylist())
+    return counts
+
+
+def coverage(counts: Mapping[str, int]) -> float:
+    """Answered share of the titles that have enough text to be asked about; 1.0 when there are none."""
+    askable = sum(counts.values()) - counts.get(Outcome.INSUFFICIENT_INPUT.value, 0)
+    return counts.get(Outcome.SUCCEEDED.value, 0) / askable if askable else 1.0
+
+
+def outcome_summary(counts: Mapping[str, int]) -> dict[str, Any]:
+    return {f"outcome_{name}": count for name, count in sorted(counts.items())}

@@ -1,0 +1,59 @@
+"""Reading the requests log: one run's requests summed up.
+
+Belongs here: which objects belong to a run, sums over them. Stays out: writing the log (`writing.py`).
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from manga_enrichment.domain.outcomes import Outcome
+from manga_enrichment.gateways import TableStore
+from manga_enrichment.pipeline.keys import TABLES_ROOT
+
+_COLUMNS = ["analysis", "attempt", "status", "error_class", "cost_micro_usd", "dagster_run_id", "from_cache"]
+
+
+@dataclass(slots=True)
+class RunCosts:
+    """One run: requests sent, titles that got a final word after being asked, what it cost."""
+
+    run_id: str = ""
+    calls: int = 0
+    titles: int = 0
+    failed: int = 0
+    cost_micro_usd: int = 0
+    cost_by_analysis: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def cost_per_title_micro_usd(self) -> float:
+        return self.cost_micro_usd / self.titles if self.titles else 0.0
+
+    @property
+    def error_rate(self) -> float:
+        return self.failed / self.titles if self.titles else 0.0
+
+
+def run_costs(tables: TableStore, run_id: str) -> RunCosts:
+    """Sums over everything the log has of this run."""
+    costs = RunCosts(run_id)
+    for key in tables.list_keys(f"{TABLES_ROOT}/requests/"):
+        if f"/{run_id}-" not in key:
+            continue
+        stored = tables.read(key, _COLUMNS)
+        for row in stored.table.to_pylist() if stored else ():
+            sent = row["attempt"] > 0
+            costs.calls += sent
+            costs.cost_micro_usd += row["cost_micro_usd"]
+            costs.cost_by_analysis[row["analysis"]] += row["cost_micro_usd"]
+            if sent and row["status"] != "retried":
+                costs.titles += 1
+                costs.failed += row["status"] == Outcome.FAILED.value
+    return costs
+
+
+def latest_run(tables: TableStore) -> str | None:
+    """The run that wrote last to the newest day of the log; None when there is no log."""
+    keys = tables.list_keys(f"{TABLES_ROOT}/requests/")
+    newest_day = max((key.rsplit("/", 1)[0] for key in keys), default=None)
+    newest = [key for key in keys if key.rsplit("/", 1)[0] == newest_day]
+    return newest[-1].rsplit("/", 1)[-1][:36] if newest else None

@@ -1,0 +1,271 @@
+"""Small honest stand-ins for every gateway: same contract as the real one, kept in memory.
+
+Honest means that `contracts/` runs the same tests over each of them and over the real gateway. All may be shared
+between threads. `FakeClock` and `ScriptedModel` live in modules of their own and are offered here as well.
+"""
+
+import hashlib
+import io
+import json
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from manga_enrichment.domain.answers import ClaimResult, LedgerEntry
+from manga_enrichment.gateways import (
+    BudgetScope,
+    Clock,
+    LedgerUnavailableError,
+    PartitionStatus,
+    StoredTable,
+    WriteConflictError,
+)
+from manga_enrichment_tests.fake_clock import START, FakeClock
+from manga_enrichment_tests.scripted_model import DEFAULT_USAGE, ScriptedModel, Sent, Step, valid_answer
+
+__all__ = [
+    "DEFAULT_USAGE",
+    "START",
+    "FakeClock",
+    "MemoryBudget",
+    "MemoryLedger",
+    "MemoryStatus",
+    "MemoryTables",
+    "ScriptedModel",
+    "Sent",
+    "Step",
+    "valid_answer",
+]
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class _Counter:
+    committed: int = 0
+    spent: int = 0
+    spenders: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class _Spender:
+    reserved: int = 0
+    spent: int = 0
+    counters: set[str] = field(default_factory=set)
+    lease_until: datetime = _NEVER
+    settled: int | None = None  # the part of `spent` that the counters know; None while open
+
+
+class MemoryBudget:
+    """BudgetStore."""
+
+    def __init__(self) -> None:
+        self._counters: dict[str, _Counter] = {}
+        self._spenders: dict[str, _Spender] = {}
+        self._lock = threading.RLock()
+
+    def reserve(
+        self, scopes: Sequence[BudgetScope], spender: str, amount_micro_usd: int, lease_until: datetime
+    ) -> bool:
+        with self._lock:
+            named = self._spenders.get(spender, _Spender())
+            if named.settled is not None or any(
+                self.spent(scope.counter)[0] + amount_micro_usd > scope.limit_micro_usd for scope in scopes
+            ):
+                return False
+            self._spenders[spender] = named
+            named.reserved += amount_micro_usd
+            named.lease_until = lease_until
+            for scope in scopes:
+                counter = self._counters.setdefault(scope.counter, _Counter())
+                counter.committed += amount_micro_usd
+                counter.spenders.add(spender)
+                named.counters.add(scope.counter)
+            return True
+
+    def spend(self, spender: str, amount_micro_usd: int) -> None:
+        with self._lock:
+            self._spenders.setdefault(spender, _Spender()).spent += amount_micro_usd
+
+    def renew(self, spender: str, lease_until: datetime) -> None:
+        with self._lock:
+            named = self._spenders.get(spender)
+            if named is not None and named.counters and named.settled is None:
+                named.lease_until = lease_until
+
+    def close(self, spender: str) -> None:
+        with self._lock:
+            named = self._spenders.get(spender)
+            if named is None:
+                return
+            known = named.reserved if named.settled is None else named.settled
+            for name in named.counters:
+                counter = self._counters[name]
+                counter.committed += named.spent - known
+                counter.spent += named.spent - (named.settled or 0)
+                counter.spenders.discard(spender)
+            named.settled = named.spent
+
+    def close_abandoned(self, counters: Sequence[str], now: datetime) -> list[str]:
+        with self._lock:
+            names = [name for counter in counters for name in sorted(self._counters.get(counter, _Counter()).spenders)]
+            abandoned = [name for name in dict.fromkeys(names) if self._spenders[name].lease_until < now]
+            for name in abandoned:
+                self.close(name)
+            return abandoned
+
+    def spent(self, counter: str) -> tuple[int, int]:
+        with self._lock:
+            found = self._counters.get(counter, _Counter())
+            return found.committed, found.spent
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    owner: str
+    until: datetime
+
+
+class MemoryLedger:
+    """ResultLedger. `failures_left` counts down: that many next calls raise LedgerUnavailableError."""
+
+    def __init__(self, clock: Clock, budget: MemoryBudget, *, retention: timedelta = timedelta(days=730)) -> None:
+        self._clock = clock
+        self._budget = budget
+        self._retention = retention
+        self._entries: dict[str, LedgerEntry] = {}
+        self._claims: dict[str, _Claim] = {}
+        self._lock = threading.RLock()
+        self.failures_left = 0
+
+    @property
+    def entries(self) -> dict[str, LedgerEntry]:
+        """All that is kept, by fingerprint."""
+        return dict(self._entries)
+
+    @property
+    def claimed(self) -> dict[str, str]:
+        """Owner of each open claim, by fingerprint."""
+        return {fingerprint: claim.owner for fingerprint, claim in self._claims.items()}
+
+    def get_many(self, fingerprints: Sequence[str]) -> dict[str, LedgerEntry]:
+        with self._lock:
+            self._fail_if_told()
+            found = ((fingerprint, self._live(fingerprint, self._clock.now())) for fingerprint in fingerprints)
+            return {fingerprint: entry for fingerprint, entry in found if entry is not None}
+
+    def claim_many(self, fingerprints: Sequence[str], owner: str, now: datetime, until: datetime) -> ClaimResult:
+        with self._lock:
+            self._fail_if_told()
+            granted, answered, elsewhere = set(), {}, set()
+            for fingerprint in fingerprints:
+                entry = self._live(fingerprint, now)
+                claim = self._claims.get(fingerprint)
+                if entry is not None:
+                    answered[fingerprint] = entry
+                elif claim is not None and claim.owner != owner and claim.until >= now:
+                    elsewhere.add(fingerprint)
+                else:
+                    self._claims[fingerprint] = _Claim(owner, until)
+                    self._entries.pop(fingerprint, None)
+                    granted.add(fingerprint)
+            return ClaimResult(frozenset(granted), answered, frozenset(elsewhere))
+
+    def put_many(self, entries: Sequence[LedgerEntry], spender: str) -> dict[str, LedgerEntry]:
+        with self._lock:
+            self._fail_if_told()
+            stands = {}
+            for entry in entries:
+                there = self._live(entry.fingerprint, self._clock.now())
+                if there is None:
+                    self._entries[entry.fingerprint] = entry
+                    self._claims.pop(entry.fingerprint, None)
+                if there != entry:
+                    self._budget.spend(spender, entry.cost_micro_usd)
+                stands[entry.fingerprint] = there or entry
+            return stands
+
+    def release_many(self, fingerprints: Sequence[str], owner: str) -> None:
+        with self._lock:
+            self._fail_if_told()
+            for fingerprint in fingerprints:
+                claim = self._claims.get(fingerprint)
+                if claim is not None and claim.owner == owner:
+                    del self._claims[fingerprint]
+
+    def _live(self, fingerprint: str, now: datetime) -> LedgerEntry | None:
+        entry = self._entries.get(fingerprint)
+        return entry if entry is not None and entry.created_at + self._retention > now else None
+
+    def _fail_if_told(self) -> None:
+        if self.failures_left > 0:
+            self.failures_left -= 1
+            raise LedgerUnavailableError("the fake ledger was told to fail")
+
+
+class MemoryTables:
+    """TableStore. Objects are kept as bytes, so what is read went through Parquet as in production."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self._lock = threading.Lock()
+
+    def read(self, key: str, columns: Sequence[str] | None = None) -> StoredTable | None:
+        body = self.objects.get(key)
+        if body is None:
+            return None
+        table = pq.read_table(pa.BufferReader(body), columns=None if columns is None else list(columns))
+        return StoredTable(table, _etag(body))
+
+    def write(self, key: str, table: pa.Table, *, expected_etag: str | None = None, new: bool = False) -> str:
+        sink = io.BytesIO()
+        pq.write_table(table, sink, compression="zstd")
+        return self._put(key, sink.getvalue(), expected_etag=expected_etag, new=new)
+
+    def read_json(self, key: str) -> dict[str, Any] | None:
+        body = self.objects.get(key)
+        return None if body is None else dict(json.loads(body))
+
+    def write_json(self, key: str, document: Mapping[str, Any], *, new: bool = False) -> None:
+        self._put(key, json.dumps(dict(document)).encode(), new=new)
+
+    def list_keys(self, prefix: str) -> list[str]:
+        return sorted(key for key in list(self.objects) if key.startswith(prefix))
+
+    def uri(self, key: str) -> str:
+        return f"memory://tables/{key}"
+
+    def _put(self, key: str, body: bytes, *, expected_etag: str | None = None, new: bool = False) -> str:
+        with self._lock:
+            there = self.objects.get(key)
+            if (expected_etag is not None and (there is None or _etag(there) != expected_etag)) or (
+                expected_etag is None and new and there is not None
+            ):
+                raise WriteConflictError(f"{self.uri(key)} was replaced by another writer")
+            self.objects[key] = body
+            return _etag(body)
+
+
+def _etag(body: bytes) -> str:
+    return f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'
+
+
+class MemoryStatus:
+    """StatusStore."""
+
+    def __init__(self) -> None:
+        self._partitions: dict[tuple[str, str], PartitionStatus] = {}
+
+    def put_partition(self, status: PartitionStatus) -> None:
+        self._partitions[status.analysis, status.bucket] = status
+
+    def partitions(self, analysis: str, buckets: Sequence[str]) -> Iterator[PartitionStatus]:
+        for bucket in buckets:
+            status = self._partitions.get((analysis, bucket))
+            if status is not None:
+                yield status
