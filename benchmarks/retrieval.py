@@ -1,0 +1,72 @@
+"""CPU per title of candidate retrieval over a large catalog; prints one JSON line.
+
+Run: python benchmarks/retrieval.py --rows 100000. The goal is at most 10 ms per title at 100,000 titles.
+"""
+
+import argparse
+import json
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from manga_enrichment.local.sample_catalog import generate
+
+from manga_enrichment.domain.catalog import MangaRecord
+from manga_enrichment.pipeline.retrieval import CandidateIndex
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=100_000, help="titles in the catalog")
+    parser.add_argument("--queries", type=int, default=1_000, help="titles to find candidates for")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    queries: list[MangaRecord] = []
+    step = max(1, options.rows // options.queries)
+    with tempfile.TemporaryDirectory() as parent:
+        folder = Path(parent) / "index"
+        started = time.perf_counter()
+        index = CandidateIndex.build(_sampled(generate(options.rows, options.seed), step, queries), folder)
+        build_seconds = time.perf_counter() - started
+        index_bytes = sum(path.stat().st_size for path in folder.iterdir())
+        found, cpu_ms = zip(*(_measured(index, query) for query in queries), strict=True)
+    figures = {
+        "rows": options.rows,
+        "build_seconds": round(build_seconds, 1),
+        "index_mb": round(index_bytes / 1e6, 1),
+        "queries": len(queries),
+        "candidates_mean": round(statistics.mean(found), 1),
+        "cpu_ms_median": round(statistics.median(cpu_ms), 2),
+        "cpu_ms_p95": round(statistics.quantiles(cpu_ms, n=20)[-1], 2),
+        "peak_rss_mb": round(_peak_rss_bytes() / 1e6),
+    }
+    print(json.dumps(figures))
+
+
+def _sampled(records: Iterable[MangaRecord], step: int, kept: list[MangaRecord]) -> Iterator[MangaRecord]:
+    """Pass the records on, keeping every step-th, so that the catalog is never in memory."""
+    for number, record in enumerate(records):
+        if number % step == 0:
+            kept.append(record)
+        yield record
+
+
+def _measured(index: CandidateIndex, record: MangaRecord) -> tuple[int, float]:
+    """Number of candidates, CPU milliseconds of this process."""
+    started = time.process_time()
+    candidates = index.candidates(record)
+    return len(candidates), (time.process_time() - started) * 1_000
+
+
+def _peak_rss_bytes() -> int:
+    """Linux counts in KiB, macOS in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""`manga-enrichment ...`: commands for people. Thin: each says what it does and calls one function.
+
+Imports happen inside commands: `--help` should not wait for Dagster.
+"""
+
+import sys
+from pathlib import Path
+
+import click
+
+STATE_DIR = click.option(
+    "--state-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(".local"),
+    show_default=True,
+    help="Where the local stack keeps its data.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Enrich a manga catalog with foundation models on Amazon Bedrock."""
+
+
+@main.command()
+@STATE_DIR
+@click.option("--json", "as_json", is_flag=True, help="End with one JSON line instead of a table.")
+@click.option("--concurrency", type=click.IntRange(1, 1024), default=16, show_default=True, help="Calls in flight.")
+def demo(state_dir: Path, as_json: bool, concurrency: int) -> None:
+    """Enrich the shipped catalog on the local stack and say what happened and what it cost."""
+    from manga_enrichment.local.demo import run_demo
+
+    sys.exit(run_demo(state_dir, as_json=as_json, concurrency=concurrency))
+
+
+@main.command()
+@STATE_DIR
+@click.option("--port", type=int, default=3000, show_default=True, help="Port of the Dagster UI.")
+def dev(state_dir: Path, port: int) -> None:
+    """Start the local stack and the Dagster UI on 127.0.0.1; stop both with Ctrl-C."""
+    from manga_enrichment.local.dev import run_dev
+
+    sys.exit(run_dev(state_dir, port))
+
+
+@main.command("generate-catalog")
+@click.option("--rows", type=click.IntRange(1), default=500, show_default=True, help="Titles to make up.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Same seed, same catalog.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help=".jsonl, .csv or .parquet")
+def generate_catalog(rows: int, seed: int, out: Path) -> None:
+    """Write a catalog of fictional titles, of any size."""
+    from manga_enrichment.local.sample_catalog import write_catalog
+
+    write_catalog(out, rows, seed)
+    click.echo(f"{out}: {rows} titles, {out.stat().st_size / 1e6:.1f} MB")
+
+
+@main.command("check-definitions")
+def check_definitions() -> None:
+    """Load all Dagster definitions with warnings as errors."""
+    from manga_enrichment.local.check_definitions import check
+
+    click.echo(check())

@@ -1,0 +1,1 @@
+"""Dagster definitions: the only place, with `definitions.py`, that imports dagster."""

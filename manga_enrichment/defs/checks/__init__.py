@@ -1,0 +1,1 @@
+"""Asset checks: each states what holds."""

@@ -1,0 +1,109 @@
+"""Checks of money and failures: what the run's requests cost against the limits in the settings."""
+
+from collections.abc import Mapping
+
+import dagster as dg
+
+from manga_enrichment.defs.checks.severity import graded
+from manga_enrichment.defs.run_facts import PARTITION_TAG, RANGE_START_TAG
+from manga_enrichment.domain.analyses.base import AnalysisType
+from manga_enrichment.domain.models import ModelCatalog
+from manga_enrichment.domain.usage import usd
+from manga_enrichment.gateways import Clock, TableStore
+from manga_enrichment.pipeline.enriched import TABLE
+from manga_enrichment.pipeline.request_log import RunCosts, latest_run, run_costs
+from manga_enrichment.settings import Settings
+
+END_OF_LIFE_DAYS = 90
+
+
+def build_cost_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
+    """On `enriched_catalog`, so that they see the whole run."""
+
+    @dg.asset_check(asset=TABLE, description="Cost of the run per answered title, against the settings' limits.")
+    def cost_per_title_within_limits(
+        context: dg.AssetCheckExecutionContext, tables: dg.ResourceParam[TableStore]
+    ) -> dg.AssetCheckResult:
+        costs = _costs(context, tables)
+        per_title = costs.cost_per_title_micro_usd / 1e6
+        return graded(
+            per_title,
+            warn_above=settings.cost_per_title_usd_warn,
+            error_above=settings.cost_per_title_usd_error,
+            description=f"{per_title:.6f} USD per title over {costs.titles} titles",
+            metadata={"cost_per_title_usd": per_title, "titles": costs.titles, "run_id": costs.run_id},
+        )
+
+    @dg.asset_check(asset=TABLE, description="Cost of the whole run, against the settings' limits.")
+    def cost_per_run_within_limits(
+        context: dg.AssetCheckExecutionContext, tables: dg.ResourceParam[TableStore]
+    ) -> dg.AssetCheckResult:
+        costs = _costs(context, tables)
+        return graded(
+            usd(costs.cost_micro_usd),
+            warn_above=settings.cost_per_run_usd_warn,
+            error_above=settings.cost_per_run_usd_error,
+            description=f"{usd(costs.cost_micro_usd):.6f} USD for {costs.calls} calls",
+            metadata={
+                "cost_usd": usd(costs.cost_micro_usd),
+                "calls": costs.calls,
+                "run_id": costs.run_id,
+                **{f"cost_usd_{name}": usd(amount) for name, amount in costs.cost_by_analysis.items()},
+            },
+        )
+
+    @dg.asset_check(asset=TABLE, description="Share of the asked titles that failed in the run.")
+    def error_rate_within_limits(
+        context: dg.AssetCheckExecutionContext, tables: dg.ResourceParam[TableStore]
+    ) -> dg.AssetCheckResult:
+        costs = _costs(context, tables)
+        return graded(
+            costs.error_rate,
+            warn_above=settings.error_rate_warn,
+            error_above=settings.error_rate_error,
+            description=f"{costs.failed} of {costs.titles} asked titles failed",
+            metadata={"error_rate": costs.error_rate, "failed": costs.failed, "titles": costs.titles},
+        )
+
+    return [cost_per_title_within_limits, cost_per_run_within_limits, error_rate_within_limits]
+
+
+def build_model_checks(
+    analyses: Mapping[str, AnalysisType], models: ModelCatalog
+) -> list[dg.AssetChecksDefinition]:
+    return [_model_is_not_ending(analysis, models) for analysis in analyses.values()]
+
+
+def _model_is_not_ending(analysis: AnalysisType, models: ModelCatalog) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=analysis.name,
+        name="model_is_not_ending",
+        description=f"The model is sold for at least {END_OF_LIFE_DAYS} more days (ERROR when it is gone).",
+    )
+    def model_is_not_ending(clock: dg.ResourceParam[Clock]) -> dg.AssetCheckResult:
+        model = models.resolve(analysis.model_alias)
+        today = clock.now().date()
+        gone = model.ends_within(0, today)
+        end = model.end_of_life.isoformat() if model.end_of_life else "no date announced"
+        return dg.AssetCheckResult(
+            passed=not model.ends_within(END_OF_LIFE_DAYS, today),
+            severity=dg.AssetCheckSeverity.ERROR if gone else dg.AssetCheckSeverity.WARN,
+            description=f"{model.model_id}: end of life {end}; another model is set with MANGA_MODEL_ALIASES",
+            metadata={"model_id": model.model_id, "end_of_life": end},
+        )
+
+    return model_is_not_ending
+
+
+def _costs(context: dg.AssetCheckExecutionContext, tables: TableStore) -> RunCosts:
+    """Of this run when it asked anything, else of the latest one in the log (a checks-only run)."""
+    own = run_costs(tables, context.run.run_id)
+    if own.calls:
+        return own
+    latest = latest_run(tables)
+    return run_costs(tables, latest) if latest and not _materializes(context) else own
+
+
+def _materializes(context: dg.AssetCheckExecutionContext) -> bool:
+    """A run of partitions materializes; a checks-only run has none."""
+    return bool({PARTITION_TAG, RANGE_START_TAG} & set(context.run.tags))

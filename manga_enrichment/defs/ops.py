@@ -1,0 +1,182 @@
+"""Ops of the enrichment graph: plan, then per analysis invoke and write. Thin: gateways in, use case, metadata out.
+
+Pointers travel between ops (run, buckets, numbers), never titles. An invoke op whose analysis failed for good does not
+raise: what was paid for must reach the tables first, so its write op saves that and then raises.
+"""
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+import dagster as dg
+
+from manga_enrichment.defs.metadata import plan_metadata, write_metadata
+from manga_enrichment.defs.policies import BEDROCK_POOL, OP_RETRY_POLICY, permanent_failure, retry_rule
+from manga_enrichment.defs.run_facts import provenance_of, selected_names
+from manga_enrichment.domain.analyses.base import AnalysisType
+from manga_enrichment.domain.answers import Provenance
+from manga_enrichment.domain.models import ModelCatalog
+from manga_enrichment.domain.outcomes import ConfigurationError
+from manga_enrichment.gateways import BudgetStore, Clock, FoundationModel, ResultLedger, StatusStore, TableStore
+from manga_enrichment.pipeline.catalog_store import check_bucket_count
+from manga_enrichment.pipeline.invoking import InvokeSettings, Invoking
+from manga_enrichment.pipeline.planning import Planning
+from manga_enrichment.pipeline.reports import InvokeReport
+from manga_enrichment.pipeline.writing import Writing
+
+
+class PlanConfig(dg.Config):
+    """dry_run: plan and estimate only; nothing is asked, billed or written."""
+
+    dry_run: bool = False
+
+
+def build_plan_op(analyses: Mapping[str, AnalysisType], models: ModelCatalog, bucket_count: int) -> dg.OpDefinition:
+    @dg.op(
+        name="plan",
+        description="Ask tables and ledger what is missing or outdated, and choose the cheapest calls that fill it.",
+        ins={"catalog": dg.In(dg.Nothing), "candidates": dg.In(dg.Nothing)},
+        tags={"kind": "plan"},
+    )
+    def plan(
+        context: dg.OpExecutionContext,
+        config: PlanConfig,
+        tables: dg.ResourceParam[TableStore],
+        ledger: dg.ResourceParam[ResultLedger],
+        clock: dg.ResourceParam[Clock],
+    ) -> dict[str, Any]:
+        with configuration_errors_are_final():
+            check_bucket_count(tables, bucket_count)
+            planning = Planning(tables=tables, ledger=ledger, analyses=analyses, models=models)
+            report = planning.plan(
+                context.run_id, context.partition_keys, selected_names(context), context.log.info
+            )
+        context.log.info(
+            f"{report.titles} titles, {report.calls} calls, about {report.estimated_micro_usd / 1e6:.4f} USD"
+        )
+        context.add_output_metadata(plan_metadata(report))
+        return {
+            "provenance": asdict(provenance_of(context, clock)),
+            "selected": selected_names(context),
+            "dry_run": config.dry_run,
+            "plan": report.as_dict(),
+        }
+
+    return plan
+
+
+def build_invoke_op(analysis: AnalysisType, models: ModelCatalog, settings: InvokeSettings) -> dg.OpDefinition:
+    @dg.op(
+        name=f"invoke_{analysis.name}",
+        description=f"Ask the model for what is missing: {analysis.description}",
+        retry_policy=OP_RETRY_POLICY,
+        pool=BEDROCK_POOL,
+        tags={"kind": "bedrock"},
+    )
+    def invoke(
+        context: dg.OpExecutionContext,
+        plan: dict[str, Any],
+        tables: dg.ResourceParam[TableStore],
+        ledger: dg.ResourceParam[ResultLedger],
+        budget: dg.ResourceParam[BudgetStore],
+        open_model: dg.ResourceParam[Callable[[], FoundationModel]],
+        clock: dg.ResourceParam[Clock],
+    ) -> dict[str, Any]:
+        if plan["dry_run"] or not plan["plan"]["analyses"].get(analysis.name, {}).get("actions", {}).get("ask"):
+            return InvokeReport(analysis.name).as_dict()
+        invoking = Invoking(
+            tables=tables, ledger=ledger, budget=budget, open_model=open_model, clock=clock, settings=settings
+        )
+        with configuration_errors_are_final():
+            report = invoking.invoke(
+                analysis,
+                models.resolve(analysis.model_alias),
+                context.partition_keys,
+                Provenance(**plan["provenance"]),
+                spender=f"{context.run_id}:{analysis.name}:{context.retry_number}",
+                say=context.log.info,
+            )
+        _retry_if_hopeful(context, report)
+        context.add_output_metadata(_invoke_metadata(report))
+        return report.as_dict()
+
+    return invoke
+
+
+def build_write_op(
+    analysis: AnalysisType, analyses: Mapping[str, AnalysisType], *, is_combined: bool
+) -> dg.OpDefinition:
+    @dg.op(
+        name=f"write_{analysis.name}",
+        description=f"Bring the {analysis.name} table up to date from the ledger.",
+        out=dg.Out(dg.Nothing),
+        retry_policy=OP_RETRY_POLICY,
+        tags={"kind": "parquet"},
+    )
+    def write(
+        context: dg.AssetExecutionContext,
+        plan: dict[str, Any],
+        invoked: list[dict[str, Any]],
+        tables: dg.ResourceParam[TableStore],
+        ledger: dg.ResourceParam[ResultLedger],
+        status: dg.ResourceParam[StatusStore],
+        clock: dg.ResourceParam[Clock],
+    ) -> None:
+        if plan["dry_run"]:
+            context.log.info("dry run: nothing written")
+            return
+        writing = Writing(tables=tables, ledger=ledger, status=status, clock=clock, analyses=analyses)
+        provenance = Provenance(**plan["provenance"])
+        for bucket in context.partition_keys:
+            if is_combined:
+                for name in analysis.parts:
+                    if name not in plan["selected"]:
+                        writing.write(analyses[name], bucket, provenance, logs=[])
+                report = writing.write_log(analysis, bucket, provenance)
+            else:
+                report = writing.write(analysis, bucket, provenance, logs=_logged_here(analysis, analyses, plan))
+            context.add_asset_metadata(
+                write_metadata(report), asset_key=dg.AssetKey(analysis.name), partition_key=bucket
+            )
+        own = InvokeReport.from_dict(next(r for r in invoked if r["analysis"] == analysis.name))
+        failure = permanent_failure(own)
+        if failure:
+            raise dg.Failure(failure, metadata={"error_class": own.stopped_by}, allow_retries=False)
+
+    return write
+
+
+def _logged_here(
+    analysis: AnalysisType, analyses: Mapping[str, AnalysisType], plan: Mapping[str, Any]
+) -> list[str]:
+    """A combined analysis logs its own requests when it is part of the run; else whoever finds its answers does."""
+    combined = [name for name, other in analyses.items() if analysis.name in other.parts]
+    return [analysis.name, *(name for name in combined if name not in plan["selected"])]
+
+
+def _retry_if_hopeful(context: dg.OpExecutionContext, report: InvokeReport) -> None:
+    rule = retry_rule(report)
+    if rule is not None and context.retry_number < rule.tries - 1:
+        jitter = random.Random(f"{context.run_id}{context.retry_number}").random()  # noqa: S311
+        context.log.warning(f"{report.analysis}: {report.error_classes} of {report.titles} titles; trying the op again")
+        raise dg.RetryRequested(
+            max_retries=rule.tries - 1, seconds_to_wait=rule.wait_seconds(context.retry_number, jitter)
+        )
+
+
+def _invoke_metadata(report: InvokeReport) -> dict[str, Any]:
+    values = report.as_dict()
+    values["cost_usd"] = values.pop("cost_micro_usd") / 1e6
+    return {name: value for name, value in values.items() if value not in ("", {}, None)}
+
+
+class configuration_errors_are_final:  # noqa: N801 (reads as a sentence after `with`)
+    """Turn a ConfigurationError into a Failure that nothing retries, with the sentence as its description."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, ConfigurationError):
+            raise dg.Failure(str(error), allow_retries=False) from error

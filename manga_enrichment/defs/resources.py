@@ -1,0 +1,126 @@
+"""Resources: each makes one gateway. Values come from `settings.py`; nothing connects before a run needs it."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import dagster as dg
+
+from manga_enrichment.aws.bedrock import BedrockModel
+from manga_enrichment.aws.catalog_source import catalog_source
+from manga_enrichment.aws.clients import AwsClients
+from manga_enrichment.aws.dynamodb_budget import DynamoDBBudget
+from manga_enrichment.aws.dynamodb_ledger import DynamoDBLedger
+from manga_enrichment.aws.dynamodb_status import DynamoDBStatus
+from manga_enrichment.aws.s3_tables import S3TableStore
+from manga_enrichment.clock import SystemClock
+from manga_enrichment.gateways import (
+    BudgetStore,
+    CatalogSource,
+    Clock,
+    FoundationModel,
+    ResultLedger,
+    StatusStore,
+    TableStore,
+)
+from manga_enrichment.settings import Settings
+
+
+class ClockResource(dg.ConfigurableResource[Clock]):
+    def create_resource(self, context: dg.InitResourceContext) -> Clock:
+        return SystemClock()
+
+
+class AwsResource(dg.ConfigurableResource[AwsClients]):
+    """Clients shared by the gateways of a run; endpoint, region and credentials are boto3's own business."""
+
+    def create_resource(self, context: dg.InitResourceContext) -> AwsClients:
+        return AwsClients()
+
+
+class TableStoreResource(dg.ConfigurableResource[TableStore]):
+    aws: dg.ResourceDependency[AwsClients]
+    bucket: str
+
+    def create_resource(self, context: dg.InitResourceContext) -> TableStore:
+        return S3TableStore(self.aws.s3, bucket=self.bucket)
+
+
+class ResultLedgerResource(dg.ConfigurableResource[ResultLedger]):
+    aws: dg.ResourceDependency[AwsClients]
+    clock: dg.ResourceDependency[Clock]
+    ledger_table: str
+    budget_table: str
+    retention_days: int
+
+    def create_resource(self, context: dg.InitResourceContext) -> ResultLedger:
+        return DynamoDBLedger(
+            self.aws.dynamodb,
+            self.clock,
+            ledger_table=self.ledger_table,
+            budget_table=self.budget_table,
+            retention=timedelta(days=self.retention_days),
+        )
+
+
+class BudgetStoreResource(dg.ConfigurableResource[BudgetStore]):
+    aws: dg.ResourceDependency[AwsClients]
+    budget_table: str
+
+    def create_resource(self, context: dg.InitResourceContext) -> BudgetStore:
+        return DynamoDBBudget(self.aws.dynamodb, table=self.budget_table)
+
+
+class StatusStoreResource(dg.ConfigurableResource[StatusStore]):
+    aws: dg.ResourceDependency[AwsClients]
+    status_table: str
+
+    def create_resource(self, context: dg.InitResourceContext) -> StatusStore:
+        return DynamoDBStatus(self.aws.dynamodb, table=self.status_table)
+
+
+class CatalogSourceResource(dg.ConfigurableResource[CatalogSource]):
+    aws: dg.ResourceDependency[AwsClients]
+    uri: str
+
+    def create_resource(self, context: dg.InitResourceContext) -> CatalogSource:
+        return catalog_source(self.aws.s3, self.uri)
+
+
+class FoundationModelResource(dg.ConfigurableResource[Callable[[], FoundationModel]]):
+    """Makes a *factory*: a model belongs to one event loop, and each op execution has its own."""
+
+    aws: dg.ResourceDependency[AwsClients]
+    concurrency: int
+    call_timeout_seconds: float
+
+    def create_resource(self, context: dg.InitResourceContext) -> Callable[[], FoundationModel]:
+        clients = self.aws
+
+        def open_model() -> FoundationModel:
+            return BedrockModel(
+                clients, concurrency=self.concurrency, call_timeout_seconds=self.call_timeout_seconds
+            )
+
+        return open_model
+
+
+def build_resources(settings: Settings) -> dict[str, object]:
+    """Resource key -> resource, for `dg.Definitions`."""
+    aws, clock = AwsResource(), ClockResource()
+    return {
+        "clock": clock,
+        "tables": TableStoreResource(aws=aws, bucket=settings.bucket),
+        "ledger": ResultLedgerResource(
+            aws=aws,
+            clock=clock,
+            ledger_table=settings.ledger_table,
+            budget_table=settings.budget_table,
+            retention_days=settings.ledger_retention_days,
+        ),
+        "budget": BudgetStoreResource(aws=aws, budget_table=settings.budget_table),
+        "status": StatusStoreResource(aws=aws, status_table=settings.status_table),
+        "catalog_source": CatalogSourceResource(aws=aws, uri=settings.catalog_uri),
+        "open_model": FoundationModelResource(
+            aws=aws, concurrency=settings.concurrency, call_timeout_seconds=settings.call_timeout_seconds
+        ),
+    }
