@@ -5,6 +5,7 @@ Imports happen inside commands: `--help` should not wait for Dagster.
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -17,7 +18,19 @@ STATE_DIR = click.option(
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Sentences(click.Group):
+    """Wrong settings end a command with their sentence, not with a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from manga_enrichment.domain.outcomes import ConfigurationError
+
+        try:
+            return super().invoke(ctx)
+        except ConfigurationError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Sentences, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Enrich a manga catalog with foundation models on Amazon Bedrock."""
 
@@ -55,9 +68,24 @@ def generate_catalog(rows: int, seed: int, out: Path) -> None:
     click.echo(f"{out}: {rows} titles, {out.stat().st_size / 1e6:.1f} MB")
 
 
+@main.command()
+@click.option("--selection", default="", help="Analyses, comma-separated; all by default.")
+@click.option("--buckets", default="", help="Catalog buckets, comma-separated; all by default.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON line instead of a table.")
+def estimate(selection: str, buckets: str, as_json: bool) -> None:
+    """Calls, tokens, cost and time of the next run. Asks no model and bills nothing."""
+    from manga_enrichment.cli_estimate import run_estimate
+
+    run_estimate(_names(selection), _names(buckets), as_json=as_json)
+
+
 @main.command("check-definitions")
 def check_definitions() -> None:
     """Load all Dagster definitions with warnings as errors."""
     from manga_enrichment.local.check_definitions import check
 
     click.echo(check())
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]

@@ -46,9 +46,7 @@ def build_definitions(
                 backfill_policy=backfill_policy,
                 invoke_settings=invoke_settings(settings),
             ),
-            build_enriched(
-                analyses=list(analyses.values()), partitions=partitions, backfill_policy=backfill_policy
-            ),
+            build_enriched(analyses=list(analyses.values()), partitions=partitions, backfill_policy=backfill_policy),
         ],
         asset_checks=[
             *build_quality_checks(analyses, buckets, settings),

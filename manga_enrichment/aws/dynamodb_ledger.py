@@ -12,7 +12,7 @@ from manga_enrichment.gateways import Clock
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-_MAX_BYTES = 3_000_000  # of the 4 MB one transaction may carry
+_MAX_BYTES = 1_500_000  # a transaction may carry 4 MB, and on the wire each kanji of three bytes becomes six
 _BYTES_BESIDE_ENTRY = 1_000  # of an item's other attributes, and of its condition
 
 

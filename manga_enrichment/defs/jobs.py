@@ -14,7 +14,7 @@ def build_jobs() -> list[Any]:
         dg.define_asset_job(
             NIGHTLY_JOB,
             selection=dg.AssetSelection.assets("enriched_catalog").upstream(),
-            description="Import the catalog, ask for what is new, changed, outdated or failed in passing, publish tables.",
+            description="Import the catalog, ask for what is new, changed, outdated or failed in passing, publish.",
             tags={"lane": "nightly"},
         ),
         dg.define_asset_job(

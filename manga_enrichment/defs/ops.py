@@ -5,7 +5,7 @@ raise: what was paid for must reach the tables first, so its write op saves that
 """
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -49,9 +49,7 @@ def build_plan_op(analyses: Mapping[str, AnalysisType], models: ModelCatalog, bu
         with configuration_errors_are_final():
             check_bucket_count(tables, bucket_count)
             planning = Planning(tables=tables, ledger=ledger, analyses=analyses, models=models)
-            report = planning.plan(
-                context.run_id, context.partition_keys, selected_names(context), context.log.info
-            )
+            report = planning.plan(context.run_id, context.partition_keys, selected_names(context), context.log.info)
         context.log.info(
             f"{report.titles} titles, {report.calls} calls, about {report.estimated_micro_usd / 1e6:.4f} USD"
         )
@@ -110,7 +108,7 @@ def build_write_op(
     @dg.op(
         name=f"write_{analysis.name}",
         description=f"Bring the {analysis.name} table up to date from the ledger.",
-        out=dg.Out(dg.Nothing),
+        out=dg.Out(dg.Nothing, is_required=False),
         retry_policy=OP_RETRY_POLICY,
         tags={"kind": "parquet"},
     )
@@ -122,10 +120,10 @@ def build_write_op(
         ledger: dg.ResourceParam[ResultLedger],
         status: dg.ResourceParam[StatusStore],
         clock: dg.ResourceParam[Clock],
-    ) -> None:
+    ) -> Iterator[dg.Output[None]]:
         if plan["dry_run"]:
-            context.log.info("dry run: nothing written")
-            return
+            context.log.info("dry run: nothing asked, nothing written")
+            return  # without an output, so that no asset counts as materialized
         writing = Writing(tables=tables, ledger=ledger, status=status, clock=clock, analyses=analyses)
         provenance = Provenance(**plan["provenance"])
         for bucket in context.partition_keys:
@@ -143,13 +141,12 @@ def build_write_op(
         failure = permanent_failure(own)
         if failure:
             raise dg.Failure(failure, metadata={"error_class": own.stopped_by}, allow_retries=False)
+        yield dg.Output(None)
 
     return write
 
 
-def _logged_here(
-    analysis: AnalysisType, analyses: Mapping[str, AnalysisType], plan: Mapping[str, Any]
-) -> list[str]:
+def _logged_here(analysis: AnalysisType, analyses: Mapping[str, AnalysisType], plan: Mapping[str, Any]) -> list[str]:
     """A combined analysis logs its own requests when it is part of the run; else whoever finds its answers does."""
     combined = [name for name, other in analyses.items() if analysis.name in other.parts]
     return [analysis.name, *(name for name in combined if name not in plan["selected"])]

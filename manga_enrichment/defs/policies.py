@@ -63,9 +63,7 @@ OP_RETRY_POLICY = dg.RetryPolicy(
 
 def retry_rule(report: InvokeReport) -> RetryRule | None:
     """The rule for trying the op again, None when it is done as well as it can be now."""
-    unanswered = {
-        ErrorClass(name): count for name, count in report.error_classes.items() if ErrorClass(name) in RULES
-    }
+    unanswered = {ErrorClass(name): count for name, count in report.error_classes.items() if ErrorClass(name) in RULES}
     if sum(unanswered.values()) <= report.titles * UNANSWERED_SHARE:
         return None
     return RULES[max(unanswered, key=lambda name: unanswered[name])]

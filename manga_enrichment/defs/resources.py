@@ -97,9 +97,7 @@ class FoundationModelResource(dg.ConfigurableResource[Callable[[], FoundationMod
         clients = self.aws
 
         def open_model() -> FoundationModel:
-            return BedrockModel(
-                clients, concurrency=self.concurrency, call_timeout_seconds=self.call_timeout_seconds
-            )
+            return BedrockModel(clients, concurrency=self.concurrency, call_timeout_seconds=self.call_timeout_seconds)
 
         return open_model
 

@@ -8,6 +8,7 @@ from manga_enrichment.defs.jobs import NIGHTLY_JOB
 from manga_enrichment.defs.partitions import partition_groups
 from manga_enrichment.defs.run_facts import range_tags
 
+
 def build_schedules(buckets: Sequence[str], buckets_per_run: int) -> list[dg.ScheduleDefinition]:
     @dg.schedule(
         name=NIGHTLY_JOB,

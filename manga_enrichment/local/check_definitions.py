@@ -4,7 +4,6 @@ import warnings
 
 import dagster as dg
 
-
 DAGSTERS_OWN = ("The `__fields__` attribute is deprecated",)
 """Warnings that Dagster 1.13's own code raises with pydantic 2.11 and newer; nothing here can mend them."""
 

@@ -9,8 +9,8 @@ import logging
 import os
 import time
 from collections import Counter
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,9 @@ from rich.table import Table
 
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.s3_tables import S3TableStore
+from manga_enrichment.definitions import build_definitions
 from manga_enrichment.defs.jobs import NIGHTLY_JOB
 from manga_enrichment.defs.run_facts import range_tags
-from manga_enrichment.definitions import build_definitions
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.catalog import bucket_keys
 from manga_enrichment.domain.outcomes import Outcome
@@ -34,7 +34,6 @@ from manga_enrichment.local.stack import LocalStack, LocalStackConfig, connect
 from manga_enrichment.pipeline.enriched import TABLE as ENRICHED_TABLE
 from manga_enrichment.pipeline.keys import outcomes_key, rejects_key, table_key
 from manga_enrichment.settings import Settings, load_settings
-
 
 _SHOWN_OUTCOMES = (Outcome.SUCCEEDED, Outcome.INSUFFICIENT_INPUT, Outcome.FAILED, Outcome.DEFERRED)
 

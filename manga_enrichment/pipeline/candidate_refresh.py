@@ -35,9 +35,7 @@ class CandidateRefresh:
         self._all_buckets = list(all_buckets)
         self._limit = limit
 
-    def run(
-        self, buckets: Sequence[str], catalog_version: str, say: Callable[[str], None]
-    ) -> list[CandidateReport]:
+    def run(self, buckets: Sequence[str], catalog_version: str, say: Callable[[str], None]) -> list[CandidateReport]:
         """Bring the lists of these buckets up to date with the whole catalog."""
         index = self._index(catalog_version, say)
         ids = {manga_id for bucket in self._all_buckets for manga_id in read_ids(self._tables, bucket)}

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from manga_enrichment.domain.analyses.base import AnalysisType
+from manga_enrichment.domain.calibration import Calibration
 from manga_enrichment.domain.models import ModelSpec
 from manga_enrichment.domain.prompts import Prompt
 from manga_enrichment.domain.tokens import TOOL_USE_TOKENS, estimate_tokens
@@ -24,6 +25,7 @@ class CallEstimate:
     user_tokens      what is said about this title
     output_tokens    a typical answer
     max_tokens       the limit sent along
+    uncalibrated_input_tokens  what the rule of thumb says, to learn the factor from
     """
 
     prefix_tokens: int
@@ -31,6 +33,7 @@ class CallEstimate:
     output_tokens: int
     max_tokens: int
     prefix_cached: bool
+    uncalibrated_input_tokens: int = 0
 
     @property
     def input_tokens(self) -> int:
@@ -51,15 +54,22 @@ class CallEstimate:
         return Usage(self.input_tokens, self.output_tokens)
 
 
-def estimate_call(analysis: AnalysisType, model: ModelSpec, prompt: Prompt, factor: float = 1.0) -> CallEstimate:
-    """factor: tokens billed per token estimated, as seen in earlier calls of this analysis and model."""
-    prefix = math.ceil(prefix_tokens(prompt.system, prompt.tool_description, _schema_text(analysis)) * factor)
+def estimate_call(
+    analysis: AnalysisType, model: ModelSpec, prompt: Prompt, calibration: Calibration | None = None
+) -> CallEstimate:
+    """calibration: what earlier calls of this analysis and model were billed; None falls back on rules of thumb."""
+    factor = calibration.input_factor if calibration else 1.0
+    output_tokens = calibration.output_tokens if calibration else analysis.expected_output_tokens
+    prefix_thumb = prefix_tokens(prompt.system, prompt.tool_description, _schema_text(analysis))
+    user_thumb = estimate_tokens(prompt.user)
+    prefix = math.ceil(prefix_thumb * factor)
     return CallEstimate(
         prefix_tokens=prefix,
-        user_tokens=math.ceil(estimate_tokens(prompt.user) * factor),
-        output_tokens=min(prompt.max_tokens, math.ceil(analysis.expected_output_tokens * factor)),
+        user_tokens=math.ceil(user_thumb * factor),
+        output_tokens=min(prompt.max_tokens, output_tokens),
         max_tokens=prompt.max_tokens,
         prefix_cached=caches_prefix(model, prefix),
+        uncalibrated_input_tokens=prefix_thumb + user_thumb,
     )
 
 

@@ -20,6 +20,7 @@ from manga_enrichment.domain.models import ModelSpec
 from manga_enrichment.domain.prompts import build_prompt, title_inputs
 from manga_enrichment.gateways import BudgetStore, Clock, FoundationModel, ResultLedger, TableStore
 from manga_enrichment.pipeline.budget import RunBudget, scopes_of
+from manga_enrichment.pipeline.calibration_store import read_calibration, write_calibration
 from manga_enrichment.pipeline.calls import Call, CallResult
 from manga_enrichment.pipeline.catalog_store import read_candidates, read_records
 from manga_enrichment.pipeline.engine import Engine, EngineSettings
@@ -115,6 +116,9 @@ class Invoking:
                 await progress
             await foundation_model.close()
         leftovers.write(self._tables, analysis.name)
+        learned = tally.calibration()
+        if learned is not None:
+            write_calibration(self._tables, analysis.name, model.model_id, learned)
         return tally.report(
             seconds=self._clock.monotonic_seconds() - started,
             throttled=limiter.throttled,
@@ -143,6 +147,7 @@ class Invoking:
 
     def _calls(self, analysis: AnalysisType, model: ModelSpec, buckets: Sequence[str], run_id: str) -> Iterator[Call]:
         """Calls bucket by bucket, built when the engine wants them."""
+        calibration = read_calibration(self._tables, analysis.name, model.model_id)
         for bucket in buckets:
             plan = read_plan(self._tables, run_id, bucket, [analysis.name])
             wanted = {row.manga_id for row in plan if row.action is Action.ASK}
@@ -162,7 +167,7 @@ class Invoking:
                         model=model,
                         inputs=inputs,
                         prompt=prompt,
-                        estimate=estimate_call(analysis, model, prompt),
+                        estimate=estimate_call(analysis, model, prompt, calibration),
                     )
 
     async def _say_progress(self, tally: Tally, say: Callable[[str], None]) -> None:

@@ -29,6 +29,10 @@ def catalog_state_key() -> str:
     return f"{TABLES_ROOT}/catalog/_state.json"
 
 
+def calibration_key(analysis: str, model_id: str) -> str:
+    return f"calibration/{analysis}/{model_id.replace(':', '_')}.json"
+
+
 def plan_key(run_id: str, bucket: str) -> str:
     return f"{RUNS_ROOT}/{run_id}/plan/bucket={bucket}.parquet"
 

@@ -7,12 +7,14 @@ and the choice between one `full_enrichment` and single calls. Pure but for the 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 
 from manga_enrichment.domain.analyses.base import AnalysisType, Candidate, TitleInputs
 from manga_enrichment.domain.answers import LedgerEntry
+from manga_enrichment.domain.calibration import Calibration
 from manga_enrichment.domain.catalog import MangaRecord
 from manga_enrichment.domain.fingerprint import fingerprint
-from manga_enrichment.domain.models import ModelCatalog, ModelSpec
+from manga_enrichment.domain.models import ModelSpec
 from manga_enrichment.domain.outcomes import Outcome
 from manga_enrichment.domain.prompts import build_prompt, title_inputs
 from manga_enrichment.pipeline.estimates import CallEstimate, estimate_call
@@ -49,20 +51,28 @@ class _Option:
     inputs: TitleInputs
     fingerprint: str
     insufficient: str | None
+    calibration: Calibration | None
 
     def estimate(self) -> tuple[CallEstimate, int]:
         prompt = build_prompt(self.analysis, self.inputs, self.model)
-        estimate = estimate_call(self.analysis, self.model, prompt)
+        estimate = estimate_call(self.analysis, self.model, prompt, self.calibration)
         return estimate, estimate.cost_micro_usd(self.model)
 
 
 class Planner:
     """Plans buckets for a selection of analysis types."""
 
-    def __init__(self, analyses: Mapping[str, AnalysisType], models: ModelCatalog, selected: Collection[str]) -> None:
-        """selected: names to be brought up to date. Raises UnknownModelError for an alias without a row."""
+    def __init__(
+        self,
+        analyses: Mapping[str, AnalysisType],
+        models: Mapping[str, ModelSpec],
+        selected: Collection[str],
+        calibrations: Mapping[str, Calibration] = MappingProxyType({}),
+    ) -> None:
+        """models and calibrations: by analysis name. selected: names to be brought up to date."""
         self._analyses = analyses
-        self._models = {name: models.resolve(analysis.model_alias) for name, analysis in analyses.items()}
+        self._models = models
+        self._calibrations = calibrations
         self._selected = frozenset(selected)
         self._combined = [analyses[name] for name in selected if analyses[name].parts]
         self._wanted = [
@@ -115,7 +125,14 @@ class Planner:
     def _option(self, analysis: AnalysisType, record: MangaRecord, candidates: Sequence[Candidate]) -> _Option:
         inputs = title_inputs(analysis, record, candidates)
         model = self._models[analysis.name]
-        return _Option(analysis, model, inputs, fingerprint(analysis, model, inputs), analysis.sufficient(inputs))
+        return _Option(
+            analysis,
+            model,
+            inputs,
+            fingerprint(analysis, model, inputs),
+            analysis.sufficient(inputs),
+            self._calibrations.get(analysis.name),
+        )
 
     def _missing(
         self, manga_id: str, options: Mapping[str, _Option], current: Mapping[str, Mapping[str, str]]

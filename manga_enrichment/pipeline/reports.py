@@ -1,12 +1,13 @@
 """What an op says about its work: counts, tokens, money, latency. Plain JSON values, summed over buckets."""
 
 from array import array
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from manga_enrichment.domain.answers import Attempt, LedgerEntry
+from manga_enrichment.domain.calibration import Calibration, Sample, calibrate, nearest_rank
 from manga_enrichment.domain.outcomes import Outcome
 from manga_enrichment.domain.usage import Usage
 from manga_enrichment.pipeline.calls import CallResult
@@ -55,6 +56,7 @@ class Tally:
         self.error_classes: Counter[str] = Counter()
         self._usage = Usage()
         self._latencies_ms = array("l")
+        self._samples = _Samples()
 
     def add(self, result: CallResult) -> None:
         self.titles += 1
@@ -64,6 +66,8 @@ class Tally:
             self.error_classes[result.error_class.value] += 1
         for attempt in result.attempts:
             self._add_attempt(attempt)
+        if result.attempts and result.attempts[0].stop_reason:
+            self._samples.add(result.call.estimate.uncalibrated_input_tokens, result.attempts[0])
 
     def _add_attempt(self, attempt: Attempt) -> None:
         self.calls += 1
@@ -94,6 +98,10 @@ class Tally:
             stopped_message=stopped_message,
         )
 
+    def calibration(self) -> Calibration | None:
+        """What this run teaches about the next; None when it asked too little."""
+        return self._samples.calibration()
+
     def progress(self) -> str:
         return (
             f"{self.analysis}: {self.titles} titles, {self.outcomes[Outcome.SUCCEEDED.value]} answered "
@@ -115,9 +123,7 @@ class BucketNumbers:
     latency_p95_ms: int = 0
 
     @classmethod
-    def of(
-        cls, entries: Sequence[LedgerEntry], leftovers: Sequence[Mapping[str, Any]], run_id: str
-    ) -> "BucketNumbers":
+    def of(cls, entries: Sequence[LedgerEntry], leftovers: Sequence[Mapping[str, Any]], run_id: str) -> "BucketNumbers":
         own = [attempt for e in entries if e.provenance.run_id == run_id for attempt in e.attempts]
         sent = [row for row in leftovers if row["attempt"] > 0]
         answered = [attempt.latency_ms for attempt in own if attempt.stop_reason]
@@ -133,6 +139,23 @@ class BucketNumbers:
         )
 
 
+class _Samples:
+    """The newest first attempts, for calibration; bounded."""
+
+    MOST = 10_000
+
+    def __init__(self) -> None:
+        self._samples: deque[Sample] = deque(maxlen=self.MOST)
+
+    def add(self, estimated_input_tokens: int, attempt: Attempt) -> None:
+        usage = attempt.usage
+        billed = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens
+        self._samples.append(Sample(estimated_input_tokens, billed, usage.output_tokens, attempt.latency_ms))
+
+    def calibration(self) -> Calibration | None:
+        return calibrate(self._samples)
+
+
 def _percentile(ordered: list[int], percent: int) -> int:
     """Nearest rank; 0 for no values."""
-    return ordered[max(0, -(-len(ordered) * percent // 100) - 1)] if ordered else 0
+    return nearest_rank(ordered, percent) if ordered else 0

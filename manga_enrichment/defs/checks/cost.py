@@ -68,9 +68,7 @@ def build_cost_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
     return [cost_per_title_within_limits, cost_per_run_within_limits, error_rate_within_limits]
 
 
-def build_model_checks(
-    analyses: Mapping[str, AnalysisType], models: ModelCatalog
-) -> list[dg.AssetChecksDefinition]:
+def build_model_checks(analyses: Mapping[str, AnalysisType], models: ModelCatalog) -> list[dg.AssetChecksDefinition]:
     return [_model_is_not_ending(analysis, models) for analysis in analyses.values()]
 
 

@@ -40,9 +40,7 @@ def _rows_are_valid(analysis: AnalysisType, buckets: Sequence[str]) -> dg.AssetC
     return rows_are_valid
 
 
-def _titles_are_covered(
-    analysis: AnalysisType, buckets: Sequence[str], settings: Settings
-) -> dg.AssetChecksDefinition:
+def _titles_are_covered(analysis: AnalysisType, buckets: Sequence[str], settings: Settings) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=analysis.name,
         name="titles_are_covered",

@@ -5,15 +5,15 @@ the schemas and checks themselves (one module per analysis).
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from itertools import islice
 from typing import Any
 
+import fastjsonschema
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import ValidationError
 
-from manga_enrichment.domain.analyses.acceptance import Check, NotCompilableError, compile_schema
 from manga_enrichment.domain.analyses.base import AnalysisType, Answer, TitleInputs
 
 MAX_PROBLEMS = 5
@@ -30,17 +30,18 @@ def answer_problems(analysis: AnalysisType, answer: Answer, inputs: TitleInputs)
 
 
 def _schema_problems(analysis: AnalysisType, answer: Answer) -> list[str]:
-    if _quick_check(analysis)(answer):
-        return []
-    return _shortened(_sentence(error) for error in _validator(analysis).iter_errors(answer))
+    try:
+        _quick_check(analysis)(answer)
+    except fastjsonschema.JsonSchemaException:  # it stops at the first problem and words it for programmers
+        return _shortened(_sentence(error) for error in _validator(analysis).iter_errors(answer))
+    return []
 
 
 @cache
-def _quick_check(analysis: AnalysisType) -> Check:
-    try:
-        return compile_schema(analysis.output_schema)
-    except NotCompilableError:
-        return lambda _answer: False
+def _quick_check(analysis: AnalysisType) -> Callable[[Answer], Answer]:
+    """A compiled validator: nearly every answer is fine, and jsonschema takes several times as long to say so."""
+    compiled: Callable[[Answer], Answer] = fastjsonschema.compile(dict(analysis.output_schema))
+    return compiled
 
 
 @cache

@@ -1,0 +1,45 @@
+"""All gateways at once, for commands that run outside Dagster."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from manga_enrichment.aws.catalog_source import catalog_source
+from manga_enrichment.aws.clients import AwsClients
+from manga_enrichment.aws.dynamodb_budget import DynamoDBBudget
+from manga_enrichment.aws.dynamodb_ledger import DynamoDBLedger
+from manga_enrichment.aws.dynamodb_status import DynamoDBStatus
+from manga_enrichment.aws.s3_tables import S3TableStore
+from manga_enrichment.clock import SystemClock
+from manga_enrichment.gateways import BudgetStore, CatalogSource, Clock, ResultLedger, StatusStore, TableStore
+from manga_enrichment.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Gateways:
+    """One of each."""
+
+    clock: Clock
+    tables: TableStore
+    ledger: ResultLedger
+    budget: BudgetStore
+    status: StatusStore
+    catalog_source: CatalogSource
+
+
+def open_gateways(settings: Settings) -> Gateways:
+    """Raises ConfigurationError when region or credentials are missing."""
+    clients, clock = AwsClients(), SystemClock()
+    return Gateways(
+        clock=clock,
+        tables=S3TableStore(clients.s3, bucket=settings.bucket),
+        ledger=DynamoDBLedger(
+            clients.dynamodb,
+            clock,
+            ledger_table=settings.ledger_table,
+            budget_table=settings.budget_table,
+            retention=timedelta(days=settings.ledger_retention_days),
+        ),
+        budget=DynamoDBBudget(clients.dynamodb, table=settings.budget_table),
+        status=DynamoDBStatus(clients.dynamodb, table=settings.status_table),
+        catalog_source=catalog_source(clients.s3, settings.catalog_uri),
+    )

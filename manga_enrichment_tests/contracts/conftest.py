@@ -1,0 +1,117 @@
+"""Every contract test runs twice: over the fake and, over HTTP, over the real gateway against the local stack.
+
+Names are unique per test, so that tests share one stack without emptying it in between.
+"""
+
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from manga_enrichment.aws.clients import AwsClients
+from manga_enrichment.aws.dynamodb_budget import DynamoDBBudget
+from manga_enrichment.aws.dynamodb_ledger import DynamoDBLedger
+from manga_enrichment.aws.dynamodb_status import DynamoDBStatus
+from manga_enrichment.aws.s3_tables import S3TableStore
+from manga_enrichment.gateways import BudgetScope, BudgetStore, ResultLedger, StatusStore, TableStore
+from manga_enrichment.local.stack import LocalStack
+from manga_enrichment_tests.fakes import FakeClock, MemoryBudget, MemoryLedger, MemoryStatus, MemoryTables
+
+NO_LIMIT = 2**53
+RETENTION = timedelta(days=30)
+
+
+@pytest.fixture(scope="session")
+def aws_clients(local_stack: LocalStack) -> AwsClients:
+    """Clients that talk to the local stack; made under its environment, which they keep."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in local_stack.environment().items():
+            environment.setenv(name, value)
+        clients = AwsClients()
+        assert clients.s3
+        assert clients.dynamodb
+        assert clients.bedrock_runtime
+        assert clients.credentials()
+    return clients
+
+
+@pytest.fixture(params=["fake", "real"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def unique() -> str:
+    """A prefix for names that no other test uses."""
+    return uuid.uuid4().hex[:12]
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """Starts now, because the emulator deletes what is past its TTL by its own clock."""
+    return FakeClock(datetime.now(UTC))
+
+
+@pytest.fixture
+def budget(kind: str, request: pytest.FixtureRequest) -> BudgetStore:
+    if kind == "fake":
+        return MemoryBudget()
+    stack: LocalStack = request.getfixturevalue("local_stack")
+    clients: AwsClients = request.getfixturevalue("aws_clients")
+    return DynamoDBBudget(clients.dynamodb, table=stack.outputs["BudgetTableName"])
+
+
+@pytest.fixture
+def ledger(kind: str, budget: BudgetStore, clock: FakeClock, request: pytest.FixtureRequest) -> ResultLedger:
+    """Books on `budget`; keeps answers for RETENTION."""
+    if isinstance(budget, MemoryBudget):
+        return MemoryLedger(clock, budget, retention=RETENTION)
+    stack: LocalStack = request.getfixturevalue("local_stack")
+    clients: AwsClients = request.getfixturevalue("aws_clients")
+    return DynamoDBLedger(
+        clients.dynamodb,
+        clock,
+        ledger_table=stack.outputs["ResultsTableName"],
+        budget_table=stack.outputs["BudgetTableName"],
+        retention=RETENTION,
+    )
+
+
+@pytest.fixture
+def tables(kind: str, request: pytest.FixtureRequest) -> TableStore:
+    if kind == "fake":
+        return MemoryTables()
+    stack: LocalStack = request.getfixturevalue("local_stack")
+    clients: AwsClients = request.getfixturevalue("aws_clients")
+    return S3TableStore(clients.s3, bucket=stack.endpoints.bucket)
+
+
+@pytest.fixture
+def status(kind: str, request: pytest.FixtureRequest) -> StatusStore:
+    if kind == "fake":
+        return MemoryStatus()
+    stack: LocalStack = request.getfixturevalue("local_stack")
+    clients: AwsClients = request.getfixturevalue("aws_clients")
+    return DynamoDBStatus(clients.dynamodb, table=stack.outputs["RequestStatusTableName"])
+
+
+@dataclass
+class Purse:
+    """Tells what was booked on a spender, by the only way the contract offers: closing it."""
+
+    store: BudgetStore
+    spender: str
+    counter: str
+
+    def booked(self) -> int:
+        """Micro-dollars booked so far."""
+        self.store.close(self.spender)
+        return self.store.spent(self.counter)[1]
+
+
+@pytest.fixture
+def purse(budget: BudgetStore, clock: FakeClock, unique: str) -> Purse:
+    counter, spender = f"run:{unique}", f"{unique}:op"
+    assert budget.reserve([BudgetScope(counter, NO_LIMIT)], spender, 1_000_000, clock.now() + timedelta(hours=1))
+    return Purse(budget, spender, counter)

@@ -1,0 +1,147 @@
+"""TableStore: an object is there whole or not at all, and nobody overwrites what he has not seen."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pyarrow as pa
+import pytest
+
+from manga_enrichment.gateways import TableStore, WriteConflictError
+
+SCHEMA = pa.schema(
+    [
+        pa.field("manga_id", pa.string(), nullable=False),
+        pa.field("title_ja", pa.string()),
+        pa.field("genres", pa.list_(pa.struct([("genre", pa.string()), ("confidence", pa.float64())]))),
+        pa.field("asked_at", pa.timestamp("us", tz="UTC")),
+    ]
+)
+
+
+def table(*manga_ids: str) -> pa.Table:
+    rows = [
+        {"manga_id": each, "title_ja": "港", "genres": [{"genre": "drama", "confidence": 0.9}]} for each in manga_ids
+    ]
+    return pa.Table.from_pylist(rows, schema=SCHEMA)
+
+
+@pytest.fixture
+def key(unique: str) -> str:
+    return f"enrichment/{unique}/bucket=0001/part.parquet"
+
+
+def test_what_was_written_reads_back_with_its_schema(tables: TableStore, key: str):
+    etag = tables.write(key, table("MNG-B", "MNG-A"))
+    stored = tables.read(key)
+    assert stored is not None
+    assert stored.etag == etag
+    assert stored.table.equals(table("MNG-B", "MNG-A"))
+    assert stored.table.schema.equals(SCHEMA)
+
+
+def test_an_empty_table_keeps_its_schema(tables: TableStore, key: str):
+    tables.write(key, SCHEMA.empty_table())
+    stored = tables.read(key)
+    assert stored is not None
+    assert stored.table.num_rows == 0
+    assert stored.table.schema.equals(SCHEMA)
+
+
+def test_only_the_columns_asked_for_are_read(tables: TableStore, key: str):
+    tables.write(key, table("MNG-A"))
+    stored = tables.read(key, ["title_ja", "manga_id"])
+    assert stored is not None
+    assert stored.table.to_pylist() == [{"title_ja": "港", "manga_id": "MNG-A"}]
+
+
+def test_no_columns_still_tell_how_many_rows_there_are(tables: TableStore, key: str):
+    tables.write(key, table("MNG-A", "MNG-B"))
+    stored = tables.read(key, [])
+    assert stored is not None
+    assert (stored.table.num_rows, stored.table.column_names) == (2, [])
+
+
+def test_what_is_not_there_reads_as_none(tables: TableStore, key: str):
+    assert tables.read(key) is None
+    assert tables.read_json(key) is None
+
+
+def test_a_write_replaces_the_whole_object(tables: TableStore, key: str):
+    first = tables.write(key, table("MNG-A", "MNG-B"))
+    second = tables.write(key, table("MNG-C"))
+    stored = tables.read(key)
+    assert stored is not None
+    assert stored.etag == second != first
+    assert stored.table.column("manga_id").to_pylist() == ["MNG-C"]
+
+
+def test_a_write_over_the_version_that_was_read_succeeds_once(tables: TableStore, key: str):
+    seen = tables.write(key, table("MNG-A"))
+    tables.write(key, table("MNG-B"), expected_etag=seen)
+    with pytest.raises(WriteConflictError, match="replaced by another writer"):
+        tables.write(key, table("MNG-C"), expected_etag=seen)
+    stored = tables.read(key)
+    assert stored is not None
+    assert stored.table.column("manga_id").to_pylist() == ["MNG-B"]
+
+
+def test_a_write_over_a_version_that_is_gone_is_a_conflict(tables: TableStore, key: str):
+    seen = tables.write(key, table("MNG-A"))
+    with pytest.raises(WriteConflictError):
+        tables.write(f"{key}.other", table("MNG-A"), expected_etag=seen)
+    assert tables.read(f"{key}.other") is None
+
+
+def test_a_new_object_is_written_only_where_nothing_stands(tables: TableStore, key: str):
+    tables.write(key, table("MNG-A"), new=True)
+    with pytest.raises(WriteConflictError):
+        tables.write(key, table("MNG-B"), new=True)
+    stored = tables.read(key)
+    assert stored is not None
+    assert stored.table.column("manga_id").to_pylist() == ["MNG-A"]
+
+
+def test_of_concurrent_writers_one_wins(tables: TableStore, key: str):
+    seen = tables.write(key, table("MNG-0"))
+
+    def overwrite(number: int) -> bool:
+        try:
+            tables.write(key, table(f"MNG-{number}"), expected_etag=seen)
+        except WriteConflictError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(overwrite, range(1, 9))) == 1
+
+
+def test_of_concurrent_first_writers_one_wins(tables: TableStore, key: str):
+    def create(number: int) -> bool:
+        try:
+            tables.write_json(key, {"writer": number}, new=True)
+        except WriteConflictError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(create, range(8))) == 1
+
+
+def test_documents_read_back_equal(tables: TableStore, key: str):
+    document = {"buckets": 8, "source": "目録.jsonl", "counts": {"rows": 3, "rejects": None}, "share": 0.5}
+    tables.write_json(key, document)
+    assert tables.read_json(key) == document
+    tables.write_json(key, {"buckets": 9})
+    assert tables.read_json(key) == {"buckets": 9}
+
+
+def test_keys_are_listed_by_prefix_in_order(tables: TableStore, unique: str):
+    written = [f"enrichment/{unique}/bucket={bucket}/part.parquet" for bucket in ("0002", "0000", "0001")]
+    for each in (*written, f"enrichment/{unique}x/bucket=0000/part.parquet"):
+        tables.write_json(each, {})
+    assert tables.list_keys(f"enrichment/{unique}/") == sorted(written)
+    assert tables.list_keys(f"enrichment/{unique}/bucket=0001") == [written[2]]
+    assert tables.list_keys(f"enrichment/{unique}/nothing") == []
+
+
+def test_a_uri_names_the_key(tables: TableStore, key: str):
+    assert tables.uri(key).endswith(f"/{key}")
