@@ -17,7 +17,7 @@ from typing import Any, Never
 
 from manga_enrichment.domain.catalog import Author
 from manga_enrichment.domain.isbn import isbn13
-from manga_enrichment.domain.text import clean_line, clean_synopsis, decode_entities
+from manga_enrichment.domain.text import clean_line, clean_synopsis, decode_entities, is_plain
 
 
 class InvalidValueError(ValueError):
@@ -56,8 +56,8 @@ def required_text(value: object) -> str | None:
 
 def optional_text(value: object) -> str | None:
     """Like `required_text`, but "null", "NaN" and the like mean nothing."""
-    text = required_text(value)
-    return None if text is None or text.lower() in _NOTHING else text
+    text = value if isinstance(value, str) and is_plain(value) else required_text(value)
+    return None if not text or text.lower() in _NOTHING else text
 
 
 def synopsis(value: object) -> str | None:
@@ -69,13 +69,14 @@ def synopsis(value: object) -> str | None:
 
 def text_list(value: object) -> tuple[str, ...]:
     """Distinct lines in order, from a list, a JSON list in a string, or a string separated by ";" or "|"."""
-    return tuple(dict.fromkeys(text for item in _items(value) if (text := _item_text(item))))
+    texts = [text for item in _items(value) if (text := _item_text(item))]
+    return tuple(texts if len(texts) < 2 else dict.fromkeys(texts))
 
 
 def authors(value: object) -> tuple[Author, ...]:
     """Distinct people in order: objects {name, role} or strings "name (role)", never split at commas."""
-    people = (_author(item) for item in _items(value) if item is not None)
-    return tuple(dict.fromkeys(person for person in people if person.name))
+    people = [person for item in _items(value) if item is not None and (person := _author(item)).name]
+    return tuple(people if len(people) < 2 else dict.fromkeys(people))
 
 
 def integer(lowest: int, highest: int) -> Callable[[object], int | None]:
@@ -148,6 +149,8 @@ def _split(text: str) -> Iterable[Any]:
 
 
 def _item_text(item: object) -> str | None:
+    if isinstance(item, str):
+        return clean_line(item)
     if item is None:
         return None
     if isinstance(item, Mapping):
@@ -203,7 +206,7 @@ def _moment(value: object) -> datetime | None:
     text = optional_text(value)
     if text is None:
         return None
-    return _utc(datetime.fromisoformat(_SLASHED_DATE.sub(_dashed, text)))
+    return _utc(datetime.fromisoformat(_SLASHED_DATE.sub(_dashed, text) if "/" in text else text))
 
 
 def _dashed(found: re.Match[str]) -> str:

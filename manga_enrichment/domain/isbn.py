@@ -26,8 +26,7 @@ def isbn13(text: str) -> str | None:
 
 def isbn13_check_digit(first_twelve: str) -> str:
     """The 13th digit: weights 1 and 3 in turn, modulo 10."""
-    total = sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(first_twelve))
-    return str(-total % 10)
+    return str(-(sum(map(int, first_twelve[::2])) + 3 * sum(map(int, first_twelve[1::2]))) % 10)
 
 
 def _isbn10_is_valid(digits: str) -> bool:

@@ -51,9 +51,10 @@ _BRACKETED_TAIL = re.compile(
     re.IGNORECASE,
 )
 _LINE_TAIL = re.compile(
-    rf"(?:\n|\A)[~～\-—–*※\s]{{0,5}}(?:(?:sources?|出典|引用元?|情報元)\s*[:：][^\n]{{1,200}}|{_JAPANESE_TAIL})\s*\Z",
+    rf"[~～\-—–*※\s]{{0,5}}(?:(?:sources?|出典|引用元?|情報元)\s*[:：][^\n]{{1,200}}|{_JAPANESE_TAIL})\s*\Z",
     re.IGNORECASE,
 )
+_CLOSING = frozenset(")]）］】〉>")
 _PLACEHOLDER = re.compile(
     r"(?:n/?a|none|null|nan|tba|tbd|-+|―+|\.+|unknown|なし|未定|準備中|"
     r"no (?:synopsis|summary|description)(?: (?:information|yet|available|has been added)\b.{0,80})?)[.。]?\Z",
@@ -63,17 +64,24 @@ _PLACEHOLDER = re.compile(
 
 def clean_line(text: str) -> str:
     """One line: NFC, no markup, no invisible characters, single spaces. Cleaning twice changes nothing."""
-    if _is_plain(text):
+    if is_plain(text):
         return text
     return _ANY_SPACE.sub(" ", _without_markup(text)).strip()
 
 
 def clean_paragraphs(text: str) -> str:
     """Like `clean_line`, but line breaks stay; at most one empty line in a row."""
-    if _is_plain(text):
+    if is_plain(text):
         return text
-    text = _SPACES.sub(" ", _without_markup(text))
-    return _MANY_NEWLINES.sub("\n\n", _AROUND_NEWLINE.sub("\n", text)).strip()
+    text = _without_markup(text)
+    # What has only spaces and line breaks, as most synopses, gets by without the searches.
+    if "  " in text or not text.replace("\n", "").isprintable():
+        text = _SPACES.sub(" ", text)
+    if " \n" in text or "\n " in text:
+        text = _AROUND_NEWLINE.sub("\n", text)
+    if "\n\n\n" in text:
+        text = _MANY_NEWLINES.sub("\n\n", text)
+    return text.strip()
 
 
 def clean_synopsis(text: str) -> str:
@@ -87,13 +95,24 @@ def strip_attribution(text: str) -> str:
 
     Most synopses end in one; it would make equal texts differ and tells a model nothing. Only the end is looked at.
     """
-    while True:
-        start = max(0, len(text) - _TAIL_CHARACTERS)
-        tail = text[start:]
-        found = _BRACKETED_TAIL.search(tail) or _LINE_TAIL.search(tail, 0 if start == 0 else 1)
-        if found is None:
-            return text
-        text = text[: start + found.start()].rstrip()
+    while text:
+        start = _attribution_start(text)
+        if start is None:
+            break
+        text = text[:start].rstrip()
+    return text
+
+
+def _attribution_start(text: str) -> int | None:
+    """Where the last attribution tail begins; None when the text does not end in one."""
+    if text.rstrip(" .。\n")[-1:] in _CLOSING:
+        offset = max(0, len(text) - _TAIL_CHARACTERS)
+        bracketed = _BRACKETED_TAIL.search(text[offset:])
+        if bracketed is not None:
+            return offset + bracketed.start()
+    line_start = text.rfind("\n") + 1
+    is_tail = len(text) - line_start <= _TAIL_CHARACTERS and _LINE_TAIL.match(text, line_start) is not None
+    return line_start if is_tail else None
 
 
 def decode_entities(text: str) -> str:
@@ -111,7 +130,7 @@ def _decode_entity(match: re.Match[str]) -> str:
     return html.unescape(match[0]).replace("\ufffd", "")
 
 
-def _is_plain(text: str) -> bool:
+def is_plain(text: str) -> bool:
     """Nothing to clean; true for most values, and far cheaper than cleaning.
 
     No invisible character is printable, and the only printable white space is " ".
@@ -121,15 +140,17 @@ def _is_plain(text: str) -> bool:
         and "&" not in text
         and "<" not in text
         and "  " not in text
-        and text == text.strip()
-        and unicodedata.is_normalized("NFC", text)
+        and text[:1] != " "
+        and text[-1:] != " "
+        and (text.isascii() or unicodedata.is_normalized("NFC", text))
     )
 
 
 def _without_markup(text: str) -> str:
     for _ in range(_MAX_ROUNDS):
         before = text
-        text = _INVISIBLE.sub("", _LINE_END.sub("\n", text))
+        if not text.replace("\n", "").isprintable():
+            text = _INVISIBLE.sub("", _LINE_END.sub("\n", text))
         if "&" in text:
             text = decode_entities(text)
         if "<" in text:

@@ -143,8 +143,9 @@ class _Import:
             return
         content_hash = self._plan.content_hash(record)
         bucket = bucket_of(record.manga_id, self._plan.bucket_count)
-        digest = hashlib.blake2b(orjson.dumps(record) + content_hash.encode(), digest_size=DIGEST_BYTES).digest()
-        if self._titles.add(bucket, record_row(record, content_hash), row.number, row.raw, digest):
+        values = record_row(record, content_hash)
+        digest = hashlib.blake2b(orjson.dumps(values), digest_size=DIGEST_BYTES).digest()
+        if self._titles.add(bucket, values, row.number, row.raw, digest):
             self._plan.on_progress(self._rows_read)
 
     def _note_columns(self, values: Mapping[str, object]) -> None:

@@ -99,7 +99,7 @@ ANALYSIS = AnalysisType(
     instructions=system_prompt(RUBRIC),
     output_schema=_SCHEMA,
     max_tokens=1000,
-    expected_output_tokens=260,
+    expected_output_tokens=220,
     sufficient=_sufficient,
     columns=(
         Column("summary_en", "string", "English summary without spoilers, up to 600 characters.", False),

@@ -132,7 +132,7 @@ ANALYSIS = AnalysisType(
     instructions=system_prompt(RUBRIC),
     output_schema=_SCHEMA,
     max_tokens=400,
-    expected_output_tokens=120,
+    expected_output_tokens=75,
     sufficient=_sufficient,
     columns=(
         Column("primary_genre", "string", "Genre a shopper would look under first, one of 25.", False),

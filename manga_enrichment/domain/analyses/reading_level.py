@@ -105,7 +105,7 @@ ANALYSIS = AnalysisType(
     instructions=system_prompt(RUBRIC),
     output_schema=_SCHEMA,
     max_tokens=200,
-    expected_output_tokens=60,
+    expected_output_tokens=50,
     sufficient=_sufficient,
     columns=(
         Column("reading_level", "string", "kids, teen, adult or mature (adults only).", False),

@@ -91,7 +91,7 @@ ANALYSIS = AnalysisType(
     instructions=system_prompt(RUBRIC),
     output_schema=_SCHEMA,
     max_tokens=1000,
-    expected_output_tokens=350,
+    expected_output_tokens=280,
     sufficient=_sufficient,
     columns=(
         Column(

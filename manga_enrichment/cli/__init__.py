@@ -74,7 +74,7 @@ def generate_catalog(rows: int, seed: int, out: Path) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON line instead of a table.")
 def estimate(selection: str, buckets: str, as_json: bool) -> None:
     """Calls, tokens, cost and time of the next run. Asks no model and bills nothing."""
-    from manga_enrichment.cli_estimate import run_estimate
+    from manga_enrichment.cli.estimate import run_estimate
 
     run_estimate(_names(selection), _names(buckets), as_json=as_json)
 

@@ -1,0 +1,47 @@
+"""Model requests as a run makes them, for a fictional title with everything an analysis may want."""
+
+from manga_enrichment.domain.analyses import ANALYSES
+from manga_enrichment.domain.analyses.base import AnalysisType, Candidate, TitleInputs
+from manga_enrichment.domain.catalog import MangaRecord
+from manga_enrichment.domain.models import ModelSpec, load_models
+from manga_enrichment.domain.prompts import build_prompt, title_inputs
+from manga_enrichment.gateways import ModelRequest, Repair
+
+RECORD = MangaRecord(
+    manga_id="MNG-HARB0001",
+    title="The Harbour Lamp Shop",
+    title_ja="港のランプ店",
+    synopsis=(
+        "祖母が遺した港町のランプ店を継いだ高校生の澪は、壊れた灯りを直すたびに持ち主の思い出に触れる。"
+        "幼なじみの漁師見習いと店を守りながら、二人は町の灯台が消えた夜の秘密を少しずつ知っていく。"
+    ),
+    publisher_genres=("ドラマ", "日常"),
+    demographics=("seinen",),
+    magazines=("月刊みなと",),
+)
+CANDIDATES = tuple(
+    Candidate(f"MNG-CAND000{number}", title, "drama; harbour town")
+    for number, title in enumerate(("Lighthouse Days", "灯りの町", "Fishing with Grandmother", "Night Ferry"))
+)
+
+
+def model(name: str = "haiku") -> ModelSpec:
+    return load_models().resolve(name)
+
+
+def inputs(analysis: AnalysisType) -> TitleInputs:
+    return title_inputs(analysis, RECORD, CANDIDATES)
+
+
+def make_request(
+    analysis: str = "genre_classification",
+    spec: ModelSpec | None = None,
+    *,
+    max_tokens: int | None = None,
+    repair: Repair | None = None,
+    cache_prefix: bool = False,
+) -> ModelRequest:
+    spec = spec or model()
+    kind = ANALYSES[analysis]
+    prompt = build_prompt(kind, inputs(kind), spec)
+    return ModelRequest(spec, prompt, max_tokens or prompt.max_tokens, repair, cache_prefix)
