@@ -7,7 +7,7 @@ idempotent by itself goes through it: the SDK gives a transaction a token, so it
 
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import islice
@@ -28,10 +28,12 @@ MAX_READ_KEYS = 100
 _TRIES = 12
 
 
-def transact(client: "DynamoDBClient", actions: Sequence[Any]) -> list[dict[str, Any]] | None:
+def transact(
+    client: "DynamoDBClient", actions: Sequence[Any], *, sleep: Callable[[float], None] = time.sleep
+) -> list[dict[str, Any]] | None:
     """Run one transaction. None when it went through, else the cancellation reasons, one per action.
 
-    Retries conflicts with jittered pauses. Raises LedgerUnavailableError when DynamoDB does not answer.
+    Tries conflicts again after jittered pauses. Raises LedgerUnavailableError when DynamoDB does not answer.
     """
     for attempt in range(_TRIES):
         try:
@@ -41,7 +43,7 @@ def transact(client: "DynamoDBClient", actions: Sequence[Any]) -> list[dict[str,
             reasons = [dict(reason) for reason in error.response.get("CancellationReasons", [])]
             if any(condition_failed(reason) for reason in reasons):
                 return reasons
-            _pause(attempt)
+            sleep(_pause_seconds(attempt))
         else:
             return None
     raise LedgerUnavailableError(f"DynamoDB kept cancelling a transaction of {len(actions)} items")
@@ -51,7 +53,14 @@ def condition_failed(reason: dict[str, Any]) -> bool:
     return reason.get("Code") == "ConditionalCheckFailed"
 
 
-def batch_get(client: "DynamoDBClient", table: str, key_name: str, keys: Sequence[str]) -> Iterator[dict[str, Any]]:
+def batch_get(
+    client: "DynamoDBClient",
+    table: str,
+    key_name: str,
+    keys: Sequence[str],
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[dict[str, Any]]:
     """Items with these (unique) keys, in no particular order, read consistently; what is missing is left out."""
     for chunk in chunks(keys, MAX_READ_KEYS):
         wanted: Any = {table: {"Keys": [{key_name: {"S": key}} for key in chunk], "ConsistentRead": True}}
@@ -64,7 +73,7 @@ def batch_get(client: "DynamoDBClient", table: str, key_name: str, keys: Sequenc
             if not wanted:
                 break
             if not items:  # throttled; with items it is only the 16 MB limit of a reply
-                _pause(attempt)
+                sleep(_pause_seconds(attempt))
         else:
             raise LedgerUnavailableError(f"DynamoDB left keys of a batch read unprocessed {_TRIES} times")
 
@@ -95,5 +104,5 @@ def _take(iterator: Iterator[_T], size: int) -> list[_T]:
     return list(islice(iterator, size))
 
 
-def _pause(attempt: int) -> None:
-    time.sleep(random.uniform(0, min(1.0, 0.01 * 2**attempt)))  # noqa: S311
+def _pause_seconds(attempt: int) -> float:
+    return random.uniform(0, min(1.0, 0.01 * 2**attempt))  # noqa: S311

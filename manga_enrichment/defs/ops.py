@@ -130,7 +130,7 @@ def build_write_op(
             if is_combined:
                 for name in analysis.parts:
                     if name not in plan["selected"]:
-                        writing.write(analyses[name], bucket, provenance, logs=[])
+                        writing.write(analyses[name], bucket, provenance, logs=[name])
                 report = writing.write_log(analysis, bucket, provenance)
             else:
                 report = writing.write(analysis, bucket, provenance, logs=_logged_here(analysis, analyses, plan))

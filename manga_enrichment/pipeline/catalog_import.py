@@ -123,7 +123,7 @@ class _Import:
                 self._take(row)
         self._titles.flush()
         self._check_usable(sink)
-        buckets = {bucket: self._store(bucket, sink) for bucket in self._titles.keys()}  # noqa: SIM118
+        buckets = {bucket: self._store(bucket, sink) for bucket in self._titles.keys}
         sink.put_rejects(self._rejects.table())
         return ImportReport(
             rows_read=self._rows_read,

@@ -5,9 +5,7 @@ Belongs here: what is written to the spill folder and read back. Stays out: whic
 Only one file is open for titles at a time, so 1024 buckets need no more file descriptors than one.
 """
 
-from collections.abc import Sequence
-from itertools import groupby
-from operator import itemgetter
+from collections import Counter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -25,22 +23,28 @@ SPILL_SCHEMA = (
     .append(pa.field("raw_bytes", pa.int64()))
     .append(pa.field("row_digest", pa.binary(DIGEST_BYTES)))
 )
+_BATCH_ROWS = 1000
 _FLUSH_ROWS = 25_000
 _FLUSH_BYTES = 32 * 1024 * 1024
 _REJECT_FLUSH_BYTES = 8 * 1024 * 1024
 
 
 class TitleSpill:
-    """Titles by bucket, and the raw row of each, in case it turns out to be a duplicate."""
+    """Titles by bucket, and the raw row of each, in case it turns out to be a duplicate.
 
-    def __init__(self, folder: Path, bucket_count: int, flush_rows: int = _FLUSH_ROWS) -> None:
+    Titles wait as Python values only until there are a few of them, then as Arrow batches, then in files: many live
+    Python objects would make the garbage collector the slowest part of an import.
+    """
+
+    def __init__(self, folder: Path, bucket_count: int) -> None:
         self._folder = folder
-        self._keys = bucket_keys(bucket_count)
-        self._flush_rows = flush_rows
-        self._rows: list[tuple[str, tuple[Any, ...]]] = []
-        self._bytes = 0
+        self._rows: list[tuple[Any, ...]] = []
+        self._batches: list[pa.RecordBatch] = []
+        self._buckets: list[str] = []
+        self._waiting_bytes = 0
         self._raw = (folder / "raw_rows").open("w+b")
         self._raw_end = 0
+        self.keys = bucket_keys(bucket_count)
 
     def __enter__(self) -> Self:
         return self
@@ -49,30 +53,39 @@ class TitleSpill:
         self._raw.close()
 
     def add(self, bucket: str, row: tuple[Any, ...], row_number: int, raw: bytes, digest: bytes) -> bool:
-        """Keep one title: row in the order of CATALOG_SCHEMA. True when the buffer went to disk."""
-        self._rows.append((bucket, (*row, row_number, self._raw_end, len(raw), digest)))
+        """Keep one title: row in the order of CATALOG_SCHEMA. True when titles went to disk."""
+        self._rows.append((*row, row_number, self._raw_end, len(raw), digest))
+        self._buckets.append(bucket)
         self._raw.write(raw)
         self._raw_end += len(raw)
-        self._bytes += len(raw)
-        if len(self._rows) < self._flush_rows and self._bytes < _FLUSH_BYTES:
+        self._waiting_bytes += len(raw)
+        if len(self._rows) >= _BATCH_ROWS:
+            self._pack()
+        if len(self._buckets) < _FLUSH_ROWS and self._waiting_bytes < _FLUSH_BYTES:
             return False
         self.flush()
         return True
 
     def flush(self) -> None:
-        """Append what is buffered to the files of its buckets."""
-        if not self._rows:
+        """Append all that waits to the files of its buckets."""
+        self._pack()
+        if not self._buckets:
             return
-        self._rows.sort(key=itemgetter(0))
-        batch = batch_of((row for _, row in self._rows), SPILL_SCHEMA)
+        order = sorted(range(len(self._buckets)), key=self._buckets.__getitem__)
+        rows = pa.Table.from_batches(self._batches).take(pa.array(order)).combine_chunks().to_batches()[0]
         start = 0
-        for bucket, rows in groupby(self._rows, key=itemgetter(0)):
-            count = sum(1 for _ in rows)
+        for bucket, count in sorted(Counter(self._buckets).items()):
             with self._path(bucket).open("ab") as file:
-                file.write(batch.slice(start, count).serialize())
+                file.write(rows.slice(start, count).serialize())
             start += count
-        self._rows.clear()
-        self._bytes = 0
+        self._batches.clear()
+        self._buckets.clear()
+        self._waiting_bytes = 0
+
+    def _pack(self) -> None:
+        if self._rows:
+            self._batches.append(batch_of(self._rows, SPILL_SCHEMA))
+            self._rows.clear()
 
     def bucket(self, bucket: str) -> pa.Table:
         """All titles of a bucket with SPILL_SCHEMA, in source order; its file is deleted."""
@@ -89,10 +102,6 @@ class TitleSpill:
         """The raw row kept at this place."""
         self._raw.seek(offset)
         return self._raw.read(size_bytes).decode("utf-8", "backslashreplace")
-
-    def keys(self) -> Sequence[str]:
-        """All buckets, also empty ones."""
-        return self._keys
 
     def _path(self, bucket: str) -> Path:
         return self._folder / f"bucket-{bucket}"

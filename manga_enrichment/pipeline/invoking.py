@@ -115,7 +115,7 @@ class Invoking:
             with suppress(asyncio.CancelledError):
                 await progress
             await foundation_model.close()
-        leftovers.write(self._tables, analysis.name)
+            leftovers.write(self._tables, analysis.name)
         learned = tally.calibration()
         if learned is not None:
             write_calibration(self._tables, analysis.name, model.model_id, learned)
@@ -187,19 +187,21 @@ class Leftovers:
 
     def add(self, result: CallResult) -> None:
         entry = result.entry
-        if entry is not None and entry.provenance == self._provenance and not result.from_cache:
-            return
+        if entry is not None and entry.provenance == self._provenance:
+            return  # paid for by this run, maybe by an earlier try of its op: the ledger has every attempt
         rows = self._rows.setdefault(result.call.bucket, [])
         rows.extend(self._result_rows(result))
         if len(rows) >= _ROWS_PER_TABLE:
             self._pack(result.call.bucket)
 
     def write(self, tables: TableStore, analysis: str) -> None:
-        """One file per bucket that has leftovers."""
+        """One file per bucket that has leftovers; what an earlier try of the op left stays in it."""
         for bucket in list(self._rows):
             self._pack(bucket)
         for bucket, parts in self._tables.items():
-            tables.write(results_key(self._provenance.run_id, analysis, bucket), pa.concat_tables(parts))
+            key = results_key(self._provenance.run_id, analysis, bucket)
+            earlier = tables.read(key)
+            tables.write(key, pa.concat_tables([earlier.table, *parts] if earlier else parts))
 
     def _pack(self, bucket: str) -> None:
         rows = self._rows.pop(bucket)

@@ -24,21 +24,19 @@ class OutcomeRows:
     def __init__(
         self,
         analysis: str,
-        plan: Sequence[PlanRow],
+        planned: Mapping[str, PlanRow],
         entries: Mapping[str, LedgerEntry],
         leftovers: Sequence[Mapping[str, Any]],
         run_id: str,
         now: datetime,
     ) -> None:
+        """planned: by manga_id, what this run does about titles that lack the analysis. leftovers: oldest first."""
         self._analysis = analysis
         self._entries = entries
         self._run_id = run_id
         self._now = now
         self._leftovers = {(row["manga_id"], row["analysis"]): row for row in leftovers}
-        self._planned: dict[str, PlanRow] = {}
-        for row in plan:  # a row of the analysis itself says more than one of a combined call
-            if row.analysis == analysis or row.manga_id not in self._planned:
-                self._planned[row.manga_id] = row
+        self._planned = planned
         self.outcomes: Counter[str] = Counter()
         self.error_classes: Counter[str] = Counter()
 

@@ -14,6 +14,7 @@ PLAN_SCHEMA = pa.schema(
         ("manga_id", pa.string()),
         ("analysis", pa.string()),
         ("action", pa.string()),
+        ("fills", pa.list_(pa.string())),
         ("fingerprint", pa.string()),
         ("reason", pa.string()),
         ("input_tokens", pa.int64()),
@@ -30,6 +31,7 @@ class PlanRow:
     manga_id: str
     analysis: str
     action: Action
+    fills: tuple[str, ...]
     fingerprint: str
     reason: str
     input_tokens: int
@@ -43,6 +45,7 @@ def write_plan(tables: TableStore, run_id: str, bucket: str, planned: Iterable[P
             item.manga_id,
             item.analysis,
             item.action,
+            item.fills,
             item.fingerprint,
             item.reason,
             item.estimate.input_tokens if item.estimate else 0,
@@ -62,7 +65,7 @@ def read_plan(tables: TableStore, run_id: str, bucket: str, analyses: Sequence[s
     if stored is None:
         raise LookupError(f"run {run_id} has no plan for bucket {bucket}: re-execute it from the plan step")
     return [
-        PlanRow(**{**row, "action": Action(row["action"])})
+        PlanRow(**{**row, "action": Action(row["action"]), "fills": tuple(row["fills"])})
         for row in stored.table.to_pylist()
         if row["analysis"] in analyses
     ]

@@ -31,11 +31,16 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What to do about one title for one analysis type; a title that is up to date has none."""
+    """What to do about one title for one analysis type; a title that is up to date has none.
+
+    fills: the analyses whose tables wait for it. A combined call answers all of its parts and fills only those that
+    nothing else does, so each wanted analysis of a title is filled by one plan at most.
+    """
 
     manga_id: str
     analysis: str
     action: Action
+    fills: tuple[str, ...]
     fingerprint: str = ""
     reason: str = ""
     estimate: CallEstimate | None = None
@@ -159,13 +164,25 @@ class Planner:
                 yield _planned(options[name], Action.USE_LEDGER, source.fingerprint)
             else:
                 left.append(name)
+        yield from self._failed_combined(options, left, entries)
         combined = self._cheaper_combined(options, left, entries)
         if combined is not None:
+            fills = tuple(name for name in left if name in combined.analysis.parts)
             estimate, cost = combined.estimate()
-            yield _planned(combined, Action.ASK, combined.fingerprint, estimate=estimate, cost=cost)
-            left = [name for name in left if name not in combined.analysis.parts]
+            yield _planned(combined, Action.ASK, combined.fingerprint, fills=fills, estimate=estimate, cost=cost)
+            left = [name for name in left if name not in fills]
         for name in left:
             yield from self._plan_single(options, name, entries)
+
+    def _failed_combined(
+        self, options: Mapping[str, _Option], missing: Sequence[str], entries: Mapping[str, LedgerEntry]
+    ) -> Iterator[Planned]:
+        """Combined calls that failed for good. They fill nothing; named, so that a killed run's attempts get logged."""
+        for analysis in self._combined:
+            option = options[analysis.name]
+            failed = entries.get(option.fingerprint)
+            if failed is not None and any(name in analysis.parts for name in missing):
+                yield _planned(option, Action.FAILED_BEFORE, option.fingerprint, failed.error_class or "", fills=())
 
     def _plan_single(
         self, options: Mapping[str, _Option], name: str, entries: Mapping[str, LedgerEntry]
@@ -229,7 +246,11 @@ def _planned(
     of_fingerprint: str,
     reason: str = "",
     *,
+    fills: tuple[str, ...] | None = None,
     estimate: CallEstimate | None = None,
     cost: int = 0,
 ) -> Planned:
-    return Planned(option.inputs.manga_id, option.analysis.name, action, of_fingerprint, reason, estimate, cost)
+    """fills: by default the analysis itself."""
+    name = option.analysis.name
+    filled = (name,) if fills is None else fills
+    return Planned(option.inputs.manga_id, name, action, filled, of_fingerprint, reason, estimate, cost)

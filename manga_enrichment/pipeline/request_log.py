@@ -5,6 +5,7 @@ Belongs here: which objects belong to a run, sums over them. Stays out: writing 
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from manga_enrichment.domain.outcomes import Outcome
 from manga_enrichment.gateways import TableStore
@@ -52,8 +53,12 @@ def run_costs(tables: TableStore, run_id: str) -> RunCosts:
 
 
 def latest_run(tables: TableStore) -> str | None:
-    """The run that wrote last to the newest day of the log; None when there is no log."""
+    """The run of the newest day in the log that sent or decided something last; None when there is no log."""
     keys = tables.list_keys(f"{TABLES_ROOT}/requests/")
     newest_day = max((key.rsplit("/", 1)[0] for key in keys), default=None)
-    newest = [key for key in keys if key.rsplit("/", 1)[0] == newest_day]
-    return newest[-1].rsplit("/", 1)[-1][:36] if newest else None
+    newest: tuple[datetime, str] | None = None
+    for key in keys:
+        stored = tables.read(key, ["started_at", "dagster_run_id"]) if key.startswith(f"{newest_day}/") else None
+        for row in stored.table.to_pylist() if stored else ():
+            newest = max(newest or (row["started_at"], ""), (row["started_at"], row["dagster_run_id"]))
+    return newest[1] if newest else None

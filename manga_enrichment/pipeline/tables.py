@@ -19,6 +19,7 @@ REQUEST_SCHEMA = arrow_schema(REQUEST_COLUMNS)
 SCHEMAS_VERSION = "1"
 """Raise it when the catalog's columns or cleaning change: the next run then imports an unchanged source anew."""
 _REQUEST_IDENTITY = ("manga_id", "analysis", "fingerprint", "attempt", "dagster_run_id", "status", "error_class")
+"""Of a row for which nothing was sent; of an attempt also `started_at`, since a tried-again op counts from 1 again."""
 
 
 def answer_schema(analysis: AnalysisType) -> pa.Schema:
@@ -130,9 +131,13 @@ UNSENT = {
 
 def union_requests(existing: pa.Table | None, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
     """Existing rows and those not among them yet: logging the same attempt twice changes nothing."""
-    known = set()
+    known: set[tuple[Any, ...]] = set()
     if existing is not None:
-        known = set(zip(*(existing.column(name).to_pylist() for name in _REQUEST_IDENTITY), strict=True))
-    fresh = [dict(row) for row in rows if tuple(row.get(name) for name in _REQUEST_IDENTITY) not in known]
-    new = pa.Table.from_pylist(fresh, schema=REQUEST_SCHEMA)
+        known.update(map(_identity, existing.select([*_REQUEST_IDENTITY, "started_at"]).to_pylist()))
+    fresh = {identity: dict(row) for row in rows if (identity := _identity(row)) not in known}
+    new = pa.Table.from_pylist(list(fresh.values()), schema=REQUEST_SCHEMA)
     return new if existing is None else pa.concat_tables([existing.cast(REQUEST_SCHEMA), new])
+
+
+def _identity(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return (*(row.get(name) for name in _REQUEST_IDENTITY), row["started_at"] if row["attempt"] else None)

@@ -88,10 +88,10 @@ class Writing:
         self._log_entries([entry for entry in entries.values() if entry.analysis in logs])
         self._log(provenance, bucket, [row for row in leftovers if row["analysis"] in logs])
         ids = read_ids(self._tables, bucket)
-        table, new_rows = self._write_answers(analysis, bucket, entries, ids)
-        rows = OutcomeRows(analysis.name, plan, entries, leftovers, provenance.run_id, self._clock.now())
-        changed = self._write_outcomes(analysis.name, bucket, rows, ids, table)
-        self._log(provenance, bucket, _unsent_rows(changed, analysis.name, bucket, provenance))
+        planned = {row.manga_id: row for row in plan if analysis.name in row.fills}
+        table, new_rows = self._write_answers(analysis, bucket, planned, entries, ids)
+        rows = OutcomeRows(analysis.name, planned, entries, leftovers, provenance.run_id, self._clock.now())
+        self._write_outcomes(analysis.name, bucket, rows, ids, table, provenance)
         own = [row for row in leftovers if row["analysis"] == analysis.name]
         report = self._report(analysis, bucket, table, new_rows, rows, entries, own, provenance)
         self._put_status(report, provenance)
@@ -104,15 +104,17 @@ class Writing:
         leftovers = self._leftovers(provenance.run_id, [analysis.name], bucket)
         self._log_entries(entries)
         self._log(provenance, bucket, leftovers)
-        outcomes = Counter(entry.outcome.value for entry in entries)
-        outcomes.update(row["status"] for row in leftovers if row["status"] != "retried" and not row["from_cache"])
+        decided = {entry.manga_id for entry in entries}
+        undecided = {row["manga_id"]: row for row in leftovers if row["manga_id"] not in decided}.values()
+        outcomes = Counter([*(entry.outcome.value for entry in entries), *(row["status"] for row in undecided)])
+        error_classes = [*(entry.error_class for entry in entries), *(row["error_class"] for row in undecided)]
         report = WriteReport(
             analysis=analysis.name,
             bucket=bucket,
             new_rows=outcomes[Outcome.SUCCEEDED.value],
             numbers=BucketNumbers.of(entries, leftovers, provenance.run_id),
             outcomes=dict(outcomes),
-            error_classes=dict(Counter(row["error_class"] for row in leftovers if row["error_class"])),
+            error_classes=dict(Counter(name for name in error_classes if name)),
         )
         self._put_status(report, provenance)
         return report
@@ -126,10 +128,15 @@ class Writing:
         return [row for found in stored if found is not None for row in found.table.to_pylist()]
 
     def _write_answers(
-        self, analysis: AnalysisType, bucket: str, entries: Mapping[str, LedgerEntry], ids: set[str]
+        self,
+        analysis: AnalysisType,
+        bucket: str,
+        planned: Mapping[str, PlanRow],
+        entries: Mapping[str, LedgerEntry],
+        ids: set[str],
     ) -> tuple[pa.Table, int]:
-        rows = [answer_row(analysis, entry) for entry in entries.values() if entry.outcome is Outcome.SUCCEEDED]
-        rows = [row for row in rows if row["manga_id"] in ids]
+        found = (entries.get(row.fingerprint) for manga_id, row in planned.items() if manga_id in ids)
+        rows = [answer_row(analysis, entry) for entry in found if entry and entry.outcome is Outcome.SUCCEEDED]
         key = table_key(analysis.name, bucket)
         for _ in range(_CONFLICT_TRIES):
             stored = self._tables.read(key)
@@ -139,15 +146,22 @@ class Writing:
         raise WriteConflictError(f"{self._tables.uri(key)} kept changing under {_CONFLICT_TRIES} writes")
 
     def _write_outcomes(
-        self, analysis: str, bucket: str, rows: OutcomeRows, ids: set[str], answers: pa.Table
-    ) -> list[dict[str, Any]]:
-        """Returns the outcome rows that are new or changed."""
+        self,
+        analysis: str,
+        bucket: str,
+        rows: OutcomeRows,
+        ids: set[str],
+        answers: pa.Table,
+        provenance: Provenance,
+    ) -> None:
+        """Log what is new in them first: after the write nobody could tell that it was new."""
         key = outcomes_key(analysis, bucket)
         for _ in range(_CONFLICT_TRIES):
             stored = self._tables.read(key)
             table_rows, changed = rows.merged(stored.table if stored else None, ids, answers)
+            self._log(provenance, bucket, _unsent_rows(changed, analysis, bucket, provenance))
             if self._replace(key, stored, pa.Table.from_pylist(table_rows, schema=OUTCOME_SCHEMA)):
-                return changed
+                return
         raise WriteConflictError(f"{self._tables.uri(key)} kept changing under {_CONFLICT_TRIES} writes")
 
     def _log_entries(self, entries: Iterable[LedgerEntry]) -> None:

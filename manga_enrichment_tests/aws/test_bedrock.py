@@ -46,12 +46,23 @@ async def raw_server(respond: Respond) -> AsyncIterator[tuple[str, list[tuple[st
         headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in head[1:] if line)}
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         seen.append((head[0].split(" ")[1], headers, body))
-        await respond(writer)
-        writer.close()
+        try:
+            await respond(writer)
+        finally:
+            writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.append(asyncio.create_task(serve(reader, writer)))
+
+    serving: list[asyncio.Task[None]] = []
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", seen
+    finally:
+        server.close()
+        for task in serving:
+            task.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)
 
 
 def answering(payload: bytes, *, status: str = "200 OK", headers: str = "", length: int | None = None) -> Respond:

@@ -106,8 +106,7 @@ async def test_the_servers_wish_to_wait_is_passed_on(stage: Stage):
     wish = ModelError(ErrorClass.THROTTLED, "slow down", retry_after_seconds=30.0)
     stage.play(wish, quota={"requests_per_minute": 2, "burst_seconds": 0.001})
     with pytest.raises(ModelError) as caught:
-        for _ in range(3):
-            await stage.model.converse(make_request())
+        await asyncio.gather(*(stage.model.converse(make_request()) for _ in range(3)))
     assert caught.value.error_class is ErrorClass.THROTTLED
     assert caught.value.retry_after_seconds is not None
     assert 0 < caught.value.retry_after_seconds <= 60

@@ -1,0 +1,104 @@
+"""What is missing is named, with the setting that mends it."""
+
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, NoCredentialsError
+
+from manga_enrichment.aws.clients import AwsClients, explain, is_unreachable
+from manga_enrichment.domain.outcomes import ConfigurationError
+
+MISSING_REGION = "No AWS region is set: set AWS_DEFAULT_REGION"
+
+
+def client_error(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "m"}}, "Operation")
+
+
+def test_clients_follow_the_environment(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1111")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "http://127.0.0.1:2222")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    clients = AwsClients()
+    assert clients.s3.meta.endpoint_url == "http://127.0.0.1:1111"
+    assert clients.bedrock_runtime.meta.endpoint_url == "http://127.0.0.1:2222"
+    assert clients.dynamodb.meta.region_name == "eu-west-1"
+    assert clients.s3 is clients.s3
+
+
+def test_without_an_endpoint_setting_clients_go_to_aws(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    assert AwsClients().bedrock_runtime.meta.endpoint_url == "https://bedrock-runtime.ap-northeast-1.amazonaws.com"
+
+
+def test_a_missing_region_is_named(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    monkeypatch.setenv("AWS_REGION", "ap-northeast-1")  # boto3 does not read this one
+    clients = AwsClients()
+    with pytest.raises(ConfigurationError, match=MISSING_REGION):
+        assert clients.dynamodb
+    with pytest.raises(ConfigurationError, match=MISSING_REGION):
+        assert clients.bedrock_runtime
+
+
+def test_missing_credentials_are_named(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    with pytest.raises(
+        ConfigurationError, match=r"No AWS credentials were found: set AWS_ACCESS_KEY_ID .* AWS_PROFILE"
+    ):
+        AwsClients().credentials()
+
+
+def test_half_a_pair_of_credentials_is_named(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    with pytest.raises(ConfigurationError, match="incomplete"):
+        AwsClients().credentials()
+
+
+def test_an_unknown_profile_is_named(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    with pytest.raises(ConfigurationError, match=r"nobody.*AWS_PROFILE"):
+        AwsClients()
+
+
+def test_an_unreadable_config_file_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    broken = tmp_path / "config"
+    broken.write_text("not an ini file")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(broken))
+    with pytest.raises(ConfigurationError, match=str(broken)):
+        assert AwsClients().s3
+
+
+def test_an_endpoint_that_is_no_url_is_named(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "localhost:4600")
+    with pytest.raises(ConfigurationError, match=r"localhost:4600.*AWS_ENDPOINT_URL"):
+        assert AwsClients().bedrock_runtime
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (NoCredentialsError(), "No AWS credentials were found for the table: set AWS_ACCESS_KEY_ID"),
+        (EndpointConnectionError(endpoint_url="http://nowhere"), "the table cannot be reached at http://nowhere"),
+        (ConnectTimeoutError(endpoint_url="http://slow"), "the table cannot be reached at http://slow"),
+        (client_error("ResourceNotFoundException"), "does not exist: deploy infra/storage.yaml or correct MANGA_X"),
+        (client_error("NoSuchBucket"), "does not exist"),
+        (client_error("AccessDenied"), "was denied: give this role the rights or correct MANGA_X"),
+        (client_error("ExpiredToken"), "AWS refused the credentials for the table (ExpiredToken)"),
+    ],
+)
+def test_errors_that_a_setting_mends_name_it(error: Exception, words: str):
+    explained = explain(error, "the table", "MANGA_X")
+    assert explained is not None
+    assert words in str(explained)
+
+
+def test_other_errors_are_not_explained_away():
+    assert explain(client_error("InternalServerError"), "the table", "MANGA_X") is None
+    assert explain(ValueError("bug"), "the table", "MANGA_X") is None
+
+
+def test_only_a_missing_connection_is_unreachable():
+    assert is_unreachable(EndpointConnectionError(endpoint_url="http://nowhere"))
+    assert not is_unreachable(client_error("AccessDenied"))
