@@ -16,9 +16,10 @@ from manga_enrichment.defs.schedules import build_schedules
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models import load_models
+from manga_enrichment.pipeline.budget import Caps
 from manga_enrichment.pipeline.engine import EngineSettings
 from manga_enrichment.pipeline.invoking import InvokeSettings
-from manga_enrichment.settings import Settings, load_settings
+from manga_enrichment.settings import Settings, load_settings, micro_usd
 
 
 def build_definitions(
@@ -69,8 +70,11 @@ def invoke_settings(settings: Settings) -> InvokeSettings:
         ),
         requests_per_minute=settings.requests_per_minute,
         tokens_per_minute=settings.tokens_per_minute,
-        budget_micro_usd_per_run=settings.budget_micro_usd_per_run,
-        budget_micro_usd_per_day=settings.budget_micro_usd_per_day,
+        caps=Caps(
+            per_run_micro_usd=micro_usd(settings.budget_usd_per_run),
+            per_day_micro_usd=micro_usd(settings.budget_usd_per_day),
+            per_partner_per_day_micro_usd=micro_usd(settings.budget_usd_per_partner_per_day),
+        ),
     )
 
 

@@ -18,7 +18,7 @@ from manga_enrichment.gateways import ModelRequest
 from manga_enrichment_tests.fakes import START, FakeClock, ScriptedModel, valid_answer
 
 
-async def test_sleepers_wake_in_the_order_of_their_time_and_of_lying_down():
+async def test_sleepers_wake_in_the_order_of_their_time_and_of_lying_down() -> None:
     clock = FakeClock()
     woken: list[tuple[str, float]] = []
 
@@ -31,7 +31,7 @@ async def test_sleepers_wake_in_the_order_of_their_time_and_of_lying_down():
     assert clock.now() == START + timedelta(hours=1)
 
 
-async def test_time_stands_still_while_anyone_can_still_run():
+async def test_time_stands_still_while_anyone_can_still_run() -> None:
     clock = FakeClock()
     nap = asyncio.create_task(clock.sleep(1))
     for _ in range(1000):
@@ -41,7 +41,7 @@ async def test_time_stands_still_while_anyone_can_still_run():
     assert clock.monotonic_seconds() == 1.0
 
 
-async def test_time_stands_still_while_a_worker_function_runs():
+async def test_time_stands_still_while_a_worker_function_runs() -> None:
     clock = FakeClock()
     nap = asyncio.create_task(clock.sleep(1))
     await asyncio.sleep(0)
@@ -50,13 +50,13 @@ async def test_time_stands_still_while_a_worker_function_runs():
     await nap
 
 
-async def test_a_worker_functions_error_reaches_its_caller():
+async def test_a_worker_functions_error_reaches_its_caller() -> None:
     FakeClock().monotonic_seconds()
     with pytest.raises(ZeroDivisionError):
         await asyncio.to_thread(lambda: 1 // 0)
 
 
-async def test_a_cancelled_sleeper_does_not_move_time():
+async def test_a_cancelled_sleeper_does_not_move_time() -> None:
     clock = FakeClock()
     long_nap = asyncio.create_task(clock.sleep(500))
     await clock.sleep(1)
@@ -65,7 +65,7 @@ async def test_a_cancelled_sleeper_does_not_move_time():
     assert clock.monotonic_seconds() == 2.0
 
 
-async def test_a_program_that_only_waits_for_timers_is_reported_not_run_for_ever():
+async def test_a_program_that_only_waits_for_timers_is_reported_not_run_for_ever() -> None:
     clock = FakeClock()
 
     async def keep() -> None:
@@ -76,7 +76,7 @@ async def test_a_program_that_only_waits_for_timers_is_reported_not_run_for_ever
         await keep()
 
 
-def test_one_clock_serves_one_event_loop_after_another():
+def test_one_clock_serves_one_event_loop_after_another() -> None:
     clock = FakeClock()
     asyncio.run(clock.sleep(5))
     asyncio.run(clock.sleep(5))
@@ -84,7 +84,7 @@ def test_one_clock_serves_one_event_loop_after_another():
     assert clock.monotonic_seconds() == 12.0
 
 
-def test_the_fake_clock_can_be_read_from_other_threads():
+def test_the_fake_clock_can_be_read_from_other_threads() -> None:
     clock = FakeClock()
     seen = []
     thread = threading.Thread(target=lambda: seen.append(clock.now()))
@@ -93,7 +93,7 @@ def test_the_fake_clock_can_be_read_from_other_threads():
     assert seen == [START]
 
 
-async def test_the_real_clock_tells_utc_and_waits():
+async def test_the_real_clock_tells_utc_and_waits() -> None:
     clock = SystemClock()
     before = clock.monotonic_seconds()
     await clock.sleep(0.01)
@@ -113,14 +113,14 @@ CANDIDATES = tuple(Candidate(f"MNG-BBBB000{number}", f"Other {number}", "a: hint
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.manga_id)
 @pytest.mark.parametrize("name", ANALYSES)
-def test_the_default_answer_of_the_scripted_model_is_valid(name: str, record: MangaRecord):
+def test_the_default_answer_of_the_scripted_model_is_valid(name: str, record: MangaRecord) -> None:
     analysis = ANALYSES[name]
     inputs = title_inputs(analysis, record, CANDIDATES, "note: for a partner")
     prompt = build_prompt(analysis, inputs, load_models().resolve("haiku"))
     assert answer_problems(analysis, valid_answer(prompt), inputs) == []
 
 
-async def test_the_scripted_model_follows_its_script_per_title_and_attempt():
+async def test_the_scripted_model_follows_its_script_per_title_and_attempt() -> None:
     clock = FakeClock()
     model = ScriptedModel(clock, {"MNG-AAAA0001": [ErrorClass.THROTTLED, {"themes": []}]}, latency_seconds=0.5)
     spec = load_models().resolve("haiku")

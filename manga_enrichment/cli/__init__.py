@@ -89,3 +89,20 @@ def check_definitions() -> None:
 
 def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
+
+
+@main.command("table-docs")
+def table_docs() -> None:
+    """Print docs/tables.md."""
+    from manga_enrichment.domain.analyses import ANALYSES
+    from manga_enrichment.pipeline.table_docs import tables_markdown
+
+    click.echo(tables_markdown(list(ANALYSES.values())), nl=False)
+
+
+@main.command("settings-docs")
+def settings_docs() -> None:
+    """Print docs/settings.md."""
+    from manga_enrichment.settings import settings_markdown
+
+    click.echo(settings_markdown(), nl=False)

@@ -32,7 +32,7 @@ from manga_enrichment.local.endpoints import LocalEndpoints
 from manga_enrichment.local.model_control import ModelServerControl
 from manga_enrichment.local.stack import LocalStack, LocalStackConfig, connect
 from manga_enrichment.pipeline.enriched import TABLE as ENRICHED_TABLE
-from manga_enrichment.pipeline.keys import outcomes_key, rejects_key, table_key
+from manga_enrichment.pipeline.keys import TABLES_ROOT, outcomes_key, rejects_key, table_key
 from manga_enrichment.settings import Settings, load_settings
 
 _SHOWN_OUTCOMES = (Outcome.SUCCEEDED, Outcome.INSUFFICIENT_INPUT, Outcome.FAILED, Outcome.DEFERRED)
@@ -111,7 +111,7 @@ def _account(settings: Settings, run_id: str, before: dict[str, Any], after: dic
     singles = [name for name, analysis in ANALYSES.items() if not analysis.parts]
     for name in ["catalog", *singles, ENRICHED_TABLE]:
         rows = [_rows(tables, table_key(name, bucket)) for bucket in keys]
-        report.tables.append({"table": name, "rows": sum(rows), "path": tables.uri(f"enrichment/{name}/")})
+        report.tables.append({"table": name, "rows": sum(rows), "path": tables.uri(f"{TABLES_ROOT}/{name}/")})
     report.tables.append(
         {"table": "catalog_rejects", "rows": _rows(tables, rejects_key()), "path": tables.uri(rejects_key())}
     )
@@ -159,4 +159,6 @@ def _show(console: Console, report: DemoReport, state_dir: Path) -> None:
     )
     if report.calls_billed == 0:
         console.print("Nothing was billed: every answer was there already.")
+    for folder in state_dir.glob("emulator/s3/*/manga-fm-results-*/enrichment"):
+        console.print(f"The same files on disk: {folder}/<table>/", soft_wrap=True)
     console.print(f"Data is kept in {state_dir}/. See it in the Dagster UI: make dev. Start anew: make clean.")

@@ -7,6 +7,7 @@ not use it gives back when it closes. The counter is passed by nobody: a block i
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from manga_enrichment.domain.answers import Provenance
@@ -80,11 +81,29 @@ class RunBudget:
         return self._clock.now() + timedelta(seconds=LEASE_SECONDS)
 
 
-def scopes_of(
-    provenance: Provenance, *, per_run_micro_usd: int | None, per_day_micro_usd: int | None
-) -> list[BudgetScope]:
-    """The counters a run's spend goes to. Without a cap the counter still counts."""
-    return [
-        BudgetScope(f"run:{provenance.run_id}", NO_CAP_MICRO_USD if per_run_micro_usd is None else per_run_micro_usd),
-        BudgetScope(f"day:{provenance.run_date}", NO_CAP_MICRO_USD if per_day_micro_usd is None else per_day_micro_usd),
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """Limits in micro-dollars; None: no cap, the counter only counts."""
+
+    per_run_micro_usd: int | None = None
+    per_day_micro_usd: int | None = None
+    per_partner_per_day_micro_usd: int | None = None
+
+
+NO_CAPS = Caps()
+
+
+def scopes_of(provenance: Provenance, caps: Caps) -> list[BudgetScope]:
+    """The counters a run's spend goes to: its own, its UTC day's, and its partner's day."""
+    scopes = [
+        _scope(f"run:{provenance.run_id}", caps.per_run_micro_usd),
+        _scope(f"day:{provenance.run_date}", caps.per_day_micro_usd),
     ]
+    if provenance.partner_id:
+        counter = f"partner:{provenance.partner_id}:{provenance.run_date}"
+        scopes.append(_scope(counter, caps.per_partner_per_day_micro_usd))
+    return scopes
+
+
+def _scope(counter: str, limit_micro_usd: int | None) -> BudgetScope:
+    return BudgetScope(counter, NO_CAP_MICRO_USD if limit_micro_usd is None else limit_micro_usd)

@@ -19,7 +19,7 @@ from manga_enrichment.domain.fingerprint import fingerprint
 from manga_enrichment.domain.models import ModelSpec
 from manga_enrichment.domain.prompts import build_prompt, title_inputs
 from manga_enrichment.gateways import BudgetStore, Clock, FoundationModel, ResultLedger, TableStore
-from manga_enrichment.pipeline.budget import RunBudget, scopes_of
+from manga_enrichment.pipeline.budget import NO_CAPS, Caps, RunBudget, scopes_of
 from manga_enrichment.pipeline.calibration_store import read_calibration, write_calibration
 from manga_enrichment.pipeline.calls import Call, CallResult
 from manga_enrichment.pipeline.catalog_store import read_candidates, read_records
@@ -43,8 +43,7 @@ class InvokeSettings:
     engine: EngineSettings
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
-    budget_micro_usd_per_run: int | None = None
-    budget_micro_usd_per_day: int | None = None
+    caps: Caps = NO_CAPS
 
 
 class Invoking:
@@ -129,11 +128,7 @@ class Invoking:
     def _engine(
         self, limiter: Limiter, provenance: Provenance, spender: str, foundation_model: FoundationModel
     ) -> Engine:
-        scopes = scopes_of(
-            provenance,
-            per_run_micro_usd=self._settings.budget_micro_usd_per_run,
-            per_day_micro_usd=self._settings.budget_micro_usd_per_day,
-        )
+        scopes = scopes_of(provenance, self._settings.caps)
         return Engine(
             model=foundation_model,
             ledger=self._ledger,

@@ -6,8 +6,11 @@ import pytest
 
 from manga_enrichment.aws.bedrock import BedrockModel
 from manga_enrichment.aws.clients import AwsClients
+from manga_enrichment.domain.outcomes import ModelError
+from manga_enrichment_tests.contracts.prompts import make_request
 
 OpenModel = Callable[[], BedrockModel]
+PointedAt = Callable[[str], BedrockModel]
 
 
 @pytest.fixture
@@ -22,3 +25,22 @@ async def open_model() -> AsyncIterator[OpenModel]:
     yield make
     for each in opened:
         await each.close()
+
+
+@pytest.fixture
+def pointed_at(monkeypatch: pytest.MonkeyPatch, open_model: OpenModel) -> PointedAt:
+    """Makes models that talk to a URL."""
+
+    def make(url: str) -> BedrockModel:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", url)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        return open_model()
+
+    return make
+
+
+async def error_of(gateway: BedrockModel) -> ModelError:
+    """What one call fails with."""
+    with pytest.raises(ModelError) as caught:
+        await gateway.converse(make_request())
+    return caught.value

@@ -1,8 +1,6 @@
 """BedrockModel on the wire: what it sends, what it costs, and every way a connection can end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -12,90 +10,22 @@ import orjson
 import pytest
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
-from botocore.credentials import Credentials, RefreshableCredentials
-from botocore.exceptions import CredentialRetrievalError
+from botocore.credentials import Credentials
 
-from manga_enrichment.aws.bedrock import BedrockModel
-from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.converse import request_body
 from manga_enrichment.domain.analyses import ANALYSES
-from manga_enrichment.domain.outcomes import ConfigurationError, ErrorClass, ModelError
+from manga_enrichment.domain.outcomes import ErrorClass, ModelError
 from manga_enrichment.domain.usage import cost_micro_usd
 from manga_enrichment.local.model_control import ModelServerControl
-from manga_enrichment_tests.aws.conftest import OpenModel
+from manga_enrichment_tests.aws.conftest import OpenModel, PointedAt, error_of
+from manga_enrichment_tests.aws.raw_server import VALID_REPLY, Respond, answering, raw_server
 from manga_enrichment_tests.contracts.prompts import make_request, model
-
-VALID_REPLY = orjson.dumps(
-    {
-        "output": {"message": {"role": "assistant", "content": [{"toolUse": {"toolUseId": "t", "input": {"a": 1}}}]}},
-        "stopReason": "tool_use",
-        "usage": {"inputTokens": 10, "outputTokens": 2, "totalTokens": 12},
-    }
-)
-
-Respond = Callable[[asyncio.StreamWriter], Awaitable[None]]
-
-
-@asynccontextmanager
-async def raw_server(respond: Respond) -> AsyncIterator[tuple[str, list[tuple[str, dict[str, str], bytes]]]]:
-    """A server that reads one request per connection, keeps it (target, headers, body) and does as told."""
-    seen: list[tuple[str, dict[str, str], bytes]] = []
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-        headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in head[1:] if line)}
-        body = await reader.readexactly(int(headers.get("content-length", "0")))
-        seen.append((head[0].split(" ")[1], headers, body))
-        try:
-            await respond(writer)
-        finally:
-            writer.close()
-
-    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        serving.append(asyncio.create_task(serve(reader, writer)))
-
-    serving: list[asyncio.Task[None]] = []
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
-    try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", seen
-    finally:
-        server.close()
-        for task in serving:
-            task.cancel()
-        await asyncio.gather(*serving, return_exceptions=True)
-
-
-def answering(payload: bytes, *, status: str = "200 OK", headers: str = "", length: int | None = None) -> Respond:
-    async def respond(writer: asyncio.StreamWriter) -> None:
-        head = f"HTTP/1.1 {status}\r\nContent-Length: {len(payload) if length is None else length}\r\n{headers}\r\n"
-        writer.write(head.encode() + payload)
-        await writer.drain()
-
-    return respond
-
-
-@pytest.fixture
-def pointed_at(monkeypatch: pytest.MonkeyPatch, open_model: OpenModel) -> Callable[[str], BedrockModel]:
-    def make(url: str) -> BedrockModel:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", url)
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        return open_model()
-
-    return make
-
-
-async def error_of(gateway: BedrockModel) -> ModelError:
-    with pytest.raises(ModelError) as caught:
-        await gateway.converse(make_request())
-    return caught.value
 
 
 @pytest.mark.parametrize(
     "model_id", ["global.anthropic.claude-haiku-4-5-20251001-v1:0", "arn:aws:bedrock:ap-northeast-1:1:x/y"]
 )
-async def test_path_body_and_signed_headers_are_those_of_boto3(
-    pointed_at: Callable[[str], BedrockModel], model_id: str
-):
+async def test_path_body_and_signed_headers_are_those_of_boto3(pointed_at: PointedAt, model_id: str) -> None:
     request = make_request(spec=replace(model("haiku"), model_id=model_id))
     async with raw_server(answering(VALID_REPLY)) as (url, seen):
         await pointed_at(url).converse(request)
@@ -110,7 +40,7 @@ async def test_path_body_and_signed_headers_are_those_of_boto3(
     assert "SignedHeaders=accept;content-type;host;x-amz-date" in our_headers["authorization"]
 
 
-async def test_the_signature_covers_what_is_sent(pointed_at: Callable[[str], BedrockModel]):
+async def test_the_signature_covers_what_is_sent(pointed_at: PointedAt) -> None:
     async with raw_server(answering(VALID_REPLY)) as (url, seen):
         await pointed_at(url).converse(make_request())
     target, headers, body = seen[0]
@@ -123,14 +53,14 @@ async def test_the_signature_covers_what_is_sent(pointed_at: Callable[[str], Bed
     assert headers["authorization"].endswith(f"Signature={expected}")
 
 
-async def test_a_refused_connection_is_never_billed(pointed_at: Callable[[str], BedrockModel]):
+async def test_a_refused_connection_is_never_billed(pointed_at: PointedAt) -> None:
     error = await error_of(pointed_at("http://127.0.0.1:9"))
     assert error.error_class is ErrorClass.CONNECTION
     assert "http://127.0.0.1:9" in error.message
     assert "AWS_ENDPOINT_URL_BEDROCK_RUNTIME" in error.message
 
 
-async def test_an_unknown_host_is_a_connection_failure(pointed_at: Callable[[str], BedrockModel]):
+async def test_an_unknown_host_is_a_connection_failure(pointed_at: PointedAt) -> None:
     error = await error_of(pointed_at("http://bedrock.invalid"))
     assert error.error_class is ErrorClass.CONNECTION
 
@@ -160,15 +90,15 @@ ENDINGS = [
 
 @pytest.mark.parametrize(("how", "respond", "error_class"), ENDINGS, ids=[ending[0] for ending in ENDINGS])
 async def test_every_bad_ending_is_classified(
-    pointed_at: Callable[[str], BedrockModel], how: str, respond: Respond, error_class: ErrorClass
-):
+    pointed_at: PointedAt, how: str, respond: Respond, error_class: ErrorClass
+) -> None:
     async with raw_server(respond) as (url, seen):
         error = await error_of(pointed_at(url))
     assert error.error_class is error_class
     assert len(seen) == 1, "one call is one request"
 
 
-async def test_retry_after_of_the_server_is_read(pointed_at: Callable[[str], BedrockModel]):
+async def test_retry_after_of_the_server_is_read(pointed_at: PointedAt) -> None:
     headers = "Retry-After: 7\r\nx-amzn-ErrorType: ThrottlingException:http://amazon\r\n"
     async with raw_server(answering(b'{"message":"x"}', status="429 T", headers=headers)) as (url, _):
         error = await error_of(pointed_at(url))
@@ -176,8 +106,8 @@ async def test_retry_after_of_the_server_is_read(pointed_at: Callable[[str], Bed
 
 
 async def test_a_proxy_of_the_environment_is_used(
-    pointed_at: Callable[[str], BedrockModel], monkeypatch: pytest.MonkeyPatch, open_model: OpenModel
-):
+    pointed_at: PointedAt, monkeypatch: pytest.MonkeyPatch, open_model: OpenModel
+) -> None:
     async with raw_server(answering(VALID_REPLY)) as (url, seen):
         monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "http://bedrock.invalid")
         monkeypatch.setenv("HTTP_PROXY", url)
@@ -187,7 +117,9 @@ async def test_a_proxy_of_the_environment_is_used(
     assert seen[0][0].startswith("http://bedrock.invalid/model/")
 
 
-async def test_an_unknown_model_is_told_from_a_bad_prompt(aws_environment: dict[str, str], open_model: OpenModel):
+async def test_an_unknown_model_is_told_from_a_bad_prompt(
+    aws_environment: dict[str, str], open_model: OpenModel
+) -> None:
     unknown = replace(model("haiku"), model_id="anthropic.claude-none-v1:0")
     with pytest.raises(ModelError) as caught:
         await open_model().converse(make_request(spec=unknown))
@@ -196,7 +128,7 @@ async def test_an_unknown_model_is_told_from_a_bad_prompt(aws_environment: dict[
 
 async def test_a_sampling_parameter_the_model_rejects_is_never_sent(
     aws_environment: dict[str, str], open_model: OpenModel
-):
+) -> None:
     spec = model("haiku")
     assert not spec.takes_temperature
     request = make_request(spec=spec)
@@ -204,7 +136,7 @@ async def test_a_sampling_parameter_the_model_rejects_is_never_sent(
     assert (await open_model().converse(warm)).answer
 
 
-async def test_an_answer_cut_off_by_its_limit_says_so(aws_environment: dict[str, str], open_model: OpenModel):
+async def test_an_answer_cut_off_by_its_limit_says_so(aws_environment: dict[str, str], open_model: OpenModel) -> None:
     reply = await open_model().converse(make_request("content_summary", max_tokens=30))
     assert reply.stop_reason == "max_tokens"
     assert reply.usage.output_tokens <= 30
@@ -212,7 +144,7 @@ async def test_an_answer_cut_off_by_its_limit_says_so(aws_environment: dict[str,
 
 async def test_a_cached_prefix_is_written_once_and_then_read(
     aws_environment: dict[str, str], open_model: OpenModel, model_server: ModelServerControl
-):
+) -> None:
     model_server.reset()
     gateway, spec = open_model(), model("haiku")
     first = (await gateway.converse(make_request("full_enrichment", spec, cache_prefix=True))).usage
@@ -226,76 +158,10 @@ async def test_a_cached_prefix_is_written_once_and_then_read(
 
 async def test_one_call_is_billed_once(
     aws_environment: dict[str, str], open_model: OpenModel, model_server: ModelServerControl
-):
+) -> None:
     model_server.reset()
     gateway = open_model()
     for analysis in ANALYSES:
         await gateway.converse(make_request(analysis))
     counters = model_server.counters()
     assert (counters["requests"], counters["billed"]) == (5, 5)
-
-
-def test_missing_credentials_are_named_before_any_call(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    with pytest.raises(ConfigurationError, match="set AWS_ACCESS_KEY_ID"):
-        BedrockModel(AwsClients(), concurrency=1, call_timeout_seconds=1)
-
-
-async def test_refreshing_credentials_that_are_gone_names_the_fix(
-    pointed_at: Callable[[str], BedrockModel], monkeypatch: pytest.MonkeyPatch
-):
-    gateway = pointed_at("http://127.0.0.1:9")
-    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    with pytest.raises(ConfigurationError, match="No AWS credentials were found"):
-        await gateway.refresh_credentials()
-
-
-async def test_refreshed_credentials_sign_the_next_call(
-    pointed_at: Callable[[str], BedrockModel], monkeypatch: pytest.MonkeyPatch
-):
-    async with raw_server(answering(VALID_REPLY)) as (url, seen):
-        gateway = pointed_at(url)
-        await gateway.converse(make_request())
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "renewed")
-        await gateway.refresh_credentials()
-        await gateway.converse(make_request())
-    assert "Credential=local/" in seen[0][1]["authorization"]
-    assert "Credential=renewed/" in seen[1][1]["authorization"]
-
-
-class RoleClients(AwsClients):
-    """Clients whose credentials come from a role and have to be renewed now."""
-
-    def __init__(self, renew: Callable[[], dict[str, str]]) -> None:
-        super().__init__()
-        self._renew = renew
-
-    def credentials(self) -> Any:
-        return RefreshableCredentials.create_from_metadata(
-            {"access_key": "old", "secret_key": "s", "token": "t", "expiry_time": "2020-01-01T00:00:00Z"},
-            self._renew,
-            "test",
-        )
-
-
-async def test_a_role_is_renewed_before_it_signs(monkeypatch: pytest.MonkeyPatch):
-    renewed = {"access_key": "new", "secret_key": "s", "token": "tok", "expiry_time": "2999-01-01T00:00:00Z"}
-    async with raw_server(answering(VALID_REPLY)) as (url, seen):
-        monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", url)
-        gateway = BedrockModel(RoleClients(lambda: renewed), concurrency=1, call_timeout_seconds=1)
-        await gateway.converse(make_request())
-        await gateway.close()
-    assert "Credential=new/" in seen[0][1]["authorization"]
-    assert seen[0][1]["x-amz-security-token"] == "tok"
-
-
-async def test_a_role_that_cannot_be_renewed_is_expired_credentials():
-    def fail() -> dict[str, str]:
-        raise CredentialRetrievalError(provider="test", error_msg="no network")
-
-    gateway = BedrockModel(RoleClients(fail), concurrency=1, call_timeout_seconds=1)
-    error = await error_of(gateway)
-    assert error.error_class is ErrorClass.EXPIRED_CREDENTIALS
-    assert "no network" in error.message

@@ -20,7 +20,7 @@ def clients(aws_environment: dict[str, str]) -> AwsClients:
 
 
 @pytest.mark.parametrize("scheme", ["", "file://"])
-def test_a_local_file_is_read_in_place(tmp_path: Path, scheme: str):
+def test_a_local_file_is_read_in_place(tmp_path: Path, scheme: str) -> None:
     path = tmp_path / "catalog.jsonl"
     path.write_text("{}\n")
     source = catalog_source(AwsClients().s3, f"{scheme}{path}")
@@ -28,14 +28,14 @@ def test_a_local_file_is_read_in_place(tmp_path: Path, scheme: str):
         assert copy == path
 
 
-def test_a_file_uri_is_decoded(tmp_path: Path):
+def test_a_file_uri_is_decoded(tmp_path: Path) -> None:
     path = tmp_path / "カタログ 1.csv"
     path.write_text("manga_id\n")
     with catalog_source(AwsClients().s3, path.as_uri()).local_copy() as copy:
         assert copy.read_text() == "manga_id\n"
 
 
-def test_a_changed_local_file_has_another_version(tmp_path: Path):
+def test_a_changed_local_file_has_another_version(tmp_path: Path) -> None:
     path = tmp_path / "catalog.csv"
     path.write_text("a")
     source = catalog_source(AwsClients().s3, str(path))
@@ -46,7 +46,7 @@ def test_a_changed_local_file_has_another_version(tmp_path: Path):
 
 
 @pytest.mark.parametrize(("name", "why"), [("missing.csv", "No such file"), ("", "not a file")])
-def test_an_unreadable_path_is_named(tmp_path: Path, name: str, why: str):
+def test_an_unreadable_path_is_named(tmp_path: Path, name: str, why: str) -> None:
     uri = str(tmp_path / name) if name else str(tmp_path)
     source = catalog_source(AwsClients().s3, uri)
     with pytest.raises(ConfigurationError, match=rf"{uri} cannot be read \(.*{why}.*correct MANGA_CATALOG_URI"):
@@ -54,12 +54,12 @@ def test_an_unreadable_path_is_named(tmp_path: Path, name: str, why: str):
 
 
 @pytest.mark.parametrize("uri", ["s3://", "s3://bucket", "s3://bucket/", "s3:///key"])
-def test_an_incomplete_s3_uri_is_named(uri: str):
+def test_an_incomplete_s3_uri_is_named(uri: str) -> None:
     with pytest.raises(ConfigurationError, match="is not s3://bucket/key"):
         catalog_source(AwsClients().s3, uri)
 
 
-def test_an_object_is_copied_under_its_own_name_and_removed_again(clients: AwsClients, local_stack: LocalStack):
+def test_an_object_is_copied_under_its_own_name_and_removed_again(clients: AwsClients, local_stack: LocalStack) -> None:
     key = "inbox/2026?q#1/catalog v2.csv"
     clients.s3.put_object(Bucket=local_stack.endpoints.bucket, Key=key, Body=b"manga_id\n")
     source = catalog_source(clients.s3, f"s3://{local_stack.endpoints.bucket}/{key}")
@@ -68,7 +68,7 @@ def test_an_object_is_copied_under_its_own_name_and_removed_again(clients: AwsCl
     assert not copy.exists()
 
 
-def test_a_changed_object_has_another_version(clients: AwsClients, local_stack: LocalStack):
+def test_a_changed_object_has_another_version(clients: AwsClients, local_stack: LocalStack) -> None:
     bucket = local_stack.endpoints.bucket
     source = catalog_source(clients.s3, f"s3://{bucket}/inbox/changing.csv")
     clients.s3.put_object(Bucket=bucket, Key="inbox/changing.csv", Body=b"1")
@@ -79,7 +79,7 @@ def test_a_changed_object_has_another_version(clients: AwsClients, local_stack: 
 
 
 @pytest.mark.parametrize("bucket", ["", "no-such-bucket"])
-def test_a_missing_object_is_named(clients: AwsClients, local_stack: LocalStack, bucket: str):
+def test_a_missing_object_is_named(clients: AwsClients, local_stack: LocalStack, bucket: str) -> None:
     uri = f"s3://{bucket or local_stack.endpoints.bucket}/none.csv"
     source = catalog_source(clients.s3, uri)
     with pytest.raises(ConfigurationError, match=rf"{uri}.*MANGA_CATALOG_URI"):
@@ -88,7 +88,7 @@ def test_a_missing_object_is_named(clients: AwsClients, local_stack: LocalStack,
         pass
 
 
-def test_an_unreachable_store_is_named():
+def test_an_unreachable_store_is_named() -> None:
     source = catalog_source(boto3.client("s3", config=ONE_ATTEMPT), "s3://bucket/catalog.csv")
     with pytest.raises(ConfigurationError, match=r"s3://bucket/catalog.csv cannot be reached at http://127.0.0.1:9"):
         source.version()

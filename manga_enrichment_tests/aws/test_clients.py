@@ -15,7 +15,7 @@ def client_error(code: str) -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": "m"}}, "Operation")
 
 
-def test_clients_follow_the_environment(monkeypatch: pytest.MonkeyPatch):
+def test_clients_follow_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1111")
     monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "http://127.0.0.1:2222")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
@@ -26,12 +26,12 @@ def test_clients_follow_the_environment(monkeypatch: pytest.MonkeyPatch):
     assert clients.s3 is clients.s3
 
 
-def test_without_an_endpoint_setting_clients_go_to_aws(monkeypatch: pytest.MonkeyPatch):
+def test_without_an_endpoint_setting_clients_go_to_aws(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     assert AwsClients().bedrock_runtime.meta.endpoint_url == "https://bedrock-runtime.ap-northeast-1.amazonaws.com"
 
 
-def test_a_missing_region_is_named(monkeypatch: pytest.MonkeyPatch):
+def test_a_missing_region_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     monkeypatch.setenv("AWS_REGION", "ap-northeast-1")  # boto3 does not read this one
     clients = AwsClients()
@@ -41,7 +41,7 @@ def test_a_missing_region_is_named(monkeypatch: pytest.MonkeyPatch):
         assert clients.bedrock_runtime
 
 
-def test_missing_credentials_are_named(monkeypatch: pytest.MonkeyPatch):
+def test_missing_credentials_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     with pytest.raises(
@@ -50,19 +50,19 @@ def test_missing_credentials_are_named(monkeypatch: pytest.MonkeyPatch):
         AwsClients().credentials()
 
 
-def test_half_a_pair_of_credentials_is_named(monkeypatch: pytest.MonkeyPatch):
+def test_half_a_pair_of_credentials_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     with pytest.raises(ConfigurationError, match="incomplete"):
         AwsClients().credentials()
 
 
-def test_an_unknown_profile_is_named(monkeypatch: pytest.MonkeyPatch):
+def test_an_unknown_profile_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     with pytest.raises(ConfigurationError, match=r"nobody.*AWS_PROFILE"):
         AwsClients()
 
 
-def test_an_unreadable_config_file_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_an_unreadable_config_file_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     broken = tmp_path / "config"
     broken.write_text("not an ini file")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(broken))
@@ -70,7 +70,7 @@ def test_an_unreadable_config_file_is_named(monkeypatch: pytest.MonkeyPatch, tmp
         assert AwsClients().s3
 
 
-def test_an_endpoint_that_is_no_url_is_named(monkeypatch: pytest.MonkeyPatch):
+def test_an_endpoint_that_is_no_url_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "localhost:4600")
     with pytest.raises(ConfigurationError, match=r"localhost:4600.*AWS_ENDPOINT_URL"):
         assert AwsClients().bedrock_runtime
@@ -88,17 +88,17 @@ def test_an_endpoint_that_is_no_url_is_named(monkeypatch: pytest.MonkeyPatch):
         (client_error("ExpiredToken"), "AWS refused the credentials for the table (ExpiredToken)"),
     ],
 )
-def test_errors_that_a_setting_mends_name_it(error: Exception, words: str):
+def test_errors_that_a_setting_mends_name_it(error: Exception, words: str) -> None:
     explained = explain(error, "the table", "MANGA_X")
     assert explained is not None
     assert words in str(explained)
 
 
-def test_other_errors_are_not_explained_away():
+def test_other_errors_are_not_explained_away() -> None:
     assert explain(client_error("InternalServerError"), "the table", "MANGA_X") is None
     assert explain(ValueError("bug"), "the table", "MANGA_X") is None
 
 
-def test_only_a_missing_connection_is_unreachable():
+def test_only_a_missing_connection_is_unreachable() -> None:
     assert is_unreachable(EndpointConnectionError(endpoint_url="http://nowhere"))
     assert not is_unreachable(client_error("AccessDenied"))

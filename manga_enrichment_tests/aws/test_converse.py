@@ -28,7 +28,8 @@ VARIANTS = list(itertools.product(ANALYSES, (None, BROKEN), (False, True)))
 
 
 @pytest.mark.parametrize("model_id", load_models().models)
-def test_every_request_is_valid_for_botocore_and_is_sent_as_botocore_would(model_id: str):
+def test_every_request_is_valid_for_botocore_and_is_sent_as_botocore_would(model_id: str) -> None:
+    assert CONVERSE.input_shape is not None
     serializer = create_serializer(SERVICE.metadata["protocol"], include_validation=False)
     for analysis, repair, cache_prefix in VARIANTS:
         body = request_body(make_request(analysis, model(model_id), repair=repair, cache_prefix=cache_prefix))
@@ -40,7 +41,7 @@ def test_every_request_is_valid_for_botocore_and_is_sent_as_botocore_would(model
 
 
 @pytest.mark.parametrize("model_id", load_models().models)
-def test_a_model_gets_only_what_it_takes(model_id: str):
+def test_a_model_gets_only_what_it_takes(model_id: str) -> None:
     spec = model(model_id)
     body = request_body(make_request(spec=spec, max_tokens=321))
     assert body["inferenceConfig"]["maxTokens"] == 321
@@ -51,7 +52,7 @@ def test_a_model_gets_only_what_it_takes(model_id: str):
     assert thinking == (None if spec.thinking_off is None else {"type": spec.thinking_off})
 
 
-def test_the_cache_point_stands_after_all_that_is_the_same_for_every_title():
+def test_the_cache_point_stands_after_all_that_is_the_same_for_every_title() -> None:
     request = make_request(cache_prefix=True)
     body = request_body(request)
     assert body["system"] == [{"text": request.prompt.system}, {"cachePoint": {"type": "default"}}]
@@ -59,7 +60,7 @@ def test_the_cache_point_stands_after_all_that_is_the_same_for_every_title():
     assert "cachePoint" not in orjson.dumps(request_body(make_request())).decode()
 
 
-def test_a_repair_turn_quotes_the_answer_and_its_problems():
+def test_a_repair_turn_quotes_the_answer_and_its_problems() -> None:
     question, answer, complaint = request_body(make_request(repair=BROKEN))["messages"]
     assert question["role"] == complaint["role"] == "user"
     use = answer["content"][0]["toolUse"]
@@ -79,7 +80,7 @@ def reply_document(content: Any, **other: Any) -> dict[str, Any]:
 TOOL_USE = {"toolUse": {"toolUseId": "a", "name": "record_x", "input": {"level": "teen"}}}
 
 
-def test_a_tool_answer_is_taken_before_any_text():
+def test_a_tool_answer_is_taken_before_any_text() -> None:
     reply = parse_reply(reply_document([{"text": 'thinking {"level": "kids"}'}, TOOL_USE]))
     assert reply == ModelReply("tool_use", {"level": "teen"}, Usage(11, 3), 'thinking {"level": "kids"}')
 
@@ -95,16 +96,16 @@ def test_a_tool_answer_is_taken_before_any_text():
         ("[1, 2]", None),
     ],
 )
-def test_json_in_a_text_answer_is_found(text: str, answer: dict[str, Any] | None):
+def test_json_in_a_text_answer_is_found(text: str, answer: dict[str, Any] | None) -> None:
     assert parse_reply(reply_document([{"text": text}])).answer == answer
 
 
-def test_cached_tokens_are_counted_apart():
+def test_cached_tokens_are_counted_apart() -> None:
     usage = {"inputTokens": 5, "outputTokens": 2, "cacheReadInputTokens": 70, "cacheWriteInputTokens": None}
     assert parse_reply(reply_document([TOOL_USE], usage=usage)).usage == Usage(5, 2, 70, 0)
 
 
-def test_a_missing_stop_reason_is_no_success():
+def test_a_missing_stop_reason_is_no_success() -> None:
     assert parse_reply(reply_document([TOOL_USE], stopReason=None)).stop_reason == "missing"
 
 
@@ -112,7 +113,7 @@ def test_a_missing_stop_reason_is_no_success():
     "usage",
     [None, {}, {"inputTokens": 5}, {"inputTokens": -1, "outputTokens": 1}, {"inputTokens": "5", "outputTokens": True}],
 )
-def test_a_reply_whose_usage_cannot_be_read_does_not_count(usage: Any):
+def test_a_reply_whose_usage_cannot_be_read_does_not_count(usage: Any) -> None:
     with pytest.raises(ModelError) as caught:
         parse_reply(reply_document([TOOL_USE], usage=usage))
     assert caught.value.error_class is ErrorClass.EMPTY_ANSWER
@@ -126,12 +127,12 @@ json_values = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(["output", "stopReason", "usage", "metrics"]), json_values))
-def test_no_json_object_makes_reading_a_reply_fail_otherwise(document: dict[str, Any]):
+def test_no_json_object_makes_reading_a_reply_fail_otherwise(document: dict[str, Any]) -> None:
     reads_or_raises_model_error(document)
 
 
 @given(st.data())
-def test_no_damage_to_a_good_reply_makes_reading_it_fail_otherwise(data: st.DataObject):
+def test_no_damage_to_a_good_reply_makes_reading_it_fail_otherwise(data: st.DataObject) -> None:
     document = orjson.loads(orjson.dumps(reply_document([{"text": "a"}, TOOL_USE])))
     target: Any = document
     while True:
@@ -162,7 +163,7 @@ def reads_or_raises_model_error(document: Mapping[str, Any]) -> None:
     headers=st.dictionaries(st.sampled_from(["x-amzn-ErrorType", "Retry-After", "Date"]), st.text(max_size=30)),
     payload=st.binary(max_size=100) | json_values.map(orjson.dumps),
 )
-def test_any_error_answer_gets_a_class(status: int, headers: dict[str, str], payload: bytes):
+def test_any_error_answer_gets_a_class(status: int, headers: dict[str, str], payload: bytes) -> None:
     error = classify_error(status, CIMultiDict(headers), payload)
     assert error.error_class in TREATMENTS
     assert len(error.message) < 400
@@ -182,7 +183,7 @@ NAMES = {
 }
 
 
-def test_every_error_of_botocores_model_has_its_class():
+def test_every_error_of_botocores_model_has_its_class() -> None:
     assert {shape.name for shape in CONVERSE.error_shapes} == set(NAMES)
     for shape in CONVERSE.error_shapes:
         status = shape.metadata["error"]["httpStatusCode"]
@@ -207,7 +208,7 @@ def test_every_error_of_botocores_model_has_its_class():
         ("messages.0: the text field is blank", ErrorClass.INVALID_REQUEST),
     ],
 )
-def test_a_wrong_setting_is_not_blamed_on_the_title(message: str, error_class: ErrorClass):
+def test_a_wrong_setting_is_not_blamed_on_the_title(message: str, error_class: ErrorClass) -> None:
     headers = CIMultiDict({"x-amzn-ErrorType": "ValidationException"})
     error = classify_error(400, headers, orjson.dumps({"message": message}))
     assert error.error_class is error_class
@@ -215,12 +216,12 @@ def test_a_wrong_setting_is_not_blamed_on_the_title(message: str, error_class: E
 
 
 @pytest.mark.parametrize("status", [302, 307, 405, 407, 409, 425, 500, 502, 504, 529])
-def test_what_nobody_names_is_taken_for_a_passing_failure(status: int):
+def test_what_nobody_names_is_taken_for_a_passing_failure(status: int) -> None:
     assert classify_error(status, CIMultiDict(), b"<html>").error_class is ErrorClass.SERVICE_UNAVAILABLE
 
 
 @pytest.mark.parametrize(
     ("value", "seconds"), [("5", 5.0), ("0.5", 0.5), ("-3", 0.0), ("nan", None), ("inf", None), ("Wed, 1 Jul", None)]
 )
-def test_retry_after_is_read_when_it_is_a_number_of_seconds(value: str, seconds: float | None):
+def test_retry_after_is_read_when_it_is_a_number_of_seconds(value: str, seconds: float | None) -> None:
     assert classify_error(429, CIMultiDict({"retry-after": value}), b"").retry_after_seconds == seconds

@@ -51,11 +51,11 @@ entries = st.builds(
 
 
 @given(entries)
-def test_an_entry_comes_back_equal_from_its_item(entry: LedgerEntry):
+def test_an_entry_comes_back_equal_from_its_item(entry: LedgerEntry) -> None:
     assert entry_from_item(entry_item(entry, RETENTION), entry.created_at) == entry
 
 
-def test_an_item_tells_people_what_it_is():
+def test_an_item_tells_people_what_it_is() -> None:
     item = entry_item(make_entry("f", NOW, cost_micro_usd=42), RETENTION)
     shown = {name: value for name, value in item.items() if name != "entry"}
     assert shown == {
@@ -71,25 +71,25 @@ def test_an_item_tells_people_what_it_is():
     }
 
 
-def test_expiry_is_tested_by_value_because_items_outlive_their_ttl():
+def test_expiry_is_tested_by_value_because_items_outlive_their_ttl() -> None:
     item = entry_item(make_entry("f", NOW), RETENTION)
     assert entry_from_item(item, NOW + RETENTION - timedelta(seconds=1)) is not None
     assert entry_from_item(item, NOW + RETENTION) is None
 
 
-def test_a_claim_is_no_entry_and_is_swept_up_a_day_later():
+def test_a_claim_is_no_entry_and_is_swept_up_a_day_later() -> None:
     item = claim_item("f", "me", NOW)
     assert entry_from_item(item, NOW) is None
     assert int(item["expires_at"]["N"]) == int((NOW + timedelta(days=1)).timestamp())
 
 
 @pytest.mark.parametrize("throttles", [0, 1, 100])
-def test_an_ordinary_entry_is_stored_as_it_is(throttles: int):
+def test_an_ordinary_entry_is_stored_as_it_is(throttles: int) -> None:
     entry = make_entry("f", NOW, throttles=throttles)
     assert storable(entry) is entry
 
 
-def test_of_endless_free_attempts_the_first_and_last_are_stored_and_all_that_cost_something():
+def test_of_endless_free_attempts_the_first_and_last_are_stored_and_all_that_cost_something() -> None:
     entry = make_entry("f", NOW, throttles=5_000, cost_micro_usd=9)
     lost = replace(entry.attempts[2_500], maybe_billed=True, cost_micro_usd=4)
     long = [replace(attempt, message="待" * 300) for attempt in entry.attempts]

@@ -13,7 +13,7 @@ from manga_enrichment.local.stack import LocalStack
 ONE_ATTEMPT = Config(retries={"total_max_attempts": 1})
 
 
-def test_a_missing_bucket_is_named(aws_environment: dict[str, str]):
+def test_a_missing_bucket_is_named(aws_environment: dict[str, str]) -> None:
     store = S3TableStore(AwsClients().s3, bucket="no-such-bucket")
     words = "The S3 bucket no-such-bucket does not exist: deploy infra/storage.yaml or correct MANGA_BUCKET"
     with pytest.raises(ConfigurationError, match=words):
@@ -24,13 +24,15 @@ def test_a_missing_bucket_is_named(aws_environment: dict[str, str]):
         store.list_keys("enrichment/")
 
 
-def test_an_unreachable_store_is_named():
+def test_an_unreachable_store_is_named() -> None:
     store = S3TableStore(boto3.client("s3", config=ONE_ATTEMPT), bucket="bucket")
     with pytest.raises(ConfigurationError, match=r"cannot be reached at http://127.0.0.1:9.*: check AWS_ENDPOINT_URL"):
         store.read("enrichment/a.parquet")
 
 
-def test_a_write_that_fails_half_way_leaves_the_old_object(aws_environment: dict[str, str], local_stack: LocalStack):
+def test_a_write_that_fails_half_way_leaves_the_old_object(
+    aws_environment: dict[str, str], local_stack: LocalStack
+) -> None:
     """A column that Parquet cannot hold: the failure comes before anything is sent."""
     store = S3TableStore(AwsClients().s3, bucket=local_stack.endpoints.bucket)
     etag = store.write("enrichment/whole.parquet", pa.table({"a": [1]}))

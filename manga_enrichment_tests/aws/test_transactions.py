@@ -42,21 +42,21 @@ def keys(*names: str) -> list[dict[str, Any]]:
     return [{"fingerprint": {"S": name}} for name in names]
 
 
-def test_a_conflict_is_tried_again(client: Any, stub: Stubber):
+def test_a_conflict_is_tried_again(client: Any, stub: Stubber) -> None:
     cancel(stub, "TransactionConflict", "None")
     cancel(stub, "None", "ThrottlingError")
     stub.add_response("transact_write_items", {})
     assert transact(client, ACTIONS) is None
 
 
-def test_a_failed_condition_is_an_answer_even_beside_a_conflict(client: Any, stub: Stubber):
+def test_a_failed_condition_is_an_answer_even_beside_a_conflict(client: Any, stub: Stubber) -> None:
     cancel(stub, "TransactionConflict", "ConditionalCheckFailed")
     reasons = transact(client, ACTIONS)
     assert reasons is not None
     assert [reason["Code"] for reason in reasons] == ["TransactionConflict", "ConditionalCheckFailed"]
 
 
-def test_endless_conflicts_make_the_ledger_unavailable(client: Any, stub: Stubber):
+def test_endless_conflicts_make_the_ledger_unavailable(client: Any, stub: Stubber) -> None:
     for _ in range(12):
         cancel(stub, "TransactionConflict", "TransactionConflict")
     pauses: list[float] = []
@@ -66,25 +66,26 @@ def test_endless_conflicts_make_the_ledger_unavailable(client: Any, stub: Stubbe
     assert all(0 <= pause <= 1 for pause in pauses)
 
 
-def test_a_failing_service_makes_the_ledger_unavailable(client: Any, stub: Stubber):
+def test_a_failing_service_makes_the_ledger_unavailable(client: Any, stub: Stubber) -> None:
     stub.add_client_error("transact_write_items", "InternalServerError", "try later")
     with pytest.raises(LedgerUnavailableError, match="try later"):
         transact(client, ACTIONS)
 
 
-def test_a_missing_table_is_a_wrong_setting(client: Any, stub: Stubber):
+def test_a_missing_table_is_a_wrong_setting(client: Any, stub: Stubber) -> None:
     stub.add_client_error("transact_write_items", "ResourceNotFoundException")
     with pytest.raises(ConfigurationError, match=r"deploy infra/storage.yaml or correct MANGA_LEDGER_TABLE"):
         transact(client, ACTIONS)
 
 
-def test_an_unreachable_ledger_is_unavailable_and_says_where_it_was_looked_for():
-    ledger = DynamoDBLedger(AwsClients().dynamodb, FakeClock(), ledger_table="t", budget_table="b", retention=RETENTION)
+def test_an_unreachable_ledger_is_unavailable_and_says_where_it_was_looked_for() -> None:
+    client = boto3.client("dynamodb", config=ONE_ATTEMPT)
+    ledger = DynamoDBLedger(client, FakeClock(), ledger_table="t", budget_table="b", retention=RETENTION)
     with pytest.raises(LedgerUnavailableError, match=r"cannot be reached at http://127.0.0.1:9.*AWS_ENDPOINT_URL"):
         ledger.get_many(["a"])
 
 
-def test_keys_left_over_by_a_batch_read_are_read_again(client: Any, stub: Stubber):
+def test_keys_left_over_by_a_batch_read_are_read_again(client: Any, stub: Stubber) -> None:
     left = {"t": {"Keys": keys("b"), "ConsistentRead": True}}
     asked = {"t": {"Keys": keys("a", "b"), "ConsistentRead": True}}
     stub.add_response(
@@ -95,13 +96,13 @@ def test_keys_left_over_by_a_batch_read_are_read_again(client: Any, stub: Stubbe
     assert list(batch_get(client, "t", "fingerprint", ["a", "b"])) == keys("a", "b")
 
 
-def test_keys_that_are_never_read_make_the_ledger_unavailable(client: Any, stub: Stubber):
+def test_keys_that_are_never_read_make_the_ledger_unavailable(client: Any, stub: Stubber) -> None:
     for _ in range(12):
         stub.add_response("batch_get_item", {"Responses": {}, "UnprocessedKeys": {"t": {"Keys": keys("a")}}})
     with pytest.raises(LedgerUnavailableError, match="unprocessed"):
         list(batch_get(client, "t", "fingerprint", ["a"], sleep=lambda _seconds: None))
 
 
-def test_chunks_have_the_size_asked_for():
+def test_chunks_have_the_size_asked_for() -> None:
     assert list(chunks([1, 2, 3, 4, 5], 2)) == [[1, 2], [3, 4], [5]]
     assert list(chunks([], 2)) == []

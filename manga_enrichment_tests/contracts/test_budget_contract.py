@@ -45,11 +45,11 @@ def caps(unique: str, clock: FakeClock) -> Caps:
     return Caps(unique, clock.now())
 
 
-def test_an_unknown_counter_is_empty(budget: BudgetStore, caps: Caps):
+def test_an_unknown_counter_is_empty(budget: BudgetStore, caps: Caps) -> None:
     assert budget.spent(caps.day) == (0, 0)
 
 
-def test_a_cap_can_be_used_up_exactly_and_not_passed(budget: BudgetStore, caps: Caps):
+def test_a_cap_can_be_used_up_exactly_and_not_passed(budget: BudgetStore, caps: Caps) -> None:
     assert budget.reserve(caps.scopes("a"), caps.spender("a"), 599, caps.until)
     assert not budget.reserve(caps.scopes("a"), caps.spender("a"), 2, caps.until)
     assert budget.reserve(caps.scopes("a"), caps.spender("a"), 1, caps.until)
@@ -57,12 +57,12 @@ def test_a_cap_can_be_used_up_exactly_and_not_passed(budget: BudgetStore, caps: 
     assert budget.spent(caps.run("a")) == (600, 0)
 
 
-def test_more_than_the_whole_cap_is_refused_at_once(budget: BudgetStore, caps: Caps):
+def test_more_than_the_whole_cap_is_refused_at_once(budget: BudgetStore, caps: Caps) -> None:
     assert not budget.reserve(caps.scopes("a"), caps.spender("a"), 601, caps.until)
     assert budget.spent(caps.day) == (0, 0)
 
 
-def test_a_reservation_holds_in_all_scopes_or_in_none(budget: BudgetStore, caps: Caps):
+def test_a_reservation_holds_in_all_scopes_or_in_none(budget: BudgetStore, caps: Caps) -> None:
     assert budget.reserve(caps.scopes("a"), caps.spender("a"), 600, caps.until)
     assert not budget.reserve(caps.scopes("b"), caps.spender("b"), 401, caps.until)
     assert budget.spent(caps.run("b")) == (0, 0)
@@ -71,11 +71,11 @@ def test_a_reservation_holds_in_all_scopes_or_in_none(budget: BudgetStore, caps:
     assert budget.spent(caps.day) == (1_000, 0)
 
 
-def test_a_cap_of_zero_lets_nothing_through(budget: BudgetStore, caps: Caps):
+def test_a_cap_of_zero_lets_nothing_through(budget: BudgetStore, caps: Caps) -> None:
     assert not budget.reserve(caps.scopes("a", run_limit=0), caps.spender("a"), 1, caps.until)
 
 
-def test_closing_gives_back_exactly_what_was_not_spent(budget: BudgetStore, caps: Caps):
+def test_closing_gives_back_exactly_what_was_not_spent(budget: BudgetStore, caps: Caps) -> None:
     budget.reserve(caps.scopes("a"), caps.spender("a"), 300, caps.until)
     budget.reserve(caps.scopes("a"), caps.spender("a"), 200, caps.until)
     budget.reserve(caps.scopes("b"), caps.spender("b"), 100, caps.until)
@@ -87,7 +87,7 @@ def test_closing_gives_back_exactly_what_was_not_spent(budget: BudgetStore, caps
     assert budget.spent(caps.day) == (223, 123)
 
 
-def test_closing_twice_is_closing_once(budget: BudgetStore, caps: Caps):
+def test_closing_twice_is_closing_once(budget: BudgetStore, caps: Caps) -> None:
     budget.reserve(caps.scopes("a"), caps.spender("a"), 500, caps.until)
     budget.spend(caps.spender("a"), 40)
     for _ in range(3):
@@ -95,12 +95,12 @@ def test_closing_twice_is_closing_once(budget: BudgetStore, caps: Caps):
     assert budget.spent(caps.day) == (40, 40)
 
 
-def test_closing_a_stranger_does_nothing(budget: BudgetStore, caps: Caps):
+def test_closing_a_stranger_does_nothing(budget: BudgetStore, caps: Caps) -> None:
     budget.close(caps.spender("nobody"))
     assert budget.spent(caps.day) == (0, 0)
 
 
-def test_money_spent_beyond_the_reservation_counts(budget: BudgetStore, caps: Caps):
+def test_money_spent_beyond_the_reservation_counts(budget: BudgetStore, caps: Caps) -> None:
     budget.reserve(caps.scopes("a"), caps.spender("a"), 100, caps.until)
     budget.spend(caps.spender("a"), 700)
     budget.close(caps.spender("a"))
@@ -108,14 +108,14 @@ def test_money_spent_beyond_the_reservation_counts(budget: BudgetStore, caps: Ca
     assert not budget.reserve(caps.scopes("a"), caps.spender("a2"), 1, caps.until)
 
 
-def test_a_closed_spender_gets_no_more(budget: BudgetStore, caps: Caps):
+def test_a_closed_spender_gets_no_more(budget: BudgetStore, caps: Caps) -> None:
     budget.reserve(caps.scopes("a"), caps.spender("a"), 100, caps.until)
     budget.close(caps.spender("a"))
     assert not budget.reserve(caps.scopes("a"), caps.spender("a"), 1, caps.until)
     assert budget.spent(caps.day) == (0, 0)
 
 
-def test_what_a_frozen_run_spends_after_others_closed_it_is_not_lost(budget: BudgetStore, caps: Caps):
+def test_what_a_frozen_run_spends_after_others_closed_it_is_not_lost(budget: BudgetStore, caps: Caps) -> None:
     budget.reserve(caps.scopes("a"), caps.spender("a"), 100, caps.until)
     budget.spend(caps.spender("a"), 10)
     assert budget.close_abandoned([caps.day], caps.until + MINUTE) == [caps.spender("a")]
@@ -126,7 +126,7 @@ def test_what_a_frozen_run_spends_after_others_closed_it_is_not_lost(budget: Bud
     assert budget.spent(caps.day) == (15, 15)
 
 
-def test_only_spenders_whose_lease_ran_out_are_abandoned(budget: BudgetStore, caps: Caps):
+def test_only_spenders_whose_lease_ran_out_are_abandoned(budget: BudgetStore, caps: Caps) -> None:
     for name, minutes in (("dead", 1), ("renewed", 1), ("alive", 30)):
         assert budget.reserve(caps.scopes(name), caps.spender(name), 100, caps.now + minutes * MINUTE)
         budget.spend(caps.spender(name), 7)
@@ -138,13 +138,13 @@ def test_only_spenders_whose_lease_ran_out_are_abandoned(budget: BudgetStore, ca
     assert budget.spent(caps.day) == (207, 7)
 
 
-def test_a_new_reservation_prolongs_the_lease(budget: BudgetStore, caps: Caps):
+def test_a_new_reservation_prolongs_the_lease(budget: BudgetStore, caps: Caps) -> None:
     budget.reserve(caps.scopes("a"), caps.spender("a"), 1, caps.now + MINUTE)
     budget.reserve(caps.scopes("a"), caps.spender("a"), 1, caps.now + 9 * MINUTE)
     assert budget.close_abandoned([caps.day], caps.now + 5 * MINUTE) == []
 
 
-def test_renewing_neither_opens_nor_reopens(budget: BudgetStore, caps: Caps):
+def test_renewing_neither_opens_nor_reopens(budget: BudgetStore, caps: Caps) -> None:
     budget.renew(caps.spender("a"), caps.until)
     assert budget.reserve(caps.scopes("a"), caps.spender("a"), 100, caps.until)
     budget.close(caps.spender("a"))
@@ -152,7 +152,7 @@ def test_renewing_neither_opens_nor_reopens(budget: BudgetStore, caps: Caps):
     assert not budget.reserve(caps.scopes("a"), caps.spender("a"), 1, caps.until)
 
 
-def test_sixteen_threads_use_up_a_cap_and_never_pass_it(budget: BudgetStore, caps: Caps):
+def test_sixteen_threads_use_up_a_cap_and_never_pass_it(budget: BudgetStore, caps: Caps) -> None:
     scopes = [BudgetScope(caps.run("all"), NO_LIMIT), BudgetScope(caps.day, 1_000)]
 
     def greedy(thread: int) -> int:
@@ -167,7 +167,7 @@ def test_sixteen_threads_use_up_a_cap_and_never_pass_it(budget: BudgetStore, cap
     assert budget.spent(caps.day) == (granted, 0)
 
 
-def test_concurrent_closing_and_spending_loses_nothing(budget: BudgetStore, caps: Caps):
+def test_concurrent_closing_and_spending_loses_nothing(budget: BudgetStore, caps: Caps) -> None:
     budget.reserve(caps.scopes("a"), caps.spender("a"), 500, caps.until)
 
     def spend_and_close(_: int) -> None:
@@ -190,7 +190,7 @@ _STEPS = st.lists(
 
 
 @given(_STEPS)
-def test_after_everything_is_closed_committed_is_what_was_spent(steps: list[tuple[str, str, int]]):
+def test_after_everything_is_closed_committed_is_what_was_spent(steps: list[tuple[str, str, int]]) -> None:
     """Over the fake alone: the real one is held to the fake by the tests above."""
     budget, caps, spent = MemoryBudget(), Caps("x", START), 0
     for action, name, amount in steps:

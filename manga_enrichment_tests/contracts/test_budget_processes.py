@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def test_two_processes_of_sixteen_threads_use_up_one_cap_and_never_pass_it(
     local_stack: LocalStack, aws_clients: AwsClients, unique: str
-):
+) -> None:
     table = local_stack.outputs["BudgetTableName"]
     program = [sys.executable, "-m", "manga_enrichment_tests.contracts.reserve_greedily", unique, "1000", "7", table]
     environment = local_stack.child_environment(os.environ)

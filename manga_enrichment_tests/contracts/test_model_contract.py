@@ -76,7 +76,7 @@ async def stage(kind: str, request: pytest.FixtureRequest) -> AsyncIterator[Stag
 
 
 @pytest.mark.parametrize("analysis", ANALYSES)
-async def test_an_answer_is_valid_and_says_what_it_used(stage: Stage, analysis: str):
+async def test_an_answer_is_valid_and_says_what_it_used(stage: Stage, analysis: str) -> None:
     reply = await stage.model.converse(make_request(analysis))
     assert reply.stop_reason == "tool_use"
     assert reply.answer is not None
@@ -86,7 +86,7 @@ async def test_an_answer_is_valid_and_says_what_it_used(stage: Stage, analysis: 
 
 
 @pytest.mark.parametrize("error_class", FAILURES)
-async def test_a_failure_has_its_class(stage: Stage, error_class: ErrorClass):
+async def test_a_failure_has_its_class(stage: Stage, error_class: ErrorClass) -> None:
     stage.play(error_class, **FAILURES[error_class])
     with pytest.raises(ModelError) as caught:
         await stage.model.converse(make_request())
@@ -94,7 +94,7 @@ async def test_a_failure_has_its_class(stage: Stage, error_class: ErrorClass):
     assert caught.value.message
 
 
-async def test_after_a_failure_the_same_model_answers(stage: Stage):
+async def test_after_a_failure_the_same_model_answers(stage: Stage) -> None:
     stage.play(ErrorClass.TRUNCATED_ANSWER, truncated_probability=1.0)
     with pytest.raises(ModelError):
         await stage.model.converse(make_request())
@@ -102,7 +102,7 @@ async def test_after_a_failure_the_same_model_answers(stage: Stage):
     assert (await stage.model.converse(make_request())).answer
 
 
-async def test_the_servers_wish_to_wait_is_passed_on(stage: Stage):
+async def test_the_servers_wish_to_wait_is_passed_on(stage: Stage) -> None:
     wish = ModelError(ErrorClass.THROTTLED, "slow down", retry_after_seconds=30.0)
     stage.play(wish, quota={"requests_per_minute": 2, "burst_seconds": 0.001})
     with pytest.raises(ModelError) as caught:
@@ -112,7 +112,7 @@ async def test_the_servers_wish_to_wait_is_passed_on(stage: Stage):
     assert 0 < caught.value.retry_after_seconds <= 60
 
 
-async def test_a_refusal_in_words_is_a_reply_without_an_answer(stage: Stage):
+async def test_a_refusal_in_words_is_a_reply_without_an_answer(stage: Stage) -> None:
     stage.play(IN_WORDS, refusal_probability=1.0)
     reply = await stage.model.converse(make_request())
     assert (reply.stop_reason, reply.answer) == ("end_turn", None)
@@ -120,13 +120,13 @@ async def test_a_refusal_in_words_is_a_reply_without_an_answer(stage: Stage):
     assert reply.usage.output_tokens > 0
 
 
-async def test_a_filtered_answer_tells_so_by_its_stop_reason(stage: Stage):
+async def test_a_filtered_answer_tells_so_by_its_stop_reason(stage: Stage) -> None:
     stage.play(FILTERED, content_filtered_probability=1.0)
     reply = await stage.model.converse(make_request())
     assert (reply.stop_reason, reply.answer) == ("content_filtered", None)
 
 
-async def test_an_answer_that_breaks_the_schema_is_handed_on_for_judgement(stage: Stage):
+async def test_an_answer_that_breaks_the_schema_is_handed_on_for_judgement(stage: Stage) -> None:
     stage.play({"not_in_the_schema": True}, invalid_answer_probability=1.0)
     reply = await stage.model.converse(make_request())
     assert reply.answer is not None
@@ -139,13 +139,13 @@ async def test_an_answer_that_breaks_the_schema_is_handed_on_for_judgement(stage
     assert answer_problems(analysis, repaired.answer, inputs(analysis)) == []
 
 
-async def test_many_calls_run_at_once(stage: Stage):
+async def test_many_calls_run_at_once(stage: Stage) -> None:
     stage.play(None, latency={"fixed_ms": 100})
     replies = await asyncio.gather(*(stage.model.converse(make_request()) for _ in range(8)))
     assert len({str(reply.answer) for reply in replies}) == 1
 
 
-async def test_a_call_can_be_cancelled_and_the_model_goes_on(stage: Stage):
+async def test_a_call_can_be_cancelled_and_the_model_goes_on(stage: Stage) -> None:
     stage.play(None, latency={"fixed_ms": 300})
     call = asyncio.create_task(stage.model.converse(make_request()))
     await asyncio.sleep(0)
@@ -155,13 +155,15 @@ async def test_a_call_can_be_cancelled_and_the_model_goes_on(stage: Stage):
     assert (await stage.model.converse(make_request())).answer
 
 
-async def test_a_model_can_be_closed_twice(stage: Stage):
+async def test_a_model_can_be_closed_twice(stage: Stage) -> None:
     await stage.model.converse(make_request())
     await stage.model.close()
     await stage.model.close()
 
 
-async def test_credentials_can_be_refreshed_by_many_at_once(stage: Stage, kind: str, request: pytest.FixtureRequest):
+async def test_credentials_can_be_refreshed_by_many_at_once(
+    stage: Stage, kind: str, request: pytest.FixtureRequest
+) -> None:
     if kind == "real":
         request.getfixturevalue("aws_environment")
     await asyncio.gather(*(stage.model.refresh_credentials() for _ in range(8)))
@@ -169,5 +171,5 @@ async def test_credentials_can_be_refreshed_by_many_at_once(stage: Stage, kind: 
 
 
 @pytest.mark.parametrize("name", ["haiku", "sonnet", "anthropic.claude-3-haiku-20240307-v1:0"])
-async def test_each_kind_of_model_answers_with_or_without_a_forced_tool(stage: Stage, name: str):
+async def test_each_kind_of_model_answers_with_or_without_a_forced_tool(stage: Stage, name: str) -> None:
     assert (await stage.model.converse(make_request(spec=model(name)))).answer

@@ -20,13 +20,13 @@ def make_status(analysis: str, bucket: str, clock: FakeClock) -> PartitionStatus
     )
 
 
-def test_a_status_reads_back_equal(status: StatusStore, clock: FakeClock, unique: str):
+def test_a_status_reads_back_equal(status: StatusStore, clock: FakeClock, unique: str) -> None:
     row = make_status(unique, "0001", clock)
     status.put_partition(row)
     assert list(status.partitions(unique, ["0001"])) == [row]
 
 
-def test_the_last_status_counts(status: StatusStore, clock: FakeClock, unique: str):
+def test_the_last_status_counts(status: StatusStore, clock: FakeClock, unique: str) -> None:
     row = make_status(unique, "0001", clock)
     status.put_partition(row)
     status.put_partition(replace(row, status="succeeded", error_class="", counts={}, cost_micro_usd=0))
@@ -35,7 +35,7 @@ def test_the_last_status_counts(status: StatusStore, clock: FakeClock, unique: s
 
 def test_missing_partitions_are_left_out_and_the_order_is_the_callers(
     status: StatusStore, clock: FakeClock, unique: str
-):
+) -> None:
     for bucket in range(0, 120, 2):
         status.put_partition(make_status(unique, f"{bucket:04}", clock))
     status.put_partition(make_status(f"{unique}-other", "0001", clock))
