@@ -4,7 +4,7 @@ One contract suite (`manga_enrichment_tests/contracts/`) runs against each fake 
 synchronous and take many items at once where AWS does; the engine calls them from worker threads.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from manga_enrichment.domain.answers import ClaimResult, LedgerEntry
 from manga_enrichment.domain.models import ModelSpec
+from manga_enrichment.domain.outcomes import ModelError
 from manga_enrichment.domain.prompts import Prompt
 from manga_enrichment.domain.usage import Usage
 
@@ -77,6 +78,67 @@ class FoundationModel(Protocol):
     async def refresh_credentials(self) -> None: ...
 
     async def close(self) -> None: ...
+
+
+class BatchUnavailableError(Exception):
+    """Batch inference takes no job or gives no word for now: too many jobs, throttled, unreachable. Try again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchOrder:
+    """One batch job to be made. The token makes ordering it twice the same as once. Keys are object keys."""
+
+    token: str
+    name: str
+    model_id: str
+    input_key: str
+    output_prefix: str
+    timeout_hours: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchState:
+    """What is known of a job. status: a `JobStatus`, or a newer word. ended_at: None while it works."""
+
+    status: str
+    message: str = ""
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReply:
+    """What became of one record: a complete reply, or why there is none."""
+
+    record_id: str
+    reply: ModelReply | None = None
+    error: ModelError | None = None
+
+
+class BatchInference(Protocol):
+    """Asks for many answers in one job, at half the price and in its own time."""
+
+    def upload(self, key: str, records: Iterable[tuple[str, ModelRequest]]) -> None:
+        """Write (record id, request) pairs as the input of a job. The same key is replaced."""
+        ...
+
+    def create(self, order: BatchOrder) -> str:
+        """The job's id; of the job that is there already when the token was used before.
+
+        Raises BatchUnavailableError, ConfigurationError when the job can never be made like this.
+        """
+        ...
+
+    def find(self, name: str) -> str | None:
+        """The id of the newest job with this name. Raises BatchUnavailableError."""
+        ...
+
+    def state(self, job_id: str) -> BatchState:
+        """A job that nobody knows any more has Failed. Raises BatchUnavailableError."""
+        ...
+
+    def replies(self, output_prefix: str, job_id: str) -> Iterator[BatchReply]:
+        """Whatever the job has written, in any order, read as it is consumed. Raises BatchUnavailableError."""
+        ...
 
 
 class LedgerUnavailableError(Exception):

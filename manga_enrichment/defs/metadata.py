@@ -11,13 +11,13 @@ from manga_enrichment.pipeline.planning import PlanReport
 from manga_enrichment.pipeline.writing import WriteReport
 
 _CELL_CHARACTERS = 80
-_PLAN_ACTIONS = (Action.ASK, Action.USE_LEDGER, Action.INSUFFICIENT, Action.FAILED_BEFORE)
+_PLAN_ACTIONS = (Action.ASK, Action.USE_LEDGER, Action.INSUFFICIENT, Action.FAILED_BEFORE, Action.PENDING)
 
 
 def plan_metadata(report: PlanReport) -> dict[str, Any]:
     lines = [
-        "| analysis | calls | from ledger | too little text | failed before | estimate USD |",
-        "|---|---|---|---|---|---|",
+        "| analysis | calls | from ledger | too little text | failed before | in a batch job | estimate USD |",
+        "|---|---|---|---|---|---|---|",
     ]
     for name, plan in sorted(report.analyses.items()):
         numbers = [plan.actions.get(action.value, 0) for action in _PLAN_ACTIONS]

@@ -130,10 +130,10 @@ def build_write_op(
             if is_combined:
                 for name in analysis.parts:
                     if name not in plan["selected"]:
-                        writing.write(analyses[name], bucket, provenance, logs=[name])
+                        writing.write(analyses[name], bucket, provenance)
                 report = writing.write_log(analysis, bucket, provenance)
             else:
-                report = writing.write(analysis, bucket, provenance, logs=_logged_here(analysis, analyses, plan))
+                report = writing.write(analysis, bucket, provenance)
             context.add_asset_metadata(
                 write_metadata(report), asset_key=dg.AssetKey(analysis.name), partition_key=bucket
             )
@@ -144,12 +144,6 @@ def build_write_op(
         yield dg.Output(None)
 
     return write
-
-
-def _logged_here(analysis: AnalysisType, analyses: Mapping[str, AnalysisType], plan: Mapping[str, Any]) -> list[str]:
-    """A combined analysis logs its own requests when it is part of the run; else whoever finds its answers does."""
-    combined = [name for name, other in analyses.items() if analysis.name in other.parts]
-    return [analysis.name, *(name for name in combined if name not in plan["selected"])]
 
 
 def _retry_if_hopeful(context: dg.OpExecutionContext, report: InvokeReport) -> None:

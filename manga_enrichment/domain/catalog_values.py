@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Never
 
 from manga_enrichment.domain.catalog import Author
@@ -27,6 +28,7 @@ class InvalidValueError(ValueError):
 _NOTHING = frozenset({"null", "none", "nan", "n/a", "na", "nat"})
 """What tools write into a CSV for a missing value."""
 
+_LONGEST_LABEL = 40
 _SEPARATOR = re.compile(r"[;|]")
 _INTEGER = re.compile(r"([+-]?[0-9]{1,12})(?:\.0{1,6})?\Z")
 _YEAR_FIRST = re.compile(r"([0-9]{4})(?:[-/年.]|\Z)")
@@ -58,6 +60,18 @@ def optional_text(value: object) -> str | None:
     """Like `required_text`, but "null", "NaN" and the like mean nothing."""
     text = value if isinstance(value, str) and is_plain(value) else required_text(value)
     return None if not text or text.lower() in _NOTHING else text
+
+
+def label(value: object) -> str | None:
+    """Like `optional_text`, for fields with few different values: each is cleaned once and remembered."""
+    if isinstance(value, str) and len(value) <= _LONGEST_LABEL:
+        return _label(value)
+    return optional_text(value)
+
+
+@lru_cache(maxsize=4096)
+def _label(text: str) -> str | None:
+    return optional_text(text)
 
 
 def synopsis(value: object) -> str | None:
@@ -161,7 +175,7 @@ def _item_text(item: object) -> str | None:
 def _author(item: object) -> Author:
     if isinstance(item, Mapping):
         role = item.get("role")
-        return Author(_item_text(item.get("name")) or "", None if role is None else optional_text(role))
+        return Author(_item_text(item.get("name")) or "", None if role is None else label(role))
     return author_from_text(required_text(item) or "")
 
 

@@ -39,6 +39,7 @@ class ErrorClass(StrEnum):
     CLAIMED_ELSEWHERE = "claimed_elsewhere"
     LEDGER_UNAVAILABLE = "ledger_unavailable"
     STOPPED = "stopped"
+    BATCH_PENDING = "batch_pending"
 
 
 class Retry(StrEnum):
@@ -101,6 +102,7 @@ TREATMENTS: dict[ErrorClass, Treatment] = {
     ErrorClass.CLAIMED_ELSEWHERE: _LEFT_FOR_LATER,
     ErrorClass.LEDGER_UNAVAILABLE: _LEFT_FOR_LATER,
     ErrorClass.STOPPED: _LEFT_FOR_LATER,
+    ErrorClass.BATCH_PENDING: _LEFT_FOR_LATER,
 }
 
 

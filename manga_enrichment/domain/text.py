@@ -54,6 +54,8 @@ _LINE_TAIL = re.compile(
     rf"[~～\-—–*※\s]{{0,5}}(?:(?:sources?|出典|引用元?|情報元)\s*[:：][^\n]{{1,200}}|{_JAPANESE_TAIL})\s*\Z",
     re.IGNORECASE,
 )
+# "Source" in mid-line counts only as a sentence of its own.
+_SENTENCE_TAIL = re.compile(r"(?<=[.!?。！？…\"”」』)）])\s*(?:Sources?|出典|引用元?)\s*[:：]\s*[^\n.!?。！？]{1,80}\Z")
 _CLOSING = frozenset(")]）］】〉>")
 _PLACEHOLDER = re.compile(
     r"(?:n/?a|none|null|nan|tba|tbd|-+|―+|\.+|unknown|なし|未定|準備中|"
@@ -111,8 +113,10 @@ def _attribution_start(text: str) -> int | None:
         if bracketed is not None:
             return offset + bracketed.start()
     line_start = text.rfind("\n") + 1
-    is_tail = len(text) - line_start <= _TAIL_CHARACTERS and _LINE_TAIL.match(text, line_start) is not None
-    return line_start if is_tail else None
+    if len(text) - line_start <= _TAIL_CHARACTERS and _LINE_TAIL.match(text, line_start):
+        return line_start
+    sentence = _SENTENCE_TAIL.search(text, max(0, len(text) - _TAIL_CHARACTERS))
+    return None if sentence is None else sentence.start()
 
 
 def decode_entities(text: str) -> str:

@@ -44,7 +44,10 @@ class StackTemplate:
 
 
 # In order: a later template may use exports of an earlier one.
-STACK_TEMPLATES = (StackTemplate("manga-enrichment-storage", "storage.yaml"),)
+STACK_TEMPLATES = (
+    StackTemplate("manga-enrichment-storage", "storage.yaml"),
+    StackTemplate("manga-enrichment-queues", "queues.yaml"),
+)
 
 
 def infra_directory() -> Path:

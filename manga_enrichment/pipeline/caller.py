@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from manga_enrichment.domain.analyses.base import AnalysisType, TitleInputs
 from manga_enrichment.domain.analyses.validation import answer_problems
 from manga_enrichment.domain.answers import Attempt
 from manga_enrichment.domain.outcomes import TREATMENTS, ErrorClass, ModelError, Outcome, Retry
@@ -139,7 +140,7 @@ class Caller:
                 stop_reason=reply.stop_reason,
             )
             self._limiter.settle(permit, _quota_tokens_used(reply.usage, call.model.output_burndown))
-            problem = judge(call, reply)
+            problem = judge(call.analysis, call.inputs, reply)
             refused = None if problem is None else (*problem, 0.0)
         latency_ms = round((self._clock.monotonic_seconds() - started) * 1000)
         error_class, message = refused[:2] if refused else (None, "")
@@ -170,14 +171,14 @@ class Caller:
         return True
 
 
-def judge(call: Call, reply: ModelReply) -> tuple[ErrorClass, str] | None:
+def judge(analysis: AnalysisType, inputs: TitleInputs, reply: ModelReply) -> tuple[ErrorClass, str] | None:
     """None when the reply is a valid answer, else why it is not."""
     if reply.stop_reason not in SUCCESS_STOP_REASONS:
         error_class = _STOP_REASON_ERRORS.get(reply.stop_reason, ErrorClass.INVALID_ANSWER)
         return error_class, f"the model stopped with {reply.stop_reason!r}"
     if reply.answer is None:
         return ErrorClass.REFUSAL, "the model answered in words, not with the answer asked for"
-    problems = answer_problems(call.analysis, reply.answer, call.inputs)
+    problems = answer_problems(analysis, reply.answer, inputs)
     return (ErrorClass.INVALID_ANSWER, "; ".join(problems)) if problems else None
 
 

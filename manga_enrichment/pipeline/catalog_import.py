@@ -23,7 +23,7 @@ from manga_enrichment.domain.catalog_mapping import MAPPING_SETTING, SAME_NAMES,
 from manga_enrichment.domain.catalog_rows import RejectedRow, RejectReason, clean_row
 from manga_enrichment.domain.outcomes import ConfigurationError
 from manga_enrichment.pipeline.catalog_files import SourceRow
-from manga_enrichment.pipeline.catalog_spill import DIGEST_BYTES, RejectSpill, TitleSpill
+from manga_enrichment.pipeline.catalog_spill import DEFAULT_LIMITS, DIGEST_BYTES, RejectSpill, SpillLimits, TitleSpill
 from manga_enrichment.pipeline.catalog_tables import CATALOG_SCHEMA, record_row
 
 _MAX_IGNORED_COLUMNS = 100
@@ -72,13 +72,14 @@ class ImportReport:
 class ImportPlan:
     """How to import. spill_folder holds up to about three times the source; None: the system's temporary folder.
 
-    on_progress gets the number of rows read so far, about every 25,000 rows.
+    on_progress gets the number of rows read so far, whenever titles go to disk (at least every 25,000 titles).
     """
 
     bucket_count: int
     content_hash: Callable[[MangaRecord], str]
     mapping: ColumnMapping = SAME_NAMES
     spill_folder: Path | None = None
+    limits: SpillLimits = DEFAULT_LIMITS
     on_progress: Callable[[int], None] = lambda _rows_read: None
 
 
@@ -94,8 +95,8 @@ def import_catalog(rows: Iterable[SourceRow | RejectedRow], sink: CatalogSink, p
         )
     with (
         tempfile.TemporaryDirectory(prefix="catalog-import-", dir=plan.spill_folder) as folder,
-        TitleSpill(Path(folder), plan.bucket_count) as titles,
-        RejectSpill(Path(folder)) as rejects,
+        TitleSpill(Path(folder), plan.bucket_count, plan.limits) as titles,
+        RejectSpill(Path(folder), plan.limits) as rejects,
     ):
         return _Import(plan, titles, rejects).run(rows, sink)
 

@@ -6,6 +6,7 @@ Only one file is open for titles at a time, so 1024 buckets need no more file de
 """
 
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -23,10 +24,19 @@ SPILL_SCHEMA = (
     .append(pa.field("raw_bytes", pa.int64()))
     .append(pa.field("row_digest", pa.binary(DIGEST_BYTES)))
 )
-_BATCH_ROWS = 1000
-_FLUSH_ROWS = 25_000
-_FLUSH_BYTES = 32 * 1024 * 1024
-_REJECT_FLUSH_BYTES = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class SpillLimits:
+    """How much waits in memory: titles as Python values, then titles and rejects before they go to disk."""
+
+    batch_rows: int = 1000
+    flush_rows: int = 25_000
+    flush_bytes: int = 32 * 1024 * 1024
+    reject_bytes: int = 8 * 1024 * 1024
+
+
+DEFAULT_LIMITS = SpillLimits()
 
 
 class TitleSpill:
@@ -36,8 +46,9 @@ class TitleSpill:
     Python objects would make the garbage collector the slowest part of an import.
     """
 
-    def __init__(self, folder: Path, bucket_count: int) -> None:
+    def __init__(self, folder: Path, bucket_count: int, limits: SpillLimits) -> None:
         self._folder = folder
+        self._limits = limits
         self._rows: list[tuple[Any, ...]] = []
         self._batches: list[pa.RecordBatch] = []
         self._buckets: list[str] = []
@@ -59,9 +70,9 @@ class TitleSpill:
         self._raw.write(raw)
         self._raw_end += len(raw)
         self._waiting_bytes += len(raw)
-        if len(self._rows) >= _BATCH_ROWS:
+        if len(self._rows) >= self._limits.batch_rows:
             self._pack()
-        if len(self._buckets) < _FLUSH_ROWS and self._waiting_bytes < _FLUSH_BYTES:
+        if len(self._buckets) < self._limits.flush_rows and self._waiting_bytes < self._limits.flush_bytes:
             return False
         self.flush()
         return True
@@ -110,7 +121,8 @@ class TitleSpill:
 class RejectSpill:
     """Rejected rows in the order they come; a source of nothing but bad rows fits as well."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, limits: SpillLimits) -> None:
+        self._limits = limits
         self._path = folder / "rejects"
         self._writer = pa.ipc.new_file(str(self._path), REJECTS_SCHEMA)
         self._mapped: pa.MemoryMappedFile | None = None
@@ -128,7 +140,7 @@ class RejectSpill:
     def add(self, rejected: RejectedRow) -> None:
         self._rows.append(reject_row(rejected))
         self._bytes += len(rejected.raw_json)
-        if self._bytes >= _REJECT_FLUSH_BYTES:
+        if self._bytes >= self._limits.reject_bytes:
             self._flush()
 
     def table(self) -> pa.Table:

@@ -6,7 +6,7 @@ Stays out: the engine itself, and the tables (`writing.py`).
 
 import asyncio
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +17,10 @@ from manga_enrichment.domain.analyses.base import AnalysisType, Candidate
 from manga_enrichment.domain.answers import Provenance
 from manga_enrichment.domain.fingerprint import fingerprint
 from manga_enrichment.domain.models import ModelSpec
+from manga_enrichment.domain.outcomes import ErrorClass, Outcome
 from manga_enrichment.domain.prompts import build_prompt, title_inputs
 from manga_enrichment.gateways import BudgetStore, Clock, FoundationModel, ResultLedger, TableStore
+from manga_enrichment.pipeline.batch_store import BatchStore
 from manga_enrichment.pipeline.budget import NO_CAPS, Caps, RunBudget, scopes_of
 from manga_enrichment.pipeline.calibration_store import read_calibration, write_calibration
 from manga_enrichment.pipeline.calls import Call, CallResult
@@ -107,8 +109,9 @@ class Invoking:
 
         progress = asyncio.create_task(self._say_progress(tally, say))
         try:
-            calls = self._calls(analysis, model, buckets, provenance.run_id)
-            await engine.run(calls, deliver)
+            calls = planned_calls(self._tables, analysis, model, buckets, provenance.run_id)
+            pending = BatchStore(self._tables).pending(buckets)
+            await engine.run(_not_pending(calls, pending, deliver), deliver)
         finally:
             progress.cancel()
             with suppress(asyncio.CancelledError):
@@ -140,42 +143,57 @@ class Invoking:
             settings=self._settings.engine,
         )
 
-    def _calls(self, analysis: AnalysisType, model: ModelSpec, buckets: Sequence[str], run_id: str) -> Iterator[Call]:
-        """Calls bucket by bucket, built when the engine wants them."""
-        calibration = read_calibration(self._tables, analysis.name, model.model_id)
-        for bucket in buckets:
-            plan = read_plan(self._tables, run_id, bucket, [analysis.name])
-            wanted = {row.manga_id for row in plan if row.action is Action.ASK}
-            if not wanted:
-                continue
-            candidates: dict[str, tuple[Candidate, ...]] = {}
-            if analysis.needs_candidates:
-                candidates = read_candidates(self._tables, bucket)
-            for record in read_records(self._tables, bucket):
-                if record.manga_id in wanted:
-                    inputs = title_inputs(analysis, record, candidates.get(record.manga_id, ()))
-                    prompt = build_prompt(analysis, inputs, model)
-                    yield Call(
-                        fingerprint=fingerprint(analysis, model, inputs),
-                        bucket=bucket,
-                        analysis=analysis,
-                        model=model,
-                        inputs=inputs,
-                        prompt=prompt,
-                        estimate=estimate_call(analysis, model, prompt, calibration),
-                    )
-
     async def _say_progress(self, tally: Tally, say: Callable[[str], None]) -> None:
         while True:
             await self._clock.sleep(PROGRESS_SECONDS)
             say(tally.progress())
 
 
+def planned_calls(
+    tables: TableStore, analysis: AnalysisType, model: ModelSpec, buckets: Sequence[str], run_id: str
+) -> Iterator[Call]:
+    """What a run's plan says is to be asked, bucket by bucket, built when it is wanted."""
+    calibration = read_calibration(tables, analysis.name, model.model_id)
+    for bucket in buckets:
+        plan = read_plan(tables, run_id, bucket, [analysis.name])
+        wanted = {row.manga_id for row in plan if row.action is Action.ASK}
+        if not wanted:
+            continue
+        candidates: dict[str, tuple[Candidate, ...]] = {}
+        if analysis.needs_candidates:
+            candidates = read_candidates(tables, bucket)
+        for record in read_records(tables, bucket):
+            if record.manga_id in wanted:
+                inputs = title_inputs(analysis, record, candidates.get(record.manga_id, ()))
+                prompt = build_prompt(analysis, inputs, model)
+                yield Call(
+                    fingerprint=fingerprint(analysis, model, inputs),
+                    bucket=bucket,
+                    analysis=analysis,
+                    model=model,
+                    inputs=inputs,
+                    prompt=prompt,
+                    estimate=estimate_call(analysis, model, prompt, calibration),
+                )
+
+
+def _not_pending(
+    calls: Iterator[Call], pending: Collection[str], deliver: Callable[[CallResult], None]
+) -> Iterator[Call]:
+    """Calls that no batch job took over since the plan was made."""
+    for call in calls:
+        if call.fingerprint in pending:
+            deliver(CallResult(call, Outcome.DEFERRED, None, ErrorClass.BATCH_PENDING))
+        else:
+            yield call
+
+
 class Leftovers:
     """Requests rows of results that the ledger does not keep: deferrals, passing failures, answers found there."""
 
-    def __init__(self, provenance: Provenance, clock: Clock) -> None:
+    def __init__(self, provenance: Provenance, clock: Clock, lane: str = "on_demand") -> None:
         self._provenance = provenance
+        self._lane = lane
         self._clock = clock
         self._rows: dict[str, list[dict[str, Any]]] = {}
         self._tables: dict[str, list[pa.Table]] = {}
@@ -211,7 +229,7 @@ class Leftovers:
             "fingerprint": call.fingerprint,
             "model_id": call.model.model_id,
             "prompt_version": call.analysis.version,
-            "lane": "on_demand",
+            "lane": self._lane,
             "dagster_run_id": self._provenance.run_id,
             "trigger": self._provenance.trigger,
             "partner_id": self._provenance.partner_id or None,

@@ -1,11 +1,13 @@
 """Where things are stored: every object key of the project, in one place.
 
 `enrichment/<table>/bucket=<b>/part.parquet` is the current state of a table, replaced whole. `enrichment/requests/` is
-the append-only log. `runs/<run>/` holds a run's working files, which a lifecycle rule deletes.
+the append-only log. `runs/<run>/` holds a run's working files and `batch/<token>/` those of a batch job; lifecycle
+rules delete both.
 """
 
 TABLES_ROOT = "enrichment"
 RUNS_ROOT = "runs"
+BATCH_ROOT = "batch"
 
 
 def table_key(table: str, bucket: str) -> str:
@@ -39,3 +41,7 @@ def plan_key(run_id: str, bucket: str) -> str:
 
 def results_key(run_id: str, analysis: str, bucket: str) -> str:
     return f"{RUNS_ROOT}/{run_id}/results/{analysis}/bucket={bucket}.parquet"
+
+
+def batch_key(token: str, name: str) -> str:
+    return f"{BATCH_ROOT}/{token}/{name}"

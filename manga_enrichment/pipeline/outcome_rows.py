@@ -78,10 +78,17 @@ class OutcomeRows:
         entry = self._entries.get(planned.fingerprint)
         if entry is not None and entry.error_class is not None:
             return self._failed(manga_id, planned, entry.error_class, _last_message(entry))
-        left = self._leftovers.get((manga_id, planned.analysis))
-        if left is not None and left["error_class"]:
-            return self._failed(manga_id, planned, ErrorClass(left["error_class"]), left["message"] or "")
+        left = self._left(planned)
+        if left is not None:
+            return self._failed(manga_id, planned, *left)
         return self._row(manga_id, Outcome.DEFERRED, ErrorClass.STOPPED, "planned, but the run ended before it")
+
+    def _left(self, planned: PlanRow) -> tuple[ErrorClass, str] | None:
+        """Why a planned title has no final word yet, where that is known."""
+        if planned.action is Action.PENDING:
+            return ErrorClass.BATCH_PENDING, planned.reason
+        left = self._leftovers.get((planned.manga_id, planned.analysis))
+        return (ErrorClass(left["error_class"]), left["message"] or "") if left and left["error_class"] else None
 
     def _is_answer_to(self, planned: PlanRow, fingerprint: str) -> bool:
         """Whether the table's row is what was planned, not an outdated answer that could not be renewed."""

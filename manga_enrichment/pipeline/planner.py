@@ -27,6 +27,7 @@ class Action(StrEnum):
     USE_LEDGER = "use_ledger"
     INSUFFICIENT = "insufficient_input"
     FAILED_BEFORE = "failed_before"
+    PENDING = "batch_pending"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +74,13 @@ class Planner:
         models: Mapping[str, ModelSpec],
         selected: Collection[str],
         calibrations: Mapping[str, Calibration] = MappingProxyType({}),
+        pending: Collection[str] = frozenset(),
     ) -> None:
-        """models and calibrations: by analysis name. selected: names to be brought up to date."""
+        """models and calibrations: by analysis name. selected: names to be brought up to date.
+
+        pending: fingerprints that a batch job is asking for.
+        """
+        self._pending = pending
         self._analyses = analyses
         self._models = models
         self._calibrations = calibrations
@@ -160,8 +166,11 @@ class Planner:
         left = []
         for name in parts:
             source = next((o for o in self._sources(name, options) if _answered(o, entries)), None)
+            waiting = next((o for o in self._sources(name, options) if o.fingerprint in self._pending), None)
             if source is not None:
                 yield _planned(options[name], Action.USE_LEDGER, source.fingerprint)
+            elif waiting is not None:
+                yield _planned(options[name], Action.PENDING, waiting.fingerprint, "a batch job is asking for it")
             else:
                 left.append(name)
         yield from self._failed_combined(options, left, entries)

@@ -8,6 +8,7 @@ from typing import Any
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models import ModelCatalog
 from manga_enrichment.gateways import ResultLedger, TableStore
+from manga_enrichment.pipeline.batch_store import BatchStore
 from manga_enrichment.pipeline.calibration_store import read_calibrations
 from manga_enrichment.pipeline.catalog_store import read_candidates, read_records
 from manga_enrichment.pipeline.keys import table_key
@@ -69,7 +70,8 @@ class Planning:
         """Write the plan of each bucket and return the sum. Raises ConfigurationError before anything is billed."""
         models = {name: self._models.resolve(analysis.model_alias) for name, analysis in self._analyses.items()}
         calibrations = read_calibrations(self._tables, models)
-        planner = Planner(self._analyses, models, selected, calibrations)
+        pending = BatchStore(self._tables).pending(buckets)
+        planner = Planner(self._analyses, models, selected, calibrations, pending)
         report = PlanReport()
         for bucket in buckets:
             records = list(read_records(self._tables, bucket))

@@ -1,4 +1,4 @@
-"""`docs/tables.md`, generated from the descriptions of the Parquet schemas; a test holds file and code together.
+"""`docs/tables.md`, generated from what the Parquet schemas are made from; a test holds file and code together."""
 
 from collections.abc import Iterable, Sequence
 

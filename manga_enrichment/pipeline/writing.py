@@ -19,7 +19,6 @@ from manga_enrichment.gateways import (
     PartitionStatus,
     ResultLedger,
     StatusStore,
-    StoredTable,
     TableStore,
     WriteConflictError,
 )
@@ -28,6 +27,7 @@ from manga_enrichment.pipeline.keys import outcomes_key, requests_key, results_k
 from manga_enrichment.pipeline.outcome_rows import OutcomeRows
 from manga_enrichment.pipeline.plan_files import PlanRow, read_plan
 from manga_enrichment.pipeline.reports import BucketNumbers
+from manga_enrichment.pipeline.table_writes import CONFLICT_TRIES, append_requests, replace_table
 from manga_enrichment.pipeline.tables import (
     OUTCOME_SCHEMA,
     UNSENT,
@@ -35,10 +35,8 @@ from manga_enrichment.pipeline.tables import (
     answer_schema,
     merge_rows,
     request_rows,
-    union_requests,
 )
 
-_CONFLICT_TRIES = 8
 _PREVIEW_ROWS = 5
 
 
@@ -75,18 +73,19 @@ class Writing:
         self._clock = clock
         self._analyses = analyses
 
-    def write(self, analysis: AnalysisType, bucket: str, provenance: Provenance, *, logs: Sequence[str]) -> WriteReport:
+    def write(self, analysis: AnalysisType, bucket: str, provenance: Provenance) -> WriteReport:
         """Bring table, outcomes and log of one single analysis and bucket up to date.
 
-        logs: names of the analyses whose requests this write logs (its own; a combined one's when no one else does).
+        Every request that the rows rest on is logged before them, those of combined calls too: once the table is up to
+        date, no later run looks at them again.
         """
         combined = [name for name, other in self._analyses.items() if analysis.name in other.parts]
         sources = [analysis.name, *combined]
         plan = read_plan(self._tables, provenance.run_id, bucket, sources)
         entries = self._entries(plan)
         leftovers = self._leftovers(provenance.run_id, sources, bucket)
-        self._log_entries([entry for entry in entries.values() if entry.analysis in logs])
-        self._log(provenance, bucket, [row for row in leftovers if row["analysis"] in logs])
+        self._log_entries(entries.values())
+        self._log(provenance, bucket, leftovers)
         ids = read_ids(self._tables, bucket)
         planned = {row.manga_id: row for row in plan if analysis.name in row.fills}
         table, new_rows = self._write_answers(analysis, bucket, planned, entries, ids)
@@ -138,12 +137,12 @@ class Writing:
         found = (entries.get(row.fingerprint) for manga_id, row in planned.items() if manga_id in ids)
         rows = [answer_row(analysis, entry) for entry in found if entry and entry.outcome is Outcome.SUCCEEDED]
         key = table_key(analysis.name, bucket)
-        for _ in range(_CONFLICT_TRIES):
+        for _ in range(CONFLICT_TRIES):
             stored = self._tables.read(key)
             table = merge_rows(stored.table if stored else None, rows, ids, answer_schema(analysis))
-            if self._replace(key, stored, table):
+            if replace_table(self._tables, key, stored, table):
                 return table, len(rows)
-        raise WriteConflictError(f"{self._tables.uri(key)} kept changing under {_CONFLICT_TRIES} writes")
+        raise WriteConflictError(f"{self._tables.uri(key)} kept changing under {CONFLICT_TRIES} writes")
 
     def _write_outcomes(
         self,
@@ -156,13 +155,13 @@ class Writing:
     ) -> None:
         """Log what is new in them first: after the write nobody could tell that it was new."""
         key = outcomes_key(analysis, bucket)
-        for _ in range(_CONFLICT_TRIES):
+        for _ in range(CONFLICT_TRIES):
             stored = self._tables.read(key)
             table_rows, changed = rows.merged(stored.table if stored else None, ids, answers)
             self._log(provenance, bucket, _unsent_rows(changed, analysis, bucket, provenance))
-            if self._replace(key, stored, pa.Table.from_pylist(table_rows, schema=OUTCOME_SCHEMA)):
+            if replace_table(self._tables, key, stored, pa.Table.from_pylist(table_rows, schema=OUTCOME_SCHEMA)):
                 return
-        raise WriteConflictError(f"{self._tables.uri(key)} kept changing under {_CONFLICT_TRIES} writes")
+        raise WriteConflictError(f"{self._tables.uri(key)} kept changing under {CONFLICT_TRIES} writes")
 
     def _log_entries(self, entries: Iterable[LedgerEntry]) -> None:
         """Log attempts under the run that paid for them, also when that run was killed before it could."""
@@ -171,31 +170,16 @@ class Writing:
             paid = entry.provenance
             by_key[requests_key(paid.run_date, paid.run_id, entry.analysis, entry.bucket)] += request_rows(entry)
         for key, rows in by_key.items():
-            self._add_to_log(key, rows)
+            append_requests(self._tables, key, rows)
 
     def _log(self, provenance: Provenance, bucket: str, rows: Iterable[Mapping[str, Any]]) -> None:
         by_analysis: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
         for row in rows:
             by_analysis[row["analysis"]].append(row)
         for analysis, own in by_analysis.items():
-            self._add_to_log(requests_key(provenance.run_date, provenance.run_id, analysis, bucket), own)
-
-    def _add_to_log(self, key: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        for _ in range(_CONFLICT_TRIES):
-            stored = self._tables.read(key)
-            if self._replace(key, stored, union_requests(stored.table if stored else None, rows)):
-                return
-        raise WriteConflictError(f"{self._tables.uri(key)} kept changing under {_CONFLICT_TRIES} writes")
-
-    def _replace(self, key: str, stored: StoredTable | None, table: pa.Table) -> bool:
-        """Put `table` over the version that was read; False when another writer was faster. Equal tables are kept."""
-        if stored is not None and stored.table.equals(table):
-            return True
-        try:
-            self._tables.write(key, table, expected_etag=stored.etag if stored else None, new=stored is None)
-        except WriteConflictError:
-            return False
-        return True
+            append_requests(
+                self._tables, requests_key(provenance.run_date, provenance.run_id, analysis, bucket), own
+            )
 
     def _report(
         self,

@@ -79,7 +79,7 @@ def test_what_is_not_plainly_an_https_url_is_refused(url: str) -> None:
         "0x7f.0.0.1",
         "0177.0.0.1",
         "0",
-        "0.0.0.0",
+        "0.0.0.0",  # noqa: S104 - nothing is bound here
         "10.1.2.3",
         "172.16.0.1",
         "192.168.1.1",

@@ -1,6 +1,5 @@
 """Whatever comes, it is walked through without recursion, and what is dangerous to look at is named."""
 
-import json
 from typing import Any
 
 import pytest
@@ -18,14 +17,20 @@ def nested(levels: int) -> Any:
     return value
 
 
+def strings(value: Any) -> list[str]:
+    """All strings inside a value, in its order."""
+    if isinstance(value, str):
+        return [value]
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [text for child in children for text in strings(child)]
+
+
 @pytest.mark.parametrize("body", VALID_BODIES.values())
 def test_texts_come_with_their_places_in_the_order_of_the_document(body: dict[str, Any]) -> None:
     shape = read_shape(body)
     assert not shape.hazards
     assert not shape.problems
-    written = json.dumps(body, ensure_ascii=False)
-    positions = [written.index(json.dumps(text, ensure_ascii=False)) for _, text in shape.texts]
-    assert positions == sorted(positions)
+    assert [text for _, text in shape.texts] == strings(body)
     for location, text in shape.texts:
         value: Any = body
         for part in location:
@@ -55,7 +60,7 @@ def test_the_number_of_values_is_bounded_at_the_limit() -> None:
     assert len(read_shape([[1] * 10] * MAX_VALUES).hazards) == 1
 
 
-@pytest.mark.parametrize("number", [2**64, -(2**64), 10**5000])
+@pytest.mark.parametrize("number", [2**64, -(2**64), 10**5000], ids=["first", "negative", "unprintable"])
 def test_an_integer_too_long_to_write_down_is_a_hazard(number: int) -> None:
     assert len(read_shape({"max_tokens": number}).hazards) == 1
 
@@ -79,12 +84,6 @@ def test_what_no_json_parser_gives_is_a_hazard(value: Any) -> None:
 
 @given(ANY_JSON)
 def test_every_string_is_found_once(body: Any) -> None:
-    def strings(value: Any) -> list[str]:
-        if isinstance(value, str):
-            return [value]
-        children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-        return [text for child in children for text in strings(child)]
-
     shape = read_shape(body)
     if not shape.hazards:
         assert [text for _, text in shape.texts] == strings(body)

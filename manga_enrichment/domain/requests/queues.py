@@ -1,0 +1,104 @@
+"""The one table of queues and topics, and where a request goes.
+
+Belongs here: names, times, dead-letter rules, routing, message groups. Stays out: sending and receiving
+(`aws/sqs.py`), the template that creates the queues (`infra/queues.yaml`; a test holds it to this table).
+
+Standard queues are *fair*: with the partner as message group, a partner with a long backlog does not delay the others.
+FIFO queues keep the order within a group: a session, or a user where there is no session.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+RESULTS_TOPIC = "manga-fm-results"
+ALERTS_TOPIC = "manga-fm-alerts"
+
+MAX_RECEIVES = 3
+MAX_GROUP_CHARACTERS = 128
+"""Limit of SQS; a partner id (63), a colon and a session or user id (64) just fit."""
+
+DEAD_LETTERS = "manga-fm-dlq"
+DEAD_LETTERS_FIFO = "manga-fm-dlq.fifo"
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """One queue.
+
+    visibility_seconds   how long a received message stays hidden unless its lease is renewed
+    retention_days       how long a message waits before SQS drops it
+    dead_letters         queue for messages received max_receives times; None for a dead-letter queue itself
+    """
+
+    name: str
+    visibility_seconds: int
+    retention_days: int
+    use: str
+    dead_letters: str | None = None
+    max_receives: int | None = None
+
+    @property
+    def is_fifo(self) -> bool:
+        return self.name.endswith(".fifo")
+
+
+def _requests(name: str, visibility_seconds: int, retention_days: int, use: str) -> Queue:
+    dead_letters = DEAD_LETTERS_FIFO if name.endswith(".fifo") else DEAD_LETTERS
+    return Queue(name, visibility_seconds, retention_days, use, dead_letters, MAX_RECEIVES)
+
+
+HIGH_PRIORITY = _requests("manga-fm-high-priority", 60, 4, "partner overflow, urgent")
+NORMAL = _requests("manga-fm-normal", 120, 7, "general asynchronous analysis")
+LOW_PRIORITY = _requests("manga-fm-low-priority", 300, 14, "batch enrichment, nightly jobs")
+ORDERED = _requests("manga-fm-ordered.fifo", 60, 7, "ordered per user")
+SESSION = _requests("manga-fm-session.fifo", 60, 4, "ordered per session")
+
+REQUEST_QUEUES = (HIGH_PRIORITY, NORMAL, LOW_PRIORITY, ORDERED, SESSION)
+"""Standard queues first, by priority."""
+
+DEAD_LETTER_QUEUES = (
+    Queue(DEAD_LETTERS, 30, 14, "investigation, redrive"),
+    Queue(DEAD_LETTERS_FIFO, 30, 14, "investigation, redrive"),
+)
+QUEUES: Mapping[str, Queue] = MappingProxyType({queue.name: queue for queue in (*REQUEST_QUEUES, *DEAD_LETTER_QUEUES)})
+
+BY_PRIORITY: Mapping[str, Queue] = MappingProxyType({"high": HIGH_PRIORITY, "normal": NORMAL, "low": LOW_PRIORITY})
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where to send a request and how. deduplication_id: for FIFO queues, otherwise None."""
+
+    queue: Queue
+    message_group_id: str
+    deduplication_id: str | None
+
+
+def route(schema: str, body: Mapping[str, Any], *, partner_id: str, request_id: str, generation: int = 1) -> Route:
+    """The route of a valid, normalised body.
+
+    A batch goes by its priority. A conversation goes to the queue of sessions, without a session but with a user to the
+    queue of users, with neither it is a session of its own. Groups carry the partner: partners may use the same ids.
+    """
+    if schema == "batch_analysis":
+        return Route(BY_PRIORITY[body["priority"]], partner_id, None)
+    session, user = session_of(schema, body), body.get("context", {}).get("user_id")
+    queue = ORDERED if session is None and user is not None else SESSION
+    group = f"{partner_id}:{session or user or request_id}"
+    return Route(queue, group, deduplication_id(request_id, generation))
+
+
+def session_of(schema: str, body: Mapping[str, Any]) -> str | None:
+    """What the requests of one conversation share: `conversation_id`, else the session; None for a single request."""
+    if schema == "streaming_chat":
+        named: str | None = body.get("session_id")
+    else:
+        named = body.get("conversation_id") or body.get("context", {}).get("session_id")
+    return named
+
+
+def deduplication_id(request_id: str, generation: int = 1) -> str:
+    """Equal for repeated sends of one request; a redrive is a new generation and must not be taken for a repetition."""
+    return request_id if generation == 1 else f"{request_id}.{generation}"

@@ -1,0 +1,158 @@
+"""`validate`: everything that is wrong with a request body, at once.
+
+Belongs here: the order of the checks and their result. Stays out: the checks themselves, the queue's envelope
+(`envelope.py`).
+
+Order: is it safe to look at (if not, nothing else is said) - schema - characters - tokens - normal form. No value makes
+it raise and no value is changed: the queue is not a trust boundary, and one bad message must not stop the others.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from manga_enrichment.domain.requests.callback_urls import is_loopback_callback
+from manga_enrichment.domain.requests.cost_guard import call_estimates, guard_problems
+from manga_enrichment.domain.requests.duplicates import unique_items
+from manga_enrichment.domain.requests.json_shape import Shape, read_shape
+from manga_enrichment.domain.requests.normalisation import normalised
+from manga_enrichment.domain.requests.problems import Code, Problem, in_order, problem, schema_problems
+from manga_enrichment.domain.requests.schemas import ANY_POSITION, REQUEST_SCHEMAS, schema_validator, text_fields
+from manga_enrichment.domain.requests.text_checks import text_problems
+
+MAX_ERRORS = 50
+"""Errors, and warnings, that a result holds; the rest is counted."""
+
+_OPTIONAL_TEXT = "additional_context"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestPolicy:
+    """What our settings, not the documents, say about a request.
+
+    allowed_topics            SNS topics that may be notified; None leaves the question to whoever publishes
+    allow_loopback_callbacks  accept callbacks to this machine, also over http: for the local stack
+    """
+
+    allowed_topics: frozenset[str] | None = None
+    allow_loopback_callbacks: bool = False
+
+
+ANY_TOPIC = RequestPolicy()
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationResult:
+    """errors and warnings are in a fixed order; what exceeds MAX_ERRORS of either is only counted.
+
+    normalized_body   the request with defaults, None when there are errors
+    estimated_tokens  input tokens of all its calls, repeated items once; 0 when it cannot be told
+    """
+
+    schema: str
+    errors: tuple[Problem, ...]
+    warnings: tuple[Problem, ...] = ()
+    normalized_body: dict[str, Any] | None = None
+    estimated_tokens: int = 0
+    errors_omitted: int = 0
+    warnings_omitted: int = 0
+
+    @property
+    def valid(self) -> bool:
+        return not self.errors
+
+    def to_document(self) -> dict[str, Any]:
+        """For answers and status rows: everything but the body."""
+        return {
+            "schema": self.schema,
+            "valid": self.valid,
+            "errors": [each.to_document() for each in self.errors],
+            "errors_omitted": self.errors_omitted,
+            "warnings": [each.to_document() for each in self.warnings],
+            "warnings_omitted": self.warnings_omitted,
+            "estimated_tokens": self.estimated_tokens,
+        }
+
+
+def validate(schema_name: str, body: Any, policy: RequestPolicy = ANY_TOPIC) -> ValidationResult:
+    """Judge a body against one of REQUEST_SCHEMAS. Never raises, whatever the body is, and never changes it."""
+    if schema_name not in REQUEST_SCHEMAS:
+        message = f"unknown schema: choose one of {', '.join(REQUEST_SCHEMAS)}"
+        return _result("", [problem((), Code.UNKNOWN_SCHEMA, "schema", message)])
+    shape = read_shape(body)
+    if shape.hazards:
+        return _result(schema_name, shape.hazards)
+    estimates = call_estimates(schema_name, body, shape.texts)
+    found = [
+        *shape.problems,
+        *_schema_errors(schema_name, body, policy),
+        *_topic_errors(body, policy),
+        *_text_problems(schema_name, shape),
+        *guard_problems(estimates),
+    ]
+    tokens = sum(each.input_tokens for each in estimates)
+    if any(not each.code.is_warning for each in found):
+        return _result(schema_name, found, tokens=tokens)
+    document = normalised(schema_name, body)
+    if schema_name == "batch_analysis":
+        unique = unique_items(document["items"])
+        tokens = sum(estimates[place].input_tokens for place in _first_places(unique.index_of))
+        found += _repetitions(unique.repeated, len(unique.index_of))
+    return _result(schema_name, found, document, tokens)
+
+
+def _result(
+    schema: str, found: Iterable[Problem], document: dict[str, Any] | None = None, tokens: int = 0
+) -> ValidationResult:
+    ordered = in_order(found)
+    errors = [each for each in ordered if not each.code.is_warning]
+    warnings = [each for each in ordered if each.code.is_warning]
+    return ValidationResult(
+        schema=schema,
+        errors=tuple(errors[:MAX_ERRORS]),
+        warnings=tuple(warnings[:MAX_ERRORS]),
+        normalized_body=document,
+        estimated_tokens=tokens,
+        errors_omitted=max(0, len(errors) - MAX_ERRORS),
+        warnings_omitted=max(0, len(warnings) - MAX_ERRORS),
+    )
+
+
+def _schema_errors(schema: str, body: Any, policy: RequestPolicy) -> list[Problem]:
+    found = schema_problems(schema_validator(schema).iter_errors(body))
+    if policy.allow_loopback_callbacks and isinstance(body, dict):
+        url = body.get("callback_url")
+        if isinstance(url, str) and is_loopback_callback(url):
+            return [each for each in found if each.location != ("callback_url",)]
+    return found
+
+
+def _topic_errors(body: Any, policy: RequestPolicy) -> list[Problem]:
+    notification = body.get("notification") if isinstance(body, dict) else None
+    topic = notification.get("sns_topic_arn") if isinstance(notification, dict) else None
+    if policy.allowed_topics is None or not isinstance(topic, str) or topic in policy.allowed_topics:
+        return []
+    message = "is not one of the topics agreed on"
+    return [problem(("notification", "sns_topic_arn"), Code.TOPIC_NOT_ALLOWED, "allow_list", message)]
+
+
+def _text_problems(schema: str, shape: Shape) -> list[Problem]:
+    fields = text_fields(schema)
+    return [
+        each
+        for location, text in shape.texts
+        if tuple(ANY_POSITION if isinstance(part, int) else part for part in location) in fields
+        for each in text_problems(location, text, required=location[-1] != _OPTIONAL_TEXT)
+    ]
+
+
+def _first_places(index_of: tuple[int, ...]) -> list[int]:
+    """Where each unique item was sent first."""
+    return [index_of.index(place) for place in range(max(index_of) + 1)]
+
+
+def _repetitions(repeated: int, sent: int) -> list[Problem]:
+    if not repeated:
+        return []
+    message = f"{repeated} of {sent} items repeat an earlier one: each is answered once and reported for each"
+    return [problem(("items",), Code.DUPLICATE_ITEM_WARNING, "duplicates", message)]

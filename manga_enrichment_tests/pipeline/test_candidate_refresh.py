@@ -1,0 +1,75 @@
+"""Candidate lists follow the catalog, but not every breeze."""
+
+import uuid
+from collections.abc import Sequence
+
+from manga_enrichment.domain.catalog import MangaRecord
+from manga_enrichment.pipeline.candidate_refresh import CandidateRefresh, CandidateReport
+from manga_enrichment.pipeline.catalog_store import read_candidates
+from manga_enrichment.pipeline.keys import table_key
+from manga_enrichment_tests.builders import BUCKET, put_catalog, record, title_id
+from manga_enrichment_tests.fakes import MemoryTables
+
+THEMES = ("baseball", "cooking", "detectives", "dragons", "music")
+
+
+def titles(count: int) -> list[MangaRecord]:
+    return [record(number, themes=(THEMES[number % len(THEMES)],)) for number in range(count)]
+
+
+def refresh(tables: MemoryTables, records: Sequence[MangaRecord], said: list[str] | None = None) -> CandidateReport:
+    """Store the catalog (not its candidates) and refresh the lists as of a new catalog version."""
+    stored = tables.objects.get(table_key("similar_candidates", BUCKET))
+    put_catalog(tables, records)
+    del tables.objects[table_key("similar_candidates", BUCKET)]
+    if stored is not None:
+        tables.objects[table_key("similar_candidates", BUCKET)] = stored
+    heard = said if said is not None else []
+    (report,) = CandidateRefresh(tables, [BUCKET], limit=5).run([BUCKET], f"test-{uuid.uuid4()}", heard.append)
+    return report
+
+
+def test_every_title_gets_candidates_that_exist_and_are_not_itself() -> None:
+    tables = MemoryTables()
+    report = refresh(tables, titles(20))
+    lists = read_candidates(tables, BUCKET)
+    assert (report.titles, report.with_candidates, report.changed) == (20, 20, 20)
+    assert set(lists) == {title_id(number) for number in range(20)}
+    for manga_id, found in lists.items():
+        named = [candidate.manga_id for candidate in found]
+        assert manga_id not in named
+        assert set(named) <= set(lists)
+        assert len(set(named)) == len(named) <= 5
+
+
+def test_an_unchanged_catalog_changes_no_list() -> None:
+    tables = MemoryTables()
+    refresh(tables, titles(20))
+    before = read_candidates(tables, BUCKET)
+    assert refresh(tables, titles(20)).changed == 0
+    assert read_candidates(tables, BUCKET) == before
+
+
+def test_a_list_that_names_a_title_that_left_is_made_anew() -> None:
+    tables = MemoryTables()
+    refresh(tables, titles(20))
+    gone = read_candidates(tables, BUCKET)[title_id(0)][0].manga_id
+    refresh(tables, [title for title in titles(20) if title.manga_id != gone])
+    named = {each.manga_id for found in read_candidates(tables, BUCKET).values() for each in found}
+    assert gone not in named
+
+
+def test_the_index_of_a_catalog_version_is_built_once() -> None:
+    tables = MemoryTables()
+    put_catalog(tables, titles(5))
+    version = f"test-{uuid.uuid4()}"
+    said: list[str] = []
+    for _ in range(2):
+        CandidateRefresh(tables, [BUCKET]).run([BUCKET], version, said.append)
+    assert said.count("indexing the whole catalog for candidate search") == 1
+
+
+def test_a_catalog_of_one_title_has_no_candidates() -> None:
+    tables = MemoryTables()
+    assert refresh(tables, titles(1)).with_candidates == 0
+    assert read_candidates(tables, BUCKET) == {title_id(0): ()}
