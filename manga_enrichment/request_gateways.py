@@ -1,20 +1,27 @@
 """Protocols of the request lane: queues, the states of requests, notifications.
 
 `gateways.py` has those of the enrichment itself. `aws/` implements both, tests have fakes, one contract suite runs
-against each pair.
+against each pair. What fake and gateway must decide alike stands here as a function: who gets a claim, which bodies a
+queue takes.
 """
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from manga_enrichment.domain.status import RequestState
+from manga_enrichment.domain.requests.envelope import MAX_MESSAGE_BYTES
+from manga_enrichment.domain.status import RequestState, is_answered
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One delivery. receive_count includes this one; attributes are the message attributes as strings."""
+    """One delivery. receive_count includes this one; attributes are the message attributes as strings.
+
+    deduplication_id: of FIFO queues. source_queue: on a dead-letter queue, where SQS moved it from after too many
+    receives; "" for what was sent there.
+    """
 
     queue: str
     message_id: str
@@ -24,6 +31,8 @@ class Message:
     sent_at: datetime
     group_id: str = ""
     attributes: Mapping[str, str] = field(default_factory=dict)
+    deduplication_id: str = ""
+    source_queue: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +48,41 @@ class QueueUnavailableError(Exception):
     """SQS did not answer although the SDK retried."""
 
 
+# What XML 1.0 cannot carry, and SQS therefore refuses.
+_ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+_MAX_ATTRIBUTES = 10
+
+
+def check_sendable(
+    queue: str, body: str, attributes: Mapping[str, str], group_id: str, deduplication_id: str, delay_seconds: int
+) -> None:
+    """Raises ValueError, one sentence, for what SQS would refuse. Attributes count towards the size."""
+    for name, text in (("the body", body), *attributes.items()):
+        illegal = _ILLEGAL.search(text)
+        if illegal:
+            found = f"U+{ord(illegal[0]):04X} at character {illegal.start()} of {name}"
+            raise ValueError(f"a message to {queue} holds {found}, which SQS does not take: escape it")
+    size = len(body.encode()) + sum(len(f"{name}String{value}".encode()) for name, value in attributes.items())
+    if not body or size > MAX_MESSAGE_BYTES:
+        raise ValueError(f"a message to {queue} must have 1 to {MAX_MESSAGE_BYTES} bytes with its attributes")
+    if len(attributes) > _MAX_ATTRIBUTES:
+        raise ValueError(f"a message to {queue} has more than {_MAX_ATTRIBUTES} attributes")
+    if queue.endswith(".fifo") and not (group_id and deduplication_id and not delay_seconds):
+        raise ValueError(f"a message to {queue} needs group_id and deduplication_id and takes no delay_seconds")
+
+
 class RequestQueue(Protocol):
-    """SQS by queue name. All methods raise QueueUnavailableError."""
+    """SQS by queue name. All methods raise QueueUnavailableError, and ConfigurationError for a missing queue."""
 
     def receive(
         self, queue: str, *, max_messages: int, wait_seconds: int, visibility_seconds: int | None = None
     ) -> list[Message]:
-        """Up to max_messages (also above SQS's 10 a call); visibility None: the queue's own."""
+        """Up to max_messages (also above SQS's 10 a call); visibility None: the queue's own.
+
+        Waits for the first message only. Of a FIFO group no more come while one of it is held from an earlier call.
+        """
         ...
 
     def extend(self, queue: str, receipt_handles: Sequence[str], seconds: int) -> set[str]:
@@ -53,7 +90,10 @@ class RequestQueue(Protocol):
         ...
 
     def delete(self, queue: str, receipt_handles: Sequence[str]) -> set[str]:
-        """Ack. Returns the handles that could not be deleted because their lease is lost."""
+        """Ack. Returns the handles that could not be deleted because their lease is lost.
+
+        Only FIFO queues tell reliably: a standard queue may take a stale handle and keep the message all the same.
+        """
         ...
 
     def send(
@@ -66,7 +106,11 @@ class RequestQueue(Protocol):
         deduplication_id: str = "",
         delay_seconds: int = 0,
     ) -> str:
-        """Returns the message id."""
+        """Returns the message id. Raises ValueError for what SQS does not take (`check_sendable`).
+
+        An attribute without value is left out. A FIFO queue drops a repeated deduplication_id of a group for 5 minutes
+        and returns the first one's id.
+        """
         ...
 
     def depth(self, queue: str) -> QueueDepth: ...
@@ -77,6 +121,7 @@ class RequestRow:
     """The status row of one request. owner and generation fence every write after the claim.
 
     lease_until: the owner is taken for alive until then. body_key: object with the validated request. Timestamps UTC.
+    reopened: a person had a rejected or failed request redriven, so that the next claim may have it.
     """
 
     request_id: str
@@ -102,6 +147,7 @@ class RequestRow:
     cost_micro_usd: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
+    reopened: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +171,48 @@ class AlreadyFinal:
     row: RequestRow
 
 
+def decide_claim(present: RequestRow | None, wanted: RequestRow, now: datetime) -> Claimed | AlreadyLive | AlreadyFinal:
+    """What a claim comes to, given the row as it stands; the row in the answer is what is to be written.
+
+    A failed request is final if it has a result: then the partner was told. Without one it was a crash of ours.
+    Deferred requests wait for nobody, and neither do crashed ones: no lease protects them.
+    """
+    if present is None:
+        return Claimed(replace(wanted, generation=1, reopened=False))
+    if is_answered(present.state) or (_is_closed(present) and not present.reopened):
+        return AlreadyFinal(present)
+    waits = present.reopened or present.state in (RequestState.DEFERRED, RequestState.FAILED)
+    if present.lease_until >= now and not waits:
+        return AlreadyLive(_refreshed(present, wanted))
+    return Claimed(
+        replace(
+            wanted,
+            generation=present.generation + 1,
+            reopened=False,
+            body_key=wanted.body_key or present.body_key,
+            cost_micro_usd=present.cost_micro_usd,
+            input_tokens=present.input_tokens,
+            output_tokens=present.output_tokens,
+        )
+    )
+
+
+def _is_closed(row: RequestRow) -> bool:
+    return row.state is RequestState.REJECTED or (row.state is RequestState.FAILED and bool(row.result_key))
+
+
+def may_reopen(row: RequestRow) -> bool:
+    """Whether a redrive opens it: it is closed and the partner has no answer from it."""
+    return _is_closed(row)
+
+
+def _refreshed(present: RequestRow, wanted: RequestRow) -> RequestRow:
+    """The newer delivery's handle, since SQS forgot the older one; not that of an invalid message of the same id."""
+    if wanted.state is RequestState.REJECTED:
+        return present
+    return replace(present, queue=wanted.queue, message_id=wanted.message_id, receipt_handle=wanted.receipt_handle)
+
+
 class FencedError(Exception):
     """The row belongs to another owner or generation by now: stop, write nothing."""
 
@@ -135,19 +223,29 @@ class RequestStore(Protocol):
     def claim(self, wanted: RequestRow, now: datetime) -> Claimed | AlreadyLive | AlreadyFinal:
         """Take the next generation of a request, unless it is final or its present owner's lease still runs.
 
-        wanted.generation is ignored: 1 for a new request, else one more than before.
+        wanted.generation is ignored: 1 for a new request, else one more than before. wanted.state: received, or
+        rejected to close an invalid request at once. What earlier generations cost stays in the row.
         """
         ...
 
     def update(
         self, request_id: str, owner: str, generation: int, state: RequestState | None = None, **fields: Any
     ) -> RequestRow:
-        """Move to `state` if the transitions allow it, set other fields. Raises FencedError, TransitionError."""
+        """Move to `state` if the transitions allow it, set other fields. Raises FencedError, TransitionError.
+
+        fields are those of RequestRow, and `new_owner` to hand over. updated_at is now, unless given.
+        """
+        ...
+
+    def reopen(self, request_id: str) -> bool:
+        """Let the next claim have a rejected or failed request; False when there is nothing to open. Idempotent."""
         ...
 
     def get(self, request_id: str) -> RequestRow | None: ...
 
-    def by_partner(self, partner_id: str, *, newest: int) -> list[RequestRow]: ...
+    def by_partner(self, partner_id: str, *, newest: int) -> list[RequestRow]:
+        """Newest submission first; eventually consistent."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +262,16 @@ class CallbackSender(Protocol):
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> CallbackAnswer: ...
 
 
+class NotifierUnavailableError(Exception):
+    """SNS did not take the message although the SDK retried; later it may."""
+
+
 class Notifier(Protocol):
     """SNS."""
 
-    def publish(self, topic_arn: str, subject: str, message: str, *, deduplication_id: str = "") -> None: ...
+    def publish(self, topic_arn: str, subject: str, message: str, *, deduplication_id: str = "") -> None:
+        """Raises NotifierUnavailableError; ConfigurationError when the topic is missing or closed to us.
+
+        deduplication_id reaches subscribers as the attribute `event_id`, so that they can tell a repetition.
+        """
+        ...

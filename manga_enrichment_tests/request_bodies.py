@@ -57,8 +57,8 @@ def valid_body(schema: str) -> dict[str, Any]:
 
 def body_with(schema: str, place: tuple[str | int, ...], value: Any) -> dict[str, Any]:
     """A valid body but for the value at one place."""
-    body: Any = valid_body(schema)
-    inner = body
+    body = valid_body(schema)
+    inner: Any = body
     for part in place[:-1]:
         inner = inner[part]
     inner[place[-1]] = value

@@ -14,7 +14,7 @@ from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.content_summary import MOSTLY_JAPANESE
 from manga_enrichment.domain.analyses.reading_level import BASIS_FIELDS
 from manga_enrichment.domain.analyses.text import japanese_share
-from manga_enrichment.domain.outcomes import ErrorClass, ModelError
+from manga_enrichment.domain.outcomes import ConfigurationError, ErrorClass, ModelError
 from manga_enrichment.domain.prompts import Prompt
 from manga_enrichment.domain.usage import Usage
 from manga_enrichment.gateways import Clock, ModelReply, ModelRequest
@@ -42,6 +42,7 @@ class ScriptedModel:
 
     sent            every request, in order of arrival
     max_in_flight   the most requests that were open at once
+    reachable       False: check_reachable finds nothing there
     refreshes       how often credentials were refreshed
     """
 
@@ -64,6 +65,7 @@ class ScriptedModel:
         self.in_flight = 0
         self.max_in_flight = 0
         self.refreshes = 0
+        self.reachable = True
         self.closed = False
 
     async def converse(self, request: ModelRequest) -> ModelReply:
@@ -76,6 +78,10 @@ class ScriptedModel:
             return self._play(step, request)
         finally:
             self.in_flight -= 1
+
+    async def check_reachable(self) -> None:
+        if not self.reachable:
+            raise ConfigurationError("Bedrock cannot be reached at nowhere: check AWS_DEFAULT_REGION")
 
     async def refresh_credentials(self) -> None:
         self.refreshes += 1

@@ -21,11 +21,13 @@ from yarl import URL
 
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.converse import classify_error, parse_reply, request_body
-from manga_enrichment.domain.outcomes import ErrorClass, ModelError
+from manga_enrichment.domain.outcomes import ConfigurationError, ErrorClass, ModelError
 from manga_enrichment.gateways import ModelReply, ModelRequest
 
 SIGNING_NAME = "bedrock"
 CONNECT_TIMEOUT_SECONDS = 5.0
+REACHABLE_TRIES = 3
+REACHABLE_PAUSE_SECONDS = 1.0
 _HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
 _NO_ANSWER = "no answer within MANGA_CALL_TIMEOUT_SECONDS"
 
@@ -66,6 +68,17 @@ class BedrockModel:
         if response.status != 200:
             raise classify_error(response.status, response.headers, payload)
         return parse_reply(_json_object(payload))
+
+    async def check_reachable(self) -> None:
+        """Any HTTP answer will do, also a refusal."""
+        for tries_left in range(REACHABLE_TRIES - 1, -1, -1):
+            try:
+                async with self._open().get(URL(self._endpoint), proxy=self._proxy, allow_redirects=False):
+                    return
+            except (aiohttp.ClientError, TimeoutError) as error:
+                if not tries_left:
+                    raise ConfigurationError(_unreachable(self._endpoint)) from error
+            await asyncio.sleep(REACHABLE_PAUSE_SECONDS)
 
     async def refresh_credentials(self) -> None:
         """Read the credentials anew from their source; callers that come meanwhile share one reading.
@@ -108,13 +121,14 @@ class BedrockModel:
 def _transport_error(error: aiohttp.ClientError, endpoint: str) -> ModelError:
     """Before a connection stood nothing can be billed; after that an answer may have been lost."""
     if isinstance(error, (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError)):
-        return ModelError(
-            ErrorClass.CONNECTION,
-            f"Bedrock cannot be reached at {endpoint}: check AWS_DEFAULT_REGION and AWS_ENDPOINT_URL_BEDROCK_RUNTIME",
-        )
+        return ModelError(ErrorClass.CONNECTION, _unreachable(endpoint))
     if isinstance(error, aiohttp.ServerTimeoutError):
         return ModelError(ErrorClass.READ_TIMEOUT, _NO_ANSWER)
     return ModelError(ErrorClass.TRUNCATED_ANSWER, f"the connection broke before the answer was complete: {error}")
+
+
+def _unreachable(endpoint: str) -> str:
+    return f"Bedrock cannot be reached at {endpoint}: check AWS_DEFAULT_REGION and AWS_ENDPOINT_URL_BEDROCK_RUNTIME"
 
 
 def _json_object(payload: bytes) -> Mapping[str, Any]:

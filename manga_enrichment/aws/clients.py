@@ -76,6 +76,22 @@ class AwsClients:
             return self.session.client("dynamodb", config=_DYNAMODB_CONFIG)
 
     @cached_property
+    def bedrock(self) -> Any:
+        """The control plane: batch jobs."""
+        with self._explained():
+            return self.session.client("bedrock", config=_SDK_CONFIG)
+
+    @cached_property
+    def sqs(self) -> Any:
+        with self._explained():
+            return self.session.client("sqs", config=_SDK_CONFIG)
+
+    @cached_property
+    def sns(self) -> Any:
+        with self._explained():
+            return self.session.client("sns", config=_SDK_CONFIG)
+
+    @cached_property
     def bedrock_runtime(self) -> Any:
         """Only asked for its endpoint and region; calls go through `bedrock.py`."""
         with self._explained():

@@ -102,7 +102,7 @@ def parse_reply(document: Mapping[str, Any]) -> ModelReply:
     tool_inputs = [_at(block, "toolUse", "input") for block in content if _at(block, "toolUse") is not None]
     texts = [_at(block, "text") for block in content]
     text = "".join(each for each in texts if isinstance(each, str))
-    answer = tool_inputs[0] if tool_inputs else _json_in(text)
+    answer = tool_inputs[0] if tool_inputs else json_in_text(text)
     stop_reason = document.get("stopReason")
     return ModelReply(
         stop_reason=stop_reason if isinstance(stop_reason, str) and stop_reason else "missing",
@@ -133,7 +133,7 @@ def _tokens(usage: Mapping[str, Any], name: str, *, optional: bool = False) -> i
     return count
 
 
-def _json_in(text: str) -> Any:
+def json_in_text(text: str) -> Any:
     """The outermost JSON object of a text answer, for models that may answer without the tool."""
     start, end = text.find("{"), text.rfind("}")
     if start < 0 or end < start:

@@ -16,23 +16,41 @@ from manga_enrichment.defs.policies import BEDROCK_POOL, OP_RETRY_POLICY, perman
 from manga_enrichment.defs.run_facts import provenance_of, selected_names
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.answers import Provenance
+from manga_enrichment.domain.batch_jobs import Lane, check_batch_model, choose_lane, parse_lane
 from manga_enrichment.domain.models import ModelCatalog
 from manga_enrichment.domain.outcomes import ConfigurationError
-from manga_enrichment.gateways import BudgetStore, Clock, FoundationModel, ResultLedger, StatusStore, TableStore
+from manga_enrichment.gateways import (
+    BatchInference,
+    BudgetStore,
+    Clock,
+    FoundationModel,
+    ResultLedger,
+    StatusStore,
+    TableStore,
+)
+from manga_enrichment.pipeline.batch_lane import BatchLane, BatchSettings
+from manga_enrichment.pipeline.batch_launch import BatchGateways
 from manga_enrichment.pipeline.catalog_store import check_bucket_count
 from manga_enrichment.pipeline.invoking import InvokeSettings, Invoking
-from manga_enrichment.pipeline.planning import Planning
+from manga_enrichment.pipeline.planning import Planning, PlanReport
 from manga_enrichment.pipeline.reports import InvokeReport
 from manga_enrichment.pipeline.writing import Writing
 
 
 class PlanConfig(dg.Config):
-    """dry_run: plan and estimate only; nothing is asked, billed or written."""
+    """dry_run: plan and estimate only; nothing is asked, billed or written.
+
+    lane: on_demand; batch for every analysis with enough calls for a job; auto: batch from MANGA_BATCH_MIN_TITLES
+    calls of an analysis on, where that is set.
+    """
 
     dry_run: bool = False
+    lane: str = "auto"
 
 
-def build_plan_op(analyses: Mapping[str, AnalysisType], models: ModelCatalog, bucket_count: int) -> dg.OpDefinition:
+def build_plan_op(
+    analyses: Mapping[str, AnalysisType], models: ModelCatalog, bucket_count: int, batch_settings: BatchSettings
+) -> dg.OpDefinition:
     @dg.op(
         name="plan",
         description="Ask tables and ledger what is missing or outdated, and choose the cheapest calls that fill it.",
@@ -50,6 +68,7 @@ def build_plan_op(analyses: Mapping[str, AnalysisType], models: ModelCatalog, bu
             check_bucket_count(tables, bucket_count)
             planning = Planning(tables=tables, ledger=ledger, analyses=analyses, models=models)
             report = planning.plan(context.run_id, context.partition_keys, selected_names(context), context.log.info)
+            lanes = _lanes(report, parse_lane(config.lane), analyses, models, batch_settings)
         context.log.info(
             f"{report.titles} titles, {report.calls} calls, about {report.estimated_micro_usd / 1e6:.4f} USD"
         )
@@ -58,13 +77,30 @@ def build_plan_op(analyses: Mapping[str, AnalysisType], models: ModelCatalog, bu
             "provenance": asdict(provenance_of(context, clock)),
             "selected": selected_names(context),
             "dry_run": config.dry_run,
+            "lanes": lanes,
             "plan": report.as_dict(),
         }
 
     return plan
 
 
-def build_invoke_op(analysis: AnalysisType, models: ModelCatalog, settings: InvokeSettings) -> dg.OpDefinition:
+def _lanes(
+    report: PlanReport,
+    wish: Lane,
+    analyses: Mapping[str, AnalysisType],
+    models: ModelCatalog,
+    settings: BatchSettings,
+) -> dict[str, str]:
+    """Lane by analysis. Raises ConfigurationError for a model that the batch lane refuses."""
+    lanes = {name: choose_lane(wish, part.calls, settings.min_titles) for name, part in report.analyses.items()}
+    for name in (name for name, lane in lanes.items() if lane is Lane.BATCH):
+        check_batch_model(models.resolve(analyses[name].model_alias), analyses[name].model_alias)
+    return {name: lane.value for name, lane in lanes.items()}
+
+
+def build_invoke_op(
+    analysis: AnalysisType, models: ModelCatalog, settings: InvokeSettings, batch_settings: BatchSettings
+) -> dg.OpDefinition:
     @dg.op(
         name=f"invoke_{analysis.name}",
         description=f"Ask the model for what is missing: {analysis.description}",
@@ -79,22 +115,26 @@ def build_invoke_op(analysis: AnalysisType, models: ModelCatalog, settings: Invo
         ledger: dg.ResourceParam[ResultLedger],
         budget: dg.ResourceParam[BudgetStore],
         open_model: dg.ResourceParam[Callable[[], FoundationModel]],
+        batch: dg.ResourceParam[BatchInference],
         clock: dg.ResourceParam[Clock],
     ) -> dict[str, Any]:
-        if plan["dry_run"] or not plan["plan"]["analyses"].get(analysis.name, {}).get("actions", {}).get("ask"):
+        calls = plan["plan"]["analyses"].get(analysis.name, {}).get("actions", {}).get("ask", 0)
+        if plan["dry_run"] or not calls:
             return InvokeReport(analysis.name).as_dict()
-        invoking = Invoking(
-            tables=tables, ledger=ledger, budget=budget, open_model=open_model, clock=clock, settings=settings
-        )
+        model, provenance = models.resolve(analysis.model_alias), Provenance(**plan["provenance"])
+        buckets, say = context.partition_keys, context.log.info
         with configuration_errors_are_final():
-            report = invoking.invoke(
-                analysis,
-                models.resolve(analysis.model_alias),
-                context.partition_keys,
-                Provenance(**plan["provenance"]),
-                spender=f"{context.run_id}:{analysis.name}:{context.retry_number}",
-                say=context.log.info,
-            )
+            if plan["lanes"][analysis.name] == Lane.BATCH.value:
+                lane = BatchLane(BatchGateways(tables, ledger, budget, batch, clock), batch_settings)
+                report = lane.submit(
+                    analysis, model, buckets, provenance, total=calls, selected=plan["selected"], say=say
+                )
+            else:
+                invoking = Invoking(
+                    tables=tables, ledger=ledger, budget=budget, open_model=open_model, clock=clock, settings=settings
+                )
+                spender = f"{context.run_id}:{analysis.name}:{context.retry_number}"
+                report = invoking.invoke(analysis, model, buckets, provenance, spender=spender, say=say)
         _retry_if_hopeful(context, report)
         context.add_output_metadata(_invoke_metadata(report))
         return report.as_dict()

@@ -6,6 +6,7 @@ from datetime import timedelta
 import dagster as dg
 
 from manga_enrichment.aws.bedrock import BedrockModel
+from manga_enrichment.aws.bedrock_batch import BedrockBatch
 from manga_enrichment.aws.catalog_source import catalog_source
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.dynamodb_budget import DynamoDBBudget
@@ -14,6 +15,7 @@ from manga_enrichment.aws.dynamodb_status import DynamoDBStatus
 from manga_enrichment.aws.s3_tables import S3TableStore
 from manga_enrichment.clock import SystemClock
 from manga_enrichment.gateways import (
+    BatchInference,
     BudgetStore,
     CatalogSource,
     Clock,
@@ -102,6 +104,15 @@ class FoundationModelResource(dg.ConfigurableResource[Callable[[], FoundationMod
         return open_model
 
 
+class BatchInferenceResource(dg.ConfigurableResource[BatchInference]):
+    aws: dg.ResourceDependency[AwsClients]
+    bucket: str
+    role_arn: str
+
+    def create_resource(self, context: dg.InitResourceContext) -> BatchInference:
+        return BedrockBatch(self.aws, bucket=self.bucket, role_arn=self.role_arn)
+
+
 def build_resources(settings: Settings) -> dict[str, object]:
     """Resource key -> resource, for `dg.Definitions`."""
     aws, clock = AwsResource(), ClockResource()
@@ -116,6 +127,7 @@ def build_resources(settings: Settings) -> dict[str, object]:
             retention_days=settings.ledger_retention_days,
         ),
         "budget": BudgetStoreResource(aws=aws, budget_table=settings.budget_table),
+        "batch": BatchInferenceResource(aws=aws, bucket=settings.bucket, role_arn=settings.batch_role_arn),
         "status": StatusStoreResource(aws=aws, status_table=settings.status_table),
         "catalog_source": CatalogSourceResource(aws=aws, uri=settings.catalog_uri),
         "open_model": FoundationModelResource(

@@ -11,6 +11,7 @@ which candidates were retrieved, the alias by which the model was chosen.
 import hashlib
 import json
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 from manga_enrichment.domain.analyses import ANALYSES
@@ -41,9 +42,18 @@ def content_hash(record: MangaRecord, analyses: Iterable[AnalysisType] | None = 
 
     `analyses` defaults to the registry.
     """
-    known = ANALYSES.values() if analyses is None else analyses
-    names = {name for analysis in known for name in analysis.fields}
-    return _digest({"manga_id": record.manga_id, "fields": prompt_fields(record, sorted(names))})
+    names = _registry_fields() if analyses is None else _fields_of(analyses)
+    return _digest({"manga_id": record.manga_id, "fields": prompt_fields(record, names)})
+
+
+@cache
+def _registry_fields() -> tuple[str, ...]:
+    """Once, not once a title: an import hashes millions."""
+    return _fields_of(ANALYSES.values())
+
+
+def _fields_of(analyses: Iterable[AnalysisType]) -> tuple[str, ...]:
+    return tuple(sorted({name for analysis in analyses for name in analysis.fields}))
 
 
 def _digest(content: dict[str, Any]) -> str:

@@ -27,7 +27,8 @@ from manga_enrichment.defs.run_facts import range_tags
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.catalog import bucket_keys
 from manga_enrichment.domain.outcomes import Outcome
-from manga_enrichment.local.dagster_home import REPOSITORY, prepare_dagster_home
+from manga_enrichment.local.dagster_home import prepare_dagster_home
+from manga_enrichment.local.dev import SAMPLE
 from manga_enrichment.local.endpoints import LocalEndpoints
 from manga_enrichment.local.model_control import ModelServerControl
 from manga_enrichment.local.stack import LocalStack, LocalStackConfig, connect
@@ -61,7 +62,7 @@ def run_demo(state_dir: Path, *, as_json: bool, concurrency: int) -> int:
     with _running_stack(state_dir, console) as endpoints:
         os.environ.update(endpoints.child_environment(os.environ))
         os.environ.setdefault("MANGA_CONCURRENCY", str(concurrency))
-        os.environ.setdefault("MANGA_CATALOG_URI", str(REPOSITORY / "data" / "catalog" / "sample.jsonl"))
+        os.environ.setdefault("MANGA_CATALOG_URI", str(SAMPLE))
         prepare_dagster_home(state_dir)
         settings = load_settings()
         control = ModelServerControl(endpoints.model_url)
@@ -95,9 +96,7 @@ def _run_nightly(settings: Settings) -> tuple[str, bool]:
     logging.getLogger("dagster").setLevel(logging.WARNING)
     job = build_definitions(settings).resolve_job_def(NIGHTLY_JOB)
     with dg.DagsterInstance.get() as instance:
-        result = job.execute_in_process(
-            instance=instance, tags=range_tags(keys[0], keys[-1]), raise_on_error=False
-        )
+        result = job.execute_in_process(instance=instance, tags=range_tags(keys[0], keys[-1]), raise_on_error=False)
         return result.run_id, result.success
 
 
@@ -141,14 +140,16 @@ def _outcomes(tables: S3TableStore, key: str) -> Counter[str]:
 def _show(console: Console, report: DemoReport, state_dir: Path) -> None:
     outcomes = Table(title=f"{report.titles} titles")
     for heading in ("analysis", "answered", "too little text", "failed", "left for the next run"):
-        outcomes.add_column(heading, justify="left" if heading == "analysis" else "right")
+        name_column = heading == "analysis"
+        outcomes.add_column(heading, justify="left" if name_column else "right", no_wrap=name_column)
     for name, counts in report.outcomes.items():
         shown = (counts.get(outcome.value, 0) for outcome in _SHOWN_OUTCOMES)
         outcomes.add_row(name, *(str(count) for count in shown))
     console.print(outcomes)
     tables = Table(title="Tables (Parquet)")
     for heading in ("table", "rows", "where"):
-        tables.add_column(heading, justify="right" if heading == "rows" else "left", overflow="fold")
+        wraps = heading == "where"
+        tables.add_column(heading, justify="right" if heading == "rows" else "left", overflow="fold", no_wrap=not wraps)
     for table in report.tables:
         tables.add_row(table["table"], str(table["rows"]), table["path"])
     console.print(tables)

@@ -9,6 +9,9 @@ from pathlib import Path
 from manga_enrichment.local.dagster_home import REPOSITORY, prepare_dagster_home
 from manga_enrichment.local.stack import LocalStack, LocalStackConfig
 
+SAMPLE = REPOSITORY / "data" / "catalog" / "sample.jsonl"
+DISCOURAGED = "ignore:Function `dev_command` is superseded"
+"""`dg dev` wraps the same command and needs another package."""
 _STOP_SECONDS = 30
 
 
@@ -16,19 +19,26 @@ def run_dev(state_dir: Path, port: int) -> int:
     """Serve until stopped; the exit code of `dagster dev`."""
     with LocalStack(LocalStackConfig(state_dir)) as stack:
         environment = stack.child_environment(os.environ)
-        environment["DAGSTER_HOME"] = str(prepare_dagster_home(state_dir))
-        environment.setdefault("MANGA_CATALOG_URI", str(REPOSITORY / "data" / "catalog" / "sample.jsonl"))
-        command = [sys.executable, "-m", "dagster", "dev", "--workspace", str(REPOSITORY / "workspace.yaml")]
+        home = prepare_dagster_home(state_dir)
+        environment["DAGSTER_HOME"] = str(home)
+        environment["MANGA_CATALOG_URI"] = _absolute(environment.get("MANGA_CATALOG_URI") or str(SAMPLE))
+        environment["MANGA_CATALOG_MAPPING"] = _absolute(environment.get("MANGA_CATALOG_MAPPING", ""))
+        command = [sys.executable, "-W", DISCOURAGED, "-m", "dagster", "dev", "-w", str(REPOSITORY / "workspace.yaml")]
         # A group of its own: `dagster dev` ignores signals when a non-interactive shell put it in the background.
         with subprocess.Popen(  # noqa: S603
             [*command, "--host", "127.0.0.1", "--port", str(port)],
-            cwd=REPOSITORY,
+            cwd=home,  # beside its own dagster.yaml; in the repository it would warn of two
             env=environment,
             start_new_session=True,
         ) as dagster:
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, lambda *_: _stop(dagster))
             return dagster.wait()
+
+
+def _absolute(path: str) -> str:
+    """Paths of the caller hold after the change of folder; URIs and "" stay as they are."""
+    return path if not path or "://" in path else str(Path(path).resolve())
 
 
 def _stop(dagster: "subprocess.Popen[bytes]") -> None:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 REGION = "ap-northeast-1"
 ACCESS_KEY_ID = "local"
 SECRET_ACCESS_KEY = "local"  # noqa: S105 - the emulator accepts anything; a real key must never be needed
+BATCH_ROLE_ARN = "arn:aws:iam::123456789012:role/manga-batch-inference"  # nobody takes it: the server reads as it is
 _ENDPOINT_PREFIX = "AWS_ENDPOINT_URL"
 _IGNORE_ENDPOINTS = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
 
@@ -48,6 +49,7 @@ class LocalEndpoints:
             "NO_PROXY": "127.0.0.1,localhost",
             "no_proxy": "127.0.0.1,localhost",
             "MANGA_BUCKET": self.bucket,
+            "MANGA_BATCH_ROLE_ARN": BATCH_ROLE_ARN,
         }
 
     def child_environment(self, base: Mapping[str, str]) -> dict[str, str]:

@@ -34,12 +34,16 @@ Deliver = Callable[[CallResult], None]
 
 @dataclass(frozen=True, slots=True)
 class BatchSettings:
-    """Limits of the lane; smaller jobs than Bedrock's are for tests."""
+    """Limits of the lane. min_titles: None where it is off. Smaller jobs than Bedrock takes are for tests."""
 
+    min_titles: int | None = None
     timeout_hours: int = 24
     caps: Caps = NO_CAPS
     min_records: int = MIN_RECORDS
     records_per_job: int = RECORDS_PER_JOB
+
+
+BATCH_OFF = BatchSettings()
 
 
 class BatchLane:
@@ -103,11 +107,19 @@ class BatchLane:
         if not held:
             return
         job = self._job(token, held, selected, provenance, scopes)
-        self._to.batch.upload(job.input_key, _records(held))
-        self._store.put_titles(token, held)
-        self._store.put_job(job)
+        try:
+            self._write_down(job, held)
+        except BaseException:
+            self._to.ledger.release_many([call.fingerprint for call in held], job.owner)
+            raise
         outcome = Launcher(self._to, say).launch(self._store.job(token))
         _deliver_all(held, outcome, deliver)
+
+    def _write_down(self, job: BatchJob, calls: Sequence[Call]) -> None:
+        """`job.json` last: from then on the job is on record, and whoever finds it can carry it on."""
+        self._to.batch.upload(job.input_key, _records(calls))
+        self._store.put_titles(job.token, calls)
+        self._store.put_job(job)
 
     def _affordable(self, calls: Sequence[Call], scopes: Sequence[BudgetScope]) -> int:
         """How many calls, from the first on, the tightest cap has room for."""

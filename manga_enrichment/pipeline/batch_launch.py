@@ -48,13 +48,10 @@ class Launcher:
                 refused = self._secure(job)
                 if refused is not None:
                     return refused
-                job_id = self._to.batch.create(_order(job))
+                job_id = self._create(job)
         except BatchUnavailableError as error:
             self._say(f"batch job {job.name} waits to be taken: {error}")
             return ErrorClass.BATCH_PENDING
-        except ConfigurationError as error:
-            self.give_up(job, "refused", str(error))
-            raise
         self._store.put_submission(job.token, Submission(job_id, self._to.clock.now()))
         self._say(f"batch job {job.name} submitted: {job.records} records to {job.model_id} ({job_id})")
         return ErrorClass.BATCH_PENDING
@@ -65,6 +62,13 @@ class Launcher:
         self._to.budget.close(job.owner)
         self._store.put_settlement(job.token, Settlement(status, self._to.clock.now(), message))
         self._say(f"batch job {job.name} given up ({status}): {message}")
+
+    def _create(self, job: BatchJob) -> str:
+        try:
+            return self._to.batch.create(_order(job))
+        except ConfigurationError as error:
+            self.give_up(job, "refused", str(error))
+            raise
 
     def _secure(self, job: BatchJob) -> ErrorClass | None:
         """Titles and money for as long as the job may take; None when both are ours."""

@@ -111,6 +111,7 @@ class Invoking:
         try:
             calls = planned_calls(self._tables, analysis, model, buckets, provenance.run_id)
             pending = BatchStore(self._tables).pending(buckets)
+            await foundation_model.check_reachable()
             await engine.run(_not_pending(calls, pending, deliver), deliver)
         finally:
             progress.cancel()

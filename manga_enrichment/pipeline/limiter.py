@@ -1,56 +1,61 @@
 """How fast one model may be asked: requests/min and tokens/min, told or learned.
 
-*Told* a quota, calls are paced evenly just below it, so that nothing is throttled. *Untold*, or when others use the
-same quota, the pace follows what is accepted: a throttle cuts it to the share that got through (multiplicative
-decrease), quiet time raises it by a fixed step (additive increase). Bedrock takes input + max_tokens from the
-tokens/min quota when a call starts and settles on what was used, output times the model's burndown, when it ends;
-`settle` gives back the difference.
+*Told* a quota, calls are paced just below it, so that nothing is throttled. *Untold*, or when others use the same
+quota, the pace follows what is accepted (`pace.py`). Bedrock takes input + max_tokens from the tokens/min quota when
+a call starts and settles on what was used, output times the model's burndown, when it ends; `settle` does the same
+here.
 """
 
 import asyncio
 import math
-from dataclasses import dataclass
 
 from manga_enrichment.gateways import Clock
+from manga_enrichment.pipeline.pace import Pace, Permit, share_of_told_quota, share_of_unknown_quota
+
+__all__ = ["Limiter", "Permit"]
 
 TOLD_SHARE = 0.99  # of a told quota: room for clock drift and for the jitter of the network
-BURST_SECONDS = 0.1  # how much unused time may be caught up at once
-CUT = 0.98  # of the accepted share, after a throttle
-STEP_PER_SECOND = 0.01  # of the reference pace
-FAST_STEP_PER_SECOND = 0.05  # while far below the last pace that was throttled, or long unthrottled
-QUIET_SECONDS = 20.0
-WINDOW_SECONDS = 1.0
-SLOWEST_PER_SECOND = 0.05
+FIRST_CALLS_PER_SECOND = 5.0
+REQUEST_BURST_SECONDS = 0.2  # how much unused time may be caught up at once
+TOKEN_BURST_SECONDS = 0.5  # more: calls differ in size, and what is given back comes in pieces
+LONGEST_NAP_SECONDS = 0.1  # tokens that are given back may make a call ready sooner than it seemed
 
 
-class Pacer:
-    """Evenly spaced permits of varying size (the generic cell rate algorithm). per_second may be inf."""
+class Bucket:
+    """Fills at `per_second` up to `burst_seconds` worth. A larger amount passes when it is full and leaves a debt."""
 
-    def __init__(self, per_second: float) -> None:
-        self.per_second = per_second
-        self._next_at: float | None = None
+    def __init__(self, per_second: float, burst_seconds: float, now: float) -> None:
+        self._per_second = per_second
+        self._burst_seconds = burst_seconds
+        self._level = per_second * burst_seconds
+        self._filled_at = now
 
-    def ready_at(self, now: float) -> float:
-        """When the next permit may start; not later than `now` when it may start at once."""
-        if self._next_at is None:
-            return now
-        return max(self._next_at, now - BURST_SECONDS)
+    def ready_at(self, amount: float, now: float) -> float:
+        """When the amount may be taken: `now`, or later."""
+        self._fill(now)
+        missing = min(amount, self._capacity) - self._level
+        return now + missing / self._per_second if missing > 0.0 else now
 
-    def take(self, amount: float, now: float) -> None:
-        self._next_at = self.ready_at(now) + (amount / self.per_second if self.per_second < math.inf else 0.0)
+    def take(self, amount: float) -> None:
+        """Take an amount; a negative one gives back."""
+        self._level -= amount
 
-    def give_back(self, amount: float) -> None:
-        """Correct an estimate: positive returns unused amount, negative takes more."""
-        if self._next_at is not None and self.per_second < math.inf:
-            self._next_at -= amount / self.per_second
+    def set_rate(self, per_second: float, now: float) -> None:
+        self._fill(now)
+        self._per_second = per_second
 
+    @property
+    def holds_one(self) -> bool:
+        """Whether a whole call fits, so that a late one can be caught up."""
+        return self._capacity >= 1.0
 
-@dataclass(frozen=True, slots=True)
-class Permit:
-    """The right to send one call; tokens is what was reserved for it."""
+    @property
+    def _capacity(self) -> float:
+        return self._per_second * self._burst_seconds
 
-    issued_at: float
-    tokens: int
+    def _fill(self, now: float) -> None:
+        self._level = min(self._capacity, self._level + (now - self._filled_at) * self._per_second)
+        self._filled_at = now
 
 
 class Limiter:
@@ -59,86 +64,98 @@ class Limiter:
     def __init__(
         self, clock: Clock, *, requests_per_minute: int | None = None, tokens_per_minute: int | None = None
     ) -> None:
+        """A quota that is None is not told. With neither, the pace is found by trying."""
         self._clock = clock
-        self._ceiling = requests_per_minute * TOLD_SHARE / 60 if requests_per_minute else math.inf
-        self._requests = Pacer(self._ceiling)
-        self._tokens = Pacer(tokens_per_minute * TOLD_SHARE / 60 if tokens_per_minute else math.inf)
         self._turn = asyncio.Lock()
-        self._reference = self._ceiling
-        self._last_cut_at = -math.inf
-        self._last_raise_at = -math.inf
-        self._cut_from = math.inf
-        self._window_started_at = clock.monotonic_seconds()
-        self._accepted = 0
-        self._refused = 0
         self.throttled = 0
+        self._accepted_last = False
+        now = clock.monotonic_seconds()
+        told = requests_per_minute is not None or tokens_per_minute is not None
+        if told:
+            self._pace = Pace(1.0, 1.0, share_of_told_quota, search=False)
+        else:
+            self._pace = Pace(FIRST_CALLS_PER_SECOND, math.inf, share_of_unknown_quota, search=True)
+        # What the pace is a multiple of: the told quotas, or one call a second.
+        self._base_requests = _told_per_second(requests_per_minute) if told else 1.0
+        self._base_tokens = _told_per_second(tokens_per_minute)
+        self._requests = self._bucket(self._base_requests, REQUEST_BURST_SECONDS, now)
+        self._tokens = self._bucket(self._base_tokens, TOKEN_BURST_SECONDS, now)
+
+    def _bucket(self, base: float | None, burst_seconds: float, now: float) -> Bucket | None:
+        return None if base is None else Bucket(base * self._pace.value, burst_seconds, now)
 
     @property
     def requests_per_second(self) -> float:
-        """The present pace; inf until something limits it."""
-        return self._requests.per_second
+        """The present pace; inf while only tokens are limited."""
+        return math.inf if self._base_requests is None else self._base_requests * self._pace.value
 
     async def acquire(self, tokens: int, until: float) -> Permit | None:
         """Wait for a turn, in order of asking. None when it would come after `until` (monotonic seconds)."""
+        asked_at = self._clock.monotonic_seconds()
         async with self._turn:
             while True:
                 now = self._clock.monotonic_seconds()
-                self._raise_pace(now)
-                ready_at = max(self._requests.ready_at(now), self._tokens.ready_at(now))
-                if ready_at > until:
+                ready_at = self.ready_at(tokens)
+                if max(ready_at, now) > until:
                     return None
                 if ready_at <= now:
-                    break
-                await self._clock.sleep(min(ready_at - now, 1.0))
-            self._requests.take(1, now)
-            self._tokens.take(tokens, now)
-            return Permit(now, tokens)
+                    return self.take(tokens, asked_at)
+                await self._clock.sleep(min(ready_at - now, LONGEST_NAP_SECONDS))
+
+    def ready_at(self, tokens: int) -> float:
+        """When a call of this size may leave, as far as is known now (monotonic seconds)."""
+        now = self._clock.monotonic_seconds()
+        return max(
+            now if self._requests is None else self._requests.ready_at(1.0, now),
+            now if self._tokens is None else self._tokens.ready_at(tokens, now),
+        )
+
+    def take(self, tokens: int, asked_at: float) -> Permit:
+        """Let a call leave that is ready and was asked for at `asked_at`."""
+        now = self._clock.monotonic_seconds()
+        if self._requests is not None:
+            self._requests.take(1.0)
+        self._take_tokens(tokens)
+        self._pace.sent(now)
+        return Permit(now, tokens, waited=now > asked_at, pace=self._pace.value)
 
     def settle(self, permit: Permit, tokens_used: int) -> None:
         """A call was accepted and used this many quota tokens (input + output times burndown)."""
-        self._accepted += 1
-        self._tokens.give_back(permit.tokens - tokens_used)
+        self._take_tokens(tokens_used - permit.tokens)
+        self.lost(permit)
 
-    def lost(self) -> None:
+    def lost(self, permit: Permit) -> None:
         """A call was accepted but its usage is unknown: its tokens stay taken."""
-        self._accepted += 1
+        now = self._clock.monotonic_seconds()
+        self._accepted_last = True
+        self._pace.accepted(permit, now)
+        self._follow_pace(now)
+
+    def drop(self, permit: Permit) -> None:
+        """A call failed in a way that says nothing about the quota: return its tokens."""
+        self._take_tokens(-permit.tokens)
 
     def refuse(self, permit: Permit) -> None:
-        """A call was throttled: return its tokens and slow down, once per burst of throttles."""
+        """A call was throttled: return its tokens and slow down."""
         now = self._clock.monotonic_seconds()
         self.throttled += 1
-        self._refused += 1
-        self._tokens.give_back(permit.tokens)
-        if permit.issued_at <= self._last_cut_at:
-            return
-        self._cut_pace(now)
+        self._take_tokens(-permit.tokens)
+        self._pace.refused(permit, now)
+        self._follow_pace(now)
+        if self._accepted_last and self._pace.is_found and self._requests and not self._requests.holds_one:
+            self._requests.take(-1.0)  # at a slow pace a refused call must not also cost the next one's turn
+        self._accepted_last = False
 
-    def _cut_pace(self, now: float) -> None:
-        elapsed = max(now - self._window_started_at, 0.05)
-        accepted_share = self._accepted / (self._accepted + self._refused)
-        pace = self._requests.per_second
-        if pace == math.inf:
-            pace = (self._accepted + self._refused) / elapsed
-        if self._reference == math.inf:
-            self._reference = max(self._accepted / elapsed, SLOWEST_PER_SECOND)
-        self._cut_from = pace * max(accepted_share, 0.5)
-        self._requests.per_second = max(SLOWEST_PER_SECOND, self._cut_from * CUT)
-        self._last_cut_at = self._last_raise_at = now
-        self._start_window(now)
+    def _take_tokens(self, tokens: int) -> None:
+        if self._tokens is not None:
+            self._tokens.take(tokens)
 
-    def _raise_pace(self, now: float) -> None:
-        if now - self._window_started_at > WINDOW_SECONDS:
-            self._start_window(now)
-        pace = self._requests.per_second
-        if pace >= self._ceiling or now - self._last_raise_at < 0.1:
-            return
-        quiet_seconds = now - self._last_cut_at
-        fast = pace < 0.9 * self._cut_from or quiet_seconds > QUIET_SECONDS
-        step = (FAST_STEP_PER_SECOND if fast else STEP_PER_SECOND) * self._reference
-        self._requests.per_second = min(self._ceiling, pace + step * (now - self._last_raise_at))
-        self._last_raise_at = now
+    def _follow_pace(self, now: float) -> None:
+        if self._requests is not None and self._base_requests is not None:
+            self._requests.set_rate(self._base_requests * self._pace.value, now)
+        if self._tokens is not None and self._base_tokens is not None:
+            self._tokens.set_rate(self._base_tokens * self._pace.value, now)
 
-    def _start_window(self, now: float) -> None:
-        self._window_started_at = now
-        self._accepted = 0
-        self._refused = 0
+
+def _told_per_second(per_minute: int | None) -> float | None:
+    return None if per_minute is None else per_minute * TOLD_SHARE / 60

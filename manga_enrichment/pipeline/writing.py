@@ -177,9 +177,7 @@ class Writing:
         for row in rows:
             by_analysis[row["analysis"]].append(row)
         for analysis, own in by_analysis.items():
-            append_requests(
-                self._tables, requests_key(provenance.run_date, provenance.run_id, analysis, bucket), own
-            )
+            append_requests(self._tables, requests_key(provenance.run_date, provenance.run_id, analysis, bucket), own)
 
     def _report(
         self,

@@ -14,7 +14,7 @@ from botocore.credentials import Credentials
 
 from manga_enrichment.aws.converse import request_body
 from manga_enrichment.domain.analyses import ANALYSES
-from manga_enrichment.domain.outcomes import ErrorClass, ModelError
+from manga_enrichment.domain.outcomes import ConfigurationError, ErrorClass, ModelError
 from manga_enrichment.domain.usage import cost_micro_usd
 from manga_enrichment.local.model_control import ModelServerControl
 from manga_enrichment_tests.aws.conftest import OpenModel, PointedAt, error_of
@@ -58,6 +58,11 @@ async def test_a_refused_connection_is_never_billed(pointed_at: PointedAt) -> No
     assert error.error_class is ErrorClass.CONNECTION
     assert "http://127.0.0.1:9" in error.message
     assert "AWS_ENDPOINT_URL_BEDROCK_RUNTIME" in error.message
+
+
+async def test_an_endpoint_where_nothing_answers_is_a_wrong_setting(pointed_at: PointedAt) -> None:
+    with pytest.raises(ConfigurationError, match=r"http://127\.0\.0\.1:9.*AWS_ENDPOINT_URL_BEDROCK_RUNTIME"):
+        await pointed_at("http://127.0.0.1:9").check_reachable()
 
 
 async def test_an_unknown_host_is_a_connection_failure(pointed_at: PointedAt) -> None:

@@ -173,3 +173,7 @@ async def test_credentials_can_be_refreshed_by_many_at_once(
 @pytest.mark.parametrize("name", ["haiku", "sonnet", "anthropic.claude-3-haiku-20240307-v1:0"])
 async def test_each_kind_of_model_answers_with_or_without_a_forced_tool(stage: Stage, name: str) -> None:
     assert (await stage.model.converse(make_request(spec=model(name)))).answer
+
+
+async def test_a_model_that_answers_is_reachable(stage: Stage) -> None:
+    await stage.model.check_reachable()

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from manga_enrichment.local.model_server import calls, control
+from manga_enrichment.local.model_server import batch_endpoints, calls, control
 from manga_enrichment.local.model_server.record_file import RecordFile
 from manga_enrichment.local.model_server.state import ServerState
 
@@ -26,11 +26,13 @@ def create_app(state: ServerState) -> Starlette:
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         if state.record is None:
             yield
+            state.batch.clear()
             return
         saver = asyncio.create_task(_save_regularly(state.record))
         try:
             yield
         finally:
+            state.batch.clear()
             saver.cancel()
             with suppress(asyncio.CancelledError):
                 await saver
@@ -48,6 +50,10 @@ def _routes() -> list[Route]:
         Route(f"{model}/converse", calls.converse_endpoint, methods=["POST"]),
         Route(f"{model}/invoke", calls.invoke_endpoint, methods=["POST"]),
         Route(f"{model}/count-tokens", calls.count_tokens_endpoint, methods=["POST"]),
+        Route("/model-invocation-job", batch_endpoints.create_job, methods=["POST"]),
+        Route("/model-invocation-jobs", batch_endpoints.list_jobs, methods=["GET"]),
+        Route("/model-invocation-job/{job_id:path}/stop", batch_endpoints.stop_job, methods=["POST"]),
+        Route("/model-invocation-job/{job_id:path}", batch_endpoints.get_job, methods=["GET"]),
         Route("/_control/health", control.health, methods=["GET"]),
         Route("/_control/faults", control.get_faults, methods=["GET"]),
         Route("/_control/faults", control.put_faults, methods=["PUT"]),

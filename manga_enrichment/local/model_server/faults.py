@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import accumulate
 from statistics import NormalDist
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -70,6 +70,20 @@ class QuotaSettings(_Closed):
     burst_seconds: float = Field(default=1.0, gt=0)
 
 
+class BatchSwitches(_Closed):
+    """Batch jobs. step_seconds: time in each state before the work. The probabilities are per record.
+
+    record_error_probability  the record's line has an error instead of an answer; not billed
+    missing_probability       the record has no line although it is billed
+    ends_as                   a job that fails or expires has no output; a partially completed one half of it
+    """
+
+    step_seconds: float = Field(default=0.0, ge=0)
+    record_error_probability: Probability = 0.0
+    missing_probability: Probability = 0.0
+    ends_as: Literal["Completed", "PartiallyCompleted", "Failed", "Expired"] = "Completed"
+
+
 class FaultSettings(_Closed):
     """Everything PUT /_control/faults takes. A missing key is its default: a PUT replaces all settings.
 
@@ -79,6 +93,7 @@ class FaultSettings(_Closed):
 
     latency: Latency | None = None
     quota: QuotaSettings | None = None
+    batch: BatchSwitches = BatchSwitches()
     throttle_probability: Probability = 0.0
     error_probability: Probability = 0.0
     hang_probability: Probability = 0.0

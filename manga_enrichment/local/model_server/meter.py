@@ -85,9 +85,9 @@ class Meter:
         for counts in self._counts(spec):
             counts.errors += 1
 
-    def bill(self, spec: ModelSpec, digest: bytes, usage: Usage, fault: FaultKind) -> None:
-        """Put one call on the bill, at the project's one rounding rule."""
-        cost = cost_micro_usd(usage, spec.price)
+    def bill(self, spec: ModelSpec, digest: bytes, usage: Usage, fault: FaultKind, *, batch: bool = False) -> None:
+        """Put one call on the bill, at the project's one rounding rule; batch: at the batch price."""
+        cost = cost_micro_usd(usage, spec.price, batch=batch)
         repeated = self._seen_before(digest[:DIGEST_BYTES])
         if fault is not FaultKind.NONE:
             self.by_fault[fault] += 1

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from manga_enrichment.domain.models import ModelCatalog
+from manga_enrichment.local.model_server.batch_files import BatchFiles
+from manga_enrichment.local.model_server.batch_jobs import BatchJobs
 from manga_enrichment.local.model_server.faults import FaultPlan, FaultSettings
 from manga_enrichment.local.model_server.meter import Meter
 from manga_enrichment.local.model_server.prompt_cache import PromptCache
@@ -23,6 +25,7 @@ class ServerState:
         models: ModelCatalog,
         *,
         record_path: Path | None = None,
+        batch_files: BatchFiles | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """clock returns seconds and never runs back. Raises ConfigurationError for an unreadable record."""
@@ -30,6 +33,7 @@ class ServerState:
         self.clock = clock
         self.meter = Meter()
         self.cache = PromptCache(clock)
+        self.batch = BatchJobs(batch_files)
         self.record = RecordFile(record_path, self.meter) if record_path is not None else None
         self.set_faults(FaultSettings())
 
@@ -39,7 +43,8 @@ class ServerState:
         self.quota = Quota(settings.quota, self.clock)
 
     def reset(self, *, faults: bool) -> None:
-        """Forget counters, cached prefixes, draws and quota levels; the switches too when `faults`."""
+        """Forget counters, cached prefixes, batch jobs, draws and quota levels; the switches too when `faults`."""
         self.meter.reset()
         self.cache.clear()
+        self.batch.clear()
         self.set_faults(FaultSettings() if faults else self.faults.settings)

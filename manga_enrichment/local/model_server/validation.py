@@ -11,6 +11,7 @@ import orjson
 
 STATUS_CODES = {
     "AccessDeniedException": 403,
+    "ConflictException": 400,
     "InternalServerException": 500,
     "ModelErrorException": 424,
     "ModelNotReadyException": 429,

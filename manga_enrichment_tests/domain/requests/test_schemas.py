@@ -109,26 +109,23 @@ def test_a_default_satisfies_its_own_schema(name: str) -> None:
             Draft7Validator(node).validate(node["default"])
 
 
+def number_range(node: dict[str, Any]) -> tuple[float, float, float]:
+    return node["minimum"], node["maximum"], node["default"]
+
+
 def test_the_limits_are_those_of_the_requirements() -> None:
     batch, query, chat = (schema_document(name)["properties"] for name in REQUEST_SCHEMAS)
     assert (batch["items"]["minItems"], batch["items"]["maxItems"]) == (1, 100)
     assert batch["items"]["items"]["properties"]["additional_context"]["maxLength"] == 2000
     assert (query["query"]["minLength"], query["query"]["maxLength"]) == (1, 8000)
-    assert (query["max_tokens"]["minimum"], query["max_tokens"]["maximum"], query["max_tokens"]["default"]) == (
-        1,
-        4096,
-        512,
-    )
-    assert (query["temperature"]["minimum"], query["temperature"]["maximum"], query["temperature"]["default"]) == (
-        0,
-        1,
-        0.5,
-    )
+    assert number_range(query["max_tokens"]) == (1, 4096, 512)
+    assert number_range(query["temperature"]) == (0, 1, 0.5)
     assert query["context"]["properties"]["previous_manga"]["maxItems"] == 10
     assert (chat["messages"]["minItems"], chat["messages"]["maxItems"]) == (1, 50)
     content = chat["messages"]["items"]["properties"]["content"]
     assert (content["minLength"], content["maxLength"]) == (1, 16000)
-    assert (chat["max_tokens"]["default"], chat["stream"]["default"]) == (2048, True)
+    assert number_range(chat["max_tokens"]) == (1, 4096, 2048)
+    assert chat["stream"]["default"] is True
     defaults = [default_of(name, "model") for name in ("manga_query", "streaming_chat")]
     assert defaults == ["haiku", "sonnet"]
 

@@ -1,0 +1,37 @@
+"""Documents that are generated are up to date, and links lead somewhere."""
+
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from manga_enrichment.cli import main
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+DOCUMENTS = [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md")]
+LINK = re.compile(r"\]\(([^)#]+)\)")
+
+
+@pytest.mark.parametrize(("command", "document"), [("table-docs", "tables.md"), ("settings-docs", "settings.md")])
+def test_a_generated_document_is_what_its_command_prints(command: str, document: str) -> None:
+    result = CliRunner().invoke(main, [command])
+    assert result.exit_code == 0
+    assert (REPOSITORY / "docs" / document).read_text("utf-8") == result.output
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_to_files_lead_somewhere(document: Path) -> None:
+    targets = [link for link in LINK.findall(document.read_text("utf-8")) if "://" not in link]
+    missing = [target for target in targets if not (document.parent / target).exists()]
+    assert not missing
+
+
+def test_every_command_the_documents_name_exists() -> None:
+    named = {
+        name
+        for document in DOCUMENTS
+        for name in re.findall(r"(?<![\w/-])manga-enrichment ([a-z][a-z-]+)", document.read_text("utf-8"))
+    }
+    assert named
+    assert named <= set(main.commands)
