@@ -94,8 +94,8 @@ class Limiter:
         asked_at = self._clock.monotonic_seconds()
         async with self._turn:
             while True:
-                now = self._clock.monotonic_seconds()
                 ready_at = self.ready_at(tokens)
+                now = self._clock.monotonic_seconds()  # after ready_at, which is never before its own now
                 if max(ready_at, now) > until:
                     return None
                 if ready_at <= now:
@@ -140,11 +140,11 @@ class Limiter:
         now = self._clock.monotonic_seconds()
         self.throttled += 1
         self._take_tokens(-permit.tokens)
-        self._pace.refused(permit, now)
-        self._follow_pace(now)
         if self._accepted_last and self._pace.is_found and self._requests and not self._requests.holds_one:
             self._requests.take(-1.0)  # at a slow pace a refused call must not also cost the next one's turn
         self._accepted_last = False
+        self._pace.refused(permit, now)
+        self._follow_pace(now)
 
     def _take_tokens(self, tokens: int) -> None:
         if self._tokens is not None:
