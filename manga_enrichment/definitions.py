@@ -1,16 +1,22 @@
 """Assembly only: settings in, one explicit `dg.Definitions` out."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 import dagster as dg
 
 from manga_enrichment.defs.assets.catalog import build_catalog_assets
 from manga_enrichment.defs.assets.enriched import build_enriched
 from manga_enrichment.defs.assets.enrichment import build_enrichment
+from manga_enrichment.defs.assets.partner import PartnerSettings, build_partner_job, build_partner_results
 from manga_enrichment.defs.checks.cost import build_cost_checks, build_model_checks
 from manga_enrichment.defs.checks.quality import build_quality_checks
+from manga_enrichment.defs.dead_letter_jobs import redrive_dead_letters
 from manga_enrichment.defs.jobs import build_jobs
+from manga_enrichment.defs.outbox_sensor import build_outbox_sensor, notification_policy
 from manga_enrichment.defs.partitions import catalog_partitions
+from manga_enrichment.defs.partner_runs import build_partner_run
+from manga_enrichment.defs.request_sensors import SensorSettings, build_request_sensors
 from manga_enrichment.defs.resources import build_resources
 from manga_enrichment.defs.schedules import build_schedules
 from manga_enrichment.defs.sensors import build_batch_job, build_batch_sensor
@@ -19,11 +25,14 @@ from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.batch_jobs import MIN_TITLES_SETTING, ROLE_SETTING
 from manga_enrichment.domain.models import load_models
 from manga_enrichment.domain.outcomes import ConfigurationError
+from manga_enrichment.pipeline.backlog import BacklogRule
 from manga_enrichment.pipeline.batch_lane import BatchSettings
 from manga_enrichment.pipeline.budget import Caps
 from manga_enrichment.pipeline.engine import EngineSettings
 from manga_enrichment.pipeline.invoking import InvokeSettings
-from manga_enrichment.settings import Settings, load_settings, micro_usd
+from manga_enrichment.pipeline.settle import SettleLimits
+from manga_enrichment.pipeline.work_units import UnitLimits
+from manga_enrichment.settings import Settings, load_settings, micro_usd, request_policy
 
 
 def build_definitions(
@@ -53,16 +62,25 @@ def build_definitions(
                 batch_settings=batch_settings(settings),
             ),
             build_enriched(analyses=list(analyses.values()), partitions=partitions, backfill_policy=backfill_policy),
+            build_partner_results(analyses=analyses, models=models, settings=partner_settings(settings)),
         ],
         asset_checks=[
             *build_quality_checks(analyses, buckets, settings),
             *build_cost_checks(settings),
             *build_model_checks(analyses, models),
         ],
-        jobs=[*build_jobs(), build_batch_job(analyses)],
+        jobs=[*build_jobs(), build_batch_job(analyses), build_partner_job(), redrive_dead_letters],
         schedules=build_schedules(buckets, settings.buckets_per_run),
-        sensors=[build_batch_sensor(analyses, models, settings)],
-        resources={**build_resources(settings), **(resources or {})},
+        sensors=[
+            build_batch_sensor(analyses, models, settings),
+            *build_request_sensors(sensor_settings(settings)),
+            build_outbox_sensor(settings),
+        ],
+        resources={
+            **build_resources(settings),
+            "partner_run": build_partner_run(settings.deferral_seconds),
+            **(resources or {}),
+        },
         executor=dg.in_process_executor,
     )
 
@@ -77,6 +95,25 @@ def invoke_settings(settings: Settings) -> InvokeSettings:
         requests_per_minute=settings.requests_per_minute,
         tokens_per_minute=settings.tokens_per_minute,
         caps=_caps(settings),
+    )
+
+
+def partner_settings(settings: Settings) -> PartnerSettings:
+    return PartnerSettings(
+        invoke=invoke_settings(settings),
+        settle=SettleLimits(settings.deferral_seconds, timedelta(hours=settings.request_max_age_hours)),
+        notification=notification_policy(settings),
+        bucket_count=settings.catalog_buckets,
+        grace_seconds=settings.grace_seconds,
+    )
+
+
+def sensor_settings(settings: Settings) -> SensorSettings:
+    return SensorSettings(
+        backlog=BacklogRule(settings.queue_messages_per_run, settings.queue_min_runs, settings.queue_max_runs),
+        limits=UnitLimits(settings.coalesce_max_messages, settings.coalesce_max_titles),
+        policy=request_policy(settings),
+        notification=notification_policy(settings),
     )
 
 

@@ -78,7 +78,8 @@ class FoundationModel(Protocol):
     async def check_reachable(self) -> None:
         """Raises ConfigurationError when nothing answers at the endpoint; bills nothing.
 
-        Asked once before the first call: an endpoint that was never there is a wrong setting, not an outage to wait out.
+        Asked once before the first call: an endpoint that was never there is a wrong setting, not an outage to wait
+        out.
         """
         ...
 

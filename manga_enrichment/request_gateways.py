@@ -175,10 +175,13 @@ def decide_claim(present: RequestRow | None, wanted: RequestRow, now: datetime) 
     """What a claim comes to, given the row as it stands; the row in the answer is what is to be written.
 
     A failed request is final if it has a result: then the partner was told. Without one it was a crash of ours.
-    Deferred requests wait for nobody, and neither do crashed ones: no lease protects them.
+    Deferred requests wait for nobody, and neither do crashed ones: no lease protects them. A message of another partner
+    gets the row as it is, whatever its state: nobody takes over a request by knowing its id.
     """
     if present is None:
         return Claimed(replace(wanted, generation=1, reopened=False))
+    if present.partner_id and wanted.partner_id != present.partner_id:
+        return AlreadyFinal(present) if is_answered(present.state) or _is_closed(present) else AlreadyLive(present)
     if is_answered(present.state) or (_is_closed(present) and not present.reopened):
         return AlreadyFinal(present)
     waits = present.reopened or present.state in (RequestState.DEFERRED, RequestState.FAILED)
@@ -239,6 +242,13 @@ class RequestStore(Protocol):
 
     def reopen(self, request_id: str) -> bool:
         """Let the next claim have a rejected or failed request; False when there is nothing to open. Idempotent."""
+        ...
+
+    def set_callback_state(self, request_id: str, told: RequestState, callback_state: str) -> None:
+        """Note what became of telling the partner that the request ended as `told`; sets nothing else.
+
+        Needs no owner: days may have passed. Does nothing when the request is no longer in that state.
+        """
         ...
 
     def get(self, request_id: str) -> RequestRow | None: ...

@@ -5,15 +5,20 @@ Belongs here: names, defaults, limits and the sentence a user sees when a value 
 """
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from manga_enrichment.domain.batch_jobs import MAX_TIMEOUT_HOURS, MIN_RECORDS, MIN_TIMEOUT_HOURS
 from manga_enrichment.domain.catalog import MAX_CATALOG_BUCKETS
 from manga_enrichment.domain.outcomes import ConfigurationError
+from manga_enrichment.domain.requests.formats import is_sns_topic_arn
+from manga_enrichment.domain.requests.signatures import KEY_ID_PATTERN, MIN_SECRET_CHARACTERS
+from manga_enrichment.domain.requests.validation import RequestPolicy
 from manga_enrichment.domain.usage import micro_usd_from_usd
+
+_SECRETS = frozenset({"callback_secret"})
 
 
 class Settings(BaseSettings):
@@ -31,6 +36,21 @@ class Settings(BaseSettings):
     budget_table: str = Field("manga-fm-budget", description="DynamoDB table of budget counters")
     ledger_retention_days: int = Field(730, ge=1, description="answers older than this may be asked again")
     model_aliases: dict[str, str] = Field(default_factory=dict, description='for example {"haiku": "<model id>"}')
+    outbox_table: str = Field("manga-fm-outbox", description="DynamoDB table of callbacks and notifications to be sent")
+    callback_secret: SecretStr | None = Field(
+        None,
+        description=f"{MIN_SECRET_CHARACTERS} or more characters that partners' signing secrets are derived from; "
+        "unset: callbacks wait",
+    )
+    callback_key_id: str = Field(
+        "1", pattern=f"^{KEY_ID_PATTERN}$", description="name of the secret; change it with the secret"
+    )
+    callback_allow_loopback: bool = Field(False, description="callbacks may go to this machine: the local stack alone")
+    sns_topics_allowed: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="ARNs of SNS topics that a partner may name, separated by commas"
+    )
+    results_topic_arn: str = Field("", description="SNS topic that hears of every ended request; unset: none")
+    alerts_topic_arn: str = Field("", description="SNS topic that hears of rejected and failed requests; unset: none")
     concurrency: int = Field(64, ge=1, le=1024, description="calls in flight of one run")
     requests_per_minute: int | None = Field(None, ge=1, description="quota of one model; unset: adapt")
     tokens_per_minute: int | None = Field(None, ge=1, description="quota of one model; unset: adapt")
@@ -52,6 +72,14 @@ class Settings(BaseSettings):
         MIN_TIMEOUT_HOURS, ge=MIN_TIMEOUT_HOURS, le=MAX_TIMEOUT_HOURS, description="Bedrock ends a batch job after this"
     )
     buckets_per_run: int = Field(8, ge=1, description="partitions that one backfill or nightly run takes")
+    queue_messages_per_run: int = Field(10, ge=1, description="backlog of a queue that one more run is worth")
+    queue_min_runs: int = Field(1, ge=0, description="runs of one queue in flight at least, where anything waits")
+    queue_max_runs: int = Field(20, ge=1, description="runs of one queue in flight at most")
+    coalesce_max_messages: int = Field(100, ge=1, le=1000, description="requests that share one run at most")
+    coalesce_max_titles: int = Field(500, ge=100, le=10_000, description="titles of the requests that share one run")
+    deferral_seconds: int = Field(300, ge=1, le=900, description="until a throttled or unfunded request is tried again")
+    request_max_age_hours: float = Field(72, gt=0, description="what still waits then has failed")
+    grace_seconds: float = Field(20, ge=0, description="calls in flight may take this long after SIGTERM")
     cost_per_title_usd_warn: float = Field(0.002, gt=0, description="check `cost_per_title_within_limits` warns above")
     cost_per_title_usd_error: float = Field(0.02, gt=0, description="the same check is an error above")
     cost_per_run_usd_warn: float = Field(50, gt=0, description="check `cost_per_run_within_limits` warns above")
@@ -65,10 +93,40 @@ class Settings(BaseSettings):
     def _aliases_from_json(cls, value: Any) -> Any:
         return json.loads(value) if isinstance(value, str) and value.strip() else value or {}
 
+    @field_validator("sns_topics_allowed", mode="before")
+    @classmethod
+    def _topics_from_list(cls, value: Any) -> Any:
+        return tuple(each.strip() for each in value.split(",") if each.strip()) if isinstance(value, str) else value
+
+    @field_validator("sns_topics_allowed", "results_topic_arn", "alerts_topic_arn")
+    @classmethod
+    def _topics_are_arns(cls, value: Any) -> Any:
+        for arn in (value,) if isinstance(value, str) else value:
+            if arn and not is_sns_topic_arn(arn):
+                raise ValueError(f"{arn!r} is not the ARN of a standard SNS topic")
+        return value
+
+    @field_validator("callback_secret", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: Any) -> Any:
+        return None if value == "" else value
+
+    @field_validator("callback_secret")
+    @classmethod
+    def _secret_is_long(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < MIN_SECRET_CHARACTERS:
+            raise ValueError("it is too short")
+        return value
+
 
 def micro_usd(amount_usd: float | None) -> int | None:
     """A cap in micro-dollars; None stays None."""
     return None if amount_usd is None else micro_usd_from_usd(amount_usd)
+
+
+def request_policy(settings: Settings) -> RequestPolicy:
+    """What requests may ask for here."""
+    return RequestPolicy(frozenset(settings.sns_topics_allowed), settings.callback_allow_loopback)
 
 
 def load_settings() -> Settings:
@@ -88,7 +146,8 @@ def _sentence(problem: Any) -> str:
     name = str(problem["loc"][0]) if problem["loc"] else ""
     takes = Settings.model_fields[name].description if name in Settings.model_fields else None
     hint = f" ({takes})" if takes else ""
-    return f"MANGA_{name.upper()}={problem['input']!r} is not valid: {problem['msg']}{hint}"
+    shown = "" if name in _SECRETS else f"={problem['input']!r}"
+    return f"MANGA_{name.upper()}{shown} is not valid: {problem['msg']}{hint}"
 
 
 def settings_markdown() -> str:
@@ -105,6 +164,6 @@ def settings_markdown() -> str:
     ]
     for name, field in Settings.model_fields.items():
         default = field.get_default(call_default_factory=True)
-        shown = "" if default in (None, "", {}) else f"`{default}`"
+        shown = "" if default in (None, "", {}, ()) else f"`{default}`"
         lines.append(f"| `MANGA_{name.upper()}` | {shown} | {field.description} |")
     return "\n".join([*lines, ""])

@@ -141,23 +141,21 @@ class MemoryQueues:
         with self._call("send"):
             now, kept = self._clock.now(), self._kept(queue)
             if kept.queue.is_fifo:
-                before = kept.sent.get((group_id, deduplication_id))
-                if before is not None and before[1] + DEDUPLICATION_WINDOW > now:
-                    return before[0]
-            message_id = f"message-{next(self._numbers)}"
-            kept.sent[group_id, deduplication_id] = (message_id, now)
-            kept.messages.append(
-                _Stored(
-                    message_id=message_id,
-                    body=body,
-                    sent_at=now,
-                    visible_at=now + timedelta(seconds=delay_seconds),
-                    group_id=group_id,
-                    deduplication_id=deduplication_id if kept.queue.is_fifo else "",
-                    attributes=attributes,
-                )
+                first, when = kept.sent.get((group_id, deduplication_id), ("", now))
+                if first and when + DEDUPLICATION_WINDOW > now:
+                    return first
+            stored = _Stored(
+                message_id=f"message-{next(self._numbers)}",
+                body=body,
+                sent_at=now,
+                visible_at=now + timedelta(seconds=delay_seconds),
+                group_id=group_id,
+                deduplication_id=deduplication_id if kept.queue.is_fifo else "",
+                attributes=attributes,
             )
-            return message_id
+            kept.sent[group_id, deduplication_id] = (stored.message_id, now)
+            kept.messages.append(stored)
+            return stored.message_id
 
     def depth(self, queue: str) -> QueueDepth:
         with self._call("depth"):
@@ -168,17 +166,14 @@ class MemoryQueues:
 
     def _receive_batch(self, kept: _Kept, count: int, seconds: int) -> list[Message]:
         now = self._clock.now()
-        blocked: set[str] = set()
+        blocked = {each.group_id for each in kept.messages if kept.queue.is_fifo and each.visible_at > now}
         taken: list[Message] = []
         for stored in list(kept.messages):
             if len(taken) == count:
                 break
-            if stored.group_id in blocked:
+            if stored.visible_at > now or stored.group_id in blocked:
                 continue
-            if stored.visible_at > now:
-                if kept.queue.is_fifo:
-                    blocked.add(stored.group_id)
-            elif kept.queue.max_receives is not None and stored.receive_count >= kept.queue.max_receives:
+            if kept.queue.max_receives is not None and stored.receive_count >= kept.queue.max_receives:
                 self._dead_letter(kept, stored)
             else:
                 stored.receive_count += 1
@@ -225,10 +220,9 @@ class MemoryRequests:
         self, request_id: str, owner: str, generation: int, state: RequestState | None = None, **fields: Any
     ) -> RequestRow:
         with self._call("update"):
-            row = self.rows.get(request_id)
-            if row is None or (row.owner, row.generation) != (owner, generation):
+            row, new_owner = self.rows.get(request_id), fields.pop("new_owner", owner)
+            if row is None or row.owner not in (owner, new_owner) or row.generation != generation:
                 raise FencedError(f"request {request_id} no longer belongs to {owner}, generation {generation}")
-            new_owner = fields.pop("new_owner", owner)
             fields = {"updated_at": self._clock.now(), **fields}
             row = replace(row, owner=new_owner, state=moved(row.state, state or row.state), **fields)
             self.rows[request_id] = row
@@ -241,6 +235,12 @@ class MemoryRequests:
                 return False
             self.rows[request_id] = replace(row, reopened=True)
             return True
+
+    def set_callback_state(self, request_id: str, told: RequestState, callback_state: str) -> None:
+        with self._call("set_callback_state"):
+            row = self.rows.get(request_id)
+            if row is not None and row.state is told:
+                self.rows[request_id] = replace(row, callback_state=callback_state)
 
     def get(self, request_id: str) -> RequestRow | None:
         with self._call("get"):

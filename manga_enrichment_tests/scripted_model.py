@@ -14,6 +14,7 @@ from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.content_summary import MOSTLY_JAPANESE
 from manga_enrichment.domain.analyses.reading_level import BASIS_FIELDS
 from manga_enrichment.domain.analyses.text import japanese_share
+from manga_enrichment.domain.conversations import CONVERSATION
 from manga_enrichment.domain.outcomes import ConfigurationError, ErrorClass, ModelError
 from manga_enrichment.domain.prompts import Prompt
 from manga_enrichment.domain.usage import Usage
@@ -95,7 +96,7 @@ class ScriptedModel:
         return sum(1 for sent in self.sent if sent.manga_id == manga_id)
 
     def _arrived(self, request: ModelRequest) -> Step:
-        manga_id = prompt_fields_of(request.prompt)["manga_id"]
+        manga_id = prompt_fields_of(request.prompt).get("manga_id", "")
         analysis = request.prompt.tool_name.removeprefix("record_")
         self._attempts[analysis, manga_id] += 1
         attempt = self._attempts[analysis, manga_id]
@@ -117,13 +118,17 @@ class ScriptedModel:
 
 
 def prompt_fields_of(prompt: Prompt) -> dict[str, str]:
-    """The fields of the title block, by name; further lines of a field are indented."""
+    """The fields of the title block, by name; further lines of a field are indented. Empty where there is none."""
+    if "<title>\n" not in prompt.user:
+        return {}
     block = prompt.user.split("<title>\n", 1)[1].split("\n</title>", 1)[0]
     return dict(line.split(": ", 1) for line in re.split(r"\n(?! )", block))
 
 
 def valid_answer(prompt: Prompt) -> dict[str, Any]:
     """An answer that passes the schema and the checks of the analysis that is asked for."""
+    if prompt.tool_name == CONVERSATION.tool_name:
+        return {"reply": "The one with the lighthouse."}
     analysis = ANALYSES[prompt.tool_name.removeprefix("record_")]
     if analysis.parts:
         return {part: _ANSWERS[part](prompt) for part in analysis.parts}

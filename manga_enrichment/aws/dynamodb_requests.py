@@ -1,22 +1,16 @@
 """RequestStore on DynamoDB: one row per request, every write on condition of what it was decided on.
 
-Attributes are named for the partners who read them: `status`, `cost_usd`, `counts`. Ours for fencing stand beside them
-(`generation`, `owner`, `lease_until`). `expires_at` (epoch seconds) only tells DynamoDB when a row may go.
-
-A claim reads, decides (`decide_claim`) and writes if the row is still the one it read. Its `claim_token` tells a write
-of ours whose reply got lost from one of somebody else: the SDK's repetition of it fails on its own condition.
+A claim reads, decides (`decide_claim`) and writes if the row's `version`, which every write raises, is still the one it
+read. Its `claim_token` tells a write of ours whose reply got lost from one of somebody else: the SDK's repetition of it
+fails on its own condition. Updates are idempotent by themselves. `expires_at` only tells DynamoDB when a row may go.
 """
 
-from collections.abc import Mapping
 from dataclasses import fields as fields_of
-from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from botocore.exceptions import ClientError
-
-from manga_enrichment.aws.request_items import ATTRIBUTES, attribute, from_item, to_item
+from manga_enrichment.aws.request_items import attribute, from_item, to_item
 from manga_enrichment.aws.transactions import errors_explained
 from manga_enrichment.domain.status import RequestState, moved, states_before
 from manga_enrichment.gateways import Clock, LedgerUnavailableError
@@ -34,13 +28,12 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _TRIES = 20
-_FIXED = frozenset({"request_id", "generation", "state", "owner", "reopened"})
-_SETTABLE = frozenset(each.name for each in fields_of(RequestRow)) - _FIXED
 _INDEX = "by_partner"
+_SETTABLE = {each.name for each in fields_of(RequestRow)} - {"request_id", "owner", "generation", "state", "reopened"}
 
 
 class DynamoDBRequests:
-    """retention: how long a row stays after its last write. Nothing depends on it: an expired row is as good as any."""
+    """retention: how long a row stays after its last write; longer than any message may wait in a queue."""
 
     def __init__(
         self, client: "DynamoDBClient", clock: Clock, *, table: str, retention: timedelta = timedelta(days=400)
@@ -50,50 +43,159 @@ class DynamoDBRequests:
         self._table = table
         self._retention = retention
 
-    def claim(self, wanted: RequestRow, now: Any) -> Claimed | AlreadyLive | AlreadyFinal:
+    def claim(self, wanted: RequestRow, now: datetime) -> Claimed | AlreadyLive | AlreadyFinal:
         token = uuid4().hex
         for _ in range(_TRIES):
             item = self._item(wanted.request_id)
-            if item.get("claim_token", {}).get("S") == token:
-                return Claimed(from_item(item))
             present = from_item(item) if item else None
+            if present is not None and item.get("claim_token", {}).get("S") == token:
+                return Claimed(present)
             decision = decide_claim(present, wanted, now)
-            if present == decision.row or self._put(decision.row, item, token):
+            if isinstance(decision, Claimed):
+                if self._put(decision.row, item.get("version"), token):
+                    return decision
+            elif present == decision.row or self._refresh(decision.row, wanted, now):
                 return decision
         raise LedgerUnavailableError(f"the row of request {wanted.request_id} changed {_TRIES} times during one claim")
 
     def update(
         self, request_id: str, owner: str, generation: int, state: RequestState | None = None, **fields: Any
     ) -> RequestRow:
-        changes = self._changes(owner, fields)
-        conditions = ["#owner IN (:owner, :new_owner)", "#generation = :generation"]
-        names = {"#owner": "owner", "#generation": "generation", **{f"#{name}": name for name in changes}}
-        values = {
-            ":owner": {"S": owner},
-            ":generation": {"N": str(generation)},
-            **{f":new_{name}": value for name, value in changes.items()},
-        }
+        new_owner = fields.pop("new_owner", owner)
+        if fields.keys() - _SETTABLE:
+            raise TypeError(f"update() sets no {', '.join(sorted(fields.keys() - _SETTABLE))}")
+        changes = dict(attribute(name, value) for name, value in {"updated_at": self._clock.now(), **fields}.items())
+        changes["owner"] = {"S": new_owner}
         if state is not None:
-            before = {f":before_{each}": {"S": each.value} for each in states_before(state)}
-            conditions.append(f"#status IN ({', '.join(before)})")
             changes["status"] = {"S": state.value}
-            names["#status"] = "status"
-            values |= {":new_status": changes["status"], **before}
-        try:
+        answer = self._update(request_id, changes, _fence(owner, new_owner, generation, state))
+        if answer.get("Attributes"):
+            return from_item(answer["Attributes"])
+        present = from_item(answer["Item"]) if answer.get("Item") else None
+        if present is None or present.owner not in (owner, new_owner) or present.generation != generation:
+            raise FencedError(f"request {request_id} no longer belongs to {owner}, generation {generation}")
+        moved(present.state, state or present.state)  # raises TransitionError, the only cause that is left
+        raise LedgerUnavailableError(f"the row of request {request_id} changed during an update; try again")
+
+    def reopen(self, request_id: str) -> bool:
+        for _ in range(_TRIES):
+            row = self.get(request_id)
+            if row is None or not may_reopen(row):
+                return False
+            changes = dict([attribute("reopened", value=True)])
+            fence = _fence(row.owner, row.owner, row.generation, None)
+            fence["#status = :status"] = {":status": {"S": row.state.value}}
+            if "Attributes" in self._update(request_id, changes, fence):
+                return True
+        raise LedgerUnavailableError(f"the row of request {request_id} changed {_TRIES} times while it was reopened")
+
+    def set_callback_state(self, request_id: str, told: RequestState, callback_state: str) -> None:
+        condition = {"#status = :told": {":told": {"S": told.value}}}
+        self._update(request_id, dict([attribute("callback_state", callback_state)]), condition)
+
+    def get(self, request_id: str) -> RequestRow | None:
+        item = self._item(request_id)
+        return from_item(item) if item else None
+
+    def by_partner(self, partner_id: str, *, newest: int) -> list[RequestRow]:
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "IndexName": _INDEX,
+            "KeyConditionExpression": "partner_id = :partner",
+            "ExpressionAttributeValues": {":partner": {"S": partner_id}},
+            "ScanIndexForward": False,
+        }
+        rows: list[RequestRow] = []
+        while partner_id and len(rows) < newest:
             with errors_explained():
-                response = self._client.update_item(
-                    TableName=self._table,
-                    Key={"request_id": {"S": request_id}},
-                    UpdateExpression="SET " + ", ".join(f"#{name} = :new_{name}" for name in changes),
-                    ConditionExpression=" AND ".join(conditions),
-                    ExpressionAttributeNames=names,
-                    ExpressionAttributeValues=values,
-                    ReturnValues="ALL_NEW",
-                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                response = self._client.query(**request, Limit=newest - len(rows))
+            rows += map(from_item, response["Items"])
+            if "LastEvaluatedKey" not in response:
+                break
+            request["ExclusiveStartKey"] = response["LastEvaluatedKey"]
+        return rows
+
+    def _refresh(self, live: RequestRow, wanted: RequestRow, now: datetime) -> bool:
+        """Store the newer receipt handle; False when the request is no longer live."""
+        try:
+            row = self.update(
+                live.request_id,
+                live.owner,
+                live.generation,
+                queue=live.queue,
+                message_id=live.message_id,
+                receipt_handle=live.receipt_handle,
+                updated_at=live.updated_at,
+            )
+        except FencedError:
+            return False
+        return isinstance(decide_claim(row, wanted, now), AlreadyLive)
+
+    def _item(self, request_id: str) -> dict[str, Any]:
+        with errors_explained():
+            response = self._client.get_item(
+                TableName=self._table, Key={"request_id": {"S": request_id}}, ConsistentRead=True
+            )
+        return dict(response.get("Item", {}))
+
+    def _put(self, row: RequestRow, version: dict[str, Any] | None, token: str) -> bool:
+        """Write a claim over the version that was read, or where nothing stood."""
+        next_version = {"N": str(int(version["N"]) + 1 if version else 1)}
+        item = {**to_item(row), "claim_token": {"S": token}, "version": next_version, "expires_at": self._expiry()}
+        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(request_id)"}
+        if version:
+            condition = {
+                "ConditionExpression": "version = :seen",
+                "ExpressionAttributeValues": {":seen": version},
+            }
+        with errors_explained():
+            try:
+                self._client.put_item(TableName=self._table, Item=item, **condition)
+            except self._client.exceptions.ConditionalCheckFailedException:
+                return False
+        return True
+
+    def _update(
+        self, request_id: str, changes: dict[str, Any], conditions: dict[str, dict[str, Any]]
+    ) -> dict[str, Any]:
+        """{"Attributes": the new item}, or {"Item": the one that did not meet the conditions}."""
+        changes = {**changes, "expires_at": self._expiry()}
+        condition = " AND ".join(conditions)
+        names = {*changes, "version"} | {name for name in ("owner", "generation", "status") if f"#{name} " in condition}
+        values = {name: value for each in conditions.values() for name, value in each.items()}
+        settings = ", ".join(f"#{name} = :new_{name}" for name in changes)
+        with errors_explained():
+            try:
+                return dict(
+                    self._client.update_item(
+                        TableName=self._table,
+                        Key={"request_id": {"S": request_id}},
+                        UpdateExpression=f"SET {settings} ADD #version :one",
+                        ConditionExpression=condition,
+                        ExpressionAttributeNames={f"#{name}": name for name in names},
+                        ExpressionAttributeValues={
+                            **values,
+                            **{f":new_{name}": value for name, value in changes.items()},
+                            ":one": {"N": "1"},
+                        },
+                        ReturnValues="ALL_NEW",
+                        ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                    )
                 )
-        except LedgerUnavailableError as error:
-            refused = _condition_failure(error)
-            if refused is None:
-                raise
-            raise _refusal(refused, request_id, owner, generation, state) from None
-        return from_item(response["Attributes"])
+            except self._client.exceptions.ConditionalCheckFailedException as error:
+                return {"Item": error.response.get("Item")}
+
+    def _expiry(self) -> dict[str, str]:
+        return {"N": str(int((self._clock.now() + self._retention).timestamp()))}
+
+
+def _fence(owner: str, new_owner: str, generation: int, state: RequestState | None) -> dict[str, dict[str, Any]]:
+    """Conditions of an update and the values in them."""
+    conditions: dict[str, dict[str, Any]] = {
+        "#owner IN (:owner, :heir)": {":owner": {"S": owner}, ":heir": {"S": new_owner}},
+        "#generation = :generation": {":generation": {"N": str(generation)}},
+    }
+    if state is not None:
+        before = {f":before_{each.value}": {"S": each.value} for each in states_before(state)}
+        conditions[f"#status IN ({', '.join(before)})"] = before
+    return conditions

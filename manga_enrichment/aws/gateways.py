@@ -7,10 +7,14 @@ from manga_enrichment.aws.catalog_source import catalog_source
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.dynamodb_budget import DynamoDBBudget
 from manga_enrichment.aws.dynamodb_ledger import DynamoDBLedger
+from manga_enrichment.aws.dynamodb_requests import DynamoDBRequests
 from manga_enrichment.aws.dynamodb_status import DynamoDBStatus
+from manga_enrichment.aws.notify import SnsNotifier
 from manga_enrichment.aws.s3_tables import S3TableStore
+from manga_enrichment.aws.sqs import SqsQueues
 from manga_enrichment.clock import SystemClock
 from manga_enrichment.gateways import BudgetStore, CatalogSource, Clock, ResultLedger, StatusStore, TableStore
+from manga_enrichment.request_gateways import Notifier, RequestQueue, RequestStore
 from manga_enrichment.settings import Settings
 
 
@@ -24,6 +28,9 @@ class Gateways:
     budget: BudgetStore
     status: StatusStore
     catalog_source: CatalogSource
+    queues: RequestQueue
+    requests: RequestStore
+    notifier: Notifier
 
 
 def open_gateways(settings: Settings) -> Gateways:
@@ -42,4 +49,7 @@ def open_gateways(settings: Settings) -> Gateways:
         budget=DynamoDBBudget(clients.dynamodb, table=settings.budget_table),
         status=DynamoDBStatus(clients.dynamodb, table=settings.status_table),
         catalog_source=catalog_source(clients.s3, settings.catalog_uri),
+        queues=SqsQueues(clients.sqs),
+        requests=DynamoDBRequests(clients.dynamodb, clock, table=settings.status_table),
+        notifier=SnsNotifier(clients.sns),
     )

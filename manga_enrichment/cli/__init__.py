@@ -9,6 +9,9 @@ from typing import Any
 
 import click
 
+from manga_enrichment.cli.dlq import dlq
+from manga_enrichment.cli.requests import results, status, submit
+
 STATE_DIR = click.option(
     "--state-dir",
     type=click.Path(path_type=Path, file_okay=False),
@@ -33,6 +36,10 @@ class _Sentences(click.Group):
 @click.group(cls=_Sentences, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Enrich a manga catalog with foundation models on Amazon Bedrock."""
+
+
+for _command in (dlq, submit, status, results):
+    main.add_command(_command)
 
 
 @main.command()

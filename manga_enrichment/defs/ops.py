@@ -135,8 +135,8 @@ def build_invoke_op(
                 )
                 spender = f"{context.run_id}:{analysis.name}:{context.retry_number}"
                 report = invoking.invoke(analysis, model, buckets, provenance, spender=spender, say=say)
-        _retry_if_hopeful(context, report)
-        context.add_output_metadata(_invoke_metadata(report))
+        retry_if_hopeful(context, report)
+        context.add_output_metadata(invoke_metadata(report))
         return report.as_dict()
 
     return invoke
@@ -186,7 +186,8 @@ def build_write_op(
     return write
 
 
-def _retry_if_hopeful(context: dg.OpExecutionContext, report: InvokeReport) -> None:
+def retry_if_hopeful(context: dg.OpExecutionContext, report: InvokeReport) -> None:
+    """Raises RetryRequested when another try of the op may do better."""
     rule = retry_rule(report)
     if rule is not None and context.retry_number < rule.tries - 1:
         jitter = random.Random(f"{context.run_id}{context.retry_number}").random()  # noqa: S311
@@ -196,7 +197,8 @@ def _retry_if_hopeful(context: dg.OpExecutionContext, report: InvokeReport) -> N
         )
 
 
-def _invoke_metadata(report: InvokeReport) -> dict[str, Any]:
+def invoke_metadata(report: InvokeReport) -> dict[str, Any]:
+    """Its numbers, without those that say nothing."""
     values = report.as_dict()
     values["cost_usd"] = values.pop("cost_micro_usd") / 1e6
     return {name: value for name, value in values.items() if value not in ("", {}, None)}

@@ -11,8 +11,12 @@ from manga_enrichment.aws.catalog_source import catalog_source
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.dynamodb_budget import DynamoDBBudget
 from manga_enrichment.aws.dynamodb_ledger import DynamoDBLedger
+from manga_enrichment.aws.dynamodb_outbox import DynamoDBOutbox
+from manga_enrichment.aws.dynamodb_requests import DynamoDBRequests
 from manga_enrichment.aws.dynamodb_status import DynamoDBStatus
+from manga_enrichment.aws.notify import SnsNotifier
 from manga_enrichment.aws.s3_tables import S3TableStore
+from manga_enrichment.aws.sqs import SqsQueues
 from manga_enrichment.clock import SystemClock
 from manga_enrichment.gateways import (
     BatchInference,
@@ -24,6 +28,8 @@ from manga_enrichment.gateways import (
     StatusStore,
     TableStore,
 )
+from manga_enrichment.outbox_gateways import OutboxStore
+from manga_enrichment.request_gateways import Notifier, RequestQueue, RequestStore
 from manga_enrichment.settings import Settings
 
 
@@ -80,6 +86,37 @@ class StatusStoreResource(dg.ConfigurableResource[StatusStore]):
         return DynamoDBStatus(self.aws.dynamodb, table=self.status_table)
 
 
+class RequestQueueResource(dg.ConfigurableResource[RequestQueue]):
+    aws: dg.ResourceDependency[AwsClients]
+
+    def create_resource(self, context: dg.InitResourceContext) -> RequestQueue:
+        return SqsQueues(self.aws.sqs)
+
+
+class RequestStoreResource(dg.ConfigurableResource[RequestStore]):
+    aws: dg.ResourceDependency[AwsClients]
+    clock: dg.ResourceDependency[Clock]
+    status_table: str
+
+    def create_resource(self, context: dg.InitResourceContext) -> RequestStore:
+        return DynamoDBRequests(self.aws.dynamodb, self.clock, table=self.status_table)
+
+
+class OutboxStoreResource(dg.ConfigurableResource[OutboxStore]):
+    aws: dg.ResourceDependency[AwsClients]
+    outbox_table: str
+
+    def create_resource(self, context: dg.InitResourceContext) -> OutboxStore:
+        return DynamoDBOutbox(self.aws.dynamodb, table=self.outbox_table)
+
+
+class NotifierResource(dg.ConfigurableResource[Notifier]):
+    aws: dg.ResourceDependency[AwsClients]
+
+    def create_resource(self, context: dg.InitResourceContext) -> Notifier:
+        return SnsNotifier(self.aws.sns)
+
+
 class CatalogSourceResource(dg.ConfigurableResource[CatalogSource]):
     aws: dg.ResourceDependency[AwsClients]
     uri: str
@@ -129,6 +166,10 @@ def build_resources(settings: Settings) -> dict[str, object]:
         "budget": BudgetStoreResource(aws=aws, budget_table=settings.budget_table),
         "batch": BatchInferenceResource(aws=aws, bucket=settings.bucket, role_arn=settings.batch_role_arn),
         "status": StatusStoreResource(aws=aws, status_table=settings.status_table),
+        "queues": RequestQueueResource(aws=aws),
+        "requests": RequestStoreResource(aws=aws, clock=clock, status_table=settings.status_table),
+        "notifier": NotifierResource(aws=aws),
+        "outbox": OutboxStoreResource(aws=aws, outbox_table=settings.outbox_table),
         "catalog_source": CatalogSourceResource(aws=aws, uri=settings.catalog_uri),
         "open_model": FoundationModelResource(
             aws=aws, concurrency=settings.concurrency, call_timeout_seconds=settings.call_timeout_seconds

@@ -1,6 +1,6 @@
 """What an op needs to know of its run, and Dagster's tags that say so."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
@@ -17,6 +17,15 @@ RANGE_END_TAG = "dagster/asset_partition_range_end"
 def range_tags(first: str, last: str) -> dict[str, str]:
     """Tags that make one run cover the partitions from first to last."""
     return {RANGE_START_TAG: first, RANGE_END_TAG: last}
+
+
+def buckets_of_run(tags: Mapping[str, str], all_buckets: Sequence[str]) -> list[str]:
+    """The partitions a run is about; all of them for one that has none, such as a run of checks alone."""
+    first = tags.get(RANGE_START_TAG, tags.get(PARTITION_TAG))
+    last = tags.get(RANGE_END_TAG, first)
+    if first not in all_buckets or last not in all_buckets:
+        return list(all_buckets)
+    return list(all_buckets[all_buckets.index(first) : all_buckets.index(last) + 1])
 
 
 def trigger_of(tags: Mapping[str, str]) -> str:

@@ -29,9 +29,13 @@ ColumnType = Scalar | ListOf | StructOf
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its name, type, what it means (units, source), and whether it can be null."""
+    """One column: its name, type, what it means (units, source), and whether it can be null.
+
+    values: the only ones a string, or each string of a list, may have; () for any.
+    """
 
     name: str
     type: ColumnType
     doc: str
     nullable: bool = True
+    values: tuple[str, ...] = ()

@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from manga_enrichment.domain.analyses.base import AnalysisType, Candidate, TitleInputs
@@ -128,6 +129,7 @@ def _field(value: Any) -> str:
     return _escaped(text).replace("\n", "\n  ")
 
 
+@lru_cache(maxsize=1024)  # five analyses in turn look at the same fields of a title
 def _clean(name: str, value: Any) -> str | tuple[str, ...]:
     if value is None:
         return ""

@@ -5,6 +5,11 @@ from pathlib import Path
 
 import dagster as dg
 
+from manga_enrichment.local.processes import process_exists
+
+PROCESS_TAG = "local/process"
+"""Tag of a run inside a process that no daemon watches: the process' id."""
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -28,3 +33,16 @@ def prepare_dagster_home(state_dir: Path) -> Path:
     with dg.DagsterInstance.get() as instance:
         instance.get_runs_count()
     return home
+
+
+def end_killed_runs(instance: dg.DagsterInstance) -> None:
+    """End runs whose process was killed. They would keep their pool's slots, and the next run would wait for ever."""
+    for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
+        if PROCESS_TAG in run.tags and not process_exists(int(run.tags[PROCESS_TAG])):
+            end_killed_run(instance, run)
+
+
+def end_killed_run(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    """What a code server and the daemon do about a run that they launched and that died."""
+    instance.report_run_failed(run, "The process of the run was killed.")
+    instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)

@@ -27,7 +27,7 @@ from manga_enrichment.defs.run_facts import range_tags
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.catalog import bucket_keys
 from manga_enrichment.domain.outcomes import Outcome
-from manga_enrichment.local.dagster_home import prepare_dagster_home
+from manga_enrichment.local.dagster_home import PROCESS_TAG, end_killed_runs, prepare_dagster_home
 from manga_enrichment.local.dev import SAMPLE
 from manga_enrichment.local.endpoints import LocalEndpoints
 from manga_enrichment.local.model_control import ModelServerControl
@@ -95,8 +95,10 @@ def _run_nightly(settings: Settings) -> tuple[str, bool]:
     keys = bucket_keys(settings.catalog_buckets)
     logging.getLogger("dagster").setLevel(logging.WARNING)
     job = build_definitions(settings).resolve_job_def(NIGHTLY_JOB)
+    tags = {**range_tags(keys[0], keys[-1]), PROCESS_TAG: str(os.getpid())}
     with dg.DagsterInstance.get() as instance:
-        result = job.execute_in_process(instance=instance, tags=range_tags(keys[0], keys[-1]), raise_on_error=False)
+        end_killed_runs(instance)
+        result = job.execute_in_process(instance=instance, tags=tags, raise_on_error=False)
         return result.run_id, result.success
 
 

@@ -47,6 +47,7 @@ class StackTemplate:
 STACK_TEMPLATES = (
     StackTemplate("manga-enrichment-storage", "storage.yaml"),
     StackTemplate("manga-enrichment-queues", "queues.yaml"),
+    StackTemplate("manga-enrichment-outbox", "outbox.yaml"),
 )
 
 

@@ -29,7 +29,7 @@ class Call:
         return self.inputs.manga_id
 
     def estimated_micro_usd(self) -> int:
-        """What to set aside; the estimate errs on the high side, so the actual cost is rarely above it."""
+        """What the first attempt is expected to cost."""
         return self.estimate.cost_micro_usd(self.model)
 
 

@@ -1,7 +1,7 @@
 """Candidate lists for similar_series: search the whole catalog, keep lists that are still good.
 
-Belongs here: building the index once per catalog version, refreshing buckets. Stays out: searching (`retrieval.py`) and
-the rule of when a list changes (`domain/candidates.py`).
+Belongs here: building the index once per catalog version, refreshing buckets once per catalog version. Stays out:
+searching (`retrieval.py`) and the rule of when a list changes (`domain/candidates.py`).
 """
 
 import shutil
@@ -14,8 +14,11 @@ from manga_enrichment.domain.candidates import refresh
 from manga_enrichment.gateways import TableStore
 from manga_enrichment.pipeline.candidate_tables import candidates_table
 from manga_enrichment.pipeline.catalog_store import read_candidates, read_ids, read_records
-from manga_enrichment.pipeline.keys import table_key
+from manga_enrichment.pipeline.keys import candidates_state_key, table_key
 from manga_enrichment.pipeline.retrieval import CandidateIndex
+
+RETRIEVAL_VERSION = "1"
+"""Raise it when the search finds other candidates in the same catalog: the next run then refreshes every list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +39,23 @@ class CandidateRefresh:
         self._limit = limit
 
     def run(self, buckets: Sequence[str], catalog_version: str, say: Callable[[str], None]) -> list[CandidateReport]:
-        """Bring the lists of these buckets up to date with the whole catalog."""
-        index = self._index(catalog_version, say)
-        ids = {manga_id for bucket in self._all_buckets for manga_id in read_ids(self._tables, bucket)}
-        reports = []
-        for bucket in buckets:
-            reports.append(self._refresh(index, bucket, ids))
-            say(f"bucket {bucket}: {reports[-1].changed} of {reports[-1].titles} candidate lists changed")
-        return reports
+        """Bring the lists of these buckets up to date with the whole catalog; as long as it stays the same, they do."""
+        state = {"catalog_version": catalog_version, "retrieval_version": RETRIEVAL_VERSION, "limit": self._limit}
+        outdated = [bucket for bucket in buckets if self._tables.read_json(candidates_state_key(bucket)) != state]
+        reports = {bucket: self._unchanged(bucket) for bucket in buckets if bucket not in outdated}
+        if outdated:
+            index = self._index(catalog_version, say)
+            ids = {manga_id for bucket in self._all_buckets for manga_id in read_ids(self._tables, bucket)}
+        for bucket in outdated:
+            reports[bucket] = report = self._refresh(index, bucket, ids)
+            self._tables.write_json(candidates_state_key(bucket), state)
+            say(f"bucket {bucket}: {report.changed} of {report.titles} candidate lists changed")
+        return [reports[bucket] for bucket in buckets]
+
+    def _unchanged(self, bucket: str) -> CandidateReport:
+        stored = read_candidates(self._tables, bucket)
+        uri = self._tables.uri(table_key("similar_candidates", bucket))
+        return CandidateReport(bucket, len(stored), sum(map(bool, stored.values())), 0, uri)
 
     def _refresh(self, index: CandidateIndex, bucket: str, ids: set[str]) -> CandidateReport:
         stored = read_candidates(self._tables, bucket)

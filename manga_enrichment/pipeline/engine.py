@@ -9,8 +9,8 @@ arrive. A worker keeps its slot until its answer is saved, so a kill loses at mo
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
@@ -21,10 +21,12 @@ from manga_enrichment.pipeline.budget import RunBudget
 from manga_enrichment.pipeline.caller import Caller, FinalWord
 from manga_enrichment.pipeline.calls import Call, CallResult
 from manga_enrichment.pipeline.claims import Claims
-from manga_enrichment.pipeline.ledger_writer import LedgerWriter
+from manga_enrichment.pipeline.ledger_writer import WRITERS, LedgerWriter
 from manga_enrichment.pipeline.limiter import Limiter
+from manga_enrichment.pipeline.patience import Patience
 
 MAX_CLAIM_CHUNK = 90
+MOST_ELSEWHERE = 1_000  # titles that other runs are asking for and this one waits for at once
 CLAIM_POLL_SECONDS = 2.0
 
 Deliver = Callable[[CallResult], None]
@@ -40,7 +42,11 @@ class EngineSettings:
 
 
 class Engine:
-    """Asks for a stream of calls within one event loop. One engine runs once."""
+    """Asks for a stream of calls within one event loop. One engine runs once.
+
+    stopped_by, stopped_message: why no call can succeed any more (wrong credentials, no such model), None while some
+    may.
+    """
 
     def __init__(
         self,
@@ -53,150 +59,173 @@ class Engine:
         rng: random.Random,
         provenance: Provenance,
         settings: EngineSettings,
+        may_ask: Callable[[Call], bool] = lambda _call: True,
     ) -> None:
+        """may_ask: looked at before every attempt, from the event loop; a call it refuses is left (`stopped`)."""
         self._clock = clock
         self._settings = settings
         self._provenance = provenance
         self._budget = budget
+        self._may_ask = may_ask
         self._until = clock.monotonic_seconds() + settings.deadline_seconds
-        self._caller = Caller(model, limiter, budget, clock, rng, self._until)
-        self._claims = Claims(ledger, budget.spender, clock, settings.claim_seconds)
-        self._writer = LedgerWriter(ledger, budget.spender, clock, self._until)
+        self._patience = Patience(clock, self._until)
+        self._caller = Caller(model, limiter, budget, clock, rng, until=self._until, ending=self._ending)
+        self._claims = Claims(ledger, budget.spender, clock, settings.claim_seconds, self._patience)
+        self._writer = LedgerWriter(ledger, budget.spender, self._patience)
         self._queue: asyncio.Queue[Call] = asyncio.Queue(maxsize=settings.concurrency)
-        self._elsewhere: dict[str, Call] = {}
-        self._open: dict[str, asyncio.Future[CallResult]] = {}
-        self._twins: list[asyncio.Task[None]] = []
+        # Calls by fingerprint: the first is asked, its twins share what comes of it and pay nothing.
+        self._open: dict[str, list[Call]] = {}
+        self._elsewhere: dict[str, list[Call]] = {}
         self.stopped_by: ErrorClass | None = None
         self.stopped_message = ""
+        budget.use(self._patience)
 
     async def run(self, calls: Iterable[Call], deliver: Deliver) -> None:
         """Bring every call to an outcome and hand each result to `deliver` (on the event loop's thread).
 
         Raises what a gateway raises beyond its protocol (ConfigurationError, bugs); claims are released first.
         """
-        async with self._in_background(deliver):
-            iterator = iter(calls)
-            while chunk := list(islice(iterator, self._chunk_size())):
-                await self._feed(chunk, deliver)
-                if len(self._elsewhere) >= self._chunk_size():
-                    await self._poll_elsewhere(deliver)
-            await self._wait_for_elsewhere(deliver)
-            await self._queue.join()
-            await asyncio.gather(*self._twins)
-
-    @asynccontextmanager
-    async def _in_background(self, deliver: Deliver) -> AsyncIterator[None]:
-        """Workers, writers and lease keepers around a body; the first to fail ends all of them."""
+        forgiven: type[Exception] = Exception  # while something worse goes up
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._work(deliver)) for _ in range(self._settings.concurrency)]
-                tasks.append(group.create_task(self._writer.write_groups()))
-                tasks.append(group.create_task(self._claims.keep()))
-                tasks.append(group.create_task(self._budget.keep_lease()))
-                yield
-                for task in tasks:
+                background = [group.create_task(self._work(deliver)) for _ in range(self._settings.concurrency)]
+                background += [group.create_task(self._writer.write_groups()) for _ in range(WRITERS)]
+                background.append(group.create_task(self._claims.keep()))
+                background.append(group.create_task(self._budget.keep_lease()))
+                await self._feed(calls, deliver)
+                await self._queue.join()
+                for task in background:
                     task.cancel()
-        except* asyncio.CancelledError:
-            raise
-        except* Exception as failures:  # noqa: BLE001 (unwrapped, not swallowed)
-            raise failures.exceptions[0] from None
+            forgiven = LedgerUnavailableError  # claims and leases run out by themselves
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None  # the first to fail ended the others
         finally:
-            await self._give_back()
+            await self._give_back(forgiven)
 
-    async def _give_back(self) -> None:
-        """Claims and unused budget; the next run need not wait for what we will not ask."""
-        try:
-            await self._claims.release_all()
-            await self._budget.close()
-        except LedgerUnavailableError:
-            return  # claims and leases run out by themselves
+    async def _give_back(self, forgiven: type[Exception]) -> None:
+        """What was paid for, claims, unused budget; the next run need not wait for what we will not ask."""
+        for farewell in (self._writer.write_the_rest, self._claims.release_all, self._budget.close):
+            with suppress(forgiven):
+                await farewell()
 
-    def _chunk_size(self) -> int:
-        return min(MAX_CLAIM_CHUNK, max(8, self._settings.concurrency))
+    # Feeding
 
-    async def _feed(self, chunk: list[Call], deliver: Deliver) -> None:
-        """Claim a chunk and queue what was granted. Twins of an open call wait for its result."""
-        ending = self._ending()
-        if ending is not None:
-            for call in chunk:
-                deliver(_left(call, ending, self.stopped_message))
-            return
-        fresh: dict[str, Call] = {}
+    async def _feed(self, calls: Iterable[Call], deliver: Deliver) -> None:
+        iterator = iter(calls)
+        chunk_size = min(MAX_CLAIM_CHUNK, max(8, self._settings.concurrency))
+        while chunk := list(islice(iterator, chunk_size)):
+            await self._take_in(chunk, deliver)
+            await self._wait_for_elsewhere(deliver, at_most=MOST_ELSEWHERE)
+            await asyncio.sleep(0)  # a chunk that needed no waiting must not hold up those who work
+        await self._wait_for_elsewhere(deliver, at_most=0)
+
+    async def _take_in(self, chunk: list[Call], deliver: Deliver) -> None:
+        """Claim a chunk and queue what was granted."""
+        await self._patience.ready()
+        fresh: dict[str, list[Call]] = {}
         for call in chunk:
-            if call.fingerprint in self._open:
-                self._twins.append(asyncio.create_task(self._follow(call, deliver)))
-            elif call.fingerprint in fresh:
-                self._twins.append(asyncio.create_task(self._follow_later(call, deliver)))
+            twins = self._open.get(call.fingerprint) or self._elsewhere.get(call.fingerprint)
+            if twins is not None:
+                twins.append(call)
+            elif (left := self._left(call)) is not None:
+                deliver(left)
             else:
-                fresh[call.fingerprint] = call
-        await self._claim(fresh, deliver)
-        self._twins = [task for task in self._twins if not task.done()]
+                fresh.setdefault(call.fingerprint, []).append(call)
+        if fresh:
+            await self._claim(fresh, deliver)
 
-    def _ending(self) -> ErrorClass | None:
-        """Why no further call may start; None while all is well."""
-        if self.stopped_by is not None:
+    async def _claim(self, wanted: Mapping[str, list[Call]], deliver: Deliver) -> None:
+        """wanted: in the caller's order, which is the catalog's."""
+        try:
+            result = await self._claims.take(list(wanted))
+        except LedgerUnavailableError as error:
+            for fingerprint, calls in wanted.items():
+                self._elsewhere.pop(fingerprint, None)
+                for call in calls:
+                    deliver(_deferred(call, ErrorClass.LEDGER_UNAVAILABLE, str(error)))
+            return
+        for fingerprint, calls in wanted.items():
+            if fingerprint in result.elsewhere:
+                self._elsewhere[fingerprint] = calls
+                continue
+            self._elsewhere.pop(fingerprint, None)
+            if fingerprint in result.granted:
+                self._open[fingerprint] = calls
+                await self._queue.put(calls[0])
+            else:
+                for call in calls:
+                    deliver(_cached(call, result.answered[fingerprint]))
+
+    async def _wait_for_elsewhere(self, deliver: Deliver, *, at_most: int) -> None:
+        """Until other runs have answered or given up what they claimed, or the deadline comes."""
+        while len(self._elsewhere) > at_most:
+            self._leave_what_has_ended(deliver)
+            if self._elsewhere:
+                await self._clock.sleep(min(CLAIM_POLL_SECONDS, self._settings.claim_seconds / 3))
+                await self._claim(dict(self._elsewhere), deliver)
+
+    def _leave_what_has_ended(self, deliver: Deliver) -> None:
+        for fingerprint, calls in list(self._elsewhere.items()):
+            ending = self._ending(calls[0])
+            if ending is None:
+                continue
+            del self._elsewhere[fingerprint]
+            error_class = ErrorClass.CLAIMED_ELSEWHERE if ending is ErrorClass.DEADLINE else ending
+            for call in calls:
+                deliver(_deferred(call, error_class, "another run was asking for this answer"))
+
+    # Ending
+
+    def _ending(self, call: Call) -> ErrorClass | None:
+        """Why this call may not be sent any more; None while all is well."""
+        if self.stopped_by is not None or not self._may_ask(call):
             return ErrorClass.STOPPED
-        if self._budget.exhausted:
-            return ErrorClass.BUDGET
+        if self._patience.gave_up is not None:
+            return ErrorClass.LEDGER_UNAVAILABLE
         return ErrorClass.DEADLINE if self._clock.monotonic_seconds() >= self._until else None
 
-    async def _claim(self, calls: dict[str, Call], deliver: Deliver) -> None:
-        try:
-            await self._writer.available.wait()
-            result = await self._claims.take(list(calls))
-        except LedgerUnavailableError as error:
-            for call in calls.values():
-                deliver(_left(call, ErrorClass.LEDGER_UNAVAILABLE, str(error)))
-            return
-        for fingerprint, entry in result.answered.items():
-            self._elsewhere.pop(fingerprint, None)
-            deliver(_cached(calls[fingerprint], entry))
-        for fingerprint in result.elsewhere:
-            self._elsewhere[fingerprint] = calls[fingerprint]
-        for fingerprint, call in calls.items():  # the caller's order, which is the catalog's
-            if fingerprint in result.granted:
-                self._elsewhere.pop(fingerprint, None)
-                self._open[fingerprint] = asyncio.get_running_loop().create_future()
-                await self._queue.put(call)
+    def _left(self, call: Call) -> CallResult | None:
+        """The result of a call that need not even be claimed."""
+        ending = self._ending(call)
+        if ending is None and self._budget.has_no_room_for(call.estimated_micro_usd()):
+            ending = ErrorClass.BUDGET
+        return None if ending is None else _deferred(call, ending, self._why(ending))
+
+    def _why(self, ending: ErrorClass) -> str:
+        if ending is ErrorClass.LEDGER_UNAVAILABLE:
+            return str(self._patience.gave_up)
+        return self.stopped_message if ending is ErrorClass.STOPPED else ""
+
+    # Working
 
     async def _work(self, deliver: Deliver) -> None:
         while True:
             call = await self._queue.get()
-            try:
-                result = await self._answer(call)
-            except LedgerUnavailableError as error:
-                result = _left(call, ErrorClass.LEDGER_UNAVAILABLE, str(error))
+            result = await self._answer(call)
             if result.entry is None:
-                await self._release(call.fingerprint)
+                with suppress(LedgerUnavailableError):  # the claim runs out by itself
+                    await self._claims.release([call.fingerprint])
+            twins = self._open.pop(call.fingerprint)[1:]
             deliver(result)
-            self._open.pop(call.fingerprint).set_result(result)
+            for twin in twins:
+                deliver(_twin(twin, result))
             self._queue.task_done()
 
     async def _answer(self, call: Call) -> CallResult:
-        await self._writer.available.wait()
-        ending = self._ending()
-        if ending is not None:
-            return _left(call, ending, self.stopped_message)
-        word = await self._caller.ask(call)
-        if word.error_class is not None:
-            self._note_stop(word)
-            if TREATMENTS[word.error_class].transient:
-                await self._budget.book_unledgered(word.cost_micro_usd)
-                return CallResult(call, word.outcome, None, word.error_class, word.attempts, message=word.message)
-        entry = self._entry(call, word)
-        stands = await self._writer.save(entry)
-        self._claims.settled(call.fingerprint)
-        return CallResult(call, stands.outcome, stands, stands.error_class, word.attempts, message=word.message)
-
-    def _note_stop(self, word: FinalWord) -> None:
-        if word.error_class is not None and TREATMENTS[word.error_class].stops_analysis:
-            self.stopped_by, self.stopped_message = word.error_class, word.message
-
-    async def _release(self, fingerprint: str) -> None:
+        word = await self._caller.ask(call, self._patience.ready)
+        error_class, message = word.error_class, word.message
         try:
-            await self._claims.release([fingerprint])
-        except LedgerUnavailableError:
-            return  # the claim runs out by itself
+            if error_class is not None and TREATMENTS[error_class].transient:
+                if TREATMENTS[error_class].stops_analysis:
+                    self.stopped_by, self.stopped_message = error_class, message
+                await self._budget.book_unledgered(word.cost_micro_usd)
+                message = message or self._why(error_class)
+                return CallResult(call, word.outcome, None, error_class, word.attempts, message=message)
+            stands = await self._writer.save(self._entry(call, word))
+        except LedgerUnavailableError as error:
+            return _deferred(call, ErrorClass.LEDGER_UNAVAILABLE, str(error), word)
+        self._claims.settled(call.fingerprint)
+        return CallResult(call, stands.outcome, stands, stands.error_class, word.attempts, message=message)
 
     def _entry(self, call: Call, word: FinalWord) -> LedgerEntry:
         return LedgerEntry(
@@ -214,40 +243,10 @@ class Engine:
             error_class=word.error_class,
         )
 
-    async def _follow(self, call: Call, deliver: Deliver) -> None:
-        """A twin of a call in flight: share its result, pay nothing."""
-        result = await asyncio.shield(self._open[call.fingerprint])
-        deliver(_twin(call, result))
 
-    async def _follow_later(self, call: Call, deliver: Deliver) -> None:
-        """A twin within one chunk: by the time it is claimed again, the first is answered or open."""
-        await asyncio.sleep(0)
-        while call.fingerprint in self._elsewhere:
-            await self._clock.sleep(CLAIM_POLL_SECONDS)
-        if call.fingerprint in self._open:
-            await self._follow(call, deliver)
-        else:
-            await self._claim({call.fingerprint: call}, deliver)
-
-    async def _poll_elsewhere(self, deliver: Deliver) -> None:
-        await self._clock.sleep(min(CLAIM_POLL_SECONDS, self._settings.claim_seconds / 3))
-        await self._claim(dict(self._elsewhere), deliver)
-
-    async def _wait_for_elsewhere(self, deliver: Deliver) -> None:
-        """Until other runs have answered or given up what they claimed, or the deadline comes."""
-        while self._elsewhere:
-            ending = self._ending()
-            if ending is not None:
-                left = ErrorClass.CLAIMED_ELSEWHERE if ending is ErrorClass.DEADLINE else ending
-                for call in self._elsewhere.values():
-                    deliver(_left(call, left, "another run was asking for this answer"))
-                self._elsewhere.clear()
-                return
-            await self._poll_elsewhere(deliver)
-
-
-def _left(call: Call, error_class: ErrorClass, message: str) -> CallResult:
-    return CallResult(call, Outcome.DEFERRED, None, error_class, message=message)
+def _deferred(call: Call, error_class: ErrorClass, message: str, word: FinalWord | None = None) -> CallResult:
+    attempts = word.attempts if word is not None else ()
+    return CallResult(call, Outcome.DEFERRED, None, error_class, attempts, message=message)
 
 
 def _cached(call: Call, entry: LedgerEntry) -> CallResult:
@@ -255,4 +254,12 @@ def _cached(call: Call, entry: LedgerEntry) -> CallResult:
 
 
 def _twin(call: Call, result: CallResult) -> CallResult:
-    return CallResult(call, result.outcome, result.entry, result.error_class, from_cache=result.entry is not None)
+    """The same outcome for the same question, paid for once."""
+    return CallResult(
+        call,
+        result.outcome,
+        result.entry,
+        result.error_class,
+        from_cache=result.entry is not None,
+        message=result.message,
+    )

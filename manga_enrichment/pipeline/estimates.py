@@ -6,7 +6,7 @@ arithmetic of tokens (`domain/tokens.py`) and of money (`domain/usage.py`).
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from manga_enrichment.domain.analyses.base import AnalysisType
@@ -15,6 +15,10 @@ from manga_enrichment.domain.models import ModelSpec
 from manga_enrichment.domain.prompts import Prompt
 from manga_enrichment.domain.tokens import TOOL_USE_TOKENS, estimate_tokens
 from manga_enrichment.domain.usage import Usage, cost_micro_usd
+from manga_enrichment.gateways import Repair
+
+REPAIR_FRAME_TOKENS = 60
+"""The sentence around a repair's problems and the frame of its two messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,17 @@ def estimate_call(
         prefix_cached=caches_prefix(model, prefix),
         uncalibrated_input_tokens=prefix_thumb + user_thumb,
     )
+
+
+def estimate_attempt(estimate: CallEstimate, max_tokens: int, repair: Repair | None) -> CallEstimate:
+    """One attempt of a call: a repair is longer, and an answer that hit the limit will be longer than that."""
+    if max_tokens > estimate.max_tokens:
+        estimate = replace(estimate, output_tokens=estimate.max_tokens, max_tokens=max_tokens)
+    if repair is not None:
+        shown = json.dumps(dict(repair.answer), ensure_ascii=False) + "\n".join(repair.problems)
+        added = REPAIR_FRAME_TOKENS + estimate_tokens(shown)
+        estimate = replace(estimate, user_tokens=estimate.user_tokens + added)
+    return estimate
 
 
 def caches_prefix(model: ModelSpec, tokens: int) -> bool:

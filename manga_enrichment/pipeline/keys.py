@@ -2,7 +2,7 @@
 
 `enrichment/<table>/bucket=<b>/part.parquet` is the current state of a table, replaced whole. `enrichment/requests/` is
 the append-only log. `runs/<run>/` holds a run's working files and `batch/<token>/` those of a batch job; lifecycle
-rules delete both.
+rules delete both. `fm-requests/` holds requests as they were accepted, `fm-results/` what partners fetch.
 """
 
 TABLES_ROOT = "enrichment"
@@ -31,6 +31,11 @@ def catalog_state_key() -> str:
     return f"{TABLES_ROOT}/catalog/_state.json"
 
 
+def candidates_state_key(bucket: str) -> str:
+    """JSON beside a bucket's candidate lists: what they were drawn from."""
+    return f"{TABLES_ROOT}/similar_candidates/bucket={bucket}/_state.json"
+
+
 def calibration_key(analysis: str, model_id: str) -> str:
     return f"calibration/{analysis}/{model_id.replace(':', '_')}.json"
 
@@ -45,3 +50,36 @@ def results_key(run_id: str, analysis: str, bucket: str) -> str:
 
 def batch_key(token: str, name: str) -> str:
     return f"{BATCH_ROOT}/{token}/{name}"
+
+
+def unit_key(key: str) -> str:
+    """The requests that one partner run works at."""
+    return f"{RUNS_ROOT}/units/{key.replace(':', '-')}.json"
+
+
+def partner_key(run_id: str, name: str) -> str:
+    """A working file of a partner run."""
+    return f"{RUNS_ROOT}/{run_id}/partner/{name}.json"
+
+
+def request_body_key(request_id: str) -> str:
+    """request_id is a checked UUID, here and below."""
+    return f"fm-requests/{request_id}.json"
+
+
+def result_document_key(request_id: str) -> str:
+    return f"fm-results/{request_id}.json"
+
+
+def partner_results_key(date: str, request_id: str) -> str:
+    """date: the UTC day on which the request was submitted, the same in every generation."""
+    return f"{TABLES_ROOT}/partner_results/date={date}/{request_id}.parquet"
+
+
+def conversation_turn_key(session: str, number: int, request_id: str) -> str:
+    """session: a hash. Turns sort by number."""
+    return f"{conversation_prefix(session)}{number:06d}-{request_id}.json"
+
+
+def conversation_prefix(session: str) -> str:
+    return f"fm-conversations/{session}/"

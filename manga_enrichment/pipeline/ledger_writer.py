@@ -8,11 +8,11 @@ import asyncio
 from dataclasses import dataclass
 
 from manga_enrichment.domain.answers import LedgerEntry
-from manga_enrichment.gateways import Clock, LedgerUnavailableError, ResultLedger
+from manga_enrichment.gateways import LedgerUnavailableError, ResultLedger
+from manga_enrichment.pipeline.patience import Patience, in_thread
 
 MAX_GROUP = 90
 WRITERS = 2  # a second group may travel while the first is being written
-LONGEST_PAUSE_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,17 +22,14 @@ class _Pending:
 
 
 class LedgerWriter:
-    """Saves entries; run `write_groups` as a background task while callers `save`."""
+    """Saves entries; run WRITERS tasks of `write_groups` while callers `save`."""
 
-    def __init__(self, ledger: ResultLedger, spender: str, clock: Clock, until: float) -> None:
-        """until: monotonic second after which an unwritable entry is given up (its caller gets the error)."""
+    def __init__(self, ledger: ResultLedger, spender: str, patience: Patience) -> None:
         self._ledger = ledger
         self._spender = spender
-        self._clock = clock
-        self._until = until
+        self._patience = patience
         self._pending: asyncio.Queue[_Pending] = asyncio.Queue()
-        self.available = asyncio.Event()
-        self.available.set()
+        self._unsaved: dict[str, LedgerEntry] = {}
 
     async def save(self, entry: LedgerEntry) -> LedgerEntry:
         """The entry that now stands for this fingerprint: this one, or one that was there first.
@@ -40,41 +37,37 @@ class LedgerWriter:
         Raises LedgerUnavailableError when the ledger could not be written until the deadline.
         """
         saved: asyncio.Future[LedgerEntry] = asyncio.get_running_loop().create_future()
+        self._unsaved[entry.fingerprint] = entry
         self._pending.put_nowait(_Pending(entry, saved))
         return await saved
 
     async def write_groups(self) -> None:
-        """Write for ever; cancel it when no caller is left."""
-        await asyncio.gather(*(self._write_forever() for _ in range(WRITERS)))
-
-    async def _write_forever(self) -> None:
+        """Write what is pending, group by group; cancel it when no caller is left."""
         while True:
             group = [await self._pending.get()]
             while len(group) < MAX_GROUP and not self._pending.empty():
                 group.append(self._pending.get_nowait())
             await self._write(group)
 
+    async def write_the_rest(self) -> None:
+        """One try for what was paid for and is not saved, when the run ends before its time.
+
+        Raises LedgerUnavailableError.
+        """
+        if self._unsaved:
+            await in_thread(self._ledger.put_many, list(self._unsaved.values()), self._spender)
+            self._unsaved.clear()
+
     async def _write(self, group: list[_Pending]) -> None:
         entries = [pending.entry for pending in group]
-        pause_seconds = 0.1
-        while True:
-            try:
-                stands = await asyncio.to_thread(self._ledger.put_many, entries, self._spender)
-            except LedgerUnavailableError as error:
-                self.available.clear()
-                if self._clock.monotonic_seconds() + pause_seconds > self._until:
-                    for pending in group:
-                        pending.saved.set_exception(error)
-                    return
-                await self._clock.sleep(pause_seconds)
-                pause_seconds = min(LONGEST_PAUSE_SECONDS, pause_seconds * 2)
-            except Exception as error:
-                for pending in group:
+        try:
+            stands = await self._patience.call(self._ledger.put_many, entries, self._spender)
+        except LedgerUnavailableError as error:
+            for pending in group:
+                if not pending.saved.done():
                     pending.saved.set_exception(error)
-                raise
-            else:
-                self.available.set()
-                for pending in group:
-                    if not pending.saved.done():
-                        pending.saved.set_result(stands[pending.entry.fingerprint])
-                return
+            return
+        for pending in group:
+            del self._unsaved[pending.entry.fingerprint]
+            if not pending.saved.done():
+                pending.saved.set_result(stands[pending.entry.fingerprint])

@@ -2,7 +2,7 @@
 
 Belongs here: what an accepted and a refused call say about the pace. Stays out: waiting for one's turn (`limiter.py`).
 
-*Search* (only when no quota was told): double until a fifth of the calls is refused, then halve the logarithmic gap
+*Search* (only when no quota was told): double until a tenth of the calls is refused, then halve the logarithmic gap
 between the fastest accepted and the slowest refused pace until they are within a tenth.
 
 *Steps*: every refused call takes 4 % (at most 20 calls/s) off the pace; every accepted one that had to wait for its
@@ -19,8 +19,11 @@ from dataclasses import dataclass
 CUT = 0.04
 MOST_CUT_PER_SECOND = 20.0  # calls/s that one refusal may take: hundreds a second are refused in one round trip
 RECENT_CALLS = 8  # a refusal among that many takes one cut, and more when more of them were refused
-REFUSED_SHARE = 0.2  # of a round of the search: the pace is too fast
+PLAINLY_TOO_FAST = 0.2  # share of the recent calls that were refused
+CALM = 0.1
+REFUSED_SHARE = 0.1  # of a round of the search: the pace is too fast
 CLOSE = 1.1  # search no further between two paces with this ratio
+OLD_NEWS = 1.25  # a refusal at a pace that much above the present one tells nothing new
 RAISED_QUOTA = 1.25  # that far above the last pace with a refusal, and none: search anew
 SLOWEST = 0.01
 
@@ -62,7 +65,11 @@ class Pace:
         self._searches = search
         self._limit = 0.0  # fastest pace of the last time calls were refused; 0.0 when none were
         self._recent_refused = 0.0
+        self._fell_from = 0.0  # the pace at which calls began to be refused by the row
         self._last_cut_at = -math.inf
+        self._round_trip_seconds = 0.5
+        self._round_started_at = -math.inf
+        self._round_pace = start
         self._calls_per_second = 0.0
         self._counted_at = 0.0
 
@@ -81,13 +88,14 @@ class Pace:
     def accepted(self, permit: Permit, now: float) -> None:
         """A call was let in."""
         self._recent_refused *= 1.0 - 1.0 / RECENT_CALLS
+        self._round_trip_seconds += (now - permit.issued_at - self._round_trip_seconds) / RECENT_CALLS
         if not permit.waited:
             return
         if self._search is not None:
             self._follow(self._search.accepted(permit, now, self.value), now)
             return
         self._set(self.value * (1.0 + self._cut(now) * self._tolerated(self.value)))
-        if self._searches and 0.0 < RAISED_QUOTA * self._limit < self.value:
+        if self._searches and self._may_be_far_off():
             self._search = _Search(self.value, now)
 
     def refused(self, permit: Permit, now: float) -> None:
@@ -95,11 +103,34 @@ class Pace:
         self._recent_refused += (1.0 - self._recent_refused) / RECENT_CALLS
         if self._search is not None:
             self._follow(self._search.refused(permit, now, self.value), now)
-        elif permit.pace <= RAISED_QUOTA * self.value:
+        elif permit.pace <= OLD_NEWS * self.value:
             is_same_time = now - self._last_cut_at < 1.0
             self._limit = max(self.value, self._limit if is_same_time else 0.0)
             self._last_cut_at = now
-            self._set(self.value * (1.0 - self._cut(now) * max(1.0, RECENT_CALLS * self._recent_refused)))
+            if self._recent_refused > PLAINLY_TOO_FAST and self._fell_from == 0.0:
+                self._fell_from = self.value
+            lower = self.value * (1.0 - self._cut(now) * self._harder())
+            self._set(max(lower, self._lowest_of_this_round(now)))
+
+    def _lowest_of_this_round(self, now: float) -> float:
+        """At most half is lost while the calls before the first refusal are still being answered: until they are,
+        nobody knows what is left (tokens reserved for them come back only then)."""
+        if now - self._round_started_at > self._round_trip_seconds:
+            self._round_started_at = now
+            self._round_pace = self.value
+        return self._round_pace / 2
+
+    def _may_be_far_off(self) -> bool:
+        """Far above the last refused pace, or far below the pace it fell from and all is calm again."""
+        if self._recent_refused > CALM:
+            return False
+        fell_far = self.value < self._fell_from / 2
+        self._fell_from = 0.0
+        return fell_far or 0.0 < RAISED_QUOTA * self._limit < self.value
+
+    def _harder(self) -> float:
+        """How many cuts one refusal takes: more than one when the pace is plainly too fast."""
+        return RECENT_CALLS * self._recent_refused if self._recent_refused > PLAINLY_TOO_FAST else 1.0
 
     def _cut(self, now: float) -> float:
         return min(CUT, MOST_CUT_PER_SECOND / max(self._recent_calls_per_second(now), 1.0))
@@ -111,7 +142,7 @@ class Pace:
         """Take the pace the search wants next; the end of the search is where the steps begin."""
         if self._search is not None and self._search.found:
             self._search = None
-            self._limit, self._last_cut_at = self.value, now
+            self._limit, self._last_cut_at, self._recent_refused = self.value, now, 0.0
         self._set(pace)
 
     def _set(self, pace: float) -> None:
@@ -156,7 +187,8 @@ class _Search:
         return self._slower(now, pace) if self._is_too_fast() else pace
 
     def _is_too_fast(self) -> bool:
-        return self._refused >= REFUSED_SHARE * self.sent and self._refused > 0
+        enough = 2 if self._good == 0.0 else 1  # the first may be somebody else's fault, and we would go far down
+        return self._refused >= max(enough, REFUSED_SHARE * self.sent)
 
     def _slower(self, now: float, pace: float) -> float:
         nothing_accepted = self._refused == self.sent

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from manga_enrichment.gateways import TableStore
 from manga_enrichment.pipeline.keys import plan_key
@@ -64,10 +65,10 @@ def read_plan(tables: TableStore, run_id: str, bucket: str, analyses: Sequence[s
     stored = tables.read(plan_key(run_id, bucket))
     if stored is None:
         raise LookupError(f"run {run_id} has no plan for bucket {bucket}: re-execute it from the plan step")
+    own = pc.is_in(stored.table.column("analysis"), value_set=pa.array(list(analyses), pa.string()))
     return [
         PlanRow(**{**row, "action": Action(row["action"]), "fills": tuple(row["fills"])})
-        for row in stored.table.to_pylist()
-        if row["analysis"] in analyses
+        for row in stored.table.filter(own).to_pylist()
     ]
 
 

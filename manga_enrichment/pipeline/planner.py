@@ -5,8 +5,9 @@ and the choice between one `full_enrichment` and single calls. Pure but for the 
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 from types import MappingProxyType
 
 from manga_enrichment.domain.analyses.base import AnalysisType, Candidate, TitleInputs
@@ -48,21 +49,37 @@ class Planned:
     estimated_micro_usd: int = 0
 
 
-@dataclass(frozen=True, slots=True)
 class _Option:
-    """One analysis type for one title: its identity, and why it can not be asked if so."""
+    """One analysis type for one title: its identity, its price, and why it can not be asked if so.
 
-    analysis: AnalysisType
-    model: ModelSpec
-    inputs: TitleInputs
-    fingerprint: str
-    insufficient: str | None
-    calibration: Calibration | None
+    Identity and price are worked out when first wanted: most titles of a real catalog have too little text for both.
+    """
 
-    def estimate(self) -> tuple[CallEstimate, int]:
-        prompt = build_prompt(self.analysis, self.inputs, self.model)
-        estimate = estimate_call(self.analysis, self.model, prompt, self.calibration)
-        return estimate, estimate.cost_micro_usd(self.model)
+    def __init__(
+        self, analysis: AnalysisType, model: ModelSpec, inputs: TitleInputs, calibration: Calibration | None
+    ) -> None:
+        self.analysis = analysis
+        self.inputs = inputs
+        self.insufficient = analysis.sufficient(inputs)
+        self._model = model
+        self._calibration = calibration
+
+    @cached_property
+    def fingerprint(self) -> str:
+        return fingerprint(self.analysis, self._model, self.inputs)
+
+    @cached_property
+    def estimate(self) -> CallEstimate:
+        prompt = build_prompt(self.analysis, self.inputs, self._model)
+        return estimate_call(self.analysis, self._model, prompt, self._calibration)
+
+    @property
+    def cost_micro_usd(self) -> int:
+        return self.estimate.cost_micro_usd(self._model)
+
+    def fills(self, name: str) -> bool:
+        """Whether an answer of this option is one of the analysis `name`, and can be had."""
+        return self.insufficient is None and (self.analysis.name == name or name in self.analysis.parts)
 
 
 class Planner:
@@ -118,7 +135,7 @@ class Planner:
             option.fingerprint
             for options, parts in missing
             for option in options.values()
-            if option.insufficient is None and (option.analysis.parts or option.analysis.name in parts)
+            if any(option.fills(name) for name in parts)
         }
         entries = lookup(sorted(askable))
         for options, parts in missing:
@@ -135,30 +152,18 @@ class Planner:
 
     def _option(self, analysis: AnalysisType, record: MangaRecord, candidates: Sequence[Candidate]) -> _Option:
         inputs = title_inputs(analysis, record, candidates)
-        model = self._models[analysis.name]
-        return _Option(
-            analysis,
-            model,
-            inputs,
-            fingerprint(analysis, model, inputs),
-            analysis.sufficient(inputs),
-            self._calibrations.get(analysis.name),
-        )
+        return _Option(analysis, self._models[analysis.name], inputs, self._calibrations.get(analysis.name))
 
     def _missing(
         self, manga_id: str, options: Mapping[str, _Option], current: Mapping[str, Mapping[str, str]]
     ) -> list[str]:
         """Wanted analyses whose table has no row of a fingerprint that counts today."""
-        return [
-            name
-            for name in self._wanted
-            if current.get(name, {}).get(manga_id)
-            not in {
-                option.fingerprint
-                for option in options.values()
-                if option.analysis.name == name or name in option.analysis.parts
-            }
-        ]
+        missing = []
+        for name in self._wanted:
+            row = current.get(name, {}).get(manga_id)
+            if row is None or row not in (option.fingerprint for option in self._sources(name, options)):
+                missing.append(name)
+        return missing
 
     def _plan_title(
         self, options: Mapping[str, _Option], parts: Sequence[str], entries: Mapping[str, LedgerEntry]
@@ -177,8 +182,7 @@ class Planner:
         combined = self._cheaper_combined(options, left, entries)
         if combined is not None:
             fills = tuple(name for name in left if name in combined.analysis.parts)
-            estimate, cost = combined.estimate()
-            yield _planned(combined, Action.ASK, combined.fingerprint, fills=fills, estimate=estimate, cost=cost)
+            yield _asked(combined, fills)
             left = [name for name in left if name not in fills]
         for name in left:
             yield from self._plan_single(options, name, entries)
@@ -189,8 +193,8 @@ class Planner:
         """Combined calls that failed for good. They fill nothing; named, so that a killed run's attempts get logged."""
         for analysis in self._combined:
             option = options[analysis.name]
-            failed = entries.get(option.fingerprint)
-            if failed is not None and any(name in analysis.parts for name in missing):
+            failed = entries.get(option.fingerprint) if any(map(option.fills, missing)) else None
+            if failed is not None:
                 yield _planned(option, Action.FAILED_BEFORE, option.fingerprint, failed.error_class or "", fills=())
 
     def _plan_single(
@@ -199,24 +203,21 @@ class Planner:
         option = options[name]
         if name not in self._selected:  # only the combined analysis is selected, and it can not be asked
             combined = next(o for o in options.values() if name in o.analysis.parts)
-            failed = entries.get(combined.fingerprint)
-            reason = combined.insufficient or (failed.error_class if failed and failed.error_class else "")
-            action = Action.INSUFFICIENT if combined.insufficient else Action.FAILED_BEFORE
-            yield _planned(option, action, "" if combined.insufficient else combined.fingerprint, reason)
+            if combined.insufficient is not None:
+                yield _planned(option, Action.INSUFFICIENT, "", combined.insufficient)
+            else:
+                yield _planned(option, Action.FAILED_BEFORE, combined.fingerprint, _error(combined, entries))
         elif option.insufficient is not None:
             yield _planned(option, Action.INSUFFICIENT, "", option.insufficient)
         elif option.fingerprint in entries:
-            yield _planned(
-                option, Action.FAILED_BEFORE, option.fingerprint, entries[option.fingerprint].error_class or ""
-            )
+            yield _planned(option, Action.FAILED_BEFORE, option.fingerprint, _error(option, entries))
         else:
-            estimate, cost = option.estimate()
-            yield _planned(option, Action.ASK, option.fingerprint, estimate=estimate, cost=cost)
+            yield _asked(option, (name,))
 
     def _sources(self, name: str, options: Mapping[str, _Option]) -> Iterator[_Option]:
         """What may have answered this part: its own call first, then combined ones."""
-        yield options[name]
-        yield from (option for option in options.values() if name in option.analysis.parts)
+        own = options[name]
+        yield from (option for option in (own, *options.values()) if option.fills(name))
 
     def _cheaper_combined(
         self, options: Mapping[str, _Option], missing: Sequence[str], entries: Mapping[str, LedgerEntry]
@@ -228,7 +229,7 @@ class Planner:
             fills = [name for name in missing if name in analysis.parts]
             if not fills or option.insufficient is not None or option.fingerprint in entries:
                 continue
-            saves = self._singles_cost(options, fills, entries) - option.estimate()[1]
+            saves = self._singles_cost(options, fills, entries) - option.cost_micro_usd
             only_way = any(name not in self._selected for name in fills)
             if (only_way or saves > 0) and (best is None or saves > best[0]):
                 best = (saves, option)
@@ -238,7 +239,7 @@ class Planner:
         self, options: Mapping[str, _Option], names: Sequence[str], entries: Mapping[str, LedgerEntry]
     ) -> int:
         return sum(
-            options[name].estimate()[1]
+            options[name].cost_micro_usd
             for name in names
             if options[name].insufficient is None and options[name].fingerprint not in entries
         )
@@ -249,6 +250,19 @@ def _answered(option: _Option, entries: Mapping[str, LedgerEntry]) -> bool:
     return entry is not None and entry.outcome is Outcome.SUCCEEDED
 
 
+def _error(option: _Option, entries: Mapping[str, LedgerEntry]) -> str:
+    entry = entries.get(option.fingerprint)
+    return (entry.error_class or "") if entry is not None else ""
+
+
+def _asked(option: _Option, fills: tuple[str, ...]) -> Planned:
+    return replace(
+        _planned(option, Action.ASK, option.fingerprint, fills=fills),
+        estimate=option.estimate,
+        estimated_micro_usd=option.cost_micro_usd,
+    )
+
+
 def _planned(
     option: _Option,
     action: Action,
@@ -256,10 +270,8 @@ def _planned(
     reason: str = "",
     *,
     fills: tuple[str, ...] | None = None,
-    estimate: CallEstimate | None = None,
-    cost: int = 0,
 ) -> Planned:
     """fills: by default the analysis itself."""
     name = option.analysis.name
     filled = (name,) if fills is None else fills
-    return Planned(option.inputs.manga_id, name, action, filled, of_fingerprint, reason, estimate, cost)
+    return Planned(option.inputs.manga_id, name, action, filled, of_fingerprint, reason)

@@ -1,16 +1,17 @@
-"""What must hold of the tables, checked row by row over all buckets. Pure but for reading.
+"""What must hold of the tables, checked row by row. Pure but for reading.
 
 Belongs here: problems with an example each. Stays out: severities (`defs/checks/quality.py`).
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 
 from manga_enrichment.domain.analyses.base import AnalysisType
+from manga_enrichment.domain.columns import ListOf, StructOf
 from manga_enrichment.domain.outcomes import Outcome
 from manga_enrichment.gateways import TableStore
 from manga_enrichment.pipeline.catalog_store import read_ids
@@ -35,30 +36,50 @@ class QualityReport:
 
 
 def check_rows(tables: TableStore, analysis: AnalysisType, buckets: Sequence[str]) -> QualityReport:
-    """Schema, unique ids, ids that exist in the catalog, and ids of other titles that do."""
+    """Schema, unique ids, ids that exist in the catalog, values that the analysis knows."""
     report = QualityReport()
-    catalog_ids = {bucket: read_ids(tables, bucket) for bucket in buckets}
-    all_ids = set().union(*catalog_ids.values())
     for bucket in buckets:
         stored = tables.read(table_key(analysis.name, bucket))
         if stored is None:
             continue
         report.rows += stored.table.num_rows
-        _check_schema(report, analysis, stored.table, bucket)
-        _check_ids(report, stored.table, catalog_ids[bucket], bucket)
-        for manga_id, other in _referenced_ids(stored.table):
-            if other not in all_ids:
-                report.note("dangling_id", f"{manga_id} names {other}, which is not in the catalog")
+        if _check_schema(report, analysis, stored.table, bucket):
+            _check_ids(report, stored.table, read_ids(tables, bucket), bucket)
+            _check_values(report, analysis, stored.table)
     return report
 
 
-def _check_schema(report: QualityReport, analysis: AnalysisType, table: pa.Table, bucket: str) -> None:
-    """Also what may be null: a file whose schema forbids it holds no null."""
+def refers_to_titles(analysis: AnalysisType) -> bool:
+    """Whether rows of its table name other titles."""
+    return bool(_reference_columns(analysis))
+
+
+def check_references(
+    tables: TableStore, analysis: AnalysisType, buckets: Sequence[str], all_buckets: Sequence[str]
+) -> QualityReport:
+    """Whether the other titles that rows of `buckets` name are in the catalog, in whichever bucket."""
+    report = QualityReport()
+    known = set().union(*(read_ids(tables, bucket) for bucket in all_buckets))
+    columns = _reference_columns(analysis)
+    for bucket in buckets:
+        stored = tables.read(table_key(analysis.name, bucket), ["manga_id", *columns])
+        for row in stored.table.to_pylist() if stored else ():
+            report.rows += 1
+            for other in (each["manga_id"] for name in columns for each in row[name] or ()):
+                if other not in known:
+                    report.note("dangling_id", f"{row['manga_id']} names {other}, which is not in the catalog")
+    return report
+
+
+def _check_schema(report: QualityReport, analysis: AnalysisType, table: pa.Table, bucket: str) -> bool:
+    """Also what may be null: a file whose schema forbids it holds no null. True when it fits."""
     expected = answer_schema(analysis)
     if not table.schema.equals(expected):
         wrong = [column.name for column in expected if column not in list(table.schema)]
         there = f"{', '.join(wrong)} differ" if wrong else f"unexpected columns beside {expected.names}"
         report.note("schema", f"bucket {bucket}: {there}")
+        return False
+    return True
 
 
 def _check_ids(report: QualityReport, table: pa.Table, catalog_ids: set[str], bucket: str) -> None:
@@ -70,15 +91,24 @@ def _check_ids(report: QualityReport, table: pa.Table, catalog_ids: set[str], bu
             report.note("duplicate_id", f"{manga_id} has {count} rows in bucket {bucket}")
 
 
-def _referenced_ids(table: pa.Table) -> Iterator[tuple[str, str]]:
-    """(title, other title) for every list of structs that has a manga_id."""
+def _check_values(report: QualityReport, analysis: AnalysisType, table: pa.Table) -> None:
     owners = table.column("manga_id").to_pylist()
-    for column in table.schema:
-        if pa.types.is_list(column.type) and pa.types.is_struct(column.type.value_type):
-            names = [column.type.value_type.field(i).name for i in range(column.type.value_type.num_fields)]
-            if "manga_id" in names:
-                for owner, items in zip(owners, table.column(column.name).to_pylist(), strict=True):
-                    yield from ((owner, item["manga_id"]) for item in items or ())
+    for column in (column for column in analysis.columns if column.values):
+        for owner, value in zip(owners, table.column(column.name).to_pylist(), strict=True):
+            for each in value if isinstance(value, list) else [value]:
+                if each is not None and each not in column.values:
+                    report.note("unknown_value", f"{owner} has {column.name} {each!r}")
+
+
+def _reference_columns(analysis: AnalysisType) -> list[str]:
+    """Lists of structs that have a manga_id."""
+    return [
+        column.name
+        for column in analysis.columns
+        if isinstance(column.type, ListOf)
+        and isinstance(column.type.item, StructOf)
+        and "manga_id" in dict(column.type.item.fields)
+    ]
 
 
 def count_outcomes(tables: TableStore, analysis: str, buckets: Sequence[str]) -> Counter[str]:

@@ -7,6 +7,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import pyarrow.compute as pc
+
 from manga_enrichment.domain.outcomes import Outcome
 from manga_enrichment.gateways import TableStore
 from manga_enrichment.pipeline.keys import TABLES_ROOT
@@ -41,12 +43,12 @@ def run_costs(tables: TableStore, run_id: str) -> RunCosts:
         if f"/{run_id}-" not in key:
             continue
         stored = tables.read(key, _COLUMNS)
-        for row in stored.table.to_pylist() if stored else ():
-            sent = row["attempt"] > 0
-            costs.calls += sent
+        sent = stored.table.filter(pc.field("attempt") > 0) if stored else None
+        for row in sent.to_pylist() if sent else ():
+            costs.calls += 1
             costs.cost_micro_usd += row["cost_micro_usd"]
             costs.cost_by_analysis[row["analysis"]] += row["cost_micro_usd"]
-            if sent and row["status"] != "retried":
+            if row["status"] != "retried":
                 costs.titles += 1
                 costs.failed += row["status"] == Outcome.FAILED.value
     return costs
@@ -59,6 +61,7 @@ def latest_run(tables: TableStore) -> str | None:
     newest: tuple[datetime, str] | None = None
     for key in keys:
         stored = tables.read(key, ["started_at", "dagster_run_id"]) if key.startswith(f"{newest_day}/") else None
-        for row in stored.table.to_pylist() if stored else ():
-            newest = max(newest or (row["started_at"], ""), (row["started_at"], row["dagster_run_id"]))
+        if stored is not None and stored.table.num_rows:  # one run per object
+            last = pc.max(stored.table.column("started_at")).as_py()
+            newest = max(newest or (last, ""), (last, stored.table.column("dagster_run_id")[0].as_py()))
     return newest[1] if newest else None

@@ -1,6 +1,7 @@
 """A server that answers with whatever bytes a test wants, for endings that no well-behaved server has."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -18,7 +19,9 @@ Respond = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def raw_server(respond: Respond) -> AsyncIterator[tuple[str, list[tuple[str, dict[str, str], bytes]]]]:
+async def raw_server(
+    respond: Respond, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[tuple[str, list[tuple[str, dict[str, str], bytes]]]]:
     """A server that reads one request per connection, keeps it (target, headers, body) and does as told."""
     seen: list[tuple[str, dict[str, str], bytes]] = []
 
@@ -36,9 +39,10 @@ async def raw_server(respond: Respond) -> AsyncIterator[tuple[str, list[tuple[st
         serving.append(asyncio.create_task(serve(reader, writer)))
 
     serving: list[asyncio.Task[None]] = []
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=tls)
     try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", seen
+        scheme = "http" if tls is None else "https"
+        yield f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}", seen
     finally:
         server.close()
         for task in serving:

@@ -31,6 +31,8 @@ def aws_clients(local_stack: LocalStack) -> AwsClients:
         clients = AwsClients()
         assert clients.s3
         assert clients.dynamodb
+        assert clients.sqs
+        assert clients.sns
         assert clients.bedrock_runtime
         assert clients.credentials()
     return clients

@@ -20,7 +20,7 @@ FIRST, LAST = bucket_keys(BUCKETS)
 
 def rows(count: int = 12) -> list[dict[str, Any]]:
     """A small catalog: every fourth title has nothing to be asked about."""
-    bare = {"synopsis": None, "publisher_genres": [], "demographics": []}
+    bare: dict[str, Any] = {"synopsis": None, "publisher_genres": [], "demographics": []}
     return [catalog_row(number, **(bare if number % 4 == 3 else {})) for number in range(count)]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from manga_enrichment.domain.batch_jobs import MAX_TIMEOUT_HOURS
 from manga_enrichment.local.stack import LocalStack
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "infra" / "storage.yaml"
@@ -68,10 +69,12 @@ def test_the_bucket_drops_run_files_old_versions_and_unfinished_uploads(template
     rules = {rule["Id"]: rule for rule in bucket["LifecycleConfiguration"]["Rules"]}
     assert rules["run-files"]["Prefix"] == "runs/"
     assert template["Parameters"]["RunFilesDays"]["Default"] == 14
+    assert rules["batch-files"]["Prefix"] == "batch/"
+    assert template["Parameters"]["BatchFilesDays"]["MinValue"] * 24 > MAX_TIMEOUT_HOURS
     assert rules["unfinished-uploads"]["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
     assert "NoncurrentVersionExpiration" in rules["replaced-versions"]
     current = [rule for rule in rules.values() if "ExpirationInDays" in rule]
-    assert current == [rules["run-files"]], "no rule may expire the current state of a table"
+    assert current == [rules["run-files"], rules["batch-files"]], "no rule may expire the current state of a table"
 
 
 def test_the_deployed_bucket_is_versioned_encrypted_private_and_tls_only(local_stack: LocalStack) -> None:

@@ -7,6 +7,7 @@ comes back at once, an accepted one after its latency; the network adds some mil
 
 import heapq
 import itertools
+import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -109,7 +110,11 @@ class _Process:
 
 @dataclass
 class Simulation:
-    """Run once. `changes` are (second, requests per minute) of the hidden quota."""
+    """Run once.
+
+    changes    (second, requests per minute) of the hidden quota
+    leaves_at  second at which a sender has nothing more to ask, by its number
+    """
 
     quota: Quota
     senders: Sequence[Sender]
@@ -117,6 +122,7 @@ class Simulation:
     changes: Sequence[tuple[float, float]] = ()
     sizes: Callable[[random.Random], CallSize] = lambda _rng: CallSize()
     concurrency: int = 1024
+    leaves_at: dict[int, float] = field(default_factory=dict)
     arrivals: list[Arrival] = field(default_factory=list)
 
     def run(self, seconds: float) -> "Simulation":
@@ -150,15 +156,15 @@ class Simulation:
         self._requests.rate = limit / 60
 
     def _start(self, number: int, sender: Sender) -> None:
-        limiter = Limiter(
-            self._clock, requests_per_minute=sender.told_requests, tokens_per_minute=sender.told_tokens
-        )
+        limiter = Limiter(self._clock, requests_per_minute=sender.told_requests, tokens_per_minute=sender.told_tokens)
         self._go_on(_Process(number, limiter, self.concurrency, self.sizes(self._rng), self._clock.seconds))
 
     def _go_on(self, process: _Process) -> None:
         """Send what may be sent now, in order; then wait for the next one's turn."""
         now = self._clock.seconds
         process.waits = False
+        if now >= self.leaves_at.get(process.number, math.inf):
+            return
         while process.free:
             ready_at = process.limiter.ready_at(process.size.reserved)
             if ready_at > now:

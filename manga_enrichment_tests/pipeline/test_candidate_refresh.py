@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from manga_enrichment.domain.catalog import MangaRecord
 from manga_enrichment.pipeline.candidate_refresh import CandidateRefresh, CandidateReport
 from manga_enrichment.pipeline.catalog_store import read_candidates
-from manga_enrichment.pipeline.keys import table_key
+from manga_enrichment.pipeline.keys import candidates_state_key, table_key
 from manga_enrichment_tests.builders import BUCKET, put_catalog, record, title_id
 from manga_enrichment_tests.fakes import MemoryTables
 
@@ -64,9 +64,34 @@ def test_the_index_of_a_catalog_version_is_built_once() -> None:
     put_catalog(tables, titles(5))
     version = f"test-{uuid.uuid4()}"
     said: list[str] = []
-    for _ in range(2):
-        CandidateRefresh(tables, [BUCKET]).run([BUCKET], version, said.append)
+    for bucket_limit in (5, 6):
+        CandidateRefresh(tables, [BUCKET], limit=bucket_limit).run([BUCKET], version, said.append)
     assert said.count("indexing the whole catalog for candidate search") == 1
+
+
+def test_lists_drawn_from_this_very_catalog_are_not_drawn_again() -> None:
+    tables = MemoryTables()
+    put_catalog(tables, titles(8))
+    del tables.objects[table_key("similar_candidates", BUCKET)]
+    version = f"test-{uuid.uuid4()}"
+    (first,) = CandidateRefresh(tables, [BUCKET]).run([BUCKET], version, lambda _line: None)
+    before = dict(tables.objects)
+    tables.objects[table_key("catalog", BUCKET)] = b"never read"
+    (again,) = CandidateRefresh(tables, [BUCKET]).run([BUCKET], version, lambda _line: None)
+    assert (again.titles, again.with_candidates, again.changed) == (first.titles, first.with_candidates, 0)
+    assert tables.objects[table_key("similar_candidates", BUCKET)] == before[table_key("similar_candidates", BUCKET)]
+
+
+def test_a_refresh_that_was_killed_before_its_state_is_done_again() -> None:
+    tables = MemoryTables()
+    put_catalog(tables, titles(8))
+    version = f"test-{uuid.uuid4()}"
+    refresh_of_version = CandidateRefresh(tables, [BUCKET])
+    refresh_of_version.run([BUCKET], version, lambda _line: None)
+    del tables.objects[candidates_state_key(BUCKET)]
+    said: list[str] = []
+    refresh_of_version.run([BUCKET], version, said.append)
+    assert said == [f"bucket {BUCKET}: 0 of 8 candidate lists changed"]
 
 
 def test_a_catalog_of_one_title_has_no_candidates() -> None:

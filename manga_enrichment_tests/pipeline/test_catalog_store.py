@@ -32,9 +32,7 @@ def test_records_come_back_as_they_were_stored() -> None:
 def test_a_bucket_that_was_never_imported_is_refused_with_what_to_do(
     read: Callable[[MemoryTables, str], object],
 ) -> None:
-    with pytest.raises(
-        ConfigurationError, match=r"no bucket 7 yet: materialize manga_catalog first .*CATALOG_URI"
-    ):
+    with pytest.raises(ConfigurationError, match=r"no bucket 7 yet: materialize manga_catalog first .*CATALOG_URI"):
         read(MemoryTables(), "7")
 
 

@@ -107,7 +107,9 @@ def stages(draw: st.DrawFn) -> Stage:
         bare = stage([title])
         for name in ANALYSES:
             # Nobody can have answered what nobody can have asked.
-            allowed = STATES if bare.is_sufficient(title, name) else STATES[:1]
+            allowed = list(STATES) if bare.is_sufficient(title, name) else ["missing"]
+            if not bare.is_sufficient(title, COMBINED) and len(allowed) > 1:
+                allowed.remove("current by combined")
             states[title.manga_id, name] = draw(st.sampled_from(allowed))
     return stage(titles, states)
 

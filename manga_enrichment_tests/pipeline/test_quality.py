@@ -7,7 +7,14 @@ import pytest
 
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.pipeline.keys import table_key
-from manga_enrichment.pipeline.quality import check_rows, count_outcomes, coverage, outcome_summary
+from manga_enrichment.pipeline.quality import (
+    check_references,
+    check_rows,
+    count_outcomes,
+    coverage,
+    outcome_summary,
+    refers_to_titles,
+)
 from manga_enrichment.pipeline.tables import answer_schema
 from manga_enrichment_tests.builders import BUCKET, SINGLES, World, bare_record, put_catalog, record, title_id
 
@@ -56,9 +63,40 @@ def test_a_similar_title_that_does_not_exist_is_found(world: World) -> None:
     rows = list(world.answers(SIMILAR).values())
     rows[0]["similar_titles"] = [{"manga_id": "MNG-NOWHERE0", "score": 0.5, "reason": "none"}]
     rewrite(world, SIMILAR, rows)
-    report = check_rows(world.tables, ANALYSES[SIMILAR], [BUCKET])
-    assert report.problems == {"dangling_id": 1}
+    assert check_rows(world.tables, ANALYSES[SIMILAR], [BUCKET]).problems == {}
+    report = check_references(world.tables, ANALYSES[SIMILAR], [BUCKET], [BUCKET])
+    assert (report.rows, report.problems) == (4, {"dangling_id": 1})
     assert report.examples == [f"dangling_id: {title_id(1)} names MNG-NOWHERE0, which is not in the catalog"]
+
+
+def test_only_similar_series_names_other_titles() -> None:
+    assert [name for name in SINGLES if refers_to_titles(ANALYSES[name])] == [SIMILAR]
+
+
+def test_titles_of_other_buckets_may_be_named(world: World) -> None:
+    rows = list(world.answers(SIMILAR).values())
+    world.tables.write(table_key(SIMILAR, "0"), pa.Table.from_pylist(rows, schema=answer_schema(ANALYSES[SIMILAR])))
+    catalog = world.tables.objects[table_key("catalog", BUCKET)]
+    world.tables.objects[table_key("catalog", "1")] = catalog
+    put_catalog(world.tables, [record(1)])
+    assert check_references(world.tables, ANALYSES[SIMILAR], ["0"], ["0", "1"]).problems == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "value"),
+    [
+        ("reading_level", "reading_level", "grown-up"),
+        ("genre_classification", "primary_genre", "epic"),
+        ("content_summary", "content_warnings", ["boredom"]),
+    ],
+)
+def test_a_value_that_the_analysis_does_not_know_is_found(world: World, name: str, column: str, value: object) -> None:
+    rows = list(world.answers(name).values())
+    rows[0][column] = value
+    rewrite(world, name, rows)
+    report = check_rows(world.tables, ANALYSES[name], [BUCKET])
+    assert report.problems == {"unknown_value": 1}
+    assert report.examples[0].startswith(f"unknown_value: {title_id(1)} has {column}")
 
 
 def test_a_table_of_another_schema_is_found(world: World) -> None:

@@ -96,10 +96,10 @@ def _model_is_not_ending(analysis: AnalysisType, models: ModelCatalog) -> dg.Ass
 def _costs(context: dg.AssetCheckExecutionContext, tables: TableStore) -> RunCosts:
     """Of this run when it asked anything, else of the latest one in the log (a checks-only run)."""
     own = run_costs(tables, context.run.run_id)
-    if own.calls:
+    if own.calls or _materializes(context):
         return own
     latest = latest_run(tables)
-    return run_costs(tables, latest) if latest and not _materializes(context) else own
+    return run_costs(tables, latest) if latest else own
 
 
 def _materializes(context: dg.AssetCheckExecutionContext) -> bool:

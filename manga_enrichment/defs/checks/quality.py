@@ -1,13 +1,25 @@
-"""Checks of the tables: every row is sound, most titles are covered. A broken table stops `enriched_catalog`."""
+"""Checks of the tables: every row is sound, most titles are covered. A broken table stops `enriched_catalog`.
+
+They look at the buckets of their run: others may be waiting for a run of their own that brings them up to date.
+"""
 
 from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
 from manga_enrichment.defs.checks.severity import graded
+from manga_enrichment.defs.run_facts import buckets_of_run
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.gateways import TableStore
-from manga_enrichment.pipeline.quality import check_rows, count_outcomes, coverage, outcome_summary
+from manga_enrichment.pipeline.quality import (
+    QualityReport,
+    check_references,
+    check_rows,
+    count_outcomes,
+    coverage,
+    outcome_summary,
+    refers_to_titles,
+)
 from manga_enrichment.settings import Settings
 
 
@@ -18,6 +30,8 @@ def build_quality_checks(
     for analysis in analyses.values():
         if not analysis.parts:
             checks += [_rows_are_valid(analysis, buckets), _titles_are_covered(analysis, buckets, settings)]
+        if refers_to_titles(analysis):
+            checks.append(_referenced_titles_exist(analysis, buckets))
     return checks
 
 
@@ -26,18 +40,39 @@ def _rows_are_valid(analysis: AnalysisType, buckets: Sequence[str]) -> dg.AssetC
         asset=analysis.name,
         name="rows_are_valid",
         blocking=True,
-        description="Every row fits the schema, names a title of the catalog once, and refers only to existing titles.",
+        description="Every row fits the schema, names a title of the catalog once, and has only values that are known.",
     )
-    def rows_are_valid(tables: dg.ResourceParam[TableStore]) -> dg.AssetCheckResult:
-        report = check_rows(tables, analysis, buckets)
-        return dg.AssetCheckResult(
-            passed=not report.problems,
-            severity=dg.AssetCheckSeverity.ERROR,
-            description="; ".join(report.examples) or f"{report.rows} rows are sound",
-            metadata={"rows": report.rows, "problems": sum(report.problems.values()), **report.problems},
-        )
+    def rows_are_valid(
+        context: dg.AssetCheckExecutionContext, tables: dg.ResourceParam[TableStore]
+    ) -> dg.AssetCheckResult:
+        report = check_rows(tables, analysis, buckets_of_run(context.run.tags, buckets))
+        return _result(report, dg.AssetCheckSeverity.ERROR)
 
     return rows_are_valid
+
+
+def _referenced_titles_exist(analysis: AnalysisType, buckets: Sequence[str]) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=analysis.name,
+        name="referenced_titles_exist",
+        description="Titles that a row names are in the catalog; a row that names one that left is due to be renewed.",
+    )
+    def referenced_titles_exist(
+        context: dg.AssetCheckExecutionContext, tables: dg.ResourceParam[TableStore]
+    ) -> dg.AssetCheckResult:
+        report = check_references(tables, analysis, buckets_of_run(context.run.tags, buckets), buckets)
+        return _result(report, dg.AssetCheckSeverity.WARN)
+
+    return referenced_titles_exist
+
+
+def _result(report: QualityReport, severity: dg.AssetCheckSeverity) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        passed=not report.problems,
+        severity=severity,
+        description="; ".join(report.examples) or f"{report.rows} rows are sound",
+        metadata={"rows": report.rows, "problems": sum(report.problems.values()), **report.problems},
+    )
 
 
 def _titles_are_covered(analysis: AnalysisType, buckets: Sequence[str], settings: Settings) -> dg.AssetChecksDefinition:
@@ -46,8 +81,10 @@ def _titles_are_covered(analysis: AnalysisType, buckets: Sequence[str], settings
         name="titles_are_covered",
         description="Of the titles with enough text, the share that has an answer is at least MANGA_COVERAGE_WARN.",
     )
-    def titles_are_covered(tables: dg.ResourceParam[TableStore]) -> dg.AssetCheckResult:
-        counts = count_outcomes(tables, analysis.name, buckets)
+    def titles_are_covered(
+        context: dg.AssetCheckExecutionContext, tables: dg.ResourceParam[TableStore]
+    ) -> dg.AssetCheckResult:
+        counts = count_outcomes(tables, analysis.name, buckets_of_run(context.run.tags, buckets))
         share = coverage(counts)
         return graded(
             1 - share,

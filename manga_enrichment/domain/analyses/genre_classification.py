@@ -135,7 +135,7 @@ ANALYSIS = AnalysisType(
     expected_output_tokens=75,
     sufficient=_sufficient,
     columns=(
-        Column("primary_genre", "string", "Genre a shopper would look under first, one of 25.", False),
+        Column("primary_genre", "string", "Genre a shopper would look under first, one of 25.", False, tuple(GENRES)),
         Column(
             "genres",
             ListOf(StructOf((("genre", "string"), ("confidence", "float64")))),

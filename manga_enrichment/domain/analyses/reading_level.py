@@ -108,13 +108,14 @@ ANALYSIS = AnalysisType(
     expected_output_tokens=50,
     sufficient=_sufficient,
     columns=(
-        Column("reading_level", "string", "kids, teen, adult or mature (adults only).", False),
+        Column("reading_level", "string", "kids, teen, adult or mature (adults only).", False, tuple(LEVEL_AGES)),
         Column("min_age", "int64", "Recommended minimum age in years, 0 to 18; fits the level.", False),
         Column(
             "reading_level_basis",
             "string",
             "Evidence behind the level: content_rating, demographics, magazine, synopsis or genres.",
             False,
+            tuple(BASIS_FIELDS),
         ),
         Column("reading_level_confidence", "float64", "How sure the level is, 0 to 1.", False),
     ),

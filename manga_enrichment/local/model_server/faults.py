@@ -93,7 +93,6 @@ class FaultSettings(_Closed):
 
     latency: Latency | None = None
     quota: QuotaSettings | None = None
-    batch: BatchSwitches = BatchSwitches()
     throttle_probability: Probability = 0.0
     error_probability: Probability = 0.0
     hang_probability: Probability = 0.0
@@ -106,6 +105,7 @@ class FaultSettings(_Closed):
     repairs_fail: bool = False
     hang_limit_seconds: float = Field(default=300.0, gt=0)
     seed: int = 0
+    batch: BatchSwitches = BatchSwitches()
 
     @model_validator(mode="after")
     def _at_most_one_fault_each(self) -> Self:

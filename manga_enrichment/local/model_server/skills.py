@@ -107,4 +107,5 @@ SKILLS: Mapping[str, Skill] = {
     "min_age": lambda study, _schema: study.audience.min_age,
     "basis": lambda study, _schema: study.audience.basis,
     "confidence": lambda study, _schema: study.audience.confidence,
+    "reply": lambda _study, _schema: "This is the offline stand-in, not a language model, so it has no opinion.",
 }

@@ -1,0 +1,69 @@
+"""Peak memory of the engine at 1,000 and 100,000 titles: it should not grow with their number.
+
+Each size in a process of its own, with a model that answers at once and a ledger that forgets.
+"""
+
+import asyncio
+import json
+import resource
+import subprocess
+import sys
+from collections import Counter
+
+from benchmarks.report import show
+from benchmarks.support import BoundlessBudget, ForgetfulLedger, calls, engine
+from manga_enrichment.clock import SystemClock
+from manga_enrichment.domain.usage import Usage
+from manga_enrichment.gateways import ModelReply, ModelRequest
+from manga_enrichment.pipeline.limiter import Limiter
+
+SIZES = (1_000, 100_000)
+CONCURRENCY = 64
+ANSWER = {"primary_genre": "drama", "genres": [{"genre": "drama", "confidence": 0.8}], "themes": ["family"]}
+
+
+class InstantModel:
+    """The same answer for every title, at once."""
+
+    async def converse(self, request: ModelRequest) -> ModelReply:
+        return ModelReply("tool_use", ANSWER, Usage(900, 60))
+
+    async def check_reachable(self) -> None:
+        """It is."""
+
+    async def refresh_credentials(self) -> None:
+        """There are none."""
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+def main() -> None:
+    """Print the table and the JSON line."""
+    rows: list[dict[str, object]] = []
+    for titles in SIZES:
+        command = [sys.executable, "-m", "benchmarks.memory", str(titles)]
+        rows.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+    show("memory", rows)
+
+
+def measure(titles: int) -> dict[str, object]:
+    """One run in this process."""
+    outcomes: Counter[str] = Counter()
+
+    async def run() -> None:
+        limiter = Limiter(SystemClock(), requests_per_minute=60_000_000)
+        name = f"memory-{titles}"
+        one = engine(InstantModel(), ForgetfulLedger(), BoundlessBudget(), limiter, CONCURRENCY, name)
+        await one.run(calls(titles, seed=7), lambda result: outcomes.update([result.outcome.value]))
+
+    asyncio.run(run())
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"titles": titles, "answered": outcomes["succeeded"], "peak_rss_mb": round(peak_mb, 1)}
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        print(json.dumps(measure(int(sys.argv[1]))))
+    else:
+        main()

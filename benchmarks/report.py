@@ -1,0 +1,16 @@
+"""A table for people and one JSON line for machines."""
+
+import json
+
+from rich.console import Console
+from rich.table import Table
+
+
+def show(name: str, rows: list[dict[str, object]]) -> None:
+    table = Table(title=name)
+    for heading in rows[0]:
+        table.add_column(heading, justify="right")
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row.values()))
+    Console(width=160).print(table)
+    print(json.dumps({"benchmark": name, "rows": rows}))

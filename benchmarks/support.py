@@ -1,0 +1,119 @@
+"""What the benchmarks share: calls made from fictional titles, an engine, a ledger that forgets."""
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+
+from manga_enrichment.clock import SystemClock
+from manga_enrichment.domain.analyses import get_analysis
+from manga_enrichment.domain.answers import ClaimResult, LedgerEntry, Provenance
+from manga_enrichment.domain.catalog import MangaRecord
+from manga_enrichment.domain.catalog_rows import clean_row
+from manga_enrichment.domain.fingerprint import fingerprint
+from manga_enrichment.domain.models import load_models
+from manga_enrichment.domain.prompts import build_prompt, title_inputs
+from manga_enrichment.gateways import BudgetScope, BudgetStore, FoundationModel, ResultLedger
+from manga_enrichment.local.sample_catalog import generate
+from manga_enrichment.pipeline.budget import NO_CAPS, RunBudget, scopes_of
+from manga_enrichment.pipeline.calls import Call
+from manga_enrichment.pipeline.engine import Engine, EngineSettings
+from manga_enrichment.pipeline.estimates import estimate_call
+from manga_enrichment.pipeline.limiter import Limiter
+
+ANALYSIS = get_analysis("genre_classification")
+MODEL = load_models().resolve(ANALYSIS.model_alias)
+SYNOPSIS_CHARACTERS = 1_500
+
+
+def calls(count: int, seed: int) -> Iterator[Call]:
+    """Calls about as large as the usual ones: a synopsis of 1.5 KB. Titles of one seed are never those of another."""
+    made = 0
+    for title in generate(count * 2, seed):
+        record = clean_row(title.row, 0)
+        if made == count:
+            return
+        if isinstance(record, MangaRecord):
+            made += 1
+            yield _call(record)
+    raise ValueError(f"the generator gave only {made} of {count} titles")
+
+
+def _call(record: MangaRecord) -> Call:
+    text = f"{record.title}. {record.synopsis or 'A quiet story about a small town and its people.'} "
+    longer = MangaRecord(record.manga_id, record.title, synopsis=(text * 40)[:SYNOPSIS_CHARACTERS])
+    inputs = title_inputs(ANALYSIS, longer)
+    prompt = build_prompt(ANALYSIS, inputs, MODEL)
+    estimate = estimate_call(ANALYSIS, MODEL, prompt)
+    return Call(fingerprint(ANALYSIS, MODEL, inputs), "0", ANALYSIS, MODEL, inputs, prompt, estimate)
+
+
+def engine(
+    model: FoundationModel, ledger: ResultLedger, budget: BudgetStore, limiter: Limiter, concurrency: int, name: str
+) -> Engine:
+    clock = SystemClock()
+    provenance = Provenance(name, clock.now().date().isoformat(), "benchmark")
+    return Engine(
+        model=model,
+        ledger=ledger,
+        budget=RunBudget(budget, scopes_of(provenance, NO_CAPS), name, clock),
+        limiter=limiter,
+        clock=clock,
+        rng=random.Random(name),
+        provenance=provenance,
+        settings=EngineSettings(concurrency=concurrency, deadline_seconds=600),
+    )
+
+
+class ForgetfulLedger:
+    """Grants every claim and keeps nothing: the engine's own cost, without DynamoDB's."""
+
+    def get_many(self, fingerprints: Sequence[str]) -> dict[str, LedgerEntry]:
+        return {}
+
+    def claim_many(
+        self,
+        fingerprints: Sequence[str],
+        owner: str,
+        now: datetime,
+        until: datetime,
+    ) -> ClaimResult:
+        return ClaimResult(granted=frozenset(fingerprints))
+
+    def put_many(self, entries: Sequence[LedgerEntry], spender: str) -> dict[str, LedgerEntry]:
+        return {entry.fingerprint: entry for entry in entries}
+
+    def release_many(self, fingerprints: Sequence[str], owner: str) -> None:
+        """There is nothing to release."""
+
+
+class BoundlessBudget:
+    """Every reservation is granted."""
+
+    def reserve(
+        self,
+        scopes: Sequence[BudgetScope],
+        spender: str,
+        amount_micro_usd: int,
+        lease_until: datetime,
+    ) -> bool:
+        return True
+
+    def spend(self, spender: str, amount_micro_usd: int) -> None:
+        """Not counted."""
+
+    def renew(self, spender: str, lease_until: datetime) -> None:
+        """Never runs out."""
+
+    def close(self, spender: str) -> None:
+        """Nothing to settle."""
+
+    def close_abandoned(self, counters: Sequence[str], now: datetime) -> list[str]:
+        return []
+
+    def spent(self, counter: str) -> tuple[int, int]:
+        return 0, 0
+
+
+RETENTION = timedelta(days=1)
+Rows = list[dict[str, object]]
+Measure = Callable[[], Rows]

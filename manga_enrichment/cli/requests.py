@@ -1,0 +1,174 @@
+"""`manga-enrichment submit|status|results`: a partner's view of the request lane."""
+
+import json
+import sys
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from manga_enrichment.domain.requests.schemas import REQUEST_SCHEMAS
+from manga_enrichment.domain.status import RequestState, is_final
+
+if TYPE_CHECKING:
+    from manga_enrichment.aws.gateways import Gateways
+    from manga_enrichment.request_gateways import RequestRow
+
+POLL_SECONDS = 1.0
+_STEPS = (RequestState.RECEIVED, RequestState.QUEUED, RequestState.PROCESSING)
+
+_REQUEST_ID = click.argument("request_id", type=click.UUID)
+_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON line instead of words.")
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--partner", default="cli", show_default=True, help="Partner that the request is booked on.")
+@click.option("--schema", type=click.Choice(REQUEST_SCHEMAS), default="batch_analysis", show_default=True)
+@click.option("--callback-url", default="", help="Replaces the file's own.")
+@click.option("--no-check", is_flag=True, help="Send it even if it will be rejected.")
+@_JSON
+def submit(file: Path, partner: str, schema: str, callback_url: str, no_check: bool, as_json: bool) -> None:
+    """Send the request body in FILE to the queue it belongs to, and print its request id."""
+    from manga_enrichment.pipeline.submitting import InvalidRequestError
+    from manga_enrichment.pipeline.submitting import submit as send
+    from manga_enrichment.settings import load_settings, request_policy
+
+    body = _body(file)
+    if callback_url and isinstance(body, dict):
+        body["callback_url"] = callback_url
+    gateways, request_id = _open(), str(uuid.uuid4())
+    try:
+        where = send(
+            gateways.queues,
+            schema,
+            body,
+            partner_id=partner,
+            request_id=request_id,
+            now=gateways.clock.now(),
+            check=not no_check,
+            policy=request_policy(load_settings()),
+        )
+    except InvalidRequestError as error:
+        lines = [f"  {problem.path}: {problem.message}" for problem in error.result.errors]
+        raise click.ClickException("\n".join([f"{file} is not a valid {schema} request:", *lines])) from error
+    click.echo(json.dumps({"request_id": request_id, "queue": where.queue.name}) if as_json else request_id)
+
+
+@click.command()
+@_REQUEST_ID
+@click.option("--follow", is_flag=True, help="Wait until the request has ended, with a progress bar.")
+@_JSON
+def status(request_id: uuid.UUID, follow: bool, as_json: bool) -> None:
+    """What has become of a request. Ends with 1 when it failed or was rejected."""
+    gateways = _open()
+    row = gateways.requests.get(str(request_id))
+    if follow and not _has_ended(row):
+        row = follow_request(gateways, str(request_id), sys.stderr.isatty())
+    if row is None:
+        raise click.ClickException(f"No worker has seen request {request_id} yet: it waits in its queue, or never was.")
+    click.echo(json.dumps(row_document(row)) if as_json else _words(row))
+    sys.exit(1 if row.state in (RequestState.FAILED, RequestState.REJECTED) else 0)
+
+
+@click.command()
+@_REQUEST_ID
+def results(request_id: uuid.UUID) -> None:
+    """Print the result document of a request as JSON."""
+    from manga_enrichment.pipeline.keys import result_document_key
+
+    gateways = _open()
+    document = gateways.tables.read_json(result_document_key(str(request_id)))
+    if document is None:
+        row = gateways.requests.get(str(request_id))
+        state = f"it is {row.state.value}" if row else "no worker has seen it yet"
+        raise click.ClickException(f"Request {request_id} has no result: {state}.")
+    click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+
+
+def follow_request(gateways: "Gateways", request_id: str, is_terminal: bool) -> "RequestRow":
+    """The row once the request has ended. A line on stderr for each new state, or a bar on a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not is_terminal) as progress:
+        bar = progress.add_task("waiting in its queue", total=len(_STEPS) + 1, note="")
+
+        def show(row: "RequestRow") -> None:
+            done = _STEPS.index(row.state) + 1 if row.state in _STEPS else len(_STEPS) + 1
+            note = f"generation {row.generation}" if row.generation > 1 else ""
+            progress.update(bar, description=row.state.value, completed=done, note=note)
+            if not is_terminal:
+                console.print(row.state.value)
+
+        return poll_until_ended(gateways, request_id, show)
+
+
+def poll_until_ended(gateways: "Gateways", request_id: str, show: Callable[["RequestRow"], None]) -> "RequestRow":
+    """Look every second; show is told of each change."""
+    import asyncio
+
+    seen: tuple[Any, ...] = ()
+    while True:
+        row = gateways.requests.get(request_id)
+        if row is not None and (row.state, row.generation) != seen:
+            seen = (row.state, row.generation)
+            show(row)
+        if row is not None and _has_ended(row):
+            return row
+        asyncio.run(gateways.clock.sleep(POLL_SECONDS))
+
+
+def row_document(row: "RequestRow") -> dict[str, Any]:
+    """What a partner may know of a row."""
+    return {
+        "request_id": row.request_id,
+        "partner_id": row.partner_id,
+        "status": row.state.value,
+        "generation": row.generation,
+        "counts": dict(row.counts),
+        "cost_usd": row.cost_micro_usd / 1_000_000,
+        "tokens": {"input": row.input_tokens, "output": row.output_tokens},
+        "result_key": row.result_key or None,
+        "error_class": row.error_class or None,
+        "reason": row.reason or None,
+        "callback": row.callback_state or None,
+        "queue": row.queue,
+        "run_id": row.run_id or None,
+        "submitted_at": row.submitted_at.isoformat(),
+        "updated_at": row.updated_at.isoformat(),
+    }
+
+
+def _words(row: "RequestRow") -> str:
+    counts = ", ".join(f"{count} {name}" for name, count in row.counts.items())
+    lines = [f"{row.request_id}: {row.state.value}{f' ({counts})' if counts else ''}"]
+    if row.reason:
+        lines.append(f"  {row.error_class}: {row.reason}")
+    if row.result_key:
+        lines.append(f"  result: {row.result_key}, cost {row.cost_micro_usd / 1_000_000:.6f} USD")
+    if row.callback_state:
+        lines.append(f"  {row.callback_state}")
+    return "\n".join(lines)
+
+
+def _has_ended(row: "RequestRow | None") -> bool:
+    return row is not None and is_final(row.state)
+
+
+def _body(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text("utf-8"))
+    except ValueError as error:
+        raise click.ClickException(f"{file} is not JSON: {error}") from error
+
+
+def _open() -> "Gateways":
+    from manga_enrichment.aws.gateways import open_gateways
+    from manga_enrichment.settings import load_settings
+
+    return open_gateways(load_settings())

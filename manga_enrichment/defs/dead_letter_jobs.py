@@ -1,0 +1,70 @@
+"""Job `redrive_dead_letters`: the redrive of `manga-enrichment dlq redrive`, for those who work in the UI."""
+
+from dataclasses import asdict
+
+import dagster as dg
+from pydantic import Field
+
+from manga_enrichment.defs.ops import configuration_errors_are_final
+from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES
+from manga_enrichment.gateways import Clock
+from manga_enrichment.pipeline.redrive import Redrive, RedriveFilter
+from manga_enrichment.request_gateways import RequestQueue, RequestStore
+
+REDRIVE_JOB = "redrive_dead_letters"
+
+
+class RedriveConfig(dg.Config):
+    """What is given must all fit; nothing given: every message. `queue` empty: both dead-letter queues, one after the
+    other, each up to `limit`. `target` empty: each message goes where it came from.
+    """
+
+    queue: str = ""
+    reasons: list[str] = Field(default_factory=list)
+    partners: list[str] = Field(default_factory=list)
+    request_ids: list[str] = Field(default_factory=list)
+    older_than_seconds: float | None = None
+    younger_than_seconds: float | None = None
+    limit: int = 100
+    target: str = ""
+    dry_run: bool = False
+
+
+@dg.op(description="Send chosen dead letters back to the queue they came from.", tags={"kind": "sqs"})
+def redrive(
+    context: dg.OpExecutionContext,
+    config: RedriveConfig,
+    queues: dg.ResourceParam[RequestQueue],
+    requests: dg.ResourceParam[RequestStore],
+    clock: dg.ResourceParam[Clock],
+) -> int:
+    """How many messages went back."""
+    chosen = RedriveFilter(
+        frozenset(config.reasons),
+        frozenset(config.partners),
+        frozenset(config.request_ids),
+        config.older_than_seconds,
+        config.younger_than_seconds,
+    )
+    redriving = Redrive(queues=queues, requests=requests, clock=clock)
+    reports = []
+    with configuration_errors_are_final():
+        for queue in [config.queue] if config.queue else [each.name for each in DEAD_LETTER_QUEUES]:
+            reports.append(
+                redriving.redrive(queue, chosen, limit=config.limit, dry_run=config.dry_run, target=config.target)
+            )
+            context.log.info(reports[-1].sentence())
+    redriven = sum(report.redriven for report in reports)
+    context.add_output_metadata(
+        {"redriven": redriven, "dry_run": config.dry_run, "reports": [asdict(report) for report in reports]}
+    )
+    return redriven
+
+
+@dg.job(
+    name=REDRIVE_JOB,
+    description="Send dead letters back to work: by reason or error class, partner, age or request id; bounded.",
+    tags={"lane": "partner"},
+)
+def redrive_dead_letters() -> None:
+    redrive()

@@ -1,0 +1,31 @@
+"""How many runs a backlog is worth: the one rule behind scaling and the metric `BacklogPerTask`.
+
+Belongs here: arithmetic over numbers that SQS and Dagster give. Stays out: asking them.
+"""
+
+from dataclasses import dataclass
+
+from manga_enrichment.request_gateways import QueueDepth
+
+
+@dataclass(frozen=True, slots=True)
+class BacklogRule:
+    """Runs in flight of one queue: one per `messages_per_run` messages, within bounds."""
+
+    messages_per_run: int = 10
+    min_runs: int = 1
+    max_runs: int = 20
+
+    def wanted_runs(self, depth: QueueDepth) -> int:
+        """Delayed messages wait for their own time; those in flight keep the runs that work at them."""
+        messages = depth.visible + depth.in_flight
+        return max(self.min_runs, min(self.max_runs, -(-messages // self.messages_per_run)))
+
+    def free_runs(self, depth: QueueDepth, runs_in_flight: int) -> int:
+        """How many more runs may start now; 0 when nothing waits."""
+        return max(0, self.wanted_runs(depth) - runs_in_flight) if depth.visible else 0
+
+
+def backlog_per_task(depth: QueueDepth, runs_in_flight: int) -> float:
+    """Messages that wait, per run that could take them: what alarms and scaling look at."""
+    return depth.visible / max(1, runs_in_flight)

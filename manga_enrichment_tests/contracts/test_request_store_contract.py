@@ -1,0 +1,275 @@
+"""RequestStore: one owner at a time, generations only grow, and nobody writes over a row that is no longer theirs."""
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from manga_enrichment.aws.clients import AwsClients
+from manga_enrichment.aws.dynamodb_requests import DynamoDBRequests
+from manga_enrichment.domain.status import RequestState, TransitionError
+from manga_enrichment.local.stack import LocalStack
+from manga_enrichment.request_gateways import (
+    AlreadyFinal,
+    AlreadyLive,
+    Claimed,
+    FencedError,
+    RequestRow,
+    RequestStore,
+)
+from manga_enrichment_tests.fake_clock import FakeClock
+from manga_enrichment_tests.request_fakes import MemoryRequests
+from manga_enrichment_tests.request_rows import make_row
+
+SECOND = timedelta(seconds=1)
+LATER = timedelta(minutes=2)
+
+
+@pytest.fixture
+def requests(kind: str, clock: FakeClock, request: pytest.FixtureRequest) -> RequestStore:
+    if kind == "fake":
+        return MemoryRequests(clock)
+    stack: LocalStack = request.getfixturevalue("local_stack")
+    clients: AwsClients = request.getfixturevalue("aws_clients")
+    return DynamoDBRequests(clients.dynamodb, clock, table=stack.outputs["RequestStatusTableName"])
+
+
+def claimed(requests: RequestStore, row: RequestRow, clock: FakeClock) -> RequestRow:
+    decision = requests.claim(row, clock.now())
+    assert isinstance(decision, Claimed)
+    return decision.row
+
+
+def settled(requests: RequestStore, row: RequestRow, state: RequestState, **fields: str) -> RequestRow:
+    requests.update(row.request_id, row.owner, row.generation, RequestState.PROCESSING)
+    return requests.update(row.request_id, row.owner, row.generation, state, **fields)
+
+
+def test_a_new_request_is_claimed_as_its_first_generation_and_reads_back_equal(
+    requests: RequestStore, clock: FakeClock
+) -> None:
+    wanted = make_row(clock, counts={"succeeded": 2}, cost_micro_usd=1, input_tokens=3, group_id="g", generation=77)
+    decision = requests.claim(wanted, clock.now())
+    assert decision == Claimed(replace(wanted, generation=1))
+    assert requests.get(wanted.request_id) == decision.row
+    assert requests.get(str(uuid.uuid4())) is None
+
+
+def test_a_duplicate_of_a_live_request_only_refreshes_the_receipt_handle(
+    requests: RequestStore, clock: FakeClock
+) -> None:
+    first = claimed(requests, make_row(clock, owner="a"), clock)
+    again = replace(first, owner="b", receipt_handle="newer", message_id="m-2", queue="manga-fm-low-priority")
+    live = replace(first, receipt_handle="newer", message_id="m-2", queue="manga-fm-low-priority")
+    assert requests.claim(again, clock.now()) == AlreadyLive(live)
+    assert requests.get(first.request_id) == live
+    assert requests.claim(again, first.lease_until) == AlreadyLive(live)
+
+
+def test_after_the_lease_the_next_generation_takes_over_and_keeps_what_was_paid(
+    requests: RequestStore, clock: FakeClock
+) -> None:
+    first = claimed(requests, make_row(clock, owner="a", body_key="bodies/1"), clock)
+    requests.update(first.request_id, "a", 1, cost_micro_usd=1_234_567, input_tokens=10, output_tokens=5)
+    clock.advance(120)
+    wanted = make_row(clock, request_id=first.request_id, owner="b", state=RequestState.RECEIVED)
+    row = claimed(requests, wanted, clock)
+    assert (row.generation, row.owner, row.state, row.body_key) == (2, "b", RequestState.RECEIVED, "bodies/1")
+    assert (row.cost_micro_usd, row.input_tokens, row.output_tokens) == (1_234_567, 10, 5)
+    assert requests.get(first.request_id) == row
+
+
+def test_a_zombies_writes_are_refused(requests: RequestStore, clock: FakeClock) -> None:
+    first = claimed(requests, make_row(clock, owner="a"), clock)
+    clock.advance(120)
+    second = claimed(requests, make_row(clock, request_id=first.request_id, owner="b"), clock)
+    for state in (None, RequestState.PROCESSING, RequestState.COMPLETED):
+        with pytest.raises(FencedError):
+            requests.update(first.request_id, "a", 1, state, result_key="zombie")
+    with pytest.raises(FencedError):
+        requests.update(first.request_id, "b", 1, RequestState.PROCESSING)
+    with pytest.raises(FencedError):
+        requests.update(first.request_id, "a", 2, RequestState.PROCESSING)
+    assert requests.get(first.request_id) == second
+
+
+def test_a_request_that_does_not_exist_cannot_be_written(requests: RequestStore, clock: FakeClock) -> None:
+    name = str(uuid.uuid4())
+    with pytest.raises(FencedError):
+        requests.update(name, "a", 1, RequestState.PROCESSING)
+    requests.set_callback_state(name, RequestState.COMPLETED, "delivered")
+    assert requests.get(name) is None
+
+
+@pytest.mark.parametrize("state", [RequestState.DEFERRED, RequestState.FAILED])
+def test_deferred_and_crashed_requests_need_not_wait_for_the_lease(
+    requests: RequestStore, clock: FakeClock, state: RequestState
+) -> None:
+    first = claimed(requests, make_row(clock), clock)
+    settled(requests, first, state, error_class="crashed")
+    row = claimed(requests, make_row(clock, request_id=first.request_id), clock)
+    assert (row.generation, row.state, row.error_class) == (2, RequestState.RECEIVED, "")
+
+
+@pytest.mark.parametrize(
+    "state", [RequestState.COMPLETED, RequestState.PARTIALLY_COMPLETED, RequestState.FAILED, RequestState.REJECTED]
+)
+def test_a_request_that_the_partner_was_told_about_is_final_for_ever(
+    requests: RequestStore, clock: FakeClock, state: RequestState
+) -> None:
+    first = claimed(requests, make_row(clock), clock)
+    row = settled(requests, first, state, result_key="results/1.json")
+    clock.advance(86_400)
+    assert requests.claim(make_row(clock, request_id=first.request_id), clock.now()) == AlreadyFinal(row)
+    assert requests.get(first.request_id) == row
+
+
+def test_an_invalid_request_is_rejected_by_its_claim(requests: RequestStore, clock: FakeClock) -> None:
+    wanted = make_row(clock, state=RequestState.REJECTED, reason="invalid_body", partner_id="")
+    row = claimed(requests, wanted, clock)
+    assert requests.get(row.request_id) == row
+    assert requests.by_partner("", newest=10) == []
+    assert isinstance(requests.claim(replace(wanted, state=RequestState.RECEIVED), clock.now()), AlreadyFinal)
+
+
+def test_an_invalid_message_cannot_take_the_handle_of_a_live_request(requests: RequestStore, clock: FakeClock) -> None:
+    live = claimed(requests, make_row(clock), clock)
+    forged = replace(live, state=RequestState.REJECTED, receipt_handle="other", message_id="other")
+    assert requests.claim(forged, clock.now()) == AlreadyLive(live)
+    assert requests.get(live.request_id) == live
+
+
+def test_another_partner_cannot_take_over_a_request_by_its_id(requests: RequestStore, clock: FakeClock) -> None:
+    live = claimed(requests, make_row(clock, partner_id="acme"), clock)
+    forged = make_row(clock, request_id=live.request_id, partner_id="other", receipt_handle="other")
+    for _ in range(2):
+        for wanted in (forged, replace(forged, state=RequestState.REJECTED, partner_id="")):
+            assert requests.claim(wanted, clock.now()) == AlreadyLive(live)
+        assert requests.get(live.request_id) == live
+        clock.advance(3600)
+    row = settled(requests, live, RequestState.REJECTED)
+    assert requests.claim(forged, clock.now()) == AlreadyFinal(row)
+
+
+@pytest.mark.parametrize("state", [RequestState.FAILED, RequestState.REJECTED])
+def test_a_reopened_request_can_be_claimed_once_more(
+    requests: RequestStore, clock: FakeClock, state: RequestState
+) -> None:
+    first = claimed(requests, make_row(clock), clock)
+    settled(requests, first, state, result_key="results/1.json")
+    assert requests.reopen(first.request_id)
+    assert requests.reopen(first.request_id)
+    row = claimed(requests, make_row(clock, request_id=first.request_id), clock)
+    assert (row.generation, row.reopened) == (2, False)
+    assert isinstance(requests.claim(make_row(clock, request_id=first.request_id), clock.now()), AlreadyLive)
+
+
+def test_live_and_answered_requests_are_not_reopened(requests: RequestStore, clock: FakeClock) -> None:
+    first = claimed(requests, make_row(clock), clock)
+    assert not requests.reopen(first.request_id)
+    row = settled(requests, first, RequestState.COMPLETED, result_key="results/1.json")
+    assert not requests.reopen(first.request_id)
+    assert not requests.reopen(str(uuid.uuid4()))
+    assert requests.get(first.request_id) == row
+
+
+def test_sixteen_claims_at_once_have_one_winner(requests: RequestStore, clock: FakeClock) -> None:
+    same = make_row(clock, owner="same", receipt_handle="same")
+    for generation in (1, 2, 3):
+        now = clock.now()
+        wanted = replace(same, lease_until=now + LATER)
+        with ThreadPoolExecutor(16) as threads:
+            decisions = list(threads.map(lambda _number: requests.claim(wanted, now), range(16)))  # noqa: B023
+        kinds = [type(decision) for decision in decisions]
+        assert (kinds.count(Claimed), kinds.count(AlreadyLive)) == (1, 15)
+        assert {decision.row.generation for decision in decisions} == {generation}
+        clock.advance(121)
+
+
+def test_a_claim_that_races_with_a_renewal_never_wins_over_it(requests: RequestStore, clock: FakeClock) -> None:
+    for _ in range(6):
+        first = claimed(requests, make_row(clock, owner="a"), clock)
+        now = first.lease_until + SECOND
+        rival = replace(make_row(clock, request_id=first.request_id, owner="b"), lease_until=now + LATER)
+        with ThreadPoolExecutor(2) as threads:
+            renewal = threads.submit(requests.update, first.request_id, "a", 1, lease_until=now + LATER)
+            claim = threads.submit(requests.claim, rival, now)
+        if isinstance(claim.result(), Claimed):
+            assert renewal.exception() is None or isinstance(renewal.exception(), FencedError)
+            with pytest.raises(FencedError):
+                requests.update(first.request_id, "a", 1)
+        else:
+            assert renewal.result().owner == "a"
+            with pytest.raises(FencedError):
+                requests.update(first.request_id, "b", 2)
+
+
+def test_an_update_moves_on_sets_fields_and_tells_when(requests: RequestStore, clock: FakeClock) -> None:
+    first = claimed(requests, make_row(clock), clock)
+    clock.advance(5)
+    row = requests.update(
+        first.request_id, first.owner, 1, RequestState.QUEUED, run_id="run-1", counts={"ask": 3}, cost_micro_usd=10**12
+    )
+    expected = replace(
+        first,
+        state=RequestState.QUEUED,
+        run_id="run-1",
+        counts={"ask": 3},
+        cost_micro_usd=10**12,
+        updated_at=first.updated_at + 5 * SECOND,
+    )
+    assert row == expected
+    assert requests.get(first.request_id) == expected
+
+
+def test_a_state_that_may_not_follow_is_refused(requests: RequestStore, clock: FakeClock) -> None:
+    first = claimed(requests, make_row(clock), clock)
+    with pytest.raises(TransitionError):
+        requests.update(first.request_id, first.owner, 1, RequestState.COMPLETED)
+    row = settled(requests, first, RequestState.COMPLETED)
+    for state in (RequestState.PROCESSING, RequestState.FAILED):
+        with pytest.raises(TransitionError):
+            requests.update(first.request_id, first.owner, 1, state)
+    assert requests.get(first.request_id) == row
+    assert requests.update(first.request_id, first.owner, 1, RequestState.COMPLETED, callback_state="queued")
+
+
+def test_the_owner_hands_over(requests: RequestStore, clock: FakeClock) -> None:
+    first = claimed(requests, make_row(clock, owner="sensor"), clock)
+    for _ in range(2):
+        row = requests.update(first.request_id, "sensor", 1, RequestState.QUEUED, new_owner="run-1")
+        assert row.owner == "run-1"
+    with pytest.raises(FencedError):
+        requests.update(first.request_id, "sensor", 1, RequestState.PROCESSING)
+    assert requests.update(first.request_id, "run-1", 1, RequestState.PROCESSING).state is RequestState.PROCESSING
+
+
+def test_an_unknown_field_is_a_programming_error(requests: RequestStore, clock: FakeClock) -> None:
+    first = claimed(requests, make_row(clock), clock)
+    with pytest.raises(TypeError):
+        requests.update(first.request_id, first.owner, 1, resultkey="typo")
+
+
+def test_the_callback_state_is_noted_without_an_owner_while_the_end_still_stands(
+    requests: RequestStore, clock: FakeClock
+) -> None:
+    first = claimed(requests, make_row(clock), clock)
+    row = settled(requests, first, RequestState.COMPLETED)
+    clock.advance(86_400)
+    requests.set_callback_state(first.request_id, RequestState.FAILED, "delivered")
+    assert requests.get(first.request_id) == row
+    requests.set_callback_state(first.request_id, RequestState.COMPLETED, "callback_failed")
+    assert requests.get(first.request_id) == replace(row, callback_state="callback_failed")
+
+
+def test_the_requests_of_a_partner_come_newest_first(requests: RequestStore, clock: FakeClock, unique: str) -> None:
+    rows = []
+    for number in range(12):
+        rows.append(claimed(requests, make_row(clock, partner_id=unique), clock))
+        claimed(requests, make_row(clock, partner_id=f"{unique}-other"), clock)
+        clock.advance(0.25 if number % 2 else 1)
+    assert requests.by_partner(unique, newest=5) == rows[:-6:-1]
+    assert requests.by_partner(unique, newest=100) == rows[::-1]
+    assert requests.by_partner(f"{unique}-nobody", newest=5) == []

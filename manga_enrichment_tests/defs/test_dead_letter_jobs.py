@@ -1,0 +1,47 @@
+"""Job `redrive_dead_letters`, on fakes."""
+
+import uuid
+
+import dagster as dg
+import pytest
+
+from manga_enrichment.defs.dead_letter_jobs import redrive_dead_letters
+from manga_enrichment.domain.requests.queues import DEAD_LETTERS, NORMAL, SESSION
+from manga_enrichment_tests.pipeline.dead_letter_world import DeadLetterWorld, make_body
+
+
+@pytest.fixture
+def world() -> DeadLetterWorld:
+    """One dead letter in each queue."""
+    world = DeadLetterWorld()
+    world.fail_three_times(NORMAL.name, make_body())
+    world.fail_three_times(SESSION.name, make_body(), group_id="g", deduplication_id=str(uuid.uuid4()))
+    return world
+
+
+def run(world: DeadLetterWorld, **config: object) -> dg.ExecuteInProcessResult:
+    return redrive_dead_letters.execute_in_process(
+        run_config={"ops": {"redrive": {"config": config}}},
+        resources={"queues": world.queues, "requests": world.requests, "clock": world.clock},
+        raise_on_error=False,
+    )
+
+
+def test_without_configuration_both_queues_are_redriven(world: DeadLetterWorld) -> None:
+    result = run(world)
+    assert result.output_for_node("redrive") == 2
+    assert len(world.drain(NORMAL.name)) == 1
+    assert len(world.drain(SESSION.name)) == 1
+
+
+def test_a_dry_run_reports_and_moves_nothing(world: DeadLetterWorld) -> None:
+    assert run(world, dry_run=True, queue=DEAD_LETTERS, partners=["partner-1"]).output_for_node("redrive") == 1
+    assert len(world.dead()) == 1
+
+
+def test_a_wrong_queue_fails_the_run_with_its_sentence(world: DeadLetterWorld) -> None:
+    result = run(world, queue=NORMAL.name)
+    assert not result.success
+    failure = result.failure_data_for_node("redrive")
+    assert failure is not None
+    assert "manga-fm-normal is not one of the dead-letter queues" in str(failure.user_failure_data)

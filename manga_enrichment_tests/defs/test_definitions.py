@@ -1,0 +1,133 @@
+"""What the code location offers: a change here is a change that users of the UI see."""
+
+from functools import cache
+
+import dagster as dg
+import pytest
+
+from manga_enrichment.definitions import build_definitions
+from manga_enrichment.defs.policies import OP_RETRY_POLICY
+from manga_enrichment.domain.analyses import ANALYSES
+from manga_enrichment.domain.models import load_models
+from manga_enrichment.local.check_definitions import check
+from manga_enrichment.settings import Settings
+from manga_enrichment_tests.builders import COMBINED, SINGLES
+
+OURS = ["manga_catalog", "similar_candidates", *ANALYSES, "enriched_catalog"]
+
+# asset -> (group, kinds, what it is made from)
+SNAPSHOT = {
+    "manga_catalog": ("catalog", {"parquet", "s3"}, set()),
+    "similar_candidates": ("catalog", {"parquet", "s3", "tantivy"}, {"manga_catalog"}),
+    "genre_classification": ("enrichment", {"bedrock", "parquet", "s3"}, {"manga_catalog", "similar_candidates"}),
+    "content_summary": ("enrichment", {"bedrock", "parquet", "s3"}, {"manga_catalog", "similar_candidates"}),
+    "similar_series": ("enrichment", {"bedrock", "parquet", "s3"}, {"manga_catalog", "similar_candidates"}),
+    "reading_level": ("enrichment", {"bedrock", "parquet", "s3"}, {"manga_catalog", "similar_candidates"}),
+    "full_enrichment": ("enrichment", {"bedrock", "parquet", "s3"}, {"manga_catalog", "similar_candidates"}),
+    "enriched_catalog": ("enrichment", {"parquet", "s3"}, {"manga_catalog", *ANALYSES}),
+}
+
+
+@cache
+def definitions() -> dg.Definitions:
+    return build_definitions(Settings(catalog_buckets=4, buckets_per_run=3))
+
+
+def spec_of(name: str) -> dg.AssetSpec:
+    specs = {spec.key.to_user_string(): spec for spec in definitions().resolve_all_asset_specs()}
+    return specs[name]
+
+
+def graph_node(name: str) -> dg.AssetsDefinition:
+    return definitions().resolve_assets_def(dg.AssetKey(name))
+
+
+def op_of(graph: object, name: str) -> dg.OpDefinition:
+    assert isinstance(graph, dg.GraphDefinition)
+    found = graph.node_named(name).definition
+    assert isinstance(found, dg.OpDefinition)
+    return found
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_assets_are_grouped_labelled_and_connected_as_published(name: str) -> None:
+    spec = spec_of(name)
+    dependencies = {dep.asset_key.to_user_string() for dep in spec.deps}
+    assert (spec.group_name, spec.kinds, dependencies) == SNAPSHOT[name]
+    assert spec.owners == ["team:catalog-data"]
+    assert spec.description
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_asset_has_the_catalogs_buckets_and_the_same_grouping_of_backfills(name: str) -> None:
+    assets = graph_node(name)
+    assert assets.partitions_def == dg.StaticPartitionsDefinition(["0", "1", "2", "3"])
+    assert assets.backfill_policy == dg.BackfillPolicy.multi_run(3)
+
+
+@pytest.mark.parametrize("name", list(ANALYSES))
+def test_the_code_version_of_an_analysis_is_its_prompt_version(name: str) -> None:
+    spec = spec_of(name)
+    assert spec.code_version == ANALYSES[name].version
+    assert spec.metadata["model_id"] == load_models().resolve(ANALYSES[name].model_alias).model_id
+
+
+def test_each_analysis_has_ops_of_its_own_behind_one_plan() -> None:
+    node = graph_node(COMBINED).node_def
+    assert isinstance(node, dg.GraphDefinition)
+    assert {each.name for each in node.nodes} == {
+        "plan",
+        *(f"{step}_{name}" for step in ("invoke", "write") for name in ANALYSES),
+    }
+
+
+@pytest.mark.parametrize("name", list(ANALYSES))
+def test_invoke_ops_retry_and_share_the_bedrock_pool(name: str) -> None:
+    graph = graph_node(name).node_def
+    invoke, write = op_of(graph, f"invoke_{name}"), op_of(graph, f"write_{name}")
+    assert (invoke.pool, write.pool) == ("bedrock", None)
+    assert invoke.retry_policy is write.retry_policy is OP_RETRY_POLICY
+
+
+def test_the_checks_are_those_published() -> None:
+    graph = definitions().resolve_asset_graph()
+    keys = {(key.asset_key.to_user_string(), key.name) for key in graph.asset_check_keys}
+    assert {key for key in keys if key[0] in OURS} == {
+        *((name, "rows_are_valid") for name in SINGLES),
+        *((name, "titles_are_covered") for name in SINGLES),
+        ("similar_series", "referenced_titles_exist"),
+        *((name, "model_is_not_ending") for name in ANALYSES),
+        ("enriched_catalog", "cost_per_title_within_limits"),
+        ("enriched_catalog", "cost_per_run_within_limits"),
+        ("enriched_catalog", "error_rate_within_limits"),
+    }
+
+
+def test_only_a_broken_table_blocks_what_comes_after() -> None:
+    specs = [spec for each in definitions().asset_checks or () for spec in each.check_specs]
+    assert {spec.name for spec in specs if spec.blocking} == {"rows_are_valid"}
+
+
+def test_the_jobs_are_there_and_the_nightly_one_ends_with_the_enriched_catalog() -> None:
+    repository = definitions().get_repository_def()
+    assert {"nightly_enrichment", "refresh_catalog"} <= set(repository.job_names)
+    nightly = definitions().resolve_job_def("nightly_enrichment")
+    assert {key.to_user_string() for key in nightly.asset_layer.executable_asset_keys} == set(OURS)
+    refresh = definitions().resolve_job_def("refresh_catalog")
+    assert {key.to_user_string() for key in refresh.asset_layer.executable_asset_keys} == set(OURS[:2])
+
+
+def test_runs_execute_in_one_process() -> None:
+    assert definitions().resolve_job_def("nightly_enrichment").executor_def.name == "in_process"
+
+
+def test_the_registry_alone_decides_which_analyses_there_are() -> None:
+    fewer = {name: analysis for name, analysis in ANALYSES.items() if name in {"reading_level", "content_summary"}}
+    built = build_definitions(Settings(), analyses=fewer)
+    keys = {spec.key.to_user_string() for spec in built.resolve_all_asset_specs()}
+    assert keys & set(ANALYSES) == set(fewer)
+    dg.Definitions.validate_loadable(built)
+
+
+def test_loading_raises_no_warning_of_ours() -> None:
+    assert "no warnings" in check()

@@ -1,0 +1,71 @@
+"""What a night left behind: tables, requests log, budget, and the model server's own bill beside them."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from manga_enrichment.aws.clients import AwsClients
+from manga_enrichment.aws.dynamodb_budget import DynamoDBBudget
+from manga_enrichment.aws.s3_tables import S3TableStore
+from manga_enrichment.domain.catalog import bucket_keys
+from manga_enrichment.pipeline.keys import outcomes_key, table_key
+from manga_enrichment.settings import Settings
+from manga_enrichment_tests.builders import SINGLES
+
+
+class Books:
+    """Read under the local stack's environment."""
+
+    def __init__(self, settings: Settings) -> None:
+        clients = AwsClients()
+        self.tables = S3TableStore(clients.s3, bucket=settings.bucket)
+        self.budget = DynamoDBBudget(clients.dynamodb, table=settings.budget_table)
+        self.buckets = bucket_keys(settings.catalog_buckets)
+
+    def rows(self, name: str, columns: Sequence[str] = ("manga_id",)) -> list[dict[str, Any]]:
+        """Rows of a table over all buckets."""
+        return self._rows([table_key(name, bucket) for bucket in self.buckets], columns)
+
+    def catalog_ids(self) -> set[str]:
+        return {row["manga_id"] for row in self.rows("catalog")}
+
+    def outcomes(self, name: str) -> dict[str, tuple[str, str | None]]:
+        """manga_id -> (outcome, error class); fails on a title with two."""
+        keys = [outcomes_key(name, bucket) for bucket in self.buckets]
+        rows = self._rows(keys, ["manga_id", "outcome", "error_class"])
+        by_id = {row["manga_id"]: (row["outcome"], row["error_class"]) for row in rows}
+        assert len(by_id) == len(rows)
+        return by_id
+
+    def attempts(self) -> list[dict[str, Any]]:
+        """Rows of the requests log about requests that were sent."""
+        columns = ["manga_id", "analysis", "fingerprint", "attempt", "status", "error_class", "maybe_billed"]
+        columns += ["input_tokens", "cost_micro_usd", "started_at", "dagster_run_id"]
+        keys = self.tables.list_keys("enrichment/requests/")
+        return [row for row in self._rows(keys, columns) if row["attempt"] > 0]
+
+    def run_dates(self) -> set[str]:
+        """UTC days under which the log has runs."""
+        keys = self.tables.list_keys("enrichment/requests/")
+        return {key.split("run_date=")[1].split("/")[0] for key in keys}
+
+    def spent_micro_usd(self) -> int:
+        """What the day's budget counters say."""
+        return sum(self.budget.spent(f"day:{run_date}")[1] for run_date in self.run_dates())
+
+    def assert_every_title_is_accounted_for(self) -> None:
+        """No title lost, none twice, none without a reason."""
+        ids = self.catalog_ids()
+        for name in SINGLES:
+            answered = [row["manga_id"] for row in self.rows(name)]
+            assert max(Counter(answered).values(), default=1) == 1
+            outcomes = self.outcomes(name)
+            assert set(outcomes) == ids
+            assert set(answered) == {each for each, (outcome, _) in outcomes.items() if outcome == "succeeded"}
+            assert all(why for outcome, why in outcomes.values() if outcome in {"failed", "deferred"})
+        wide = [row["manga_id"] for row in self.rows("enriched_catalog")]
+        assert (len(wide), set(wide)) == (len(ids), ids)
+
+    def _rows(self, keys: Sequence[str], columns: Sequence[str]) -> list[dict[str, Any]]:
+        stored = (self.tables.read(key, columns) for key in keys)
+        return [row for found in stored if found is not None for row in found.table.to_pylist()]

@@ -1,0 +1,128 @@
+"""Runs of the nightly job in a process of their own that ends by kill -9 at a chosen step.
+
+The steps are calls of gateways, so nothing in the product knows about it: the real gateway is wrapped, and at the n-th
+call of one method the process kills itself, before the call or after it. Children come from a fork server that has
+imported the project once.
+"""
+
+import inspect
+import logging
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from manga_enrichment.aws.bedrock import BedrockModel
+from manga_enrichment.aws.clients import AwsClients
+from manga_enrichment.aws.gateways import open_gateways
+from manga_enrichment.definitions import build_definitions
+from manga_enrichment.defs.jobs import NIGHTLY_JOB
+from manga_enrichment.defs.run_facts import range_tags
+from manga_enrichment.domain.catalog import bucket_keys
+from manga_enrichment.settings import Settings, load_settings
+
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload([__name__])
+_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Doom:
+    """Kill the process at the n-th call (from 1) of `method` on a gateway, before or after it takes place.
+
+    where: only calls whose first argument contains it count, for example a part of an object key.
+    """
+
+    gateway: str
+    method: str
+    call: int = 1
+    after: bool = False
+    where: str = ""
+
+    def __str__(self) -> str:
+        moment = "after" if self.after else "before"
+        return f"{moment} call {self.call} of {self.gateway}.{self.method} {self.where}".rstrip()
+
+
+def run_nightly(environment: Mapping[str, str], doom: Doom | None = None) -> int:
+    """Run the nightly job over all buckets in a new process; its exit code, -9 when it killed itself."""
+    child = _CONTEXT.Process(target=_nightly, args=(dict(environment), doom))
+    child.start()
+    child.join(_SECONDS)
+    if child.is_alive():
+        child.kill()
+        child.join()
+        raise TimeoutError(f"the run did not end within {_SECONDS} s")
+    code = child.exitcode
+    assert code is not None
+    return code
+
+
+def _nightly(environment: dict[str, str], doom: Doom | None) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
+    logging.getLogger("dagster").setLevel(logging.ERROR)
+    settings = load_settings()
+    definitions = build_definitions(settings, resources=_resources(settings, doom) if doom else None)
+    keys = bucket_keys(settings.catalog_buckets)
+    job = definitions.resolve_job_def(NIGHTLY_JOB)
+    result = job.execute_in_process(tags=range_tags(keys[0], keys[-1]), raise_on_error=False)
+    os._exit(0 if result.success else 1)
+
+
+def _resources(settings: Settings, doom: Doom) -> dict[str, object]:
+    """The doomed gateway, by resource key."""
+    if doom.gateway == "model":
+
+        def open_model() -> Any:
+            timeout = settings.call_timeout_seconds
+            model = BedrockModel(AwsClients(), concurrency=settings.concurrency, call_timeout_seconds=timeout)
+            return _Doomed(model, doom)
+
+        return {"open_model": open_model}
+    return {doom.gateway: _Doomed(getattr(open_gateways(settings), doom.gateway), doom)}
+
+
+class _Doomed:
+    """Passes every call on, except that one of them is the last thing this process does."""
+
+    def __init__(self, gateway: Any, doom: Doom) -> None:
+        self._gateway = gateway
+        self._doom = doom
+        self._calls = 0
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._gateway, name)
+        if name != self._doom.method:
+            return found
+        return self._async_method(found) if inspect.iscoroutinefunction(found) else self._method(found)
+
+    def _method(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        def called(*args: Any, **kwargs: Any) -> Any:
+            is_last = self._is_last(args)
+            self._end_if(is_last and not self._doom.after)
+            result = method(*args, **kwargs)
+            self._end_if(is_last)
+            return result
+
+        return called
+
+    def _async_method(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        async def called(*args: Any, **kwargs: Any) -> Any:
+            is_last = self._is_last(args)
+            self._end_if(is_last and not self._doom.after)
+            result = await method(*args, **kwargs)
+            self._end_if(is_last)
+            return result
+
+        return called
+
+    def _is_last(self, args: tuple[Any, ...]) -> bool:
+        self._calls += self._doom.where in str(args[0]) if self._doom.where else 1
+        return self._calls == self._doom.call and (not self._doom.where or self._doom.where in str(args[0]))
+
+    def _end_if(self, doomed: bool) -> None:
+        if doomed:
+            os.kill(os.getpid(), signal.SIGKILL)

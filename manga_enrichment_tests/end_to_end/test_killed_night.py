@@ -1,0 +1,82 @@
+"""A nightly run of 500 titles, killed in the middle as `kill -9` does it, and run again."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from manga_enrichment.defs.run_facts import range_tags
+from manga_enrichment.local.dagster_home import REPOSITORY, end_killed_run, prepare_dagster_home
+from manga_enrichment.local.model_control import ModelServerControl
+from manga_enrichment_tests.end_to_end.books import Books
+
+TITLES = 500
+CONCURRENCY = 16
+SECONDS = 180
+
+
+@contextmanager
+def nightly_run(environment: Mapping[str, str], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """`dagster job execute` over all buckets; killed when the block is left."""
+    command = [str(Path(sys.executable).parent / "dagster"), "job", "execute", "-j", "nightly_enrichment"]
+    command += ["-m", "manga_enrichment.definitions", "--tags", json.dumps(range_tags("0", "3"))]
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(command, cwd=REPOSITORY, env=dict(environment), stdout=output, stderr=output) as process,
+    ):
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_for_billed_calls(model_server: ModelServerControl, calls: int, process: "subprocess.Popen[bytes]") -> None:
+    end = time.monotonic() + SECONDS
+    while model_server.counters()["billed"] < calls:
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+@pytest.mark.crash
+def test_killed_in_the_middle_of_a_night_nothing_is_lost_and_only_calls_in_flight_are_paid_twice(
+    arrange: Callable[..., dict[str, str]],
+    model_server: ModelServerControl,
+    open_books: Callable[[], Books],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    prepare_dagster_home(tmp_path)
+    environment = arrange(TITLES, catalog_buckets=4, concurrency=CONCURRENCY, claim_seconds=5)
+    model_server.faults(latency={"fixed_ms": 150})
+    with nightly_run(environment, tmp_path / "first.log") as process:
+        wait_for_billed_calls(model_server, 150, process)
+        process.kill()
+        process.wait()
+    with dg.DagsterInstance.get() as instance:  # nobody watches a run of `dagster job execute`
+        for run in instance.get_runs():
+            end_killed_run(instance, run)
+    paid_before = model_server.counters()["billed"]
+    model_server.faults()
+    with nightly_run(environment, tmp_path / "second.log") as process:
+        assert process.wait(SECONDS) == 0, (tmp_path / "second.log").read_text()[-4000:]
+
+    books, bill = open_books(), model_server.counters()
+    books.assert_every_title_is_accounted_for()
+    assert len(books.catalog_ids()) == TITLES
+    assert 150 <= paid_before < bill["billed"]
+    assert bill["duplicates"] <= CONCURRENCY
+    attempts = books.attempts()
+    lost_calls = bill["billed"] - len(attempts)
+    assert lost_calls == bill["duplicates"]
+    dearest_micro_usd = max(row["cost_micro_usd"] for row in attempts)
+    unlogged_micro_usd = bill["cost_micro_usd"] - sum(row["cost_micro_usd"] for row in attempts)
+    assert 0 <= unlogged_micro_usd <= lost_calls * dearest_micro_usd
+    assert len({row["dagster_run_id"] for row in attempts}) == 2

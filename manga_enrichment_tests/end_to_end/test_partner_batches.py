@@ -1,0 +1,165 @@
+"""The example batches on the local stack: submitted, pulled, answered, settled."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from click.testing import CliRunner
+
+from manga_enrichment.aws.clients import AwsClients
+from manga_enrichment.aws.s3_tables import S3TableStore
+from manga_enrichment.aws.sqs import SqsQueues
+from manga_enrichment.cli import main
+from manga_enrichment.definitions import build_definitions
+from manga_enrichment.defs.assets.partner import PARTNER_JOB
+from manga_enrichment.defs.jobs import CATALOG_JOB
+from manga_enrichment.defs.run_facts import range_tags
+from manga_enrichment.domain.catalog import bucket_keys
+from manga_enrichment.domain.requests.queues import DEAD_LETTERS, QUEUES, SESSION
+from manga_enrichment.local.model_control import ModelServerControl
+from manga_enrichment.settings import load_settings
+
+BATCHES = Path(__file__).resolve().parents[2] / "data" / "batches"
+SENSOR_RESOURCES = ("queues", "requests", "tables", "outbox", "clock")
+SAMPLE = BATCHES.parent / "catalog" / "sample.jsonl"
+
+
+def command(*arguments: str, exit_code: int = 0) -> str:
+    result = CliRunner().invoke(main, list(arguments))
+    assert result.exit_code == exit_code, result.output
+    return result.stdout
+
+
+def submitted(name: str, *options: str) -> str:
+    return json.loads(command("submit", str(BATCHES / name), "--partner", "acme", "--json", *options))["request_id"]
+
+
+def status_of(request_id: str, exit_code: int = 0) -> dict[str, Any]:
+    return dict(json.loads(command("status", request_id, "--json", "--follow", exit_code=exit_code)))
+
+
+class Site:
+    """The code location over the local stack; runs happen in this process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.settings = load_settings()
+        self.definitions = build_definitions(self.settings)
+        self.instance = dg.DagsterInstance.ephemeral(tempdir=str(folder))
+        self.cursors: dict[str, str | None] = {}
+
+    def import_catalog(self) -> None:
+        buckets = bucket_keys(self.settings.catalog_buckets)
+        tags = range_tags(buckets[0], buckets[-1])
+        assert (
+            self.definitions.resolve_job_def(CATALOG_JOB).execute_in_process(tags=tags, instance=self.instance).success
+        )
+
+    def work(self, sensor: str = "partner_requests") -> list[dg.ExecuteInProcessResult]:
+        """One tick, and the runs it asks for."""
+        resources = {name: (self.definitions.resources or {})[name] for name in SENSOR_RESOURCES}
+        with dg.build_sensor_context(
+            instance=self.instance,
+            definitions=self.definitions,
+            cursor=self.cursors.get(sensor),
+            resources=resources,
+        ) as context:
+            data = self.definitions.resolve_sensor_def(sensor).evaluate_tick(context)
+        self.cursors[sensor] = data.cursor
+        job = self.definitions.resolve_job_def(PARTNER_JOB)
+        return [
+            job.execute_in_process(
+                run_config=request.run_config,
+                partition_key=request.partition_key,
+                tags=dict(request.tags),
+                instance=self.instance,
+            )
+            for request in data.run_requests or []
+        ]
+
+
+@pytest.fixture
+def site(
+    aws_environment: dict[str, str], fresh_stack_state: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Site]:
+    monkeypatch.setenv("MANGA_CATALOG_URI", str(SAMPLE))
+    monkeypatch.setenv("MANGA_CONCURRENCY", "8")
+    queues = SqsQueues(AwsClients().sqs)
+    for queue in QUEUES:
+        empty(queues, queue)
+    site = Site(tmp_path)
+    site.import_catalog()
+    yield site
+    for queue in QUEUES:
+        empty(queues, queue)
+
+
+def empty(queues: SqsQueues, queue: str) -> None:
+    while messages := queues.receive(queue, max_messages=100, wait_seconds=0):
+        queues.delete(queue, [message.receipt_handle for message in messages])
+
+
+def test_three_batches_end_as_they_should(site: Site, model_server: ModelServerControl) -> None:
+    good, mixed = submitted("good.json"), submitted("with_a_bad_item.json")
+    bad = submitted("malformed.json", "--no-check")
+    results = site.work()
+    assert [result.success for result in results] == [True, True]  # high priority and normal
+
+    status = status_of(good)
+    assert (status["status"], status["counts"]) == ("completed", {"items": 6, "succeeded": 6})
+    document = json.loads(command("results", good))
+    assert [item["analysis_type"] for item in document["items"]][:2] == ["full_enrichment", "genre_classification"]
+    assert document["items"][1]["answer"] == document["items"][5]["answer"]
+    assert document["cost_usd"] == pytest.approx(status["cost_usd"])
+
+    status = status_of(mixed)
+    assert (status["status"], status["counts"]) == ("partially_completed", {"items": 3, "failed": 1, "succeeded": 2})
+    assert json.loads(command("results", mixed))["items"][1]["error"]["class"] == "unknown_title"
+
+    status = status_of(bad, exit_code=1)
+    assert (status["status"], status["error_class"]) == ("rejected", "invalid_body")
+    [letter] = SqsQueues(AwsClients().sqs).receive(DEAD_LETTERS, max_messages=10, wait_seconds=0)
+    assert letter.attributes["dead_letter_reason"] == "invalid_body"
+
+    tables = S3TableStore(AwsClients().s3, bucket=site.settings.bucket)
+    keys = tables.list_keys("enrichment/partner_results/")
+    assert sorted(key.rsplit("/", 1)[1] for key in keys) == sorted(f"{each}.parquet" for each in (good, mixed))
+    assert model_server.counters()["billed"] == 7  # each different item with a title once
+
+
+def test_the_same_batch_again_bills_nothing(site: Site, model_server: ModelServerControl) -> None:
+    submitted("good.json")
+    site.work()
+    billed = model_server.counters()["billed"]
+    again = submitted("good.json")
+    site.work()
+    assert status_of(again)["cost_usd"] == 0
+    assert model_server.counters()["billed"] == billed
+
+
+def test_an_invalid_file_is_refused_with_all_its_faults_before_it_is_sent(aws_environment: dict[str, str]) -> None:
+    result = CliRunner().invoke(main, ["submit", str(BATCHES / "malformed.json")])
+    assert result.exit_code == 1
+    for path in ("items.0.manga_id", "items.1.analysis_type", "items.2", "callback_url", "priority"):
+        assert f"  {path}: " in result.output
+
+
+def test_a_question_is_answered_in_its_session(site: Site, tmp_path: Path) -> None:
+    question = tmp_path / "question.json"
+    question.write_text(
+        json.dumps({"query": "灯台の漫画は？", "conversation_id": "7c9e6679-7425-40de-944b-e07fc1f90ae7"})
+    )
+    sent = json.loads(command("submit", str(question), "--schema", "manga_query", "--json"))
+    assert sent["queue"] == SESSION.name
+    [result] = site.work("partner_conversations")
+    assert result.success
+    assert "stand-in" in json.loads(command("results", sent["request_id"]))["items"][0]["answer"]["reply"]
+
+
+def test_a_request_nobody_has_seen_says_so(aws_environment: dict[str, str]) -> None:
+    unknown = "00000000-0000-4000-8000-000000000000"
+    result = CliRunner().invoke(main, ["status", unknown])
+    assert result.exit_code == 1
+    assert "No worker has seen request" in result.output

@@ -1,0 +1,283 @@
+"""The request lane in memory, step by step: send, tick, run, and being killed anywhere in between.
+
+Belongs here: the steps as sensor and ops take them, over fakes. Stays out: the fakes themselves.
+"""
+
+import itertools
+import json
+import random
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+from uuid import UUID
+
+from manga_enrichment.domain.analyses import ANALYSES
+from manga_enrichment.domain.answers import Provenance
+from manga_enrichment.domain.requests.queues import NORMAL, QUEUES, Queue
+from manga_enrichment.domain.requests.validation import RequestPolicy
+from manga_enrichment.domain.status import is_final
+from manga_enrichment.pipeline.budget import Caps
+from manga_enrichment.pipeline.dead_letters import DeadLetters
+from manga_enrichment.pipeline.endings import Endings
+from manga_enrichment.pipeline.intake import Intake, IntakeReport
+from manga_enrichment.pipeline.keys import result_document_key
+from manga_enrichment.pipeline.lease import Leases
+from manga_enrichment.pipeline.outbox import Announcer, NotificationPolicy
+from manga_enrichment.pipeline.partner_asking import AskingGateways, PartnerAsking, Stopping
+from manga_enrichment.pipeline.partner_collecting import PartnerCollecting
+from manga_enrichment.pipeline.partner_planning import PartnerPlanning
+from manga_enrichment.pipeline.partner_work import SettleReport, settle_all, stored_requests, take_over
+from manga_enrichment.pipeline.releasing import Releasing
+from manga_enrichment.pipeline.settle import SettleLimits, Settling
+from manga_enrichment.pipeline.work_units import UnitLimits, read_unit
+from manga_enrichment.request_gateways import RequestRow
+from manga_enrichment_tests.builders import MODELS, World, open_budget_settings, put_catalog, record
+from manga_enrichment_tests.outbox_fakes import MemoryOutbox
+from manga_enrichment_tests.request_fakes import MemoryQueues, MemoryRequests
+
+PARTNER = "acme"
+TITLES = 8
+
+
+class Killed(BaseException):
+    """This process is gone; nothing it would have done next happens."""
+
+
+@dataclass
+class KillSwitch:
+    """Kills at the n-th call of a gateway from now, before or after it took effect. A dead process stays dead."""
+
+    calls_left: int | None = None
+    after_effect: bool = False
+    dead: bool = False
+
+    def arm(self, calls: int, *, after_effect: bool) -> None:
+        self.calls_left, self.after_effect = calls, after_effect
+
+    def revive(self) -> None:
+        self.calls_left, self.dead = None, False
+
+
+class Mortal:
+    """A gateway whose calls may be the last thing its process does."""
+
+    def __init__(self, target: Any, switch: KillSwitch) -> None:
+        self._target = target
+        self._switch = switch
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._target, name)
+        return self._guarded(method) if callable(method) else method
+
+    def _guarded(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            switch = self._switch
+            if switch.dead:
+                raise Killed
+            last = switch.calls_left == 0
+            if switch.calls_left is not None:
+                switch.calls_left -= 1
+            switch.dead = last
+            if last and not switch.after_effect:
+                raise Killed
+            result = method(*args, **kwargs)
+            if last:
+                raise Killed
+            return result
+
+        return call
+
+
+def patient_queues(max_receives: int) -> Mapping[str, Queue]:
+    """The project's queues with another receive limit."""
+    return {name: replace(q, max_receives=max_receives) if q.max_receives else q for name, q in QUEUES.items()}
+
+
+@dataclass
+class PartnerWorld:
+    """One queue lane over a World with a small catalog of one bucket."""
+
+    max_receives: int = 3
+    limits: UnitLimits = field(default_factory=UnitLimits)
+    settle_limits: SettleLimits = field(default_factory=SettleLimits)
+    policy: RequestPolicy = field(default_factory=RequestPolicy)
+    caps: Caps = field(default_factory=Caps)
+    deadline_seconds: float = 60
+
+    def __post_init__(self) -> None:
+        settings = open_budget_settings(caps=self.caps)
+        self.base = World(settings=replace(settings, engine=replace(settings.engine, deadline_seconds=60)))
+        self.clock = self.base.clock
+        self.switch = KillSwitch()
+        self.queue = MemoryQueues(self.clock, patient_queues(self.max_receives))
+        self.requests = MemoryRequests(self.clock)
+        self.outbox = MemoryOutbox()
+        self._numbers = itertools.count(1)
+        self._runs = itertools.count(1)
+        self.launched: list[str] = []
+        self.stop = threading.Event()
+        put_catalog(self.base.tables, [record(number) for number in range(TITLES)])
+
+    # What a partner does
+
+    def send(
+        self,
+        items: Sequence[tuple[int, str] | tuple[int, str, str]] = ((1, "reading_level"),),
+        *,
+        queue: str = NORMAL.name,
+        request_id: str = "",
+        partner_id: str = PARTNER,
+        **body: Any,
+    ) -> str:
+        """A batch of (title number, analysis[, note]); returns its request_id."""
+        names = ("manga_id", "analysis_type", "additional_context")
+        sent = [dict(zip(names, (f"MNG-{item[0]:08d}", *item[1:]), strict=False)) for item in items]
+        return self.send_envelope(
+            "batch_analysis", {"items": sent, **body}, queue=queue, request_id=request_id, partner_id=partner_id
+        )
+
+    def send_envelope(
+        self,
+        schema: str,
+        body: Mapping[str, Any],
+        *,
+        queue: str = NORMAL.name,
+        request_id: str = "",
+        partner_id: str = PARTNER,
+        group_id: str = "",
+    ) -> str:
+        request_id = request_id or str(UUID(int=next(self._numbers), version=4))
+        document = {
+            "schema": schema,
+            "schema_version": 1,
+            "request_id": request_id,
+            "partner_id": partner_id,
+            "submitted_at": self.clock.now().isoformat().replace("+00:00", "Z"),
+            "source": "test",
+            "body": body,
+        }
+        self.send_text(json.dumps(document), queue=queue, group_id=group_id or partner_id, name=request_id)
+        return request_id
+
+    def send_text(self, text: str, *, queue: str = NORMAL.name, group_id: str = PARTNER, name: str = "") -> None:
+        deduplication_id = (name or str(next(self._numbers))) if queue.endswith(".fifo") else ""
+        self.queue.send(queue, text, group_id=group_id, deduplication_id=deduplication_id)
+
+    # What sensor and run do; each call is one process
+
+    def tick(self, queue: str = NORMAL.name, free_runs: int = 5) -> IntakeReport:
+        report = self.intake().pull(queue, free_runs, self.clock.monotonic_seconds() + 20)
+        self.launched += [unit.key for unit in report.units]
+        return report
+
+    def run(self, unit_key: str, *, run_id: str = "") -> SettleReport:
+        """All ops of a run over one unit."""
+        run_id = run_id or f"partner-run-{next(self._runs)}"
+        unit, leases = read_unit(self.tables, unit_key), self.leases()
+        taken = take_over(unit, run_id, requests=self.mortal(self.requests), leases=leases, clock=self.clock)
+        stored = stored_requests(self.tables, taken)
+        provenance = Provenance(run_id, self.clock.now().date().isoformat(), "partner")
+        plan = self.planning().plan(run_id, stored)
+        for name in plan.analyses():
+            stopping = Stopping(leases.holds, self.stop, grace_seconds=20)
+            spender = f"{run_id}:{name}:0"
+            self.asking().ask(name, plan.calls, provenance, stopping, spender=spender, say=lambda _line: None)
+        collecting = PartnerCollecting(self.tables, self.mortal(self.base.ledger))
+        results = collecting.collect(provenance, plan, stored)
+        return settle_all(taken, results, run_id, settling=self.settling(), leases=leases, workers=1)
+
+    def work(self, queue: str = NORMAL.name) -> None:
+        """A tick, and all runs it asks for."""
+        self.tick(queue)
+        while self.launched:
+            self.run(self.launched.pop(0))
+
+    def drain(self, queue: str = NORMAL.name, *, rounds: int = 50) -> None:
+        """Until the queue is empty, however long messages stay hidden."""
+        for _ in range(rounds):
+            self.work(queue)
+            if not self.queue.messages(queue):
+                return
+            self.clock.advance(1000)
+        raise AssertionError(f"still in {queue}: {self.queue.messages(queue)}")
+
+    # Parts
+
+    @property
+    def tables(self) -> Any:
+        return self.mortal(self.base.tables)
+
+    def mortal(self, gateway: Any) -> Any:
+        return Mortal(gateway, self.switch)
+
+    def leases(self) -> Leases:
+        return Leases(self.mortal(self.queue), self.mortal(self.requests), self.clock, random.Random(1))
+
+    def dead_letters(self) -> DeadLetters:
+        return DeadLetters(queues=self.mortal(self.queue), requests=self.mortal(self.requests), clock=self.clock)
+
+    def endings(self) -> Endings:
+        announcer = Announcer(self.mortal(self.outbox), self.clock, NotificationPolicy(results_topic="arn:results"))
+        return Endings(self.mortal(self.queue), self.tables, announcer, self.dead_letters())
+
+    def intake(self) -> Intake:
+        return Intake(
+            queue=self.mortal(self.queue),
+            requests=self.mortal(self.requests),
+            tables=self.tables,
+            clock=self.clock,
+            endings=self.endings(),
+            policy=self.policy,
+            limits=self.limits,
+            new_owner=lambda: f"claim-{next(self._numbers)}",
+            workers=1,
+        )
+
+    def planning(self) -> PartnerPlanning:
+        return PartnerPlanning(
+            tables=self.tables, ledger=self.mortal(self.base.ledger), analyses=ANALYSES, models=MODELS, bucket_count=1
+        )
+
+    def asking(self) -> PartnerAsking:
+        gateways = AskingGateways(
+            tables=self.tables,
+            ledger=self.mortal(self.base.ledger),
+            budget=self.base.budget,
+            open_model=self.base.open_model,
+            clock=self.clock,
+        )
+        return PartnerAsking(gateways, self.base.settings, ANALYSES, MODELS)
+
+    def releasing(self) -> Releasing:
+        return Releasing(self.mortal(self.queue), self.mortal(self.requests), self.tables, self.clock)
+
+    def settling(self) -> Settling:
+        return Settling(
+            requests=self.mortal(self.requests),
+            tables=self.tables,
+            clock=self.clock,
+            endings=self.endings(),
+            releasing=self.releasing(),
+            limits=self.settle_limits,
+        )
+
+    # What a test looks at
+
+    def row(self, request_id: str) -> RequestRow:
+        return self.requests.rows[request_id]
+
+    def state(self, request_id: str) -> str:
+        return self.row(request_id).state.value
+
+    def is_final(self, request_id: str) -> bool:
+        return request_id in self.requests.rows and is_final(self.row(request_id).state)
+
+    def result(self, request_id: str) -> dict[str, Any]:
+        document = self.base.tables.read_json(result_document_key(request_id))
+        assert document is not None, f"no result of {request_id}"
+        return document
+
+    def result_objects(self, request_id: str) -> list[str]:
+        keys = self.base.tables.list_keys("enrichment/partner_results/")
+        return [key for key in keys if request_id in key]

@@ -1,0 +1,30 @@
+"""Rows of the request lane for tests."""
+
+import uuid
+from datetime import timedelta
+from typing import Any
+
+from manga_enrichment.domain.status import RequestState
+from manga_enrichment.gateways import Clock
+from manga_enrichment.request_gateways import RequestRow
+
+
+def make_row(clock: Clock, **changes: Any) -> RequestRow:
+    """A request as a sensor wants to claim it now, with a lease of one minute."""
+    now = clock.now()
+    values: dict[str, Any] = {
+        "request_id": str(uuid.uuid4()),
+        "partner_id": "partner-1",
+        "schema": "batch_analysis",
+        "state": RequestState.RECEIVED,
+        "generation": 0,
+        "owner": "sensor",
+        "queue": "manga-fm-normal",
+        "message_id": "m-1",
+        "receipt_handle": "handle-1",
+        "submitted_at": now,
+        "updated_at": now,
+        "lease_until": now + timedelta(minutes=1),
+        **changes,
+    }
+    return RequestRow(**values)
