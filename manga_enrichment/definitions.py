@@ -8,13 +8,14 @@ import dagster as dg
 from manga_enrichment.defs.assets.catalog import build_catalog_assets
 from manga_enrichment.defs.assets.enriched import build_enriched
 from manga_enrichment.defs.assets.enrichment import build_enrichment
-from manga_enrichment.defs.assets.partner import PartnerSettings, build_partner_job, build_partner_results
+from manga_enrichment.defs.assets.partner import build_partner_job, build_partner_results
 from manga_enrichment.defs.checks.cost import build_cost_checks, build_model_checks
 from manga_enrichment.defs.checks.quality import build_quality_checks
 from manga_enrichment.defs.dead_letter_jobs import redrive_dead_letters
 from manga_enrichment.defs.jobs import build_jobs
 from manga_enrichment.defs.outbox_sensor import build_outbox_sensor, notification_policy
 from manga_enrichment.defs.partitions import catalog_partitions
+from manga_enrichment.defs.partner_ops import PartnerSettings
 from manga_enrichment.defs.partner_runs import build_partner_run
 from manga_enrichment.defs.request_sensors import SensorSettings, build_request_sensors
 from manga_enrichment.defs.resources import build_resources

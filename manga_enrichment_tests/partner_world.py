@@ -184,7 +184,8 @@ class PartnerWorld:
             spender = f"{run_id}:{name}:0"
             self.asking().ask(name, plan.calls, provenance, stopping, spender=spender, say=lambda _line: None)
         collecting = PartnerCollecting(self.tables, self.mortal(self.base.ledger))
-        results = collecting.collect(provenance, plan, stored)
+        redelivered = [request.request_id for request in taken if request.generation > 1]
+        results = collecting.collect(provenance, plan, stored, redelivered)
         return settle_all(taken, results, run_id, settling=self.settling(), leases=leases, workers=1)
 
     def work(self, queue: str = NORMAL.name) -> None:

@@ -23,7 +23,8 @@ RESULT_VERSION = 1
 class ItemResult:
     """One different item. Cost and tokens are 0 when the answer was there before.
 
-    answer: JSON of the analysis; None unless the outcome is `succeeded`.
+    answer: JSON of the analysis; None unless the outcome is `succeeded`. earlier_micro_usd: what an earlier generation
+    of the same request paid for the answer.
     """
 
     analysis: str
@@ -40,6 +41,7 @@ class ItemResult:
     cost_micro_usd: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
+    earlier_micro_usd: int = 0
 
     @property
     def is_transient(self) -> bool:
@@ -74,6 +76,10 @@ class RequestResult:
     @property
     def cost_micro_usd(self) -> int:
         return sum(item.cost_micro_usd for item in self.items)
+
+    def cost_of_all_generations(self, recorded_micro_usd: int) -> int:
+        """recorded_micro_usd: what the status row says of earlier generations; a killed one recorded nothing."""
+        return self.cost_micro_usd + max(recorded_micro_usd, sum(item.earlier_micro_usd for item in self.items))
 
     @property
     def input_tokens(self) -> int:

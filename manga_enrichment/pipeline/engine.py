@@ -21,7 +21,7 @@ from manga_enrichment.pipeline.budget import RunBudget
 from manga_enrichment.pipeline.caller import Caller, FinalWord
 from manga_enrichment.pipeline.calls import Call, CallResult
 from manga_enrichment.pipeline.claims import Claims
-from manga_enrichment.pipeline.ledger_writer import WRITERS, LedgerWriter
+from manga_enrichment.pipeline.ledger_writer import LedgerWriter
 from manga_enrichment.pipeline.limiter import Limiter
 from manga_enrichment.pipeline.patience import Patience
 
@@ -89,7 +89,7 @@ class Engine:
         try:
             async with asyncio.TaskGroup() as group:
                 background = [group.create_task(self._work(deliver)) for _ in range(self._settings.concurrency)]
-                background += [group.create_task(self._writer.write_groups()) for _ in range(WRITERS)]
+                background.append(group.create_task(self._writer.write_groups()))
                 background.append(group.create_task(self._claims.keep()))
                 background.append(group.create_task(self._budget.keep_lease()))
                 await self._feed(calls, deliver)

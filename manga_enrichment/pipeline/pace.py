@@ -8,8 +8,8 @@ between the fastest accepted and the slowest refused pace until they are within 
 *Steps*: every refused call takes 4 % (at most 20 calls/s) off the pace; every accepted one that had to wait for its
 turn gives a small part of that back. The pace settles where the refused share equals that part. The part is larger
 for slow senders than for fast ones, which is what lets senders that share a quota, and do not know of each other,
-drift to equal shares: quickly when the quota was told (its share is a common measure), over some ten thousand calls
-when it was not.
+drift to equal shares: quickly when the quota was told (its share is a common measure); over some ten thousand calls
+when it was not, and at a few calls a second one may stay far behind, so tell those who share a small quota.
 """
 
 import math
@@ -44,7 +44,10 @@ class Permit:
 
 
 def share_of_told_quota(pace: float) -> float:
-    """Refused share at which a sender stays put that uses this share of a told quota: nil is never reached alone."""
+    """The refused share at which a sender that uses this share of a told quota stays as fast as it is.
+
+    Whoever has the quota to itself is held by the ceiling before anything is refused.
+    """
     return min(0.05, 0.008 / pace)
 
 

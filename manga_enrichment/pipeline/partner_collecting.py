@@ -5,7 +5,8 @@ Belongs here: one result per request, each cent in it once. Stays out: writing r
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from manga_enrichment.domain.answers import LedgerEntry, Provenance
@@ -15,7 +16,7 @@ from manga_enrichment.domain.requests.duplicates import unique_items
 from manga_enrichment.gateways import ResultLedger, TableStore
 from manga_enrichment.pipeline.keys import RUNS_ROOT, partner_key, requests_key
 from manga_enrichment.pipeline.partner_asking import TRIGGER
-from manga_enrichment.pipeline.partner_plan import PartnerPlan, PlannedItem
+from manga_enrichment.pipeline.partner_plan import PartnerPlan, PlannedItem, read_partner_plan
 from manga_enrichment.pipeline.request_bodies import StoredRequest
 from manga_enrichment.pipeline.table_writes import append_requests
 from manga_enrichment.pipeline.tables import request_rows
@@ -27,13 +28,18 @@ class PartnerCollecting:
     def __init__(self, tables: TableStore, ledger: ResultLedger) -> None:
         self._tables = tables
         self._ledger = ledger
+        self._plans: dict[str, PartnerPlan] = {}
 
     def collect(
-        self, provenance: Provenance, plan: PartnerPlan, requests: Sequence[StoredRequest]
+        self,
+        provenance: Provenance,
+        plan: PartnerPlan,
+        requests: Sequence[StoredRequest],
+        redelivered: Collection[str] = (),
     ) -> list[RequestResult]:
         """Log every request sent to the model, then write down and return what became of the partners' requests.
 
-        provenance: of the run, without a partner.
+        provenance: of the run, without a partner. redelivered: ids of requests of a later generation than the first.
         """
         asked = plan.fingerprints()
         entries = self._ledger.get_many(asked) if asked else {}
@@ -41,6 +47,7 @@ class PartnerCollecting:
         self._log(provenance, entries, leftovers)
         books = _Books(provenance.run_id, entries, leftovers)
         results = [_result(request, plan.items[request.request_id], books) for request in requests]
+        results = [self._with_earlier(each, entries) if each.request_id in redelivered else each for each in results]
         self._tables.write_json(
             partner_key(provenance.run_id, "collected"), {"results": [result.to_document() for result in results]}
         )
@@ -61,6 +68,35 @@ class PartnerCollecting:
             rows[requests_key(provenance.run_date, provenance.run_id, row["analysis"], row["bucket"])].append(row)
         for key, own in rows.items():
             append_requests(self._tables, key, own)
+
+    def _with_earlier(self, result: RequestResult, entries: Mapping[str, LedgerEntry]) -> RequestResult:
+        """What a killed generation of the same request paid is the request's, too: its run's plan tells."""
+        return replace(
+            result,
+            items=tuple(
+                replace(item, earlier_micro_usd=entries[item.fingerprint].cost_micro_usd)
+                if item.from_cache and self._paid_for(entries[item.fingerprint]) == result.request_id
+                else item
+                for item in result.items
+            ),
+        )
+
+    def _paid_for(self, entry: LedgerEntry) -> str:
+        """The request that an answer was booked on; "" when no partner's was, or its run's files are gone."""
+        run_id = entry.provenance.run_id
+        if entry.provenance.trigger != TRIGGER:
+            return ""
+        if run_id not in self._plans:
+            try:
+                self._plans[run_id] = read_partner_plan(self._tables, run_id)
+            except LookupError:
+                self._plans[run_id] = PartnerPlan()
+        wanted = (
+            call.request_ids[0]
+            for call in self._plans[run_id].calls
+            if (call.fingerprint, call.partner_id) == (entry.fingerprint, entry.provenance.partner_id)
+        )
+        return next(wanted, "")
 
 
 def read_collected(tables: TableStore, run_id: str) -> list[RequestResult]:

@@ -77,7 +77,7 @@ class Settling:
             self._endings.finish(row, row.queue, row.receipt_handle)
             return row
         result = self._aged(request, result)
-        cost = request.cost_before_micro_usd + result.cost_micro_usd
+        cost = result.cost_of_all_generations(request.cost_before_micro_usd)
         if result.state is RequestState.DEFERRED:
             return self._releasing.release(
                 request,

@@ -6,6 +6,7 @@ from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.candidates import CANDIDATE_COLUMNS
 from manga_enrichment.domain.catalog_columns import CATALOG_COLUMNS, REJECT_COLUMNS
 from manga_enrichment.domain.columns import Column, ColumnType, ListOf, StructOf
+from manga_enrichment.domain.partner_results import PARTNER_RESULT_COLUMNS
 from manga_enrichment.domain.table_columns import OUTCOME_COLUMNS, REQUEST_COLUMNS, analysis_columns
 from manga_enrichment.pipeline.enriched import TABLE, enriched_columns
 
@@ -40,6 +41,12 @@ def tables_markdown(analyses: Sequence[AnalysisType]) -> str:
             "Append-only log of every request to a model, and of titles decided without one. Costs add up here.",
             "enrichment/{}/run_date=<d>/<run>-<analysis>-<b>.parquet",
             REQUEST_COLUMNS,
+        ),
+        _section(
+            "partner_results",
+            "What partners got, item by item: one object per request, under the UTC day it was submitted.",
+            "enrichment/{}/date=<d>/<request_id>.parquet",
+            PARTNER_RESULT_COLUMNS,
         ),
     ]
     return "\n".join([_HEAD, *sections])

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
@@ -136,9 +135,10 @@ def test_what_has_waited_too_long_ends_as_failed_and_can_be_redriven() -> None:
     world.base.model = ScriptedModel(world.clock, otherwise=ErrorClass.THROTTLED)
     sent = world.send()
     world.drain()
-    assert (world.state(sent), world.row(sent).error_class) == ("failed", "throttled")
+    assert world.state(sent) == "failed"
     [letter] = world.queue.messages(DEAD_LETTERS)
-    assert letter.attributes["dead_letter_reason"] == "throttled"
+    assert letter.attributes["dead_letter_reason"] == world.row(sent).error_class
+    assert world.row(sent).error_class in {"throttled", "deadline"}
 
 
 def test_a_permanent_failure_ends_as_failed_and_is_not_worth_a_redrive() -> None:
@@ -238,6 +238,7 @@ def test_killed_at_any_step_a_request_ends_once_and_is_paid_for_once(
     assert len({delivery.event_id for delivery in world.outbox.deliveries.values()}) == 1
     assert len(world.outbox.deliveries) == 2
     assert len(world.base.model.sent) <= 2 + 2  # at most what was in flight
+    assert world.row(sent).cost_micro_usd == sum(entry.cost_micro_usd for entry in world.base.ledger.entries.values())
     assert world.queue.messages(DEAD_LETTERS) == []
 
 
@@ -326,4 +327,4 @@ class LaneMachine(RuleBasedStateMachine):
 
 
 LaneMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=25)
-TestLane = pytest.mark.filterwarnings("default")(LaneMachine.TestCase)
+TestLane = LaneMachine.TestCase
