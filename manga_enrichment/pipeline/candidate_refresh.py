@@ -4,9 +4,11 @@ Belongs here: building the index once per catalog version, refreshing buckets on
 searching (`retrieval.py`) and the rule of when a list changes (`domain/candidates.py`).
 """
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +17,12 @@ from manga_enrichment.gateways import TableStore
 from manga_enrichment.pipeline.candidate_tables import candidates_table
 from manga_enrichment.pipeline.catalog_store import read_candidates, read_ids, read_records
 from manga_enrichment.pipeline.keys import candidates_state_key, table_key
-from manga_enrichment.pipeline.retrieval import CandidateIndex
+from manga_enrichment.pipeline.retrieval import CandidateIndex, CandidateIndexError
 
 RETRIEVAL_VERSION = "1"
 """Raise it when the search finds other candidates in the same catalog: the next run then refreshes every list."""
+
+UNUSED_SECONDS = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +79,25 @@ class CandidateRefresh:
         """The index of this catalog version: from this machine's disk when an earlier run built it."""
         home = Path(tempfile.gettempdir()) / "manga-enrichment-index"
         folder = home / catalog_version
-        if folder.exists():
-            return CandidateIndex.open(folder)
-        home.mkdir(parents=True, exist_ok=True)
-        building = Path(tempfile.mkdtemp(dir=home, prefix="building-"))
+        with suppress(CandidateIndexError):
+            found = CandidateIndex.open(folder)
+            os.utime(folder)
+            return found
         say("indexing the whole catalog for candidate search")
-        CandidateIndex.build(
-            (record for bucket in self._all_buckets for record in read_records(self._tables, bucket)), building
-        )
-        try:
-            building.rename(folder)
-        except OSError:  # another run was faster; its index is the same
-            shutil.rmtree(building, ignore_errors=True)
-        for old in home.iterdir():
-            if old != folder and not old.name.startswith("building-"):
-                shutil.rmtree(old, ignore_errors=True)
+        home.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)  # nothing, or what cannot be read
+        with tempfile.TemporaryDirectory(dir=home, prefix="building-") as building:
+            records = (record for bucket in self._all_buckets for record in read_records(self._tables, bucket))
+            CandidateIndex.build(records, Path(building) / "index")
+            with suppress(OSError):  # another run was faster; its index is the same
+                (Path(building) / "index").rename(folder)
+        _delete_unused(home, folder)
         return CandidateIndex.open(folder)
+
+
+def _delete_unused(home: Path, newest: Path) -> None:
+    """Indexes, finished or not, that no run has used for a day; other runs of this machine are at work beside us."""
+    for old in home.iterdir():
+        with suppress(FileNotFoundError):  # another run deletes, too
+            if newest.stat().st_mtime - old.stat().st_mtime > UNUSED_SECONDS:
+                shutil.rmtree(old, ignore_errors=True)

@@ -22,7 +22,12 @@ def test_emptying_removes_every_item_version_and_delete_marker(local_stack: Loca
     left = s3.list_object_versions(Bucket=bucket)
     assert not left.get("Versions", [])
     assert not left.get("DeleteMarkers", [])
-    assert local_stack.table_names == ["manga-fm-budget", "manga-fm-request-status", "manga-fm-results"]
+    assert local_stack.table_names == [
+        "manga-fm-budget",
+        "manga-fm-outbox",
+        "manga-fm-request-status",
+        "manga-fm-results",
+    ]
     assert not any(dynamodb.scan(TableName=table)["Items"] for table in local_stack.table_names)
 
 

@@ -1,7 +1,10 @@
 """Candidate lists follow the catalog, but not every breeze."""
 
+import os
+import tempfile
 import uuid
 from collections.abc import Sequence
+from pathlib import Path
 
 from manga_enrichment.domain.catalog import MangaRecord
 from manga_enrichment.pipeline.candidate_refresh import CandidateRefresh, CandidateReport
@@ -92,6 +95,46 @@ def test_a_refresh_that_was_killed_before_its_state_is_done_again() -> None:
     said: list[str] = []
     refresh_of_version.run([BUCKET], version, said.append)
     assert said == [f"bucket {BUCKET}: 0 of 8 candidate lists changed"]
+
+
+def index_folder(version: str) -> Path:
+    return Path(tempfile.gettempdir()) / "manga-enrichment-index" / version
+
+
+def run_version(version: str) -> list[str]:
+    tables = MemoryTables()
+    put_catalog(tables, titles(5))
+    said: list[str] = []
+    CandidateRefresh(tables, [BUCKET]).run([BUCKET], version, said.append)
+    return said
+
+
+def test_runs_of_other_catalogs_on_this_machine_keep_their_indexes() -> None:
+    """Theirs may be in use, or half built, right now."""
+    first, second, unfinished = (f"test-{uuid.uuid4()}" for _ in range(3))
+    run_version(first)
+    index_folder(unfinished).mkdir()
+    run_version(second)
+    assert index_folder(first).exists()
+    assert index_folder(unfinished).exists()
+
+
+def test_an_index_that_nobody_used_for_a_day_is_deleted() -> None:
+    first, second = (f"test-{uuid.uuid4()}" for _ in range(2))
+    run_version(first)
+    day_before_yesterday = index_folder(first).stat().st_mtime - 2 * 86_400
+    os.utime(index_folder(first), (day_before_yesterday, day_before_yesterday))
+    run_version(second)
+    assert not index_folder(first).exists()
+
+
+def test_an_index_that_cannot_be_read_is_built_again() -> None:
+    version = f"test-{uuid.uuid4()}"
+    run_version(version)
+    for path in index_folder(version).iterdir():
+        path.unlink()
+    assert "indexing the whole catalog for candidate search" in run_version(version)
+    assert "indexing the whole catalog for candidate search" not in run_version(version)
 
 
 def test_a_catalog_of_one_title_has_no_candidates() -> None:
