@@ -6,12 +6,13 @@ Stays out: the engine itself, and the tables (`writing.py`).
 
 import asyncio
 import random
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from manga_enrichment.domain.analyses.base import AnalysisType, Candidate
 from manga_enrichment.domain.answers import Provenance
@@ -27,11 +28,12 @@ from manga_enrichment.pipeline.calls import Call, CallResult
 from manga_enrichment.pipeline.catalog_store import read_candidates, read_records
 from manga_enrichment.pipeline.engine import Engine, EngineSettings
 from manga_enrichment.pipeline.estimates import estimate_call
-from manga_enrichment.pipeline.keys import results_key
+from manga_enrichment.pipeline.keys import requests_key, results_key
 from manga_enrichment.pipeline.limiter import Limiter
 from manga_enrichment.pipeline.plan_files import read_plan
 from manga_enrichment.pipeline.planner import Action
 from manga_enrichment.pipeline.reports import InvokeReport, Tally
+from manga_enrichment.pipeline.table_writes import append_requests
 from manga_enrichment.pipeline.tables import REQUEST_SCHEMA, UNSENT, attempt_row
 
 PROGRESS_SECONDS = 10.0
@@ -82,6 +84,8 @@ class Invoking:
 
         spender: a name no other execution has. say: told of progress every 10 s. Raises ConfigurationError.
         """
+        counters = [scope.counter for scope in scopes_of(provenance, self._settings.caps)]
+        self._budget.close_abandoned(counters, self._clock.now())  # what a killed run set aside is free again
         return asyncio.run(self._invoke(analysis, model, buckets, provenance, spender, say))
 
     async def _invoke(
@@ -209,13 +213,24 @@ class Leftovers:
             self._pack(result.call.bucket)
 
     def write(self, tables: TableStore, analysis: str) -> None:
-        """One file per bucket that has leftovers; what an earlier try of the op left stays in it."""
+        """One file per bucket that has leftovers; what an earlier try of the op left stays in it.
+
+        What was sent is logged at once: should the run be killed before it writes its tables, nobody else will.
+        """
         for bucket in list(self._rows):
             self._pack(bucket)
         for bucket, parts in self._tables.items():
             key = results_key(self._provenance.run_id, analysis, bucket)
             earlier = tables.read(key)
-            tables.write(key, pa.concat_tables([earlier.table, *parts] if earlier else parts))
+            left = pa.concat_tables([earlier.table, *parts] if earlier else parts)
+            tables.write(key, left)
+            self._log(tables, bucket, left.filter(pc.field("attempt") > 0).to_pylist())
+
+    def _log(self, tables: TableStore, bucket: str, sent: Sequence[Mapping[str, Any]]) -> None:
+        run = self._provenance
+        for analysis in {row["analysis"] for row in sent}:
+            own = [row for row in sent if row["analysis"] == analysis]
+            append_requests(tables, requests_key(run.run_date, run.run_id, analysis, bucket), own)
 
     def _pack(self, bucket: str) -> None:
         rows = self._rows.pop(bucket)

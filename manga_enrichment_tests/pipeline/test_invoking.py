@@ -1,11 +1,13 @@
 """Invoking brings every planned call to an outcome, and loses no attempt on the way to the log."""
 
+from datetime import timedelta
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manga_enrichment.domain.outcomes import ConfigurationError, ErrorClass, Outcome
-from manga_enrichment.gateways import ModelReply, ModelRequest
+from manga_enrichment.gateways import BudgetScope, ModelReply, ModelRequest
 from manga_enrichment.pipeline.budget import Caps
 from manga_enrichment.pipeline.keys import results_key
 from manga_enrichment_tests.builders import (
@@ -119,6 +121,26 @@ def test_out_of_budget_the_rest_is_deferred_and_nothing_is_overspent() -> None:
     assert report.outcomes["deferred"] + report.outcomes["succeeded"] == len(TITLES)
     assert report.error_classes == {"budget": report.outcomes["deferred"]}
     assert 0 < spent_micro_usd(tight) <= 4 * one
+
+
+def test_what_a_killed_run_had_set_aside_is_free_again_and_what_it_spent_is_counted() -> None:
+    world = world_with()
+    lease_until = world.clock.now() + timedelta(seconds=120)
+    world.budget.reserve([BudgetScope(DAY, 10**9)], "dead-run:full_enrichment:0", 5_000, lease_until)
+    world.budget.spend("dead-run:full_enrichment:0", 700)
+    world.clock.advance(121)
+    world.plan()
+    report = world.invoke(COMBINED)
+    assert spent_micro_usd(world) == report.cost_micro_usd + 700
+
+
+def test_what_a_live_run_has_set_aside_stays_so() -> None:
+    world = world_with()
+    lease_until = world.clock.now() + timedelta(seconds=120)
+    world.budget.reserve([BudgetScope(DAY, 10**9)], "live-run:full_enrichment:0", 5_000, lease_until)
+    world.plan()
+    report = world.invoke(COMBINED)
+    assert world.budget.spent(DAY) == (report.cost_micro_usd + 5_000, report.cost_micro_usd)
 
 
 def test_a_permanent_refusal_of_the_model_stops_the_analysis_and_says_why() -> None:
