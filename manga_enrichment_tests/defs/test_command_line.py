@@ -68,3 +68,9 @@ def test_dagster_job_backfill_queues_a_run_per_bucket(dagster_home: Path) -> Non
     assert {each.tags["dagster/partition"] for each in runs} == {"2", "3", "4"}
     assert {trigger_of(each.tags) for each in runs} == {"backfill"}
     assert {each.status for each in runs} == {dg.DagsterRunStatus.QUEUED}
+
+
+def test_a_killed_run_does_not_keep_its_place_in_a_pool_for_ever(dagster_home: Path) -> None:
+    """Dagster's default is to keep it: every later run would wait for the one slot of `bedrock`."""
+    with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
+        assert 0 < instance.run_monitoring_settings["free_slots_after_run_end_seconds"] <= 60

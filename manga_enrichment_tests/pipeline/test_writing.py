@@ -1,11 +1,9 @@
-"""Writing survives a kill between any two steps, and two writers at once."""
+"""Writing: what lands in tables, outcomes and log, also with two writers at once."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
 from manga_enrichment.domain.analyses import ANALYSES
@@ -27,38 +25,8 @@ from manga_enrichment_tests.builders import (
     record,
     title_id,
 )
-from manga_enrichment_tests.fakes import MemoryTables, ScriptedModel, Step
-
-TITLES = [record(1), record(2), record(3), record(4), bare_record(5)]
-SCRIPT: dict[str, Sequence[Step]] = {
-    title_id(2): [ErrorClass.REFUSAL],  # of the combined call: failed for good
-    title_id(3): [ErrorClass.READ_TIMEOUT] * 2,  # failed in passing, maybe billed
-    title_id(4): [ErrorClass.THROTTLED, None],
-}
-
-
-class KilledError(BaseException):
-    """What a kill looks like to a program that lives on: nothing may catch it."""
-
-
-class DyingTables(MemoryTables):
-    """Ends the program at the n-th write (counted from 1), before or after it took place."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.writes_left: int | None = None
-        self.dies_after = False
-        self.writes = 0
-
-    def write(self, key: str, table: pa.Table, *, expected_etag: str | None = None, new: bool = False) -> str:
-        self.writes += 1
-        dies = self.writes == self.writes_left
-        if dies and not self.dies_after:
-            raise KilledError
-        etag = super().write(key, table, expected_etag=expected_etag, new=new)
-        if dies:
-            raise KilledError
-        return etag
+from manga_enrichment_tests.fakes import MemoryTables, ScriptedModel
+from manga_enrichment_tests.pipeline.writing_stage import TITLES, asked_world, attempts_of, decisions, write_all
 
 
 class RacedTables(MemoryTables):
@@ -76,101 +44,6 @@ class RacedTables(MemoryTables):
             self.races -= 1
             self.other_writer()
         return stored
-
-
-def asked_world(tables: MemoryTables | None = None) -> World:
-    """Planned and asked as run-1, nothing written yet."""
-    world = World(tables=tables or MemoryTables())
-    put_catalog(world.tables, TITLES)
-    world.model = ScriptedModel(world.clock, SCRIPT)
-    world.plan()
-    for name in ANALYSES:
-        world.invoke(name)
-    return world
-
-
-def write_all(world: World, run_id: str = "run-1") -> None:
-    for name in ANALYSES:
-        world.write(name, run_id)
-
-
-def finish(world: World, run_id: str) -> World:
-    world.run(run_id)
-    return world
-
-
-def attempts_of(world: World) -> list[dict[str, Any]]:
-    """Rows about requests that were sent, in an order of their own."""
-    rows = [row for row in world.log() if row["attempt"] > 0]
-    return sorted(rows, key=lambda row: (row["dagster_run_id"], row["manga_id"], row["analysis"], row["attempt"]))
-
-
-def decisions(world: World, name: str) -> dict[str, tuple[str, str | None]]:
-    return {manga_id: (row["outcome"], row["error_class"]) for manga_id, row in world.outcomes(name).items()}
-
-
-WRITES = 13
-KILL_POINTS = [(number, after) for number in range(1, WRITES + 1) for after in (False, True)]
-
-
-def test_the_kill_points_are_all_writes_of_the_run() -> None:
-    tables = DyingTables()
-    world = asked_world(tables)
-    tables.writes = 0
-    write_all(world)
-    assert tables.writes == WRITES
-
-
-@cache
-def undisturbed_run() -> World:
-    world = asked_world()
-    write_all(world)
-    return world
-
-
-@cache
-def undisturbed_runs() -> World:
-    """run-1 and, after it, run-2."""
-    world = asked_world()
-    write_all(world)
-    return finish(world, "run-2")
-
-
-@pytest.mark.parametrize(("write_number", "after"), KILL_POINTS)
-def test_killed_at_any_write_and_written_again_the_tables_are_those_of_an_undisturbed_run(
-    write_number: int, after: bool
-) -> None:
-    undisturbed = undisturbed_run()
-    tables = DyingTables()
-    world = asked_world(tables)
-    tables.writes_left, tables.dies_after, tables.writes = write_number, after, 0
-    with pytest.raises(KilledError):
-        write_all(world)
-    tables.writes_left = None
-    write_all(world)
-    for name in SINGLES:
-        assert world.answers(name) == undisturbed.answers(name)
-        assert world.outcomes(name) == undisturbed.outcomes(name)
-    assert sorted(map(repr, world.log())) == sorted(map(repr, undisturbed.log()))
-
-
-@pytest.mark.parametrize(("write_number", "after"), KILL_POINTS)
-def test_killed_at_any_write_the_next_run_pays_nothing_again_and_leaves_the_same_tables(
-    write_number: int, after: bool
-) -> None:
-    undisturbed = undisturbed_runs()
-    tables = DyingTables()
-    world = asked_world(tables)
-    tables.writes_left, tables.dies_after, tables.writes = write_number, after, 0
-    with pytest.raises(KilledError):
-        write_all(world)
-    tables.writes_left = None
-    finish(world, "run-2")
-    assert len(world.model.sent) == len(undisturbed.model.sent)
-    for name in SINGLES:
-        assert world.answers(name) == undisturbed.answers(name)
-        assert decisions(world, name) == decisions(undisturbed, name)
-    assert attempts_of(world) == attempts_of(undisturbed)
 
 
 def test_an_undisturbed_run_logs_every_attempt_exactly_once() -> None:
@@ -341,14 +214,14 @@ def test_each_partition_has_a_status_row() -> None:
     assert statuses[COMBINED].cost_micro_usd > 0
     assert statuses["reading_level"].counts == {"succeeded": 2, "failed": 2, "insufficient_input": 1}
     world.model = ScriptedModel(world.clock)
-    finish(world, "run-2")
+    world.run("run-2")
     assert {next(world.status.partitions(name, [BUCKET])).status for name in SINGLES} == {"completed"}
 
 
 def test_too_little_text_is_logged_once_with_its_reason() -> None:
     world = asked_world()
     write_all(world)
-    finish(world, "run-2")
+    world.run("run-2")
     rows: list[Mapping[str, Any]] = [row for row in world.log() if row["status"] == "insufficient_input"]
     assert Counter(row["analysis"] for row in rows) == Counter(SINGLES)
     assert {(row["manga_id"], row["attempt"], row["cost_micro_usd"]) for row in rows} == {(title_id(5), 0, 0)}
