@@ -7,6 +7,7 @@ from manga_enrichment.aws.catalog_source import catalog_source
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.dynamodb_budget import DynamoDBBudget
 from manga_enrichment.aws.dynamodb_ledger import DynamoDBLedger
+from manga_enrichment.aws.dynamodb_outbox import DynamoDBOutbox
 from manga_enrichment.aws.dynamodb_requests import DynamoDBRequests
 from manga_enrichment.aws.dynamodb_status import DynamoDBStatus
 from manga_enrichment.aws.notify import SnsNotifier
@@ -14,6 +15,7 @@ from manga_enrichment.aws.s3_tables import S3TableStore
 from manga_enrichment.aws.sqs import SqsQueues
 from manga_enrichment.clock import SystemClock
 from manga_enrichment.gateways import BudgetStore, CatalogSource, Clock, ResultLedger, StatusStore, TableStore
+from manga_enrichment.outbox_gateways import OutboxStore
 from manga_enrichment.request_gateways import Notifier, RequestQueue, RequestStore
 from manga_enrichment.settings import Settings
 
@@ -31,6 +33,7 @@ class Gateways:
     queues: RequestQueue
     requests: RequestStore
     notifier: Notifier
+    outbox: OutboxStore
 
 
 def open_gateways(settings: Settings) -> Gateways:
@@ -52,4 +55,5 @@ def open_gateways(settings: Settings) -> Gateways:
         queues=SqsQueues(clients.sqs),
         requests=DynamoDBRequests(clients.dynamodb, clock, table=settings.status_table),
         notifier=SnsNotifier(clients.sns),
+        outbox=DynamoDBOutbox(clients.dynamodb, table=settings.outbox_table),
     )

@@ -9,7 +9,9 @@ from typing import Any
 
 import click
 
+from manga_enrichment.cli.callbacks import callbacks
 from manga_enrichment.cli.dlq import dlq
+from manga_enrichment.cli.local_stack import local_stack_hint, work_on_local_stack
 from manga_enrichment.cli.requests import results, status, submit
 
 STATE_DIR = click.option(
@@ -22,23 +24,38 @@ STATE_DIR = click.option(
 
 
 class _Sentences(click.Group):
-    """Wrong settings end a command with their sentence, not with a traceback."""
+    """Wrong settings, and services that do not answer, end a command with a sentence, not with a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         from manga_enrichment.domain.outcomes import ConfigurationError
+        from manga_enrichment.gateways import LedgerUnavailableError
+        from manga_enrichment.request_gateways import QueueUnavailableError
 
         try:
             return super().invoke(ctx)
         except ConfigurationError as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(f"{error}{local_stack_hint(ctx)}") from error
+        except (LedgerUnavailableError, QueueUnavailableError) as error:
+            raise click.ClickException(f"{error}. Try again.") from error
 
 
 @click.group(cls=_Sentences, context_settings={"help_option_names": ["-h", "--help"]})
-def main() -> None:
+@click.option("--local", is_flag=True, help="Work on the local stack that `make dev` runs, whatever AWS settings say.")
+@click.option(
+    "--state-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(".local"),
+    show_default=True,
+    help="Where the stack of --local keeps its data.",
+)
+@click.pass_context
+def main(ctx: click.Context, local: bool, state_dir: Path) -> None:
     """Enrich a manga catalog with foundation models on Amazon Bedrock."""
+    if local:
+        work_on_local_stack(ctx, state_dir)
 
 
-for _command in (dlq, submit, status, results):
+for _command in (dlq, callbacks, submit, status, results):
     main.add_command(_command)
 
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from manga_enrichment.cli.parameters import open_configured_gateways
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, DEAD_LETTERS_FIFO
 
 if TYPE_CHECKING:
-    from manga_enrichment.aws.gateways import Gateways
     from manga_enrichment.pipeline.dead_letters import DeadLetter, Peek
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -37,20 +37,7 @@ def _seconds(_context: click.Context, _option: click.Parameter, value: str | Non
     return float(int(found[1]) * _UNITS[found[2]])
 
 
-class _Sentences(click.Group):
-    """A queue or table that does not answer ends a command with a sentence."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        from manga_enrichment.gateways import LedgerUnavailableError
-        from manga_enrichment.request_gateways import QueueUnavailableError
-
-        try:
-            return super().invoke(ctx)
-        except (LedgerUnavailableError, QueueUnavailableError) as error:
-            raise click.ClickException(f"{error}. Try again.") from error
-
-
-@click.group(cls=_Sentences)
+@click.group()
 def dlq() -> None:
     """Dead letters: requests that failed three times, and messages that are no requests."""
 
@@ -59,7 +46,7 @@ def dlq() -> None:
 @_JSON
 def depth(as_json: bool) -> None:
     """How many dead letters there are, in both queues."""
-    gateways = _open()
+    gateways = open_configured_gateways()
     from manga_enrichment.pipeline.dead_letters import DeadLetters
 
     letters = DeadLetters(queues=gateways.queues, requests=gateways.requests, clock=gateways.clock)
@@ -77,7 +64,7 @@ def depth(as_json: bool) -> None:
 @_JSON
 def peek(queue: str, limit: int, as_json: bool) -> None:
     """Show dead letters and put them back at once. SQS counts this as a receive of each."""
-    gateways = _open()
+    gateways = open_configured_gateways()
     from manga_enrichment.pipeline.dead_letters import DeadLetters
 
     letters = DeadLetters(queues=gateways.queues, requests=gateways.requests, clock=gateways.clock)
@@ -103,7 +90,7 @@ def peek(queue: str, limit: int, as_json: bool) -> None:
 @_JSON
 def redrive(queue: str, limit: int, target: str, dry_run: bool, as_json: bool, **chosen: Any) -> None:
     """Send dead letters back to work. What is given must all fit; nothing given: every message."""
-    gateways = _open()
+    gateways = open_configured_gateways()
     from manga_enrichment.pipeline.redrive import Redrive, RedriveFilter
 
     wanted = RedriveFilter(
@@ -119,13 +106,6 @@ def redrive(queue: str, limit: int, target: str, dry_run: bool, as_json: bool, *
         click.echo(json.dumps(asdict(report)))
     else:
         click.echo(report.sentence())
-
-
-def _open() -> "Gateways":
-    from manga_enrichment.aws.gateways import open_gateways
-    from manga_enrichment.settings import load_settings
-
-    return open_gateways(load_settings())
 
 
 def _as_json(letter: "DeadLetter") -> dict[str, Any]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from manga_enrichment.cli.local_stack import local_receiver
+from manga_enrichment.cli.parameters import checked_partner, open_configured_gateways
 from manga_enrichment.domain.requests.schemas import REQUEST_SCHEMAS
 from manga_enrichment.domain.status import RequestState, is_final
 
@@ -25,21 +27,36 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON line inst
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--partner", default="cli", show_default=True, help="Partner that the request is booked on.")
+@click.option(
+    "--partner",
+    callback=checked_partner,
+    default="cli",
+    show_default=True,
+    help="Partner that the request is booked on.",
+)
 @click.option("--schema", type=click.Choice(REQUEST_SCHEMAS), default="batch_analysis", show_default=True)
-@click.option("--callback-url", default="", help="Replaces the file's own.")
+@click.option(
+    "--callback-url",
+    default="",
+    help="Replaces the file's own. With --local a batch without one calls the stack's receiver.",
+)
 @click.option("--no-check", is_flag=True, help="Send it even if it will be rejected.")
 @_JSON
-def submit(file: Path, partner: str, schema: str, callback_url: str, no_check: bool, as_json: bool) -> None:
+@click.pass_context
+def submit(
+    ctx: click.Context, file: Path, partner: str, schema: str, callback_url: str, no_check: bool, as_json: bool
+) -> None:
     """Send the request body in FILE to the queue it belongs to, and print its request id."""
     from manga_enrichment.pipeline.submitting import InvalidRequestError
     from manga_enrichment.pipeline.submitting import submit as send
     from manga_enrichment.settings import load_settings, request_policy
 
     body = _body(file)
-    if callback_url and isinstance(body, dict):
-        body["callback_url"] = callback_url
-    gateways, request_id = _open(), str(uuid.uuid4())
+    if isinstance(body, dict):
+        if schema == "batch_analysis" and "callback_url" not in body:
+            callback_url = callback_url or local_receiver(ctx)
+        body |= {"callback_url": callback_url} if callback_url else {}
+    gateways, request_id = open_configured_gateways(), str(uuid.uuid4())
     try:
         where = send(
             gateways.queues,
@@ -63,7 +80,7 @@ def submit(file: Path, partner: str, schema: str, callback_url: str, no_check: b
 @_JSON
 def status(request_id: uuid.UUID, follow: bool, as_json: bool) -> None:
     """What has become of a request. Ends with 1 when it failed or was rejected."""
-    gateways = _open()
+    gateways = open_configured_gateways()
     row = gateways.requests.get(str(request_id))
     if follow and not _has_ended(row):
         row = follow_request(gateways, str(request_id), sys.stderr.isatty())
@@ -79,7 +96,7 @@ def results(request_id: uuid.UUID) -> None:
     """Print the result document of a request as JSON."""
     from manga_enrichment.pipeline.keys import result_document_key
 
-    gateways = _open()
+    gateways = open_configured_gateways()
     document = gateways.tables.read_json(result_document_key(str(request_id)))
     if document is None:
         row = gateways.requests.get(str(request_id))
@@ -165,10 +182,3 @@ def _body(file: Path) -> Any:
         return json.loads(file.read_text("utf-8"))
     except ValueError as error:
         raise click.ClickException(f"{file} is not JSON: {error}") from error
-
-
-def _open() -> "Gateways":
-    from manga_enrichment.aws.gateways import open_gateways
-    from manga_enrichment.settings import load_settings
-
-    return open_gateways(load_settings())

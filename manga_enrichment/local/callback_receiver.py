@@ -1,4 +1,4 @@
-"""A partner's side of callbacks on this machine: takes them, verifies them, keeps them. For the demo and for tests.
+"""A partner's side of callbacks on this machine: takes them, verifies them, keeps them. Part of the local stack.
 
 Belongs here: a small HTTP server on loopback. Stays out: what partners are told to do (`docs/callbacks.md`).
 
@@ -6,13 +6,16 @@ Belongs here: a small HTTP server on loopback. Stays out: what partners are told
         ... "callback_url": receiver.url ...
         receiver.received
 
+    python -m manga_enrichment.local.callback_receiver --port 8099 --record-file callbacks.jsonl
+
 It answers as a good receiver does: 204 for what it believes, 401 for what it does not; or as `answer` says.
 """
 
+import argparse
 import json
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,8 +24,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from manga_enrichment.domain.requests.signatures import SignatureError, SigningKey, partner_key, verify
+from manga_enrichment.local.endpoints import CALLBACK_KEY_ID, CALLBACK_SECRET
 from manga_enrichment.local.processes import LOOPBACK
 
+CALLBACK_PATH = "/callback"
+HEALTH_PATH = "/health"
 MAX_BODY_BYTES = 1024 * 1024
 
 
@@ -67,7 +73,7 @@ class CallbackReceiver:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         scheme = "http" if tls is None else "https"
-        self.url = f"{scheme}://{LOOPBACK}:{self._server.server_address[1]}/callback"
+        self.url = f"{scheme}://{LOOPBACK}:{self._server.server_address[1]}{CALLBACK_PATH}"
 
     def __enter__(self) -> Self:
         self.start()
@@ -91,6 +97,10 @@ class CallbackReceiver:
 
     def start(self) -> None:
         self._thread.start()
+
+    def wait(self) -> None:
+        """Serve until the process is ended."""
+        self._thread.join()
 
     def stop(self) -> None:
         self._server.shutdown()
@@ -127,10 +137,15 @@ def _handler(take: Callable[[str, dict[str, str], bytes], int]) -> type[BaseHTTP
     class Handler(BaseHTTPRequestHandler):
         timeout = 30
 
+        def do_GET(self) -> None:
+            self._reply(200 if self.path == HEALTH_PATH else 404)
+
         def do_POST(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
             body = self.rfile.read(length) if length <= MAX_BODY_BYTES else b""
-            status = take(self.path, dict(self.headers.items()), body)
+            self._reply(take(self.path, dict(self.headers.items()), body))
+
+        def _reply(self, status: int) -> None:
             self.send_response(status)
             self.send_header("Content-Length", "0")
             self.end_headers()
@@ -139,3 +154,27 @@ def _handler(take: Callable[[str, dict[str, str], bytes], int]) -> type[BaseHTTP
             """Say nothing: whoever looks has `received`."""
 
     return Handler
+
+
+def read_callbacks(record_file: Path) -> list[ReceivedCallback]:
+    """What a receiver has written down so far, in order."""
+    written = record_file.read_text("utf-8") if record_file.exists() else ""
+    documents = [json.loads(line) for line in written.split("\n")[:-1]]  # a last line without end is being written
+    return [
+        ReceivedCallback(**{**each, "received_at": datetime.fromisoformat(each["received_at"])}) for each in documents
+    ]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serve on loopback, with the secret of the local stack, until the process is ended."""
+    parser = argparse.ArgumentParser(prog="python -m manga_enrichment.local.callback_receiver", description=__doc__)
+    parser.add_argument("--port", type=int, required=True, help="0 picks a free one")
+    parser.add_argument("--record-file", type=Path, help="gets one JSON line for each callback")
+    options = parser.parse_args(arguments)
+    master = SigningKey(CALLBACK_KEY_ID, CALLBACK_SECRET)
+    with CallbackReceiver(master, port=options.port, record_file=options.record_file) as receiver:
+        receiver.wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -8,13 +8,15 @@ Everything is said with the variables boto3 itself reads, so the code that runs 
 import ipaddress
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 REGION = "ap-northeast-1"
 ACCESS_KEY_ID = "local"
 SECRET_ACCESS_KEY = "local"  # noqa: S105 - the emulator accepts anything; a real key must never be needed
 BATCH_ROLE_ARN = "arn:aws:iam::123456789012:role/manga-batch-inference"  # nobody takes it: the server reads as it is
+CALLBACK_SECRET = "of the local stack alone; it protects nothing"  # noqa: S105 - known to everyone who reads this
+CALLBACK_KEY_ID = "local"
 _ENDPOINT_PREFIX = "AWS_ENDPOINT_URL"
 _IGNORE_ENDPOINTS = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
 
@@ -25,11 +27,18 @@ class NotLoopbackError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class LocalEndpoints:
-    """Where a running local stack answers; bucket is the results bucket it provisioned."""
+    """Where a running local stack answers.
+
+    bucket        the results bucket it provisioned
+    callback_url  takes and verifies the callbacks of all partners; "": nobody listens
+    outputs       outputs of the deployed templates by name
+    """
 
     emulator_url: str
     model_url: str
     bucket: str
+    callback_url: str = ""
+    outputs: Mapping[str, str] = field(default_factory=dict)
 
     def environment(self) -> dict[str, str]:
         """The variables to set. What must be absent is said by `child_environment`."""
@@ -50,6 +59,11 @@ class LocalEndpoints:
             "no_proxy": "127.0.0.1,localhost",
             "MANGA_BUCKET": self.bucket,
             "MANGA_BATCH_ROLE_ARN": BATCH_ROLE_ARN,
+            "MANGA_CALLBACK_SECRET": CALLBACK_SECRET,
+            "MANGA_CALLBACK_KEY_ID": CALLBACK_KEY_ID,
+            "MANGA_CALLBACK_ALLOW_LOOPBACK": "true",
+            "MANGA_RESULTS_TOPIC_ARN": self.outputs.get("ResultsTopicArn", ""),
+            "MANGA_ALERTS_TOPIC_ARN": self.outputs.get("AlertsTopicArn", ""),
         }
 
     def child_environment(self, base: Mapping[str, str]) -> dict[str, str]:

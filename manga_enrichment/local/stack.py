@@ -1,4 +1,4 @@
-"""The local stack: the AWS emulator and the offline model server as two child processes on loopback.
+"""The local stack: AWS emulator, offline model server and callback receiver as child processes on loopback.
 
 Belongs here: which programs the stack consists of and its life. Stays out: how a child process is kept
 (`processes.py`), the state folder (`state_folder.py`), what is provisioned (`provision.py`), what clients are
@@ -25,6 +25,8 @@ from typing import Any, Self
 
 import click
 
+from manga_enrichment.local.callback_receiver import CALLBACK_PATH
+from manga_enrichment.local.callback_receiver import HEALTH_PATH as RECEIVER_HEALTH_PATH
 from manga_enrichment.local.endpoints import REGION, LocalEndpoints, assert_loopback, without_aws
 from manga_enrichment.local.processes import (
     LOOPBACK,
@@ -108,7 +110,7 @@ class LocalStack:
         return emulator_client(service, self.endpoints.emulator_url)
 
     def start(self) -> None:
-        """Start, wait until both programs answer, provision.
+        """Start, wait until all programs answer, provision.
 
         Raises StackRunningError, ChildStartError or ProvisioningError; nothing is left running then.
         """
@@ -123,7 +125,7 @@ class LocalStack:
             raise
 
     def stop(self) -> None:
-        """Stop both programs and give the state folder free. Safe to call again."""
+        """Stop all programs and give the state folder free. Safe to call again."""
         for child in self._children:
             child.request_stop()
         for child in self._children:
@@ -133,7 +135,7 @@ class LocalStack:
         self._folder.release()
 
     def wait(self) -> None:
-        """Block while both programs run. Raises ChildEndedError when one ends by itself."""
+        """Block while all programs run. Raises ChildEndedError when one ends by itself."""
         while True:
             for child in self._children:
                 if not child.is_running:
@@ -148,13 +150,15 @@ class LocalStack:
         s3_endpoint = self._children[0].program.url
         model_server = partial(_model_server, self._folder, lock, s3_endpoint, persist=self.config.persist)
         self._children.append(start_child(model_server, self.config.model_port))
+        self._children.append(start_child(partial(_callback_receiver, self._folder, lock)))
 
     def _provision(self, infra: Path) -> None:
-        emulator, model = (child.program for child in self._children)
+        emulator, model, receiver = (child.program for child in self._children)
         self.outputs = deploy_all(emulator_client("cloudformation", emulator.url), infra)
         bucket = self.outputs["ResultsBucketName"]
-        self._endpoints = LocalEndpoints(emulator.url, model.url, bucket)
-        self._folder.write_record(StackRecord(os.getpid(), emulator.port, model.port, bucket))
+        record = StackRecord(os.getpid(), emulator.port, model.port, bucket, receiver.port, self.outputs)
+        self._endpoints = _endpoints(record)
+        self._folder.write_record(record)
 
 
 def _require_packages() -> None:
@@ -171,10 +175,17 @@ def connect(state_dir: Path) -> LocalEndpoints | None:
     record = StateFolder(state_dir).read_record()
     if record is None or not process_exists(record.pid):
         return None
-    emulator, model = (f"http://{LOOPBACK}:{port}" for port in (record.emulator_port, record.model_port))
-    if not answers(emulator + EMULATOR_HEALTH_PATH) or not answers(model + MODEL_HEALTH_PATH):
+    found = _endpoints(record)
+    if not answers(found.emulator_url + EMULATOR_HEALTH_PATH) or not answers(found.model_url + MODEL_HEALTH_PATH):
         return None
-    return LocalEndpoints(emulator, model, record.bucket)
+    return found
+
+
+def _endpoints(record: StackRecord) -> LocalEndpoints:
+    emulator, model, receiver = (
+        f"http://{LOOPBACK}:{port}" for port in (record.emulator_port, record.model_port, record.callback_port)
+    )
+    return LocalEndpoints(emulator, model, record.bucket, receiver + CALLBACK_PATH, record.outputs)
 
 
 def _emulator(folder: StateFolder, lock: int, port: int, *, persist: bool) -> ChildProgram:
@@ -213,6 +224,19 @@ def _model_server(folder: StateFolder, lock: int, s3_endpoint: str, port: int, *
         health_path=MODEL_HEALTH_PATH,
         log_path=folder.log("model_server"),
         arguments=("--port", str(port), "--s3-endpoint", s3_endpoint, *record),
+        environment=without_aws(os.environ),
+        inherited_fds=(lock,),
+    )
+
+
+def _callback_receiver(folder: StateFolder, lock: int, port: int) -> ChildProgram:
+    return ChildProgram(
+        name="The callback receiver",
+        module="manga_enrichment.local.callback_receiver",
+        port=port,
+        health_path=RECEIVER_HEALTH_PATH,
+        log_path=folder.log("callback_receiver"),
+        arguments=("--port", str(port), "--record-file", str(folder.callbacks)),
         environment=without_aws(os.environ),
         inherited_fds=(lock,),
     )

@@ -3,7 +3,8 @@
 Belongs here: the lock, `stack.json`, paths. Stays out: processes and AWS.
 
     stack.lock      held (flock) while a stack lives on the folder
-    stack.json      pid, ports and bucket of the running stack, so that other commands can join it
+    stack.json      pid, ports and what was provisioned of the running stack, so that other commands can join it
+    callbacks.jsonl callbacks that the stack's receiver got, one line each
     logs/           one file per child process, of the latest start
     emulator/       what the emulator saved
 """
@@ -11,7 +12,8 @@ Belongs here: the lock, `stack.json`, paths. Stays out: processes and AWS.
 import fcntl
 import json
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -32,6 +34,8 @@ class StackRecord:
     emulator_port: int
     model_port: int
     bucket: str
+    callback_port: int = 0
+    outputs: Mapping[str, str] = field(default_factory=dict)
 
 
 class StateFolder:
@@ -48,6 +52,10 @@ class StateFolder:
     @property
     def emulator(self) -> Path:
         return self.path / "emulator"
+
+    @property
+    def callbacks(self) -> Path:
+        return self.path / "callbacks.jsonl"
 
     def log(self, name: str) -> Path:
         return self.path / "logs" / f"{name}.log"

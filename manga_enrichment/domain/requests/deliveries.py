@@ -4,8 +4,9 @@ Belongs here: `Delivery` and what may become of it; pure, time and chance come i
 (`aws/dynamodb_outbox.py`), sending (`pipeline/delivering.py`).
 
     pending ── lease, try ──┬──► delivered ──┬──► told: the status row knows it as well
-       ▲                    ├──► failed ─────┘
-       └── pause ◄── no luck┘
+       ▲                    ├──► failed ─────┘      │
+       └── pause ◄── no luck┘                       │
+       └────────────── a person says: anew ◄────────┘ if it failed
 
 Every change makes a new version, and a version is only ever replaced by its successor: of two workers with the same
 delivery in hand one loses, and so does one that slept longer than its lease.
@@ -149,6 +150,11 @@ def not_taken(delivery: Delivery, now: datetime, *, status: int, problem: str, j
     else:
         state, due_at = DeliveryState.PENDING, now + timedelta(seconds=pause_seconds(attempts, jitter))
     return _next(delivery, state=state, due_at=due_at, attempts=attempts, status=status, problem=problem)
+
+
+def anew(delivery: Delivery, now: datetime) -> Delivery:
+    """Due at once, with all its tries before it. For one that failed and is told. The same event: the same id."""
+    return _next(delivery, state=DeliveryState.PENDING, due_at=now, attempts=0, status=0, problem="", told=False)
 
 
 def is_lasting(status: int) -> bool:

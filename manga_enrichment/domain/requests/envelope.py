@@ -148,6 +148,11 @@ def body_rejection(envelope: Envelope, result: ValidationResult) -> Rejection:
     )
 
 
+def is_partner_id(text: str) -> bool:
+    """Whether an envelope may name this partner."""
+    return "partner_id" in _valid_fields({"partner_id": text})
+
+
 class _RefusedError(ValueError):
     def __init__(self, reason: RejectionReason, message: str) -> None:
         super().__init__(message)

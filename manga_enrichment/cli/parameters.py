@@ -1,0 +1,28 @@
+"""What commands have in common: parameter types, and the gateways they work on.
+
+Belongs here: only what two commands need. Imports happen inside functions: `--help` should not wait for boto3.
+"""
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from manga_enrichment.aws.gateways import Gateways
+
+
+def checked_partner(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    """Callback of a parameter that the envelope of a request will carry."""
+    from manga_enrichment.domain.requests.envelope import is_partner_id
+
+    if not is_partner_id(value):
+        raise click.BadParameter(f"{value!r} is no partner id: up to 63 letters, digits, - and _, no - or _ first")
+    return value
+
+
+def open_configured_gateways() -> "Gateways":
+    """As the environment says. Raises ConfigurationError."""
+    from manga_enrichment.aws.gateways import open_gateways
+    from manga_enrichment.settings import load_settings
+
+    return open_gateways(load_settings())
