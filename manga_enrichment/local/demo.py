@@ -1,11 +1,10 @@
-"""`make demo`: the shipped catalog through the nightly job on the local stack, and an account of it.
+"""`make demo`: the shipped catalog through the nightly job on the local stack, a partner's batches, and an account.
 
 The account is read back from the tables, the ledger's log and the offline server's own bill, not from what the run
 says of itself.
 """
 
 import json
-import logging
 import os
 import time
 from collections import Counter
@@ -20,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from manga_enrichment.aws.clients import AwsClients
+from manga_enrichment.aws.gateways import open_gateways
 from manga_enrichment.aws.s3_tables import S3TableStore
 from manga_enrichment.definitions import build_definitions
 from manga_enrichment.defs.jobs import NIGHTLY_JOB
@@ -28,6 +28,8 @@ from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.catalog import bucket_keys
 from manga_enrichment.domain.outcomes import Outcome
 from manga_enrichment.local.dagster_home import PROCESS_TAG, end_killed_runs, prepare_dagster_home
+from manga_enrichment.local.demo_lane import QUIET, InProcessLane
+from manga_enrichment.local.demo_partners import BatchReport, run_examples, show_batches
 from manga_enrichment.local.dev import SAMPLE
 from manga_enrichment.local.endpoints import LocalEndpoints
 from manga_enrichment.local.model_control import ModelServerControl
@@ -50,6 +52,7 @@ class DemoReport:
     cost_usd: float = 0.0
     seconds: float = 0.0
     tables: list[dict[str, Any]] = field(default_factory=list)
+    batches: list[BatchReport] = field(default_factory=list)
     run_id: str = ""
     success: bool = False
     stand_in: bool = True
@@ -67,10 +70,16 @@ def run_demo(state_dir: Path, *, as_json: bool, concurrency: int) -> int:
         settings = load_settings()
         control = ModelServerControl(endpoints.model_url)
         before = control.counters()
-        console.print(f"Enriching {settings.catalog_uri} with the nightly job …")
-        run_id, success = _run_nightly(settings)
+        definitions = build_definitions(settings)
+        with dg.DagsterInstance.get() as instance:
+            with _step(console, f"Enriching {settings.catalog_uri} with the nightly job …"):
+                run_id, success = _run_nightly(settings, definitions, instance)
+            with _step(console, "Sending a partner's batches, and working at them with the sensors of make dev …"):
+                lane = InProcessLane(definitions, instance)
+                batches = run_examples(endpoints, settings, open_gateways(settings), state_dir, lane)
         report = _account(settings, run_id, before, control.counters())
-    report.run_id, report.success = run_id, success
+    report.run_id, report.batches = run_id, batches
+    report.success = success and all(batch.ended for batch in batches)
     report.seconds = round(time.monotonic() - started, 2)
     _show(console, report, state_dir)
     if as_json:
@@ -90,16 +99,23 @@ def _running_stack(state_dir: Path, console: Console) -> Iterator[LocalEndpoints
         yield stack.endpoints
 
 
-def _run_nightly(settings: Settings) -> tuple[str, bool]:
+@contextmanager
+def _step(console: Console, what: str) -> Iterator[None]:
+    """A line, and on a terminal a sign of life while it lasts."""
+    console.print(what)
+    with console.status("working"):
+        yield
+
+
+def _run_nightly(settings: Settings, definitions: dg.Definitions, instance: dg.DagsterInstance) -> tuple[str, bool]:
     """All buckets in one run of this process, recorded in the instance that `make dev` shows."""
     keys = bucket_keys(settings.catalog_buckets)
-    logging.getLogger("dagster").setLevel(logging.WARNING)
-    job = build_definitions(settings).resolve_job_def(NIGHTLY_JOB)
     tags = {**range_tags(keys[0], keys[-1]), PROCESS_TAG: str(os.getpid())}
-    with dg.DagsterInstance.get() as instance:
-        end_killed_runs(instance)
-        result = job.execute_in_process(instance=instance, tags=tags, raise_on_error=False)
-        return result.run_id, result.success
+    end_killed_runs(instance)
+    result = definitions.resolve_job_def(NIGHTLY_JOB).execute_in_process(
+        instance=instance, tags=tags, run_config=dict(QUIET), raise_on_error=False
+    )
+    return result.run_id, result.success
 
 
 def _account(settings: Settings, run_id: str, before: dict[str, Any], after: dict[str, Any]) -> DemoReport:
@@ -155,6 +171,7 @@ def _show(console: Console, report: DemoReport, state_dir: Path) -> None:
     for table in report.tables:
         tables.add_row(table["table"], str(table["rows"]), table["path"])
     console.print(tables)
+    show_batches(console, report.batches)
     console.print(
         f"{report.calls_billed} calls billed, {report.calls_cached} answers reused, "
         f"{report.cost_usd:.6f} USD (what it would have cost; the offline model server is a stand-in, not an LLM), "
