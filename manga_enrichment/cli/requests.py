@@ -71,6 +71,8 @@ def submit(
     except InvalidRequestError as error:
         lines = [f"  {problem.path}: {problem.message}" for problem in error.result.errors]
         raise click.ClickException("\n".join([f"{file} is not a valid {schema} request:", *lines])) from error
+    except ValueError as error:  # what SQS does not take, which an unchecked body may be
+        raise click.ClickException(f"{file} cannot be sent: {error}") from error
     click.echo(json.dumps({"request_id": request_id, "queue": where.queue.name}) if as_json else request_id)
 
 

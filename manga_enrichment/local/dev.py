@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
+
 from manga_enrichment.local.dagster_home import REPOSITORY, prepare_dagster_home
 from manga_enrichment.local.stack import LocalStack, LocalStackConfig
 
@@ -23,6 +25,7 @@ def run_dev(state_dir: Path, port: int) -> int:
         environment["DAGSTER_HOME"] = str(home)
         environment["MANGA_CATALOG_URI"] = _absolute(environment.get("MANGA_CATALOG_URI") or str(SAMPLE))
         environment["MANGA_CATALOG_MAPPING"] = _absolute(environment.get("MANGA_CATALOG_MAPPING", ""))
+        click.echo(_welcome(state_dir, port))
         command = [sys.executable, "-W", DISCOURAGED, "-m", "dagster", "dev", "-w", str(REPOSITORY / "workspace.yaml")]
         # A group of its own: `dagster dev` ignores signals when a non-interactive shell put it in the background.
         with subprocess.Popen(  # noqa: S603
@@ -34,6 +37,21 @@ def run_dev(state_dir: Path, port: int) -> int:
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, lambda *_: _stop(dagster))
             return dagster.wait()
+
+
+def _welcome(state_dir: Path, port: int) -> str:
+    """What to do next, in words that can be pasted into another shell."""
+    program = os.path.relpath(Path(sys.executable).parent / "manga-enrichment")
+    local = f"{program} --local" if state_dir == Path(".local") else f"{program} --local --state-dir {state_dir}"
+    lines = (
+        f"Dagster UI: http://127.0.0.1:{port} in a moment. Ctrl-C stops everything.",
+        "From another shell:",
+        f"  {local} submit {os.path.relpath(REPOSITORY / 'data' / 'batches' / 'good.json')} --partner acme",
+        f"  {local} status REQUEST_ID --follow",
+        f"  {local} results REQUEST_ID",
+        f"Callbacks of partners arrive in {state_dir / 'callbacks.jsonl'}.",
+    )
+    return "\n".join(lines)
 
 
 def _absolute(path: str) -> str:

@@ -12,6 +12,7 @@ from manga_enrichment.aws.dynamodb_outbox import DELIVERED_KEPT, FAILED_KEPT, Dy
 from manga_enrichment.domain.requests.deliveries import (
     Channel,
     Delivery,
+    anew,
     delivered,
     leased,
     new_delivery,
@@ -191,3 +192,14 @@ def test_an_unreachable_table_is_said_so(
     outbox = DynamoDBOutbox(AwsClients().dynamodb, table="manga-fm-outbox")
     with pytest.raises(LedgerUnavailableError):
         outbox.due(clock.now(), 1)
+
+
+def test_a_failed_delivery_that_starts_anew_is_due_and_failed_no_more(outbox: OutboxStore, now: datetime) -> None:
+    fresh = some(now)
+    outbox.add(fresh)
+    gave_up = put(outbox, fresh, refused(fresh, now, "gone"), told(refused(fresh, now, "gone"), now))
+    assert [each.delivery_id for each in outbox.failed(newest=10)] == [fresh.delivery_id]
+    assert outbox.replace(gave_up, anew(gave_up, now))
+    assert outbox.failed(newest=10) == []
+    assert [each.delivery_id for each in outbox.due(now, 10)] == [fresh.delivery_id]
+    assert not outbox.replace(gave_up, anew(gave_up, now)), "a second person was as fast"

@@ -1,7 +1,11 @@
-"""`manga-enrichment demo` as a user runs it: killed in the middle, run again, and run once more for nothing."""
+"""`manga-enrichment demo` as a user runs it: killed in the middle, run again, and run once more for nothing.
+
+Its catalog is the part of the shipped one that the example batches ask about, and some titles more.
+"""
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -11,8 +15,9 @@ from typing import Any
 import pytest
 
 from manga_enrichment.local.dagster_home import REPOSITORY
+from manga_enrichment.local.demo_partners import BATCHES
+from manga_enrichment.local.dev import SAMPLE
 from manga_enrichment.local.model_control import ModelServerControl
-from manga_enrichment.local.sample_catalog import write_catalog
 from manga_enrichment.local.stack import connect
 from manga_enrichment_tests.builders import SINGLES
 
@@ -21,13 +26,26 @@ CONCURRENCY = 4
 SECONDS = 180
 
 
+def titles_of_the_demo() -> list[str]:
+    """Lines of the sample catalog."""
+    asked = "".join(file.read_text("utf-8") for file in BATCHES.glob("*.json"))
+    lines = SAMPLE.read_text("utf-8").splitlines(keepends=True)
+    titles = {row["manga_id"]: line for line in lines if is_title(row := json.loads(line))}
+    return [titles[each] for each in sorted(titles, key=lambda title: title not in asked)[:TITLES]]
+
+
+def is_title(row: dict[str, Any]) -> bool:
+    """The sample has rows that the import rejects."""
+    return re.fullmatch("MNG-[0-9A-Z]{8}", row.get("manga_id") or "") is not None and bool(row.get("title"))
+
+
 class Demo:
     """The command over a state folder of its own."""
 
     def __init__(self, folder: Path) -> None:
         self.state_dir = folder / "state"
         self.catalog = folder / "catalog.jsonl"
-        write_catalog(self.catalog, TITLES, seed=3)
+        self.catalog.write_text("".join(titles_of_the_demo()), "utf-8")
 
     def start(self) -> "subprocess.Popen[str]":
         """stderr, for people, is left out."""
@@ -101,7 +119,29 @@ def test_a_killed_demo_goes_on_where_it_was_and_the_next_one_bills_nothing(tmp_p
     }
     assert all(table["path"].startswith("s3://") for table in finished["tables"])
 
+    batches = {batch["file"]: batch for batch in finished["batches"]}
+    assert {name: batch["status"] for name, batch in batches.items()} == {
+        "good.json": "completed",
+        "with_a_bad_item.json": "partially_completed",
+        "malformed.json": "rejected",
+    }
+    assert (batches["good.json"]["items"], batches["good.json"]["answered"]) == (6, 6)
+    assert (batches["with_a_bad_item.json"]["items"], batches["with_a_bad_item.json"]["answered"]) == (3, 2)
+    assert "callback_url: must be an https URL" in batches["malformed.json"]["reason"]
+    assert (
+        [batches[name]["callbacks"] for name in batches] == [batches[name]["verified"] for name in batches] == [1, 1, 0]
+    )
+    assert batches["good.json"]["result"].endswith(f"/fm-results/{batches['good.json']['request_id']}.json")
+    assert batches["good.json"]["cost_usd"] > 0, "a note makes a question of its own"
+
     again = demo.run()
+    assert [(batch["status"], batch["cost_usd"]) for batch in again["batches"]] == [
+        (batch["status"], 0) for batch in finished["batches"]
+    ]
+    assert [batch["reused"] for batch in again["batches"]] == [batch["answered"] for batch in finished["batches"]]
+    assert not {batch["request_id"] for batch in again["batches"]} & {
+        each["request_id"] for each in finished["batches"]
+    }
     assert (again["success"], again["calls_billed"], again["cost_usd"]) == (True, 0, 0.0)
     assert again["outcomes"] == finished["outcomes"]
     assert again["calls_cached"] == answered

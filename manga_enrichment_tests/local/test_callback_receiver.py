@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from manga_enrichment.domain.requests.signatures import SigningKey, partner_key, signed_headers
-from manga_enrichment.local.callback_receiver import CallbackReceiver
+from manga_enrichment.local.callback_receiver import CallbackReceiver, read_callbacks
 
 MASTER = SigningKey("1", "m" * 40)
 BODY = json.dumps({"event_id": "evt_1", "partner_id": "acme"}).encode()
@@ -67,3 +67,15 @@ def test_its_record_has_a_line_for_each_callback(tmp_path: Path) -> None:
         post(receiver, BODY, {})
     lines = [json.loads(line) for line in record.read_text("utf-8").splitlines()]
     assert [(line["event_id"], bool(line["problem"])) for line in lines] == [("evt_1", False), ("evt_1", True)]
+
+
+def test_its_record_reads_as_what_it_received_also_while_a_line_is_being_written(tmp_path: Path) -> None:
+    record = tmp_path / "callbacks.jsonl"
+    assert read_callbacks(record) == []
+    body = json.dumps({"event_id": "evt_1", "partner_id": "acme", "note": "a\u2028b"}).encode()
+    with CallbackReceiver(MASTER, record_file=record) as receiver:
+        assert post(receiver, body, signed(body)) == 204
+        assert post(receiver, body, {}) == 401
+    with record.open("a", encoding="utf-8") as being_written:
+        being_written.write('{"path": "/call')
+    assert read_callbacks(record) == receiver.received

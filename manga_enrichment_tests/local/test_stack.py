@@ -7,16 +7,24 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import boto3
 import pytest
 
+from manga_enrichment.aws.callbacks import HttpsCallbacks
+from manga_enrichment.defs.outbox_sensor import signing_key
+from manga_enrichment.domain.requests.signatures import partner_key, signed_headers
+from manga_enrichment.local.callback_receiver import read_callbacks
 from manga_enrichment.local.processes import ChildEndedError, answers, process_exists
 from manga_enrichment.local.stack import LocalStack, LocalStackConfig, StackRunningError, connect
+from manga_enrichment.settings import load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 LEDGER = "manga-fm-results"
+PROGRAMS = 3
+"""Emulator, model server, callback receiver."""
 
 
 def eventually(condition: Callable[[], bool]) -> bool:
@@ -82,6 +90,27 @@ def test_a_folder_without_a_stack_or_with_a_stale_record_has_nothing_to_join(tmp
         assert connect(tmp_path) is None
 
 
+def test_the_stack_hears_callbacks_and_its_environment_lets_them_out(
+    local_stack: LocalStack, aws_environment: dict[str, str]
+) -> None:
+    settings = load_settings()
+    endpoints = local_stack.endpoints
+    assert settings.callback_allow_loopback
+    assert (settings.results_topic_arn, settings.alerts_topic_arn) == (
+        local_stack.outputs["ResultsTopicArn"],
+        local_stack.outputs["AlertsTopicArn"],
+    )
+    body = json.dumps({"event_id": "evt_1", "partner_id": "acme"}).encode()
+    key = signing_key(settings)
+    assert key is not None
+    headers = signed_headers(partner_key(key, "acme"), body, datetime.now(UTC))
+    sender = HttpsCallbacks(allow_loopback=True)
+    assert sender.post(endpoints.callback_url, body, headers).status == 204
+    assert sender.post(endpoints.callback_url, body, {}).status == 401
+    heard = read_callbacks(local_stack.config.state_dir / "callbacks.jsonl")
+    assert [bool(each.problem) for each in heard if each.event["event_id"] == "evt_1"] == [False, True]
+
+
 def test_data_survives_a_restart_and_every_process_is_gone_in_between(tmp_path: Path) -> None:
     with LocalStack(LocalStackConfig(tmp_path)) as stack:
         write_something(stack)
@@ -121,7 +150,7 @@ with LocalStack(LocalStackConfig(Path({str(tmp_path)!r}))) as stack:
         assert owner.stdout is not None
         pids = [int(pid) for pid in owner.stdout.readline().split()]
         owner.send_signal(signal.SIGKILL)
-    assert len(pids) == 2
+    assert len(pids) == PROGRAMS
     # At once: the start waits until the orphaned emulator has saved its state.
     with LocalStack(LocalStackConfig(tmp_path)) as stack:
         assert_something_is_there(stack)
@@ -132,7 +161,7 @@ with LocalStack(LocalStackConfig(Path({str(tmp_path)!r}))) as stack:
 def test_an_emulator_killed_before_it_saved_anything_does_not_block_the_next_start(tmp_path: Path) -> None:
     with LocalStack(LocalStackConfig(tmp_path)) as stack:
         write_something(stack)
-        emulator, _model = stack.pids
+        emulator = stack.pids[0]
         os.kill(emulator, signal.SIGKILL)
         with pytest.raises(ChildEndedError, match="The AWS emulator ended by itself"):
             stack.wait()
@@ -178,5 +207,5 @@ def test_pytest_leaves_no_process_behind(tmp_path: Path) -> None:
     ended = subprocess.run([*command, str(inner)], cwd=ROOT, capture_output=True, text=True, check=False)
     assert "1 failed" in ended.stdout, ended.stdout + ended.stderr
     pids = [int(pid) for pid in (tmp_path / "pids").read_text("utf-8").split()]
-    assert len(pids) == 2
+    assert len(pids) == PROGRAMS
     assert not any(process_exists(pid) for pid in pids)

@@ -13,6 +13,7 @@ from manga_enrichment.domain.requests.deliveries import (
     MAX_PROBLEM_CHARACTERS,
     Channel,
     DeliveryState,
+    anew,
     delivered,
     is_lasting,
     leased,
@@ -21,6 +22,7 @@ from manga_enrichment.domain.requests.deliveries import (
     pause_seconds,
     postponed,
     refused,
+    told,
 )
 from manga_enrichment.domain.status import RequestState
 from manga_enrichment_tests.fakes import START
@@ -110,3 +112,14 @@ def test_a_problem_is_kept_short() -> None:
 )
 def test_the_receiver_is_shown_without_what_a_url_may_hide(target: str, shown: str) -> None:
     assert replace(FRESH, target=target).receiver == shown
+
+
+def test_a_failed_delivery_starts_anew_as_the_same_event_with_all_its_tries() -> None:
+    later = START + timedelta(days=2)
+    failed = told(
+        not_taken(replace(FRESH, attempts=MAX_ATTEMPTS - 1), START, status=503, problem="no", jitter=0), START
+    )
+    again = anew(failed, later)
+    assert (again.state, again.attempts, again.due_at, again.told) == (DeliveryState.PENDING, 0, later, False)
+    assert (again.delivery_id, again.event_id, again.body) == (FRESH.delivery_id, FRESH.event_id, FRESH.body)
+    assert again.version == failed.version + 1

@@ -1,0 +1,241 @@
+"""`manga-enrichment submit|status|results` over the local stack; nothing works at the requests here."""
+
+import json
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from manga_enrichment.aws.gateways import Gateways
+from manga_enrichment.cli.requests import poll_until_ended
+from manga_enrichment.domain.requests.envelope import AcceptedRequest, read_request
+from manga_enrichment.domain.requests.queues import HIGH_PRIORITY, LOW_PRIORITY, NORMAL, SESSION
+from manga_enrichment.domain.requests.validation import RequestPolicy
+from manga_enrichment.domain.status import RequestState
+from manga_enrichment.pipeline.keys import result_document_key
+from manga_enrichment.request_gateways import Message, RequestRow
+from manga_enrichment_tests.cli.conftest import Command, MakeRow
+from manga_enrichment_tests.fakes import FakeClock
+
+BATCH = {"items": [{"manga_id": "MNG-C4G0F4AW", "analysis_type": "reading_level"}]}
+
+
+@pytest.fixture
+def request_id() -> str:
+    return str(uuid.uuid4())
+
+
+@pytest.fixture
+def received(gateways: Gateways) -> Iterator["Received"]:
+    """Empty queues before and after."""
+    received = Received(gateways)
+    received.take_all()
+    yield received
+    received.take_all()
+
+
+class Received:
+    """What was sent to the queues."""
+
+    def __init__(self, gateways: Gateways) -> None:
+        self._queues = gateways.queues
+
+    def take_all(self) -> list[Message]:
+        found: list[Message] = []
+        for queue in (HIGH_PRIORITY, NORMAL, LOW_PRIORITY, SESSION):
+            while messages := self._queues.receive(queue.name, max_messages=50, wait_seconds=0):
+                self._queues.delete(queue.name, [each.receipt_handle for each in messages])
+                found += messages
+        return found
+
+
+def written(folder: Path, body: Any) -> Path:
+    file = folder / "body.json"
+    file.write_text(json.dumps(body), "utf-8")
+    return file
+
+
+def accepted(message: Message) -> AcceptedRequest:
+    request = read_request(message.body, RequestPolicy(allow_loopback_callbacks=True))
+    assert isinstance(request, AcceptedRequest)
+    return request
+
+
+@pytest.mark.parametrize("priority", [HIGH_PRIORITY, NORMAL, LOW_PRIORITY])
+def test_a_batch_goes_to_the_queue_of_its_priority_in_its_partners_group(
+    command: Command, received: Received, tmp_path: Path, priority: Any
+) -> None:
+    body = {**BATCH, "priority": priority.name.removeprefix("manga-fm-").removesuffix("-priority")}
+    result = command("submit", written(tmp_path, body), "--partner", "acme")
+    assert result.exit_code == 0, result.output
+    [message] = received.take_all()
+    assert (message.queue, message.group_id) == (priority.name, "acme")
+    request = accepted(message)
+    assert request.envelope.request_id == result.stdout.strip()
+    assert (request.envelope.partner_id, request.envelope.source) == ("acme", "cli")
+    assert request.body["items"] == BATCH["items"]
+
+
+def test_a_callback_url_on_the_command_line_replaces_that_of_the_file(
+    command: Command, received: Received, tmp_path: Path
+) -> None:
+    file = written(tmp_path, {**BATCH, "callback_url": "https://old.example/"})
+    assert command("submit", file, "--callback-url", "https://hooks.acme.example/new").exit_code == 0
+    [message] = received.take_all()
+    assert accepted(message).body["callback_url"] == "https://hooks.acme.example/new"
+
+
+def test_what_breaks_the_rules_is_sent_only_when_told_to(command: Command, received: Received, tmp_path: Path) -> None:
+    file = written(tmp_path, {"items": []})
+    result = command("submit", file)
+    assert result.exit_code == 1
+    assert "is not a valid batch_analysis request:\n  items: " in result.output
+    assert received.take_all() == []
+    assert command("submit", file, "--no-check").exit_code == 0
+    assert [message.queue for message in received.take_all()] == [NORMAL.name]
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "sentence"),
+    [
+        ("{", (), "is not JSON"),
+        ("[]", (), "is not a valid batch_analysis request"),
+        (json.dumps(BATCH), ("--partner", "ac me"), "is no partner id"),
+        (json.dumps({"query": "?", "x" * 70: 1}), ("--schema", "manga_query"), "is not a valid manga_query request"),
+        (json.dumps({"note": "a" * 1_100_000}), ("--no-check",), "must have 1 to 1048576 bytes"),
+    ],
+    ids=["no JSON", "no object", "no partner id", "unknown field", "larger than SQS takes"],
+)
+def test_what_cannot_be_sent_ends_with_a_sentence(
+    command: Command, received: Received, tmp_path: Path, text: str, words: tuple[str, ...], sentence: str
+) -> None:
+    file = tmp_path / "body.json"
+    file.write_text(text, "utf-8")
+    result = command("submit", file, *words)
+    assert result.exit_code in (1, 2)
+    assert sentence in result.output
+    assert "Traceback" not in result.output
+    assert received.take_all() == []
+
+
+def test_the_status_of_a_request_says_all_that_its_partner_may_know(
+    command: Command, make_row: MakeRow, request_id: str
+) -> None:
+    make_row(
+        request_id,
+        RequestState.PROCESSING,
+        RequestState.PARTIALLY_COMPLETED,
+        counts={"items": 3, "succeeded": 2, "failed": 1},
+        cost_micro_usd=1234,
+        input_tokens=10,
+        output_tokens=5,
+        result_key=result_document_key(request_id),
+        error_class="unknown_title",
+        reason="1 of 3 items without an answer: 1 unknown_title",
+        callback_state="callback_delivered",
+    )
+    result = command("status", request_id, "--json")
+    assert result.exit_code == 0
+    status = json.loads(result.stdout)
+    assert status.pop("submitted_at") <= status.pop("updated_at")
+    assert status == {
+        "request_id": request_id,
+        "partner_id": "partner-1",
+        "status": "partially_completed",
+        "generation": 1,
+        "counts": {"items": 3, "succeeded": 2, "failed": 1},
+        "cost_usd": 0.001234,
+        "tokens": {"input": 10, "output": 5},
+        "result_key": result_document_key(request_id),
+        "error_class": "unknown_title",
+        "reason": "1 of 3 items without an answer: 1 unknown_title",
+        "callback": "callback_delivered",
+        "queue": NORMAL.name,
+        "run_id": None,
+    }
+    words = command("status", request_id).stdout
+    for expected in (
+        "partially_completed",
+        "2 succeeded",
+        "unknown_title: 1 of 3",
+        "0.001234 USD",
+        "callback_delivered",
+    ):
+        assert expected in words
+
+
+@pytest.mark.parametrize(
+    ("states", "exit_code"),
+    [
+        ([RequestState.REJECTED], 1),
+        ([RequestState.FAILED], 1),
+        ([RequestState.QUEUED], 0),
+        ([RequestState.DEFERRED], 0),
+        ([RequestState.PROCESSING, RequestState.COMPLETED], 0),
+    ],
+)
+def test_the_exit_code_tells_what_went_wrong_from_what_goes_on(
+    command: Command, make_row: MakeRow, request_id: str, states: list[RequestState], exit_code: int
+) -> None:
+    make_row(request_id, *states)
+    assert command("status", request_id).exit_code == exit_code
+
+
+def test_following_shows_each_change_and_ends_with_the_request(
+    gateways: Gateways, make_row: MakeRow, request_id: str
+) -> None:
+    """A deferred request has not ended: its next generation is followed, too."""
+    make_row(request_id)
+    shown: list[tuple[str, int]] = []
+    follows = {
+        "received": RequestState.QUEUED,
+        "queued": RequestState.PROCESSING,
+        "processing": RequestState.DEFERRED,
+    }
+
+    def show(row: RequestRow) -> None:
+        shown.append((row.state.value, row.generation))
+        if row.state is RequestState.DEFERRED:
+            claimed = gateways.requests.claim(replace(row, state=RequestState.RECEIVED), gateways.clock.now()).row
+            gateways.requests.update(request_id, claimed.owner, claimed.generation, RequestState.PROCESSING)
+            gateways.requests.update(request_id, claimed.owner, claimed.generation, RequestState.COMPLETED)
+        elif row.state.value in follows:
+            gateways.requests.update(request_id, row.owner, row.generation, follows[row.state.value])
+
+    without_waiting = replace(gateways, clock=FakeClock())
+    ended = poll_until_ended(without_waiting, request_id, show)
+    assert ended.state is RequestState.COMPLETED
+    assert shown == [("received", 1), ("queued", 1), ("processing", 1), ("deferred", 1), ("completed", 2)]
+
+
+def test_following_what_has_ended_returns_at_once(command: Command, make_row: MakeRow, request_id: str) -> None:
+    make_row(request_id, RequestState.REJECTED, error_class="invalid_body", reason="items: is empty")
+    result = command("status", request_id, "--follow")
+    assert (result.exit_code, "rejected" in result.stdout) == (1, True)
+
+
+def test_results_are_the_document_that_the_partner_fetches(
+    command: Command, gateways: Gateways, request_id: str
+) -> None:
+    document = {"request_id": request_id, "items": [{"title": "星と灯台"}]}
+    gateways.tables.write_json(result_document_key(request_id), document)
+    result = command("results", request_id)
+    assert json.loads(result.stdout) == document
+    assert "星と灯台" in result.stdout
+
+
+def test_a_request_without_result_says_how_far_it_is(command: Command, make_row: MakeRow, request_id: str) -> None:
+    result = command("results", request_id)
+    assert "has no result: no worker has seen it yet" in result.output
+    make_row(request_id, RequestState.QUEUED)
+    result = command("results", request_id)
+    assert (result.exit_code, "has no result: it is queued" in result.output) == (1, True)
+
+
+def test_what_is_no_request_id_is_refused(command: Command) -> None:
+    result = command("status", "../../x")
+    assert result.exit_code == 2
+    assert "is not a valid UUID" in result.output
