@@ -58,10 +58,8 @@ def failed(limit: int, as_json: bool, **chosen: Any) -> None:
     found = failed_deliveries(open_configured_gateways().outbox, _filter(**chosen), limit=limit)
     if as_json:
         click.echo(json.dumps([_document(each) for each in found]))
-    elif found:
-        _print(found)
     else:
-        click.echo("No delivery has failed.")
+        click.echo("\n".join(map(_line, found)) or "No delivery has failed.")
 
 
 @callbacks.command()
@@ -109,16 +107,7 @@ def _document(delivery: "Delivery") -> dict[str, Any]:
     }
 
 
-def _print(found: "list[Delivery]") -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title=f"{len(found)} failed deliveries")
-    for heading in ("failed at (UTC)", "partner", "request", "event", "receiver", "tries", "problem"):
-        table.add_column(heading, justify="right" if heading == "tries" else "left", overflow="fold")
-    for each in found:
-        when = f"{each.due_at:%Y-%m-%d %H:%M:%S}"
-        cells = (when, each.partner_id, each.request_id, each.event_type, each.receiver, str(each.attempts))
-        table.add_row(*map(Text, (*cells, each.problem)))
-    Console().print(table)
+def _line(delivery: "Delivery") -> str:
+    tries = "1 try" if delivery.attempts == 1 else f"{delivery.attempts} tries"
+    what = f"{delivery.event_type} of {delivery.request_id or '(no request)'} ({delivery.partner_id or 'no partner'})"
+    return f"{delivery.due_at:%Y-%m-%d %H:%M:%S}  {what} to {delivery.receiver}, {tries}: {delivery.problem}"
