@@ -92,6 +92,11 @@ class AwsClients:
             return self.session.client("sns", config=_SDK_CONFIG)
 
     @cached_property
+    def cloudwatch(self) -> Any:
+        with self._explained():
+            return self.session.client("cloudwatch", config=_SDK_CONFIG)
+
+    @cached_property
     def bedrock_runtime(self) -> Any:
         """Only asked for its endpoint and region; calls go through `bedrock.py`."""
         with self._explained():

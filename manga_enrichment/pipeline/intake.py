@@ -237,6 +237,7 @@ def _unit_request(row: RequestRow, message: Message, received_at: datetime, titl
         body_key=row.body_key,
         submitted_at=row.submitted_at,
         received_at=received_at,
+        sent_at=message.sent_at,
         group_id=message.group_id,
         receive_count=message.receive_count,
         titles=titles,

@@ -76,6 +76,11 @@ def partner_results_key(date: str, request_id: str) -> str:
     return f"{TABLES_ROOT}/partner_results/date={date}/{request_id}.parquet"
 
 
+def queue_observations_key(date: str) -> str:
+    """date: the UTC day of the observations."""
+    return f"{TABLES_ROOT}/queue_observations/date={date}/part.parquet"
+
+
 def conversation_turn_key(session: str, number: int, request_id: str) -> str:
     """session: a hash. Turns sort by number."""
     return f"{conversation_prefix(session)}{number:06d}-{request_id}.json"

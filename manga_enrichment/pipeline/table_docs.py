@@ -7,6 +7,7 @@ from manga_enrichment.domain.candidates import CANDIDATE_COLUMNS
 from manga_enrichment.domain.catalog_columns import CATALOG_COLUMNS, REJECT_COLUMNS
 from manga_enrichment.domain.columns import Column, ColumnType, ListOf, StructOf
 from manga_enrichment.domain.partner_results import PARTNER_RESULT_COLUMNS
+from manga_enrichment.domain.queue_observations import QUEUE_OBSERVATION_COLUMNS
 from manga_enrichment.domain.table_columns import OUTCOME_COLUMNS, REQUEST_COLUMNS, analysis_columns
 from manga_enrichment.pipeline.enriched import TABLE, enriched_columns
 
@@ -47,6 +48,12 @@ def tables_markdown(analyses: Sequence[AnalysisType]) -> str:
             "What partners got, item by item: one object per request, under the UTC day it was submitted.",
             "enrichment/{}/date=<d>/<request_id>.parquet",
             PARTNER_RESULT_COLUMNS,
+        ),
+        _section(
+            "queue_observations",
+            "How full the queues were, one row per queue every 5 minutes: one object per UTC day.",
+            "enrichment/{}/date=<d>/part.parquet",
+            QUEUE_OBSERVATION_COLUMNS,
         ),
     ]
     return "\n".join([_HEAD, *sections])

@@ -19,7 +19,7 @@ from manga_enrichment.request_gateways import RequestRow
 
 @dataclass(frozen=True, slots=True)
 class UnitRequest:
-    """One claimed request. received_at: when SQS gave its message, which bounds its lease.
+    """One claimed request. received_at: when SQS gave its message, which bounds its lease. sent_at: when SQS got it.
 
     titles: items of a batch, 1 for a conversation. cost_before_micro_usd: spent by earlier generations.
     """
@@ -35,6 +35,7 @@ class UnitRequest:
     body_key: str
     submitted_at: datetime
     received_at: datetime
+    sent_at: datetime
     group_id: str = ""
     receive_count: int = 1
     titles: int = 1
@@ -148,5 +149,5 @@ def _document(request: UnitRequest) -> dict[str, Any]:
 
 
 def _request(document: Mapping[str, Any]) -> UnitRequest:
-    moments = {name: datetime.fromisoformat(document[name]).astimezone(UTC) for name in ("submitted_at", "received_at")}
+    moments = {name: datetime.fromisoformat(document[name]).astimezone(UTC) for name in ("submitted_at", "received_at", "sent_at")}
     return UnitRequest(**{**document, **moments})

@@ -1,0 +1,90 @@
+"""MetricSink and QueueAges on CloudWatch.
+
+Belongs here: CloudWatch's limits and its way of asking. Stays out: names of metrics (`domain/metrics.py`) and when
+they are sent (`defs/metrics_sensor.py`).
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from itertools import groupby
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from manga_enrichment.aws.transactions import chunks
+from manga_enrichment.domain.metrics import Metric
+from manga_enrichment.gateways import Clock
+from manga_enrichment.health_gateways import MetricsUnavailableError
+
+METRICS_PER_CALL = 500
+"""CloudWatch takes 1,000 and 1 MB; half of it stays far below both."""
+_QUERIES_PER_CALL = 500
+_LOOK_BACK = timedelta(minutes=15)
+"""SQS puts its metrics there minute by minute, some minutes late."""
+_PERIOD_SECONDS = 60
+
+
+class CloudWatchMetrics:
+    """client: a boto3 CloudWatch client."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def put(self, metrics: Sequence[Metric]) -> None:
+        ordered = sorted(metrics, key=lambda metric: metric.namespace)
+        for namespace, group in groupby(ordered, key=lambda metric: metric.namespace):
+            for chunk in chunks([_datum(metric) for metric in group], METRICS_PER_CALL):
+                with _errors_explained():
+                    self._client.put_metric_data(Namespace=namespace, MetricData=chunk)
+
+
+class CloudWatchQueueAges:
+    """The newest ApproximateAgeOfOldestMessage of the last minutes. SQS gives none for a queue long unused."""
+
+    def __init__(self, client: Any, clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+
+    def oldest_age_seconds(self, queues: Sequence[str]) -> dict[str, float]:
+        now = self._clock.now()
+        ages: dict[str, float] = {}
+        for chunk in chunks(list(queues), _QUERIES_PER_CALL):
+            with _errors_explained():
+                response = self._client.get_metric_data(
+                    MetricDataQueries=[_age_query(number, queue) for number, queue in enumerate(chunk)],
+                    StartTime=now - _LOOK_BACK,
+                    EndTime=now + timedelta(seconds=_PERIOD_SECONDS),
+                    ScanBy="TimestampDescending",
+                )
+            for result in response["MetricDataResults"]:
+                if result["Values"]:
+                    ages[chunk[int(result["Id"].removeprefix("q"))]] = float(result["Values"][0])
+        return ages
+
+
+def _age_query(number: int, queue: str) -> dict[str, Any]:
+    metric = {
+        "Namespace": "AWS/SQS",
+        "MetricName": "ApproximateAgeOfOldestMessage",
+        "Dimensions": [{"Name": "QueueName", "Value": queue}],
+    }
+    return {"Id": f"q{number}", "MetricStat": {"Metric": metric, "Period": _PERIOD_SECONDS, "Stat": "Maximum"}}
+
+
+def _datum(metric: Metric) -> dict[str, Any]:
+    return {
+        "MetricName": metric.name,
+        "Dimensions": [{"Name": name, "Value": value} for name, value in metric.dimensions],
+        "Timestamp": metric.at,
+        "Value": metric.value,
+        "Unit": metric.unit,
+    }
+
+
+@contextmanager
+def _errors_explained() -> Iterator[None]:
+    try:
+        yield
+    except (ClientError, BotoCoreError) as error:
+        raise MetricsUnavailableError(f"CloudWatch: {error}") from error
