@@ -5,20 +5,25 @@ from datetime import timedelta
 
 import dagster as dg
 
+from manga_enrichment.defs.alert_sensor import build_alert_sensor
 from manga_enrichment.defs.assets.catalog import build_catalog_assets
 from manga_enrichment.defs.assets.enriched import build_enriched
 from manga_enrichment.defs.assets.enrichment import build_enrichment
+from manga_enrichment.defs.assets.health import build_queue_assets, build_queue_job, build_queue_schedule
 from manga_enrichment.defs.assets.partner import build_partner_job, build_partner_results
 from manga_enrichment.defs.checks.cost import build_cost_checks, build_model_checks
 from manga_enrichment.defs.checks.quality import build_quality_checks
+from manga_enrichment.defs.checks.queues import build_queue_checks
 from manga_enrichment.defs.dead_letter_jobs import redrive_dead_letters
 from manga_enrichment.defs.jobs import build_jobs
+from manga_enrichment.defs.metrics_sensor import build_metrics_sensor
 from manga_enrichment.defs.outbox_sensor import build_outbox_sensor, notification_policy
-from manga_enrichment.defs.partitions import catalog_partitions
+from manga_enrichment.defs.partitions import catalog_partitions, partition_groups
 from manga_enrichment.defs.partner_ops import PartnerSettings
 from manga_enrichment.defs.partner_runs import build_partner_run
 from manga_enrichment.defs.request_sensors import SensorSettings, build_request_sensors
 from manga_enrichment.defs.resources import build_resources
+from manga_enrichment.defs.run_history import build_history_job, build_history_schedule
 from manga_enrichment.defs.schedules import build_schedules
 from manga_enrichment.defs.sensors import build_batch_job, build_batch_sensor
 from manga_enrichment.domain.analyses import ANALYSES
@@ -51,6 +56,7 @@ def build_definitions(
     partitions = catalog_partitions(settings.catalog_buckets)
     buckets = list(partitions.get_partition_keys())
     backfill_policy = dg.BackfillPolicy.multi_run(settings.buckets_per_run)
+    history = build_history_job(settings.run_history_days)
     return dg.Definitions(
         assets=[
             *build_catalog_assets(settings=settings, partitions=partitions, backfill_policy=backfill_policy),
@@ -64,18 +70,36 @@ def build_definitions(
             ),
             build_enriched(analyses=list(analyses.values()), partitions=partitions, backfill_policy=backfill_policy),
             build_partner_results(analyses=analyses, models=models, settings=partner_settings(settings)),
+            build_queue_assets(),
         ],
         asset_checks=[
             *build_quality_checks(analyses, buckets, settings),
             *build_cost_checks(settings),
             *build_model_checks(analyses, models),
+            *build_queue_checks(),
         ],
-        jobs=[*build_jobs(), build_batch_job(analyses), build_partner_job(), redrive_dead_letters],
-        schedules=build_schedules(buckets, settings.buckets_per_run),
+        jobs=[
+            *build_jobs(),
+            build_batch_job(analyses),
+            build_partner_job(),
+            redrive_dead_letters,
+            build_queue_job(),
+            history,
+        ],
+        schedules=[
+            *build_schedules(buckets, settings.buckets_per_run),
+            build_queue_schedule(),
+            build_history_schedule(history),
+        ],
         sensors=[
             build_batch_sensor(analyses, models, settings),
             *build_request_sensors(sensor_settings(settings)),
             build_outbox_sensor(settings),
+            build_alert_sensor(settings),
+            build_metrics_sensor(
+                [first for first, _last in partition_groups(buckets, settings.buckets_per_run)],
+                [name for name, analysis in analyses.items() if not analysis.parts],
+            ),
         ],
         resources={
             **build_resources(settings),

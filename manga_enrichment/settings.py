@@ -50,7 +50,13 @@ class Settings(BaseSettings):
         (), description="ARNs of SNS topics that a partner may name, separated by commas"
     )
     results_topic_arn: str = Field("", description="SNS topic that hears of every ended request; unset: none")
-    alerts_topic_arn: str = Field("", description="SNS topic that hears of rejected and failed requests; unset: none")
+    alerts_topic_arn: str = Field(
+        "", description="SNS topic that hears of failed runs, checks and requests; unset: none"
+    )
+    dagster_url: str = Field(
+        "http://127.0.0.1:3000", pattern="^https?://", description="where people reach the Dagster UI; links in alerts"
+    )
+    run_history_days: int = Field(30, ge=1, description="finished runs older than this are deleted from Dagster")
     concurrency: int = Field(64, ge=1, le=1024, description="calls in flight of one run")
     requests_per_minute: int | None = Field(None, ge=1, description="quota of one model; unset: adapt")
     tokens_per_minute: int | None = Field(None, ge=1, description="quota of one model; unset: adapt")

@@ -55,11 +55,11 @@ class CloudWatchQueueAges:
                     MetricDataQueries=[_age_query(number, queue) for number, queue in enumerate(chunk)],
                     StartTime=now - _LOOK_BACK,
                     EndTime=now + timedelta(seconds=_PERIOD_SECONDS),
-                    ScanBy="TimestampDescending",
                 )
             for result in response["MetricDataResults"]:
                 if result["Values"]:
-                    ages[chunk[int(result["Id"].removeprefix("q"))]] = float(result["Values"][0])
+                    _, newest = max(zip(result["Timestamps"], result["Values"], strict=True))
+                    ages[chunk[int(result["Id"].removeprefix("q"))]] = float(newest)
         return ages
 
 

@@ -39,7 +39,7 @@ STANDARD = tuple(queue for queue in REQUEST_QUEUES if not queue.is_fifo)
 ORDERED = tuple(queue for queue in REQUEST_QUEUES if queue.is_fifo)
 
 _WAITING = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING]
-_IN_FLIGHT = [*_WAITING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+IN_FLIGHT = [*_WAITING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ def _run_request(unit: WorkUnit, urgency: int, now: datetime) -> dg.RunRequest:
 
 
 def _runs_in_flight(context: dg.SensorEvaluationContext, queue: str) -> int:
-    return context.instance.get_runs_count(dg.RunsFilter(tags={QUEUE_TAG: queue}, statuses=_IN_FLIGHT))
+    return context.instance.get_runs_count(dg.RunsFilter(tags={QUEUE_TAG: queue}, statuses=IN_FLIGHT))
 
 
 def _renew_waiting(

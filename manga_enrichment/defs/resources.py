@@ -14,6 +14,7 @@ from manga_enrichment.aws.dynamodb_ledger import DynamoDBLedger
 from manga_enrichment.aws.dynamodb_outbox import DynamoDBOutbox
 from manga_enrichment.aws.dynamodb_requests import DynamoDBRequests
 from manga_enrichment.aws.dynamodb_status import DynamoDBStatus
+from manga_enrichment.aws.metrics import CloudWatchMetrics, CloudWatchQueueAges
 from manga_enrichment.aws.notify import SnsNotifier
 from manga_enrichment.aws.s3_tables import S3TableStore
 from manga_enrichment.aws.sqs import SqsQueues
@@ -28,6 +29,7 @@ from manga_enrichment.gateways import (
     StatusStore,
     TableStore,
 )
+from manga_enrichment.health_gateways import MetricSink, QueueAges
 from manga_enrichment.outbox_gateways import OutboxStore
 from manga_enrichment.request_gateways import Notifier, RequestQueue, RequestStore
 from manga_enrichment.settings import Settings
@@ -117,6 +119,21 @@ class NotifierResource(dg.ConfigurableResource[Notifier]):
         return SnsNotifier(self.aws.sns)
 
 
+class MetricSinkResource(dg.ConfigurableResource[MetricSink]):
+    aws: dg.ResourceDependency[AwsClients]
+
+    def create_resource(self, context: dg.InitResourceContext) -> MetricSink:
+        return CloudWatchMetrics(self.aws.cloudwatch)
+
+
+class QueueAgesResource(dg.ConfigurableResource[QueueAges]):
+    aws: dg.ResourceDependency[AwsClients]
+    clock: dg.ResourceDependency[Clock]
+
+    def create_resource(self, context: dg.InitResourceContext) -> QueueAges:
+        return CloudWatchQueueAges(self.aws.cloudwatch, self.clock)
+
+
 class CatalogSourceResource(dg.ConfigurableResource[CatalogSource]):
     aws: dg.ResourceDependency[AwsClients]
     uri: str
@@ -169,6 +186,8 @@ def build_resources(settings: Settings) -> dict[str, object]:
         "queues": RequestQueueResource(aws=aws),
         "requests": RequestStoreResource(aws=aws, clock=clock, status_table=settings.status_table),
         "notifier": NotifierResource(aws=aws),
+        "metric_sink": MetricSinkResource(aws=aws),
+        "queue_ages": QueueAgesResource(aws=aws, clock=clock),
         "outbox": OutboxStoreResource(aws=aws, outbox_table=settings.outbox_table),
         "catalog_source": CatalogSourceResource(aws=aws, uri=settings.catalog_uri),
         "open_model": FoundationModelResource(

@@ -1,8 +1,8 @@
 """Numbers for CloudWatch: names, units and dimensions of every metric of the project, in one place.
 
 Belongs here: what a metric is called and how it is made from facts. Pure. Stays out: gathering the facts
-(`pipeline/health_metrics.py`), sending (`aws/metrics.py`). `infra/monitoring.yaml` and `infra/scaling.yaml` use the same
-names; a test holds them together.
+(`pipeline/health_metrics.py`), sending (`aws/metrics.py`). `infra/monitoring.yaml` and `infra/scaling.yaml` use the
+same names; a test holds them together.
 """
 
 from dataclasses import dataclass

@@ -6,7 +6,7 @@ CloudWatch (`pipeline/queue_watch.py`), severities as Dagster knows them (`defs/
 An age is known, a lower bound, or unknown, and an observation says which; 0 would claim that everything is fine.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -123,6 +123,6 @@ def blocked_session_problems(seen: Sequence[QueueObservation]) -> list[str]:
     return problems
 
 
-def unknown_ages(seen: Sequence[QueueObservation]) -> list[str]:
-    """Queues of requests whose oldest message may be of any age."""
-    return [q.queue for q in seen if q.oldest_age_source is AgeSource.UNKNOWN and not q.is_dead_letters]
+def unknown_ages(seen: Sequence[QueueObservation], queues: Collection[str]) -> list[str]:
+    """Those of `queues` whose oldest message may be of any age."""
+    return [each.queue for each in seen if each.queue in queues and each.oldest_age_source is AgeSource.UNKNOWN]

@@ -48,6 +48,7 @@ STACK_TEMPLATES = (
     StackTemplate("manga-enrichment-storage", "storage.yaml"),
     StackTemplate("manga-enrichment-queues", "queues.yaml"),
     StackTemplate("manga-enrichment-outbox", "outbox.yaml"),
+    StackTemplate("manga-enrichment-monitoring", "monitoring.yaml"),
 )
 
 

@@ -149,5 +149,8 @@ def _document(request: UnitRequest) -> dict[str, Any]:
 
 
 def _request(document: Mapping[str, Any]) -> UnitRequest:
-    moments = {name: datetime.fromisoformat(document[name]).astimezone(UTC) for name in ("submitted_at", "received_at", "sent_at")}
+    moments = {
+        name: datetime.fromisoformat(document[name]).astimezone(UTC)
+        for name in ("submitted_at", "received_at", "sent_at")
+    }
     return UnitRequest(**{**document, **moments})

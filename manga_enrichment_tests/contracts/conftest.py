@@ -33,6 +33,7 @@ def aws_clients(local_stack: LocalStack) -> AwsClients:
         assert clients.dynamodb
         assert clients.sqs
         assert clients.sns
+        assert clients.cloudwatch
         assert clients.bedrock_runtime
         assert clients.credentials()
     return clients

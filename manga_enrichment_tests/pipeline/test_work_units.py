@@ -34,6 +34,7 @@ def request(number: int, titles: int = 1, receive_count: int = 1) -> UnitRequest
         body_key="body",
         submitted_at=NOON,
         received_at=NOON,
+        sent_at=NOON,
         receive_count=receive_count,
         titles=titles,
     )

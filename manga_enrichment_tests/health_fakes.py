@@ -1,0 +1,43 @@
+"""Small honest stand-ins for CloudWatch; `contracts/` runs the same tests over them and over the real gateways."""
+
+import math
+from collections.abc import Sequence
+
+from manga_enrichment.domain.metrics import Metric
+from manga_enrichment.health_gateways import MetricsUnavailableError
+
+
+class MemoryMetrics:
+    """MetricSink. `is_down`: as CloudWatch is when it does not answer."""
+
+    def __init__(self) -> None:
+        self.points: list[Metric] = []
+        self.is_down = False
+
+    def put(self, metrics: Sequence[Metric]) -> None:
+        if self.is_down:
+            raise MetricsUnavailableError("the fake was told to be down")
+        if not all(math.isfinite(metric.value) for metric in metrics):
+            raise MetricsUnavailableError("a value is not finite")
+        self.points += metrics
+
+    def values(self, name: str, *dimensions: tuple[str, str]) -> list[float]:
+        """Of one metric with these further dimensions, in the order they were sent."""
+        return [
+            point.value
+            for point in self.points
+            if point.name == name and set(point.dimensions) - {("Service", "MangaAssist")} == set(dimensions)
+        ]
+
+
+class MemoryAges:
+    """QueueAges: what a test says, and nothing of any other queue."""
+
+    def __init__(self, **seconds: float) -> None:
+        self.seconds = dict(seconds)
+        self.is_down = False
+
+    def oldest_age_seconds(self, queues: Sequence[str]) -> dict[str, float]:
+        if self.is_down:
+            raise MetricsUnavailableError("the fake was told to be down")
+        return {queue: self.seconds[queue] for queue in queues if queue in self.seconds}
