@@ -50,7 +50,7 @@ def build_queue_assets() -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult[None]]:
         watch = QueueWatch(queues=queues, ages=queue_ages, requests=requests, tables=tables, clock=clock)
         seen = watch.look(units_in_flight(context.instance))
-        key = store_observations(tables, seen, context.run_id)
+        key = store_observations(tables, seen, context.run.run_id)
         for asset, its in ((REQUEST_QUEUES_ASSET, REQUEST_QUEUES), (DEAD_LETTERS_ASSET, DEAD_LETTER_QUEUES)):
             if dg.AssetKey(asset) in context.selected_asset_keys:
                 names = {queue.name for queue in its}
