@@ -7,11 +7,13 @@ import dagster as dg
 
 from manga_enrichment.defs.alert_sensor import build_alert_sensor
 from manga_enrichment.defs.assets.catalog import build_catalog_assets
+from manga_enrichment.defs.assets.costs import build_costs, build_costs_job, build_costs_schedule
 from manga_enrichment.defs.assets.enriched import build_enriched
 from manga_enrichment.defs.assets.enrichment import build_enrichment
 from manga_enrichment.defs.assets.health import build_queue_assets, build_queue_job, build_queue_schedule
 from manga_enrichment.defs.assets.partner import build_partner_job, build_partner_results
 from manga_enrichment.defs.checks.cost import build_cost_checks, build_model_checks
+from manga_enrichment.defs.checks.daily_costs import build_daily_cost_checks
 from manga_enrichment.defs.checks.quality import build_quality_checks
 from manga_enrichment.defs.checks.queues import build_queue_checks
 from manga_enrichment.defs.dead_letter_jobs import redrive_dead_letters
@@ -71,11 +73,13 @@ def build_definitions(
             build_enriched(analyses=list(analyses.values()), partitions=partitions, backfill_policy=backfill_policy),
             build_partner_results(analyses=analyses, models=models, settings=partner_settings(settings)),
             build_queue_assets(),
+            build_costs(),
         ],
         asset_checks=[
             *build_quality_checks(analyses, buckets, settings),
             *build_cost_checks(settings),
             *build_model_checks(analyses, models),
+            *build_daily_cost_checks(settings, models),
             *build_queue_checks(),
         ],
         jobs=[
@@ -84,11 +88,13 @@ def build_definitions(
             build_partner_job(),
             redrive_dead_letters,
             build_queue_job(),
+            build_costs_job(),
             history,
         ],
         schedules=[
             *build_schedules(buckets, settings.buckets_per_run),
             build_queue_schedule(),
+            build_costs_schedule(),
             build_history_schedule(history),
         ],
         sensors=[

@@ -86,7 +86,7 @@ class Settings(BaseSettings):
     deferral_seconds: int = Field(300, ge=1, le=900, description="until a throttled or unfunded request is tried again")
     request_max_age_hours: float = Field(72, gt=0, description="what still waits then has failed")
     grace_seconds: float = Field(20, ge=0, description="calls in flight may take this long after SIGTERM")
-    cost_per_title_usd_warn: float = Field(0.002, gt=0, description="check `cost_per_title_within_limits` warns above")
+    cost_per_title_usd_warn: float = Field(0.002, gt=0, description="check `cost_per_title_in_range` warns above")
     cost_per_title_usd_error: float = Field(0.02, gt=0, description="the same check is an error above")
     cost_per_run_usd_warn: float = Field(50, gt=0, description="check `cost_per_run_within_limits` warns above")
     cost_per_run_usd_error: float = Field(500, gt=0, description="the same check is an error above")

@@ -148,14 +148,22 @@ class Caps:
 NO_CAPS = Caps()
 
 
+def day_counter(run_date: str) -> str:
+    return f"day:{run_date}"
+
+
+def partner_counter(partner_id: str, run_date: str) -> str:
+    return f"partner:{partner_id}:{run_date}"
+
+
 def scopes_of(provenance: Provenance, caps: Caps) -> list[BudgetScope]:
     """The counters a run's spend goes to: its own, its UTC day's, and its partner's day."""
     scopes = [
         _scope(f"run:{provenance.run_id}", caps.per_run_micro_usd),
-        _scope(f"day:{provenance.run_date}", caps.per_day_micro_usd),
+        _scope(day_counter(provenance.run_date), caps.per_day_micro_usd),
     ]
     if provenance.partner_id:
-        counter = f"partner:{provenance.partner_id}:{provenance.run_date}"
+        counter = partner_counter(provenance.partner_id, provenance.run_date)
         scopes.append(_scope(counter, caps.per_partner_per_day_micro_usd))
     return scopes
 

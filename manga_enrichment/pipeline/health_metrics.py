@@ -12,6 +12,7 @@ from manga_enrichment.domain.outcomes import Outcome
 from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES
 from manga_enrichment.domain.usage import usd
 from manga_enrichment.gateways import BudgetStore
+from manga_enrichment.pipeline.budget import day_counter
 from manga_enrichment.pipeline.queue_watch import depths_and_runs
 from manga_enrichment.request_gateways import RequestQueue
 
@@ -31,7 +32,7 @@ def cost_metric(budget: BudgetStore, now: datetime) -> Metric:
 
     Spent alone would be told only when a run ends, which may be hours later. Raises LedgerUnavailableError.
     """
-    committed, _spent = budget.spent(f"day:{now.date().isoformat()}")
+    committed, _spent = budget.spent(day_counter(now.date().isoformat()))
     return cost_usd(usd(committed), now)
 
 

@@ -22,8 +22,18 @@ def rejects_key() -> str:
     return f"{TABLES_ROOT}/catalog_rejects/part.parquet"
 
 
+def requests_prefix(run_date: str) -> str:
+    """What the requests log has of one UTC day."""
+    return f"{TABLES_ROOT}/requests/run_date={run_date}/"
+
+
 def requests_key(run_date: str, run_id: str, analysis: str, bucket: str) -> str:
-    return f"{TABLES_ROOT}/requests/run_date={run_date}/{run_id}-{analysis}-{bucket}.parquet"
+    return f"{requests_prefix(run_date)}{run_id}-{analysis}-{bucket}.parquet"
+
+
+def costs_key(date: str) -> str:
+    """The requests log of one UTC day, added up."""
+    return f"{TABLES_ROOT}/enrichment_costs/date={date}/part.parquet"
 
 
 def catalog_state_key() -> str:

@@ -4,6 +4,7 @@ Belongs here: which objects belong to a run, sums over them. Stays out: writing 
 """
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -11,7 +12,7 @@ import pyarrow.compute as pc
 
 from manga_enrichment.domain.outcomes import Outcome
 from manga_enrichment.gateways import TableStore
-from manga_enrichment.pipeline.keys import TABLES_ROOT
+from manga_enrichment.pipeline.keys import requests_prefix
 
 _COLUMNS = ["analysis", "attempt", "status", "error_class", "cost_micro_usd", "dagster_run_id", "from_cache"]
 
@@ -36,12 +37,10 @@ class RunCosts:
         return self.failed / self.titles if self.titles else 0.0
 
 
-def run_costs(tables: TableStore, run_id: str) -> RunCosts:
-    """Sums over everything the log has of this run."""
+def run_costs(tables: TableStore, run_id: str, days: Iterable[str]) -> RunCosts:
+    """Sums over what the log has of this run under these UTC days: a run is logged under the one it began on."""
     costs = RunCosts(run_id)
-    for key in tables.list_keys(f"{TABLES_ROOT}/requests/"):
-        if f"/{run_id}-" not in key:
-            continue
+    for key in (key for day in days for key in tables.list_keys(f"{requests_prefix(day)}{run_id}-")):
         stored = tables.read(key, _COLUMNS)
         sent = stored.table.filter(pc.field("attempt") > 0) if stored else None
         for row in sent.to_pylist() if sent else ():
@@ -54,13 +53,11 @@ def run_costs(tables: TableStore, run_id: str) -> RunCosts:
     return costs
 
 
-def latest_run(tables: TableStore) -> str | None:
-    """The run of the newest day in the log that sent or decided something last; None when there is no log."""
-    keys = tables.list_keys(f"{TABLES_ROOT}/requests/")
-    newest_day = max((key.rsplit("/", 1)[0] for key in keys), default=None)
+def latest_run(tables: TableStore, days: Sequence[str]) -> str | None:
+    """The run of the last of these days with a log that sent or decided something last; None when there is no log."""
     newest: tuple[datetime, str] | None = None
-    for key in keys:
-        stored = tables.read(key, ["started_at", "dagster_run_id"]) if key.startswith(f"{newest_day}/") else None
+    for key in next(filter(None, (tables.list_keys(requests_prefix(day)) for day in reversed(days))), []):
+        stored = tables.read(key, ["started_at", "dagster_run_id"])
         if stored is not None and stored.table.num_rows:  # one run per object
             last = pc.max(stored.table.column("started_at")).as_py()
             newest = max(newest or (last, ""), (last, stored.table.column("dagster_run_id")[0].as_py()))

@@ -6,6 +6,7 @@ from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.candidates import CANDIDATE_COLUMNS
 from manga_enrichment.domain.catalog_columns import CATALOG_COLUMNS, REJECT_COLUMNS
 from manga_enrichment.domain.columns import Column, ColumnType, ListOf, StructOf
+from manga_enrichment.domain.costs import COST_COLUMNS
 from manga_enrichment.domain.partner_results import PARTNER_RESULT_COLUMNS
 from manga_enrichment.domain.queue_observations import QUEUE_OBSERVATION_COLUMNS
 from manga_enrichment.domain.table_columns import OUTCOME_COLUMNS, REQUEST_COLUMNS, analysis_columns
@@ -48,6 +49,12 @@ def tables_markdown(analyses: Sequence[AnalysisType]) -> str:
             "What partners got, item by item: one object per request, under the UTC day it was submitted.",
             "enrichment/{}/date=<d>/<request_id>.parquet",
             PARTNER_RESULT_COLUMNS,
+        ),
+        _section(
+            "enrichment_costs",
+            "The requests log of a UTC day added up: one row per run, analysis, model, trigger, partner and lane.",
+            "enrichment/{}/date=<d>/part.parquet",
+            COST_COLUMNS,
         ),
         _section(
             "queue_observations",

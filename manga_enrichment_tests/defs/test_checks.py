@@ -46,7 +46,6 @@ def test_after_a_good_night_every_check_passes(tmp_path: Path) -> None:
         "titles_are_covered",
         "referenced_titles_exist",
         "model_is_not_ending",
-        "cost_per_title_within_limits",
         "cost_per_run_within_limits",
         "error_rate_within_limits",
     }
@@ -116,8 +115,6 @@ def test_a_run_that_asked_nothing_is_not_judged_by_an_earlier_one(tmp_path: Path
 @pytest.mark.parametrize(
     ("settings", "check", "severity"),
     [
-        ({"cost_per_title_usd_warn": 1e-6}, "cost_per_title_within_limits", WARN),
-        ({"cost_per_title_usd_warn": 1e-7, "cost_per_title_usd_error": 1e-6}, "cost_per_title_within_limits", ERROR),
         ({"cost_per_run_usd_warn": 1e-6}, "cost_per_run_within_limits", WARN),
         ({"cost_per_run_usd_warn": 1e-7, "cost_per_run_usd_error": 1e-6}, "cost_per_run_within_limits", ERROR),
     ],

@@ -97,7 +97,6 @@ def test_the_checks_are_those_published() -> None:
         *((name, "titles_are_covered") for name in SINGLES),
         ("similar_series", "referenced_titles_exist"),
         *((name, "model_is_not_ending") for name in ANALYSES),
-        ("enriched_catalog", "cost_per_title_within_limits"),
         ("enriched_catalog", "cost_per_run_within_limits"),
         ("enriched_catalog", "error_rate_within_limits"),
     }

@@ -28,6 +28,8 @@ from manga_enrichment_tests.builders import (
 from manga_enrichment_tests.fakes import MemoryTables, ScriptedModel
 from manga_enrichment_tests.pipeline.writing_stage import TITLES, asked_world, attempts_of, decisions, write_all
 
+DAYS = [provenance().run_date]
+
 
 class RacedTables(MemoryTables):
     """Lets another writer in between a read of `key` and the write that follows it, as often as `races` says."""
@@ -80,7 +82,7 @@ def test_the_log_of_a_run_that_died_is_written_under_its_own_name_by_the_next() 
     rows = world.rows(requests_key(provenance().run_date, "run-1", COMBINED, BUCKET))
     assert {row["dagster_run_id"] for row in rows} == {"run-1"}
     assert {row["manga_id"] for row in rows} == {title_id(number) for number in (1, 2, 3, 4)}
-    first, second = run_costs(world.tables, "run-1"), run_costs(world.tables, "run-2")
+    first, second = run_costs(world.tables, "run-1", DAYS), run_costs(world.tables, "run-2", DAYS)
     # The refused combined call is followed by four single ones, the timeouts by another combined one.
     assert (first.calls, second.calls) == (6, 5)
     assert first.cost_micro_usd == world.budget.spent("run:run-1")[1]
@@ -236,4 +238,4 @@ def test_a_combined_run_also_logs_single_answers_that_a_killed_run_paid_for() ->
     world.plan("run-2", [COMBINED])
     for name in SINGLES:
         world.writing().write(ANALYSES[name], BUCKET, provenance("run-2"))
-    assert run_costs(world.tables, "run-1").calls == 4
+    assert run_costs(world.tables, "run-1", DAYS).calls == 4

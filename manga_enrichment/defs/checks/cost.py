@@ -1,4 +1,4 @@
-"""Checks of money and failures: what the run's requests cost against the limits in the settings."""
+"""Checks of one run's money and failures, and of the models' last days. Those of whole days: `daily_costs.py`."""
 
 from collections.abc import Mapping
 
@@ -10,35 +10,26 @@ from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models import ModelCatalog
 from manga_enrichment.domain.usage import usd
 from manga_enrichment.gateways import Clock, TableStore
+from manga_enrichment.pipeline.costs import days_until
 from manga_enrichment.pipeline.enriched import TABLE
 from manga_enrichment.pipeline.request_log import RunCosts, latest_run, run_costs
 from manga_enrichment.settings import Settings
 
 END_OF_LIFE_DAYS = 90
+LOG_DAYS = 31
+"""How far back the latest run is looked for."""
+LONGEST_RUN_DAYS = 3
+"""A run is logged under the UTC day it began on, and is looked for under so many."""
 
 
 def build_cost_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
     """On `enriched_catalog`, so that they see the whole run."""
 
-    @dg.asset_check(asset=TABLE, description="Cost of the run per answered title, against the settings' limits.")
-    def cost_per_title_within_limits(
-        context: dg.AssetCheckExecutionContext, tables: dg.ResourceParam[TableStore]
-    ) -> dg.AssetCheckResult:
-        costs = _costs(context, tables)
-        per_title = costs.cost_per_title_micro_usd / 1e6
-        return graded(
-            per_title,
-            warn_above=settings.cost_per_title_usd_warn,
-            error_above=settings.cost_per_title_usd_error,
-            description=f"{per_title:.6f} USD per title over {costs.titles} titles",
-            metadata={"cost_per_title_usd": per_title, "titles": costs.titles, "run_id": costs.run_id},
-        )
-
     @dg.asset_check(asset=TABLE, description="Cost of the whole run, against the settings' limits.")
     def cost_per_run_within_limits(
-        context: dg.AssetCheckExecutionContext, tables: dg.ResourceParam[TableStore]
+        context: dg.AssetCheckExecutionContext, tables: dg.ResourceParam[TableStore], clock: dg.ResourceParam[Clock]
     ) -> dg.AssetCheckResult:
-        costs = _costs(context, tables)
+        costs = _costs(context, tables, clock)
         return graded(
             usd(costs.cost_micro_usd),
             warn_above=settings.cost_per_run_usd_warn,
@@ -54,9 +45,9 @@ def build_cost_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
 
     @dg.asset_check(asset=TABLE, description="Share of the asked titles that failed in the run.")
     def error_rate_within_limits(
-        context: dg.AssetCheckExecutionContext, tables: dg.ResourceParam[TableStore]
+        context: dg.AssetCheckExecutionContext, tables: dg.ResourceParam[TableStore], clock: dg.ResourceParam[Clock]
     ) -> dg.AssetCheckResult:
-        costs = _costs(context, tables)
+        costs = _costs(context, tables, clock)
         return graded(
             costs.error_rate,
             warn_above=settings.error_rate_warn,
@@ -65,7 +56,7 @@ def build_cost_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
             metadata={"error_rate": costs.error_rate, "failed": costs.failed, "titles": costs.titles},
         )
 
-    return [cost_per_title_within_limits, cost_per_run_within_limits, error_rate_within_limits]
+    return [cost_per_run_within_limits, error_rate_within_limits]
 
 
 def build_model_checks(analyses: Mapping[str, AnalysisType], models: ModelCatalog) -> list[dg.AssetChecksDefinition]:
@@ -93,13 +84,14 @@ def _model_is_not_ending(analysis: AnalysisType, models: ModelCatalog) -> dg.Ass
     return model_is_not_ending
 
 
-def _costs(context: dg.AssetCheckExecutionContext, tables: TableStore) -> RunCosts:
+def _costs(context: dg.AssetCheckExecutionContext, tables: TableStore, clock: Clock) -> RunCosts:
     """Of this run when it asked anything, else of the latest one in the log (a checks-only run)."""
-    own = run_costs(tables, context.run.run_id)
+    days = days_until(clock.now().date(), LOG_DAYS)
+    own = run_costs(tables, context.run.run_id, days[-LONGEST_RUN_DAYS:])
     if own.calls or _materializes(context):
         return own
-    latest = latest_run(tables)
-    return run_costs(tables, latest) if latest else own
+    latest = latest_run(tables, days)
+    return run_costs(tables, latest, days) if latest else own
 
 
 def _materializes(context: dg.AssetCheckExecutionContext) -> bool:

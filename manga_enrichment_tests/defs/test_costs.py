@@ -1,0 +1,177 @@
+"""`enrichment_costs` and its checks: books that agree pass, everything else says what is wrong."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from manga_enrichment.defs.assets.costs import COSTS_JOB
+from manga_enrichment.defs.run_facts import RANGE_END_TAG, RANGE_START_TAG, range_tags
+from manga_enrichment.gateways import BudgetScope
+from manga_enrichment.pipeline.costs import TABLE
+from manga_enrichment.pipeline.keys import costs_key
+from manga_enrichment_tests.defs.project import Project, checks, materialized
+from manga_enrichment_tests.fakes import START, ScriptedModel
+
+TODAY, YESTERDAY = "2026-01-15", "2026-01-14"
+WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
+
+
+def account(project: Project) -> dg.ExecuteInProcessResult:
+    job = project.definitions.resolve_job_def(COSTS_JOB)
+    return job.execute_in_process(tags=range_tags(YESTERDAY, TODAY))
+
+
+def check(project: Project, name: str) -> dg.AssetCheckEvaluation:
+    return checks(account(project))[TABLE, name]
+
+
+def test_after_a_night_the_books_agree_and_every_check_passes(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.run()
+    result = account(project)
+    assert {name for _asset, name in checks(result)} == {
+        "costs_reconcile",
+        "cost_within_daily_budget",
+        "cost_per_title_in_range",
+        "cache_hit_rate",
+        "no_unpriced_model",
+    }
+    assert [name for name, evaluation in checks(result).items() if not evaluation.passed] == []
+    days = materialized(result)[TABLE]
+    assert set(days) == {YESTERDAY, TODAY}
+    assert float(str(days[TODAY]["cost_usd"])) == project.world.logged_cost_micro_usd() / 1e6 > 0
+    assert days[TODAY]["calls"] == 9
+    assert float(str(days[YESTERDAY]["cost_usd"])) == 0
+    assert START.date().isoformat() == TODAY
+
+
+def test_a_difference_of_one_micro_dollar_is_said(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.run()
+    budget = project.world.budget
+    assert budget.reserve([BudgetScope(f"day:{TODAY}", 10**9)], "stranger", 1, START)
+    budget.spend("stranger", 1)
+    budget.close("stranger")
+    evaluation = check(project, "costs_reconcile")
+    assert (evaluation.passed, evaluation.severity) == (False, WARN)  # the day is not over
+    assert "day:2026-01-15: -1 micro-USD" in str(evaluation.description)
+    project.world.clock.advance(86_400)
+    evaluation = check(project, "costs_reconcile")
+    assert (evaluation.passed, evaluation.severity) == (False, ERROR)
+
+
+@pytest.mark.parametrize(
+    ("share_of_cost", "passed", "severity"), [(2.0, True, WARN), (1.1, False, WARN), (1.0, False, WARN)]
+)
+def test_a_budget_that_is_nearly_spent_warns(
+    tmp_path: Path, share_of_cost: float, passed: bool, severity: dg.AssetCheckSeverity
+) -> None:
+    (tmp_path / "first").mkdir()
+    (tmp_path / "second").mkdir()
+    first = Project(tmp_path / "first")
+    first.run()
+    cap_usd = first.world.logged_cost_micro_usd() / 1e6 * share_of_cost
+    project = Project(tmp_path / "second", budget_usd_per_day=1.0)
+    project.run()
+    project.settings = project.settings.model_copy(update={"budget_usd_per_day": cap_usd})
+    project.build()
+    evaluation = check(project, "cost_within_daily_budget")
+    assert (evaluation.passed, evaluation.severity) == (passed, severity)
+
+
+def test_without_a_cap_the_budget_check_says_so(tmp_path: Path) -> None:
+    evaluation = check(Project(tmp_path), "cost_within_daily_budget")
+    assert evaluation.passed
+    assert "sets no cap" in str(evaluation.description)
+
+
+@pytest.mark.parametrize(
+    ("settings", "severity"),
+    [
+        ({"cost_per_title_usd_warn": 1e-6}, WARN),
+        ({"cost_per_title_usd_warn": 1e-7, "cost_per_title_usd_error": 1e-6}, ERROR),
+    ],
+)
+def test_an_answer_above_a_limit_warns_or_is_an_error(
+    tmp_path: Path, settings: dict[str, Any], severity: dg.AssetCheckSeverity
+) -> None:
+    project = Project(tmp_path, **settings)
+    project.run()
+    evaluation = check(project, "cost_per_title_in_range")
+    assert (evaluation.passed, evaluation.severity) == (False, severity)
+
+
+def change_costs(project: Project, **values: Any) -> None:
+    """Spoil the stored sums of yesterday, which is what the checks read of earlier days."""
+    account(project)
+    stored = project.world.tables.read(costs_key(TODAY))
+    assert stored is not None
+    rows = [{**row, "dagster_run_id": "earlier", **values} for row in stored.table.to_pylist()]
+    project.world.tables.write(costs_key("2026-01-10"), stored.table.from_pylist(rows, schema=stored.table.schema))
+
+
+def test_a_run_twice_as_expensive_as_those_before_warns(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.run()
+    earlier = datetime(2026, 1, 10, tzinfo=UTC)
+    change_costs(project, cost_micro_usd=1, first_at=earlier, last_at=earlier)
+    evaluation = check(project, "cost_per_title_in_range")
+    assert (evaluation.passed, evaluation.severity) == (False, WARN)
+    assert evaluation.metadata["runs_before"].value == 1
+
+
+def test_calls_without_a_price_are_an_error(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.run()
+    change_costs(project, unpriced_calls=2)
+    evaluation = check(project, "no_unpriced_model")
+    assert (evaluation.passed, evaluation.severity) == (False, ERROR)
+    assert "cost nothing" in str(evaluation.description)
+
+
+def test_a_model_that_left_the_price_table_is_an_error(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.run()
+    change_costs(project, model_id="nobody.knows-it-v1:0")
+    evaluation = check(project, "no_unpriced_model")
+    assert not evaluation.passed
+    assert "nobody.knows-it-v1:0 is not in models.toml" in str(evaluation.description)
+
+
+@pytest.mark.parametrize(("read", "written", "passed"), [(900, 100, True), (100, 900, False)])
+def test_more_writes_to_the_cache_than_reads_from_it_warn(
+    tmp_path: Path, read: int, written: int, passed: bool
+) -> None:
+    project = Project(tmp_path)
+    project.run()
+    change_costs(project, cache_read_tokens=read, cache_write_tokens=written)
+    stored = project.world.tables.read(costs_key("2026-01-10"))
+    assert stored is not None
+    project.world.model = ScriptedModel(project.world.clock)
+    project.world.tables.write(costs_key(YESTERDAY), stored.table)
+    evaluation = checks_alone(project)[TABLE, "cache_hit_rate"]
+    assert (evaluation.passed, evaluation.severity) == (passed, WARN)
+
+
+def checks_alone(project: Project) -> dict[tuple[str, str], dg.AssetCheckEvaluation]:
+    selection = dg.AssetSelection.checks_for_assets(dg.AssetKey(TABLE))
+    alone = dg.Definitions.merge(
+        project.definitions, dg.Definitions(jobs=[dg.define_asset_job("alone", selection=selection)])
+    )
+    return checks(alone.resolve_job_def("alone").execute_in_process(raise_on_error=False))
+
+
+@pytest.mark.parametrize(
+    ("at", "first"),
+    [(datetime(2026, 1, 15, 3, 10, tzinfo=UTC), YESTERDAY), (datetime(2026, 1, 15, 4, 10, tzinfo=UTC), "2026-01-09")],
+)
+def test_every_hour_two_days_are_summed_and_once_a_day_a_week(tmp_path: Path, at: datetime, first: str) -> None:
+    schedule = Project(tmp_path).definitions.get_repository_def().get_schedule_def(COSTS_JOB)
+    assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
+    with dg.DagsterInstance.ephemeral() as instance:
+        context = dg.build_schedule_context(instance=instance, scheduled_execution_time=at)
+        [request] = schedule.evaluate_tick(context).run_requests or []
+    assert (request.tags[RANGE_START_TAG], request.tags[RANGE_END_TAG]) == (first, TODAY)
