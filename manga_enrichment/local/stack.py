@@ -206,7 +206,7 @@ def _emulator(folder: StateFolder, lock: int, port: int, *, persist: bool) -> Ch
     }
     return ChildProgram(
         name="The AWS emulator",
-        module="ministack",
+        module="manga_enrichment.local.emulator",
         port=port,
         health_path=EMULATOR_HEALTH_PATH,
         log_path=folder.log("emulator"),
