@@ -4,7 +4,8 @@ Belongs here: the engine and the variables our templates use, as AWS documents t
 looks like (`checking.py`). The engine is airspeed-ext, which is kept in step with API Gateway's dialect.
 
 Differences to AWS that are known: `$input.path` knows dotted names and list positions, not all of JSONPath; a body that
-is no JSON gives nothing, where AWS may answer 500 itself.
+is no JSON gives nothing, where AWS may answer 500 itself. Velocity and this engine differ in whether a missing value is
+true: our templates never ask that, they compare texts ("$!value" is empty when it is missing).
 """
 
 import json
@@ -19,6 +20,7 @@ from airspeed.operators import Template, __additional_methods__
 
 # Java's methods that the engine lacks.
 __additional_methods__[str].setdefault("toLowerCase", str.lower)
+__additional_methods__[dict].setdefault("containsKey", dict.__contains__)
 
 
 class RenderingError(ValueError):

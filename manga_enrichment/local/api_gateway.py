@@ -15,6 +15,7 @@ import json
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
+from types import ModuleType
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -35,22 +36,29 @@ _REPLACED = {
     "_check_request_validation": ("method_obj", "api_id", "request", "headers", "body", "query_params"),
     "_gateway_error_response": ("error", "request"),
 }
-_USED = ("_select_service_integration_response", "_resolve_api_key", "_api_key_from_request", "_model_schema")
-_USED_BY_STACKS = ("_create_request_validator", "_resources")
+_USED = (
+    *("_select_service_integration_response", "_resolve_api_key", "_api_key_from_request"),
+    *("_model_schema", "_create_request_validator", "_resources"),
+)
 
 
 class UnknownEmulatorError(RuntimeError):
     """The installed emulator is not the one this was written for."""
 
 
-def install() -> None:
-    """Replace the functions, once per process. Raises UnknownEmulatorError."""
+def check_emulator(module: ModuleType) -> None:
+    """Whether ministack's API Gateway has all that is replaced or used here. Raises UnknownEmulatorError."""
     for name, parameters in _REPLACED.items():
-        present = getattr(apigateway_v1, name, None)
+        present = getattr(module, name, None)
         if present is None or tuple(inspect.signature(present).parameters)[: len(parameters)] != parameters:
             raise UnknownEmulatorError(f"ministack has another {name}: install the version in constraints.txt")
-    if missing := [name for name in (*_USED, *_USED_BY_STACKS) if not hasattr(apigateway_v1, name)]:
+    if missing := [name for name in _USED if not hasattr(module, name)]:
         raise UnknownEmulatorError(f"ministack lacks {', '.join(missing)}: install the version in constraints.txt")
+
+
+def install() -> None:
+    """Replace the functions, once per process. Raises UnknownEmulatorError."""
+    check_emulator(apigateway_v1)
     provisioners._RESOURCE_HANDLERS["AWS::ApiGateway::RequestValidator"]["create"] = _create_validator
     methods = provisioners._RESOURCE_HANDLERS["AWS::ApiGateway::Method"]
     methods.update({each: _with_validator(methods[each]) for each in ("create", "update")})
