@@ -162,7 +162,7 @@ class LocalStack:
 
 
 def _require_packages() -> None:
-    missing = [name for name in ("ministack", "starlette", "uvicorn") if not importlib.util.find_spec(name)]
+    missing = [name for name in ("airspeed", "ministack", "starlette", "uvicorn") if not importlib.util.find_spec(name)]
     if missing:
         raise ChildStartError(
             f"The local stack needs {', '.join(missing)}: install the extra 'local' "
