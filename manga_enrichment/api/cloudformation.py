@@ -290,6 +290,8 @@ def _digest(front: Resources) -> str:
 def _key_resources(partners: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, str]]:
     """(partner, name of the key) by logical id."""
     keys: dict[str, tuple[str, str]] = {}
+    if not isinstance(partners, Mapping) or not all(isinstance(names, list) for names in partners.values()):
+        raise PartnersError("it must be a JSON object: by partner id, a list of names of API keys")
     for partner, names in partners.items():
         if not _PARTNER_ID.fullmatch(partner):
             raise PartnersError(f"{partner!r} is no partner id: letters, digits, - and _, at most 63")

@@ -1,6 +1,7 @@
-"""`manga-enrichment api-template|openapi`: the generated files of the request front."""
+"""`manga-enrichment api-template|openapi|api-access`: generated files of the request front, the way to a local one."""
 
 import json
+import shlex
 from pathlib import Path
 
 import click
@@ -30,3 +31,23 @@ def openapi() -> None:
     from manga_enrichment.api.openapi import openapi_json
 
     click.echo(openapi_json(), nl=False)
+
+
+@click.command("api-access")
+@click.argument("key_name", default="acme-1")
+@click.pass_context
+def api_access(ctx: click.Context, key_name: str) -> None:
+    """With --local: print the API's address and the key KEY_NAME, as a shell takes them."""
+    from manga_enrichment.local.api_client import api_key, api_url
+    from manga_enrichment.local.endpoints import LocalEndpoints
+    from manga_enrichment.local.provision import emulator_client
+
+    endpoints = ctx.find_object(LocalEndpoints)
+    if endpoints is None:
+        raise click.ClickException("Say manga-enrichment --local api-access; for the API on AWS see docs/api.md.")
+    try:
+        key = api_key(emulator_client("apigateway", endpoints.emulator_url), key_name)
+    except LookupError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"export API={shlex.quote(api_url(endpoints.emulator_url, endpoints.outputs))}")
+    click.echo(f"export API_KEY={shlex.quote(key)}")

@@ -144,7 +144,7 @@ async def _carry_out(integration: Mapping[str, Any], given: TemplateInput, servi
         response = render(_template(chosen, "responseTemplates"), replied)
     except RenderingError:
         return _INTERNAL_ERROR
-    headers = {**_JSON, "x-amzn-RequestId": given.context["requestId"], **response.headers}
+    headers = {**_JSON, **response.headers}
     return response.status or int(chosen["statusCode"]), headers, response.text.encode("utf-8", "replace")
 
 
