@@ -3,6 +3,7 @@
 import json
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from manga_enrichment.api.checking import HOSTILE_TEXTS
+from manga_enrichment.api.cloudformation import template_yaml
 from manga_enrichment.api.endpoints import ENDPOINTS
 from manga_enrichment.api.openapi import openapi_document
 from manga_enrichment.aws.dynamodb_requests import DynamoDBRequests
@@ -20,6 +22,7 @@ from manga_enrichment.clock import SystemClock
 from manga_enrichment.domain.requests.envelope import Envelope, parse_envelope
 from manga_enrichment.domain.requests.queues import BY_PRIORITY, QUEUES, SESSION
 from manga_enrichment.local.api_client import ApiClient, api_key, api_url
+from manga_enrichment.local.provision import deploy_stack
 from manga_enrichment.local.stack import LocalStack
 from manga_enrichment.request_gateways import Message
 from manga_enrichment_tests.request_bodies import nearly_valid, valid_body
@@ -198,6 +201,32 @@ def test_a_partner_sees_its_own_requests_only(front: Front, local_stack: LocalSt
     for client, owner in ((other, my_id), (mine, "acme"), (acme, my_id)):
         refused = client.call("GET", STATUS + rows[owner].request_id)
         assert (refused.status, refused.document["error"]) == (404, nobody.document["error"])
+
+
+def test_a_key_is_replaced_without_its_partner_becoming_another(
+    front: Front, local_stack: LocalStack, tmp_path: Path
+) -> None:
+    """An update in place: the second key is let in, and both are the same partner."""
+    cloudformation, template = local_stack.client("cloudformation"), tmp_path / "api.yaml"
+
+    def deploy(*keys: str) -> str:
+        template.write_text(template_yaml({"globex": list(keys)}), "utf-8")
+        outputs = deploy_stack(cloudformation, "another-api", template, {"AccessLog": "false"})
+        return api_url(local_stack.endpoints.emulator_url, outputs)
+
+    url = deploy("globex-1")
+    first = api_key(front.apigateway, "globex-1")
+    assert ApiClient(url, first).call("POST", QUERY, {"query": "a"}).status == 202
+    assert deploy("globex-1", "globex-2") == url
+    second = api_key(front.apigateway, "globex-2")
+    for key in (first, second):
+        assert ApiClient(url, key).call("POST", QUERY, {"query": "a"}).status == 202
+        assert ApiClient(url, key).call("POST", QUERY, {"question": "a"}).status == 400
+    assert {json.loads(message.body)["partner_id"] for message in front.take_all()} == {"globex"}
+    assert deploy("globex-2") == url
+    assert ApiClient(url, first).call("POST", QUERY, {"query": "a"}).status == 403
+    assert ApiClient(url, second).call("POST", QUERY, {"query": "a"}).status == 202
+    assert ApiClient(front.url, second).call("POST", QUERY, {"query": "a"}).status == 403  # a key of another API
 
 
 def documented(path: str, method: str, status: int, document: dict[str, Any]) -> None:
