@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from manga_enrichment.cli.api import api_access, api_template, openapi
 from manga_enrichment.cli.callbacks import callbacks
 from manga_enrichment.cli.dlq import dlq
 from manga_enrichment.cli.local_stack import local_stack_hint, work_on_local_stack
@@ -55,7 +56,7 @@ def main(ctx: click.Context, local: bool, state_dir: Path) -> None:
         work_on_local_stack(ctx, state_dir)
 
 
-for _command in (dlq, callbacks, submit, status, results):
+for _command in (dlq, callbacks, submit, status, results, api_access, api_template, openapi):
     main.add_command(_command)
 
 

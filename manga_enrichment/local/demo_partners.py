@@ -23,6 +23,7 @@ from manga_enrichment.domain.status import is_final
 from manga_enrichment.domain.usage import usd
 from manga_enrichment.local.callback_receiver import ReceivedCallback, read_callbacks
 from manga_enrichment.local.dagster_home import REPOSITORY
+from manga_enrichment.local.demo_api import send_over_http
 from manga_enrichment.local.demo_lane import InProcessLane
 from manga_enrichment.local.endpoints import LocalEndpoints
 from manga_enrichment.local.state_folder import StateFolder
@@ -109,6 +110,7 @@ EXAMPLES: Sequence[ExampleBatch] = (
     ExampleBatch("good.json", "SQS", send_to_queue),
     ExampleBatch("with_a_bad_item.json", "SQS", send_to_queue),
     ExampleBatch("malformed.json", "SQS", send_unchecked),
+    ExampleBatch("over_http.json", "HTTP", send_over_http),
 )
 
 

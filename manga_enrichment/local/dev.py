@@ -51,6 +51,7 @@ def _welcome(state_dir: Path, port: int) -> str:
         f"  {local} submit {os.path.relpath(REPOSITORY / 'data' / 'batches' / 'good.json')} --partner acme",
         f"  {local} status REQUEST_ID --follow",
         f"  {local} results REQUEST_ID",
+        f'  eval "$({local} api-access)"  # $API and $API_KEY: the same over HTTP, see docs/api.md',
         f"Callbacks of partners arrive in {state_dir / 'callbacks.jsonl'}.",
     )
     return "\n".join(lines)

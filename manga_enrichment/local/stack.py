@@ -162,7 +162,7 @@ class LocalStack:
 
 
 def _require_packages() -> None:
-    missing = [name for name in ("ministack", "starlette", "uvicorn") if not importlib.util.find_spec(name)]
+    missing = [name for name in ("airspeed", "ministack", "starlette", "uvicorn") if not importlib.util.find_spec(name)]
     if missing:
         raise ChildStartError(
             f"The local stack needs {', '.join(missing)}: install the extra 'local' "
@@ -206,7 +206,7 @@ def _emulator(folder: StateFolder, lock: int, port: int, *, persist: bool) -> Ch
     }
     return ChildProgram(
         name="The AWS emulator",
-        module="ministack",
+        module="manga_enrichment.local.emulator",
         port=port,
         health_path=EMULATOR_HEALTH_PATH,
         log_path=folder.log("emulator"),

@@ -9,6 +9,7 @@ import dagster as dg
 import pytest
 from click.testing import CliRunner
 
+from manga_enrichment.api.endpoints import ENDPOINTS
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.s3_tables import S3TableStore
 from manga_enrichment.aws.sqs import SqsQueues
@@ -18,8 +19,10 @@ from manga_enrichment.defs.assets.partner import PARTNER_JOB
 from manga_enrichment.defs.jobs import CATALOG_JOB
 from manga_enrichment.defs.run_facts import range_tags
 from manga_enrichment.domain.catalog import bucket_keys
-from manga_enrichment.domain.requests.queues import DEAD_LETTERS, QUEUES, SESSION
+from manga_enrichment.domain.requests.queues import DEAD_LETTERS, LOW_PRIORITY, QUEUES, SESSION
+from manga_enrichment.local.api_client import ApiClient, api_key, api_url
 from manga_enrichment.local.model_control import ModelServerControl
+from manga_enrichment.local.stack import LocalStack
 from manga_enrichment.settings import load_settings
 
 BATCHES = Path(__file__).resolve().parents[2] / "data" / "batches"
@@ -127,6 +130,30 @@ def test_three_batches_end_as_they_should(site: Site, model_server: ModelServerC
     keys = tables.list_keys("enrichment/partner_results/")
     assert sorted(key.rsplit("/", 1)[1] for key in keys) == sorted(f"{each}.parquet" for each in (good, mixed))
     assert model_server.counters()["billed"] == 7  # each different item with a title once
+
+
+def test_a_batch_sent_over_http_is_answered_and_its_partner_can_follow_it(site: Site, local_stack: LocalStack) -> None:
+    """From POST to result, by way of API Gateway, the queue, the sensor and a run; nobody else sees any of it."""
+    url = api_url(local_stack.endpoints.emulator_url, local_stack.outputs)
+    acme = ApiClient(url, api_key(local_stack.client("apigateway"), "acme-1"))
+    sent = acme.call("POST", ENDPOINTS["batch"].path, json.loads((BATCHES / "over_http.json").read_text("utf-8")))
+    assert sent.status == 202
+    status_path = sent.document["data"]["status_path"]
+    assert acme.call("GET", status_path).status == 404  # no worker has received it
+
+    [run] = site.work()
+    assert run.success
+    answer = acme.call("GET", status_path)
+    assert (answer.status, answer.document["data"]["status"]) == (200, "completed")
+    assert answer.document["data"]["counts"] == {"items": 2, "succeeded": 2}
+    assert answer.document["data"]["cost_usd"] > 0
+    row = local_stack.client("dynamodb").get_item(
+        TableName=local_stack.outputs["RequestStatusTableName"],
+        Key={"request_id": {"S": sent.document["data"]["request_id"]}},
+    )["Item"]
+    assert (row["partner_id"]["S"], row["queue"]["S"]) == ("acme", LOW_PRIORITY.name)
+    secrets = [row[name]["S"] for name in ("receipt_handle", "message_id", "owner", "run_id", "body_key")]
+    assert not [secret for secret in secrets if secret in json.dumps(answer.document)]
 
 
 def test_the_same_batch_again_bills_nothing(site: Site, model_server: ModelServerControl) -> None:

@@ -1,0 +1,15 @@
+"""The request front: a REST API on API Gateway that writes to queues and reads request states, without a server.
+
+endpoints.py            the four endpoints: paths, documents, which template answers which status
+templates/*.vtl         the mapping templates (Velocity), one file each
+registry.py             get, register, validate, integration_config
+rendering.py            a Velocity engine with API Gateway's variables: what AWS would make of a template
+checking.py             renders a template with sample and hostile input and reads the result back
+models.py               our JSON Schemas as the draft-4 models that API Gateway enforces
+gateway_responses.py    what API Gateway answers itself: no key, too many requests, invalid body
+cloudformation.py       `infra/api.yaml`, generated from all of the above
+openapi.py              the OpenAPI document for partners
+
+Belongs here: what the request front is. Stays out: the rules of a request (`domain/requests/`), what becomes of a
+message (`pipeline/intake.py`), running the front on this machine (`local/`).
+"""

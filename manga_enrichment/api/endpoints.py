@@ -1,0 +1,121 @@
+"""The endpoints of the request front, as one table.
+
+Belongs here: paths, methods, documents, statuses, templates. Stays out: the templates' text (`templates/`), how the
+table becomes CloudFormation (`cloudformation.py`) or OpenAPI (`openapi.py`).
+
+API Gateway picks an integration response by the HTTP status that SQS or DynamoDB answers. Both answer 400 to a
+throttled request as well as to a wrong one, so one template reads the error's code and overrides the status: a
+selection pattern alone cannot tell them apart. What no pattern matches is a 500.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class Service(StrEnum):
+    """What an integration calls."""
+
+    SQS = "sqs"
+    DYNAMODB = "dynamodb"
+
+
+@dataclass(frozen=True, slots=True)
+class IntegrationAnswer:
+    """status: what the partner sees. pattern: statuses of the service that lead here; "" for all that nothing matches.
+
+    template: file of `templates/` without its ending. overrides: other statuses the template may choose.
+    """
+
+    status: int
+    pattern: str
+    template: str
+    overrides: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One method of one path. schema: the request document of its body; None when it has none."""
+
+    name: str
+    method: str
+    path: str
+    service: Service
+    request_template: str
+    answers: tuple[IntegrationAnswer, ...]
+    summary: str
+    schema: str | None = None
+    description: str = ""
+    path_parameters: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def statuses(self) -> tuple[int, ...]:
+        """Every status that a template of this endpoint can lead to."""
+        return tuple(sorted({status for each in self.answers for status in (each.status, *each.overrides)}))
+
+
+_QUEUED = (
+    IntegrationAnswer(202, "200", "submitted_202"),
+    IntegrationAnswer(400, "400", "queue_error_400", overrides=(429, 500)),
+    IntegrationAnswer(429, "429|503", "throttled_429"),
+    IntegrationAnswer(500, "", "internal_error_500"),
+)
+_LOOKED_UP = (
+    IntegrationAnswer(200, "200", "status_200", overrides=(404,)),
+    IntegrationAnswer(400, "400", "table_error_400", overrides=(404, 429, 500)),
+    IntegrationAnswer(429, "429|503", "throttled_429"),
+    IntegrationAnswer(500, "", "internal_error_500"),
+)
+
+ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType(
+    {
+        each.name: each
+        for each in (
+            Endpoint(
+                name="batch",
+                method="POST",
+                path="/v1/manga/batch",
+                service=Service.SQS,
+                request_template="batch_request",
+                answers=_QUEUED,
+                schema="batch_analysis",
+                summary="Have up to 100 titles analysed",
+                description="Goes to the queue of its priority. The answer is the id to ask for the status with.",
+            ),
+            Endpoint(
+                name="query",
+                method="POST",
+                path="/v1/manga/query",
+                service=Service.SQS,
+                request_template="query_request",
+                answers=_QUEUED,
+                schema="manga_query",
+                summary="Ask one question about manga",
+                description="Questions of one conversation, session or user are answered in the order they came in.",
+            ),
+            Endpoint(
+                name="chat",
+                method="POST",
+                path="/v1/manga/chat",
+                service=Service.SQS,
+                request_template="chat_request",
+                answers=_QUEUED,
+                schema="streaming_chat",
+                summary="Have a conversation continued",
+                description="Asynchronous here: `stream` is accepted and the whole answer comes as the result.",
+            ),
+            Endpoint(
+                name="status",
+                method="GET",
+                path="/v1/manga/status/{request_id}",
+                service=Service.DYNAMODB,
+                request_template="status_request",
+                answers=_LOOKED_UP,
+                summary="What has become of a request",
+                description="404 until a worker has received the request, and for requests of other partners.",
+                path_parameters={"request_id": "The id that the request was answered with."},
+            ),
+        )
+    }
+)

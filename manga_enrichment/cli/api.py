@@ -1,0 +1,53 @@
+"""`manga-enrichment api-template|openapi|api-access`: generated files of the request front, the way to a local one."""
+
+import json
+import shlex
+from pathlib import Path
+
+import click
+
+
+@click.command("api-template")
+@click.option(
+    "--partners",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="JSON file: by partner id, the names of its API keys. Without it: infra/partners.json.",
+)
+def api_template(partners: Path | None) -> None:
+    """Print infra/api.yaml: the request front as a CloudFormation template."""
+    from manga_enrichment.api.cloudformation import PartnersError, template_yaml
+    from manga_enrichment.local.provision import infra_directory
+
+    file = partners or infra_directory() / "partners.json"
+    try:
+        click.echo(template_yaml(json.loads(file.read_text("utf-8"))), nl=False)
+    except (PartnersError, ValueError) as error:
+        raise click.ClickException(f"{file}: {error}") from error
+
+
+@click.command()
+def openapi() -> None:
+    """Print docs/openapi.json: the request front as an OpenAPI 3.1 document for partners."""
+    from manga_enrichment.api.openapi import openapi_json
+
+    click.echo(openapi_json(), nl=False)
+
+
+@click.command("api-access")
+@click.argument("key_name", default="acme-1")
+@click.pass_context
+def api_access(ctx: click.Context, key_name: str) -> None:
+    """With --local: print the API's address and the key KEY_NAME, as a shell takes them."""
+    from manga_enrichment.local.api_client import api_key, api_url
+    from manga_enrichment.local.endpoints import LocalEndpoints
+    from manga_enrichment.local.provision import emulator_client
+
+    endpoints = ctx.find_object(LocalEndpoints)
+    if endpoints is None:
+        raise click.ClickException("Say manga-enrichment --local api-access; for the API on AWS see docs/api.md.")
+    try:
+        key = api_key(emulator_client("apigateway", endpoints.emulator_url), key_name)
+    except LookupError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"export API={shlex.quote(api_url(endpoints.emulator_url, endpoints.outputs))}")
+    click.echo(f"export API_KEY={shlex.quote(key)}")

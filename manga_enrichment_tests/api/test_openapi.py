@@ -1,0 +1,75 @@
+"""The OpenAPI document is current, sound, and says what the API does."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from jsonschema import Draft202012Validator
+
+from manga_enrichment.api.checking import sample_context, status_item
+from manga_enrichment.api.endpoints import ENDPOINTS
+from manga_enrichment.api.gateway_responses import GATEWAY_ANSWERS
+from manga_enrichment.api.openapi import openapi_document
+from manga_enrichment.api.registry import TemplateRegistry
+from manga_enrichment.api.rendering import TemplateInput, render
+from manga_enrichment.cli import main
+from manga_enrichment.domain.requests.validation import validate
+
+DOCUMENT = openapi_document()
+FILE = Path(__file__).resolve().parents[2] / "docs" / "openapi.json"
+REGISTRY = TemplateRegistry()
+
+
+def schema(name: str) -> Draft202012Validator:
+    return Draft202012Validator({**DOCUMENT["components"]["schemas"][name], "components": DOCUMENT["components"]})
+
+
+def operation(endpoint: str) -> dict[str, Any]:
+    entry = ENDPOINTS[endpoint]
+    return dict(DOCUMENT["paths"][entry.path][entry.method.lower()])
+
+
+def test_the_committed_document_is_current() -> None:
+    result = CliRunner().invoke(main, ["openapi"])
+    assert result.exit_code == 0
+    assert result.output == FILE.read_text("utf-8"), "run: manga-enrichment openapi > docs/openapi.json"
+
+
+def test_each_endpoint_is_an_operation_and_there_are_no_others() -> None:
+    found = {(path, method) for path, methods in DOCUMENT["paths"].items() for method in methods}
+    assert found == {(each.path, each.method.lower()) for each in ENDPOINTS.values()}
+
+
+@pytest.mark.parametrize("name", DOCUMENT["components"]["schemas"])
+def test_the_schemas_are_sound(name: str) -> None:
+    Draft202012Validator.check_schema(DOCUMENT["components"]["schemas"][name])
+
+
+@pytest.mark.parametrize("endpoint", [name for name, each in ENDPOINTS.items() if each.schema])
+def test_an_example_is_a_valid_request(endpoint: str) -> None:
+    content = operation(endpoint)["requestBody"]["content"]["application/json"]
+    assert validate(ENDPOINTS[endpoint].schema or "", content["example"]).errors == ()
+    assert schema(content["schema"]["$ref"].rsplit("/", 1)[-1]).is_valid(content["example"])
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_every_status_that_can_come_is_documented(endpoint: str) -> None:
+    documented = {int(status) for status in operation(endpoint)["responses"]}
+    assert documented >= set(ENDPOINTS[endpoint].statuses) | {403, 429, 503}
+
+
+@pytest.mark.parametrize("key", [key for key in REGISTRY.keys() if key.status is not None], ids=str)  # noqa: SIM118
+def test_what_the_templates_answer_follows_the_schemas(key: Any) -> None:
+    said = {"Item": {**status_item(), "status": {"S": "completed"}}} if key.endpoint == "status" else {}
+    rendered = render(REGISTRY.get(key.endpoint, key.status), TemplateInput(json.dumps(said), context=sample_context()))
+    status = str(rendered.status or key.status)
+    reference = operation(key.endpoint)["responses"][status]["content"]["application/json"]["schema"]["$ref"]
+    schema(reference.rsplit("/", 1)[-1]).validate(json.loads(rendered.text))
+
+
+@pytest.mark.parametrize("kind", GATEWAY_ANSWERS)
+def test_what_api_gateway_answers_itself_follows_the_schema(kind: str) -> None:
+    text = GATEWAY_ANSWERS[kind].template().replace("$context.error.messageString", '"Invalid request body"')
+    schema("Error").validate(json.loads(text))

@@ -1,0 +1,182 @@
+"""What the request templates make of requests: the envelope that intake takes, on the route that the project knows."""
+
+import json
+from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from manga_enrichment.api.checking import API_KEY_VALUE, SAMPLE_KEY_ID, STAGE_VARIABLES, sample_context
+from manga_enrichment.api.endpoints import ENDPOINTS
+from manga_enrichment.api.registry import TemplateRegistry, with_partners
+from manga_enrichment.api.rendering import TemplateInput, render
+from manga_enrichment.domain.requests.envelope import AcceptedRequest, Envelope, parse_envelope, read_request
+from manga_enrichment.domain.requests.normalisation import normalised
+from manga_enrichment.domain.requests.queues import route
+from manga_enrichment.domain.requests.validation import ANY_TOPIC
+from manga_enrichment_tests.request_bodies import valid_body
+
+REGISTRY = TemplateRegistry()
+POSTS = [(name, endpoint.schema or "") for name, endpoint in ENDPOINTS.items() if endpoint.schema]
+REQUEST_ID = "3d8f3f0a-52e4-4c2a-9c9e-1f6d2b7c8a90"
+
+UUIDS = st.uuids().map(str).flatmap(lambda text: st.sampled_from((text, text.upper())))
+IDS = st.text("abcXYZ019._:@|+=/-", min_size=1, max_size=64)
+TEXTS = st.text(min_size=1, max_size=40)
+PIECES = ('"', "'", "\\", "\n", "\u2028", "$input.body", "#set($x = 1)", "##", "&MessageBody=", "%22", "{", "}", '":{"')
+HOSTILE = st.lists(st.sampled_from(PIECES) | st.text(max_size=5), max_size=8).map("".join)
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | HOSTILE,
+    lambda child: st.lists(child, max_size=3) | st.dictionaries(HOSTILE, child, max_size=3),
+    max_leaves=8,
+)
+
+
+def sent(endpoint: str, body: Any, partners: dict[str, str] | None = None, **given_: Any) -> dict[str, str]:
+    """The form that SQS gets."""
+    template = with_partners(REGISTRY.get(endpoint), partners or {})
+    plain = TemplateInput(json.dumps(body), context=sample_context(REQUEST_ID), stage_variables=STAGE_VARIABLES)
+    pairs = parse_qsl(render(template, replace(plain, **given_)).text, keep_blank_values=True, strict_parsing=True)
+    assert len(dict(pairs)) == len(pairs)
+    return dict(pairs)
+
+
+BODIES = {
+    "batch_analysis": st.fixed_dictionaries(
+        {"items": st.just([{"manga_id": "MNG-ABCD1234", "analysis_type": "reading_level"}])},
+        optional={"priority": st.sampled_from(("high", "normal", "low"))},
+    ),
+    "manga_query": st.fixed_dictionaries(
+        {"query": TEXTS},
+        optional={
+            "conversation_id": UUIDS,
+            "context": st.fixed_dictionaries({}, optional={"user_id": IDS, "session_id": IDS}),
+        },
+    ),
+    "streaming_chat": st.fixed_dictionaries(
+        {
+            "messages": st.lists(
+                st.fixed_dictionaries({"role": st.just("user"), "content": TEXTS}), min_size=1, max_size=3
+            )
+        },
+        optional={"session_id": UUIDS},
+    ),
+}
+
+
+@pytest.mark.parametrize(("endpoint", "schema"), POSTS)
+def test_intake_accepts_what_the_template_sends(endpoint: str, schema: str) -> None:
+    read = read_request(sent(endpoint, valid_body(schema), {SAMPLE_KEY_ID: "acme"})["MessageBody"], ANY_TOPIC)
+    assert isinstance(read, AcceptedRequest)
+    envelope = read.envelope
+    assert (envelope.schema, envelope.request_id, envelope.partner_id) == (schema, REQUEST_ID, "acme")
+    assert (envelope.source, envelope.submitted_at.isoformat()) == ("api", "2026-01-15T03:00:00+00:00")
+    assert envelope.body == valid_body(schema)
+
+
+@pytest.mark.parametrize(("endpoint", "schema"), POSTS)
+@given(data=st.data())
+def test_a_request_takes_the_route_that_the_command_line_would_choose(
+    endpoint: str, schema: str, data: st.DataObject
+) -> None:
+    body = data.draw(BODIES[schema])
+    form = sent(endpoint, body, {SAMPLE_KEY_ID: "acme"})
+    expected = route(schema, normalised(schema, body), partner_id="acme", request_id=REQUEST_ID)
+    assert form["QueueUrl"] == STAGE_VARIABLES["queues_url"] + expected.queue.name
+    assert form["MessageGroupId"] == expected.message_group_id
+    assert form.get("MessageDeduplicationId") == expected.deduplication_id
+
+
+@pytest.mark.parametrize(("endpoint", "schema"), POSTS)
+@given(body=st.dictionaries(HOSTILE, JSON, max_size=4), path=HOSTILE, query=HOSTILE, header=HOSTILE)
+def test_whatever_a_client_sends_the_envelope_has_exactly_its_keys(
+    endpoint: str, schema: str, body: dict[str, Any], path: str, query: str, header: str
+) -> None:
+    form = sent(
+        endpoint,
+        body,
+        path={"request_id": path},
+        query={"priority": query, query: query},
+        headers={"X-Api-Key": API_KEY_VALUE, "User-Agent": header, header: header},
+    )
+    assert form["QueueUrl"].startswith(STAGE_VARIABLES["queues_url"] + "manga-fm-")
+    document = json.loads(form["MessageBody"])
+    assert list(document) == [
+        "schema",
+        "schema_version",
+        "request_id",
+        "partner_id",
+        "submitted_at",
+        "source",
+        "body",
+    ]
+    assert (document["schema"], document["partner_id"], document["request_id"]) == (schema, SAMPLE_KEY_ID, REQUEST_ID)
+    assert document["body"] == body
+    assert API_KEY_VALUE not in str(form)
+
+
+@given(request_id=HOSTILE)
+def test_a_request_id_that_a_client_chose_cannot_leave_its_place(request_id: str) -> None:
+    form = sent("query", {"query": "a"}, context=sample_context(request_id))
+    document = json.loads(form["MessageBody"])
+    assert document["request_id"] == request_id
+    assert document["partner_id"] == SAMPLE_KEY_ID
+
+
+def test_a_partner_in_the_body_is_not_the_partner() -> None:
+    body = {"query": "a", "partner_id": "rival", "context": {"partner_id": "rival"}}
+    envelope = parse_envelope(sent("query", body, {SAMPLE_KEY_ID: "acme"})["MessageBody"])
+    assert isinstance(envelope, Envelope)
+    assert envelope.partner_id == "acme"
+
+
+def test_two_keys_of_a_partner_are_one_partner_and_a_key_without_one_is_its_own() -> None:
+    keys = {"firstkey01": "acme", "secondkey2": "acme"}
+
+    def partner(key_id: str) -> str:
+        form = sent("batch", valid_body("batch_analysis"), keys, context=sample_context(REQUEST_ID, key_id))
+        return str(json.loads(form["MessageBody"])["partner_id"])
+
+    assert [partner(each) for each in ("firstkey01", "secondkey2", "strangekey")] == ["acme", "acme", "strangekey"]
+
+
+def test_what_follows_the_body_in_the_payload_does_not_come_through() -> None:
+    """Parsers that stop after the first value would let it pass the validator."""
+    given_ = TemplateInput(
+        '{"query": "a"}, "partner_id": "rival", "x": {}',
+        context=sample_context(REQUEST_ID),
+        stage_variables=STAGE_VARIABLES,
+    )
+    assert "rival" not in render(REGISTRY.get("query"), given_).text
+
+
+@given(request_id=HOSTILE)
+def test_the_status_is_asked_for_by_the_id_in_the_path_alone(request_id: str) -> None:
+    given_ = TemplateInput(
+        path={"request_id": request_id},
+        query={"request_id": "another"},
+        context=sample_context(),
+        stage_variables=STAGE_VARIABLES,
+    )
+    document = json.loads(render(REGISTRY.get("status"), given_).text)
+    assert document["Key"] == {"request_id": {"S": request_id}}
+    assert document["TableName"] == "manga-fm-request-status"
+
+
+def test_of_a_status_row_only_what_is_meant_for_partners_leaves_the_table() -> None:
+    given_ = TemplateInput(path={"request_id": "x"}, context=sample_context(), stage_variables=STAGE_VARIABLES)
+    document = json.loads(render(REGISTRY.get("status"), given_).text)
+    names = {
+        document["ExpressionAttributeNames"].get(each, each) for each in document["ProjectionExpression"].split(", ")
+    }
+    assert names == {
+        *("request_id", "partner_id", "status", "schema", "submitted_at", "updated_at", "counts", "cost_usd"),
+        *("input_tokens", "output_tokens", "result_key", "error_class", "reason", "callback_state"),
+    }

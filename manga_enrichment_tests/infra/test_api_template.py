@@ -1,0 +1,172 @@
+"""infra/api.yaml is what the generator makes, lets nobody in without a key, and may do no more than it must."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from manga_enrichment.api.cloudformation import PartnersError, template_document, template_yaml
+from manga_enrichment.api.endpoints import ENDPOINTS
+from manga_enrichment.api.registry import TemplateRegistry
+from manga_enrichment.api.stage import ACCESS_LOG_FIELDS
+from manga_enrichment.cli import main
+from manga_enrichment.domain.requests.queues import REQUEST_QUEUES
+from manga_enrichment.local.stack import LocalStack
+
+INFRA = Path(__file__).resolve().parents[2] / "infra"
+TEMPLATE = INFRA / "api.yaml"
+
+
+@pytest.fixture(scope="module")
+def resources() -> dict[str, dict[str, Any]]:
+    return dict(yaml.safe_load(TEMPLATE.read_text("utf-8"))["Resources"])
+
+
+def of_type(resources: dict[str, dict[str, Any]], kind: str) -> dict[str, dict[str, Any]]:
+    return {name: each["Properties"] for name, each in resources.items() if each["Type"] == f"AWS::{kind}"}
+
+
+def test_the_template_passes_cfn_lint() -> None:
+    found = subprocess.run(
+        [Path(sys.executable).with_name("cfn-lint"), TEMPLATE], capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+def test_the_committed_template_is_current() -> None:
+    result = CliRunner().invoke(main, ["api-template"])
+    assert result.exit_code == 0
+    assert result.output == TEMPLATE.read_text("utf-8"), "run: manga-enrichment api-template > infra/api.yaml"
+
+
+def test_every_method_needs_a_key_and_validates_what_comes(resources: dict[str, dict[str, Any]]) -> None:
+    methods = of_type(resources, "ApiGateway::Method")
+    assert len(methods) == len(ENDPOINTS)
+    for method in methods.values():
+        assert method["ApiKeyRequired"] is True
+        assert method["RequestValidatorId"] == {"Ref": "RequestValidator"}
+        assert method["HttpMethod"] == "GET" or method["RequestModels"].keys() == {"application/json"}
+    (validator,) = of_type(resources, "ApiGateway::RequestValidator").values()
+    assert (validator["ValidateRequestBody"], validator["ValidateRequestParameters"]) == (True, True)
+
+
+def test_every_status_that_a_template_can_choose_is_declared(resources: dict[str, dict[str, Any]]) -> None:
+    for name, endpoint in ENDPOINTS.items():
+        declared = resources[f"{name.capitalize()}Method"]["Properties"]["MethodResponses"]
+        assert [int(each["StatusCode"]) for each in declared] == list(endpoint.statuses)
+
+
+def test_the_roles_may_send_to_request_queues_and_read_one_table_and_nothing_else(
+    resources: dict[str, dict[str, Any]],
+) -> None:
+    roles = of_type(resources, "IAM::Role")
+    allowed = {
+        name: [
+            (statement["Action"], statement["Resource"])
+            for policy in role["Policies"]
+            for statement in policy["PolicyDocument"]["Statement"]
+            if "Action" in statement
+        ]
+        for name, role in roles.items()
+    }
+    prefix = "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:"
+    queues = [{"Fn::Sub": prefix + queue.name} for queue in REQUEST_QUEUES]
+    table = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${StatusTableName}"
+    assert allowed == {
+        "SubmitRole": [("sqs:SendMessage", queues)],
+        "StatusRole": [("dynamodb:GetItem", {"Fn::Sub": table})],
+    }
+    for role in roles.values():
+        (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+        assert statement["Principal"] == {"Service": "apigateway.amazonaws.com"}
+    assert "*" not in json.dumps([role["Policies"] for role in roles.values()])
+
+
+def test_the_access_log_has_no_body_no_key_and_no_text_of_a_client(resources: dict[str, dict[str, Any]]) -> None:
+    told = set(ACCESS_LOG_FIELDS.values())
+    assert not {each for each in told if "apiKey" in each} - {"$context.identity.apiKeyId"}
+    assert not told & {"$context.path", "$context.identity.userAgent", "$context.error.validationErrorString"}
+    assert not any(each.startswith(("$input", "$method", "$request")) for each in told)
+    (stage,) = of_type(resources, "ApiGateway::Stage").values()
+    setting = stage["AccessLogSetting"]["Fn::If"][1]
+    assert json.loads(setting["Format"]) == ACCESS_LOG_FIELDS
+    (methods,) = stage["MethodSettings"]
+    assert (methods["DataTraceEnabled"], methods["LoggingLevel"]) == (False, "OFF")
+
+
+def test_the_plan_limits_rate_burst_and_day_of_each_key(resources: dict[str, dict[str, Any]]) -> None:
+    (plan,) = of_type(resources, "ApiGateway::UsagePlan").values()
+    assert plan["Throttle"] == {
+        "RateLimit": {"Ref": "PartnerRequestsPerSecond"},
+        "BurstLimit": {"Ref": "PartnerBurst"},
+    }
+    assert plan["Quota"] == {"Limit": {"Ref": "PartnerRequestsPerDay"}, "Period": "DAY"}
+    keys = of_type(resources, "ApiGateway::ApiKey")
+    in_plan = {each["KeyId"]["Ref"] for each in of_type(resources, "ApiGateway::UsagePlanKey").values()}
+    assert keys.keys() == in_plan
+    assert not any("Value" in key for key in keys.values())  # AWS makes them up; they are in no file
+
+
+def test_templates_are_substituted_for_key_ids_alone() -> None:
+    """Fn::Sub would take any other ${...} of a template for a name of CloudFormation."""
+    registry = TemplateRegistry()
+    assert not any("${" in registry.get(key.endpoint, key.status) for key in registry.keys())  # noqa: SIM118
+
+
+def test_a_change_of_anything_in_the_snapshot_makes_a_new_deployment() -> None:
+    def deployment(partners: dict[str, list[str]], registry: TemplateRegistry) -> str:
+        found = template_document(partners, registry)["Resources"]
+        (name,) = (name for name, each in found.items() if each["Type"] == "AWS::ApiGateway::Deployment")
+        return str(name)
+
+    changed = TemplateRegistry()
+    changed.register("batch", '{"success": false}', 500)
+    names = [
+        deployment({"acme": ["acme-1"]}, TemplateRegistry()),
+        deployment({"acme": ["acme-1", "acme-2"]}, TemplateRegistry()),
+        deployment({"acme": ["acme-1"]}, changed),
+    ]
+    assert len(set(names)) == 3
+    assert deployment({"acme": ["acme-1"]}, TemplateRegistry()) == names[0]
+
+
+def test_two_keys_of_a_partner_stand_in_every_template_that_knows_partners() -> None:
+    text = template_yaml({"acme": ["acme-1", "acme-2"], "rival": ["rival-1"]})
+    line = "#set($partners = {'${KeyAcme1}': 'acme', '${KeyAcme2}': 'acme', '${KeyRival1}': 'rival'})"
+    assert text.count(line) == 4
+
+
+@pytest.mark.parametrize(
+    ("partners", "problem"),
+    [
+        ({"ac'me": ["a"]}, "no partner id"),
+        ({"": ["a"]}, "no partner id"),
+        ({"acme\n": ["a"]}, "no partner id"),
+        ({"acme": ["a'b"]}, "no name of an API key"),
+        ({"acme": ["same"], "rival": ["same"]}, "is there twice"),
+    ],
+)
+def test_a_list_of_partners_that_cannot_be_used_is_refused(
+    partners: dict[str, list[str]], problem: str, tmp_path: Path
+) -> None:
+    with pytest.raises(PartnersError, match=problem):
+        template_yaml(partners)
+    file = tmp_path / "partners.json"
+    file.write_text(json.dumps(partners), "utf-8")
+    result = CliRunner().invoke(main, ["api-template", "--partners", str(file)])
+    assert result.exit_code == 1
+    assert problem in result.output
+
+
+def test_the_local_stack_has_the_api_with_all_its_methods_and_models(local_stack: LocalStack) -> None:
+    client, api_id = local_stack.client("apigateway"), local_stack.outputs["ApiId"]
+    found = client.get_resources(restApiId=api_id, embed=["methods"])["items"]
+    methods = {(each["path"], method) for each in found for method in each.get("resourceMethods", {})}
+    assert methods == {(each.path, each.method) for each in ENDPOINTS.values()}
+    models = {model["name"] for model in client.get_models(restApiId=api_id)["items"]}
+    assert models >= {"BatchAnalysisRequest", "MangaQueryRequest", "StreamingChatRequest"}

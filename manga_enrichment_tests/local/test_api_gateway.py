@@ -1,0 +1,24 @@
+"""The additions to the emulator refuse an emulator that they were not written for."""
+
+import types
+
+import pytest
+
+from manga_enrichment.local.api_gateway import UnknownEmulatorError, check_emulator
+
+
+def test_the_installed_emulator_is_the_right_one() -> None:
+    from ministack.services import apigateway_v1  # noqa: PLC0415 - its import takes a while
+
+    check_emulator(apigateway_v1)
+
+
+def test_another_emulator_is_refused_with_what_to_do() -> None:
+    def with_other_parameters(request: object) -> None: ...
+
+    other = types.ModuleType("apigateway_v1")
+    with pytest.raises(UnknownEmulatorError, match=r"another _invoke_sqs_v1: install the version in constraints\.txt"):
+        check_emulator(other)
+    setattr(other, "_invoke_sqs_v1", with_other_parameters)  # noqa: B010 - it is private where it comes from
+    with pytest.raises(UnknownEmulatorError, match="another _invoke_sqs_v1"):
+        check_emulator(other)
