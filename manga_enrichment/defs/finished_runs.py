@@ -17,7 +17,7 @@ from manga_enrichment.defs.request_sensors import QUEUE_TAG, UNIT_TAG
 from manga_enrichment.defs.run_facts import BACKFILL_TAG, PARTITION_TAG, RANGE_END_TAG, RANGE_START_TAG, trigger_of
 from manga_enrichment.domain.incidents import CHECK_FAILED, RUN_DIED, Signal
 
-RUNS_PER_TICK = 50
+RUNS_PER_TICK = 25
 WILL_RETRY_TAG = "dagster/will_retry"
 _End = Literal[dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE]
 _ENDS: tuple[_End, ...] = (dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE)
@@ -69,9 +69,13 @@ def finished_after(
 
 
 def signals_of(finished: FinishedRun) -> list[Signal]:
-    """What a run says about itself and about what it checked. A run that is tried again says nothing of itself yet."""
+    """What a run says about itself and about what it checked.
+
+    It says nothing of itself when it is tried again, or when a blocking check stopped it: the check says it.
+    """
     signals = [_check_signal(finished, event) for event in finished.events if _is_check(event)]
-    if finished.succeeded or finished.run.tags.get(WILL_RETRY_TAG) != "true":
+    is_tried_again = finished.run.tags.get(WILL_RETRY_TAG) == "true"
+    if finished.succeeded or not (is_tried_again or _stopped_by_checks(finished.events)):
         signals.append(_run_signal(finished))
     return signals
 
@@ -167,6 +171,12 @@ def _where(run: dg.DagsterRun) -> str:
     if BACKFILL_TAG in run.tags:
         parts.append(f"backfill {run.tags[BACKFILL_TAG]}")
     return ", ".join(part for part in parts if part)
+
+
+def _stopped_by_checks(events: Iterable[dg.DagsterEvent]) -> bool:
+    failures = [each for each in events if each.event_type is dg.DagsterEventType.STEP_FAILURE]
+    errors = [each.step_failure_data.error for each in failures]
+    return bool(errors) and all(error and error.cls_name == "DagsterAssetCheckFailedError" for error in errors)
 
 
 def _why(events: Iterable[dg.DagsterEvent]) -> tuple[str, str]:

@@ -6,6 +6,7 @@ When CloudWatch does not answer, gauges of that minute are lost and ended runs a
 
 import json
 from collections.abc import Sequence
+from datetime import timedelta
 
 import dagster as dg
 
@@ -29,6 +30,8 @@ from manga_enrichment.request_gateways import QueueUnavailableError, RequestQueu
 
 METRICS_SENSOR = "metrics"
 INTERVAL_SECONDS = 60
+OLDEST = timedelta(days=13)
+"""CloudWatch refuses what is older than two weeks, and would for ever."""
 NIGHT_TAG = "night"
 
 
@@ -49,10 +52,15 @@ def build_metrics_sensor(group_starts: Sequence[str], tables: Sequence[str]) -> 
         clock: dg.ResourceParam[Clock],
     ) -> dg.SensorResult:
         after = json.loads(context.cursor) if context.cursor else latest_end(context.instance)
+        now = clock.now()
         ended = finished_after(context.instance, after, FOR_METRICS)
-        points = [point for each in ended for point in _points_of(each, context.instance, group_starts, tables)]
+        points = [
+            point
+            for each in ended
+            if now - each.at < OLDEST
+            for point in _points_of(each, context.instance, group_starts, tables)
+        ]
         try:
-            now = clock.now()
             runs = {queue: len(keys) for queue, keys in units_in_flight(context.instance).items()}
             points += [*queue_metrics(queues, runs, now), cost_metric(budget, now)]
         except (QueueUnavailableError, LedgerUnavailableError) as error:

@@ -5,8 +5,10 @@ materialized, so the run behind the latest materialization of an asset's partiti
 did is in the tables, which nothing here touches.
 """
 
+import shutil
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
 
@@ -72,10 +74,15 @@ class Pruning:
             if self._is_latest_somewhere(run_id):
                 self.kept.add(run_id)
                 continue
-            self._instance.compute_log_manager.delete_logs(prefix=[run_id])
-            self._instance.delete_run(run_id)
+            self._delete(run_id)
             deleted += 1
         return deleted
+
+    def _delete(self, run_id: str) -> None:
+        """The run last: what an interruption leaves is found again."""
+        self._instance.compute_log_manager.delete_logs(prefix=[run_id])
+        shutil.rmtree(Path(self._instance.storage_directory()) / run_id, ignore_errors=True)  # what its ops handed on
+        self._instance.delete_run(run_id)
 
     def _old_enough(self) -> Iterator[dg.RunRecord]:
         """A job may say in its tags that its runs are worth less; the shortest time there is decides what is read."""

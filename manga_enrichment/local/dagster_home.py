@@ -32,7 +32,18 @@ def prepare_dagster_home(state_dir: Path) -> Path:
     os.environ["DAGSTER_HOME"] = str(home)
     with dg.DagsterInstance.get() as instance:
         instance.get_runs_count()
+        remove_logs_of_deleted_runs(instance, home)
     return home
+
+
+def remove_logs_of_deleted_runs(instance: dg.DagsterInstance, home: Path) -> None:
+    """SQLite has a file per run, and keeps it, emptied, when the run is deleted."""
+    files = list((home / "history").glob("history/runs/*.db*"))
+    known = set(instance.get_run_ids())  # after the files: a run is known before it has a log
+    for file in files:
+        run_id = file.name.partition(".db")[0]
+        if run_id != "index" and run_id not in known:
+            file.unlink(missing_ok=True)
 
 
 def end_killed_runs(instance: dg.DagsterInstance) -> None:

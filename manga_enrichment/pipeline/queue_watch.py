@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from manga_enrichment.domain.queue_observations import QUEUE_OBSERVATION_COLUMNS, AgeSource, QueueObservation
 from manga_enrichment.domain.requests.queues import QUEUES, REQUEST_QUEUES
-from manga_enrichment.domain.status import is_final
+from manga_enrichment.domain.status import RequestState
 from manga_enrichment.gateways import Clock, TableStore, WriteConflictError
 from manga_enrichment.health_gateways import MetricsUnavailableError, QueueAges
 from manga_enrichment.pipeline.arrow_types import arrow_schema
@@ -29,6 +29,8 @@ from manga_enrichment.request_gateways import QueueDepth, RequestQueue, RequestS
 
 SCHEMA = arrow_schema(QUEUE_OBSERVATION_COLUMNS)
 _WRITE_TRIES = 5
+_WORKED_AT = frozenset({RequestState.RECEIVED, RequestState.QUEUED, RequestState.PROCESSING})
+"""A deferred request is a new message, with an age of its own."""
 
 _log = logging.getLogger(__name__)
 
@@ -99,7 +101,7 @@ class QueueWatch:
             return ages[queue], AgeSource.CLOUDWATCH
         for request in sorted(held, key=lambda each: each.sent_at):
             row = self._requests.get(request.request_id)
-            if row is not None and row.generation == request.generation and not is_final(row.state):
+            if row is not None and row.generation == request.generation and row.state in _WORKED_AT:
                 return max(0.0, (now - request.sent_at).total_seconds()), AgeSource.AT_LEAST
         return None, AgeSource.UNKNOWN
 

@@ -96,6 +96,23 @@ def test_of_an_error_nobody_foresaw_only_its_name_is_told(lane: HealthLane) -> N
     assert "SECRET" not in lane.notifier.published[0].message
 
 
+def test_a_run_stopped_by_a_blocking_check_is_told_as_the_check_alone(lane: HealthLane) -> None:
+    @dg.asset
+    def shelf() -> None: ...
+
+    @dg.asset_check(asset=shelf, blocking=True)
+    def shelf_is_sound() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=False, metadata={"problems": 3, "example": "SECRET"})
+
+    job = dg.define_asset_job("stocktaking", selection=[shelf])
+    found = dg.Definitions(assets=[shelf], asset_checks=[shelf_is_sound], jobs=[job]).resolve_job_def("stocktaking")
+    assert not found.execute_in_process(instance=lane.instance, raise_on_error=False).success
+    lane.tick("alerts")
+    (alert,) = lane.alerts()
+    assert (alert["what"], alert["numbers"]) == ("check shelf_is_sound of shelf", {"problems": 3})
+    assert "SECRET" not in lane.notifier.published[0].message
+
+
 def test_a_run_that_died_names_its_requests(lane: HealthLane) -> None:
     tags: dict[str, Any] = {UNIT_TAG: "5b0c:1", QUEUE_TAG: "manga-fm-normal"}
     fake_run(lane, dg.DagsterRunStatus.FAILURE, **tags)

@@ -9,7 +9,9 @@ import pytest
 import yaml
 
 from manga_enrichment.domain.batch_jobs import MAX_TIMEOUT_HOURS
+from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES, REQUEST_QUEUES
 from manga_enrichment.local.stack import LocalStack
+from manga_enrichment.pipeline.keys import TABLES_ROOT
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "infra" / "storage.yaml"
 TABLES = ("ResultsTable", "RequestStatusTable", "BudgetTable")
@@ -73,8 +75,14 @@ def test_the_bucket_drops_run_files_old_versions_and_unfinished_uploads(template
     assert template["Parameters"]["BatchFilesDays"]["MinValue"] * 24 > MAX_TIMEOUT_HOURS
     assert rules["unfinished-uploads"]["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
     assert "NoncurrentVersionExpiration" in rules["replaced-versions"]
-    current = [rule for rule in rules.values() if "ExpirationInDays" in rule]
-    assert current == [rules["run-files"], rules["batch-files"]], "no rule may expire the current state of a table"
+    expired = {rule["Prefix"] for rule in rules.values() if "ExpirationInDays" in rule}
+    assert expired == {"runs/", "batch/", "fm-requests/", "fm-conversations/", "fm-results/"}, "tables must stay"
+    assert not any(TABLES_ROOT.startswith(prefix.rstrip("/")) for prefix in expired)
+
+
+def test_what_partners_sent_outlives_every_wait_in_a_queue(template: dict[str, Any]) -> None:
+    longest_wait = max(q.retention_days for q in REQUEST_QUEUES) + max(q.retention_days for q in DEAD_LETTER_QUEUES)
+    assert template["Parameters"]["RequestFilesDays"]["MinValue"] > longest_wait
 
 
 def test_the_deployed_bucket_is_versioned_encrypted_private_and_tls_only(local_stack: LocalStack) -> None:

@@ -1,0 +1,33 @@
+"""The home of the local Dagster instance."""
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from manga_enrichment.local.dagster_home import prepare_dagster_home
+
+
+@dg.op
+def rest() -> None: ...
+
+
+@dg.job
+def resting() -> None:
+    rest()
+
+
+def test_logs_of_deleted_runs_are_gone_at_the_next_start_and_others_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", "replaced")  # and put back after the test
+    home = prepare_dagster_home(tmp_path)
+    with dg.DagsterInstance.get() as instance:
+        deleted, kept = (resting.execute_in_process(instance=instance).run_id for _ in range(2))
+        instance.delete_run(deleted)
+    assert list(home.rglob(f"{deleted}.db"))
+    prepare_dagster_home(tmp_path)
+    assert not list(home.rglob(f"{deleted}.db"))
+    with dg.DagsterInstance.get() as instance:
+        assert instance.all_logs(kept)
+        assert instance.fetch_run_status_changes(dg.DagsterEventType.RUN_SUCCESS, limit=5).records
