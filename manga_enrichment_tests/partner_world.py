@@ -219,7 +219,11 @@ class PartnerWorld:
         return DeadLetters(queues=self.mortal(self.queue), requests=self.mortal(self.requests), clock=self.clock)
 
     def endings(self) -> Endings:
-        announcer = Announcer(self.mortal(self.outbox), self.clock, NotificationPolicy(results_topic="arn:results"))
+        announcer = Announcer(
+            self.mortal(self.outbox),
+            self.clock,
+            NotificationPolicy(results_topic="arn:results", alerts_topic="arn:alerts"),
+        )
         return Endings(self.mortal(self.queue), self.tables, announcer, self.dead_letters())
 
     def intake(self) -> Intake:

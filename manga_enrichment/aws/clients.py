@@ -6,11 +6,13 @@ apply is boto3's to decide (AWS_ENDPOINT_URL*, profiles, roles): there is no swi
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cache, cached_property
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import botocore.loaders
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -63,7 +65,7 @@ class AwsClients:
     def __init__(self) -> None:
         self._making = RLock()  # making clients from one session is not thread-safe, using them is
         with self._explained():
-            self.session = boto3.Session()
+            self.session = boto3.Session(botocore_session=_session())
 
     @cached_property
     def s3(self) -> "S3Client":
@@ -128,6 +130,18 @@ class AwsClients:
             raise ConfigurationError(f"The AWS configuration cannot be used ({error}): {CREDENTIALS_HINT}") from error
         except ValueError as error:  # botocore's word for an endpoint that is not a URL
             raise ConfigurationError(f"{error}: correct AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_<SERVICE>") from None
+
+
+@cache
+def _service_descriptions(search_path: str | None) -> botocore.loaders.Loader:
+    """Read once per process: a sensor makes its clients anew at each tick, and parsing these is most of the work."""
+    return botocore.loaders.create_loader(search_path)
+
+
+def _session() -> botocore.session.Session:
+    session = botocore.session.Session()
+    session.register_component("data_loader", _service_descriptions(session.get_config_variable("data_path")))
+    return session
 
 
 def is_unreachable(error: Exception) -> bool:

@@ -13,7 +13,7 @@ from manga_enrichment.cli.api import api_access, api_template, openapi
 from manga_enrichment.cli.callbacks import callbacks
 from manga_enrichment.cli.dlq import dlq
 from manga_enrichment.cli.local_stack import local_stack_hint, work_on_local_stack
-from manga_enrichment.cli.requests import results, status, submit
+from manga_enrichment.cli.requests import list_requests, results, status, submit
 
 STATE_DIR = click.option(
     "--state-dir",
@@ -56,7 +56,17 @@ def main(ctx: click.Context, local: bool, state_dir: Path) -> None:
         work_on_local_stack(ctx, state_dir)
 
 
-for _command in (dlq, callbacks, submit, status, results, api_access, api_template, openapi):
+for _command in (
+    dlq,
+    callbacks,
+    submit,
+    status,
+    list_requests,
+    results,
+    api_access,
+    api_template,
+    openapi,
+):
     main.add_command(_command)
 
 

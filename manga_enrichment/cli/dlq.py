@@ -127,26 +127,14 @@ def _as_json(letter: "DeadLetter") -> dict[str, Any]:
 
 
 def _print(peeked: "Peek") -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title=f"{peeked.queue}: {len(peeked.letters)} seen, about {peeked.unseen} more")
-    for heading in ("message", "request", "partner", "reason", "from", "age", "receives", "preview"):
-        table.add_column(heading, justify="right" if heading in {"age", "receives"} else "left", overflow="fold")
+    """A few lines each, so that ids stay whole on any terminal."""
+    click.echo(f"{peeked.queue}: {len(peeked.letters)} seen, about {peeked.unseen} more")
     for letter in peeked.letters:
-        cells = (
-            letter.message.message_id,
-            letter.request_id,
-            letter.partner_id,
-            f"{letter.reason}: {letter.explanation}" if letter.explanation else letter.reason,
-            letter.original_queue,
-            str(timedelta(seconds=round(letter.age_seconds))),
-            str(letter.message.receive_count),
-            letter.preview,
-        )
-        table.add_row(*map(Text, cells))  # as text: a message must not be read as markup
-    console = Console()
-    console.print(table)
-    for reason, count in peeked.reasons.items():
-        console.print(Text(f"{count} × {reason}"))
+        age, receives = timedelta(seconds=round(letter.age_seconds)), letter.message.receive_count
+        named = f"request {letter.request_id or 'unknown'} of {letter.partner_id or 'an unknown partner'}"
+        click.echo(f"\n{letter.message.message_id}: {named}, from {letter.original_queue or 'an unknown queue'}")
+        click.echo(f"  {': '.join(filter(None, (letter.reason, letter.explanation)))}")
+        click.echo(f"  {age} old, received {receives} times")
+        click.echo(f"  {letter.preview}")
+    if peeked.reasons:
+        click.echo("\n" + ", ".join(f"{count} × {reason}" for reason, count in peeked.reasons.items()))

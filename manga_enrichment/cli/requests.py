@@ -1,4 +1,4 @@
-"""`manga-enrichment submit|status|results`: a partner's view of the request lane."""
+"""`manga-enrichment submit|status|requests|results`: a partner's view of the request lane."""
 
 import json
 import sys
@@ -58,7 +58,7 @@ def submit(
         body |= {"callback_url": callback_url} if callback_url else {}
     gateways, request_id = open_configured_gateways(), str(uuid.uuid4())
     try:
-        where = send(
+        sent = send(
             gateways.queues,
             schema,
             body,
@@ -73,7 +73,9 @@ def submit(
         raise click.ClickException("\n".join([f"{file} is not a valid {schema} request:", *lines])) from error
     except ValueError as error:  # what SQS does not take, which an unchecked body may be
         raise click.ClickException(f"{file} cannot be sent: {error}") from error
-    click.echo(json.dumps({"request_id": request_id, "queue": where.queue.name}) if as_json else request_id)
+    for warning in sent.warnings:
+        click.echo(f"warning: {warning.path}: {warning.message}", err=True)
+    click.echo(json.dumps({"request_id": request_id, "queue": sent.route.queue.name}) if as_json else request_id)
 
 
 @click.command()
@@ -90,6 +92,22 @@ def status(request_id: uuid.UUID, follow: bool, as_json: bool) -> None:
         raise click.ClickException(f"No worker has seen request {request_id} yet: it waits in its queue, or never was.")
     click.echo(json.dumps(row_document(row)) if as_json else _words(row))
     sys.exit(1 if row.state in (RequestState.FAILED, RequestState.REJECTED) else 0)
+
+
+@click.command("requests")
+@click.argument("partner", callback=checked_partner)
+@click.option("--newest", type=click.IntRange(1, 1000), default=20, show_default=True, help="Requests to list.")
+@_JSON
+def list_requests(partner: str, newest: int, as_json: bool) -> None:
+    """The latest requests of PARTNER, the newest first. Those that no worker has seen yet are not among them."""
+    rows = open_configured_gateways().requests.by_partner(partner, newest=newest)
+    if as_json:
+        click.echo(json.dumps([row_document(row) for row in rows]))
+        return
+    for row in rows:
+        cost = f"{row.cost_micro_usd / 1_000_000:.6f} USD"
+        words = (f"{row.submitted_at:%Y-%m-%d %H:%M:%S}", row.request_id, row.state.value, cost, row.callback_state)
+        click.echo("  ".join(word for word in words if word))
 
 
 @click.command()

@@ -15,19 +15,17 @@ REDRIVE_JOB = "redrive_dead_letters"
 
 
 class RedriveConfig(dg.Config):
-    """What is given must all fit; nothing given: every message. `queue` empty: both dead-letter queues, one after the
-    other, each up to `limit`. `target` empty: each message goes where it came from.
-    """
+    """What is given must all fit; nothing given: every message."""
 
-    queue: str = ""
-    reasons: list[str] = Field(default_factory=list)
-    partners: list[str] = Field(default_factory=list)
-    request_ids: list[str] = Field(default_factory=list)
-    older_than_seconds: float | None = None
-    younger_than_seconds: float | None = None
-    limit: int = 100
-    target: str = ""
-    dry_run: bool = False
+    queue: str = Field("", description="one of the two dead-letter queues; empty: one after the other, each to `limit`")
+    reasons: list[str] = Field(default_factory=list, description="reasons of rejection, or error classes")
+    partners: list[str] = Field(default_factory=list, description="partner ids")
+    request_ids: list[str] = Field(default_factory=list, description="request ids")
+    older_than_seconds: float | None = Field(None, description="sent at least so long ago")
+    younger_than_seconds: float | None = Field(None, description="sent at most so long ago")
+    limit: int = Field(100, ge=1, description="messages to send back at most")
+    target: str = Field("", description="queue for all of them; empty: each goes where it came from")
+    dry_run: bool = Field(False, description="say what would go back, and move nothing")
 
 
 @dg.op(description="Send chosen dead letters back to the queue they came from.", tags={"kind": "sqs"})

@@ -146,12 +146,17 @@ def _renew_waiting(
             renewed[key] = before.get(key, "")
             third = timedelta(seconds=queue.visibility_seconds / 3)
             if not renewed[key] or now - datetime.fromisoformat(renewed[key]) >= third:
-                _hold(leases, read_unit(tables, key), now)
+                _hold(context, leases, tables, key, now)
                 renewed[key] = now.isoformat()
     leases.beat()
     return json.dumps(renewed)
 
 
-def _hold(leases: Leases, unit: WorkUnit, now: datetime) -> None:
+def _hold(context: dg.SensorEvaluationContext, leases: Leases, tables: TableStore, key: str, now: datetime) -> None:
+    try:
+        unit = read_unit(tables, key)
+    except LookupError as error:  # its run will fail with the same sentence; what it claimed comes again
+        context.log.warning(str(error))
+        return
     for request in unit.requests:
         leases.add(request, now)

@@ -184,8 +184,10 @@ def result_rows(heading: ResultHeading, result: RequestResult) -> list[dict[str,
 _TEXTS: Sequence[str] = ("manga_id", "error_class", "message", "via", "fingerprint", "model_id", "prompt_version")
 
 
-def result_document(heading: ResultHeading, result: RequestResult) -> dict[str, Any]:
-    """The document that the partner fetches."""
+def result_document(
+    heading: ResultHeading, result: RequestResult, warnings: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
+    """The document that the partner fetches. warnings: what was odd about the request, as documents."""
     return {
         "result_version": RESULT_VERSION,
         "request_id": heading.request_id,
@@ -197,6 +199,7 @@ def result_document(heading: ResultHeading, result: RequestResult) -> dict[str, 
         "completed_at": heading.completed_at.isoformat(),
         "counts": result.counts,
         "cost_usd": usd(heading.cost_micro_usd),
+        "warnings": [dict(each) for each in warnings],
         "items": [_item_document(position, result.items[place]) for position, place in enumerate(result.index_of)],
     }
 

@@ -12,9 +12,11 @@ puts the newer handle into the row, and the next renewal uses that one.
 import logging
 import random
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum, auto
 
 from manga_enrichment.gateways import Clock, LedgerUnavailableError
 from manga_enrichment.pipeline.work_units import UnitRequest
@@ -25,9 +27,18 @@ LONGEST_LEASE = timedelta(hours=12)
 SAFETY = timedelta(minutes=5)
 RETRY_SECONDS = 2.0
 SHORTEST_BEAT_SECONDS = 1.0
+RENEWERS = 8
 _IDLE_SECONDS = 5.0
 
 _log = logging.getLogger(__name__)
+
+
+class _Renewal(Enum):
+    """done; over: nothing to renew any more; failed: to be tried again soon."""
+
+    DONE = auto()
+    OVER = auto()
+    FAILED = auto()
 
 
 @dataclass(slots=True)
@@ -76,23 +87,24 @@ class Leases:
         interval = self._interval_seconds(present)
         return min(RETRY_SECONDS, interval) if failed else interval
 
-    def _renew_rows(self, present: Iterable[_Held]) -> tuple[list[UnitRequest], bool]:
-        renewed, failed = [], False
-        for held in present:
-            request = held.request
-            try:
-                until = self._renew_row(held)
-            except FencedError:
-                self.drop(request.request_id)
-                _log.warning("lost the lease of request %s: another generation has it", request.request_id)
-                continue
-            except LedgerUnavailableError as error:
-                failed = True
-                _log.warning("could not renew request %s: %s", request.request_id, error)
-                continue
-            if until is not None:
-                renewed.append(held.request)
-        return renewed, failed
+    def _renew_rows(self, present: Sequence[_Held]) -> tuple[list[UnitRequest], bool]:
+        """Side by side: a sensor renews the requests of all runs that wait, which may be thousands, in one tick."""
+        with ThreadPoolExecutor(RENEWERS) as pool:
+            fates = list(pool.map(self._try_row, present))
+        renewed = [held.request for held, fate in zip(present, fates, strict=True) if fate is _Renewal.DONE]
+        return renewed, _Renewal.FAILED in fates
+
+    def _try_row(self, held: _Held) -> _Renewal:
+        request_id = held.request.request_id
+        try:
+            return _Renewal.DONE if self._renew_row(held) else _Renewal.OVER
+        except FencedError:
+            self.drop(request_id)
+            _log.warning("lost the lease of request %s: another generation has it", request_id)
+            return _Renewal.OVER
+        except LedgerUnavailableError as error:
+            _log.warning("could not renew request %s: %s", request_id, error)
+            return _Renewal.FAILED
 
     def _renew_row(self, held: _Held) -> datetime | None:
         """The new end of the lease; None when it has reached the longest that SQS allows."""

@@ -4,7 +4,7 @@ Belongs here: writing and reading `fm-requests/`, and the message that says the 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ from manga_enrichment.pipeline.keys import request_body_key
 
 @dataclass(frozen=True, slots=True)
 class StoredRequest:
-    """body is normalised. attributes: those of the message it came with."""
+    """body is normalised. attributes: those of the message it came with. warnings: of its validation, as documents."""
 
     request_id: str
     partner_id: str
@@ -26,6 +26,7 @@ class StoredRequest:
     source: str
     body: Mapping[str, Any]
     attributes: Mapping[str, str] = field(default_factory=dict)
+    warnings: Sequence[Mapping[str, Any]] = ()
 
     def message_body(self) -> str:
         """The envelope, to be sent again."""
@@ -65,6 +66,7 @@ def write_request(tables: TableStore, accepted: AcceptedRequest, attributes: Map
             "source": envelope.source,
             "body": accepted.body,
             "attributes": dict(attributes),
+            "warnings": [each.to_document() for each in accepted.result.warnings],
         },
     )
     return key

@@ -120,7 +120,7 @@ class Settling:
             self._tables.write(key, table, expected_etag=there.etag if there else None, new=there is None)
         except WriteConflictError as error:
             raise FencedError(f"another generation of request {heading.request_id} writes its results") from error
-        self._write_document(heading, result_document(heading, result))
+        self._write_document(heading, result_document(heading, result, stored.warnings))
         self._keep_turn(heading, result, stored)
 
     def _write_document(self, heading: ResultHeading, document: Mapping[str, Any]) -> None:

@@ -5,12 +5,22 @@ Belongs here: the message of a request. Stays out: who may submit what (API Gate
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from manga_enrichment.domain.requests.problems import Problem
 from manga_enrichment.domain.requests.queues import NORMAL, Route, route
 from manga_enrichment.domain.requests.validation import ANY_TOPIC, RequestPolicy, ValidationResult, validate
 from manga_enrichment.request_gateways import RequestQueue
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """Where a request went, and what is odd about it though accepted."""
+
+    route: Route
+    warnings: tuple[Problem, ...]
 
 
 class InvalidRequestError(ValueError):
@@ -32,8 +42,8 @@ def submit(
     check: bool = True,
     policy: RequestPolicy = ANY_TOPIC,
     source: str = "cli",
-) -> Route:
-    """Send one request and return where it went.
+) -> Submitted:
+    """Send one request.
 
     check: False sends a body that the worker will reject. Raises InvalidRequestError, QueueUnavailableError.
     """
@@ -56,7 +66,7 @@ def submit(
         group_id=where.message_group_id,
         deduplication_id=where.deduplication_id or "",
     )
-    return where
+    return Submitted(where, result.warnings)
 
 
 def _route(schema: str, body: Mapping[str, Any] | None, partner_id: str, request_id: str) -> Route:

@@ -79,6 +79,15 @@ def test_a_batch_goes_to_the_queue_of_its_priority_in_its_partners_group(
     assert request.body["items"] == BATCH["items"]
 
 
+def test_what_is_odd_though_accepted_is_said_beside_the_request_id(
+    command: Command, received: Received, tmp_path: Path
+) -> None:
+    result = command("submit", written(tmp_path, {"items": BATCH["items"] * 2}))
+    assert "warning: items: 1 of 2 items repeat an earlier one" in result.stderr
+    [message] = received.take_all()
+    assert accepted(message).envelope.request_id == result.stdout.strip()
+
+
 def test_a_callback_url_on_the_command_line_replaces_that_of_the_file(
     command: Command, received: Received, tmp_path: Path
 ) -> None:
@@ -233,6 +242,19 @@ def test_a_request_without_result_says_how_far_it_is(command: Command, make_row:
     make_row(request_id, RequestState.QUEUED)
     result = command("results", request_id)
     assert (result.exit_code, "has no result: it is queued" in result.output) == (1, True)
+
+
+def test_the_requests_of_a_partner_are_listed_newest_first(
+    command: Command, gateways: Gateways, make_row: MakeRow, fresh_stack_state: None
+) -> None:
+    sent = [str(uuid.uuid4()) for _ in range(3)]
+    for each in sent:
+        make_row(each)
+    listed = json.loads(command("requests", "partner-1", "--newest", "2", "--json").stdout)
+    assert [each["request_id"] for each in listed] == [sent[2], sent[1]]
+    lines = command("requests", "partner-1").stdout.splitlines()
+    assert [each in line for each, line in zip(reversed(sent), lines, strict=True)] == [True] * 3
+    assert command("requests", "other").stdout == ""
 
 
 def test_what_is_no_request_id_is_refused(command: Command) -> None:

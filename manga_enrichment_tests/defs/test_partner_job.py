@@ -9,9 +9,11 @@ import pytest
 
 from manga_enrichment.definitions import build_definitions
 from manga_enrichment.defs.assets.partner import PARTNER_JOB
+from manga_enrichment.defs.request_sensors import ORDERED, STANDARD
 from manga_enrichment.domain.outcomes import ErrorClass
-from manga_enrichment.domain.requests.queues import DEAD_LETTERS, HIGH_PRIORITY, NORMAL, SESSION
+from manga_enrichment.domain.requests.queues import DEAD_LETTERS, HIGH_PRIORITY, NORMAL, REQUEST_QUEUES, SESSION
 from manga_enrichment.gateways import ModelReply, ModelRequest
+from manga_enrichment.pipeline.keys import unit_key
 from manga_enrichment.settings import Settings
 from manga_enrichment_tests.defs.project import failures
 from manga_enrichment_tests.fakes import DEFAULT_USAGE, ScriptedModel, valid_answer
@@ -146,6 +148,31 @@ def test_the_lease_of_a_request_whose_run_is_queued_is_renewed(lane: Lane) -> No
     assert lane.world.row(sent).generation == 1
     assert lane.run(request).success
     assert lane.world.state(sent) == "completed"
+
+
+def test_a_queued_run_whose_unit_is_gone_does_not_stop_the_sensor(tmp_path: Path) -> None:
+    lane = Lane(tmp_path, queue_min_runs=2)
+    lane.world.send()
+    [request] = lane.tick()
+    job = lane.definitions.resolve_job_def(PARTNER_JOB)
+    lane.instance.create_run_for_job(
+        job, run_config=request.run_config, tags=dict(request.tags), status=dg.DagsterRunStatus.STARTING
+    )
+    del lane.world.base.tables.objects[unit_key(request.tags["manga/unit"])]
+    lane.world.clock.advance(NORMAL.visibility_seconds + 1)
+    sent = lane.world.send()
+    lane.tick()
+    assert lane.world.state(sent) == "queued"
+
+
+def test_the_sensors_of_the_lane_run_by_default_and_one_looks_after_each_family(lane: Lane) -> None:
+    found = {
+        sensor.name: sensor.default_status
+        for sensor in lane.definitions.get_repository_def().sensor_defs
+        if sensor.name.startswith("partner_")
+    }
+    assert found == dict.fromkeys(("partner_requests", "partner_conversations"), dg.DefaultSensorStatus.RUNNING)
+    assert [*STANDARD, *ORDERED] == list(REQUEST_QUEUES)
 
 
 def test_a_run_that_starts_too_late_finds_nothing_to_do(lane: Lane) -> None:

@@ -37,7 +37,8 @@ def test_invalid_messages_are_dead_lettered_at_once_and_hold_up_nobody() -> None
     assert reasons(world) == ["invalid_body", "malformed_json", "not_an_object"]
     assert (world.state(bad), world.state(good)) == ("rejected", "queued")
     assert "analysis_type" in world.row(bad).reason
-    assert {delivery.request_state for delivery in world.outbox.deliveries.values()} == {"rejected"}
+    told = [(each.request_state, each.target) for each in world.outbox.deliveries.values()]
+    assert sorted(told) == [("rejected", "arn:alerts")] * 3 + [("rejected", "arn:results")] * 3
 
 
 def test_a_path_for_a_request_id_is_refused_and_names_no_object() -> None:
@@ -57,7 +58,8 @@ def test_a_rejection_cut_short_is_made_up_for() -> None:
     world.clock.advance(NORMAL.visibility_seconds)
     assert world.tick().fates == {"rejected": 1}
     assert (world.state(bad), reasons(world)) == ("rejected", ["invalid_body"])
-    assert len(world.outbox.deliveries) == 1
+    assert {each.target for each in world.outbox.deliveries.values()} == {"arn:alerts", "arn:results"}
+    assert len(world.outbox.deliveries) == 2
 
 
 def test_a_duplicate_of_a_live_request_launches_nothing_and_refreshes_its_handle() -> None:

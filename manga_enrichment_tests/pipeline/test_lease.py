@@ -59,6 +59,24 @@ def test_a_failed_renewal_is_tried_again_soon(failing: str) -> None:
     assert world.tick().received == 0
 
 
+def test_one_beat_renews_thousands_and_one_failure_among_them_is_its_own() -> None:
+    world = PartnerWorld()
+    leases, _ = held(world)
+    sent = [world.send() for _ in range(300)]
+    while world.tick().units:
+        for unit in world.launched:
+            for request in read_unit(world.tables, unit).requests:
+                leases.add(request, world.clock.now())
+        world.launched.clear()
+    world.requests.failures["update"] = 1
+    world.clock.advance(VISIBILITY / 2)
+    until = world.clock.now() + timedelta(seconds=VISIBILITY)
+    assert leases.beat() == RETRY_SECONDS
+    assert sum(world.row(each).lease_until == until for each in sent) in (299, 300)
+    leases.beat()
+    assert all(world.row(each).lease_until == until for each in sent)
+
+
 def test_a_lease_that_could_not_be_renewed_is_no_lease() -> None:
     world = PartnerWorld()
     leases, request = held(world)

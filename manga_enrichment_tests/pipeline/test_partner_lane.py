@@ -56,6 +56,9 @@ def test_a_repeated_item_is_answered_once_and_reported_for_each() -> None:
     rows = world.base.rows(world.result_objects(sent)[0])
     assert [row["position"] for row in rows] == [0, 1, 2]
     assert sum(row["cost_micro_usd"] for row in rows) == world.row(sent).cost_micro_usd
+    document = world.base.tables.read_json(world.row(sent).result_key)
+    assert document is not None
+    assert [each["code"] for each in document["warnings"]] == ["DUPLICATE_ITEM_WARNING"]
 
 
 def test_the_note_reaches_the_model_as_data() -> None:
@@ -316,7 +319,8 @@ class LaneMachine(RuleBasedStateMachine):
         self.world.launched.clear()
         self.world.drain()
         self.note_ends()
-        events = [delivery.request_id for delivery in self.world.outbox.deliveries.values() if delivery.request_id]
+        told = {(each.request_id, each.event_id) for each in self.world.outbox.deliveries.values()}
+        events = [request_id for request_id, _ in told]
         for request_id in self.sent:
             assert self.world.is_final(request_id)
             assert len(self.world.result_objects(request_id)) == 1

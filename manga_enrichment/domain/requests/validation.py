@@ -87,6 +87,7 @@ def validate(schema_name: str, body: Any, policy: RequestPolicy = ANY_TOPIC) -> 
         *shape.problems,
         *_schema_errors(schema_name, body, policy),
         *_topic_errors(body, policy),
+        *_email_warnings(body),
         *_text_problems(schema_name, shape),
         *guard_problems(estimates),
     ]
@@ -134,6 +135,15 @@ def _topic_errors(body: Any, policy: RequestPolicy) -> list[Problem]:
         return []
     message = "is not one of the topics agreed on"
     return [problem(("notification", "sns_topic_arn"), Code.TOPIC_NOT_ALLOWED, "allow_list", message)]
+
+
+def _email_warnings(body: Any) -> list[Problem]:
+    """The documents have the field, and nothing of ours sends mail: say so instead of keeping quiet."""
+    notification = body.get("notification") if isinstance(body, dict) else None
+    if not isinstance(notification, dict) or "email" not in notification:
+        return []
+    message = "no mail is sent: give a callback_url, or name a topic that has this address as a subscriber"
+    return [problem(("notification", "email"), Code.EMAIL_NOT_SENT_WARNING, "channels", message)]
 
 
 def _text_problems(schema: str, shape: Shape) -> list[Problem]:
