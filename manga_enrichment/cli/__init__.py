@@ -14,6 +14,7 @@ from manga_enrichment.cli.callbacks import callbacks
 from manga_enrichment.cli.dlq import dlq
 from manga_enrichment.cli.local_stack import local_stack_hint, work_on_local_stack
 from manga_enrichment.cli.requests import list_requests, results, status, submit
+from manga_enrichment.cli.sql import sql
 
 STATE_DIR = click.option(
     "--state-dir",
@@ -66,6 +67,7 @@ for _command in (
     api_access,
     api_template,
     openapi,
+    sql,
 ):
     main.add_command(_command)
 

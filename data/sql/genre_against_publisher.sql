@@ -1,0 +1,14 @@
+-- How often the genre we found is among the publisher's own
+WITH publishers AS (
+    SELECT manga_id, primary_genre, unnest(publisher_genres) AS publisher_genre FROM enriched_catalog
+),
+compared AS (
+    SELECT manga_id, primary_genre, max(CASE WHEN lower(publisher_genre) = lower(primary_genre) THEN 1 ELSE 0 END) AS agrees
+    FROM publishers
+    WHERE primary_genre IS NOT NULL
+    GROUP BY manga_id, primary_genre
+)
+SELECT primary_genre, count(*) AS titles, avg(agrees) AS agreement
+FROM compared
+GROUP BY primary_genre
+ORDER BY titles DESC, primary_genre;

@@ -1,0 +1,116 @@
+"""`manga-enrichment sql`: the shipped questions, and any other, over the tables."""
+
+import json
+import re
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from manga_enrichment.aws.table_datasets import TableDatasets
+    from manga_enrichment.cli.sql_session import Question
+
+_WIDEST_CELL = 60
+_PIPED_WIDTH = 200
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def _parameters(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    pairs = [each.partition("=") for each in given]
+    for name, equals, _value in pairs:
+        if not (name and equals):
+            raise click.BadParameter("say name=value, for example --param manga_id=MNG-C4G0F4AW")
+    return {name: value for name, _equals, value in pairs}
+
+
+@click.command()
+@click.argument("query", required=False)
+@click.option("--param", "parameters", multiple=True, callback=_parameters, help="name=value for a $name of the query.")
+@click.option("--folder", type=click.Path(path_type=Path), help="Tables on this disk instead of the bucket's.")
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
+def sql(query: str | None, parameters: dict[str, str], folder: Path | None, form: str) -> None:
+    """Ask the tables: QUERY is a file, the name of a shipped question, or SQL. Without it, list the questions."""
+    from manga_enrichment.cli.sql_session import QueryError, SqlSession, questions
+
+    shipped = questions()
+    if query is None:
+        _list(shipped)
+        return
+    try:
+        found = SqlSession(_datasets(folder)).query(_text(query, shipped), parameters)
+    except QueryError as error:
+        raise click.ClickException(str(error)) from error
+    {"table": _print_table, "csv": _print_csv, "json": _print_json}[form](found)
+
+
+def _text(query: str, shipped: "list[Question]") -> str:
+    for question in shipped:
+        if query in (question.path.stem, question.path.name):
+            return question.path.read_text("utf-8")
+    if any(character.isspace() for character in query.strip()):
+        return query
+    path = Path(query)
+    if not path.is_file():
+        raise click.ClickException(
+            f"{query} is neither a file nor a shipped question nor SQL: `manga-enrichment sql` lists the questions."
+        )
+    return path.read_text("utf-8")
+
+
+def _datasets(folder: Path | None) -> "TableDatasets":
+    from manga_enrichment.aws.clients import AwsClients
+    from manga_enrichment.aws.table_datasets import TableDatasets
+    from manga_enrichment.pipeline.keys import TABLES_ROOT
+    from manga_enrichment.settings import load_settings
+
+    if folder is not None:
+        return TableDatasets.in_folder(folder)
+    return TableDatasets.on_s3(AwsClients(), load_settings().bucket, TABLES_ROOT)
+
+
+def _list(shipped: "list[Question]") -> None:
+    width = max(len(question.path.stem) for question in shipped)
+    for question in shipped:
+        click.echo(f"{question.path.stem:{width}}  {question.title}")
+        for name, meaning in question.parameters.items():
+            click.echo(f"{'':{width}}    --param {name}=...: {meaning}")
+
+
+def _print_table(found: "pa.Table") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(caption=f"{found.num_rows} row{'' if found.num_rows == 1 else 's'}", caption_justify="left")
+    rows = found.to_pylist()
+    for name in found.column_names:
+        is_number = all(isinstance(row[name], int | float) for row in rows if row[name] is not None)
+        table.add_column(name, justify="right" if is_number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(row[name]) for name in found.column_names))
+    width = None if sys.stdout.isatty() else _PIPED_WIDTH
+    Console(markup=False, width=width).print(table)  # what a model wrote is text, not markup
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    text = _CONTROL.sub(" ", str(value))
+    return text if len(text) <= _WIDEST_CELL else text[: _WIDEST_CELL - 1] + "…"
+
+
+def _print_csv(found: "pa.Table") -> None:
+    found.to_pandas().to_csv(sys.stdout, index=False)
+
+
+def _print_json(found: "pa.Table") -> None:
+    for row in found.to_pylist():
+        click.echo(json.dumps(row, ensure_ascii=False, default=str))

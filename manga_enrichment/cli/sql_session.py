@@ -1,0 +1,100 @@
+"""SQL over the published tables with DuckDB, in this process.
+
+Belongs here: which tables a query names, running it, the shipped questions. Stays out: options and printing (`sql.py`).
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from manga_enrichment.aws.table_datasets import TableDatasets
+from manga_enrichment.domain.analyses import ANALYSES
+from manga_enrichment.domain.outcomes import ConfigurationError
+from manga_enrichment.pipeline.arrow_types import arrow_schema
+from manga_enrichment.pipeline.published_tables import PublishedTable, published_tables
+
+_PARAMETER = re.compile(r"^--\s*\$(\w+):\s*(.+)$")
+
+
+_WORD = re.compile(r"\w+")
+"""DuckDB could name a query's tables, but not those of one with parameters; a table too many costs a listing."""
+
+
+class QueryError(ValueError):
+    """The query cannot be answered; the message is DuckDB's, with a hint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A shipped query. title: its first line; parameters: what each `$name` of it stands for."""
+
+    path: Path
+    title: str
+    parameters: Mapping[str, str]
+
+
+def questions() -> list[Question]:
+    """The shipped ones, by name. Raises ConfigurationError where the package came without them."""
+    package = Path(__file__).resolve().parents[1]
+    candidates = (package.parent / "data" / "sql", package / "data" / "sql")
+    folder = next((each for each in candidates if each.is_dir()), None)
+    if folder is None:
+        raise ConfigurationError(
+            f"The shipped questions are missing: neither {' nor '.join(map(str, candidates))} is there"
+        )
+    return [read_question(path) for path in sorted(folder.glob("*.sql"))]
+
+
+def read_question(path: Path) -> Question:
+    lines = path.read_text("utf-8").splitlines()
+    found = filter(None, map(_PARAMETER.match, lines))
+    return Question(path, lines[0].removeprefix("--").strip() if lines else "", {each[1]: each[2] for each in found})
+
+
+class SqlSession:
+    """Queries over tables that are opened when a query first names them."""
+
+    def __init__(self, datasets: TableDatasets) -> None:
+        self._datasets = datasets
+        self._tables = {table.name: table for table in published_tables(list(ANALYSES.values()))}
+        # Extensions would be fetched from the network; what the wheel brings is enough.
+        self._connection = duckdb.connect(
+            config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+        )
+        self._connection.execute("SET TimeZone = 'UTC'")
+
+    def query(self, sql: str, parameters: Mapping[str, str] | None = None) -> pa.Table:
+        """The rows of one statement. parameters: values for `$name`. Raises QueryError, ConfigurationError."""
+        try:
+            for name in set(_WORD.findall(sql)) & set(self._tables):
+                self._open(self._tables[name])
+            relation = self._connection.sql(sql, params=dict(parameters or {}))
+            return pa.table({}) if relation is None else _plain(relation.to_arrow_table())
+        except duckdb.Error as error:
+            raise QueryError(self._explained(str(error))) from error
+
+    def _open(self, table: PublishedTable) -> None:
+        keys = [key.value for key in table.partition_keys]
+        self._connection.register(table.name, self._datasets.open(table.name, arrow_schema(table.columns), keys))
+
+    def _explained(self, message: str) -> str:
+        if "does not exist" in message and "Table" in message:
+            return f"{message}\nThe tables are: {', '.join(self._tables)} (docs/tables.md)."
+        if "parameter" in message.lower():
+            return f"{message}\nGive each $name of the query a value: --param name=value."
+        return message
+
+
+def _plain(found: pa.Table) -> pa.Table:
+    """Decimals as the numbers people expect: DuckDB sums integers in 128 bits, which Arrow calls a decimal."""
+
+    def plain(field: pa.Field) -> pa.Field:
+        if not pa.types.is_decimal(field.type):
+            return field
+        return field.with_type(pa.float64() if field.type.scale else pa.int64())
+
+    return found.cast(pa.schema([plain(field) for field in found.schema]))

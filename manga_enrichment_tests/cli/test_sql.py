@@ -1,0 +1,227 @@
+"""`manga-enrichment sql`: every shipped question gives the right answer over the tables of a small, eventful run."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from click.testing import CliRunner, Result
+
+from manga_enrichment.cli import main
+from manga_enrichment.cli.sql_session import questions
+from manga_enrichment.domain.analyses import ANALYSES
+from manga_enrichment.domain.outcomes import ErrorClass
+from manga_enrichment.domain.partner_results import PARTNER_RESULT_COLUMNS
+from manga_enrichment.pipeline.arrow_types import arrow_schema
+from manga_enrichment.pipeline.costs import write_day
+from manga_enrichment.pipeline.enriched import write_enriched
+from manga_enrichment.pipeline.keys import partner_results_key, queue_observations_key
+from manga_enrichment.pipeline.published_tables import published_tables
+from manga_enrichment.pipeline.queue_watch import SCHEMA as OBSERVATIONS
+from manga_enrichment_tests.builders import BUCKET, World, bare_record, provenance, put_catalog, record, title_id
+from manga_enrichment_tests.fakes import START, MemoryTables, ScriptedModel
+
+DAY = provenance().run_date
+NAMES = [question.path.stem for question in questions()]
+PARAMETERS = {"title_story": {"manga_id": title_id(1)}}
+
+
+def partner_item(position: int, **values: Any) -> dict[str, Any]:
+    item = {
+        **dict.fromkeys(column.name for column in PARTNER_RESULT_COLUMNS),
+        "request_id": "11111111-1111-4111-8111-111111111111",
+        "partner_id": "acme",
+        "generation": 1,
+        "position": position,
+        "manga_id": title_id(1),
+        "analysis": "reading_level",
+        "outcome": "succeeded",
+        "from_cache": False,
+        "cost_micro_usd": 40,
+        "completed_at": START,
+        "dagster_run_id": "partner-run",
+    }
+    return {**item, **values}
+
+
+def observation(queue: str, **values: Any) -> dict[str, Any]:
+    numbers = {"visible": 3, "in_flight": 1, "delayed": 0, "oldest_age_source": "unknown", "kind": "requests"}
+    return {**dict.fromkeys(OBSERVATIONS.names), "observed_at": START, "queue": queue, "dagster_run_id": "look"} | (
+        numbers | values
+    )
+
+
+def eventful_world() -> World:
+    """Four titles with text: one answered at once, one refused, one throttled first, one lost twice; one without."""
+    world = World()
+    put_catalog(world.tables, [record(1), record(2), record(3), record(4), bare_record(5)])
+    script = {
+        title_id(2): [ErrorClass.REFUSAL],
+        title_id(3): [ErrorClass.THROTTLED, None],
+        title_id(4): [ErrorClass.READ_TIMEOUT] * 2,
+    }
+    world.model = ScriptedModel(world.clock, script)
+    world.run()
+    write_enriched(world.tables, BUCKET, list(ANALYSES.values()))
+    write_day(world.tables, DAY)
+    items = [partner_item(0), partner_item(1, from_cache=True, cost_micro_usd=0), partner_item(2, outcome="failed")]
+    results = pa.Table.from_pylist(items, schema=arrow_schema(PARTNER_RESULT_COLUMNS))
+    world.tables.write(partner_results_key(DAY, items[0]["request_id"]), results)
+    looks = [
+        observation("manga-fm-normal"),
+        observation("manga-fm-normal", visible=9, oldest_age_seconds=70.0, oldest_age_source="cloudwatch"),
+    ]
+    world.tables.write(queue_observations_key(DAY), pa.Table.from_pylist(looks, schema=OBSERVATIONS))
+    return world
+
+
+def put_on_disk(tables: MemoryTables, folder: Path) -> Path:
+    for key, body in tables.objects.items():
+        file = folder / key
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(body)
+    return folder / "enrichment"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return put_on_disk(eventful_world().tables, tmp_path_factory.mktemp("tables"))
+
+
+def sql(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["sql", *arguments])
+
+
+def rows(folder: Path, query: str, **parameters: str) -> list[dict[str, Any]]:
+    given = [f"--param={name}={value}" for name, value in parameters.items()]
+    result = sql(query, "--folder", str(folder), "--format", "json", *given)
+    assert result.exit_code == 0, result.output
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_question_runs_and_has_an_answer(folder: Path, name: str) -> None:
+    expected_empty = {
+        "rejected_rows",
+        "candidates_used",
+        "level_against_rating",
+    }  # the made-up catalog has no such thing
+    found = rows(folder, name, **PARAMETERS.get(name, {}))
+    assert found or name in expected_empty
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_question_runs_over_a_new_installation(tmp_path: Path, name: str) -> None:
+    result = sql(name, "--folder", str(tmp_path), *(f"--param={k}={v}" for k, v in PARAMETERS.get(name, {}).items()))
+    assert result.exit_code == 0, result.output
+
+
+def test_there_are_questions_enough_and_each_says_what_it_asks() -> None:
+    assert len(NAMES) >= 14
+    assert all(len(question.title) > 15 for question in questions())
+    assert {q.path.stem: set(q.parameters) for q in questions() if q.parameters} == {"title_story": {"manga_id"}}
+
+
+def test_costs_of_genres_and_days_add_up_to_the_log(folder: Path) -> None:
+    [log] = rows(
+        folder, "SELECT sum(cost_micro_usd) / 1e6 AS cost_usd, count(*) AS calls FROM requests WHERE attempt > 0"
+    )
+    for question in ("cost_by_genre", "daily_cost"):
+        found = rows(folder, question)
+        assert sum(row["cost_usd"] for row in found) == pytest.approx(log["cost_usd"])
+        assert sum(row["calls"] for row in found) == log["calls"] == 6
+
+
+def test_failures_name_their_class_and_what_they_wasted(folder: Path) -> None:
+    found = {row["error_class"]: row for row in rows(folder, "failures_and_waste")}
+    assert set(found) == {"refusal", "throttled", "read_timeout"}
+    assert found["throttled"]["wasted_usd"] == 0
+    assert found["read_timeout"]["attempts"] == 2
+    assert found["read_timeout"]["wasted_usd"] > 0
+
+
+def test_coverage_counts_titles_with_and_without_answers(folder: Path) -> None:
+    found = rows(folder, "coverage_by_demographic")
+    assert sum(row["titles"] * row["with_reading_level"] for row in found) == 2
+    assert {row["demographic"] for row in found} >= {"(none given)"}
+
+
+def test_the_bill_of_a_partner_has_what_was_reused_at_no_cost(folder: Path) -> None:
+    [bill] = rows(folder, "partner_bill")
+    assert (bill["partner_id"], bill["month"], bill["requests"], bill["items"]) == ("acme", DAY[:7], 1, 3)
+    assert (bill["answered_items"], bill["reused_items"], bill["cost_usd"]) == (2, 1, 80 / 1e6)
+
+
+def test_the_story_of_a_title_begins_with_its_call_and_ends_with_its_outcomes(folder: Path) -> None:
+    story = rows(folder, "title_story", manga_id=title_id(1))
+    assert [row["what"] for row in story].count("asked") == 1
+    assert {row["analysis"] for row in story if row["what"] == "outcome"} == {
+        name for name, analysis in ANALYSES.items() if not analysis.parts
+    }
+    assert [row["happened_at"] for row in story] == sorted(row["happened_at"] for row in story)
+
+
+def test_an_unknown_age_is_counted_and_not_taken_for_zero(folder: Path) -> None:
+    [queue] = rows(folder, "queue_ages")
+    assert (queue["looks"], queue["looks_with_unknown_age"], queue["oldest_seconds"]) == (2, 1, 70.0)
+
+
+def test_second_attempts_are_counted(folder: Path) -> None:
+    [retries] = rows(folder, "cost_of_retries")
+    assert (retries["answers_asked_for"], retries["attempts_again"]) == (4, 2)
+
+
+@pytest.mark.parametrize("table", published_tables(list(ANALYSES.values())), ids=lambda table: table.name)
+def test_every_table_has_its_documented_columns_even_when_it_is_not_there(folder: Path, table: Any) -> None:
+    result = sql(f"FROM {table.name} LIMIT 0", "--folder", str(folder), "--format", "csv")
+    assert result.stdout.strip().split(",") == [
+        *(column.name for column in table.columns),
+        *(key.value for key in table.partition_keys if key.value not in {column.name for column in table.columns}),
+    ]
+
+
+def test_partitions_are_columns(folder: Path) -> None:
+    found = rows(folder, "SELECT DISTINCT analysis FROM outcomes WHERE bucket = $b ORDER BY 1", b=BUCKET)
+    assert [row["analysis"] for row in found] == sorted(name for name, each in ANALYSES.items() if not each.parts)
+
+
+def test_without_a_query_the_questions_are_listed() -> None:
+    listed = sql().stdout
+    assert all(f"{question.path.stem} " in listed and question.title in listed for question in questions())
+    assert "--param manga_id=..." in listed
+
+
+def test_a_file_is_a_query_too(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "mine.sql"
+    file.write_text("SELECT count(*) AS titles FROM catalog")
+    assert rows(folder, str(file)) == [{"titles": 5}]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["SELECT 1 FROM nowhere"], "The tables are: enriched_catalog,"),
+        (["SELEC 1"], 'syntax error at or near "SELEC"'),
+        (["title_story"], "--param name=value"),
+        (["no_such_question"], "neither a file nor a shipped question nor SQL"),
+        (["title_story", "--param", "manga_id"], "say name=value"),
+    ],
+)
+def test_a_query_that_cannot_be_answered_says_why(folder: Path, arguments: list[str], said: str) -> None:
+    result = sql(*arguments, "--folder", str(folder))
+    assert result.exit_code != 0
+    assert said in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    result = sql("SELECT 1 FROM catalog", "--folder", str(tmp_path / "gone"))
+    assert result.exit_code == 1
+    assert "gone is no folder" in result.output
+
+
+def test_what_a_model_wrote_is_shown_as_text(tmp_path: Path) -> None:
+    result = sql("SELECT '[red]x[/red]' || chr(27) || '[2J' AS said", "--folder", str(tmp_path))
+    assert "[red]x[/red]" in result.stdout
+    assert "\x1b" not in result.stdout
