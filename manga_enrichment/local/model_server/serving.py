@@ -28,6 +28,7 @@ class ModelServer(uvicorn.Server):
                 host=host,
                 port=port,
                 access_log=False,
+                proxy_headers=False,
                 log_level="warning",
                 ws="none",
                 timeout_graceful_shutdown=SHUTDOWN_GRACE_SECONDS,
