@@ -18,6 +18,7 @@ from manga_enrichment.local.model_server.lexicon import (
 from manga_enrichment.local.model_server.title_prompt import TitlePrompt
 
 _WORD = re.compile(r"[a-z]+")
+_ONLY_LETTERS = {code: " " for code in range(128) if not chr(code).islower()}  # what _WORD does, for ASCII
 _SEPARATORS = re.compile(r"[^a-z]")
 _SINGLE_LABEL = re.compile(r"[;,/]")
 _REPEATS = (0.0, 1.0, 1.5, 1.75)
@@ -52,7 +53,7 @@ class WordIndex:
     def hits(self, text: str) -> dict[int, int]:
         """How often each entry occurs in `plain_text`; an English plural in -s counts as its singular."""
         found: dict[int, int] = defaultdict(int)
-        counts = Counter(_WORD.findall(text))
+        counts = Counter(text.translate(_ONLY_LETTERS).split() if text.isascii() else _WORD.findall(text))
         for word in counts.keys() & self._words.keys():
             for number in self._words[word]:
                 found[number] += counts[word]
