@@ -93,7 +93,9 @@ def test_the_sample_is_capped_has_reasons_and_says_how_to_recover(lane: HealthLa
 def test_what_a_partner_wrote_is_shown_as_code_and_never_in_whole(lane: HealthLane) -> None:
     attributes = {"dead_letter_reason": "![x](https://evil.example/`p`) | <b>" + "y" * 500}
     lane.world.queue.send(DEAD_LETTERS, "a secret prompt", attributes=attributes)
-    sample = value_of(lane.observe()["dead_letter_queue_empty"], "sample")
+    evaluation = lane.observe()["dead_letter_queue_empty"]
+    sample = value_of(evaluation, "sample")
+    assert [len(reason) for reason in value_of(evaluation, "reasons")] == [70]
     (row,) = sample.splitlines()[2:]
     cells = [cell.strip() for cell in row.strip("|").split("|")]
     assert all(cell.startswith("`") and cell.endswith("`") and cell.count("`") == 2 for cell in cells)
