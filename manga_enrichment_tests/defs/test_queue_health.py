@@ -48,9 +48,10 @@ def test_an_observation_has_numbers_the_ui_plots_and_a_table(lane: HealthLane) -
 
 
 def test_the_assets_are_labelled_and_looked_at_every_five_minutes_by_default(lane: HealthLane) -> None:
-    specs = [spec for spec in lane.definitions.resolve_all_asset_specs() if spec.group_name == "health"]
-    assert {spec.key.to_user_string() for spec in specs} == {"request_queues", "dead_letter_queues"}
-    assert all(spec.owners == ["team:catalog-data"] and spec.kinds == {"sqs"} for spec in specs)
+    specs = {spec.key.to_user_string(): spec for spec in lane.definitions.resolve_all_asset_specs()}
+    for name in ("request_queues", "dead_letter_queues"):
+        assert (specs[name].group_name, specs[name].kinds) == ("health", {"sqs"})
+        assert specs[name].owners == ["team:catalog-data"]
     schedule = lane.definitions.resolve_schedule_def("observe_queues")
     assert (schedule.cron_schedule, schedule.default_status) == ("*/5 * * * *", dg.DefaultScheduleStatus.RUNNING)
     for name in ("alerts", "metrics"):
