@@ -1,121 +1,99 @@
-"""Rate and CPU of the engine's whole path, against a plain boto3 thread pool in the same run.
+"""Rate and CPU of the engine's whole path, against a plain boto3 thread pool and a bare HTTP client in the same run.
 
-Ideal rate = concurrency / latency. With the emulator's DynamoDB the ledger is real; with `memory` it grants everything,
-which shows the engine's own limit. The server's latency is added to what the server takes itself.
+    python -m benchmarks.engine --cases 64x200,256x200 --paths memory,dynamodb
+
+A case is concurrency x latency in milliseconds; the ideal rate is concurrency / latency. The server needs time of its
+own for an answer, which counts against the ideal, and shares the machine with the client.
 """
 
-import asyncio
+import argparse
 import os
 import sys
 import tempfile
-import time
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from benchmarks.report import show
-from benchmarks.support import MODEL, RETENTION, BoundlessBudget, ForgetfulLedger, Rows, calls, engine
-from manga_enrichment.aws.bedrock import BedrockModel
-from manga_enrichment.aws.clients import AwsClients
-from manga_enrichment.aws.converse import request_body
-from manga_enrichment.aws.dynamodb_budget import DynamoDBBudget
-from manga_enrichment.aws.dynamodb_ledger import DynamoDBLedger
-from manga_enrichment.clock import SystemClock
-from manga_enrichment.gateways import ModelRequest
+from benchmarks.asking import ask_bare, ask_with_boto3, ask_with_engine
+from benchmarks.report import Row, show
+from benchmarks.support import calls
+from benchmarks.window import Window
 from manga_enrichment.local.model_control import ModelServerControl
 from manga_enrichment.local.stack import LocalStack, LocalStackConfig
-from manga_enrichment.pipeline.calls import Call
-from manga_enrichment.pipeline.limiter import Limiter
 
-SECONDS = 6
-CASES = [(16, 0), (64, 0), (256, 0), (16, 200), (64, 200), (256, 200)]
-NEVER_LIMITING = 60_000_000  # requests/min: the limiter works, but nothing waits for it
-BEST_GUESS_PER_SECOND = 500  # without latency the CPU decides
+CASES = "16x0,64x0,256x0,16x200,64x200,256x200"
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How a window is filled. ask: (concurrency, window, name, model server's URL)."""
+
+    ask: Callable[[int, Window, str, str], None]
+    what: str
+
+
+PATHS: Mapping[str, Asking] = {
+    "dynamodb": Asking(
+        lambda concurrency, window, name, _url: ask_with_engine(concurrency, window, name, in_memory=False),
+        "the whole path: limiter, budget, claims and ledger in the emulator's DynamoDB, parsing, schema check",
+    ),
+    "memory": Asking(
+        lambda concurrency, window, name, _url: ask_with_engine(concurrency, window, name, in_memory=True),
+        "the same, with a ledger and a budget that grant everything and keep nothing",
+    ),
+    "bare http": Asking(
+        ask_bare,
+        "aiohttp alone: bodies made beforehand, no signature, answers not read: what this machine can reach",
+    ),
+    "boto3 threads": Asking(
+        lambda concurrency, window, name, _url: ask_with_boto3(concurrency, window, name),
+        "a plain boto3 client in a thread pool: no limiter, no ledger, no budget, no check",
+    ),
+}
 
 
 def main() -> None:
     """Print the table and the JSON line."""
+    options = _options()
     with tempfile.TemporaryDirectory() as folder, LocalStack(LocalStackConfig(Path(folder), persist=False)) as stack:
         os.environ.update(stack.child_environment(os.environ))
-        server = ModelServerControl(stack.endpoints.model_url)
-        rows: Rows = []
-        for number, (concurrency, latency_ms) in enumerate(CASES):
-            server.faults(latency={"fixed_ms": latency_ms})
-            count = int(SECONDS * (concurrency * 1000 / latency_ms if latency_ms else BEST_GUESS_PER_SECOND))
-            for path in ("dynamodb", "memory", "boto3 threads"):
-                asked = list(calls(count, seed=1000 + number))
-                server.reset()
-                server.faults(latency={"fixed_ms": latency_ms})
-                rows.append(_measured(path, asked, concurrency, latency_ms, f"bench-{number}-{path}"))
+        rows: list[Row] = []
+        next(calls("made before the first window opens"))
+        for case in options.cases:
+            concurrency, latency_ms = map(int, case.split("x"))
+            for path in options.paths:
+                rows.append(_measured(path, concurrency, latency_ms, stack))
                 print(rows[-1], file=sys.stderr)
     show("engine", rows)
 
 
-def _measured(path: str, asked: list[Call], concurrency: int, latency_ms: int, name: str) -> dict[str, Any]:
-    started, cpu = time.perf_counter(), time.process_time()
-    outcomes = (
-        _with_boto3(asked, concurrency) if path == "boto3 threads" else _with_engine(path, asked, concurrency, name)
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.engine",
+        description=(__doc__ or "").partition("\n")[0],
+        epilog="; ".join(f"{name}: {asking.what}" for name, asking in PATHS.items()),
     )
-    seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu
-    answered = outcomes["succeeded"]
+    parser.add_argument("--cases", type=lambda text: text.split(","), default=CASES.split(","))
+    parser.add_argument("--paths", type=lambda text: text.split(","), default=list(PATHS))
+    options = parser.parse_args()
+    if unknown := set(options.paths) - PATHS.keys():
+        parser.error(f"unknown path {', '.join(unknown)}: there are {', '.join(PATHS)}")
+    return options
+
+
+def _measured(path: str, concurrency: int, latency_ms: int, stack: LocalStack) -> Row:
+    url = stack.endpoints.model_url
+    server = ModelServerControl(url)
+    server.reset()
+    server.faults(latency={"fixed_ms": latency_ms})
+    emulator_pid, model_pid = stack.pids[:2]
+    window = Window({"model_server": model_pid, "emulator": emulator_pid})
+    PATHS[path].ask(concurrency, window, f"{path}-{concurrency}x{latency_ms}", url)
+    figures = window.figures()
     ideal = concurrency * 1000 / latency_ms if latency_ms else None
-    return {
-        "path": path,
-        "concurrency": concurrency,
-        "latency_ms": latency_ms,
-        "titles": len(asked),
-        "answered": answered,
-        "per_second": round(answered / seconds, 1),
-        "share_of_ideal": round(answered / seconds / ideal, 3) if ideal else None,
-        "cpu_ms_per_title": round(cpu_seconds * 1000 / max(answered, 1), 3),
-    }
-
-
-def _with_engine(path: str, asked: list[Call], concurrency: int, name: str) -> Counter[str]:
-    return asyncio.run(_run_engine(path, asked, concurrency, name))
-
-
-async def _run_engine(path: str, asked: list[Call], concurrency: int, name: str) -> Counter[str]:
-    clients, clock = AwsClients(), SystemClock()
-    outcomes: Counter[str] = Counter()
-    model = BedrockModel(clients, concurrency=concurrency, call_timeout_seconds=60)
-    budget_table = "manga-fm-budget"
-    real = path == "dynamodb"
-    ledger = DynamoDBLedger(
-        clients.dynamodb, clock, ledger_table="manga-fm-results", budget_table=budget_table, retention=RETENTION
-    )
-    budget = DynamoDBBudget(clients.dynamodb, table=budget_table)
-    limiter = Limiter(clock, requests_per_minute=NEVER_LIMITING)
-    run = engine(
-        model,
-        ledger if real else ForgetfulLedger(),
-        budget if real else BoundlessBudget(),
-        limiter,
-        concurrency,
-        name,
-    )
-    try:
-        await run.run(asked, lambda result: outcomes.update([result.outcome.value]))
-    finally:
-        await model.close()
-    return outcomes
-
-
-def _with_boto3(asked: list[Call], concurrency: int) -> Counter[str]:
-    import boto3  # noqa: PLC0415
-    from botocore.config import Config  # noqa: PLC0415
-
-    retries: Any = {"mode": "standard", "total_max_attempts": 1}
-    client: Any = boto3.client("bedrock-runtime", config=Config(max_pool_connections=concurrency, retries=retries))
-
-    def ask(call: Call) -> str:
-        body = request_body(ModelRequest(MODEL, call.prompt, call.prompt.max_tokens))
-        client.converse(modelId=MODEL.model_id, **body)
-        return "succeeded"
-
-    with ThreadPoolExecutor(concurrency) as pool:
-        return Counter(pool.map(ask, asked))
+    rate = figures["per_second"] or 0
+    share = round(rate / ideal, 3) if ideal else None
+    return {"path": path, "concurrency": concurrency, "latency_ms": latency_ms, "share_of_ideal": share, **figures}
 
 
 if __name__ == "__main__":

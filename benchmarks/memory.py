@@ -3,18 +3,19 @@
 Each size in a process of its own, with a model that answers at once and a ledger that forgets.
 """
 
-import asyncio
 import json
 import resource
 import subprocess
 import sys
 from collections import Counter
+from itertools import islice
 
-from benchmarks.report import show
+from benchmarks.report import Row, show
 from benchmarks.support import BoundlessBudget, ForgetfulLedger, calls, engine
 from manga_enrichment.clock import SystemClock
 from manga_enrichment.domain.usage import Usage
 from manga_enrichment.gateways import ModelReply, ModelRequest
+from manga_enrichment.pipeline import event_loop
 from manga_enrichment.pipeline.limiter import Limiter
 
 SIZES = (1_000, 100_000)
@@ -40,14 +41,14 @@ class InstantModel:
 
 def main() -> None:
     """Print the table and the JSON line."""
-    rows: list[dict[str, object]] = []
+    rows: list[Row] = []
     for titles in SIZES:
         command = [sys.executable, "-m", "benchmarks.memory", str(titles)]
         rows.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
     show("memory", rows)
 
 
-def measure(titles: int) -> dict[str, object]:
+def measure(titles: int) -> Row:
     """One run in this process."""
     outcomes: Counter[str] = Counter()
 
@@ -55,10 +56,11 @@ def measure(titles: int) -> dict[str, object]:
         limiter = Limiter(SystemClock(), requests_per_minute=60_000_000)
         name = f"memory-{titles}"
         one = engine(InstantModel(), ForgetfulLedger(), BoundlessBudget(), limiter, CONCURRENCY, name)
-        await one.run(calls(titles, seed=7), lambda result: outcomes.update([result.outcome.value]))
+        await one.run(islice(calls(name), titles), lambda result: outcomes.update([result.outcome.value]))
 
-    asyncio.run(run())
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    event_loop.run(run())
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak_mb = peak / 1024**2 if sys.platform == "darwin" else peak / 1024
     return {"titles": titles, "answered": outcomes["succeeded"], "peak_rss_mb": round(peak_mb, 1)}
 
 

@@ -1,90 +1,125 @@
 """How much of a quota is used and how much is throttled: told, untold, and two processes that share one.
 
+    python -m benchmarks.quota --cases told,untold
+
 The server's quota is a real one, refilled continuously with a burst of a second. Use is counted over a window after
-a settling time, from the server's own counters.
+a settling time, from the server's own counters; who got how much of it, from the processes' own counts.
 """
 
+import argparse
 import asyncio
 import os
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report import show
+from benchmarks.report import Row, show
 from benchmarks.support import BoundlessBudget, ForgetfulLedger, calls, engine
 from manga_enrichment.aws.bedrock import BedrockModel
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.clock import SystemClock
+from manga_enrichment.domain.outcomes import Outcome
 from manga_enrichment.local.model_control import ModelServerControl
 from manga_enrichment.local.stack import LocalStack, LocalStackConfig
+from manga_enrichment.pipeline import event_loop
+from manga_enrichment.pipeline.calls import CallResult
 from manga_enrichment.pipeline.limiter import Limiter
 
 REQUESTS_PER_MINUTE = 6_000
 SETTLING_SECONDS = 20
-WINDOW_SECONDS = 40
+WINDOW_SECONDS = 30
 LATENCY_MS = 200
-CASES = [("told", 1, True), ("untold", 1, False), ("two processes, told", 2, True), ("two processes, untold", 2, False)]
+CONCURRENCY = 64
+CASES: Mapping[str, tuple[int, bool]] = {  # processes, whether they are told the quota
+    "told": (1, True),
+    "untold": (1, False),
+    "two told": (2, True),
+    "two untold": (2, False),
+}
 
 
 def main() -> None:
     """Print the table and the JSON line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.quota")
+    parser.add_argument("--cases", type=lambda text: text.split(","), default=list(CASES))
+    parser.add_argument("--child", nargs=2, metavar=("told|untold", "NAME"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        event_loop.run(ask_for_ever(options.child[0] == "told", options.child[1]))
+        return
     with tempfile.TemporaryDirectory() as folder, LocalStack(LocalStackConfig(Path(folder), persist=False)) as stack:
         environment = stack.child_environment(os.environ)
         server = ModelServerControl(stack.endpoints.model_url)
-        rows: list[dict[str, object]] = [
-            _measured(name, processes, told, server, environment) for name, processes, told in CASES
-        ]
-    show("quota", rows)
+        show("quota", [_measured(name, *CASES[name], server, environment) for name in options.cases])
 
 
-def _measured(
-    name: str, processes: int, told: bool, server: ModelServerControl, environment: dict[str, str]
-) -> dict[str, object]:
+def _measured(name: str, processes: int, told: bool, server: ModelServerControl, environment: dict[str, str]) -> Row:
     server.reset()
-    quota = {"requests_per_minute": REQUESTS_PER_MINUTE}
-    server.faults(latency={"fixed_ms": LATENCY_MS}, quota=quota)
-    command = [sys.executable, "-m", "benchmarks.quota", "told" if told else "untold"]
+    server.faults(latency={"fixed_ms": LATENCY_MS}, quota={"requests_per_minute": REQUESTS_PER_MINUTE})
+    command = [sys.executable, "-m", "benchmarks.quota", "--child", "told" if told else "untold"]
     children = [
-        subprocess.Popen([*command, str(number + 1)], env=environment, stdout=subprocess.DEVNULL)
+        subprocess.Popen([*command, f"{name}-{number}"], env=environment, stdout=subprocess.PIPE, text=True)
         for number in range(processes)
     ]
     try:
         time.sleep(SETTLING_SECONDS)
-        before, started = server.counters(), time.monotonic()
+        before, opened = server.counters(), time.monotonic()
         time.sleep(WINDOW_SECONDS)
-        after, seconds = server.counters(), time.monotonic() - started
+        after, closed = server.counters(), time.monotonic()
     finally:
         for child in children:
             child.kill()
-            child.wait()
-    return _row(name, before, after, seconds)
+    said = [child.communicate()[0] for child in children]
+    return {"case": name, **_use(before, after, closed - opened), "least_of_fair": _least_share(said, opened, closed)}
 
 
-def _row(name: str, before: dict[str, Any], after: dict[str, Any], seconds: float) -> dict[str, object]:
+def _use(before: Mapping[str, Any], after: Mapping[str, Any], seconds: float) -> Row:
     billed = after["billed"] - before["billed"]
     throttled = after["throttled"] - before["throttled"]
     allowed = REQUESTS_PER_MINUTE / 60 * seconds
     return {
-        "case": name,
         "quota_per_minute": REQUESTS_PER_MINUTE,
         "share_of_quota": round(billed / allowed, 3),
         "throttled_share": round(throttled / max(1, billed + throttled), 4),
     }
 
 
-async def ask_for_ever(told: bool, seed: int) -> None:
-    """Ask until killed."""
-    model = BedrockModel(AwsClients(), concurrency=64, call_timeout_seconds=60)
+def _least_share(said: Sequence[str], opened: float, closed: float) -> float | None:
+    """What the slowest process got, as a share of what each would get if all got the same; None for one alone."""
+    if len(said) == 1:
+        return None
+    counts = []
+    for lines in said:
+        told = [(float(moment), int(count)) for moment, count in map(str.split, lines.splitlines())]
+        inside = [count for moment, count in told if opened <= moment <= closed]
+        counts.append(inside[-1] - inside[0])
+    return round(min(counts) / (sum(counts) / len(counts)), 2)
+
+
+async def ask_for_ever(told: bool, name: str) -> None:
+    """Ask until killed; say every second how many were answered so far."""
+    answered = 0
+
+    def deliver(result: CallResult) -> None:
+        nonlocal answered
+        answered += result.outcome is Outcome.SUCCEEDED
+
+    async def say() -> None:
+        while True:
+            await asyncio.sleep(1)
+            print(time.monotonic(), answered, flush=True)
+
+    model = BedrockModel(AwsClients(), concurrency=CONCURRENCY, call_timeout_seconds=60)
     limiter = Limiter(SystemClock(), requests_per_minute=REQUESTS_PER_MINUTE if told else None)
-    one = engine(model, ForgetfulLedger(), BoundlessBudget(), limiter, 64, f"quota-{seed}")
-    await one.run(calls(100_000, seed=seed), lambda _result: None)
+    one = engine(model, ForgetfulLedger(), BoundlessBudget(), limiter, CONCURRENCY, name)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(say())
+        tasks.create_task(one.run(calls(name), deliver))
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        asyncio.run(ask_for_ever(sys.argv[1] == "told", int(sys.argv[2])))
-    else:
-        main()
+    main()

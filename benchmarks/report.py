@@ -5,8 +5,10 @@ import json
 from rich.console import Console
 from rich.table import Table
 
+Row = dict[str, str | float | int | None]
 
-def show(name: str, rows: list[dict[str, object]]) -> None:
+
+def show(name: str, rows: list[Row]) -> None:
     table = Table(title=name)
     for heading in rows[0]:
         table.add_column(heading, justify="right")

@@ -1,8 +1,11 @@
 """What the benchmarks share: calls made from fictional titles, an engine, a ledger that forgets."""
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cache
+from itertools import count
 
 from manga_enrichment.clock import SystemClock
 from manga_enrichment.domain.analyses import get_analysis
@@ -23,25 +26,33 @@ from manga_enrichment.pipeline.limiter import Limiter
 ANALYSIS = get_analysis("genre_classification")
 MODEL = load_models().resolve(ANALYSIS.model_alias)
 SYNOPSIS_CHARACTERS = 1_500
+RECORDS = 3_000
+RETENTION = timedelta(days=1)
 
 
-def calls(count: int, seed: int) -> Iterator[Call]:
-    """Calls about as large as the usual ones: a synopsis of 1.5 KB. Titles of one seed are never those of another."""
-    made = 0
-    for title in generate(count * 2, seed):
-        record = clean_row(title.row, 0)
-        if made == count:
-            return
-        if isinstance(record, MangaRecord):
-            made += 1
-            yield _call(record)
-    raise ValueError(f"the generator gave only {made} of {count} titles")
+def calls(name: str) -> Iterator[Call]:
+    """Calls without end, each made when it is wanted, as a run makes them. No two names have a title in common."""
+    records = _records()
+    for number in count():
+        like = records[number % len(records)]
+        yield _call(replace(like, manga_id=f"{name}-{number}"))
+
+
+@cache
+def _records() -> list[MangaRecord]:
+    """Titles with a synopsis of 1,500 characters, half of them Japanese; more than any cache of ours holds."""
+    cleaned = (clean_row(title.row, 0) for title in generate(RECORDS * 2, seed=1))
+    records = [_longer(record) for record in cleaned if isinstance(record, MangaRecord)]
+    return records[:RECORDS]
+
+
+def _longer(record: MangaRecord) -> MangaRecord:
+    text = f"{record.title}. {record.synopsis or 'A quiet story about a small town and its people.'} "
+    return MangaRecord(record.manga_id, record.title, synopsis=(text * 40)[:SYNOPSIS_CHARACTERS])
 
 
 def _call(record: MangaRecord) -> Call:
-    text = f"{record.title}. {record.synopsis or 'A quiet story about a small town and its people.'} "
-    longer = MangaRecord(record.manga_id, record.title, synopsis=(text * 40)[:SYNOPSIS_CHARACTERS])
-    inputs = title_inputs(ANALYSIS, longer)
+    inputs = title_inputs(ANALYSIS, record)
     prompt = build_prompt(ANALYSIS, inputs, MODEL)
     estimate = estimate_call(ANALYSIS, MODEL, prompt)
     return Call(fingerprint(ANALYSIS, MODEL, inputs), "0", ANALYSIS, MODEL, inputs, prompt, estimate)
@@ -112,8 +123,3 @@ class BoundlessBudget:
 
     def spent(self, counter: str) -> tuple[int, int]:
         return 0, 0
-
-
-RETENTION = timedelta(days=1)
-Rows = list[dict[str, object]]
-Measure = Callable[[], Rows]

@@ -14,7 +14,7 @@ from manga_enrichment.domain.batch_jobs import MAX_TIMEOUT_HOURS, MIN_RECORDS, M
 from manga_enrichment.domain.catalog import MAX_CATALOG_BUCKETS
 from manga_enrichment.domain.outcomes import ConfigurationError
 from manga_enrichment.domain.requests.formats import is_sns_topic_arn
-from manga_enrichment.domain.requests.signatures import KEY_ID_PATTERN, MIN_SECRET_CHARACTERS
+from manga_enrichment.domain.requests.signatures import KEY_ID_PATTERN, MIN_SECRET_CHARACTERS, SigningKey
 from manga_enrichment.domain.requests.validation import RequestPolicy
 from manga_enrichment.domain.usage import micro_usd_from_usd
 
@@ -133,6 +133,12 @@ def micro_usd(amount_usd: float | None) -> int | None:
 def request_policy(settings: Settings) -> RequestPolicy:
     """What requests may ask for here."""
     return RequestPolicy(frozenset(settings.sns_topics_allowed), settings.callback_allow_loopback)
+
+
+def signing_key(settings: Settings) -> SigningKey | None:
+    """The key that those of partners are derived from; None: callbacks wait."""
+    secret = settings.callback_secret
+    return None if secret is None else SigningKey(settings.callback_key_id, secret.get_secret_value())
 
 
 def load_settings() -> Settings:

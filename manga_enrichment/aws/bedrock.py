@@ -1,26 +1,27 @@
-"""Bedrock Converse over aiohttp, signed by botocore.
+"""Bedrock Converse over aiohttp, with botocore's credentials and endpoint.
 
-Why not boto3: its serializer, endpoint and event layers cost four times the CPU of this path per call (see
-`benchmarks/`), and its retries would pay twice for a lost answer. One call here is one HTTP request, never retried
-below the engine. Protocol: bedrock-runtime Converse, as in botocore's service model.
+Why not boto3: its serializer, signer, endpoint and event layers cost several times the CPU of this path per call (see
+`docs/benchmarks.md`), and its retries would pay twice for a lost answer. One call here is one HTTP request, never
+retried below the engine. Protocol: bedrock-runtime Converse, as in botocore's service model.
 """
 
 import asyncio
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
 import aiohttp
 import orjson
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.utils import get_environ_proxies
 from yarl import URL
 
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.converse import classify_error, parse_reply, request_body
+from manga_enrichment.aws.signing import JsonPostSigner
 from manga_enrichment.domain.outcomes import ConfigurationError, ErrorClass, ModelError
 from manga_enrichment.gateways import ModelReply, ModelRequest
 
@@ -28,7 +29,6 @@ SIGNING_NAME = "bedrock"
 CONNECT_TIMEOUT_SECONDS = 5.0
 REACHABLE_TRIES = 3
 REACHABLE_PAUSE_SECONDS = 1.0
-_HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
 _NO_ANSWER = "no answer within MANGA_CALL_TIMEOUT_SECONDS"
 
 
@@ -39,7 +39,7 @@ class BedrockModel:
         """call_timeout_seconds bounds the wait for one answer; longer is a lost answer that may be billed."""
         meta = clients.bedrock_runtime.meta
         self._endpoint = str(meta.endpoint_url).rstrip("/")
-        self._region = str(meta.region_name)
+        self._signer = JsonPostSigner.of(self._endpoint, str(meta.region_name), SIGNING_NAME)
         self._proxy = get_environ_proxies(self._endpoint).get(URL(self._endpoint).scheme)  # as boto3 does
         self._credentials = clients.credentials()
         self._refreshing: asyncio.Future[Any] | None = None
@@ -54,11 +54,11 @@ class BedrockModel:
 
     async def converse(self, request: ModelRequest) -> ModelReply:
         body = orjson.dumps(request_body(request))
-        url = f"{self._endpoint}/model/{quote(request.model.model_id, safe='')}/converse"
-        headers = await self._signed_headers(url, body)
+        url = _converse_url(self._endpoint, request.model.model_id)
+        headers = self._signer.headers(url.raw_path, body, await self._frozen_credentials(), datetime.now(UTC))
         try:
             async with self._open().post(
-                URL(url, encoded=True), data=body, headers=headers, proxy=self._proxy, allow_redirects=False
+                url, data=body, headers=headers, proxy=self._proxy, allow_redirects=False
             ) as response:
                 payload = await response.read()
         except aiohttp.ClientError as error:
@@ -97,13 +97,10 @@ class BedrockModel:
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
             connector = aiohttp.TCPConnector(limit=self._concurrency, keepalive_timeout=30)
-            self._session = aiohttp.ClientSession(connector=connector, timeout=self._timeout)
+            self._session = aiohttp.ClientSession(
+                connector=connector, timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar()
+            )
         return self._session
-
-    async def _signed_headers(self, url: str, body: bytes) -> dict[str, str]:
-        signed = AWSRequest(method="POST", url=url, data=body, headers=dict(_HEADERS))
-        SigV4Auth(await self._frozen_credentials(), SIGNING_NAME, self._region).add_auth(signed)
-        return dict(signed.headers.items())
 
     async def _frozen_credentials(self) -> Any:
         """Credentials of a role are renewed over the network when their time comes: not on the event loop."""
@@ -116,6 +113,11 @@ class BedrockModel:
             raise ModelError(
                 ErrorClass.EXPIRED_CREDENTIALS, f"the AWS credentials could not be renewed: {error}"
             ) from error
+
+
+@lru_cache(maxsize=64)
+def _converse_url(endpoint: str, model_id: str) -> URL:
+    return URL(f"{endpoint}/model/{quote(model_id, safe='')}/converse", encoded=True)
 
 
 def _transport_error(error: aiohttp.ClientError, endpoint: str) -> ModelError:

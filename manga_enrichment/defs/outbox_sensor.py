@@ -15,10 +15,9 @@ from manga_enrichment.aws.dynamodb_outbox import DynamoDBOutbox
 from manga_enrichment.aws.dynamodb_requests import DynamoDBRequests
 from manga_enrichment.aws.notify import SnsNotifier
 from manga_enrichment.clock import SystemClock
-from manga_enrichment.domain.requests.signatures import SigningKey
 from manga_enrichment.pipeline.delivering import Deliverer, DeliveryGateways
 from manga_enrichment.pipeline.outbox import NotificationPolicy
-from manga_enrichment.settings import Settings
+from manga_enrichment.settings import Settings, signing_key
 
 OUTBOX_SENSOR = "outbox"
 INTERVAL_SECONDS = 10
@@ -62,12 +61,6 @@ def connected_deliverer(settings: Settings) -> Deliverer:
         signing_key=signing_key(settings),
     )
     return Deliverer(gateways, notification_policy(settings))
-
-
-def signing_key(settings: Settings) -> SigningKey | None:
-    """The key that those of partners are derived from."""
-    secret = settings.callback_secret
-    return None if secret is None else SigningKey(settings.callback_key_id, secret.get_secret_value())
 
 
 def notification_policy(settings: Settings) -> NotificationPolicy:

@@ -85,19 +85,23 @@ class Pruning:
         self._instance.delete_run(run_id)
 
     def _old_enough(self) -> Iterator[dg.RunRecord]:
-        """A job may say in its tags that its runs are worth less; the shortest time there is decides what is read."""
+        """Oldest first; read from a day on, since a job may say in its tags that its runs are worth less."""
         cursor = None
         while True:
             filters = dg.RunsFilter(statuses=_FINISHED, created_before=self._now - timedelta(days=1))
             page = self._instance.get_run_records(filters, limit=_PAGE, ascending=True, cursor=cursor)
             for record in page:
-                days = int(record.dagster_run.tags.get(HISTORY_DAYS_TAG, self._history_days))
                 ended = record.end_time or record.create_timestamp.timestamp()
-                if ended < (self._now - timedelta(days=min(days, self._history_days))).timestamp():
+                if ended < (self._now - timedelta(days=self._days(record.dagster_run))).timestamp():
                     yield record
             if len(page) < _PAGE:
                 return
             cursor = page[-1].dagster_run.run_id
+
+    def _days(self, run: dg.DagsterRun) -> int:
+        """A tag may shorten the time, not lengthen it; whoever launches a run may have written nonsense."""
+        said = run.tags.get(HISTORY_DAYS_TAG, "")
+        return min(int(said), self._history_days) if said.isdecimal() else self._history_days
 
     def _is_latest_somewhere(self, run_id: str) -> bool:
         logs = self._instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)

@@ -15,6 +15,8 @@ import json
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from itertools import islice
 from types import ModuleType
 from typing import Any
 from urllib.parse import parse_qsl
@@ -30,6 +32,7 @@ Service = Callable[[str], Awaitable[tuple[int, str]]]
 
 _JSON = {"Content-Type": "application/json"}
 _INTERNAL_ERROR: Answer = (500, _JSON, b'{"message": "Internal server error"}')
+_MAX_DETAILS = 5
 _REPLACED = {
     "_invoke_sqs_v1": ("integration", "api_id", "stage_name", "stage", "resource", "request_path", "method"),
     "_invoke_lambda_custom_v1": ("integration", "api_id", "stage_name", "stage", "resource"),
@@ -133,15 +136,7 @@ async def _carry_out(integration: Mapping[str, Any], given: TemplateInput, servi
         chosen = apigateway_v1._select_service_integration_response(integration, status)
         if chosen is None:
             return _INTERNAL_ERROR
-        replied = TemplateInput(
-            body=answer,
-            path=given.path,
-            query=given.query,
-            headers=given.headers,
-            context=given.context,
-            stage_variables=given.stage_variables,
-        )
-        response = render(_template(chosen, "responseTemplates"), replied)
+        response = render(_template(chosen, "responseTemplates"), replace(given, body=answer))
     except RenderingError:
         return _INTERNAL_ERROR
     headers = {**_JSON, **response.headers}
@@ -186,8 +181,8 @@ def _check_with_details(original: Callable[..., Any]) -> Callable[..., Any]:
 def _details(method_obj: Mapping[str, Any], api_id: str, body: bytes) -> str:
     schema = apigateway_v1._model_schema(api_id, next(iter((method_obj.get("requestModels") or {}).values()), ""))
     try:
-        found = Draft4Validator(schema or {}).iter_errors(json.loads(body))
-        return f"[{', '.join(sorted({error.message[:200] for error in found})[:5])}]"
+        found = islice(Draft4Validator(schema or {}).iter_errors(json.loads(body)), _MAX_DETAILS)
+        return f"[{', '.join(sorted({error.message[:200] for error in found}))}]"
     except (ValueError, RecursionError, TypeError):
         return "[the body is no JSON]"
 

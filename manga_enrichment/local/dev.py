@@ -25,9 +25,8 @@ def run_dev(state_dir: Path, port: int) -> int:
         environment["DAGSTER_HOME"] = str(home)
         environment["MANGA_CATALOG_URI"] = _absolute(environment.get("MANGA_CATALOG_URI") or str(SAMPLE))
         environment["MANGA_CATALOG_MAPPING"] = _absolute(environment.get("MANGA_CATALOG_MAPPING", ""))
-        click.echo(_welcome(state_dir, port))
-        environment.setdefault("MANGA_ALERTS_TOPIC_ARN", stack.outputs["AlertsTopicArn"])
         environment.setdefault("MANGA_DAGSTER_URL", f"http://127.0.0.1:{port}")
+        click.echo(_welcome(state_dir, port))
         command = [sys.executable, "-W", DISCOURAGED, "-m", "dagster", "dev", "-w", str(REPOSITORY / "workspace.yaml")]
         # A group of its own: `dagster dev` ignores signals when a non-interactive shell put it in the background.
         with subprocess.Popen(  # noqa: S603

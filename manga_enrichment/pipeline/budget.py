@@ -38,6 +38,7 @@ class RunBudget:
         self._calls_open = 0
         self._taking = asyncio.Lock()
         self._settled = asyncio.Event()
+        self._waiting = 0
         self._block_calls = FIRST_BLOCK_CALLS
         self._block_taken_at = -math.inf
         self._too_much: int | None = None  # the smallest amount that a cap refused
@@ -65,7 +66,11 @@ class RunBudget:
                 self._no_room_for = estimate_micro_usd
                 self._wake_all()
                 return False
-            await self._settled.wait()
+            self._waiting += 1
+            try:
+                await self._settled.wait()
+            finally:
+                self._waiting -= 1
         self._free_micro_usd -= estimate_micro_usd
         self._calls_open += 1
         return True
@@ -129,8 +134,9 @@ class RunBudget:
         self._block_taken_at = now
 
     def _wake_all(self) -> None:
-        self._settled.set()
-        self._settled = asyncio.Event()
+        if self._waiting:
+            self._settled.set()
+            self._settled = asyncio.Event()
 
     def _lease_until(self) -> datetime:
         return self._clock.now() + timedelta(seconds=LEASE_SECONDS)

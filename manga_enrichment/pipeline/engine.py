@@ -25,7 +25,7 @@ from manga_enrichment.pipeline.ledger_writer import LedgerWriter
 from manga_enrichment.pipeline.limiter import Limiter
 from manga_enrichment.pipeline.patience import Patience
 
-MAX_CLAIM_CHUNK = 90
+MAX_CLAIM_CHUNK = 32  # larger ones cost no less a title, and answers that are to be saved wait behind them
 MOST_ELSEWHERE = 1_000  # titles that other runs are asking for and this one waits for at once
 CLAIM_POLL_SECONDS = 2.0
 

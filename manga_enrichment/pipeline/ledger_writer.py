@@ -47,6 +47,7 @@ class LedgerWriter:
         """Write what is pending, group by group; cancel it when no caller is left."""
         while True:
             group = [await self._pending.get()]
+            await asyncio.sleep(0)  # answers that came with the same look at the network travel together
             while len(group) < MAX_GROUP and not self._pending.empty():
                 group.append(self._pending.get_nowait())
             await self._write(group)

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.dynamodb_outbox import DynamoDBOutbox
 from manga_enrichment.clock import SystemClock
-from manga_enrichment.defs.outbox_sensor import build_outbox_sensor, notification_policy, signing_key
+from manga_enrichment.defs.outbox_sensor import build_outbox_sensor, notification_policy
 from manga_enrichment.domain.requests.deliveries import DeliveryState
 from manga_enrichment.domain.requests.signatures import SigningKey
 from manga_enrichment.gateways import LedgerUnavailableError
@@ -17,7 +17,7 @@ from manga_enrichment.local.callback_receiver import CallbackReceiver
 from manga_enrichment.local.stack import LocalStack
 from manga_enrichment.pipeline.outbox import Announcer
 from manga_enrichment.request_gateways import CallbackAnswer
-from manga_enrichment.settings import Settings
+from manga_enrichment.settings import Settings, signing_key
 from manga_enrichment_tests.outbox_fakes import RESULTS_TOPIC, URL, OutboxWorld, ended
 
 SECRET = "a secret that must not show anywhere at all"
@@ -107,7 +107,7 @@ def test_over_the_local_stack_a_callback_and_a_notification_arrive(
     )
     outbox = DynamoDBOutbox(AwsClients().dynamodb, table=settings.outbox_table)
     announcer = Announcer(outbox, SystemClock(), notification_policy(settings))
-    with CallbackReceiver(SigningKey("1", SECRET)) as receiver:
+    with CallbackReceiver(SigningKey(settings.callback_key_id, SECRET)) as receiver:
         deliveries = announcer.announce(ended(occurred_at=datetime.now(UTC)), callback_url=receiver.url)
         assert tick(build_outbox_sensor(settings)) == "2 delivered"
         (received,) = receiver.received

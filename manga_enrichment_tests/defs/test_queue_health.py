@@ -48,9 +48,10 @@ def test_an_observation_has_numbers_the_ui_plots_and_a_table(lane: HealthLane) -
 
 
 def test_the_assets_are_labelled_and_looked_at_every_five_minutes_by_default(lane: HealthLane) -> None:
-    specs = [spec for spec in lane.definitions.resolve_all_asset_specs() if spec.group_name == "health"]
-    assert {spec.key.to_user_string() for spec in specs} == {"request_queues", "dead_letter_queues"}
-    assert all(spec.owners == ["team:catalog-data"] and spec.kinds == {"sqs"} for spec in specs)
+    specs = {spec.key.to_user_string(): spec for spec in lane.definitions.resolve_all_asset_specs()}
+    for name in ("request_queues", "dead_letter_queues"):
+        assert (specs[name].group_name, specs[name].kinds) == ("health", {"sqs"})
+        assert specs[name].owners == ["team:catalog-data"]
     schedule = lane.definitions.resolve_schedule_def("observe_queues")
     assert (schedule.cron_schedule, schedule.default_status) == ("*/5 * * * *", dg.DefaultScheduleStatus.RUNNING)
     for name in ("alerts", "metrics"):
@@ -93,7 +94,9 @@ def test_the_sample_is_capped_has_reasons_and_says_how_to_recover(lane: HealthLa
 def test_what_a_partner_wrote_is_shown_as_code_and_never_in_whole(lane: HealthLane) -> None:
     attributes = {"dead_letter_reason": "![x](https://evil.example/`p`) | <b>" + "y" * 500}
     lane.world.queue.send(DEAD_LETTERS, "a secret prompt", attributes=attributes)
-    sample = value_of(lane.observe()["dead_letter_queue_empty"], "sample")
+    evaluation = lane.observe()["dead_letter_queue_empty"]
+    sample = value_of(evaluation, "sample")
+    assert [len(reason) for reason in value_of(evaluation, "reasons")] == [70]
     (row,) = sample.splitlines()[2:]
     cells = [cell.strip() for cell in row.strip("|").split("|")]
     assert all(cell.startswith("`") and cell.endswith("`") and cell.count("`") == 2 for cell in cells)

@@ -65,6 +65,14 @@ def test_a_job_may_say_that_its_runs_are_worth_less(instance: dg.DagsterInstance
     assert short not in left(instance)
 
 
+@pytest.mark.parametrize("tag", ["soon", "", "-1", "400"])
+def test_a_tag_that_makes_no_sense_or_asks_for_more_changes_nothing(instance: dg.DagsterInstance, tag: str) -> None:
+    first, second = (materialize(instance, looks, **{"manga/history_days": tag}) for _ in range(2))
+    assert Pruning(instance, NOW + timedelta(days=20), 30).prune() == 0
+    assert Pruning(instance, IN_40_DAYS, 30).prune() == 1
+    assert left(instance) == {second} != {first}
+
+
 def test_a_run_that_has_not_ended_stays(instance: dg.DagsterInstance) -> None:
     with instance:
         job = dg.define_asset_job("job", selection=[looks])

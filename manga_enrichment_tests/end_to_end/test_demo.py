@@ -1,4 +1,5 @@
-"""`manga-enrichment demo` as a user runs it: killed in the middle, run again, and run once more for nothing.
+"""`manga-enrichment demo` as a user runs it: killed in the middle, run again, and run once more for nothing. Then
+`manga-enrichment dev` over what it left, with a batch from a second shell.
 
 Its catalog is the part of the shipped one that the example batches ask about, and some titles more.
 """
@@ -6,18 +7,23 @@ Its catalog is the part of the shipped one that the example batches ask about, a
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from manga_enrichment.local.callback_receiver import ReceivedCallback, read_callbacks
 from manga_enrichment.local.dagster_home import REPOSITORY
 from manga_enrichment.local.demo_partners import BATCHES
 from manga_enrichment.local.dev import SAMPLE
 from manga_enrichment.local.model_control import ModelServerControl
+from manga_enrichment.local.processes import free_port
 from manga_enrichment.local.stack import connect
 from manga_enrichment_tests.builders import SINGLES
 
@@ -47,11 +53,10 @@ class Demo:
         self.catalog = folder / "catalog.jsonl"
         self.catalog.write_text("".join(titles_of_the_demo()), "utf-8")
 
-    def start(self) -> "subprocess.Popen[str]":
-        """stderr, for people, is left out."""
+    def start(self, *words: str) -> "subprocess.Popen[str]":
+        """The command with these words. stderr, for people, is left out."""
         program = "from manga_enrichment.cli import main; main()"  # what the console script says
-        command = [sys.executable, "-c", program, "demo", "--json"]
-        command += ["--state-dir", str(self.state_dir), "--concurrency", str(CONCURRENCY)]
+        command = [sys.executable, "-c", program, *words]
         settings = {"MANGA_CATALOG_URI": str(self.catalog), "MANGA_CATALOG_BUCKETS": "2", "MANGA_CLAIM_SECONDS": "5"}
         return subprocess.Popen(
             command,
@@ -62,11 +67,34 @@ class Demo:
             text=True,
         )
 
+    def start_demo(self) -> "subprocess.Popen[str]":
+        return self.start("demo", "--json", "--state-dir", str(self.state_dir), "--concurrency", str(CONCURRENCY))
+
     def run(self) -> dict[str, Any]:
-        """The JSON line of a run to the end."""
-        with self.start() as process:
-            output, _ = process.communicate(timeout=SECONDS)
-            assert process.returncode == 0, output
+        """The JSON line of a demo to the end."""
+        with self.start_demo() as process:
+            return self.last_line(process)
+
+    @contextmanager
+    def dev(self) -> Iterator[None]:
+        """`make dev` until the end of the block, which it must leave by Ctrl-C."""
+        with self.start("dev", "--state-dir", str(self.state_dir), "--port", str(free_port())) as process:
+            try:
+                self.model_server()
+                yield
+            finally:
+                process.send_signal(signal.SIGINT)
+                said, _ = process.communicate(timeout=SECONDS)
+        assert f"--local --state-dir {self.state_dir} submit " in said
+
+    def from_second_shell(self, *words: str) -> dict[str, Any]:
+        """The JSON line of a command on the stack that another process runs."""
+        with self.start("--local", "--state-dir", str(self.state_dir), *words, "--json") as process:
+            return self.last_line(process)
+
+    def last_line(self, process: "subprocess.Popen[str]") -> dict[str, Any]:
+        output, _ = process.communicate(timeout=SECONDS)
+        assert process.returncode == 0, output
         line: dict[str, Any] = json.loads(output.splitlines()[-1])
         return line
 
@@ -80,7 +108,7 @@ class Demo:
 
     def run_and_kill(self, after_calls: int) -> int:
         """Kill -9 after so many billed calls; returns how many were billed by then."""
-        with self.start() as process:
+        with self.start_demo() as process:
             server = self.model_server()
             server.faults(latency={"fixed_ms": 100})
             while (billed := int(server.counters()["billed"])) < after_calls:
@@ -88,6 +116,17 @@ class Demo:
                 time.sleep(0.02)
             process.kill()
         return billed
+
+    def callback_of(self, request_id: str) -> ReceivedCallback:
+        """What the partner's server was told; waits for it."""
+        end = time.monotonic() + SECONDS
+        while True:
+            heard = read_callbacks(self.state_dir / "callbacks.jsonl")
+            for callback in heard:
+                if callback.event["request_id"] == request_id:
+                    return callback
+            assert time.monotonic() < end
+            time.sleep(0.2)
 
     def wait_until_the_stack_has_saved(self) -> None:
         """The emulator and the model server end by themselves when their parent is gone."""
@@ -98,7 +137,7 @@ class Demo:
 
 
 @pytest.mark.crash
-def test_a_killed_demo_goes_on_where_it_was_and_the_next_one_bills_nothing(tmp_path: Path) -> None:
+def test_a_killed_demo_goes_on_the_next_one_bills_nothing_and_dev_works_on_what_they_left(tmp_path: Path) -> None:
     demo = Demo(tmp_path)
     billed_before = demo.run_and_kill(after_calls=20)
     demo.wait_until_the_stack_has_saved()
@@ -147,3 +186,10 @@ def test_a_killed_demo_goes_on_where_it_was_and_the_next_one_bills_nothing(tmp_p
     assert again["outcomes"] == finished["outcomes"]
     assert again["calls_cached"] == answered
     assert billed_before >= 20
+
+    with demo.dev():
+        request = demo.from_second_shell("submit", str(BATCHES / "good.json"), "--partner", "acme")
+        status = demo.from_second_shell("status", request["request_id"], "--follow")
+        assert (status["status"], status["counts"]["succeeded"], status["cost_usd"]) == ("completed", 6, 0)
+        assert demo.callback_of(request["request_id"]).problem == ""
+    assert connect(demo.state_dir) is None

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from manga_enrichment.domain.requests.envelope import MAX_MESSAGE_BYTES
 from manga_enrichment.domain.requests.queues import (
@@ -20,30 +19,17 @@ from manga_enrichment.domain.requests.queues import (
     route,
 )
 from manga_enrichment.local.stack import LocalStack
+from manga_enrichment_tests.infra.templates import INFRA, read_template
 from manga_enrichment_tests.request_bodies import REQUEST_ID, valid_body
 
-TEMPLATE = Path(__file__).resolve().parents[2] / "infra" / "queues.yaml"
+TEMPLATE = INFRA / "queues.yaml"
 SECONDS_PER_DAY = 86_400
 ARN = "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:"
 
 
-class _Loader(yaml.SafeLoader):
-    """Reads !Ref, !GetAtt and the like as {"!Ref": ...}."""
-
-
-def _short_form(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
-    if isinstance(node, yaml.SequenceNode):
-        return {f"!{suffix}": loader.construct_sequence(node, deep=True)}
-    return {f"!{suffix}": node.value}
-
-
-_Loader.add_multi_constructor("!", _short_form)
-
-
 @pytest.fixture(scope="module")
 def template() -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.load(TEMPLATE.read_text("utf-8"), Loader=_Loader)  # noqa: S506 - SafeLoader
-    return loaded
+    return read_template("queues.yaml")
 
 
 @pytest.fixture(scope="module")

@@ -6,34 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from manga_enrichment.domain.batch_jobs import MAX_TIMEOUT_HOURS
 from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES, REQUEST_QUEUES
 from manga_enrichment.local.stack import LocalStack
 from manga_enrichment.pipeline.keys import TABLES_ROOT
+from manga_enrichment_tests.infra.templates import INFRA, read_template
 
-TEMPLATE = Path(__file__).resolve().parents[2] / "infra" / "storage.yaml"
+TEMPLATE = INFRA / "storage.yaml"
 TABLES = ("ResultsTable", "RequestStatusTable", "BudgetTable")
-
-
-class _Loader(yaml.SafeLoader):
-    """Reads !Ref, !If and the like as {"!Ref": ...}."""
-
-
-def _short_form(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
-    if isinstance(node, yaml.SequenceNode):
-        return {f"!{suffix}": loader.construct_sequence(node, deep=True)}
-    return {f"!{suffix}": node.value}
-
-
-_Loader.add_multi_constructor("!", _short_form)
 
 
 @pytest.fixture(scope="module")
 def template() -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.load(TEMPLATE.read_text("utf-8"), Loader=_Loader)  # noqa: S506 - SafeLoader
-    return loaded
+    return read_template("storage.yaml")
 
 
 @pytest.fixture(scope="module")

@@ -14,12 +14,11 @@ import boto3
 import pytest
 
 from manga_enrichment.aws.callbacks import HttpsCallbacks
-from manga_enrichment.defs.outbox_sensor import signing_key
 from manga_enrichment.domain.requests.signatures import partner_key, signed_headers
 from manga_enrichment.local.callback_receiver import read_callbacks
 from manga_enrichment.local.processes import ChildEndedError, answers, process_exists
 from manga_enrichment.local.stack import LocalStack, LocalStackConfig, StackRunningError, connect
-from manga_enrichment.settings import load_settings
+from manga_enrichment.settings import load_settings, signing_key
 
 ROOT = Path(__file__).resolve().parents[2]
 LEDGER = "manga-fm-results"

@@ -3,8 +3,9 @@
 An ERROR is told to the alerts topic (`defs/alert_sensor.py`); a WARN waits until someone looks.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -27,6 +28,8 @@ from manga_enrichment.request_gateways import RequestQueue, RequestStore
 
 DEAD_LETTERS_ERROR_ABOVE = 50
 SAMPLE = 10
+CELL_CHARACTERS = 70
+"""Of what a sample shows of a message: all of it may be forged."""
 STALE = timedelta(minutes=15)
 
 RECOVERY = f"""\
@@ -87,9 +90,7 @@ def _dead_letter_queue_empty() -> dg.AssetChecksDefinition:
 
 
 def _sample_metadata(sample: Sequence[DeadLetter]) -> dict[str, Any]:
-    reasons: dict[str, int] = {}
-    for letter in sample:
-        reasons[letter.reason] = reasons.get(letter.reason, 0) + 1
+    reasons = dict(Counter(letter.reason[:CELL_CHARACTERS] for letter in sample).most_common())
     found: dict[str, Any] = {"recovery": dg.MetadataValue.md(RECOVERY), "sampled": len(sample), "reasons": reasons}
     if sample:  # none is visible while somebody else looks
         found["sample"] = dg.MetadataValue.md(markdown_table([_letter_row(letter) for letter in sample]))
@@ -107,7 +108,7 @@ def _letter_row(letter: DeadLetter) -> dict[str, str]:
         "age": f"{letter.age_seconds:.0f} s",
         "from": letter.original_queue or "-",
     }
-    return {name: f"`{value.replace('`', chr(39))[:70]}`" for name, value in row.items()}
+    return {name: f"`{value.replace('`', chr(39))[:CELL_CHARACTERS]}`" for name, value in row.items()}
 
 
 def _of_looks(
@@ -126,7 +127,8 @@ def _of_looks(
                 f"the queues were not looked at in the last {STALE}: materialize {REQUEST_QUEUES_ASSET}", {}
             )
         latest, before = looks[0], looks[1] if len(looks) > 1 else []
-        facts: dict[str, Any] = {"observed_at": _moment(latest[0].observed_at), "to_mend_it": advice}
+        seen_at = dg.MetadataValue.timestamp(latest[0].observed_at)
+        facts: dict[str, Any] = {"observed_at": seen_at, "to_mend_it": advice}
         problems, unknown = problems_of(latest), unknown_ages(latest, aged)
         numbers = {"problems": len(problems), "unknown_ages": len(unknown)}
         if unknown and not problems:
@@ -145,7 +147,3 @@ def _warning(description: str, metadata: Mapping[str, Any]) -> dg.AssetCheckResu
     return dg.AssetCheckResult(
         passed=False, severity=dg.AssetCheckSeverity.WARN, description=description, metadata=metadata
     )
-
-
-def _moment(moment: datetime) -> dg.MetadataValue:
-    return dg.MetadataValue.timestamp(moment)

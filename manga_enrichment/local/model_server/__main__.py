@@ -1,6 +1,7 @@
 """`python -m manga_enrichment.local.model_server`: the server as a process of its own."""
 
 import argparse
+import gc
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigurationError as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    gc.freeze()  # lexicon, models and modules stay: no need to look through them again with every few requests
     ModelServer(create_app(state), options.host, options.port, _say_ready).run()
     return 0
 

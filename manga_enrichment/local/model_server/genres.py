@@ -4,7 +4,7 @@ Belongs here: finding and weighing lexicon entries, matching genres to the enum 
 """
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -18,6 +18,7 @@ from manga_enrichment.local.model_server.lexicon import (
 from manga_enrichment.local.model_server.title_prompt import TitlePrompt
 
 _WORD = re.compile(r"[a-z]+")
+_ONLY_LETTERS = {code: " " for code in range(128) if not chr(code).islower()}  # what _WORD does, for ASCII
 _SEPARATORS = re.compile(r"[^a-z]")
 _SINGLE_LABEL = re.compile(r"[;,/]")
 _REPEATS = (0.0, 1.0, 1.5, 1.75)
@@ -36,32 +37,33 @@ class WordIndex:
     def __init__(self, rows: Iterable[tuple[str, str]]) -> None:
         """rows: English and Japanese words of entry 0, 1, ..."""
         self._words: dict[str, list[int]] = defaultdict(list)
-        self._phrases: list[tuple[str, int]] = []
-        self._japanese: list[tuple[str, int]] = []
+        self._phrases: list[tuple[str, str, int]] = []  # first word, phrase, entry
+        self._japanese: list[tuple[str, str, str, int]] = []  # first and last character, term, entry
         for number, (english, japanese) in enumerate(rows):
             for word in english.split():
                 plain = plain_text(word)
                 if " " in plain:
-                    self._phrases.append((plain, number))
+                    self._phrases.append((plain.split()[0], plain, number))
                 else:
                     self._words[plain].append(number)
                     self._words[plain + "s"].append(number)
-            self._japanese += [(word.lower(), number) for word in japanese.split()]
+            terms = [word.lower() for word in japanese.split()]
+            self._japanese += [(term[0], term[-1], term, number) for term in terms]
 
     def hits(self, text: str) -> dict[int, int]:
         """How often each entry occurs in `plain_text`; an English plural in -s counts as its singular."""
         found: dict[int, int] = defaultdict(int)
-        words = self._words
-        for word in _WORD.findall(text):
-            if word in words:
-                for number in words[word]:
-                    found[number] += 1
-        for phrase, number in self._phrases:
-            if phrase in text:
+        counts = Counter(text.translate(_ONLY_LETTERS).split() if text.isascii() else _WORD.findall(text))
+        for word in counts.keys() & self._words.keys():
+            for number in self._words[word]:
+                found[number] += counts[word]
+        for first, phrase, number in self._phrases:
+            if first in counts and phrase in text:
                 found[number] += 1
         if not text.isascii():
-            for term, number in self._japanese:
-                if term in text:
+            characters = set(text)  # rules most terms out without a search
+            for first, last, term, number in self._japanese:
+                if first in characters and last in characters and term in text:
                     found[number] += text.count(term)
         return found
 
@@ -117,7 +119,7 @@ def read_genres(title: TitlePrompt) -> Reading:
 
 
 def _weigh(text: str, weight: float, scores: dict[str, float], themes: dict[str, float]) -> None:
-    for number, count in _genre_index().hits(plain_text(text)).items():
+    for number, count in sorted(_genre_index().hits(plain_text(text)).items()):
         points = weight * _REPEATS[min(count, 3)]
         if number < len(GENRE_ENTRIES):
             entry = GENRE_ENTRIES[number]

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 SHUTDOWN_GRACE_SECONDS = 2
 """Hung requests would hold the process for minutes; everything else ends well within this."""
@@ -20,7 +20,7 @@ class ModelServer(uvicorn.Server):
     asyncio accepts connections without TCP_NODELAY, and answers wait up to 40 ms for an acknowledgement.
     """
 
-    def __init__(self, app: Starlette, host: str, port: int, on_ready: Callable[[str], None]) -> None:
+    def __init__(self, app: ASGIApp, host: str, port: int, on_ready: Callable[[str], None]) -> None:
         """port 0 is a random one; on_ready gets the base URL once connections are accepted."""
         super().__init__(
             uvicorn.Config(
@@ -28,6 +28,7 @@ class ModelServer(uvicorn.Server):
                 host=host,
                 port=port,
                 access_log=False,
+                proxy_headers=False,
                 log_level="warning",
                 ws="none",
                 timeout_graceful_shutdown=SHUTDOWN_GRACE_SECONDS,

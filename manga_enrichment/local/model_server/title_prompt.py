@@ -11,10 +11,7 @@ from functools import cached_property
 from manga_enrichment.domain.catalog import MangaRecord
 from manga_enrichment.local.model_server.model_request import Turn
 
-_TITLE = re.compile(r"<title>\n(.*?)\n?</title>", re.DOTALL)
-_CANDIDATES = re.compile(r"<candidates>\n(.*?)\n?</candidates>", re.DOTALL)
-_CONTEXT = re.compile(r"<additional_context>\n(.*?)\n?</additional_context>", re.DOTALL)
-_FIELD = re.compile(rf"^({'|'.join(field.name for field in dataclasses.fields(MangaRecord))}):(?: |$)", re.MULTILINE)
+_FIELD_NAMES = frozenset(field.name for field in dataclasses.fields(MangaRecord))
 _JAPANESE = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f]")
 
 
@@ -60,36 +57,45 @@ def japanese_share(text: str) -> float:
 
 
 def has_title(text: str) -> bool:
-    return _TITLE.search(text) is not None
+    return _block(text, "title") is not None
 
 
 def read_title(turns: Iterable[Turn]) -> TitlePrompt:
     """The title of the last user message that has one; without any, that message's text as a synopsis."""
     texts = [turn.text for turn in turns if turn.role == "user"]
     for text in reversed(texts):
-        if block := _TITLE.search(text):
-            return TitlePrompt(_fields(block[1]), tuple(_candidates(text)), _content(_CONTEXT, text))
+        block = _block(text, "title")
+        if block is not None:
+            return TitlePrompt(_fields(block), tuple(_candidates(text)), _block(text, "additional_context") or "")
     return TitlePrompt({"synopsis": texts[-1] if texts else ""})
 
 
 def _fields(block: str) -> dict[str, str]:
     """Lines "name: text"; a line that starts with no known name continues the field before it."""
-    starts = list(_FIELD.finditer(block))
-    ends = [start.start() for start in starts[1:]] + [len(block)]
-    fields: dict[str, str] = {}
-    for start, end in zip(starts, ends, strict=True):
-        fields.setdefault(start[1], block[start.end() : end].strip())
-    return {name: text for name, text in fields.items() if text}
+    fields: dict[str, list[str]] = {}
+    lines: list[str] = []
+    for line in block.split("\n"):
+        name, colon, rest = line.partition(":")
+        if colon and name in _FIELD_NAMES and (not rest or rest.startswith(" ")):
+            lines = [rest]
+            fields.setdefault(name, lines)
+        else:
+            lines.append(line)
+    texts = {name: "\n".join(lines).strip() for name, lines in fields.items()}
+    return {name: text for name, text in texts.items() if text}
 
 
 def _candidates(text: str) -> Iterable[Candidate]:
-    for line in _content(_CANDIDATES, text).splitlines():
+    for line in (_block(text, "candidates") or "").splitlines():
         manga_id, _, rest = line.partition("|")
         title, _, hint = rest.partition("|")
         if manga_id.strip():
             yield Candidate(manga_id.strip(), title.strip(), hint.strip())
 
 
-def _content(pattern: re.Pattern[str], text: str) -> str:
-    found = pattern.search(text)
-    return found[1] if found else ""
+def _block(text: str, tag: str) -> str | None:
+    """What the first block of this tag holds, without the line break before its end; None when there is none."""
+    opening = f"<{tag}>\n"
+    start = text.find(opening)
+    end = text.find(f"</{tag}>", start + len(opening)) if start >= 0 else -1
+    return text[start + len(opening) : end].removesuffix("\n") if end >= 0 else None

@@ -1,0 +1,26 @@
+"""The engine's event loop."""
+
+import asyncio
+import threading
+
+import pytest
+
+from manga_enrichment.pipeline import event_loop
+
+
+async def _loop_and_thread() -> tuple[str, int]:
+    return type(asyncio.get_running_loop()).__module__, threading.get_ident()
+
+
+def test_runs_on_uvloop_where_it_is_installed_in_the_thread_of_the_caller() -> None:
+    pytest.importorskip("uvloop")
+    assert event_loop.run(_loop_and_thread()) == ("uvloop", threading.get_ident())
+
+
+def test_what_the_coroutine_raises_comes_through() -> None:
+    async def fail() -> None:
+        await asyncio.sleep(0)
+        raise LookupError("gone")
+
+    with pytest.raises(LookupError, match="gone"):
+        event_loop.run(fail())
