@@ -1,7 +1,7 @@
 """Signature Version 4 of one kind of request, many times: POST of JSON to paths of one endpoint.
 
 Belongs here: the arithmetic of a signature, with everything that is the same for the next request kept. Stays out:
-where credentials come from (botocore, `clients.py`). botocore's own signer takes three times the CPU of the HTTP
+where credentials come from (botocore, `clients.py`). botocore's own signer takes about as much CPU as the HTTP
 request, most of it for headers and URLs that never change; a test holds both to the same signatures.
 
 Source: "Create a signed AWS API request", AWS Identity and Access Management user guide.
