@@ -10,12 +10,15 @@ from rich.table import Table
 
 from manga_enrichment.aws.gateways import open_gateways
 from manga_enrichment.domain.analyses import ANALYSES, get_analysis
+from manga_enrichment.domain.batch_jobs import Lane
 from manga_enrichment.domain.catalog import bucket_keys
 from manga_enrichment.domain.models import load_models
 from manga_enrichment.domain.outcomes import ConfigurationError
 from manga_enrichment.domain.usage import usd
 from manga_enrichment.pipeline.calibration_store import read_calibrations
 from manga_enrichment.pipeline.catalog_refresh import load_state
+from manga_enrichment.pipeline.catalog_store import has_candidates
+from manga_enrichment.pipeline.estimates import calls_before_first_answer
 from manga_enrichment.pipeline.forecast import ForecastLine, Pace, forecast
 from manga_enrichment.pipeline.planning import Planning
 from manga_enrichment.settings import Settings, load_settings
@@ -48,22 +51,51 @@ def _forecast(settings: Settings, selection: Sequence[str], buckets: Sequence[st
     gateways = open_gateways(settings)
     if load_state(gateways.tables, settings.catalog_buckets) is None:
         raise ConfigurationError("There is no catalog yet: materialize manga_catalog first (job refresh_catalog)")
+    without = [bucket for bucket in buckets or known if not has_candidates(gateways.tables, bucket)]
+    if without:
+        raise ConfigurationError(
+            f"There are no candidate lists yet for bucket {', '.join(without)}, so calls cannot be told: materialize "
+            "similar_candidates first, or run the job with dry_run"
+        )
     models = load_models(settings.model_aliases)
-    planning = Planning(tables=gateways.tables, ledger=gateways.ledger, analyses=ANALYSES, models=models)
+    planning = Planning(
+        tables=gateways.tables,
+        ledger=gateways.ledger,
+        analyses=ANALYSES,
+        models=models,
+        first_calls=calls_before_first_answer(settings.concurrency, settings.requests_per_minute),
+    )
     plan = planning.plan(f"estimate-{uuid4()}", buckets or known, selection, lambda _message: None)
-    pace = Pace(settings.concurrency, settings.requests_per_minute, settings.tokens_per_minute)
+    pace = Pace(
+        settings.concurrency,
+        settings.requests_per_minute,
+        settings.tokens_per_minute,
+        settings.batch_min_titles,
+        settings.batch_timeout_hours,
+    )
     by_name = {name: models.resolve(analysis.model_alias) for name, analysis in ANALYSES.items()}
-    return forecast(plan, pace, read_calibrations(gateways.tables, by_name))
+    return forecast(plan, pace, by_name, read_calibrations(gateways.tables, by_name))
 
 
 def _print(lines: Sequence[ForecastLine], total: dict[str, float]) -> None:
     table = Table(title="Estimate; nothing was asked or billed")
-    for heading in ("analysis", "calls", "input tokens", "output tokens", "USD", "seconds"):
-        table.add_column(heading, justify="left" if heading == "analysis" else "right")
+    headings = ("analysis", "lane", "calls", "input tokens", "output tokens", "USD", "as batch", "seconds")
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading in {"analysis", "lane"} else "right")
     for line in lines:
-        seconds = f"{line.seconds:.0f}" if line.measured else f"{line.seconds:.0f} (assumed latency)"
-        cells = (line.calls, line.input_tokens, line.output_tokens, f"{usd(line.cost_micro_usd):.6f}", seconds)
-        table.add_row(line.analysis, *map(str, cells))
+        cells = (line.lane, line.calls, line.input_tokens, line.output_tokens, f"{usd(line.cost_micro_usd):.6f}")
+        as_batch = "no price" if line.batch_micro_usd is None else f"{usd(line.batch_micro_usd):.6f}"
+        table.add_row(line.analysis, *map(str, cells), as_batch, _time(line))
     table.add_section()
-    table.add_row("total", *(str(value) for value in total.values()))
+    tokens = (f"{total['input_tokens']}", f"{total['output_tokens']}")
+    table.add_row("total", "", f"{total['calls']}", *tokens, f"{total['cost_usd']:.6f}", "", f"{total['seconds']:.0f}")
     Console().print(table)
+    for line in lines:
+        if line.refusal:
+            print(f"A run would stop: {line.analysis} has enough titles for the batch lane, but {line.refusal}.")
+
+
+def _time(line: ForecastLine) -> str:
+    if line.lane == Lane.BATCH.value:
+        return f"at most {line.seconds:.0f}"
+    return f"{line.seconds:.0f}" if line.measured else f"{line.seconds:.0f} (assumed latency)"

@@ -49,7 +49,11 @@ class PlanConfig(dg.Config):
 
 
 def build_plan_op(
-    analyses: Mapping[str, AnalysisType], models: ModelCatalog, bucket_count: int, batch_settings: BatchSettings
+    analyses: Mapping[str, AnalysisType],
+    models: ModelCatalog,
+    bucket_count: int,
+    batch_settings: BatchSettings,
+    first_calls: int,
 ) -> dg.OpDefinition:
     @dg.op(
         name="plan",
@@ -66,7 +70,7 @@ def build_plan_op(
     ) -> dict[str, Any]:
         with configuration_errors_are_final():
             check_bucket_count(tables, bucket_count)
-            planning = Planning(tables=tables, ledger=ledger, analyses=analyses, models=models)
+            planning = Planning(tables=tables, ledger=ledger, analyses=analyses, models=models, first_calls=first_calls)
             report = planning.plan(context.run_id, context.partition_keys, selected_names(context), context.log.info)
             lanes = _lanes(report, parse_lane(config.lane), analyses, models, batch_settings)
         context.log.info(

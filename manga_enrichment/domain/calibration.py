@@ -1,7 +1,8 @@
 """What earlier calls teach about later ones: how far estimates were off, how long answers are.
 
 Estimates before a call come from rules of thumb (`tokens.py`, `AnalysisType.expected_output_tokens`). Once an
-analysis has been asked some dozens of times of a model, the 95th percentile of what was billed replaces them.
+analysis has been asked some dozens of times of a model, the 99th percentile of what was billed replaces them: of input
+and of output each, so that both hold for 95 titles in a hundred.
 """
 
 from collections.abc import Collection, Sequence
@@ -11,7 +12,7 @@ from typing import TypeVar
 _Number = TypeVar("_Number", int, float)
 
 MIN_SAMPLES = 30
-PERCENT = 95
+PERCENT = 99
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """For one analysis and model. input_factor: billed per estimated input token; both are 95th percentiles."""
+    """For one analysis and model. input_factor: billed per estimated input token; both are 99th percentiles."""
 
     samples: int
     input_factor: float

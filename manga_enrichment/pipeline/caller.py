@@ -171,7 +171,7 @@ class Caller:
             usage, stop_reason, maybe_billed = Usage(), "", TREATMENTS[error.error_class].maybe_billed
             cost = estimate.cost_micro_usd(call.model) if maybe_billed else 0
             refusal = _Refusal(error.error_class, error.message, error.retry_after_seconds or 0.0)
-            self._tell_limiter_of_failure(permit, error.error_class)
+            self._tell_limiter_of_failure(permit, error)
         else:
             progress.reply = reply
             usage, stop_reason, maybe_billed = reply.usage, reply.stop_reason, False
@@ -193,10 +193,10 @@ class Caller:
         )
         return refusal
 
-    def _tell_limiter_of_failure(self, permit: Permit, error_class: ErrorClass) -> None:
-        if error_class is ErrorClass.THROTTLED:
-            self._limiter.refuse(permit)
-        elif TREATMENTS[error_class].maybe_billed:
+    def _tell_limiter_of_failure(self, permit: Permit, error: ModelError) -> None:
+        if error.error_class is ErrorClass.THROTTLED:
+            self._limiter.refuse(permit, error.retry_after_seconds or 0.0)
+        elif TREATMENTS[error.error_class].maybe_billed:
             self._limiter.lost(permit)
         else:
             self._limiter.drop(permit)

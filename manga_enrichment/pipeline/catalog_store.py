@@ -42,6 +42,11 @@ def read_candidates(tables: TableStore, bucket: str) -> dict[str, tuple[Candidat
     return {} if stored is None else candidates_from_table(stored.table)
 
 
+def has_candidates(tables: TableStore, bucket: str) -> bool:
+    """Whether the bucket has a candidate table."""
+    return tables.read(table_key("similar_candidates", bucket), ["manga_id"]) is not None
+
+
 def check_bucket_count(tables: TableStore, bucket_count: int) -> dict[str, Any] | None:
     """The recorded state of the catalog, None before the first import.
 

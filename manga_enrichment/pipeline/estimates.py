@@ -16,6 +16,10 @@ from manga_enrichment.domain.prompts import Prompt
 from manga_enrichment.domain.tokens import TOOL_USE_TOKENS, estimate_tokens
 from manga_enrichment.domain.usage import Usage, cost_micro_usd
 from manga_enrichment.gateways import Repair
+from manga_enrichment.pipeline.limiter import FIRST_CALLS_PER_SECOND
+
+ASSUMED_LATENCY_MS = 3_000
+"""Of one call, until a run has measured it."""
 
 REPAIR_FRAME_TOKENS = 60
 """The sentence around a repair's problems and the frame of its two messages."""
@@ -26,6 +30,7 @@ class CallEstimate:
     """Tokens of one call.
 
     prefix_tokens    system text and tool, the same for every title: read from the prompt cache where that applies
+    prefix_written   one of the first calls: the cache does not hold the prefix yet, so this call pays for writing it
     user_tokens      what is said about this title
     output_tokens    a typical answer
     max_tokens       the limit sent along
@@ -38,6 +43,11 @@ class CallEstimate:
     max_tokens: int
     prefix_cached: bool
     uncalibrated_input_tokens: int = 0
+    prefix_written: bool = False
+
+    def writing_prefix(self) -> "CallEstimate":
+        """The same call before the cache holds its prefix."""
+        return replace(self, prefix_written=self.prefix_cached)
 
     @property
     def input_tokens(self) -> int:
@@ -46,13 +56,16 @@ class CallEstimate:
     @property
     def quota_tokens(self) -> int:
         """What Bedrock takes from tokens/min when the call starts; cache reads do not count."""
-        return self.user_tokens + (0 if self.prefix_cached else self.prefix_tokens) + self.max_tokens
+        is_read = self.prefix_cached and not self.prefix_written
+        return self.user_tokens + (0 if is_read else self.prefix_tokens) + self.max_tokens
 
     def cost_micro_usd(self, model: ModelSpec) -> int:
         return cost_micro_usd(self.usage, model.price)
 
     @property
     def usage(self) -> Usage:
+        if self.prefix_written:
+            return Usage(self.user_tokens, self.output_tokens, cache_write_tokens=self.prefix_tokens)
         if self.prefix_cached:
             return Usage(self.user_tokens, self.output_tokens, cache_read_tokens=self.prefix_tokens)
         return Usage(self.input_tokens, self.output_tokens)
@@ -86,6 +99,12 @@ def estimate_attempt(estimate: CallEstimate, max_tokens: int, repair: Repair | N
         added = REPAIR_FRAME_TOKENS + estimate_tokens(shown)
         estimate = replace(estimate, user_tokens=estimate.user_tokens + added)
     return estimate
+
+
+def calls_before_first_answer(concurrency: int, requests_per_minute: int | None) -> int:
+    """How many calls of an analysis leave before the first is answered. None: no quota told, so they start slowly."""
+    per_second = FIRST_CALLS_PER_SECOND if requests_per_minute is None else requests_per_minute / 60
+    return min(concurrency, math.ceil(per_second * ASSUMED_LATENCY_MS / 1000))
 
 
 def caches_prefix(model: ModelSpec, tokens: int) -> bool:

@@ -3,50 +3,85 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from manga_enrichment.domain.batch_jobs import Lane, choose_lane
 from manga_enrichment.domain.calibration import Calibration
-from manga_enrichment.pipeline.planning import PlanReport
-
-ASSUMED_LATENCY_MS = 3_000
-"""Of one call, until a run has measured it."""
+from manga_enrichment.domain.models import ModelSpec
+from manga_enrichment.domain.usage import Usage, cost_micro_usd
+from manga_enrichment.pipeline.estimates import ASSUMED_LATENCY_MS
+from manga_enrichment.pipeline.planning import AnalysisPlan, PlanReport
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """What limits the speed of a run; None: no quota told."""
+    """What limits the speed of a run; None: no quota told, batch lane off."""
 
     concurrency: int
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
+    batch_min_titles: int | None = None
+    batch_timeout_hours: int = 24
 
 
 @dataclass(frozen=True, slots=True)
 class ForecastLine:
-    """One analysis. seconds: the longest of what concurrency and quotas allow; measured: latency is not assumed."""
+    """One analysis.
+
+    lane             the one that a run would take
+    cost_micro_usd   in that lane
+    batch_micro_usd  in the batch lane; None for a model without a batch price
+    seconds          on demand: the longest of what concurrency and quotas allow; batch: when Bedrock ends the job at
+                     the latest
+    measured         latency is not assumed
+    refusal          why the run would stop instead: the lane refuses the model; "" when it does not
+    """
 
     analysis: str
+    lane: str
     calls: int
     input_tokens: int
     output_tokens: int
     cost_micro_usd: int
+    batch_micro_usd: int | None
     seconds: float
     measured: bool
+    refusal: str = ""
 
 
-def forecast(plan: PlanReport, pace: Pace, calibrations: Mapping[str, Calibration]) -> list[ForecastLine]:
-    """One line per analysis that has something to ask, in the order of the plan."""
+def forecast(
+    plan: PlanReport, pace: Pace, models: Mapping[str, ModelSpec], calibrations: Mapping[str, Calibration]
+) -> list[ForecastLine]:
+    """One line per analysis that has something to ask, in the order of the plan. models: by analysis name."""
     return [
-        ForecastLine(
-            analysis=name,
-            calls=part.calls,
-            input_tokens=part.input_tokens,
-            output_tokens=part.output_tokens,
-            cost_micro_usd=part.estimated_micro_usd,
-            seconds=_seconds(part.calls, part.input_tokens + part.output_tokens, pace, calibrations.get(name)),
-            measured=name in calibrations,
-        )
+        _line(name, part, pace, models[name], calibrations.get(name))
         for name, part in plan.analyses.items()
         if part.calls
     ]
+
+
+def _line(name: str, part: AnalysisPlan, pace: Pace, model: ModelSpec, calibration: Calibration | None) -> ForecastLine:
+    lane = choose_lane(Lane.AUTO, part.calls, pace.batch_min_titles)
+    batch_micro_usd = _batch_micro_usd(part, model)
+    is_batch = lane is Lane.BATCH and batch_micro_usd is not None
+    tokens = part.input_tokens + part.output_tokens
+    return ForecastLine(
+        analysis=name,
+        lane=lane.value,
+        calls=part.calls,
+        input_tokens=part.input_tokens,
+        output_tokens=part.output_tokens,
+        cost_micro_usd=batch_micro_usd if is_batch and batch_micro_usd is not None else part.estimated_micro_usd,
+        batch_micro_usd=batch_micro_usd,
+        seconds=pace.batch_timeout_hours * 3600.0 if is_batch else _seconds(part.calls, tokens, pace, calibration),
+        measured=calibration is not None,
+        refusal=f"{model.model_id} has no batch price" if lane is Lane.BATCH and not is_batch else "",
+    )
+
+
+def _batch_micro_usd(part: AnalysisPlan, model: ModelSpec) -> int | None:
+    """Each record is rounded up to a whole micro-dollar, and none reads the prompt cache."""
+    if not model.price.has_batch:
+        return None
+    return cost_micro_usd(Usage(part.input_tokens, part.output_tokens), model.price, batch=True) + part.calls
 
 
 def _seconds(calls: int, tokens: int, pace: Pace, calibration: Calibration | None) -> float:

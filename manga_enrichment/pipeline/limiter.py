@@ -10,7 +10,7 @@ import asyncio
 import math
 
 from manga_enrichment.gateways import Clock
-from manga_enrichment.pipeline.pace import Pace, Permit, share_of_told_quota, share_of_unknown_quota
+from manga_enrichment.pipeline.pace import Pace, Permit, tolerated_of_told_quota, tolerated_of_unknown_quota
 
 __all__ = ["Limiter", "Permit"]
 
@@ -45,11 +45,6 @@ class Bucket:
         self._per_second = per_second
 
     @property
-    def holds_one(self) -> bool:
-        """Whether a whole call fits, so that a late one can be caught up."""
-        return self._capacity >= 1.0
-
-    @property
     def _capacity(self) -> float:
         return self._per_second * self._burst_seconds
 
@@ -68,13 +63,12 @@ class Limiter:
         self._clock = clock
         self._turn = asyncio.Lock()
         self.throttled = 0
-        self._accepted_last = False
         now = clock.monotonic_seconds()
         told = requests_per_minute is not None or tokens_per_minute is not None
         if told:
-            self._pace = Pace(1.0, 1.0, share_of_told_quota, search=False)
+            self._pace = Pace(1.0, 1.0, tolerated_of_told_quota, told=True)
         else:
-            self._pace = Pace(FIRST_CALLS_PER_SECOND, math.inf, share_of_unknown_quota, search=True)
+            self._pace = Pace(FIRST_CALLS_PER_SECOND, math.inf, tolerated_of_unknown_quota, told=False)
         # What the pace is a multiple of: the told quotas, or one call a second.
         self._base_requests = _told_per_second(requests_per_minute) if told else 1.0
         self._base_tokens = _told_per_second(tokens_per_minute)
@@ -106,6 +100,7 @@ class Limiter:
         """When a call of this size may leave, as far as is known now (monotonic seconds)."""
         now = self._clock.monotonic_seconds()
         return max(
+            self._pace.opens_at,
             now if self._requests is None else self._requests.ready_at(1.0, now),
             now if self._tokens is None else self._tokens.ready_at(tokens, now),
         )
@@ -116,8 +111,9 @@ class Limiter:
         if self._requests is not None:
             self._requests.take(1.0)
         self._take_tokens(tokens)
-        self._pace.sent(now)
-        return Permit(now, tokens, waited=now > asked_at, pace=self._pace.value)
+        number = self._pace.sent(now)
+        self._follow_pace(now)
+        return Permit(now, tokens, waited=now > asked_at, number=number)
 
     def settle(self, permit: Permit, tokens_used: int) -> None:
         """A call was accepted and used this many quota tokens (input + output times burndown)."""
@@ -127,7 +123,6 @@ class Limiter:
     def lost(self, permit: Permit) -> None:
         """A call was accepted but its usage is unknown: its tokens stay taken."""
         now = self._clock.monotonic_seconds()
-        self._accepted_last = True
         self._pace.accepted(permit, now)
         self._follow_pace(now)
 
@@ -135,15 +130,15 @@ class Limiter:
         """A call failed in a way that says nothing about the quota: return its tokens."""
         self._take_tokens(-permit.tokens)
 
-    def refuse(self, permit: Permit) -> None:
-        """A call was throttled: return its tokens and slow down."""
+    def refuse(self, permit: Permit, retry_after_seconds: float = 0.0) -> None:
+        """A call was throttled: return its tokens and slow down.
+
+        retry_after_seconds: how long the service asked to wait, 0.0 when it did not; from 2 s on nothing is sent.
+        """
         now = self._clock.monotonic_seconds()
         self.throttled += 1
         self._take_tokens(-permit.tokens)
-        if self._accepted_last and self._pace.is_found and self._requests and not self._requests.holds_one:
-            self._requests.take(-1.0)  # at a slow pace a refused call must not also cost the next one's turn
-        self._accepted_last = False
-        self._pace.refused(permit, now)
+        self._pace.refused(permit, now, retry_after_seconds)
         self._follow_pace(now)
 
     def _take_tokens(self, tokens: int) -> None:

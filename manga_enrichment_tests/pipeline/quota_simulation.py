@@ -1,8 +1,9 @@
 """Limiters against a simulated service with hidden quotas, in virtual time and without an event loop.
 
 The service counts as Bedrock does: a bucket of requests, a bucket of tokens that is charged input + max_tokens when a
-call arrives and settled on input + output x 5 when it ends. Every sender has more to ask than it may. A refused call
-comes back at once, an accepted one after its latency; the network adds some milliseconds each way.
+call arrives and settled on input + output x 5 when it ends. What it has comes back drop by drop, or all at once when a
+window ends. Every sender has more to ask than it may. A refused call comes back at once, an accepted one after its
+latency; the network adds some milliseconds each way.
 """
 
 import heapq
@@ -57,12 +58,21 @@ def varied(rng: random.Random) -> CallSize:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What the service lets in; a bucket holds burst_seconds worth, and at least `smallest_burst`."""
+    """What the service lets in, and how.
+
+    burst_seconds, smallest_burst  a bucket holds that many seconds' worth, and at least that many calls
+    window_seconds                 length of a fixed window: it may be used up at any time in it; None: a bucket
+    says_when                      a refusal carries Retry-After (whole seconds, rounded up)
+    refused_anyway                 share of the calls that are refused whatever is left
+    """
 
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
     burst_seconds: float = 1.0
     smallest_burst: float = 5.0
+    window_seconds: float | None = None
+    says_when: bool = False
+    refused_anyway: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +93,36 @@ class Arrival:
 
 
 class _Bucket:
-    def __init__(self, per_minute: float, quota: Quota) -> None:
+    """Amounts a minute. In a fixed window, what is left lapses when the window ends."""
+
+    def __init__(self, per_minute: float, quota: Quota, smallest: float) -> None:
         self.rate = per_minute / 60
-        self.capacity = max(self.rate * quota.burst_seconds, quota.smallest_burst)
+        self._window_seconds = quota.window_seconds
+        self.capacity = max(self.rate * (quota.window_seconds or quota.burst_seconds), smallest)
         self.level = self.capacity
         self.at = 0.0
 
     def has(self, amount: float, now: float) -> bool:
-        self.level = min(self.capacity, self.level + (now - self.at) * self.rate)
-        self.at = now
+        self._fill(now)
         return self.level >= min(amount, self.capacity) - 1e-9
+
+    def seconds_until(self, amount: float, now: float) -> float:
+        """Until there is as much; 0.0 when there is."""
+        if self.has(amount, now):
+            return 0.0
+        if self._window_seconds is not None:
+            return self._window_seconds - now % self._window_seconds
+        return (min(amount, self.capacity) - self.level) / self.rate
 
     def take(self, amount: float) -> None:
         self.level = min(self.capacity, self.level - amount)
+
+    def _fill(self, now: float) -> None:
+        if self._window_seconds is None:
+            self.level = min(self.capacity, self.level + (now - self.at) * self.rate)
+        elif now // self._window_seconds > self.at // self._window_seconds:
+            self.level = self.capacity
+        self.at = now
 
 
 @dataclass
@@ -121,6 +148,7 @@ class Simulation:
     seed: int = 0
     changes: Sequence[tuple[float, float]] = ()
     sizes: Callable[[random.Random], CallSize] = lambda _rng: CallSize()
+    latency_seconds: tuple[float, float] = (0.2, 1.0)
     concurrency: int = 1024
     leaves_at: dict[int, float] = field(default_factory=dict)
     arrivals: list[Arrival] = field(default_factory=list)
@@ -131,12 +159,12 @@ class Simulation:
         self._events: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
         self._order = itertools.count()
         self._requests, self._tokens = (
-            None if limit is None else _Bucket(limit, self.quota)
-            for limit in (self.quota.requests_per_minute, self.quota.tokens_per_minute)
+            None if limit is None else _Bucket(limit, self.quota, smallest)
+            for limit, smallest in (
+                (self.quota.requests_per_minute, self.quota.smallest_burst),
+                (self.quota.tokens_per_minute, 5 * CallSize().reserved),
+            )
         )
-        if self._tokens is not None:
-            self._tokens.capacity = max(self._tokens.rate * self.quota.burst_seconds, 5 * CallSize().reserved)
-            self._tokens.level = self._tokens.capacity
         for number, sender in enumerate(self.senders):
             self._at(sender.starts_at, self._start, number, sender)
         for at, limit in self.changes:
@@ -178,18 +206,17 @@ class Simulation:
 
     def _arrive(self, process: _Process, permit: Permit, size: CallSize) -> None:
         now = self._clock.seconds
-        accepted = (self._requests is None or self._requests.has(1, now)) and (
-            self._tokens is None or self._tokens.has(size.reserved, now)
-        )
-        self.arrivals.append(Arrival(now, process.number, accepted, size.used))
-        if not accepted:
-            self._at(now + self._network(), self._refused, process, permit)
+        wanted = [(bucket, n) for bucket, n in ((self._requests, 1), (self._tokens, size.reserved)) if bucket]
+        wait_seconds = max(bucket.seconds_until(amount, now) for bucket, amount in wanted)
+        is_refused = wait_seconds > 0.0 or self._rng.random() < self.quota.refused_anyway
+        self.arrivals.append(Arrival(now, process.number, not is_refused, size.used))
+        if is_refused:
+            retry_after = float(math.ceil(wait_seconds)) if self.quota.says_when else 0.0
+            self._at(now + self._network(), self._refused, process, permit, retry_after)
             return
-        if self._requests is not None:
-            self._requests.take(1)
-        if self._tokens is not None:
-            self._tokens.take(size.reserved)
-        self._at(now + self._rng.uniform(0.2, 1.0), self._finish, process, permit, size)
+        for bucket, amount in wanted:
+            bucket.take(amount)
+        self._at(now + self._rng.uniform(*self.latency_seconds), self._finish, process, permit, size)
 
     def _finish(self, process: _Process, permit: Permit, size: CallSize) -> None:
         if self._tokens is not None:
@@ -201,8 +228,8 @@ class Simulation:
         process.limiter.settle(permit, size.used)
         self._release(process)
 
-    def _refused(self, process: _Process, permit: Permit) -> None:
-        process.limiter.refuse(permit)
+    def _refused(self, process: _Process, permit: Permit, retry_after_seconds: float) -> None:
+        process.limiter.refuse(permit, retry_after_seconds)
         self._release(process)
 
     def _release(self, process: _Process) -> None:

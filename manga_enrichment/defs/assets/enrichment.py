@@ -13,6 +13,7 @@ from manga_enrichment.defs.ops import build_invoke_op, build_plan_op, build_writ
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models import ModelCatalog
 from manga_enrichment.pipeline.batch_lane import BATCH_OFF, BatchSettings
+from manga_enrichment.pipeline.estimates import calls_before_first_answer
 from manga_enrichment.pipeline.invoking import InvokeSettings
 
 GROUP = "enrichment"
@@ -29,7 +30,8 @@ def build_enrichment(
     batch_settings: BatchSettings = BATCH_OFF,
 ) -> dg.AssetsDefinition:
     """All analyses as one graph-backed multi-asset that can be materialized in part."""
-    plan_op = build_plan_op(analyses, models, len(partitions.get_partition_keys()), batch_settings)
+    first_calls = calls_before_first_answer(invoke_settings.engine.concurrency, invoke_settings.requests_per_minute)
+    plan_op = build_plan_op(analyses, models, len(partitions.get_partition_keys()), batch_settings, first_calls)
     invoke_ops = {name: build_invoke_op(a, models, invoke_settings, batch_settings) for name, a in analyses.items()}
     write_ops = {name: build_write_op(a, analyses, is_combined=bool(a.parts)) for name, a in analyses.items()}
     combined = {name: [other for other, a in analyses.items() if name in a.parts] for name in analyses}

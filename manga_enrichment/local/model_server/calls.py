@@ -81,7 +81,7 @@ async def _call(http: Request, dialect: ModuleType) -> Response:
             await _fail_if_drawn(state, spec, fault)
             started = state.clock()
             reply = _reply(spec, request, fault)
-            usage = state.cache.account(spec, request, reply.output_tokens)
+            usage = state.cache.account(spec, request, reply.output_tokens, fault.latency_seconds)
             state.meter.bill(spec, request.digest, usage, fault.kind)
             if fault.kind is FaultKind.HANG:
                 await _hold(http, state.faults.settings.hang_limit_seconds)

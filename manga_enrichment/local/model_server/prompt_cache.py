@@ -1,7 +1,8 @@
 """Prompt caching: which part of a prompt is read from the cache, written to it, or neither.
 
 Belongs here: cached prefixes and their five minutes. Stays out: prices (`domain/usage.py`).
-Every cache point lives five minutes here, also one that asks for an hour: the price table has one write price.
+Every cache point lives five minutes here, also one that asks for an hour: the price table has one write price. A prefix
+can be read once the call that writes it has been answered, so calls that overlap with the first all pay for writing.
 """
 
 import hashlib
@@ -22,12 +23,19 @@ class PromptCache:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._expiry: dict[bytes, float] = {}
+        self._readable_at: dict[bytes, float] = {}
 
     def clear(self) -> None:
         self._expiry.clear()
+        self._readable_at.clear()
 
-    def account(self, spec: ModelSpec, request: ModelRequest, output_tokens: int) -> Usage:
-        """Usage of a call that is about to be billed; remembers its prefixes, refreshes the one it reads."""
+    def account(
+        self, spec: ModelSpec, request: ModelRequest, output_tokens: int, latency_seconds: float = 0.0
+    ) -> Usage:
+        """Usage of a call that is about to be billed; remembers its prefixes, refreshes the one it reads.
+
+        latency_seconds: until the call is answered.
+        """
         minimum = spec.cache_minimum_tokens
         if minimum is None or not request.prefix.cache_points:
             return Usage(request.input_tokens, output_tokens)
@@ -35,15 +43,22 @@ class PromptCache:
         if not points:
             return Usage(request.input_tokens, output_tokens)
         now = self._clock()
-        read = max((tokens for key, tokens in points if self._expiry.get(key, 0.0) > now), default=0)
+        read = max((tokens for key, tokens in points if self._is_readable(key, now)), default=0)
         cached = points[-1][1]
         self._sweep(now)
-        self._expiry.update((key, now + TTL_SECONDS) for key, _ in points)
+        for key, _ in points:
+            if self._expiry.get(key, 0.0) <= now:
+                self._readable_at[key] = now + latency_seconds
+            self._expiry[key] = now + TTL_SECONDS
         return Usage(request.input_tokens - cached, output_tokens, read, cached - read)
+
+    def _is_readable(self, key: bytes, now: float) -> bool:
+        return self._expiry.get(key, 0.0) > now and self._readable_at[key] <= now
 
     def _sweep(self, now: float) -> None:
         if len(self._expiry) > _SWEEP_ABOVE:
             self._expiry = {key: expiry for key, expiry in self._expiry.items() if expiry > now}
+            self._readable_at = {key: self._readable_at[key] for key in self._expiry}
 
 
 def _points(spec: ModelSpec, request: ModelRequest) -> Iterator[tuple[bytes, int]]:

@@ -147,3 +147,14 @@ def test_cache_control_of_the_messages_format_is_the_same_cache_point(
     }
     by_invoke = cache.account(forcing_model, claude_messages.parse(forcing_model.model_id, body), 1)
     assert by_invoke.cache_read_tokens == by_converse.cache_write_tokens
+
+
+def test_a_prefix_can_be_read_once_the_call_that_writes_it_is_answered(
+    parsed: Parse, clock: TurnedClock, forcing_model: ModelSpec
+) -> None:
+    cache, request = PromptCache(clock), parsed(cached_body(LONG, 0))
+    for _ in range(2):
+        assert cache.account(forcing_model, request, 7, latency_seconds=2.0).cache_write_tokens > 0
+    clock.seconds += 2.0
+    usage = cache.account(forcing_model, request, 7, latency_seconds=2.0)
+    assert (usage.cache_read_tokens > 0, usage.cache_write_tokens) == (True, 0)
