@@ -22,7 +22,6 @@ from manga_enrichment.aws.dynamodb_ledger import DynamoDBLedger
 from manga_enrichment.clock import SystemClock
 from manga_enrichment.domain.outcomes import Outcome
 from manga_enrichment.gateways import ModelRequest
-from manga_enrichment.pipeline import event_loop
 from manga_enrichment.pipeline.calls import Call, CallResult
 from manga_enrichment.pipeline.limiter import Limiter
 
@@ -39,7 +38,7 @@ def until_over(window: Window, name: str) -> Iterator[Call]:
 
 
 def ask_with_engine(concurrency: int, window: Window, name: str, *, in_memory: bool) -> None:
-    event_loop.run(_run_engine(concurrency, window, name, in_memory=in_memory))
+    SystemClock().run(_run_engine(concurrency, window, name, in_memory=in_memory))
 
 
 async def _run_engine(concurrency: int, window: Window, name: str, *, in_memory: bool) -> None:
@@ -72,7 +71,7 @@ def ask_bare(concurrency: int, window: Window, name: str, server_url: str) -> No
     """The same bodies over the same HTTP client, and nothing else. They are sent in turn, more than once each."""
     made = [_body(call) for call, _ in zip(calls(name), range(MADE_BEFOREHAND), strict=False)]
     window.start()
-    event_loop.run(_send(made, f"{server_url}/model/{MODEL.model_id}/converse", concurrency, window))
+    SystemClock().run(_send(made, f"{server_url}/model/{MODEL.model_id}/converse", concurrency, window))
 
 
 async def _send(bodies: list[bytes], url: str, concurrency: int, window: Window) -> None:

@@ -15,7 +15,6 @@ from benchmarks.support import BoundlessBudget, ForgetfulLedger, calls, engine
 from manga_enrichment.clock import SystemClock
 from manga_enrichment.domain.usage import Usage
 from manga_enrichment.gateways import ModelReply, ModelRequest
-from manga_enrichment.pipeline import event_loop
 from manga_enrichment.pipeline.limiter import Limiter
 
 SIZES = (1_000, 100_000)
@@ -58,7 +57,7 @@ def measure(titles: int) -> Row:
         one = engine(InstantModel(), ForgetfulLedger(), BoundlessBudget(), limiter, CONCURRENCY, name)
         await one.run(islice(calls(name), titles), lambda result: outcomes.update([result.outcome.value]))
 
-    event_loop.run(run())
+    SystemClock().run(run())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     peak_mb = peak / 1024**2 if sys.platform == "darwin" else peak / 1024
     return {"titles": titles, "answered": outcomes["succeeded"], "peak_rss_mb": round(peak_mb, 1)}

@@ -25,7 +25,6 @@ from manga_enrichment.clock import SystemClock
 from manga_enrichment.domain.outcomes import Outcome
 from manga_enrichment.local.model_control import ModelServerControl
 from manga_enrichment.local.stack import LocalStack, LocalStackConfig
-from manga_enrichment.pipeline import event_loop
 from manga_enrichment.pipeline.calls import CallResult
 from manga_enrichment.pipeline.limiter import Limiter
 
@@ -49,7 +48,7 @@ def main() -> None:
     parser.add_argument("--child", nargs=2, metavar=("told|untold", "NAME"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        event_loop.run(ask_for_ever(options.child[0] == "told", options.child[1]))
+        SystemClock().run(ask_for_ever(options.child[0] == "told", options.child[1]))
         return
     with tempfile.TemporaryDirectory() as folder, LocalStack(LocalStackConfig(Path(folder), persist=False)) as stack:
         environment = stack.child_environment(os.environ)

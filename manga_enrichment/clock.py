@@ -1,8 +1,21 @@
-"""The real clock. Everything that reads or waits for time gets a `gateways.Clock`; this is the one for production."""
+"""The real clock. Everything that reads or waits for time gets a `gateways.Clock`; this is the one for production.
+
+Waiting happens on uvloop, which takes less CPU per call than asyncio's own loop (`docs/benchmarks.md`); where it does
+not exist (Windows), asyncio's own does the same work.
+"""
 
 import asyncio
 import time
+from collections.abc import Coroutine
 from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+try:
+    from uvloop import new_event_loop
+except ImportError:
+    from asyncio import new_event_loop  # type: ignore[assignment]
+
+_T = TypeVar("_T")
 
 
 class SystemClock:
@@ -19,3 +32,8 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """Wait; zero or less only lets others run."""
         await asyncio.sleep(seconds)
+
+    def run(self, main: Coroutine[Any, Any, _T]) -> _T:
+        """`asyncio.run` on uvloop."""
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            return runner.run(main)

@@ -4,12 +4,12 @@ One contract suite (`manga_enrichment_tests/contracts/`) runs against each fake 
 synchronous and take many items at once where AWS does; the engine calls them from worker threads.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import pyarrow as pa
 
@@ -19,9 +19,11 @@ from manga_enrichment.domain.outcomes import ModelError
 from manga_enrichment.domain.prompts import Prompt
 from manga_enrichment.domain.usage import Usage
 
+_T = TypeVar("_T")
+
 
 class Clock(Protocol):
-    """Time as an argument."""
+    """Time as an argument, and the event loop that waits for it."""
 
     def now(self) -> datetime:
         """The current moment, UTC-aware."""
@@ -30,6 +32,10 @@ class Clock(Protocol):
     def monotonic_seconds(self) -> float: ...
 
     async def sleep(self, seconds: float) -> None: ...
+
+    def run(self, main: Coroutine[Any, Any, _T]) -> _T:
+        """`asyncio.run` on an event loop in which `sleep` works; from a thread without a running one."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

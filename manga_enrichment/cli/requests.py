@@ -147,7 +147,6 @@ def follow_request(gateways: "Gateways", request_id: str, is_terminal: bool) -> 
 
 def poll_until_ended(gateways: "Gateways", request_id: str, show: Callable[["RequestRow"], None]) -> "RequestRow":
     """Look every second; show is told of each change."""
-    import asyncio
 
     seen: tuple[Any, ...] = ()
     while True:
@@ -157,7 +156,7 @@ def poll_until_ended(gateways: "Gateways", request_id: str, show: Callable[["Req
             show(row)
         if row is not None and _has_ended(row):
             return row
-        asyncio.run(gateways.clock.sleep(POLL_SECONDS))
+        gateways.clock.run(gateways.clock.sleep(POLL_SECONDS))
 
 
 def row_document(row: "RequestRow") -> dict[str, Any]:

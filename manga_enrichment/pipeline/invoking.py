@@ -21,7 +21,6 @@ from manga_enrichment.domain.models import ModelSpec
 from manga_enrichment.domain.outcomes import ErrorClass, Outcome
 from manga_enrichment.domain.prompts import build_prompt, title_inputs
 from manga_enrichment.gateways import BudgetStore, Clock, FoundationModel, ResultLedger, TableStore
-from manga_enrichment.pipeline import event_loop
 from manga_enrichment.pipeline.batch_store import BatchStore
 from manga_enrichment.pipeline.budget import NO_CAPS, Caps, RunBudget, scopes_of
 from manga_enrichment.pipeline.calibration_store import read_calibration, write_calibration
@@ -87,7 +86,7 @@ class Invoking:
         """
         counters = [scope.counter for scope in scopes_of(provenance, self._settings.caps)]
         self._budget.close_abandoned(counters, self._clock.now())  # what a killed run set aside is free again
-        return event_loop.run(self._invoke(analysis, model, buckets, provenance, spender, say))
+        return self._clock.run(self._invoke(analysis, model, buckets, provenance, spender, say))
 
     async def _invoke(
         self,

@@ -14,7 +14,8 @@ next, and does not rise before the refused calls are made up for. Several sender
 quota up, but keep the shares they happen to have: tell the quota there.
 
 *Refusals that no pace avoids* (a service that is short of capacity): when a series of cuts has taken three quarters of
-the pace and still few calls are refused, slowing down is not the cure, and cuts become small.
+the pace and still few calls are refused, slowing down is not the cure, and cuts become small, until the refused share
+has fallen below what is tolerated.
 """
 
 import math
@@ -130,7 +131,7 @@ class Pace:
     def _raise(self, now: float) -> None:
         tolerated = self._tolerated(self.value)
         self._due += tolerated
-        if self._due >= 1.0:
+        if self._due >= 1.0 and self._refused_share < tolerated:
             self._series_from = math.inf
         if self._due > 0.0:
             haste = min(MOST_HASTE, max(1.0, self._due - DUE_BEFORE_HASTE + 1.0))

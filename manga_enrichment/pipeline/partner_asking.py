@@ -17,7 +17,6 @@ from manga_enrichment.domain.conversations import CONVERSATION, Turn, conversati
 from manga_enrichment.domain.models import ModelCatalog, ModelSpec
 from manga_enrichment.domain.prompts import build_prompt
 from manga_enrichment.gateways import BudgetStore, Clock, FoundationModel, ResultLedger, TableStore
-from manga_enrichment.pipeline import event_loop
 from manga_enrichment.pipeline.budget import RunBudget, scopes_of
 from manga_enrichment.pipeline.calls import Call, CallResult
 from manga_enrichment.pipeline.engine import Engine
@@ -99,7 +98,7 @@ class PartnerAsking:
         for call in own:
             wanted_by.setdefault(call.fingerprint, set()).update(call.request_ids)
         asking = _Asking(self._gateways, self._settings, name, provenance, spender)
-        return event_loop.run(asking.run(self._groups(own), stopping, wanted_by, say))
+        return self._gateways.clock.run(asking.run(self._groups(own), stopping, wanted_by, say))
 
     def _groups(self, planned: Iterable[PlannedCall]) -> list[_Group]:
         groups: dict[tuple[str, str], _Group] = {}

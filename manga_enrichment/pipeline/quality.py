@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.columns import ListOf, StructOf
@@ -118,6 +119,17 @@ def count_outcomes(tables: TableStore, analysis: str, buckets: Sequence[str]) ->
         stored = tables.read(outcomes_key(analysis, bucket), ["outcome"])
         if stored is not None:
             counts.update(stored.table.column("outcome").to_pylist())
+    return counts
+
+
+def count_deferred(tables: TableStore, analysis: str, buckets: Sequence[str]) -> Counter[str]:
+    """Titles that the next run asks for, by error class: why this one left them."""
+    counts: Counter[str] = Counter()
+    for bucket in buckets:
+        stored = tables.read(outcomes_key(analysis, bucket), ["outcome", "error_class"])
+        if stored is not None:
+            left = stored.table.filter(pc.field("outcome") == Outcome.DEFERRED.value)
+            counts.update(left.column("error_class").to_pylist())
     return counts
 
 

@@ -44,6 +44,7 @@ def test_after_a_good_night_every_check_passes(tmp_path: Path) -> None:
     assert {name for _asset, name in evaluations} == {
         "rows_are_valid",
         "titles_are_covered",
+        "budget_sufficed",
         "referenced_titles_exist",
         "model_is_not_ending",
         "cost_per_run_within_limits",
@@ -145,6 +146,16 @@ def test_low_coverage_warns_and_stops_nothing(tmp_path: Path) -> None:
     assert (evaluation.passed, evaluation.severity) == (False, WARN)
     assert evaluation.metadata["coverage"].value == 0.0
     assert evaluation.metadata["outcome_deferred"].value == 9
+
+
+def test_what_a_spent_budget_left_is_said_and_the_run_succeeds(tmp_path: Path) -> None:
+    project = Project(tmp_path, budget_usd_per_day=0.0, coverage_warn=0.0)
+    result = project.run()
+    assert result.success
+    evaluation = checks(result)[LEVEL, "budget_sufficed"]
+    assert (evaluation.passed, evaluation.severity) == (False, WARN)
+    assert evaluation.metadata["left_by_budget"].value == 9
+    assert "9 titles are left for the next run" in str(evaluation.description)
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,7 @@ def test_the_checks_are_those_published() -> None:
     assert {key for key in keys if key[0] in OURS} == {
         *((name, "rows_are_valid") for name in SINGLES),
         *((name, "titles_are_covered") for name in SINGLES),
+        *((name, "budget_sufficed") for name in SINGLES),
         ("similar_series", "referenced_titles_exist"),
         *((name, "model_is_not_ending") for name in ANALYSES),
         ("enriched_catalog", "cost_per_run_within_limits"),

@@ -12,7 +12,7 @@ from manga_enrichment.local.model_control import ModelServerControl
 from manga_enrichment_tests.builders import SINGLES
 from manga_enrichment_tests.end_to_end.books import Books
 
-TITLES = 400
+TITLES = 2_000
 FAULTS = {
     "error_probability": 0.02,
     "hang_probability": 0.01,

@@ -10,11 +10,13 @@ import dagster as dg
 from manga_enrichment.defs.checks.severity import graded
 from manga_enrichment.defs.run_facts import buckets_of_run
 from manga_enrichment.domain.analyses.base import AnalysisType
+from manga_enrichment.domain.outcomes import ErrorClass
 from manga_enrichment.gateways import TableStore
 from manga_enrichment.pipeline.quality import (
     QualityReport,
     check_references,
     check_rows,
+    count_deferred,
     count_outcomes,
     coverage,
     outcome_summary,
@@ -29,7 +31,11 @@ def build_quality_checks(
     checks = []
     for analysis in analyses.values():
         if not analysis.parts:
-            checks += [_rows_are_valid(analysis, buckets), _titles_are_covered(analysis, buckets, settings)]
+            checks += [
+                _rows_are_valid(analysis, buckets),
+                _titles_are_covered(analysis, buckets, settings),
+                _budget_sufficed(analysis, buckets),
+            ]
         if refers_to_titles(analysis):
             checks.append(_referenced_titles_exist(analysis, buckets))
     return checks
@@ -95,3 +101,25 @@ def _titles_are_covered(analysis: AnalysisType, buckets: Sequence[str], settings
         )
 
     return titles_are_covered
+
+
+def _budget_sufficed(analysis: AnalysisType, buckets: Sequence[str]) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=analysis.name,
+        name="budget_sufficed",
+        description="No title was left for the next run because a budget was spent.",
+    )
+    def budget_sufficed(
+        context: dg.AssetCheckExecutionContext, tables: dg.ResourceParam[TableStore]
+    ) -> dg.AssetCheckResult:
+        left = count_deferred(tables, analysis.name, buckets_of_run(context.run.tags, buckets))
+        unfunded = left[ErrorClass.BUDGET.value]
+        said = f"{unfunded} titles are left for the next run: a MANGA_BUDGET_USD_... is spent"
+        return dg.AssetCheckResult(
+            passed=not unfunded,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=said if unfunded else "no title was left for want of money",
+            metadata={"left_by_budget": unfunded, **{f"left_{name}": count for name, count in sorted(left.items())}},
+        )
+
+    return budget_sufficed

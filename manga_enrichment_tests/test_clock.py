@@ -1,11 +1,11 @@
-"""The engine's event loop."""
+"""The real clock, and the event loop it waits on."""
 
 import asyncio
 import threading
 
 import pytest
 
-from manga_enrichment.pipeline import event_loop
+from manga_enrichment.clock import SystemClock
 
 
 async def _loop_and_thread() -> tuple[str, int]:
@@ -14,7 +14,7 @@ async def _loop_and_thread() -> tuple[str, int]:
 
 def test_runs_on_uvloop_where_it_is_installed_in_the_thread_of_the_caller() -> None:
     pytest.importorskip("uvloop")
-    assert event_loop.run(_loop_and_thread()) == ("uvloop", threading.get_ident())
+    assert SystemClock().run(_loop_and_thread()) == ("uvloop", threading.get_ident())
 
 
 def test_what_the_coroutine_raises_comes_through() -> None:
@@ -23,4 +23,4 @@ def test_what_the_coroutine_raises_comes_through() -> None:
         raise LookupError("gone")
 
     with pytest.raises(LookupError, match="gone"):
-        event_loop.run(fail())
+        SystemClock().run(fail())
