@@ -12,6 +12,7 @@ from manga_enrichment.defs.assets.enriched import build_enriched
 from manga_enrichment.defs.assets.enrichment import build_enrichment
 from manga_enrichment.defs.assets.health import build_queue_assets, build_queue_job, build_queue_schedule
 from manga_enrichment.defs.assets.partner import build_partner_job, build_partner_results
+from manga_enrichment.defs.assets.report import build_report, build_report_job, build_report_schedule
 from manga_enrichment.defs.checks.cost import build_cost_checks, build_model_checks
 from manga_enrichment.defs.checks.daily_costs import build_daily_cost_checks
 from manga_enrichment.defs.checks.quality import build_quality_checks
@@ -74,6 +75,7 @@ def build_definitions(
             build_partner_results(analyses=analyses, models=models, settings=partner_settings(settings)),
             build_queue_assets(),
             build_costs(),
+            build_report(analyses=analyses, models=models, settings=settings),
         ],
         asset_checks=[
             *build_quality_checks(analyses, buckets, settings),
@@ -89,12 +91,14 @@ def build_definitions(
             redrive_dead_letters,
             build_queue_job(),
             build_costs_job(),
+            build_report_job(),
             history,
         ],
         schedules=[
             *build_schedules(buckets, settings.buckets_per_run),
             build_queue_schedule(),
             build_costs_schedule(),
+            build_report_schedule(),
             build_history_schedule(history),
         ],
         sensors=[

@@ -231,7 +231,7 @@ class StoredTable:
 
 
 class TableStore(Protocol):
-    """Parquet objects, each replaced whole or not at all."""
+    """Parquet objects and small documents, each replaced whole or not at all."""
 
     def read(self, key: str, columns: Sequence[str] | None = None) -> StoredTable | None:
         """The object at `key`, None when there is none."""
@@ -247,6 +247,12 @@ class TableStore(Protocol):
     def read_json(self, key: str) -> dict[str, Any] | None: ...
 
     def write_json(self, key: str, document: Mapping[str, Any], *, new: bool = False) -> None: ...
+
+    def read_text(self, key: str) -> str | None: ...
+
+    def write_text(self, key: str, text: str, *, content_type: str) -> None:
+        """A document for people, in UTF-8. content_type: without the charset, such as `text/html`."""
+        ...
 
     def list_keys(self, prefix: str) -> list[str]: ...
 

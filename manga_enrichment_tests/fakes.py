@@ -234,6 +234,13 @@ class MemoryTables:
     def write_json(self, key: str, document: Mapping[str, Any], *, new: bool = False) -> None:
         self._put(key, json.dumps(dict(document)).encode(), new=new)
 
+    def read_text(self, key: str) -> str | None:
+        body = self.objects.get(key)
+        return None if body is None else body.decode()
+
+    def write_text(self, key: str, text: str, *, content_type: str) -> None:
+        self._put(key, text.encode())
+
     def list_keys(self, prefix: str) -> list[str]:
         return sorted(key for key in list(self.objects) if key.startswith(prefix))
 

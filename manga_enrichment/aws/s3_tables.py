@@ -50,6 +50,13 @@ class S3TableStore:
     def write_json(self, key: str, document: Mapping[str, Any], *, new: bool = False) -> None:
         self._put(key, orjson.dumps(dict(document), option=orjson.OPT_SORT_KEYS), "application/json", new=new)
 
+    def read_text(self, key: str) -> str | None:
+        found = self._get(key)
+        return None if found is None else found[0].decode()
+
+    def write_text(self, key: str, text: str, *, content_type: str) -> None:
+        self._put(key, text.encode(), f"{content_type}; charset=utf-8")
+
     def list_keys(self, prefix: str) -> list[str]:
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
         try:

@@ -13,6 +13,7 @@ from manga_enrichment.cli.api import api_access, api_template, openapi
 from manga_enrichment.cli.callbacks import callbacks
 from manga_enrichment.cli.dlq import dlq
 from manga_enrichment.cli.local_stack import local_stack_hint, work_on_local_stack
+from manga_enrichment.cli.report import report
 from manga_enrichment.cli.requests import list_requests, results, status, submit
 from manga_enrichment.cli.sql import sql
 
@@ -68,6 +69,7 @@ for _command in (
     api_template,
     openapi,
     sql,
+    report,
 ):
     main.add_command(_command)
 

@@ -15,12 +15,8 @@ from manga_enrichment.domain.catalog import bucket_keys
 from manga_enrichment.domain.models import load_models
 from manga_enrichment.domain.outcomes import ConfigurationError
 from manga_enrichment.domain.usage import usd
-from manga_enrichment.pipeline.calibration_store import read_calibrations
 from manga_enrichment.pipeline.catalog_refresh import load_state
-from manga_enrichment.pipeline.catalog_store import has_candidates
-from manga_enrichment.pipeline.estimates import calls_before_first_answer
-from manga_enrichment.pipeline.forecast import ForecastLine, Pace, forecast
-from manga_enrichment.pipeline.planning import Planning
+from manga_enrichment.pipeline.forecast import ForecastLine, NextRun, pace_of
 from manga_enrichment.settings import Settings, load_settings
 
 
@@ -51,30 +47,9 @@ def _forecast(settings: Settings, selection: Sequence[str], buckets: Sequence[st
     gateways = open_gateways(settings)
     if load_state(gateways.tables, settings.catalog_buckets) is None:
         raise ConfigurationError("There is no catalog yet: materialize manga_catalog first (job refresh_catalog)")
-    without = [bucket for bucket in buckets or known if not has_candidates(gateways.tables, bucket)]
-    if without:
-        raise ConfigurationError(
-            f"There are no candidate lists yet for bucket {', '.join(without)}, so calls cannot be told: materialize "
-            "similar_candidates first, or run the job with dry_run"
-        )
     models = load_models(settings.model_aliases)
-    planning = Planning(
-        tables=gateways.tables,
-        ledger=gateways.ledger,
-        analyses=ANALYSES,
-        models=models,
-        first_calls=calls_before_first_answer(settings.concurrency, settings.requests_per_minute),
-    )
-    plan = planning.plan(f"estimate-{uuid4()}", buckets or known, selection, lambda _message: None)
-    pace = Pace(
-        settings.concurrency,
-        settings.requests_per_minute,
-        settings.tokens_per_minute,
-        settings.batch_min_titles,
-        settings.batch_timeout_hours,
-    )
-    by_name = {name: models.resolve(analysis.model_alias) for name, analysis in ANALYSES.items()}
-    return forecast(plan, pace, by_name, read_calibrations(gateways.tables, by_name))
+    next_run = NextRun(gateways.tables, gateways.ledger, analyses=ANALYSES, models=models, pace=pace_of(settings))
+    return next_run.forecast(f"estimate-{uuid4()}", buckets or known, selection)
 
 
 def _print(lines: Sequence[ForecastLine], total: dict[str, float]) -> None:

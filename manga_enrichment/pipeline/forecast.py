@@ -1,14 +1,20 @@
 """Calls, tokens, money and time of a plan, before anything is billed."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.batch_jobs import Lane, choose_lane
 from manga_enrichment.domain.calibration import Calibration
-from manga_enrichment.domain.models import ModelSpec
+from manga_enrichment.domain.models import ModelCatalog, ModelSpec
+from manga_enrichment.domain.outcomes import ConfigurationError
 from manga_enrichment.domain.usage import Usage, cost_micro_usd
-from manga_enrichment.pipeline.estimates import ASSUMED_LATENCY_MS
-from manga_enrichment.pipeline.planning import AnalysisPlan, PlanReport
+from manga_enrichment.gateways import ResultLedger, TableStore
+from manga_enrichment.pipeline.calibration_store import read_calibrations
+from manga_enrichment.pipeline.catalog_store import has_candidates
+from manga_enrichment.pipeline.estimates import ASSUMED_LATENCY_MS, calls_before_first_answer
+from manga_enrichment.pipeline.planning import AnalysisPlan, Planning, PlanReport
+from manga_enrichment.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +26,16 @@ class Pace:
     tokens_per_minute: int | None = None
     batch_min_titles: int | None = None
     batch_timeout_hours: int = 24
+
+
+def pace_of(settings: Settings) -> Pace:
+    return Pace(
+        settings.concurrency,
+        settings.requests_per_minute,
+        settings.tokens_per_minute,
+        settings.batch_min_titles,
+        settings.batch_timeout_hours,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +61,44 @@ class ForecastLine:
     seconds: float
     measured: bool
     refusal: str = ""
+
+
+class NextRun:
+    """What a run would have to ask now, found by planning one that is never started."""
+
+    def __init__(
+        self,
+        tables: TableStore,
+        ledger: ResultLedger,
+        *,
+        analyses: Mapping[str, AnalysisType],
+        models: ModelCatalog,
+        pace: Pace,
+    ) -> None:
+        self._tables = tables
+        self._planning = Planning(
+            tables=tables,
+            ledger=ledger,
+            analyses=analyses,
+            models=models,
+            first_calls=calls_before_first_answer(pace.concurrency, pace.requests_per_minute),
+        )
+        self._models = {name: models.resolve(analysis.model_alias) for name, analysis in analyses.items()}
+        self._pace = pace
+
+    def forecast(self, name: str, buckets: Sequence[str], selected: Collection[str]) -> list[ForecastLine]:
+        """name: of the plan's working files, where a run has its id.
+
+        Raises ConfigurationError without a catalog or candidate lists: calls cannot be told then.
+        """
+        without = [bucket for bucket in buckets if not has_candidates(self._tables, bucket)]
+        if without:
+            raise ConfigurationError(
+                f"There are no candidate lists yet for bucket {', '.join(without)}, so calls cannot be told: "
+                "materialize similar_candidates first, or run the job with dry_run"
+            )
+        plan = self._planning.plan(name, buckets, selected, lambda _message: None)
+        return forecast(plan, self._pace, self._models, read_calibrations(self._tables, self._models))
 
 
 def forecast(

@@ -91,6 +91,11 @@ def queue_observations_key(date: str) -> str:
     return f"{TABLES_ROOT}/queue_observations/date={date}/part.parquet"
 
 
+def report_key() -> str:
+    """The report people read, of the latest materialization."""
+    return "reports/enrichment_report.html"
+
+
 def conversation_turn_key(session: str, number: int, request_id: str) -> str:
     """session: a hash. Turns sort by number."""
     return f"{conversation_prefix(session)}{number:06d}-{request_id}.json"

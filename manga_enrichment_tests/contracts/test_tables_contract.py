@@ -126,6 +126,13 @@ def test_of_concurrent_first_writers_one_wins(tables: TableStore, key: str) -> N
         assert sum(threads.map(create, range(8))) == 1
 
 
+def test_a_text_reads_back_and_replaces_the_one_before(tables: TableStore, key: str) -> None:
+    assert tables.read_text(key) is None
+    tables.write_text(key, "<p>初版</p>", content_type="text/html")
+    tables.write_text(key, "<p>第二版</p>", content_type="text/html")
+    assert tables.read_text(key) == "<p>第二版</p>"
+
+
 def test_documents_read_back_equal(tables: TableStore, key: str) -> None:
     document = {"buckets": 8, "source": "目録.jsonl", "counts": {"rows": 3, "rejects": None}, "share": 0.5}
     tables.write_json(key, document)

@@ -1,0 +1,46 @@
+"""`manga-enrichment report`: the report as a file on this machine, made now."""
+
+from pathlib import Path
+from uuid import uuid4
+
+import click
+
+from manga_enrichment.cli.parameters import open_configured_gateways
+
+
+@click.command()
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("enrichment_report.html"),
+    show_default=True,
+    help="Where the file goes.",
+)
+@click.option("--open", "show", is_flag=True, help="Show it in the browser.")
+def report(out: Path, show: bool) -> None:
+    """Write the report of coverage, cost, speed, queues and failures as one HTML file. Asks no model."""
+    from manga_enrichment.domain.analyses import ANALYSES
+    from manga_enrichment.domain.models import load_models
+    from manga_enrichment.pipeline.forecast import pace_of
+    from manga_enrichment.pipeline.report_page import report_html
+    from manga_enrichment.pipeline.reporting import Reporting
+    from manga_enrichment.settings import load_settings
+
+    settings, gateways = load_settings(), open_configured_gateways()
+    reporting = Reporting(
+        tables=gateways.tables,
+        ledger=gateways.ledger,
+        clock=gateways.clock,
+        analyses=ANALYSES,
+        models=load_models(settings.model_aliases),
+        bucket_count=settings.catalog_buckets,
+        pace=pace_of(settings),
+    )
+    html = report_html(reporting.facts(f"report-{uuid4()}"))
+    try:
+        out.write_text(html, "utf-8")
+    except OSError as error:
+        raise click.ClickException(f"{out} cannot be written: {error.strerror}. Choose another --out") from error
+    click.echo(f"{out}: {len(html) / 1000:.0f} kB")
+    if show:
+        click.launch(str(out))
