@@ -7,6 +7,7 @@ slowest refused pace is halved until they are within a tenth. Stays out: what ha
 import math
 
 REFUSED_SHARE = 0.1  # of a round: the pace is too fast
+ENOUGH_REFUSED = 2.0  # one may be a chance that has nothing to do with the pace, and would end the search far too low
 CLOSE = 1.1  # search no further between two paces with this ratio
 
 
@@ -51,7 +52,7 @@ class Search:
         return self._slower(now, pace) if self._is_too_fast() else pace
 
     def _is_too_fast(self) -> bool:
-        return self._refused >= max(1.0, REFUSED_SHARE * self._sent)
+        return self._refused >= max(ENOUGH_REFUSED, REFUSED_SHARE * self._sent)
 
     def _slower(self, now: float, pace: float) -> float:
         if self._good == 0.0 or pace <= self._good * CLOSE:
