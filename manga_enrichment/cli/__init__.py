@@ -145,3 +145,12 @@ def settings_docs() -> None:
     from manga_enrichment.settings import settings_markdown
 
     click.echo(settings_markdown(), nl=False)
+
+
+@main.command("analytics-template")
+def analytics_template() -> None:
+    """Print infra/analytics.yaml: the tables for Athena as a CloudFormation template."""
+    from manga_enrichment.domain.analyses import ANALYSES
+    from manga_enrichment.pipeline.athena_template import template_yaml
+
+    click.echo(template_yaml(list(ANALYSES.values())), nl=False)

@@ -1,0 +1,103 @@
+"""The tables for Athena have the columns, types and folders of the Parquet files."""
+
+import re
+from typing import Any
+
+import botocore.session
+import pyarrow as pa
+import pytest
+from click.testing import CliRunner
+
+from manga_enrichment.cli import main
+from manga_enrichment.domain.analyses import ANALYSES
+from manga_enrichment.domain.catalog import bucket_keys
+from manga_enrichment.domain.columns import ListOf, StructOf
+from manga_enrichment.pipeline.arrow_types import arrow_schema
+from manga_enrichment.pipeline.athena_template import athena_type
+from manga_enrichment.pipeline.keys import (
+    costs_key,
+    outcomes_key,
+    partner_results_key,
+    queue_observations_key,
+    rejects_key,
+    requests_key,
+    table_key,
+)
+from manga_enrichment.pipeline.published_tables import PublishedTable, published_tables
+from manga_enrichment_tests.infra.templates import INFRA, read_template
+
+TABLES = published_tables(list(ANALYSES.values()))
+KEYS = {
+    "outcomes": outcomes_key("reading_level", "3"),
+    "requests": requests_key("2026-03-01", "run", "reading_level", "3"),
+    "partner_results": partner_results_key("2026-03-01", "request"),
+    "enrichment_costs": costs_key("2026-03-01"),
+    "queue_observations": queue_observations_key("2026-03-01"),
+    "catalog_rejects": rejects_key(),
+}
+
+
+def table_inputs() -> dict[str, dict[str, Any]]:
+    resources = read_template("analytics.yaml")["Resources"].values()
+    inputs = [each["Properties"]["TableInput"] for each in resources if each["Type"] == "AWS::Glue::Table"]
+    return {each["Name"]: each for each in inputs}
+
+
+def test_the_template_is_what_its_command_prints() -> None:
+    result = CliRunner().invoke(main, ["analytics-template"])
+    assert result.exit_code == 0
+    assert (INFRA / "analytics.yaml").read_text("utf-8") == result.output
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_columns_are_those_of_the_parquet_schema_without_those_in_the_path(table: PublishedTable) -> None:
+    found = table_inputs()[table.name]
+    columns = [column["Name"] for column in found["StorageDescriptor"]["Columns"]]
+    keys = [key["Name"] for key in found["PartitionKeys"]]
+    schema: pa.Schema = arrow_schema(table.columns)
+    assert columns == [name for name in schema.names if name not in keys]
+    assert keys == [key.value for key in table.partition_keys]
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_the_folders_are_those_that_are_written(table: PublishedTable) -> None:
+    key = KEYS.get(table.name) or table_key(table.name, "3")
+    folder = key.rsplit("/", 1)[0] + "/"
+    parameters = table_inputs()[table.name]["Parameters"]
+    if not table.partition_keys:
+        location = table_inputs()[table.name]["StorageDescriptor"]["Location"]["Fn::Sub"]
+        assert location == f"s3://${{ResultsBucketName}}/{folder}"
+        assert "projection.enabled" not in parameters
+        return
+    template = parameters["storage.location.template"]["Fn::Sub"].removeprefix("s3://${ResultsBucketName}/")
+    pattern = "".join(
+        "[^/]+" if part.startswith("${!") else re.escape(part) for part in re.split(r"(\$\{!\w+\})", template)
+    )
+    assert re.fullmatch(pattern, folder)
+
+
+def test_projection_tells_every_partition_there_can_be() -> None:
+    parameters = table_inputs()["outcomes"]["Parameters"]
+    assert parameters["projection.analysis.values"].split(",") == [n for n, each in ANALYSES.items() if not each.parts]
+    days = table_inputs()["requests"]["Parameters"]
+    assert (days["projection.run_date.type"], days["projection.run_date.format"]) == ("date", "yyyy-MM-dd")
+    defaults = {name: each.get("Default") for name, each in read_template("analytics.yaml")["Parameters"].items()}
+    assert bucket_keys(8)[-1] == defaults["LastBucket"]
+    assert len(bucket_keys(8)[-1]) == defaults["BucketDigits"]
+
+
+def test_types_are_written_as_athena_writes_them() -> None:
+    assert athena_type("int64") == "bigint"
+    assert athena_type(ListOf("string")) == "array<string>"
+    assert athena_type(ListOf(StructOf((("name", "string"), ("score", "float64"))))) == (
+        "array<struct<name:string,score:double>>"
+    )
+
+
+def test_glue_and_athena_know_every_field() -> None:
+    model = botocore.session.Session().get_service_model("glue").shape_for("TableInput")
+    storage = model.members["StorageDescriptor"].members
+    for found in table_inputs().values():
+        assert set(found) <= set(model.members)
+        assert set(found["StorageDescriptor"]) <= set(storage)
+        assert all(len(column["Comment"]) <= 255 for column in found["StorageDescriptor"]["Columns"])
