@@ -10,7 +10,7 @@ never starts is delivered again. What Dagster does after it is not: it neither l
 import json
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import uuid4
 
@@ -93,8 +93,10 @@ def _sensor(name: str, queues_of_it: Sequence[Queue], what: str, settings: Senso
             except QueueUnavailableError as error:
                 context.log.warning(f"{queue.name}: {error}")
                 continue
-            free = settings.backlog.free_runs(depth, _runs_in_flight(context, queue.name))
-            if free and clock.monotonic_seconds() < until:
+            may_be_due = queue.is_fifo and depth.in_flight > 0  # deferred messages stay in flight
+            waiting = replace(depth, visible=depth.visible + depth.in_flight, in_flight=0) if may_be_due else depth
+            free = settings.backlog.free_runs(waiting, _runs_in_flight(context, queue.name))
+            if (free or may_be_due) and clock.monotonic_seconds() < until:
                 reports[queue.name] = intake.pull(queue.name, free, until)
         return _result(reports, queues_of_it, clock.now(), cursor)
 

@@ -14,7 +14,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import repeat
@@ -27,6 +27,7 @@ from manga_enrichment.domain.status import RequestState
 from manga_enrichment.gateways import Clock, LedgerUnavailableError, TableStore
 from manga_enrichment.pipeline.endings import Endings, event_of
 from manga_enrichment.pipeline.keys import request_body_key
+from manga_enrichment.pipeline.parking import Parked, Parking
 from manga_enrichment.pipeline.request_bodies import write_request
 from manga_enrichment.pipeline.work_units import Packing, UnitLimits, UnitRequest, WorkUnit, write_unit
 from manga_enrichment.request_gateways import (
@@ -51,7 +52,7 @@ class Fate(StrEnum):
     """What became of a received message.
 
     claimed: to be worked on; rejected: a dead letter now; live: another delivery is worked on; final: acked; left: a
-    gateway failed, it comes again
+    gateway failed, it comes again; resumed: a deferred request of a FIFO queue whose time has come, not received anew
     """
 
     CLAIMED = "claimed"
@@ -59,6 +60,7 @@ class Fate(StrEnum):
     LIVE = "live"
     FINAL = "final"
     LEFT = "left"
+    RESUMED = "resumed"
 
 
 @dataclass(slots=True)
@@ -97,14 +99,19 @@ class Intake:
         self._limits = limits
         self._new_owner = new_owner
         self._workers = workers
+        self._parking = Parking(queue, requests, tables, clock)
 
     def pull(self, queue: str, free_runs: int, until: float) -> IntakeReport:
         """Receive what `free_runs` runs can take, until the queue has no more or the monotonic second has come.
+
+        Of a FIFO queue, deferred requests whose time has come go first; without a free run they are only kept.
 
         The units in the report are stored and their requests `queued`: launch a run for each.
         """
         report = IntakeReport()
         packing = Packing(queue, free_runs, self._limits)
+        if QUEUES[queue].is_fifo:
+            self._resume_parked(queue, packing, report)
         with ThreadPoolExecutor(self._workers) as pool:
             while packing.room() and self._clock.monotonic_seconds() < until:
                 messages = self._receive(queue, packing.room())
@@ -126,6 +133,39 @@ class Intake:
         except QueueUnavailableError as error:
             _log.warning("%s: %s", queue, error)
             return ()
+
+    def _resume_parked(self, queue: str, packing: Packing, report: IntakeReport) -> None:
+        """What fails here is left alone: its message shows by itself."""
+        try:
+            for parked in self._parking.due(queue):
+                if not packing.room():
+                    self._parking.keep(parked)
+                elif (resumed := self._resume(parked)) is not None:
+                    report.fates[Fate.RESUMED] += 1
+                    packing.add(resumed)
+        except (LedgerUnavailableError, QueueUnavailableError) as error:
+            _log.warning("deferred requests of %s are left for later: %s", queue, error)
+
+    def _resume(self, parked: Parked) -> UnitRequest | None:
+        """The next generation of a deferred request, with the receipt handle that it has."""
+        request, now = parked.request, self._clock.now()
+        row = self._requests.get(request.request_id)
+        if row is None or not self._parking.take_up(parked):
+            return None
+        lease_until = now + timedelta(seconds=request.visibility_seconds - 1)
+        wanted = replace(
+            row, state=RequestState.RECEIVED, owner=self._new_owner(), updated_at=now, lease_until=lease_until
+        )
+        decision = self._requests.claim(replace(wanted, run_id="", counts={}, error_class="", reason=""), now)
+        if not isinstance(decision, Claimed):
+            return None
+        claimed = decision.row
+        return replace(
+            request,
+            generation=claimed.generation,
+            owner=claimed.owner,
+            cost_before_micro_usd=claimed.cost_micro_usd,
+        )
 
     def _take(self, message: Message, received_at: datetime) -> UnitRequest | Fate:
         """The claimed request of a message, or what became of it instead."""

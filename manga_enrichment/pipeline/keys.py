@@ -67,6 +67,15 @@ def unit_key(key: str) -> str:
     return f"{RUNS_ROOT}/units/{key.replace(':', '-')}.json"
 
 
+def parked_prefix(queue: str, span: str) -> str:
+    return f"{RUNS_ROOT}/parked/{queue}/{span}/"
+
+
+def parked_key(queue: str, span: str, request_id: str, generation: int) -> str:
+    """A deferred request of a FIFO queue that is tried again within these ten minutes."""
+    return f"{parked_prefix(queue, span)}{request_id}-{generation}.json"
+
+
 def partner_key(run_id: str, name: str) -> str:
     """A working file of a partner run."""
     return f"{RUNS_ROOT}/{run_id}/partner/{name}.json"

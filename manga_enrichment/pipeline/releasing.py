@@ -5,13 +5,14 @@ Belongs here: releasing so that nothing gets lost and nothing moves towards the 
 SQS counts every receive, and after three the message goes to the dead letters, whatever the reason was. So on a
 standard queue the request is sent anew with a delay, then the old message is deleted: a new message starts to count
 from 0. Cut between the two, both exist; one is claimed as the next generation, the other finds it live or final. A FIFO
-queue would put the new message behind the rest of its group, so there the message itself stays hidden for the delay.
-Its receive is counted, but the engine has tried for hours before a conversation is given back.
+queue would put the new message behind the rest of its group, so there the request is parked (`parking.py`): the message
+itself stays hidden and is worked on again without being received.
 """
 
 from manga_enrichment.domain.requests.queues import QUEUES
 from manga_enrichment.domain.status import RequestState
 from manga_enrichment.gateways import Clock, TableStore
+from manga_enrichment.pipeline.parking import Parking
 from manga_enrichment.pipeline.request_bodies import read_stored_request
 from manga_enrichment.pipeline.work_units import UnitRequest
 from manga_enrichment.request_gateways import RequestQueue, RequestRow, RequestStore
@@ -26,6 +27,7 @@ class Releasing:
         self._requests = requests
         self._tables = tables
         self._clock = clock
+        self._parking = Parking(queue, requests, tables, clock)
 
     def release(
         self,
@@ -54,7 +56,7 @@ class Releasing:
         )
         delay = min(MAX_DELAY_SECONDS, delay_seconds)
         if QUEUES[row.queue].is_fifo:
-            self._queue.extend(row.queue, [row.receipt_handle], delay)
+            self._parking.park(request.with_handle_of(row), delay)
             return row
         stored = read_stored_request(self._tables, row.body_key)
         self._queue.send(

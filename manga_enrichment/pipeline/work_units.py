@@ -126,7 +126,7 @@ class Packing:
 
 def write_unit(tables: TableStore, unit: WorkUnit) -> None:
     tables.write_json(
-        unit_key(unit.key), {"queue": unit.queue, "requests": [_document(each) for each in unit.requests]}
+        unit_key(unit.key), {"queue": unit.queue, "requests": [request_document(each) for each in unit.requests]}
     )
 
 
@@ -135,20 +135,20 @@ def read_unit(tables: TableStore, key: str) -> WorkUnit:
     document = tables.read_json(unit_key(key))
     if document is None:
         raise LookupError(f"there is no work unit {key} at {tables.uri(unit_key(key))}")
-    return WorkUnit(document["queue"], tuple(_request(each) for each in document["requests"]))
+    return WorkUnit(document["queue"], tuple(request_of(each) for each in document["requests"]))
 
 
 def request_ids(requests: Iterable[UnitRequest]) -> list[str]:
     return [request.request_id for request in requests]
 
 
-def _document(request: UnitRequest) -> dict[str, Any]:
+def request_document(request: UnitRequest) -> dict[str, Any]:
     return {
         name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(request).items()
     }
 
 
-def _request(document: Mapping[str, Any]) -> UnitRequest:
+def request_of(document: Mapping[str, Any]) -> UnitRequest:
     moments = {
         name: datetime.fromisoformat(document[name]).astimezone(UTC)
         for name in ("submitted_at", "received_at", "sent_at")

@@ -2,6 +2,7 @@
 
 import random
 from collections import defaultdict
+from collections.abc import Sequence
 
 import pytest
 
@@ -11,9 +12,6 @@ from manga_enrichment.gateways import ModelReply, ModelRequest
 from manga_enrichment.pipeline.conversations import read_history, session_name
 from manga_enrichment_tests.fakes import DEFAULT_USAGE, ScriptedModel
 from manga_enrichment_tests.partner_world import PartnerWorld
-
-SESSIONS = 12
-MESSAGES = 6
 
 
 def session_id(number: int) -> str:
@@ -72,9 +70,17 @@ def test_a_deferred_message_holds_its_session_and_no_other() -> None:
     assert (world.state(first), world.state(behind)) == ("completed", "completed")
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_many_sessions_with_random_failures_keep_their_order(seed: int) -> None:
-    """Some answers fail for good, some runs are killed: per session, answers come in the order of the questions."""
+def open_sessions(world: PartnerWorld, sent: Sequence[Sequence[str]]) -> list[int]:
+    """How many requests of each session have not ended."""
+    return [sum(not world.is_final(each) for each in requests) for requests in sent]
+
+
+@pytest.mark.parametrize(("sessions", "messages", "seed"), [(12, 6, 0), (12, 6, 1), (50, 20, 2)])
+def test_many_sessions_with_random_failures_keep_their_order(sessions: int, messages: int, seed: int) -> None:
+    """Some answers fail for good, some runs are killed: per session, answers come in the order of the questions.
+
+    Wherever nothing was killed, every session gets on: none waits for another's failure.
+    """
     world, chance = PartnerWorld(max_receives=50), random.Random(seed)
     answered: dict[str, list[int]] = defaultdict(list)
 
@@ -86,24 +92,34 @@ def test_many_sessions_with_random_failures_keep_their_order(seed: int) -> None:
         return ModelReply(stop, {"reply": f"answer {last}"}, DEFAULT_USAGE)
 
     world.base.model = ScriptedModel(world.clock, otherwise=answer)
-    sent = [ask(world, session, f"{session}/{number}") for number in range(MESSAGES) for session in range(SESSIONS)]
-    for _ in range(MESSAGES * 6):
-        if chance.random() < 0.3:
+    sent: list[list[str]] = [[] for _ in range(sessions)]
+    for number in range(messages):
+        for session in range(sessions):
+            sent[session].append(ask(world, session, f"{session}/{number:02d}"))
+    killed = 0
+    while any(before := open_sessions(world, sent)):
+        if is_killed := chance.random() < 0.3:
             world.switch.arm(chance.randrange(60), after_effect=chance.random() < 0.5)
         try:
             world.work(SESSION.name)
         except BaseException:  # noqa: BLE001 (what a kill looks like depends on where it hit)
             assert world.switch.dead
+            killed += 1
         world.switch.revive()
         world.launched.clear()
         world.clock.advance(SESSION.visibility_seconds + 1)
+        if not is_killed:
+            now_open = zip(before, open_sessions(world, sent), strict=True)
+            assert all(after < earlier or not earlier for earlier, after in now_open)
+    assert killed
     world.drain(SESSION.name)
-    assert {world.state(each) for each in sent} <= {"completed", "failed"}
-    assert all(len(world.result_objects(each)) == 1 for each in sent)
+    every = [each for requests in sent for each in requests]
+    assert {world.state(each) for each in every} == {"completed", "failed"}
+    assert all(len(world.result_objects(each)) == 1 for each in every)
     for numbers in answered.values():
         assert numbers == sorted(numbers)
-        assert set(numbers) == set(range(MESSAGES))
-    for session in range(SESSIONS):
+        assert set(numbers) == set(range(messages))
+    for session in range(sessions):
         name = session_name("acme", "manga_query", {"conversation_id": session_id(session)})
         said = [turn.content for turn in read_history(world.base.tables, name, "none").turns if turn.role == "user"]
         assert said == sorted(said)
