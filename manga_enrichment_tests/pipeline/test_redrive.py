@@ -75,7 +75,7 @@ FILTERS = [
 ]
 
 
-@pytest.mark.parametrize(("chosen", "expected"), FILTERS, ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize(("chosen", "expected"), FILTERS, ids=[f"filter-{n}" for n in range(len(FILTERS))])
 def test_a_filter_takes_what_fits_all_of_it(chosen: RedriveFilter, expected: set[str]) -> None:
     world, timeout, denied = DeadLetterWorld(), str(uuid.uuid4()), str(uuid.uuid4())
     world.fail_three_times(NORMAL.name, make_body(timeout, partner_id="acme", note="timeout"))
