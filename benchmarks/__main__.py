@@ -3,7 +3,7 @@
 import runpy
 import sys
 
-NAMES = ("engine", "quota", "memory", "retrieval")
+NAMES = ("engine", "quota", "memory", "retrieval", "drain")
 
 
 def main(names: list[str]) -> None:

@@ -30,11 +30,16 @@ class InProcessLane:
 
     def work(self, sensors: Sequence[str] = REQUEST_SENSORS) -> list[dg.ExecuteInProcessResult]:
         """One tick of each request sensor and the runs it asks for; then what is due in the outbox is sent."""
-        results = [self._run(request) for sensor in sensors for request in self._tick(sensor)]
-        self._tick(OUTBOX_SENSOR)
+        results = [result for sensor in sensors for result in self.run_all(self.tick(sensor))]
+        self.tick(OUTBOX_SENSOR)
         return results
 
-    def _tick(self, name: str) -> Sequence[dg.RunRequest]:
+    def run_all(self, requests: Sequence[dg.RunRequest]) -> list[dg.ExecuteInProcessResult]:
+        """The runs, one after the other."""
+        return [self._run(request) for request in requests]
+
+    def tick(self, name: str) -> Sequence[dg.RunRequest]:
+        """One tick of a sensor; the runs it asks for, not started."""
         sensor = self._definitions.resolve_sensor_def(name)
         given = self._definitions.resources or {}
         with dg.build_sensor_context(

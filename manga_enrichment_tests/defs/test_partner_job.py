@@ -268,3 +268,19 @@ def test_questions_of_a_session_are_answered_in_order_and_know_what_was_said(lan
         assert lane.world.state(request_id) == "completed"
         said = lane.world.base.model.sent[-1].request.prompt.user
         assert [each in said for each in questions] == [place <= number for place in range(3)]
+
+
+def test_a_deferred_question_gets_its_next_run_from_the_sensor_without_a_receive(tmp_path: Path) -> None:
+    """Its message stays in flight, and no other waits: the sensor looks all the same."""
+    lane = Lane(tmp_path, deadline_seconds=20)
+    lane.world.base.model = ScriptedModel(lane.world.clock, otherwise=ErrorClass.THROTTLED)
+    sent = lane.world.send_envelope("manga_query", DRY_QUESTION, queue=SESSION.name, group_id="acme:s")
+    lane.work("partner_conversations")
+    assert lane.world.state(sent) == "deferred"
+    assert lane.tick("partner_conversations") == []
+    lane.world.clock.advance(301)
+    lane.world.base.model = ScriptedModel(lane.world.clock)
+    [result] = lane.work("partner_conversations")
+    assert result.success
+    assert (lane.world.state(sent), lane.world.row(sent).generation) == ("completed", 2)
+    assert lane.world.queue.messages(SESSION.name) == []

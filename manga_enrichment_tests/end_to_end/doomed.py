@@ -23,8 +23,8 @@ from manga_enrichment.defs.run_facts import range_tags
 from manga_enrichment.domain.catalog import bucket_keys
 from manga_enrichment.settings import Settings, load_settings
 
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload([__name__])
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload([__name__])
 _SECONDS = 120
 
 
@@ -33,6 +33,7 @@ class Doom:
     """Kill the process at the n-th call (from 1) of `method` on a gateway, before or after it takes place.
 
     where: only calls whose first argument contains it count, for example a part of an object key.
+    by: SIGKILL, or SIGSTOP to freeze the process there, or SIGTERM to ask it to end.
     """
 
     gateway: str
@@ -40,6 +41,7 @@ class Doom:
     call: int = 1
     after: bool = False
     where: str = ""
+    by: signal.Signals = signal.SIGKILL
 
     def __str__(self) -> str:
         moment = "after" if self.after else "before"
@@ -48,7 +50,7 @@ class Doom:
 
 def run_nightly(environment: Mapping[str, str], doom: Doom | None = None) -> int:
     """Run the nightly job over all buckets in a new process; its exit code, -9 when it killed itself."""
-    child = _CONTEXT.Process(target=_nightly, args=(dict(environment), doom))
+    child = CONTEXT.Process(target=_nightly, args=(dict(environment), doom))
     child.start()
     child.join(_SECONDS)
     if child.is_alive():
@@ -65,14 +67,14 @@ def _nightly(environment: dict[str, str], doom: Doom | None) -> None:
     os.environ.update(environment)
     logging.getLogger("dagster").setLevel(logging.ERROR)
     settings = load_settings()
-    definitions = build_definitions(settings, resources=_resources(settings, doom) if doom else None)
+    definitions = build_definitions(settings, resources=doomed_resources(settings, doom) if doom else None)
     keys = bucket_keys(settings.catalog_buckets)
     job = definitions.resolve_job_def(NIGHTLY_JOB)
     result = job.execute_in_process(tags=range_tags(keys[0], keys[-1]), raise_on_error=False)
     os._exit(0 if result.success else 1)
 
 
-def _resources(settings: Settings, doom: Doom) -> dict[str, object]:
+def doomed_resources(settings: Settings, doom: Doom) -> dict[str, object]:
     """The doomed gateway, by resource key."""
     if doom.gateway == "model":
 
@@ -104,7 +106,7 @@ class _Doomed:
             is_last = self._is_last(args)
             self._end_if(is_last and not self._doom.after)
             result = method(*args, **kwargs)
-            self._end_if(is_last)
+            self._end_if(is_last and self._doom.after)
             return result
 
         return called
@@ -114,7 +116,7 @@ class _Doomed:
             is_last = self._is_last(args)
             self._end_if(is_last and not self._doom.after)
             result = await method(*args, **kwargs)
-            self._end_if(is_last)
+            self._end_if(is_last and self._doom.after)
             return result
 
         return called
@@ -125,4 +127,4 @@ class _Doomed:
 
     def _end_if(self, doomed: bool) -> None:
         if doomed:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), self._doom.by)

@@ -1,0 +1,123 @@
+"""What partner requests left behind: queues, status rows, results, callbacks, the model server's bill."""
+
+import json
+import time
+from collections.abc import Sequence
+from typing import Any
+from uuid import uuid4
+
+from manga_enrichment.aws.callbacks import HttpsCallbacks
+from manga_enrichment.aws.gateways import open_gateways
+from manga_enrichment.defs.outbox_sensor import notification_policy, signing_key
+from manga_enrichment.domain.requests.queues import DEAD_LETTERS, NORMAL, QUEUES
+from manga_enrichment.domain.status import RequestState
+from manga_enrichment.gateways import Clock
+from manga_enrichment.local.callback_receiver import CallbackReceiver
+from manga_enrichment.pipeline.delivering import Deliverer, DeliveryGateways
+from manga_enrichment.pipeline.keys import result_document_key
+from manga_enrichment.pipeline.submitting import submit
+from manga_enrichment.request_gateways import RequestRow
+from manga_enrichment.settings import Settings
+
+PARTNER = "acme"
+_SECONDS = 60
+
+
+class PartnerBooks:
+    """Under the local stack's environment. queues: a client of the emulator."""
+
+    def __init__(self, settings: Settings, clock: Clock, receiver: CallbackReceiver, sqs: Any) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._receiver = receiver
+        self._sqs = sqs
+        self.gateways = open_gateways(settings)
+
+    # What a partner does
+
+    def send(self, titles: Sequence[str], *, request_id: str = "") -> str:
+        """A batch for the normal queue; its request_id."""
+        request_id = request_id or str(uuid4())
+        items = [{"manga_id": each, "analysis_type": "reading_level"} for each in titles]
+        submit(
+            self.gateways.queues,
+            "batch_analysis",
+            {"items": items, "callback_url": self._receiver.url},
+            partner_id=PARTNER,
+            request_id=request_id,
+            now=self._clock.now(),
+            check=False,  # the sender does not know that this worker calls back on loopback
+        )
+        return request_id
+
+    # What a test does to the queue
+
+    def empty_queues(self) -> None:
+        for queue in QUEUES:
+            self._sqs.purge_queue(QueueUrl=self._url(queue))
+
+    def hide_received_messages_for(self, seconds: int, queue: str = NORMAL.name) -> None:
+        self._sqs.set_queue_attributes(QueueUrl=self._url(queue), Attributes={"VisibilityTimeout": str(seconds)})
+
+    def wait_until_visible(self, messages: int = 1, queue: str = NORMAL.name) -> None:
+        deadline = time.monotonic() + _SECONDS
+        while (depth := self.gateways.queues.depth(queue)).visible < messages:
+            assert time.monotonic() < deadline, depth
+            time.sleep(0.1)
+
+    def wait_until_nothing_is_hidden(self, queue: str = NORMAL.name) -> None:
+        """Until what was received or delayed can be received."""
+        deadline = time.monotonic() + _SECONDS
+        while (depth := self.gateways.queues.depth(queue)).in_flight + depth.delayed:
+            assert time.monotonic() < deadline, depth
+            time.sleep(0.1)
+
+    # What must hold
+
+    def row(self, request_id: str) -> RequestRow:
+        row = self.gateways.requests.get(request_id)
+        assert row is not None, "nobody has seen the request"
+        return row
+
+    def results(self, request_id: str) -> tuple[str, list[dict[str, Any]], dict[str, Any]]:
+        """Version, rows and document of a request's one results object."""
+        keys = [key for key in self.gateways.tables.list_keys("enrichment/partner_results/") if request_id in key]
+        assert len(keys) == 1
+        stored = self.gateways.tables.read(keys[0])
+        document = self.gateways.tables.read_json(result_document_key(request_id))
+        assert stored is not None
+        assert document is not None
+        return stored.etag, stored.table.to_pylist(), document
+
+    def assert_answered_once(self, request_id: str, titles: Sequence[str]) -> None:
+        """Nothing lost, nothing twice, one results object, one document, one event, an empty queue."""
+        row = self.row(request_id)
+        assert (row.state, row.counts) == (RequestState.COMPLETED, {"items": len(titles), "succeeded": len(titles)})
+        _, rows, document = self.results(request_id)
+        assert sorted(each["manga_id"] for each in rows) == sorted(titles)
+        assert sorted(item["manga_id"] for item in document["items"]) == sorted(titles)
+        assert {each["outcome"] for each in rows} == {"succeeded"}
+        assert (document["generation"], document["cost_usd"]) == (row.generation, row.cost_micro_usd / 1_000_000)
+        for queue in (NORMAL.name, DEAD_LETTERS):
+            depth = self.gateways.queues.depth(queue)
+            assert (depth.visible, depth.in_flight, depth.delayed) == (0, 0, 0), queue
+        self.deliver()
+        told = [each for each in self._receiver.received if each.event.get("request_id") == request_id]
+        assert {(each.event["type"], each.problem) for each in told} == {("request.completed", "")}
+        assert len({each.event_id for each in told}) == 1
+        assert len({json.dumps(each.event) for each in told}) == 1
+
+    def deliver(self) -> None:
+        """Send what is due in the outbox."""
+        gateways = DeliveryGateways(
+            outbox=self.gateways.outbox,
+            sender=HttpsCallbacks(allow_loopback=True),
+            notifier=self.gateways.notifier,
+            requests=self.gateways.requests,
+            clock=self._clock,
+            signing_key=signing_key(self._settings),
+        )
+        Deliverer(gateways, notification_policy(self._settings)).deliver_due(100)
+
+    def _url(self, queue: str) -> str:
+        return str(self._sqs.get_queue_url(QueueName=queue)["QueueUrl"])

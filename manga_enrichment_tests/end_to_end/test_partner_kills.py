@@ -1,0 +1,245 @@
+"""Kill -9, freezing and asking to end of real processes at every step of a partner's request.
+
+Whatever happens to the first process, after a second one the request is answered: once, paid once but for the calls
+that were in flight, told once.
+"""
+
+import itertools
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from manga_enrichment.domain.requests.queues import NORMAL
+from manga_enrichment.domain.requests.signatures import SigningKey
+from manga_enrichment.local.callback_receiver import CallbackReceiver
+from manga_enrichment.local.cleaning import empty_bucket, empty_tables
+from manga_enrichment.local.endpoints import CALLBACK_KEY_ID, CALLBACK_SECRET
+from manga_enrichment.local.model_control import ModelServerControl
+from manga_enrichment.local.stack import LocalStack
+from manga_enrichment.settings import load_settings
+from manga_enrichment_tests.end_to_end.doomed import Doom
+from manga_enrichment_tests.end_to_end.doomed_partner import LaneProcess, SharedClock, import_catalog
+from manga_enrichment_tests.end_to_end.partner_books import PartnerBooks
+
+pytestmark = pytest.mark.crash
+
+SAMPLE = Path(__file__).resolve().parents[2] / "data" / "catalog" / "sample.jsonl"
+TITLES = 4
+CONCURRENCY = 2
+HIDDEN_SECONDS = 2
+"""Instead of the queue's own two minutes, so that a message comes again soon."""
+LEASE_IS_OVER_SECONDS = NORMAL.visibility_seconds + 1
+
+SENSOR_STEPS = [
+    Doom("queues", "receive", after=True),
+    Doom("requests", "claim"),
+    Doom("requests", "claim", after=True),
+    Doom("tables", "write_json", where="fm-requests/", after=True),
+    Doom("requests", "update", after=True),  # queued
+    Doom("tables", "write_json", where="runs/units/"),
+    Doom("tables", "write_json", where="runs/units/", after=True),
+]
+RUN_STEPS = [
+    Doom("requests", "update", call=2),  # processing
+    Doom("requests", "update", call=2, after=True),
+    Doom("tables", "write_json", where="/partner/plan", after=True),
+    Doom("model", "converse", call=3),
+    Doom("model", "converse", call=3, after=True),
+    Doom("ledger", "put_many", after=True),
+    Doom("tables", "write", where="partner_results/"),
+    Doom("tables", "write", where="partner_results/", after=True),
+    Doom("tables", "write_json", where="fm-results/"),
+    Doom("tables", "write_json", where="fm-results/", after=True),
+    Doom("requests", "update", call=4, after=True),  # completed
+    Doom("outbox", "add", after=True),
+    Doom("queues", "delete"),
+    Doom("queues", "delete", after=True),
+]
+
+_ids = itertools.count()
+_sample = [json.loads(line) for line in SAMPLE.read_text("utf-8").splitlines()]
+_known = [row["manga_id"] for row in _sample if "manga_id" in row and len(row.get("synopsis") or "") > 80]
+
+
+@pytest.fixture(scope="module")
+def environment(local_stack: LocalStack) -> dict[str, str]:
+    """One catalog for all tests here; each asks for titles of its own."""
+    empty_tables(local_stack.client("dynamodb"), local_stack.table_names)
+    empty_bucket(local_stack.client("s3"), local_stack.endpoints.bucket)
+    environment = local_stack.child_environment(os.environ)
+    environment |= {
+        "MANGA_CATALOG_URI": str(SAMPLE),
+        "MANGA_CATALOG_BUCKETS": "1",
+        "MANGA_CONCURRENCY": str(CONCURRENCY),
+        "MANGA_CLAIM_SECONDS": "5",
+        "MANGA_GRACE_SECONDS": "20",
+    }
+    import_catalog(environment)
+    return environment
+
+
+@pytest.fixture
+def clock() -> SharedClock:
+    return SharedClock()
+
+
+@pytest.fixture
+def books(
+    local_stack: LocalStack,
+    environment: dict[str, str],
+    clock: SharedClock,
+    model_server: ModelServerControl,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[PartnerBooks]:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    model_server.reset()
+    with CallbackReceiver(SigningKey(CALLBACK_KEY_ID, CALLBACK_SECRET)) as receiver:
+        books = PartnerBooks(load_settings(), clock, receiver, local_stack.client("sqs"))
+        books.empty_queues()
+        books.hide_received_messages_for(HIDDEN_SECONDS)
+        yield books
+        books.hide_received_messages_for(NORMAL.visibility_seconds)
+        books.empty_queues()
+    model_server.reset()
+
+
+@pytest.fixture
+def titles() -> list[str]:
+    """That no other test asks for."""
+    first = next(_ids) * TITLES
+    return _known[first : first + TITLES]
+
+
+class Lane:
+    """Processes over one stack and one clock."""
+
+    def __init__(self, environment: dict[str, str], clock: SharedClock, home: Path, books: PartnerBooks) -> None:
+        self._environment = environment
+        self._clock = clock
+        self._home = home
+        self._books = books
+        self._numbers = itertools.count()
+
+    def start(self, doom: Doom | None = None, *, starts_runs: bool = True) -> LaneProcess:
+        home = self._home / str(next(self._numbers))
+        home.mkdir()
+        return LaneProcess(self._environment, self._clock, home, doom, starts_runs=starts_runs)
+
+    def recover(self) -> None:
+        """What happens when the lease is over: the message comes again, another process takes it."""
+        self._books.wait_until_nothing_is_hidden()
+        self._clock.advance(LEASE_IS_OVER_SECONDS)
+        self._books.hide_received_messages_for(NORMAL.visibility_seconds)
+        assert self.start().wait() == 0
+
+
+@pytest.fixture
+def lane(environment: dict[str, str], clock: SharedClock, tmp_path: Path, books: PartnerBooks) -> Lane:
+    return Lane(environment, clock, tmp_path, books)
+
+
+@pytest.mark.parametrize("doom", [*SENSOR_STEPS, *RUN_STEPS], ids=str)
+def test_killed_at_a_step_the_request_is_answered_once(
+    doom: Doom, lane: Lane, books: PartnerBooks, titles: list[str], model_server: ModelServerControl
+) -> None:
+    sent = books.send(titles)
+    assert lane.start(doom).wait() == -signal.SIGKILL
+    lane.recover()
+    books.assert_answered_once(sent, titles)
+    bill = model_server.counters()
+    assert bill["billed"] - bill["duplicates"] == len(titles)
+    assert bill["duplicates"] <= (CONCURRENCY if doom.gateway == "model" else 0)
+
+
+def test_killed_when_its_run_was_asked_for_and_has_not_started(
+    lane: Lane, books: PartnerBooks, titles: list[str], model_server: ModelServerControl
+) -> None:
+    sent = books.send(titles)
+    assert lane.start(starts_runs=False).wait() == -signal.SIGKILL
+    assert books.row(sent).state == "queued"
+    lane.recover()
+    books.assert_answered_once(sent, titles)
+    assert books.row(sent).generation == 2
+    assert model_server.counters()["billed"] == len(titles)
+
+
+ZOMBIES = {
+    "asking": Doom("model", "converse", call=3, by=signal.SIGSTOP),
+    "about to settle": Doom("requests", "update", call=3, by=signal.SIGSTOP),
+    "past the fence": Doom("tables", "write", where="partner_results/", by=signal.SIGSTOP),
+    "between results and document": Doom("tables", "write_json", where="fm-results/", by=signal.SIGSTOP),
+    "about to complete": Doom("requests", "update", call=4, by=signal.SIGSTOP),
+}
+
+
+@pytest.mark.parametrize("moment", ZOMBIES)
+def test_what_a_process_writes_that_was_frozen_longer_than_its_lease_is_refused(
+    moment: str, lane: Lane, books: PartnerBooks, titles: list[str], model_server: ModelServerControl
+) -> None:
+    sent = books.send(titles)
+    zombie = lane.start(ZOMBIES[moment])
+    zombie.wait_until_frozen()
+    lane.recover()
+    before = (books.row(sent), books.results(sent))
+    assert before[0].generation == 2
+    zombie.thaw()
+    zombie.wait()
+    assert "another generation has it" in zombie.messages()
+    assert (books.row(sent), books.results(sent)) == before
+    books.assert_answered_once(sent, titles)
+    bill = model_server.counters()
+    assert bill["billed"] - bill["duplicates"] == len(titles)
+    assert bill["duplicates"] <= CONCURRENCY
+
+
+def test_frozen_before_its_ack_it_only_repeats_what_was_said(
+    lane: Lane, books: PartnerBooks, titles: list[str], model_server: ModelServerControl
+) -> None:
+    sent = books.send(titles)
+    late = lane.start(Doom("queues", "delete", by=signal.SIGSTOP))
+    late.wait_until_frozen()
+    lane.recover()
+    before = (books.row(sent), books.results(sent))
+    late.thaw()
+    assert late.wait() == 0
+    assert (books.row(sent), books.results(sent)) == before
+    books.assert_answered_once(sent, titles)
+    assert model_server.counters()["billed"] == len(titles)
+
+
+def test_a_message_that_comes_again_while_it_is_worked_at_is_acked_with_its_newer_handle(
+    lane: Lane, books: PartnerBooks, titles: list[str], model_server: ModelServerControl
+) -> None:
+    """Frozen for less than its lease: the message shows, the claim finds it live, and the first handle is stale."""
+    sent = books.send(titles)
+    working = lane.start(Doom("model", "converse", call=2, by=signal.SIGSTOP))
+    working.wait_until_frozen()
+    stale = books.row(sent).receipt_handle
+    books.wait_until_visible()
+    books.hide_received_messages_for(NORMAL.visibility_seconds)
+    assert lane.start().wait() == 0
+    assert books.row(sent).receipt_handle != stale
+    working.thaw()
+    assert working.wait() == 0
+    assert books.row(sent).generation == 1
+    books.assert_answered_once(sent, titles)
+    assert model_server.counters()["billed"] == len(titles)
+
+
+def test_asked_to_end_it_finishes_its_calls_and_gives_the_rest_back(
+    lane: Lane, books: PartnerBooks, titles: list[str], model_server: ModelServerControl
+) -> None:
+    sent = books.send(titles)
+    assert lane.start(Doom("model", "converse", call=1, by=signal.SIGTERM)).wait() == 0
+    assert books.row(sent).state == "deferred"
+    answered = model_server.counters()["billed"]
+    assert 1 <= answered <= CONCURRENCY
+    lane.recover()
+    books.assert_answered_once(sent, titles)
+    bill = model_server.counters()
+    assert (bill["billed"], bill["duplicates"]) == (len(titles), 0)
