@@ -10,6 +10,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -127,4 +128,4 @@ class _Doomed:
 
     def _end_if(self, doomed: bool) -> None:
         if doomed:
-            os.kill(os.getpid(), self._doom.by)
+            signal.pthread_kill(threading.get_ident(), self._doom.by)

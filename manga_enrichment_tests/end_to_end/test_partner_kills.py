@@ -231,6 +231,27 @@ def test_a_message_that_comes_again_while_it_is_worked_at_is_acked_with_its_newe
     assert model_server.counters()["billed"] == len(titles)
 
 
+def test_a_request_sent_twice_is_answered_once(
+    lane: Lane, books: PartnerBooks, titles: list[str], model_server: ModelServerControl
+) -> None:
+    """Once more while it is worked at, once more when it is answered.
+
+    The row keeps the handle of one message. What the other shows for later finds the request answered.
+    """
+    sent = books.send(titles)
+    working = lane.start(Doom("model", "converse", call=2, by=signal.SIGSTOP))
+    working.wait_until_frozen()
+    books.send(titles, request_id=sent)
+    assert lane.start().wait() == 0
+    working.thaw()
+    assert working.wait() == 0
+    books.send(titles, request_id=sent)
+    lane.recover()
+    books.assert_answered_once(sent, titles)
+    assert books.row(sent).generation == 1
+    assert model_server.counters()["billed"] == len(titles)
+
+
 def test_asked_to_end_it_finishes_its_calls_and_gives_the_rest_back(
     lane: Lane, books: PartnerBooks, titles: list[str], model_server: ModelServerControl
 ) -> None:
