@@ -120,20 +120,20 @@ def stacked_bars(
     return draw
 
 
-def stacked_shares(rows: Mapping[str, Mapping[str, float]]) -> Draw:
-    """One bar of 100 % per row; rows: label -> part -> count, the same parts in each."""
+def stacked_shares(rows: Mapping[str, Mapping[str, float]], series: Mapping[str, int]) -> Draw:
+    """One bar of 100 % per row; rows: label -> part -> count; series: part -> number of its colour, in order."""
 
     def draw(axes: Axes, palette: Palette) -> None:
         labels = list(rows)
         left = [0.0] * len(labels)
-        for part, color in zip(next(iter(rows.values())), palette.series, strict=False):
+        for part, number in series.items():
             shares = [100 * rows[label][part] / (sum(rows[label].values()) or 1) for label in labels]
             bars = axes.barh(
                 labels,
                 shares,
                 left=left,
                 height=0.62,
-                color=color,
+                color=palette.series[number],
                 edgecolor=palette.surface,
                 linewidth=0.8,
                 label=part,

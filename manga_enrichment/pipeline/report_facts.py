@@ -53,11 +53,14 @@ class Example:
 
 @dataclass(slots=True)
 class FailureClass:
-    """Titles that have no answer now, by why. transient: the next run tries again by itself."""
+    """Answers that are missing now, by why; a title counts once for each analysis it lacks.
+
+    transient: the next run tries again by itself.
+    """
 
     error_class: str
     transient: bool
-    titles: int = 0
+    answers: int = 0
     by_analysis: Counter[str] = field(default_factory=Counter)
     examples: list[Example] = field(default_factory=list)
 
@@ -172,12 +175,12 @@ def _outcomes(
             for row in stored.table.filter(pc.field("outcome").isin(_NO_ANSWER)).to_pylist():
                 key = (row["error_class"] or row["outcome"], row["transient"])
                 failure = classes.setdefault(key, FailureClass(*key))
-                failure.titles += 1
+                failure.answers += 1
                 failure.by_analysis[analysis] += 1
-                if failure.titles <= EXAMPLES:
+                if failure.answers <= EXAMPLES:
                     found.append((failure, analysis, row))
         _add_examples(tables, bucket, found)
-    return counts, sorted(classes.values(), key=lambda each: -each.titles)
+    return counts, sorted(classes.values(), key=lambda each: -each.answers)
 
 
 def _add_examples(

@@ -26,6 +26,8 @@ _PARTS = {
     "failed": Outcome.FAILED,
     "left for the next run": Outcome.DEFERRED,
 }
+_PART_SERIES = {"answered": 0, "too little text": 4, "failed": 3, "left for the next run": 1}
+"""Grey is for what nobody can ask about, the reddest for what failed."""
 _TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 _THOUSAND, _MILLION = 1_000, 1_000_000
 
@@ -153,8 +155,10 @@ def _outcome_charts(facts: ReportFacts) -> list[Chart | None]:
     if not rows:
         return []
     worst = min(rows, key=lambda name: rows[name]["answered"])
-    says = f"{worst} has the fewest answers: {rows[worst]['answered']} of {sum(rows[worst].values())} titles."
-    return [Chart("coverage", "What became of the titles", says, stacked_shares(rows), 0.7 + 0.4 * len(rows))]
+    says = f"{worst} has the fewest answers: {rows[worst]['answered']:,} of {sum(rows[worst].values()):,} titles."
+    return [
+        Chart("coverage", "What became of the titles", says, stacked_shares(rows, _PART_SERIES), 0.7 + 0.4 * len(rows))
+    ]
 
 
 def _cost_charts(facts: ReportFacts) -> list[Chart | None]:

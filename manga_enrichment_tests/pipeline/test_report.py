@@ -1,6 +1,7 @@
 """The report: its numbers are the tables' numbers, foreign texts stay text, and nothing is fetched to show it."""
 
 import re
+from collections import Counter
 
 import pytest
 
@@ -52,14 +53,15 @@ def test_the_numbers_are_those_of_the_tables(world: World) -> None:
     assert set(facts.outcomes) == set(SINGLES)
     assert facts.outcomes["reading_level"] == {"succeeded": 3, "failed": 1, "insufficient_input": 1}
     assert sum(row["cost_micro_usd"] for row in facts.costs) == world.logged_cost_micro_usd() > 0
-    replies = [row for row in world.log() if row["stop_reason"]]
-    assert sum(latency.calls for latency in facts.latencies) <= len(replies)
+    answered = Counter(row["analysis"] for row in world.log() if row["attempt"] > 0 and row["status"] == "succeeded")
+    assert {latency.analysis: latency.calls for latency in facts.latencies} == answered
+    assert answered.total() == 3
     assert {each.error_class for each in facts.failed_attempts} == {"refusal", "throttled"}
 
 
 def test_a_failure_class_has_titles_as_examples(world: World) -> None:
     [failure] = [each for each in facts_of(world).failures if each.error_class == "refusal"]
-    assert failure.titles == len(SINGLES)
+    assert failure.answers == sum(failure.by_analysis.values()) == len(SINGLES)
     assert {example.manga_id for example in failure.examples} == {title_id(2)}
 
 

@@ -89,7 +89,7 @@ def report_metadata(facts: ReportFacts) -> dict[str, Any]:
     return {
         "summary": dg.MetadataValue.md(report_summary(facts)),
         "titles": facts.titles,
-        "titles_without_answer": sum(each.titles for each in facts.failures),
+        "answers_missing": sum(each.answers for each in facts.failures),
         **{f"coverage_{name}": coverage(counts) for name, counts in facts.outcomes.items() if counts},
         **{f"latency_p95_ms_{each.analysis}": each.p95_ms for each in facts.latencies},
         "forecast_calls": sum(line.calls for line in forecast),
