@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 
 RUN_CALLS = 3  # refused in a row, with none let in between: closed
+RUN_DOUBTS = 2.0  # for so long: whoever was let in during the first half of it would be known by now
 FIRST_PAUSE_SECONDS = 0.5
 PAUSE_GROWTH = 1.5  # a pause is at most half as long again as what has been waited: so much of an opening is missed
 LONGEST_PAUSE_SECONDS = 10.0
@@ -81,7 +82,7 @@ class Gate:
         if self.is_closed:
             if issued_at > self._paused_at or said:
                 self._pause(now, retry_after_seconds if said else 0.0)
-        elif said or (self.run_calls >= RUN_CALLS and now - self._run_started_at > self._doubt_seconds):
+        elif said or (self.run_calls >= RUN_CALLS and now - self._run_started_at > RUN_DOUBTS * self._doubt_seconds):
             self._closed_at = self._run_started_at
             self._pause(now, retry_after_seconds if said else 0.0)
         return opening

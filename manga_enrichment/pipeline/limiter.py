@@ -40,6 +40,10 @@ class Bucket:
         """Take an amount; a negative one gives back."""
         self._level -= amount
 
+    def empty(self) -> None:
+        """Nothing may be caught up on."""
+        self._level = min(self._level, 0.0)
+
     def set_rate(self, per_second: float, now: float) -> None:
         self._fill(now)
         self._per_second = per_second
@@ -140,6 +144,8 @@ class Limiter:
         self._take_tokens(-permit.tokens)
         self._pace.refused(permit, now, retry_after_seconds)
         self._follow_pace(now)
+        if self._requests is not None:
+            self._requests.empty()  # a burst after a cut would be refused in a row, and bring a row of cuts
 
     def _take_tokens(self, tokens: int) -> None:
         if self._tokens is not None:

@@ -13,9 +13,11 @@ needs to know of the others or of the quota. (Constant steps up, as in TCP, are 
 next, and does not rise before the refused calls are made up for. Several senders that were told nothing use such a
 quota up, but keep the shares they happen to have: tell the quota there.
 
+*Haste*: the search ends below the quota, so steps up are large until the first refusal.
+
 *Refusals that no pace avoids* (a service that is short of capacity): when a series of cuts has taken three quarters of
-the pace and still few calls are refused, slowing down is not the cure, and cuts become small, until the refused share
-has fallen below what is tolerated.
+the pace and still few calls are refused, slowing down is not the cure, and cuts become small, but for one in seven,
+until the refused share has fallen to about what is tolerated.
 """
 
 import math
@@ -28,16 +30,22 @@ from manga_enrichment.pipeline.pace_search import Search
 CUT = 0.1
 SMALL_CUT = 0.01
 DEEP = 0.25  # of the pace that a series of cuts began at
+SMALL_CUTS_IN_A_ROW = 6  # then a whole one again: a quota that has shrunk by much is found out so
+END_OF_SERIES = 2.0  # times what is tolerated: so few refused, after a row that was accepted
 MANY_REFUSED = 0.1  # share of the recent calls: the pace is to blame
 RECENT_CALLS = 100
 MOST_TOLERATED = 0.3
 LARGEST_RAISE = 0.05  # by one accepted call
 MOST_HASTE = 5.0  # how many times larger a raise is when no refusal has come for long
 DUE_BEFORE_HASTE = 3.0
+DUE_AFTER_SEARCH = DUE_BEFORE_HASTE + MOST_HASTE  # the search ends below the quota: make haste until a refusal comes
 MOST_OWED = 6.0
+PAID_BACK = 0.01  # by one accepted call: what a closed gate cost may come to that share of the calls
 LASTING_MARGIN = 1.03  # a little too fast uses all of a window; too slow does not
 FEW_SECONDS = 1.0  # an opening that short, or with that few calls, says little about a quota
 FEW_CALLS = 20
+CHANCE_CALLS = 2  # small ones that found room in what large ones left: no opening at all
+KEPT_BY_CHANCE = 0.8
 SLOWEST = 0.01
 
 
@@ -82,6 +90,8 @@ class Pace:
         self._gate = Gate()
         self._cut_at = -math.inf
         self._series_from = math.inf  # the pace when the present series of cuts began
+        self._small_cuts = 0
+        self._since_cut = 0  # accepted calls that had waited for their turn
         self._due = 0.0  # refusals that would have been tolerated since the last one; negative: owed
         self._refused_share = 0.0
         self._before_run = start
@@ -130,8 +140,9 @@ class Pace:
 
     def _raise(self, now: float) -> None:
         tolerated = self._tolerated(self.value)
-        self._due += tolerated
-        if self._due >= 1.0 and self._refused_share < tolerated:
+        self._due += tolerated if self._due >= 0.0 else max(tolerated, PAID_BACK)
+        self._since_cut += 1
+        if self._since_cut * tolerated >= 1.0 and self._refused_share < END_OF_SERIES * tolerated:
             self._series_from = math.inf
         if self._due > 0.0:
             haste = min(MOST_HASTE, max(1.0, self._due - DUE_BEFORE_HASTE + 1.0))
@@ -140,15 +151,19 @@ class Pace:
     def _cut(self, now: float) -> None:
         if self._series_from == math.inf:
             self._series_from = self.value
-        self._cut_at = now
+        self._cut_at, self._since_cut = now, 0
         self._due = min(0.0, self._due)
         is_deep = self.value < DEEP * self._series_from and self._refused_share < MANY_REFUSED
-        self._set(self.value * (1.0 - (SMALL_CUT if is_deep else CUT)), now)
+        is_small = is_deep and self._small_cuts < SMALL_CUTS_IN_A_ROW
+        self._small_cuts = self._small_cuts + 1 if is_small else 0
+        self._set(self.value * (1.0 - (SMALL_CUT if is_small else CUT)), now)
 
     def _stay_closed(self, was_closed: bool, now: float) -> None:
-        refused = 1 if was_closed else self._gate.run_calls
-        self._due = max(-MOST_OWED, min(0.0, self._due) - refused)
-        self._search = None
+        if self._search is not None:
+            self._end_search()
+        else:
+            refused = 1 if was_closed else self._gate.run_calls
+            self._due = max(-MOST_OWED, min(0.0, self._due) - refused)
         if not was_closed:
             self._add_up(now)
             self._sum -= self.value * self._gate.closed_seconds(now)
@@ -161,7 +176,7 @@ class Pace:
         used = max(self._sum, self._before_run * opening.open_seconds)
         lasting = LASTING_MARGIN * used / (opening.open_seconds + opening.closed_seconds)
         if opening.open_seconds < FEW_SECONDS or opening.let_in < FEW_CALLS:
-            lasting = max(lasting, self._before_run / 2)
+            lasting = max(lasting, self._before_run * (KEPT_BY_CHANCE if opening.let_in <= CHANCE_CALLS else 0.5))
         self.value = self._before_run if self._told else self._bounded(min(self._before_run, lasting))
         self._series_from = math.inf
         self._cut_at = self._summed_at = now
@@ -170,8 +185,12 @@ class Pace:
     def _follow(self, pace: float, now: float) -> None:
         """Take the pace the search wants next; the end of the search is where the steps begin."""
         if self._search is not None and self._search.found:
-            self._search = None
+            self._end_search()
         self._set(pace, now)
+
+    def _end_search(self) -> None:
+        self._search = None
+        self._due = DUE_AFTER_SEARCH
 
     def _set(self, pace: float, now: float) -> None:
         self._add_up(now)

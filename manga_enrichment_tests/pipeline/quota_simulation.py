@@ -3,7 +3,7 @@
 The service counts as Bedrock does: a bucket of requests, a bucket of tokens that is charged input + max_tokens when a
 call arrives and settled on input + output x 5 when it ends. What it has comes back drop by drop, or all at once when a
 window ends. Every sender has more to ask than it may. A refused call comes back at once, an accepted one after its
-latency; the network adds some milliseconds each way.
+latency; the network adds some milliseconds each way, or next to nothing.
 """
 
 import heapq
@@ -149,6 +149,7 @@ class Simulation:
     changes: Sequence[tuple[float, float]] = ()
     sizes: Callable[[random.Random], CallSize] = lambda _rng: CallSize()
     latency_seconds: tuple[float, float] = (0.2, 1.0)
+    network_seconds: tuple[float, float] = (0.005, 0.025)
     concurrency: int = 1024
     leaves_at: dict[int, float] = field(default_factory=dict)
     arrivals: list[Arrival] = field(default_factory=list)
@@ -240,7 +241,7 @@ class Simulation:
             self._go_on(process)
 
     def _network(self) -> float:
-        return self._rng.uniform(0.005, 0.025)
+        return self._rng.uniform(*self.network_seconds)
 
     def accepted_per_minute(self, since: float, until: float, *, tokens: bool = False) -> float:
         """Calls (or tokens) let in per minute."""

@@ -1,8 +1,8 @@
 """The limiter against simulated quotas, in virtual time: how much of a quota it uses, how much is throttled."""
 
-import asyncio
 import math
 import random
+import statistics
 from collections.abc import Callable
 from typing import Any
 
@@ -10,9 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manga_enrichment.pipeline.limiter import Bucket, Limiter
-from manga_enrichment_tests.fakes import FakeClock
-from manga_enrichment_tests.pipeline.quota_simulation import CallSize, Quota, Sender, Simulation, SteppedClock, varied
+from manga_enrichment_tests.pipeline.quota_simulation import CallSize, Quota, Sender, Simulation, varied
 
 LEAST_SHARE = 0.2
 """Of a fair share, over some thousand calls: shares wander (0.6 to 1.4 as a rule), and none stays behind."""
@@ -83,7 +81,9 @@ def test_an_untold_request_quota_is_found_and_used(
 
 
 @pytest.mark.parametrize("latency_seconds", [QUICK, SLOW], ids=["quick", "slow"])
-@pytest.mark.parametrize("service", SERVICES, ids=["second", "minute", "window", "window that says when"])
+@pytest.mark.parametrize(
+    "service", [ONE_SECOND, ONE_MINUTE, WINDOW_THAT_SAYS_WHEN], ids=["second", "minute", "window that says when"]
+)
 @pytest.mark.parametrize("calls_per_second", [2, 10])
 def test_an_untold_token_quota_is_found_and_used(
     calls_per_second: int, service: dict[str, Any], latency_seconds: tuple[float, float]
@@ -91,8 +91,47 @@ def test_an_untold_token_quota_is_found_and_used(
     tokens_per_second = calls_per_second * CallSize().used
     quota = Quota(tokens_per_minute=60 * tokens_per_second, **service)
     run = Simulation(quota, [Sender()], sizes=varied, latency_seconds=latency_seconds).run(END)
-    goal = 0.92 if service is WINDOW else 0.95  # calls differ in size: when a window is used up, is a guess
-    assert_is_used(run, tokens_per_second=tokens_per_second, goal=goal)
+    assert_is_used(run, tokens_per_second=tokens_per_second)
+
+
+@pytest.mark.parametrize("latency_seconds", [QUICK, SLOW], ids=["quick", "slow"])
+@pytest.mark.parametrize("calls_per_second", [2, 10])
+def test_most_of_an_untold_window_of_tokens_is_used(
+    calls_per_second: int, latency_seconds: tuple[float, float]
+) -> None:
+    """Calls differ in size, so when such a window is used up is a guess: the mean of some nights, and a lower goal."""
+    per_minute = 60 * calls_per_second * CallSize().used
+    quota = Quota(tokens_per_minute=per_minute, **WINDOW)
+    nights = [
+        Simulation(quota, [Sender()], seed=seed, sizes=varied, latency_seconds=latency_seconds).run(END)
+        for seed in range(4)
+    ]
+    assert (
+        statistics.mean(night.accepted_per_minute(SETTLED, END, tokens=True) for night in nights) >= 0.92 * per_minute
+    )
+    assert statistics.mean(night.throttled_share(SETTLED, END) for night in nights) <= 0.03
+
+
+LOOPBACK = (0.0005, 0.001)
+
+
+@pytest.mark.parametrize("network_seconds", [LOOPBACK, (0.005, 0.025)], ids=["loopback", "network"])
+@pytest.mark.parametrize("calls_per_second", [10, 30, 100])
+@pytest.mark.parametrize("seed", range(3))
+def test_after_twenty_seconds_an_untold_quota_is_used(
+    calls_per_second: int, network_seconds: tuple[float, float], seed: int
+) -> None:
+    """The search has gone past the quota by then, and nothing it met there holds the pace down."""
+    run = Simulation(
+        Quota(60 * calls_per_second),
+        [Sender()],
+        seed=seed,
+        concurrency=64,
+        latency_seconds=QUICK,
+        network_seconds=network_seconds,
+    ).run(60)
+    assert run.accepted_per_minute(20, 60) >= 0.95 * 60 * calls_per_second
+    assert run.throttled_share(20, 60) <= 0.03
 
 
 @pytest.mark.parametrize("service", [ONE_SECOND, WINDOW], ids=["second", "window"])
@@ -194,119 +233,3 @@ def test_the_one_that_stays_takes_over_what_the_other_leaves(told: bool) -> None
     run.leaves_at = {1: 300.0}
     run.run(900)
     assert run.accepted_per_minute(600, 900) >= 0.95 * 1_200
-
-
-# Turns.
-
-
-async def test_turns_come_in_the_order_of_asking() -> None:
-    clock = FakeClock()
-    limiter = Limiter(clock, requests_per_minute=60)
-    order: list[int] = []
-
-    async def ask(number: int) -> None:
-        await limiter.acquire(100, until=math.inf)
-        order.append(number)
-
-    await asyncio.gather(*(ask(number) for number in range(10)))
-    assert order == list(range(10))
-    assert clock.monotonic_seconds() == pytest.approx(9 / 0.99, rel=0.02)
-
-
-async def test_a_turn_that_would_come_too_late_is_refused_without_waiting_for_it() -> None:
-    clock = FakeClock()
-    limiter = Limiter(clock, requests_per_minute=1)
-    assert await limiter.acquire(1, until=10) is not None
-    assert await limiter.acquire(1, until=10) is None
-    assert clock.monotonic_seconds() < 10
-
-
-async def test_nobody_gets_a_turn_after_the_deadline() -> None:
-    clock = FakeClock()
-    limiter = Limiter(clock)
-    await clock.sleep(11)
-    assert await limiter.acquire(1, until=10) is None
-
-
-async def test_tokens_that_are_given_back_let_the_next_call_go_sooner() -> None:
-    clock = FakeClock()
-    limiter = Limiter(clock, tokens_per_minute=6_000)
-    permit = await limiter.acquire(6_000, until=math.inf)
-    assert permit is not None
-    waiting = asyncio.create_task(limiter.acquire(100, until=math.inf))
-    await clock.sleep(1)
-    limiter.settle(permit, 100)
-    await waiting
-    assert clock.monotonic_seconds() < 3
-
-
-async def test_a_call_that_was_dropped_costs_no_tokens() -> None:
-    clock = FakeClock()
-    limiter = Limiter(clock, tokens_per_minute=6_000)
-    for _ in range(20):
-        permit = await limiter.acquire(6_000, until=math.inf)
-        assert permit is not None
-        limiter.drop(permit)
-    assert clock.monotonic_seconds() < 30
-
-
-async def test_someone_who_gives_up_waiting_does_not_block_the_others() -> None:
-    clock = FakeClock()
-    limiter = Limiter(clock, requests_per_minute=60)
-    await limiter.acquire(1, until=math.inf)
-    impatient = asyncio.create_task(limiter.acquire(1, until=math.inf))
-    patient = asyncio.create_task(limiter.acquire(1, until=math.inf))
-    await clock.sleep(0.2)
-    impatient.cancel()
-    assert await patient is not None
-
-
-def test_a_limiter_that_is_not_used_to_the_full_does_not_speed_up() -> None:
-    clock = SteppedClock()
-    limiter = Limiter(clock)
-    for second in range(1, 200):
-        clock.seconds = float(second)
-        limiter.settle(limiter.take(10, asked_at=clock.seconds), 10)
-    assert limiter.requests_per_second == 5.0
-
-
-def test_nothing_leaves_before_the_service_wants_it_to() -> None:
-    clock = SteppedClock()
-    limiter = Limiter(clock, requests_per_minute=6_000)
-    limiter.refuse(limiter.take(10, asked_at=0), retry_after_seconds=30)
-    assert limiter.ready_at(10) == 30
-    clock.seconds = 30.0
-    limiter.take(10, asked_at=0)
-    assert 30.0 < limiter.ready_at(10) < 31.0  # one call finds out, the next waits for what it finds
-
-
-def test_a_second_of_waiting_is_for_the_refused_call_alone() -> None:
-    """Whole seconds have no finer word for "soon"."""
-    limiter = Limiter(SteppedClock(), requests_per_minute=6_000)
-    limiter.refuse(limiter.take(10, asked_at=0), retry_after_seconds=1)
-    assert limiter.ready_at(10) == 0
-
-
-def test_throttled_calls_are_counted() -> None:
-    limiter = Limiter(SteppedClock())
-    limiter.refuse(limiter.take(10, asked_at=0))
-    assert limiter.throttled == 1
-
-
-@given(
-    st.floats(0.1, 10_000),
-    st.floats(0.1, 2.0),
-    st.lists(st.tuples(st.floats(0, 10), st.floats(0, 1_000)), max_size=40),
-)
-def test_a_bucket_never_lets_out_more_than_burst_plus_rate(
-    per_second: float, burst_seconds: float, steps: list[tuple[float, float]]
-) -> None:
-    bucket = Bucket(per_second, burst_seconds, 0.0)
-    now, taken, largest = 0.0, 0.0, 0.0
-    for pause, amount in steps:
-        now = max(now + pause, bucket.ready_at(amount, now + pause))
-        assert bucket.ready_at(amount, now) <= now + 1e-6
-        bucket.take(amount)
-        taken += amount
-        largest = max(largest, amount)
-    assert taken <= per_second * (now + burst_seconds) + largest + 1e-3 * (1 + taken)
