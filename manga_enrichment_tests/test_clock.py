@@ -1,11 +1,12 @@
 """The real clock, and the event loop it waits on."""
 
 import asyncio
+import gc
 import threading
 
 import pytest
 
-from manga_enrichment.clock import SystemClock
+from manga_enrichment.clock import RARE_COLLECTION_OBJECTS, SystemClock
 
 
 async def _loop_and_thread() -> tuple[str, int]:
@@ -24,3 +25,12 @@ def test_what_the_coroutine_raises_comes_through() -> None:
 
     with pytest.raises(LookupError, match="gone"):
         SystemClock().run(fail())
+
+
+def test_garbage_is_looked_for_less_often_while_it_runs_and_as_before_after_that() -> None:
+    async def threshold() -> int:
+        return gc.get_threshold()[0]
+
+    before = gc.get_threshold()
+    assert SystemClock().run(threshold()) == RARE_COLLECTION_OBJECTS > before[0]
+    assert gc.get_threshold() == before

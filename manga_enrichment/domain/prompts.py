@@ -151,7 +151,8 @@ def _one_line(text: str) -> str:
 
 def _clean_text(text: str) -> str:
     """NFC, no white space at either end, single line breaks."""
-    return _LINE_BREAK.sub("\n", unicodedata.normalize("NFC", text).strip())
+    text = unicodedata.normalize("NFC", text).strip()
+    return text if len(text.splitlines()) <= 1 else _LINE_BREAK.sub("\n", text)  # the pattern tries every space
 
 
 def cut_at_sentence(text: str, limit: int) -> str:

@@ -71,7 +71,7 @@ class Engine:
         self._patience = Patience(clock, self._until)
         self._caller = Caller(model, limiter, budget, clock, rng, until=self._until, ending=self._ending)
         self._claims = Claims(ledger, budget.spender, clock, settings.claim_seconds, self._patience)
-        self._writer = LedgerWriter(ledger, budget.spender, self._patience)
+        self._writer = LedgerWriter(ledger, budget.spender, clock, self._patience)
         self._queue: asyncio.Queue[Call] = asyncio.Queue(maxsize=settings.concurrency)
         # Calls by fingerprint: the first is asked, its twins share what comes of it and pay nothing.
         self._open: dict[str, list[Call]] = {}

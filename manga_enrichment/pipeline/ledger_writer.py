@@ -1,5 +1,8 @@
 """Group commit: answers that arrive together are put into the ledger together.
 
+A group waits for company as long as the last write took: so an answer is saved at most one write later, and a write,
+most of whose CPU is the same for one answer and for many, carries about twice as many (`docs/benchmarks.md`).
+
 A caller waits until its answer is saved, so nothing uses an answer the ledger does not have, and a kill loses at most
 the calls in flight. While the ledger is down no new call starts; what was paid for is kept and tried again.
 """
@@ -8,10 +11,11 @@ import asyncio
 from dataclasses import dataclass
 
 from manga_enrichment.domain.answers import LedgerEntry
-from manga_enrichment.gateways import LedgerUnavailableError, ResultLedger
+from manga_enrichment.gateways import Clock, LedgerUnavailableError, ResultLedger
 from manga_enrichment.pipeline.patience import Patience, in_thread
 
 MAX_GROUP = 90
+LONGEST_WAIT_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +30,12 @@ class LedgerWriter:
     One group travels at a time: the next one grows meanwhile, and larger groups cost less CPU per title.
     """
 
-    def __init__(self, ledger: ResultLedger, spender: str, patience: Patience) -> None:
+    def __init__(self, ledger: ResultLedger, spender: str, clock: Clock, patience: Patience) -> None:
         self._ledger = ledger
         self._spender = spender
+        self._clock = clock
         self._patience = patience
+        self._write_seconds = 0.0
         self._pending: asyncio.Queue[_Pending] = asyncio.Queue()
         self._unsaved: dict[str, LedgerEntry] = {}
 
@@ -47,7 +53,7 @@ class LedgerWriter:
         """Write what is pending, group by group; cancel it when no caller is left."""
         while True:
             group = [await self._pending.get()]
-            await asyncio.sleep(0)  # answers that came with the same look at the network travel together
+            await self._clock.sleep(self._write_seconds / 2)  # 0.0: what came with the same look at the network
             while len(group) < MAX_GROUP and not self._pending.empty():
                 group.append(self._pending.get_nowait())
             await self._write(group)
@@ -63,6 +69,7 @@ class LedgerWriter:
 
     async def _write(self, group: list[_Pending]) -> None:
         entries = [pending.entry for pending in group]
+        started = self._clock.monotonic_seconds()
         try:
             stands = await self._patience.call(self._ledger.put_many, entries, self._spender)
         except LedgerUnavailableError as error:
@@ -70,6 +77,7 @@ class LedgerWriter:
                 if not pending.saved.done():
                     pending.saved.set_exception(error)
             return
+        self._write_seconds = min(LONGEST_WAIT_SECONDS, self._clock.monotonic_seconds() - started)
         for pending in group:
             del self._unsaved[pending.entry.fingerprint]
             if not pending.saved.done():

@@ -13,21 +13,25 @@ from manga_enrichment_tests.fakes import FakeClock, MemoryBudget, MemoryLedger
 
 
 class Recording(MemoryLedger):
-    """Remembers the size of each group."""
+    """Remembers the size of each group; takes its time for it."""
 
-    groups: list[int]
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(clock, MemoryBudget())
+        self.groups: list[int] = []
+        self.write_seconds = 0.0
+        self._takes = clock.advance
 
     def put_many(self, entries: Sequence[LedgerEntry], spender: str) -> dict[str, LedgerEntry]:
         self.groups.append(len(entries))
+        self._takes(self.write_seconds)
         return super().put_many(entries, spender)
 
 
 class Stage:
     def __init__(self) -> None:
         self.clock = FakeClock()
-        self.ledger = Recording(self.clock, MemoryBudget())
-        self.ledger.groups = []
-        self.writer = LedgerWriter(self.ledger, "spender", Patience(self.clock, until=600))
+        self.ledger = Recording(self.clock)
+        self.writer = LedgerWriter(self.ledger, "spender", self.clock, Patience(self.clock, until=600))
 
     def entries(self, count: int, **changes: Any) -> list[LedgerEntry]:
         return [make_entry(f"entry-{number}", self.clock.now(), **changes) for number in range(count)]
@@ -47,6 +51,22 @@ async def test_entries_that_arrive_together_are_written_together() -> None:
     assert len(stage.ledger.groups) <= 4
     assert max(stage.ledger.groups) <= MAX_GROUP
     assert sum(stage.ledger.groups) == 200
+
+
+async def test_a_group_waits_for_company_while_writes_are_slow() -> None:
+    stage = Stage()
+    stage.ledger.write_seconds = 0.02
+    first, *others = stage.entries(4)
+    writing = asyncio.create_task(stage.writer.write_groups())
+    await stage.writer.save(first)
+
+    async def later(entry: LedgerEntry, seconds: float) -> None:
+        await stage.clock.sleep(seconds)
+        await stage.writer.save(entry)
+
+    await asyncio.gather(*(later(entry, 0.003 * number) for number, entry in enumerate(others)))
+    writing.cancel()
+    assert stage.ledger.groups == [1, 3]
 
 
 async def test_who_was_there_first_stands() -> None:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from manga_enrichment.clock import rare_collections
 from manga_enrichment.domain.models import load_models
 from manga_enrichment.domain.outcomes import ConfigurationError
 from manga_enrichment.local.model_server.app import create_app
@@ -24,7 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     gc.freeze()  # lexicon, models and modules stay: no need to look through them again with every few requests
-    ModelServer(create_app(state), options.host, options.port, _say_ready).run()
+    with rare_collections():
+        ModelServer(create_app(state), options.host, options.port, _say_ready).run()
     return 0
 
 

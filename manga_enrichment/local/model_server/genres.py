@@ -37,18 +37,18 @@ class WordIndex:
     def __init__(self, rows: Iterable[tuple[str, str]]) -> None:
         """rows: English and Japanese words of entry 0, 1, ..."""
         self._words: dict[str, list[int]] = defaultdict(list)
-        self._phrases: list[tuple[str, str, int]] = []  # first word, phrase, entry
-        self._japanese: list[tuple[str, str, str, int]] = []  # first and last character, term, entry
+        self._phrases: dict[str, list[tuple[str, int]]] = defaultdict(list)  # first word -> phrase, entry
+        self._japanese: dict[str, list[tuple[str, int]]] = defaultdict(list)  # first character -> term, entry
         for number, (english, japanese) in enumerate(rows):
             for word in english.split():
                 plain = plain_text(word)
                 if " " in plain:
-                    self._phrases.append((plain.split()[0], plain, number))
+                    self._phrases[plain.split()[0]].append((plain, number))
                 else:
                     self._words[plain].append(number)
                     self._words[plain + "s"].append(number)
-            terms = [word.lower() for word in japanese.split()]
-            self._japanese += [(term[0], term[-1], term, number) for term in terms]
+            for term in japanese.lower().split():
+                self._japanese[term[0]].append((term, number))
 
     def hits(self, text: str) -> dict[int, int]:
         """How often each entry occurs in `plain_text`; an English plural in -s counts as its singular."""
@@ -57,14 +57,15 @@ class WordIndex:
         for word in counts.keys() & self._words.keys():
             for number in self._words[word]:
                 found[number] += counts[word]
-        for first, phrase, number in self._phrases:
-            if first in counts and phrase in text:
-                found[number] += 1
+        for first in counts.keys() & self._phrases.keys():
+            for phrase, number in self._phrases[first]:
+                if phrase in text:
+                    found[number] += 1
         if not text.isascii():
-            characters = set(text)  # rules most terms out without a search
-            for first, last, term, number in self._japanese:
-                if first in characters and last in characters and term in text:
-                    found[number] += text.count(term)
+            for first in self._japanese.keys() & set(text):
+                for term, number in self._japanese[first]:
+                    if term in text:
+                        found[number] += text.count(term)
         return found
 
 
