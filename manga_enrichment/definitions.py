@@ -19,6 +19,7 @@ from manga_enrichment.defs.checks.quality import build_quality_checks
 from manga_enrichment.defs.checks.queues import build_queue_checks
 from manga_enrichment.defs.dead_letter_jobs import redrive_dead_letters
 from manga_enrichment.defs.jobs import build_jobs
+from manga_enrichment.defs.killed_runs import build_killed_runs_sensor
 from manga_enrichment.defs.metrics_sensor import build_metrics_sensor
 from manga_enrichment.defs.outbox_sensor import build_outbox_sensor, notification_policy
 from manga_enrichment.defs.partitions import catalog_partitions, partition_groups
@@ -106,6 +107,7 @@ def build_definitions(
             *build_request_sensors(sensor_settings(settings)),
             build_outbox_sensor(settings),
             build_alert_sensor(settings),
+            build_killed_runs_sensor(),
             build_metrics_sensor(
                 [first for first, _last in partition_groups(buckets, settings.buckets_per_run)],
                 [name for name, analysis in analyses.items() if not analysis.parts],

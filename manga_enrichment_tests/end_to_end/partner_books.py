@@ -72,6 +72,15 @@ class PartnerBooks:
             assert time.monotonic() < deadline, depth
             time.sleep(0.1)
 
+    def end_lease(self, request_id: str, queue: str = NORMAL.name) -> None:
+        """The request's message can be received again, as when nobody extends its visibility any more."""
+        handle = self.row(request_id).receipt_handle
+        self._sqs.change_message_visibility(QueueUrl=self._url(queue), ReceiptHandle=handle, VisibilityTimeout=0)
+
+    def is_empty(self, queue: str) -> bool:
+        depth = self.gateways.queues.depth(queue)
+        return not (depth.visible or depth.in_flight or depth.delayed)
+
     # What must hold
 
     def row(self, request_id: str) -> RequestRow:

@@ -1,0 +1,84 @@
+"""The sensor `killed_runs` against runs of real processes, one of them killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from manga_enrichment.defs.killed_runs import build_killed_runs_sensor, end_killed_runs, runs_since
+
+_SECONDS = 60
+_SLEEPER = """
+import time
+import dagster as dg
+
+@dg.op
+def sleep():
+    time.sleep(600)
+
+@dg.job
+def sleeper():
+    sleep()
+
+with dg.DagsterInstance.get() as instance:
+    sleeper.execute_in_process(instance=instance)
+"""
+
+
+@pytest.fixture
+def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}", "utf-8")
+    with dg.DagsterInstance.get() as instance:
+        yield instance
+
+
+def started_run(instance: dg.DagsterInstance) -> tuple[str, subprocess.Popen[bytes]]:
+    process = subprocess.Popen([sys.executable, "-c", _SLEEPER], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + _SECONDS
+    known = set(instance.get_run_ids(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])))
+    while time.monotonic() < deadline:
+        started = set(instance.get_run_ids(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))) - known
+        if started and instance.all_logs(min(started), of_type=dg.DagsterEventType.STEP_START):
+            return min(started), process
+        time.sleep(0.1)
+    raise TimeoutError("the run did not start")
+
+
+def test_a_run_without_a_process_fails_and_one_with_a_process_goes_on(instance: dg.DagsterInstance) -> None:
+    killed, first = started_run(instance)
+    living, second = started_run(instance)
+    try:
+        assert list(end_killed_runs(instance)) == []
+        first.kill()
+        first.wait()
+        with dg.build_sensor_context(instance=instance) as context:
+            said = build_killed_runs_sensor()(context)
+        assert isinstance(said, dg.SkipReason)
+        assert said.skip_message == "1 runs were ended"
+        runs = {run.run_id: run.status for run in instance.get_runs()}
+        assert runs == {killed: dg.DagsterRunStatus.FAILURE, living: dg.DagsterRunStatus.STARTED}
+        assert list(end_killed_runs(instance)) == []
+    finally:
+        second.kill()
+        second.wait()
+
+
+def test_a_process_that_took_over_the_id_is_another_one() -> None:
+    assert runs_since(os.getpid(), time.time())
+    assert not runs_since(os.getpid(), 0.0)
+
+
+def test_a_process_that_ended_and_was_not_collected_is_gone() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "pass"])
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert not runs_since(child.pid, time.time())
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    assert not runs_since(child.pid, time.time())

@@ -1,0 +1,91 @@
+"""A real `dagster-daemon` with its code server and the runs it launches, in a process group of its own."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import dagster as dg
+
+from manga_enrichment.local.dagster_home import prepare_dagster_home
+from manga_enrichment.local.processes import process_exists
+from manga_enrichment_tests.end_to_end import daemon_definitions
+
+_SECONDS = 120
+_PID_OF_RUN = re.compile(r"Started process for run \(pid: (\d+)\)")
+_SOONER = {
+    "poll_interval_seconds: 30": "poll_interval_seconds: 2",
+    "free_slots_after_run_end_seconds: 30": "free_slots_after_run_end_seconds: 1",
+}
+"""What the repository's dagster.yaml waits for, so that a test need not."""
+
+
+class Daemon:
+    """Start it, kill it, start it again: the instance under `home` stays."""
+
+    def __init__(self, environment: Mapping[str, str], state_dir: Path) -> None:
+        """The caller puts DAGSTER_HOME back: the home becomes this process' own, too."""
+        self._home = prepare_dagster_home(state_dir)
+        config = self._home / "dagster.yaml"
+        text = config.read_text("utf-8")
+        for slow, soon in _SOONER.items():
+            assert slow in text
+            text = text.replace(slow, soon)
+        config.write_text(text, "utf-8")
+        self._environment = {**environment, "DAGSTER_HOME": str(self._home)}
+        self._log = self._home / "daemon.log"
+        self._daemon: subprocess.Popen[bytes] | None = None
+        self._log_began_at = 0
+
+    def start(self) -> None:
+        self._log_began_at = self._log.stat().st_size if self._log.exists() else 0
+        command = [str(Path(sys.executable).parent / "dagster-daemon"), "run", "-m", daemon_definitions.__name__]
+        with self._log.open("ab") as log:
+            self._daemon = subprocess.Popen(
+                command,
+                cwd=self._home,
+                env=self._environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def kill_daemon(self) -> None:
+        """The daemon alone. Its code server and the runs go on, as orphans."""
+        assert self._daemon is not None
+        self._daemon.kill()
+        self._daemon.wait()
+
+    def kill_all(self) -> None:
+        """The daemon, its code server and every run, at once. Also what a test does in the end."""
+        if self._daemon is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._daemon.pid, signal.SIGKILL)
+            self._daemon.wait()
+
+    def kill_run(self) -> None:
+        """The process of the one run that is going on."""
+        [pid] = [pid for pid in self._pids_of_runs() if process_exists(pid)]
+        os.kill(pid, signal.SIGKILL)
+
+    def has_looked_for(self, sensor: str) -> bool:
+        """Whether a tick of this sensor has come to its end since the last start."""
+        return f"Sensor {sensor} skipped" in self._log.read_text("utf-8")[self._log_began_at :]
+
+    def wait_until(self, what: str, is_so: Callable[[], bool]) -> None:
+        """Raises TimeoutError with the end of the daemon's log."""
+        deadline = time.monotonic() + _SECONDS
+        while not is_so():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not within {_SECONDS} s: {what}\n{self._log.read_text('utf-8')[-6_000:]}")
+            time.sleep(0.2)
+
+    def _pids_of_runs(self) -> list[int]:
+        with dg.DagsterInstance.from_config(str(self._home)) as instance:
+            logs = [entry for run in instance.get_runs() for entry in instance.all_logs(run.run_id)]
+        return [int(found[1]) for entry in logs if (found := _PID_OF_RUN.search(entry.message))]

@@ -1,0 +1,135 @@
+"""Kill -9 of a real `dagster-daemon`, of the run it launched, or of both, while a partner's request is worked at."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from manga_enrichment.domain.requests.queues import NORMAL
+from manga_enrichment.domain.requests.signatures import SigningKey
+from manga_enrichment.local.callback_receiver import CallbackReceiver
+from manga_enrichment.local.endpoints import CALLBACK_KEY_ID, CALLBACK_SECRET
+from manga_enrichment.local.model_control import ModelServerControl
+from manga_enrichment.local.stack import LocalStack
+from manga_enrichment.settings import load_settings
+from manga_enrichment_tests.end_to_end.daemon_definitions import CLOCK_FILE
+from manga_enrichment_tests.end_to_end.daemon_process import Daemon
+from manga_enrichment_tests.end_to_end.doomed_partner import import_catalog
+from manga_enrichment_tests.end_to_end.file_clock import FileClock
+from manga_enrichment_tests.end_to_end.partner_books import PartnerBooks
+
+pytestmark = pytest.mark.crash
+
+SAMPLE = Path(__file__).resolve().parents[2] / "data" / "catalog" / "sample.jsonl"
+TITLES = 6
+CONCURRENCY = 2
+NEVER_MS, SOON_MS = 120_000, 1_000
+LEASE_IS_OVER_SECONDS = NORMAL.visibility_seconds + 1
+
+_rows = [json.loads(line) for line in SAMPLE.read_text("utf-8").splitlines()]
+_titles = [row["manga_id"] for row in _rows if "manga_id" in row and len(row.get("synopsis") or "") > 80][:TITLES]
+
+
+@pytest.fixture
+def environment(
+    local_stack: LocalStack, fresh_stack_state: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, str]:
+    environment = local_stack.child_environment(os.environ) | {
+        "MANGA_CATALOG_URI": str(SAMPLE),
+        "MANGA_CATALOG_BUCKETS": "1",
+        "MANGA_CONCURRENCY": str(CONCURRENCY),
+        "MANGA_CLAIM_SECONDS": "5",
+        CLOCK_FILE: str(tmp_path / "clock"),
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("DAGSTER_HOME", "put back by this fixture")
+    import_catalog(environment)
+    return environment
+
+
+@pytest.fixture
+def books(
+    local_stack: LocalStack, environment: dict[str, str], model_server: ModelServerControl
+) -> Iterator[PartnerBooks]:
+    model_server.reset()
+    with CallbackReceiver(SigningKey(CALLBACK_KEY_ID, CALLBACK_SECRET)) as receiver:
+        clock = FileClock(Path(environment[CLOCK_FILE]))
+        yield PartnerBooks(load_settings(), clock, receiver, local_stack.client("sqs"))
+    model_server.reset()
+
+
+@pytest.fixture
+def daemon(environment: dict[str, str], tmp_path: Path) -> Iterator[Daemon]:
+    daemon = Daemon(environment, tmp_path)
+    yield daemon
+    daemon.kill_all()
+
+
+def start_and_wait_until_calls_are_in_flight(
+    daemon: Daemon, books: PartnerBooks, model_server: ModelServerControl, latency_ms: int
+) -> str:
+    model_server.faults(latency={"fixed_ms": latency_ms})
+    sent = books.send(_titles)
+    daemon.start()
+    daemon.wait_until("calls are in flight", lambda: model_server.counters()["billed"] >= CONCURRENCY)
+    return sent
+
+
+def wait_until_answered(daemon: Daemon, books: PartnerBooks, sent: str) -> None:
+    daemon.wait_until("the request is answered", lambda: books.row(sent).state.value == "completed")
+    daemon.wait_until("its message is gone", lambda: books.is_empty(NORMAL.name))
+
+
+def assert_paid_once(model_server: ModelServerControl, *, at_most_again: int) -> None:
+    bill = model_server.counters()
+    assert bill["billed"] - bill["duplicates"] == TITLES
+    assert bill["duplicates"] <= at_most_again
+
+
+def test_a_daemon_killed_with_its_run_is_started_again_and_the_request_answered_once(
+    daemon: Daemon, books: PartnerBooks, model_server: ModelServerControl, environment: dict[str, str]
+) -> None:
+    sent = start_and_wait_until_calls_are_in_flight(daemon, books, model_server, NEVER_MS)
+    daemon.kill_all()
+    model_server.faults()
+    books.end_lease(sent)
+    FileClock(Path(environment[CLOCK_FILE])).advance(LEASE_IS_OVER_SECONDS)
+    daemon.start()
+    wait_until_answered(daemon, books, sent)
+    daemon.kill_all()
+    books.assert_answered_once(sent, _titles)
+    assert books.row(sent).generation == 2
+    assert_paid_once(model_server, at_most_again=CONCURRENCY)
+
+
+def test_a_run_killed_under_a_daemon_is_replaced_and_the_request_answered_once(
+    daemon: Daemon, books: PartnerBooks, model_server: ModelServerControl, environment: dict[str, str]
+) -> None:
+    """The daemon launches the killed run again; when its lease is over first, the message starts another."""
+    sent = start_and_wait_until_calls_are_in_flight(daemon, books, model_server, NEVER_MS)
+    daemon.kill_run()
+    model_server.faults()
+    books.end_lease(sent)
+    FileClock(Path(environment[CLOCK_FILE])).advance(LEASE_IS_OVER_SECONDS)
+    wait_until_answered(daemon, books, sent)
+    daemon.kill_all()
+    books.assert_answered_once(sent, _titles)
+    assert_paid_once(model_server, at_most_again=CONCURRENCY)
+
+
+def test_a_run_outlives_its_daemon_and_the_next_daemon_asks_for_nothing_again(
+    daemon: Daemon, books: PartnerBooks, model_server: ModelServerControl
+) -> None:
+    sent = start_and_wait_until_calls_are_in_flight(daemon, books, model_server, SOON_MS)
+    daemon.kill_daemon()
+    wait_until_answered(daemon, books, sent)
+    daemon.kill_all()
+    daemon.start()
+    daemon.wait_until("the sensor has looked", lambda: daemon.has_looked_for("partner_requests"))
+    daemon.kill_all()
+    books.assert_answered_once(sent, _titles)
+    assert books.row(sent).generation == 1
+    assert_paid_once(model_server, at_most_again=0)
