@@ -20,6 +20,15 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
 NOWHERE = "http://127.0.0.1:9"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full-size", action="store_true", help="run what `make test` runs smaller at its full size")
+
+
+@pytest.fixture(scope="session")
+def full_size(pytestconfig: pytest.Config) -> bool:
+    return bool(pytestconfig.getoption("full_size"))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def no_aws_account() -> Iterator[None]:
     """No test can see the user's AWS settings or reach AWS."""

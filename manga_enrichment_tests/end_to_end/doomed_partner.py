@@ -71,12 +71,13 @@ class LaneProcess:
         home: Path,
         doom: Doom | None = None,
         *,
+        sensor: str = SENSOR,
         starts_runs: bool = True,
     ) -> None:
         self._report = home / "report.json"
         self._report.unlink(missing_ok=True)
         self._child = CONTEXT.Process(
-            target=_lane, args=(dict(environment), clock.ahead, str(home), doom, starts_runs), daemon=True
+            target=_lane, args=(dict(environment), clock.ahead, str(home), doom, sensor, starts_runs), daemon=True
         )
         self._child.start()
 
@@ -134,7 +135,9 @@ def _catalog(environment: dict[str, str]) -> None:
     os._exit(0 if result.success else 1)
 
 
-def _lane(environment: dict[str, str], ahead: Any, home: str, doom: Doom | None, starts_runs: bool) -> None:
+def _lane(
+    environment: dict[str, str], ahead: Any, home: str, doom: Doom | None, sensor: str, starts_runs: bool
+) -> None:
     _enter(environment)
     settings = load_settings()
     resources: dict[str, Any] = {"clock": SharedClock(ahead)}
@@ -143,9 +146,9 @@ def _lane(environment: dict[str, str], ahead: Any, home: str, doom: Doom | None,
     with dg.DagsterInstance.ephemeral(tempdir=home) as instance:
         lane = InProcessLane(build_definitions(settings, resources=resources), instance)
         if not starts_runs:
-            lane.tick(SENSOR)
+            lane.tick(sensor)
             os.kill(os.getpid(), signal.SIGKILL)
-        results = lane.run_all(lane.tick(SENSOR))
+        results = lane.run_all(lane.tick(sensor))
         messages = [entry.user_message for result in results for entry in instance.all_logs(result.run_id)]
     (Path(home) / "report.json").write_text(json.dumps(messages), "utf-8")
     os._exit(0 if all(result.success for result in results) else 1)

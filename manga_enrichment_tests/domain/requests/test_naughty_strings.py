@@ -1,5 +1,9 @@
-"""Strings that break other programs do not break the validator, wherever they stand."""
+"""Strings that break other programs do not break the validator, wherever they stand.
 
+Two lists: the project's own, by what is wrong with a string, and the public Big List of Naughty Strings (MIT).
+"""
+
+import base64
 import copy
 import json
 import re
@@ -14,8 +18,13 @@ from manga_enrichment.domain.requests.validation import RequestPolicy, validate
 from manga_enrichment_tests.request_bodies import TEXT_PLACES, VALID_BODIES, body_with, envelope, places, valid_body
 
 LISTED: dict[str, list[str]] = json.loads(Path(__file__).with_name("naughty_strings.json").read_text("ascii"))
+PUBLIC = [
+    base64.b64decode(each).decode("utf-8", "surrogatepass")
+    for each in json.loads(Path(__file__).with_name("big_list_of_naughty_strings.json").read_text("ascii"))
+]
 LONG = ["a" * 17_000, "漢" * 16_001, "😀" * 8_001, "a " * 9_000, "(" * 3_000, "\n" * 5_000, "\ud800" * 3_000]
-NAUGHTY = [*(text for texts in LISTED.values() for text in texts), *LONG]
+BY_LIST = {**LISTED, "long": LONG, "the public list": PUBLIC}
+NAUGHTY = [text for texts in BY_LIST.values() for text in texts]
 
 # Categories of which no string may reach a model, and those of which none is a reason to refuse.
 REFUSED = ["control characters", "lone surrogates", "noncharacters", "hidden text"]
@@ -38,9 +47,9 @@ HONEST = {FLAG, "line\rover"}
 
 
 @pytest.mark.parametrize("schema", VALID_BODIES)
-@pytest.mark.parametrize("category", [*LISTED, "long"])
+@pytest.mark.parametrize("category", BY_LIST)
 def test_at_any_place_it_is_judged_without_being_changed_or_repeated(schema: str, category: str) -> None:
-    for text in LISTED.get(category, LONG):
+    for text in BY_LIST[category]:
         for place in places(valid_body(schema)):
             body = body_with(schema, place, text)
             before = copy.deepcopy(body)
@@ -84,6 +93,15 @@ def test_in_a_text_what_is_only_unusual_is_welcome(schema: str, place: tuple[Any
     for text in LISTED[category]:
         if len(text) <= 150:
             assert validate(schema, body_with(schema, place, f"title {text} end")).errors == (), ascii(text)
+
+
+def test_of_the_public_list_a_question_may_hold_all_but_what_nobody_can_see() -> None:
+    """Refused are the empty, the invisible, controls of text direction and of terminals; odd text is welcome."""
+    results = [validate("manga_query", body_with("manga_query", ("query",), text)) for text in PUBLIC]
+    refused = [text for text, result in zip(PUBLIC, results, strict=True) if not result.valid]
+    unseen = re.compile(r"[\s\u180e\u200b\ufeff]*|.*[\x07\x08\x1b\u202a\u202b\u2066].*", re.DOTALL)
+    assert refused == [text for text in PUBLIC if unseen.fullmatch(text)]
+    assert 0 < len(refused) < len(PUBLIC) / 20
 
 
 @pytest.mark.parametrize("field", ["schema", "schema_version", "request_id", "submitted_at"])
