@@ -106,6 +106,7 @@ class Caller:
         self._rng = rng
         self._until = until
         self._ending = ending
+        self._cached_prefixes: set[tuple[str, str]] = set()  # model id and analysis
         self._refreshing = asyncio.Lock()
         self._refreshed_at = -math.inf
 
@@ -139,7 +140,7 @@ class Caller:
         """Send one request; None when it brought a valid answer."""
         if call.estimate.input_tokens > call.model.price_holds_up_to_input_tokens:
             return _Refusal(ErrorClass.INVALID_REQUEST, "the prompt is longer than the model's price holds for")
-        estimate = estimate_attempt(call.estimate, progress.max_tokens, progress.repair)
+        estimate = estimate_attempt(self._estimate_of(call), progress.max_tokens, progress.repair)
         estimated_cost = estimate.cost_micro_usd(call.model)
         try:
             if not await self._budget.reserve(estimated_cost):
@@ -156,6 +157,11 @@ class Caller:
             return refusal
         finally:
             self._budget.settle(estimated_cost, spent)
+
+    def _estimate_of(self, call: Call) -> CallEstimate:
+        """Until an answer came, the prompt cache may not hold the prefix, and any call may pay for writing it."""
+        is_cached = (call.model.model_id, call.analysis.name) in self._cached_prefixes
+        return call.estimate if is_cached else call.estimate.writing_prefix()
 
     async def _send(self, call: Call, progress: _Progress, permit: Permit, estimate: CallEstimate) -> _Refusal | None:
         """One request to the model and its line in the log."""
@@ -174,6 +180,7 @@ class Caller:
             self._tell_limiter_of_failure(permit, error)
         else:
             progress.reply = reply
+            self._cached_prefixes.add((call.model.model_id, call.analysis.name))
             usage, stop_reason, maybe_billed = reply.usage, reply.stop_reason, False
             cost = cost_micro_usd(usage, call.model.price)
             self._limiter.settle(permit, _quota_tokens_used(usage, call.model.output_burndown))

@@ -88,7 +88,7 @@ async def test_an_answer_lost_twice_fails_and_both_are_charged_as_estimated(erro
     call = make_call()
     word = await ask(CallWorld(), error_class, error_class, None)
     assert (word.outcome, word.error_class) == (Outcome.FAILED, error_class)
-    estimated = call.estimate.cost_micro_usd(call.model)
+    estimated = call.estimate.writing_prefix().cost_micro_usd(call.model)  # no answer has come: nothing is cached
     assert [attempt.cost_micro_usd for attempt in word.attempts] == [estimated, estimated]
 
 
@@ -237,11 +237,25 @@ async def test_without_money_nothing_is_sent() -> None:
 
 async def test_money_that_runs_out_before_a_repair_defers_with_the_first_attempt_on_record() -> None:
     call = make_call()
-    world = CallWorld(caps=Caps(per_day_micro_usd=call.estimate.cost_micro_usd(call.model)))
-    word = await ask(world, BROKEN, None)
+    first_micro_usd = call.estimate.writing_prefix().cost_micro_usd(call.model)
+    repair_micro_usd = call.estimate.cost_micro_usd(call.model)
+    cap = max(first_micro_usd, cost_of(DEFAULT_USAGE) + repair_micro_usd - 1)
+    word = await ask(CallWorld(caps=Caps(per_day_micro_usd=cap)), BROKEN, None)
     assert (word.outcome, word.error_class) == (Outcome.DEFERRED, ErrorClass.BUDGET)
     assert len(word.attempts) == 1
     assert word.cost_micro_usd == cost_of(DEFAULT_USAGE)
+
+
+async def test_until_an_answer_came_money_is_set_aside_for_writing_the_prompt_cache() -> None:
+    call = make_call()
+    assert call.estimate.prefix_cached
+    writing, reading = (
+        call.estimate.writing_prefix().cost_micro_usd(call.model),
+        call.estimate.cost_micro_usd(call.model),
+    )
+    word = await ask(CallWorld(caps=Caps(per_day_micro_usd=writing - 1)), None)
+    assert (word.error_class, word.attempts) == (ErrorClass.BUDGET, ())
+    assert reading < writing - 1
 
 
 async def test_a_prompt_beyond_its_price_is_not_sent() -> None:
