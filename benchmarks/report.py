@@ -11,7 +11,7 @@ Row = dict[str, str | float | int | None]
 def show(name: str, rows: list[Row]) -> None:
     table = Table(title=name)
     for heading in rows[0]:
-        table.add_column(heading, justify="right")
+        table.add_column(heading.replace("_", " "), justify="right", overflow="fold")
     for row in rows:
         table.add_row(*("" if value is None else str(value) for value in row.values()))
     Console(width=160).print(table)

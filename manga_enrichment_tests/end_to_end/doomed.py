@@ -95,6 +95,7 @@ class _Doomed:
         self._gateway = gateway
         self._doom = doom
         self._calls = 0
+        self._counting = threading.Lock()
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._gateway, name)
@@ -123,8 +124,11 @@ class _Doomed:
         return called
 
     def _is_last(self, args: tuple[Any, ...]) -> bool:
-        self._calls += self._doom.where in str(args[0]) if self._doom.where else 1
-        return self._calls == self._doom.call and (not self._doom.where or self._doom.where in str(args[0]))
+        if self._doom.where and self._doom.where not in str(args[0]):
+            return False
+        with self._counting:
+            self._calls += 1
+            return self._calls == self._doom.call
 
     def _end_if(self, doomed: bool) -> None:
         if doomed:
