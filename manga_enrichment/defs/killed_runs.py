@@ -15,6 +15,8 @@ import psutil
 
 KILLED_RUNS_SENSOR = "killed_runs"
 INTERVAL_SECONDS = 30
+CLOCK_SLACK_SECONDS = 60.0
+"""When a machine's clock is set, the moments at which its processes began seem to move."""
 _GOING_ON = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 
@@ -56,7 +58,7 @@ def runs_since(pid: int, moment: float) -> bool:
     """Whether a process with this id runs that was there at `moment` (epoch seconds): ids are used again."""
     try:
         process = psutil.Process(pid)
-        return process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= moment
+        return process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= moment + CLOCK_SLACK_SECONDS
     except psutil.NoSuchProcess:
         return False
     except psutil.AccessDenied:  # another user's: it is there

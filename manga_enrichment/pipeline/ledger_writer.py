@@ -1,7 +1,7 @@
 """Group commit: answers that arrive together are put into the ledger together.
 
-A group waits for company as long as the last write took: so an answer is saved at most one write later, and a write,
-most of whose CPU is the same for one answer and for many, carries about twice as many (`docs/benchmarks.md`).
+Most of a write's CPU is the same for one answer and for many, so a group waits for company, half as long as the last
+write took: answers are saved a little later, and fewer writes carry them (`docs/benchmarks.md`).
 
 A caller waits until its answer is saved, so nothing uses an answer the ledger does not have, and a kill loses at most
 the calls in flight. While the ledger is down no new call starts; what was paid for is kept and tried again.
