@@ -24,8 +24,8 @@ demo: $(INSTALLED)  ## local stack up, the shipped catalog enriched, the result 
 dev: $(INSTALLED)  ## local stack and the Dagster UI on http://127.0.0.1:3000
 	$(BIN)/manga-enrichment dev
 
-test: $(INSTALLED)  ## all tests, in two processes with a local stack each
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+test: $(INSTALLED)  ## all tests, in three processes with a local stack each
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 lint: $(INSTALLED)  ## formatting, lint, types, layers, templates, definitions
 	$(BIN)/ruff format --check .

@@ -29,6 +29,11 @@ class Lane:
     def __init__(self, folder: Path, **settings: Any) -> None:
         self.world = PartnerWorld()
         self.instance = dg.DagsterInstance.ephemeral(tempdir=str(folder))
+        self.cursor: str | None = None
+        self.configure(**settings)
+
+    def configure(self, **settings: Any) -> None:
+        """The same lane after a deploy with other settings."""
         chosen = {"catalog_buckets": 1, "deadline_seconds": 60, **settings}
         world = self.world
         resources = {
@@ -39,7 +44,6 @@ class Lane:
             "open_model": lambda: world.base.model,
         }
         self.definitions = build_definitions(Settings(**chosen), resources=resources)
-        self.cursor: str | None = None
 
     def tick(self, sensor: str = "partner_requests") -> list[dg.RunRequest]:
         found = self.definitions.resolve_sensor_def(sensor)
@@ -272,14 +276,13 @@ def test_questions_of_a_session_are_answered_in_order_and_know_what_was_said(lan
 
 def test_a_deferred_question_gets_its_next_run_from_the_sensor_without_a_receive(tmp_path: Path) -> None:
     """Its message stays in flight, and no other waits: the sensor looks all the same."""
-    lane = Lane(tmp_path, deadline_seconds=20)
-    lane.world.base.model = ScriptedModel(lane.world.clock, otherwise=ErrorClass.THROTTLED)
+    lane = Lane(tmp_path, budget_usd_per_day=0.0)
     sent = lane.world.send_envelope("manga_query", DRY_QUESTION, queue=SESSION.name, group_id="acme:s")
     lane.work("partner_conversations")
     assert lane.world.state(sent) == "deferred"
     assert lane.tick("partner_conversations") == []
     lane.world.clock.advance(301)
-    lane.world.base.model = ScriptedModel(lane.world.clock)
+    lane.configure()
     [result] = lane.work("partner_conversations")
     assert result.success
     assert (lane.world.state(sent), lane.world.row(sent).generation) == ("completed", 2)
