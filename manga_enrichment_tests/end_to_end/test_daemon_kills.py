@@ -57,7 +57,10 @@ def books(
     model_server.reset()
     with CallbackReceiver(SigningKey(CALLBACK_KEY_ID, CALLBACK_SECRET)) as receiver:
         clock = FileClock(Path(environment[CLOCK_FILE]))
-        yield PartnerBooks(load_settings(), clock, receiver, local_stack.client("sqs"))
+        books = PartnerBooks(load_settings(), clock, receiver, local_stack.client("sqs"))
+        books.empty_queues()
+        yield books
+        books.empty_queues()
     model_server.reset()
 
 
