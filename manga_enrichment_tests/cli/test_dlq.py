@@ -35,12 +35,16 @@ def drain(queues: SqsQueues, queue: str) -> list[str]:
 
 @pytest.fixture
 def queues(aws_environment: dict[str, str]) -> Iterator[SqsQueues]:
-    queues = SqsQueues(AwsClients().sqs)
+    sqs = AwsClients().sqs
+    purge(sqs)
+    yield SqsQueues(sqs)
+    purge(sqs)
+
+
+def purge(sqs: Any) -> None:
+    """Also what another test received and did not delete."""
     for queue in (DEAD_LETTERS, NORMAL.name):
-        drain(queues, queue)
-    yield queues
-    for queue in (DEAD_LETTERS, NORMAL.name):
-        drain(queues, queue)
+        sqs.purge_queue(QueueUrl=sqs.get_queue_url(QueueName=queue)["QueueUrl"])
 
 
 def test_dead_letters_are_counted_shown_and_sent_back(queues: SqsQueues) -> None:

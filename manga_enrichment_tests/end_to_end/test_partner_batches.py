@@ -89,19 +89,18 @@ def site(
 ) -> Iterator[Site]:
     monkeypatch.setenv("MANGA_CATALOG_URI", str(SAMPLE))
     monkeypatch.setenv("MANGA_CONCURRENCY", "8")
-    queues = SqsQueues(AwsClients().sqs)
-    for queue in QUEUES:
-        empty(queues, queue)
+    purge_all()
     site = Site(tmp_path)
     site.import_catalog()
     yield site
+    purge_all()
+
+
+def purge_all() -> None:
+    """Also what was received and not deleted."""
+    sqs = AwsClients().sqs
     for queue in QUEUES:
-        empty(queues, queue)
-
-
-def empty(queues: SqsQueues, queue: str) -> None:
-    while messages := queues.receive(queue, max_messages=100, wait_seconds=0):
-        queues.delete(queue, [message.receipt_handle for message in messages])
+        sqs.purge_queue(QueueUrl=sqs.get_queue_url(QueueName=queue)["QueueUrl"])
 
 
 def test_three_batches_end_as_they_should(site: Site, model_server: ModelServerControl) -> None:
