@@ -11,7 +11,8 @@ Other launchers (ECS, Kubernetes, Docker) watch their runs themselves; with thos
 from collections.abc import Iterator
 
 import dagster as dg
-import psutil
+
+from manga_enrichment.process_ids import process_exists
 
 KILLED_RUNS_SENSOR = "killed_runs"
 INTERVAL_SECONDS = 30
@@ -46,27 +47,18 @@ def end_killed_runs(instance: dg.DagsterInstance) -> Iterator[str]:
     """
     for record in instance.get_run_records(dg.RunsFilter(statuses=_GOING_ON)):
         run = record.dagster_run
-        pid = _pid_of(instance, run.run_id)
-        if pid is not None and record.start_time is not None and not runs_since(pid, record.start_time):
+        pid = pid_of(instance, run.run_id)
+        if pid is None or record.start_time is None:
+            continue
+        if not process_exists(pid, since=record.start_time + CLOCK_SLACK_SECONDS):
             if (now := instance.get_run_by_id(run.run_id)) is None or now.is_finished:
                 continue  # it came to its end between the two looks
             instance.report_run_failed(run, "The process of the run is gone: it, or its machine, was killed.")
             yield run.run_id
 
 
-def runs_since(pid: int, moment: float) -> bool:
-    """Whether a process with this id runs that was there at `moment` (epoch seconds): ids are used again."""
-    try:
-        process = psutil.Process(pid)
-        return process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= moment + CLOCK_SLACK_SECONDS
-    except psutil.NoSuchProcess:
-        return False
-    except psutil.AccessDenied:  # another user's: it is there
-        return True
-
-
-def _pid_of(instance: dg.DagsterInstance, run_id: str) -> int | None:
-    """From the first events of a run: its process says its id there."""
+def pid_of(instance: dg.DagsterInstance, run_id: str) -> int | None:
+    """The process of a run, as its first events say; None before they do."""
     for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT):
         event = entry.dagster_event
         if event is not None and event.step_key is None and "pid" in event.engine_event_data.metadata:

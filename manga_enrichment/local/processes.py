@@ -87,21 +87,6 @@ def answers(url: str, timeout_seconds: float = 1.0) -> bool:
         return False
 
 
-def process_exists(pid: int) -> bool:
-    """Whether a process runs; one that ended and was not yet collected (a zombie) does not."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text("utf-8", errors="replace").rpartition(")")[2]
-    except OSError:  # no /proc on this system
-        return True
-    return not state.lstrip().startswith("Z")
-
-
 class ChildProcess:
     """One running program. Not for use from several threads at once."""
 

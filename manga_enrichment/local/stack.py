@@ -35,11 +35,11 @@ from manga_enrichment.local.processes import (
     ChildProgram,
     ChildStartError,
     answers,
-    process_exists,
     start_child,
 )
 from manga_enrichment.local.provision import ProvisioningError, deploy_all, emulator_client, infra_directory
 from manga_enrichment.local.state_folder import StackRecord, StackRunningError, StateFolder
+from manga_enrichment.process_ids import process_exists
 
 __all__ = ["LocalStack", "LocalStackConfig", "StackRunningError", "assert_loopback", "connect"]
 

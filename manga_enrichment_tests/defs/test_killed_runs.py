@@ -1,7 +1,6 @@
 """The sensor `killed_runs` against runs of real processes, one of them killed."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -11,7 +10,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from manga_enrichment.defs.killed_runs import build_killed_runs_sensor, end_killed_runs, runs_since
+from manga_enrichment.defs.killed_runs import build_killed_runs_sensor, end_killed_runs
+from manga_enrichment.process_ids import process_exists
 
 _SECONDS = 60
 _SLEEPER = """
@@ -71,14 +71,13 @@ def test_a_run_without_a_process_fails_and_one_with_a_process_goes_on(instance: 
 
 
 def test_a_process_that_took_over_the_id_is_another_one() -> None:
-    assert runs_since(os.getpid(), time.time())
-    assert not runs_since(os.getpid(), 0.0)
+    assert process_exists(os.getpid(), since=time.time())
+    assert not process_exists(os.getpid(), since=0.0)
 
 
 def test_a_process_that_ended_and_was_not_collected_is_gone() -> None:
     child = subprocess.Popen([sys.executable, "-c", "pass"])
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-    assert not runs_since(child.pid, time.time())
-    child.send_signal(signal.SIGKILL)
+    assert not process_exists(child.pid)
     child.wait()
-    assert not runs_since(child.pid, time.time())
+    assert not process_exists(child.pid)

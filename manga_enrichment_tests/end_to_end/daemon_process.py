@@ -1,7 +1,6 @@
 """A real `dagster-daemon` with its code server and the runs it launches, in a process group of its own."""
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -12,12 +11,12 @@ from pathlib import Path
 
 import dagster as dg
 
+from manga_enrichment.defs.killed_runs import pid_of
 from manga_enrichment.local.dagster_home import prepare_dagster_home
-from manga_enrichment.local.processes import process_exists
+from manga_enrichment.process_ids import process_exists
 from manga_enrichment_tests.end_to_end import daemon_definitions
 
 _SECONDS = 120
-_PID_OF_RUN = re.compile(r"Started process for run \(pid: (\d+)\)")
 _SOONER = {
     "poll_interval_seconds: 30": "poll_interval_seconds: 2",
     "free_slots_after_run_end_seconds: 30": "free_slots_after_run_end_seconds: 1",
@@ -87,5 +86,5 @@ class Daemon:
 
     def _pids_of_runs(self) -> list[int]:
         with dg.DagsterInstance.from_config(str(self._home)) as instance:
-            logs = [entry for run in instance.get_runs() for entry in instance.all_logs(run.run_id)]
-        return [int(found[1]) for entry in logs if (found := _PID_OF_RUN.search(entry.message))]
+            pids = [pid_of(instance, run.run_id) for run in instance.get_runs()]
+        return [pid for pid in pids if pid is not None]

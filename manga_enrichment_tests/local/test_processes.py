@@ -20,9 +20,9 @@ from manga_enrichment.local.processes import (
     ChildStartError,
     answers,
     free_port,
-    process_exists,
     start_child,
 )
+from manga_enrichment.process_ids import process_exists
 
 ROOT = Path(__file__).resolve().parents[2]
 

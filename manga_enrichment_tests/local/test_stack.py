@@ -16,8 +16,9 @@ import pytest
 from manga_enrichment.aws.callbacks import HttpsCallbacks
 from manga_enrichment.domain.requests.signatures import partner_key, signed_headers
 from manga_enrichment.local.callback_receiver import read_callbacks
-from manga_enrichment.local.processes import ChildEndedError, answers, process_exists
+from manga_enrichment.local.processes import ChildEndedError, answers
 from manga_enrichment.local.stack import LocalStack, LocalStackConfig, StackRunningError, connect
+from manga_enrichment.process_ids import process_exists
 from manga_enrichment.settings import load_settings, signing_key
 
 ROOT = Path(__file__).resolve().parents[2]
