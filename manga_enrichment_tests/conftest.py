@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 
-from manga_enrichment.local.cleaning import empty_bucket, empty_tables
+from manga_enrichment.domain.requests.queues import QUEUES
+from manga_enrichment.local.cleaning import empty_bucket, empty_queues, empty_tables
 from manga_enrichment.local.endpoints import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
 from manga_enrichment.local.model_control import ModelServerControl
 from manga_enrichment.local.stack import LocalStack, LocalStackConfig
@@ -69,9 +70,11 @@ def model_server(local_stack: LocalStack) -> ModelServerControl:
 
 @pytest.fixture
 def fresh_stack_state(local_stack: LocalStack, model_server: ModelServerControl) -> Iterator[None]:
-    """Start with empty tables, an empty bucket and a model server at rest; leave the server at rest."""
+    """Start with empty tables, bucket and queues and a model server at rest; leave queues and server so."""
     empty_tables(local_stack.client("dynamodb"), local_stack.table_names)
     empty_bucket(local_stack.client("s3"), local_stack.endpoints.bucket)
+    empty_queues(local_stack.client("sqs"), QUEUES)
     model_server.reset()
     yield
+    empty_queues(local_stack.client("sqs"), QUEUES)
     model_server.reset()

@@ -1,4 +1,4 @@
-"""Empties the local stack's tables and bucket, so that a test or a benchmark starts from nothing.
+"""Empties the local stack's tables, bucket and queues, so that a test or a benchmark starts from nothing.
 
 Belongs here: deletion of all data through the public APIs. Stays out: deletion of stacks or the state folder.
 It takes clients of the emulator (`LocalStack.client`) and refuses any other: there is no way back.
@@ -33,6 +33,13 @@ def empty_bucket(s3: Any, bucket: str) -> None:
         ]
         if versions:
             s3.delete_objects(Bucket=bucket, Delete={"Objects": versions, "Quiet": True})
+
+
+def empty_queues(sqs: Any, queue_names: Iterable[str]) -> None:
+    """Delete every message, also one that was received and not deleted. sqs is a boto3 client of the emulator."""
+    _refuse_real_aws(sqs)
+    for name in queue_names:
+        sqs.purge_queue(QueueUrl=sqs.get_queue_url(QueueName=name)["QueueUrl"])
 
 
 def _refuse_real_aws(client: Any) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -34,17 +33,8 @@ def drain(queues: SqsQueues, queue: str) -> list[str]:
 
 
 @pytest.fixture
-def queues(aws_environment: dict[str, str]) -> Iterator[SqsQueues]:
-    sqs = AwsClients().sqs
-    purge(sqs)
-    yield SqsQueues(sqs)
-    purge(sqs)
-
-
-def purge(sqs: Any) -> None:
-    """Also what another test received and did not delete."""
-    for queue in (DEAD_LETTERS, NORMAL.name):
-        sqs.purge_queue(QueueUrl=sqs.get_queue_url(QueueName=queue)["QueueUrl"])
+def queues(aws_environment: dict[str, str], fresh_stack_state: None) -> SqsQueues:
+    return SqsQueues(AwsClients().sqs)
 
 
 def test_dead_letters_are_counted_shown_and_sent_back(queues: SqsQueues) -> None:

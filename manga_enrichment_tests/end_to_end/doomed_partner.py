@@ -1,27 +1,20 @@
 """The partner lane in processes of their own that are killed, frozen or asked to end at a chosen step.
 
-Belongs here: what such a process does, and time that all processes of a test share. Stays out: what must hold
-afterwards (`partner_books.py`).
-
-The clock is a gateway like any other: a test moves it on for all its processes, also for those that are frozen, instead
-of waiting until a lease is over.
+Belongs here: what such a process does. Stays out: what must hold afterwards (`partner_books.py`), and time that all
+processes of a test share (`file_clock.py`).
 """
 
-import asyncio
 import json
 import logging
 import os
 import signal
 import time
-from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import dagster as dg
 
-from manga_enrichment.clock import SystemClock
 from manga_enrichment.definitions import build_definitions
 from manga_enrichment.defs.jobs import CATALOG_JOB
 from manga_enrichment.defs.run_facts import range_tags
@@ -29,33 +22,10 @@ from manga_enrichment.domain.catalog import bucket_keys
 from manga_enrichment.local.demo_lane import InProcessLane
 from manga_enrichment.settings import load_settings
 from manga_enrichment_tests.end_to_end.doomed import CONTEXT, Doom, doomed_resources
+from manga_enrichment_tests.end_to_end.file_clock import FileClock
 
 _SECONDS = 120
-_T = TypeVar("_T")
 SENSOR = "partner_requests"
-
-
-@dataclass
-class SharedClock:
-    """The machine's time, moved on by what any of the processes that share it was told to."""
-
-    # Without a lock: a frozen process could hold it. Only the test itself writes.
-    ahead: Any = field(default_factory=lambda: CONTEXT.Value("d", 0.0, lock=False))
-
-    def advance(self, seconds: float) -> None:
-        self.ahead.value += seconds
-
-    def now(self) -> datetime:
-        return datetime.now(UTC) + timedelta(seconds=self.ahead.value)
-
-    def monotonic_seconds(self) -> float:
-        return time.monotonic() + float(self.ahead.value)
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-
-    def run(self, main: Coroutine[Any, Any, _T]) -> _T:
-        return SystemClock().run(main)
 
 
 class LaneProcess:
@@ -67,7 +37,7 @@ class LaneProcess:
     def __init__(
         self,
         environment: Mapping[str, str],
-        clock: SharedClock,
+        clock: FileClock,
         home: Path,
         doom: Doom | None = None,
         *,
@@ -77,7 +47,7 @@ class LaneProcess:
         self._report = home / "report.json"
         self._report.unlink(missing_ok=True)
         self._child = CONTEXT.Process(
-            target=_lane, args=(dict(environment), clock.ahead, str(home), doom, sensor, starts_runs), daemon=True
+            target=_lane, args=(dict(environment), clock, str(home), doom, sensor, starts_runs), daemon=True
         )
         self._child.start()
 
@@ -136,11 +106,11 @@ def _catalog(environment: dict[str, str]) -> None:
 
 
 def _lane(
-    environment: dict[str, str], ahead: Any, home: str, doom: Doom | None, sensor: str, starts_runs: bool
+    environment: dict[str, str], clock: FileClock, home: str, doom: Doom | None, sensor: str, starts_runs: bool
 ) -> None:
     _enter(environment)
     settings = load_settings()
-    resources: dict[str, Any] = {"clock": SharedClock(ahead)}
+    resources: dict[str, Any] = {"clock": clock}
     if doom:
         resources |= doomed_resources(settings, doom)
     with dg.DagsterInstance.ephemeral(tempdir=home) as instance:

@@ -1,4 +1,8 @@
-"""The machine's time, moved on for all processes that read one file."""
+"""The machine's time, moved on for all processes that read one file.
+
+The clock is a gateway like any other: a test moves it on for all its processes, also for those that are frozen, instead
+of waiting until a lease is over. No lock: a frozen process could hold it. Only the test itself writes.
+"""
 
 import asyncio
 import time

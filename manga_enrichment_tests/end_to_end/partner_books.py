@@ -2,31 +2,44 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from manga_enrichment.aws.callbacks import HttpsCallbacks
 from manga_enrichment.aws.gateways import open_gateways
 from manga_enrichment.defs.outbox_sensor import notification_policy, signing_key
-from manga_enrichment.domain.requests.queues import DEAD_LETTERS, NORMAL, QUEUES
+from manga_enrichment.domain.requests.queues import DEAD_LETTERS, NORMAL, QUEUES, REQUEST_QUEUES, Queue
+from manga_enrichment.domain.requests.signatures import SigningKey
 from manga_enrichment.domain.status import RequestState
-from manga_enrichment.gateways import Clock
 from manga_enrichment.local.callback_receiver import CallbackReceiver
+from manga_enrichment.local.cleaning import empty_queues
+from manga_enrichment.local.endpoints import CALLBACK_KEY_ID, CALLBACK_SECRET
+from manga_enrichment.local.stack import LocalStack
 from manga_enrichment.pipeline.delivering import Deliverer, DeliveryGateways
 from manga_enrichment.pipeline.keys import result_document_key
 from manga_enrichment.pipeline.submitting import submit
 from manga_enrichment.request_gateways import RequestRow
-from manga_enrichment.settings import Settings
+from manga_enrichment.settings import Settings, load_settings
+from manga_enrichment_tests.end_to_end.file_clock import FileClock
 
 PARTNER = "acme"
+SAMPLE = Path(__file__).resolve().parents[2] / "data" / "catalog" / "sample.jsonl"
 _SECONDS = 60
+
+
+def known_titles() -> list[str]:
+    """Ids of the sample's titles that have enough text for a question."""
+    rows = [json.loads(line) for line in SAMPLE.read_text("utf-8").splitlines()]
+    return [row["manga_id"] for row in rows if "manga_id" in row and len(row.get("synopsis") or "") > 80]
 
 
 class PartnerBooks:
     """Under the local stack's environment. queues: a client of the emulator."""
 
-    def __init__(self, settings: Settings, clock: Clock, receiver: CallbackReceiver, sqs: Any) -> None:
+    def __init__(self, settings: Settings, clock: FileClock, receiver: CallbackReceiver, sqs: Any) -> None:
         self._settings = settings
         self._clock = clock
         self._receiver = receiver
@@ -52,10 +65,6 @@ class PartnerBooks:
 
     # What a test does to the queue
 
-    def empty_queues(self) -> None:
-        for queue in QUEUES:
-            self._sqs.purge_queue(QueueUrl=self._url(queue))
-
     def hide_received_messages_for(self, seconds: int, queue: str = NORMAL.name) -> None:
         self._sqs.set_queue_attributes(QueueUrl=self._url(queue), Attributes={"VisibilityTimeout": str(seconds)})
 
@@ -72,10 +81,17 @@ class PartnerBooks:
             assert time.monotonic() < deadline, depth
             time.sleep(0.1)
 
+    def let_leases_run_out(self, queue: Queue) -> None:
+        """What was received can be received again, and nobody is taken for alive any more."""
+        self.wait_until_nothing_is_hidden(queue.name)
+        self._clock.advance(queue.visibility_seconds + 1)
+        self.hide_received_messages_for(queue.visibility_seconds, queue.name)
+
     def end_lease(self, request_id: str, queue: str = NORMAL.name) -> None:
-        """The request's message can be received again, as when nobody extends its visibility any more."""
+        """At once, although somebody has extended it: its message can be received, its owner is not taken for alive."""
         handle = self.row(request_id).receipt_handle
         self._sqs.change_message_visibility(QueueUrl=self._url(queue), ReceiptHandle=handle, VisibilityTimeout=0)
+        self._clock.advance(QUEUES[queue].visibility_seconds + 1)
 
     def is_empty(self, queue: str) -> bool:
         depth = self.gateways.queues.depth(queue)
@@ -130,3 +146,16 @@ class PartnerBooks:
 
     def _url(self, queue: str) -> str:
         return str(self._sqs.get_queue_url(QueueName=queue)["QueueUrl"])
+
+
+@contextmanager
+def open_books(stack: LocalStack, clock: FileClock) -> Iterator[PartnerBooks]:
+    """With a receiver of callbacks and empty queues, which hide messages as long as they should when this is over."""
+    sqs = stack.client("sqs")
+    with CallbackReceiver(SigningKey(CALLBACK_KEY_ID, CALLBACK_SECRET)) as receiver:
+        books = PartnerBooks(load_settings(), clock, receiver, sqs)
+        empty_queues(sqs, QUEUES)
+        yield books
+        for queue in REQUEST_QUEUES:
+            books.hide_received_messages_for(queue.visibility_seconds, queue.name)
+        empty_queues(sqs, QUEUES)

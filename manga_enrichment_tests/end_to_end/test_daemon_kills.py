@@ -1,6 +1,5 @@
 """Kill -9 of a real `dagster-daemon`, of the run it launched, or of both, while a partner's request is worked at."""
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,28 +7,21 @@ from pathlib import Path
 import pytest
 
 from manga_enrichment.domain.requests.queues import NORMAL
-from manga_enrichment.domain.requests.signatures import SigningKey
-from manga_enrichment.local.callback_receiver import CallbackReceiver
-from manga_enrichment.local.endpoints import CALLBACK_KEY_ID, CALLBACK_SECRET
 from manga_enrichment.local.model_control import ModelServerControl
 from manga_enrichment.local.stack import LocalStack
-from manga_enrichment.settings import load_settings
 from manga_enrichment_tests.end_to_end.daemon_definitions import CLOCK_FILE
 from manga_enrichment_tests.end_to_end.daemon_process import Daemon
 from manga_enrichment_tests.end_to_end.doomed_partner import import_catalog
 from manga_enrichment_tests.end_to_end.file_clock import FileClock
-from manga_enrichment_tests.end_to_end.partner_books import PartnerBooks
+from manga_enrichment_tests.end_to_end.partner_books import SAMPLE, PartnerBooks, known_titles, open_books
 
 pytestmark = pytest.mark.crash
 
-SAMPLE = Path(__file__).resolve().parents[2] / "data" / "catalog" / "sample.jsonl"
 TITLES = 6
 CONCURRENCY = 2
 NEVER_MS, SOON_MS = 120_000, 1_000
-LEASE_IS_OVER_SECONDS = NORMAL.visibility_seconds + 1
 
-_rows = [json.loads(line) for line in SAMPLE.read_text("utf-8").splitlines()]
-_titles = [row["manga_id"] for row in _rows if "manga_id" in row and len(row.get("synopsis") or "") > 80][:TITLES]
+_titles = known_titles()[:TITLES]
 
 
 @pytest.fixture
@@ -51,17 +43,9 @@ def environment(
 
 
 @pytest.fixture
-def books(
-    local_stack: LocalStack, environment: dict[str, str], model_server: ModelServerControl
-) -> Iterator[PartnerBooks]:
-    model_server.reset()
-    with CallbackReceiver(SigningKey(CALLBACK_KEY_ID, CALLBACK_SECRET)) as receiver:
-        clock = FileClock(Path(environment[CLOCK_FILE]))
-        books = PartnerBooks(load_settings(), clock, receiver, local_stack.client("sqs"))
-        books.empty_queues()
+def books(local_stack: LocalStack, environment: dict[str, str]) -> Iterator[PartnerBooks]:
+    with open_books(local_stack, FileClock(Path(environment[CLOCK_FILE]))) as books:
         yield books
-        books.empty_queues()
-    model_server.reset()
 
 
 @pytest.fixture
@@ -93,13 +77,12 @@ def assert_paid_once(model_server: ModelServerControl, *, at_most_again: int) ->
 
 
 def test_a_daemon_killed_with_its_run_is_started_again_and_the_request_answered_once(
-    daemon: Daemon, books: PartnerBooks, model_server: ModelServerControl, environment: dict[str, str]
+    daemon: Daemon, books: PartnerBooks, model_server: ModelServerControl
 ) -> None:
     sent = start_and_wait_until_calls_are_in_flight(daemon, books, model_server, NEVER_MS)
     daemon.kill_all()
     model_server.faults()
     books.end_lease(sent)
-    FileClock(Path(environment[CLOCK_FILE])).advance(LEASE_IS_OVER_SECONDS)
     daemon.start()
     wait_until_answered(daemon, books, sent)
     daemon.kill_all()
@@ -109,14 +92,13 @@ def test_a_daemon_killed_with_its_run_is_started_again_and_the_request_answered_
 
 
 def test_a_run_killed_under_a_daemon_is_replaced_and_the_request_answered_once(
-    daemon: Daemon, books: PartnerBooks, model_server: ModelServerControl, environment: dict[str, str]
+    daemon: Daemon, books: PartnerBooks, model_server: ModelServerControl
 ) -> None:
     """The daemon launches the killed run again; when its lease is over first, the message starts another."""
     sent = start_and_wait_until_calls_are_in_flight(daemon, books, model_server, NEVER_MS)
     daemon.kill_run()
     model_server.faults()
     books.end_lease(sent)
-    FileClock(Path(environment[CLOCK_FILE])).advance(LEASE_IS_OVER_SECONDS)
     wait_until_answered(daemon, books, sent)
     daemon.kill_all()
     books.assert_answered_once(sent, _titles)

@@ -82,12 +82,8 @@ def stage(
     monkeypatch.setenv("MANGA_ALERTS_TOPIC_ARN", topic)
     with dg.DagsterInstance.ephemeral() as instance:
         stage = Stage(local_stack, build_definitions(load_settings()), instance, url)
-        for queue in (DEAD_LETTERS, NORMAL.name):
-            sqs.purge_queue(QueueUrl=stage.url(queue))
         stage.tick()
         yield stage
-        for queue in (DEAD_LETTERS, NORMAL.name):
-            sqs.purge_queue(QueueUrl=stage.url(queue))
 
 
 def test_a_queue_of_dead_letters_warns_then_fails_is_told_once_and_is_empty_after_a_redrive(stage: Stage) -> None:

@@ -1,7 +1,6 @@
 """The example batches on the local stack: submitted, pulled, answered, settled."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from manga_enrichment.defs.assets.partner import PARTNER_JOB
 from manga_enrichment.defs.jobs import CATALOG_JOB
 from manga_enrichment.defs.run_facts import range_tags
 from manga_enrichment.domain.catalog import bucket_keys
-from manga_enrichment.domain.requests.queues import DEAD_LETTERS, LOW_PRIORITY, QUEUES, SESSION
+from manga_enrichment.domain.requests.queues import DEAD_LETTERS, LOW_PRIORITY, SESSION
 from manga_enrichment.local.api_client import ApiClient, api_key, api_url
 from manga_enrichment.local.model_control import ModelServerControl
 from manga_enrichment.local.stack import LocalStack
@@ -86,21 +85,12 @@ class Site:
 @pytest.fixture
 def site(
     aws_environment: dict[str, str], fresh_stack_state: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Site]:
+) -> Site:
     monkeypatch.setenv("MANGA_CATALOG_URI", str(SAMPLE))
     monkeypatch.setenv("MANGA_CONCURRENCY", "8")
-    purge_all()
     site = Site(tmp_path)
     site.import_catalog()
-    yield site
-    purge_all()
-
-
-def purge_all() -> None:
-    """Also what was received and not deleted."""
-    sqs = AwsClients().sqs
-    for queue in QUEUES:
-        sqs.purge_queue(QueueUrl=sqs.get_queue_url(QueueName=queue)["QueueUrl"])
+    return site
 
 
 def test_three_batches_end_as_they_should(site: Site, model_server: ModelServerControl) -> None:

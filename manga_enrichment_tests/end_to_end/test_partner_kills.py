@@ -5,7 +5,6 @@ that were in flight, told once.
 """
 
 import itertools
-import json
 import os
 import signal
 from collections.abc import Iterator
@@ -14,25 +13,20 @@ from pathlib import Path
 import pytest
 
 from manga_enrichment.domain.requests.queues import NORMAL
-from manga_enrichment.domain.requests.signatures import SigningKey
-from manga_enrichment.local.callback_receiver import CallbackReceiver
 from manga_enrichment.local.cleaning import empty_bucket, empty_tables
-from manga_enrichment.local.endpoints import CALLBACK_KEY_ID, CALLBACK_SECRET
 from manga_enrichment.local.model_control import ModelServerControl
 from manga_enrichment.local.stack import LocalStack
-from manga_enrichment.settings import load_settings
 from manga_enrichment_tests.end_to_end.doomed import Doom
-from manga_enrichment_tests.end_to_end.doomed_partner import LaneProcess, SharedClock, import_catalog
-from manga_enrichment_tests.end_to_end.partner_books import PartnerBooks
+from manga_enrichment_tests.end_to_end.doomed_partner import LaneProcess, import_catalog
+from manga_enrichment_tests.end_to_end.file_clock import FileClock
+from manga_enrichment_tests.end_to_end.partner_books import SAMPLE, PartnerBooks, known_titles, open_books
 
 pytestmark = pytest.mark.crash
 
-SAMPLE = Path(__file__).resolve().parents[2] / "data" / "catalog" / "sample.jsonl"
 TITLES = 4
 CONCURRENCY = 2
 HIDDEN_SECONDS = 2
 """Instead of the queue's own two minutes, so that a message comes again soon."""
-LEASE_IS_OVER_SECONDS = NORMAL.visibility_seconds + 1
 
 SENSOR_STEPS = [
     Doom("queues", "receive", after=True),
@@ -61,8 +55,7 @@ RUN_STEPS = [
 ]
 
 _ids = itertools.count()
-_sample = [json.loads(line) for line in SAMPLE.read_text("utf-8").splitlines()]
-_known = [row["manga_id"] for row in _sample if "manga_id" in row and len(row.get("synopsis") or "") > 80]
+_known = known_titles()
 
 
 @pytest.fixture(scope="module")
@@ -83,28 +76,24 @@ def environment(local_stack: LocalStack) -> dict[str, str]:
 
 
 @pytest.fixture
-def clock() -> SharedClock:
-    return SharedClock()
+def clock(tmp_path: Path) -> FileClock:
+    return FileClock(tmp_path / "clock")
 
 
 @pytest.fixture
 def books(
     local_stack: LocalStack,
     environment: dict[str, str],
-    clock: SharedClock,
+    clock: FileClock,
     model_server: ModelServerControl,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[PartnerBooks]:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     model_server.reset()
-    with CallbackReceiver(SigningKey(CALLBACK_KEY_ID, CALLBACK_SECRET)) as receiver:
-        books = PartnerBooks(load_settings(), clock, receiver, local_stack.client("sqs"))
-        books.empty_queues()
+    with open_books(local_stack, clock) as books:
         books.hide_received_messages_for(HIDDEN_SECONDS)
         yield books
-        books.hide_received_messages_for(NORMAL.visibility_seconds)
-        books.empty_queues()
     model_server.reset()
 
 
@@ -118,7 +107,7 @@ def titles() -> list[str]:
 class Lane:
     """Processes over one stack and one clock."""
 
-    def __init__(self, environment: dict[str, str], clock: SharedClock, home: Path, books: PartnerBooks) -> None:
+    def __init__(self, environment: dict[str, str], clock: FileClock, home: Path, books: PartnerBooks) -> None:
         self._environment = environment
         self._clock = clock
         self._home = home
@@ -132,14 +121,12 @@ class Lane:
 
     def recover(self) -> None:
         """What happens when the lease is over: the message comes again, another process takes it."""
-        self._books.wait_until_nothing_is_hidden()
-        self._clock.advance(LEASE_IS_OVER_SECONDS)
-        self._books.hide_received_messages_for(NORMAL.visibility_seconds)
+        self._books.let_leases_run_out(NORMAL)
         assert self.start().wait() == 0
 
 
 @pytest.fixture
-def lane(environment: dict[str, str], clock: SharedClock, tmp_path: Path, books: PartnerBooks) -> Lane:
+def lane(environment: dict[str, str], clock: FileClock, tmp_path: Path, books: PartnerBooks) -> Lane:
     return Lane(environment, clock, tmp_path, books)
 
 

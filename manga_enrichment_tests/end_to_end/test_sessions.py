@@ -17,21 +17,18 @@ import pytest
 
 from manga_enrichment.definitions import build_definitions
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS_FIFO, SESSION
-from manga_enrichment.domain.requests.signatures import SigningKey
 from manga_enrichment.domain.status import is_final
-from manga_enrichment.local.callback_receiver import CallbackReceiver
 from manga_enrichment.local.demo_lane import InProcessLane
-from manga_enrichment.local.endpoints import CALLBACK_KEY_ID, CALLBACK_SECRET
 from manga_enrichment.local.model_control import ModelServerControl
 from manga_enrichment.local.stack import LocalStack
 from manga_enrichment.pipeline.conversations import session_name
 from manga_enrichment.pipeline.keys import conversation_prefix
 from manga_enrichment.pipeline.submitting import submit
 from manga_enrichment.request_gateways import RequestRow
-from manga_enrichment.settings import load_settings
 from manga_enrichment_tests.end_to_end.doomed import Doom
-from manga_enrichment_tests.end_to_end.doomed_partner import LaneProcess, SharedClock
-from manga_enrichment_tests.end_to_end.partner_books import PARTNER, PartnerBooks
+from manga_enrichment_tests.end_to_end.doomed_partner import LaneProcess
+from manga_enrichment_tests.end_to_end.file_clock import FileClock
+from manga_enrichment_tests.end_to_end.partner_books import PARTNER, PartnerBooks, open_books
 
 pytestmark = pytest.mark.crash
 
@@ -56,7 +53,7 @@ def question(session: int, number: int) -> str:
 class Sessions:
     """What was sent, and what became of it."""
 
-    def __init__(self, books: PartnerBooks, clock: SharedClock, messages: int) -> None:
+    def __init__(self, books: PartnerBooks, clock: FileClock, messages: int) -> None:
         self._books = books
         self._clock = clock
         self.messages = messages
@@ -121,52 +118,47 @@ def environment(local_stack: LocalStack, fresh_stack_state: None, monkeypatch: p
 
 
 @pytest.fixture
-def books(
-    local_stack: LocalStack, environment: dict[str, str], model_server: ModelServerControl
-) -> Iterator[tuple[PartnerBooks, SharedClock]]:
-    model_server.reset()
-    clock = SharedClock()
-    with CallbackReceiver(SigningKey(CALLBACK_KEY_ID, CALLBACK_SECRET)) as receiver:
-        books = PartnerBooks(load_settings(), clock, receiver, local_stack.client("sqs"))
-        books.empty_queues()
-        yield books, clock
-        books.hide_received_messages_for(SESSION.visibility_seconds, SESSION.name)
-        books.empty_queues()
-    model_server.reset()
+def clock(tmp_path: Path) -> FileClock:
+    return FileClock(tmp_path / "clock")
 
 
 @pytest.fixture
-def lane(books: tuple[PartnerBooks, SharedClock], tmp_path: Path) -> Iterator[InProcessLane]:
+def books(local_stack: LocalStack, environment: dict[str, str], clock: FileClock) -> Iterator[PartnerBooks]:
+    with open_books(local_stack, clock) as books:
+        yield books
+
+
+@pytest.fixture
+def lane(books: PartnerBooks, clock: FileClock, tmp_path: Path) -> Iterator[InProcessLane]:
     with dg.DagsterInstance.ephemeral(tempdir=str(tmp_path)) as instance:
-        yield InProcessLane(build_definitions(resources={"clock": books[1]}), instance)
+        yield InProcessLane(build_definitions(resources={"clock": clock}), instance)
 
 
-def killed_wave(environment: dict[str, str], clock: SharedClock, books: PartnerBooks, home: Path, call: int) -> None:
+def killed_wave(environment: dict[str, str], clock: FileClock, books: PartnerBooks, home: Path, call: int) -> None:
     """A process that takes messages, is killed at a call of the model, and whose leases run out."""
     books.hide_received_messages_for(HIDDEN_SECONDS, SESSION.name)
     home.mkdir()
     doom = Doom("model", "converse", call=call, after=call % 2 == 0)
     assert LaneProcess(environment, clock, home, doom, sensor=SENSOR).wait() == -signal.SIGKILL
-    books.wait_until_nothing_is_hidden(SESSION.name)
-    clock.advance(SESSION.visibility_seconds + 1)
-    books.hide_received_messages_for(SESSION.visibility_seconds, SESSION.name)
+    books.let_leases_run_out(SESSION)
 
 
 def test_sessions_keep_their_order_and_none_waits_for_another(
-    books: tuple[PartnerBooks, SharedClock],
+    books: PartnerBooks,
+    clock: FileClock,
     lane: InProcessLane,
     environment: dict[str, str],
     model_server: ModelServerControl,
     tmp_path: Path,
     full_size: bool,
 ) -> None:
-    (book, clock), chance = books, random.Random(4)
-    sessions = Sessions(book, clock, FULL_MESSAGES if full_size else MESSAGES)
+    chance = random.Random(4)
+    sessions = Sessions(books, clock, FULL_MESSAGES if full_size else MESSAGES)
     model_server.faults(**FAULTS)
     kills = 0
     for wave in range(sessions.messages):
         if wave % WAVES_BETWEEN_KILLS == 1:
-            killed_wave(environment, clock, book, tmp_path / str(wave), chance.randrange(1, SESSIONS // 2))
+            killed_wave(environment, clock, books, tmp_path / str(wave), chance.randrange(1, SESSIONS // 2))
             kills += 1
         assert all(result.success for result in lane.run_all(lane.tick(SENSOR)))
         assert not sessions.look()
@@ -179,6 +171,6 @@ def test_sessions_keep_their_order_and_none_waits_for_another(
         assert sessions.turns(session) == [question(session, number) for number in completed]
         assert [row.updated_at for row in rows] == sorted(row.updated_at for row in rows)
     assert failed
-    assert book.is_empty(DEAD_LETTERS_FIFO)  # a refusal is an answer, and no letter
-    assert book.is_empty(SESSION.name)
+    assert books.is_empty(DEAD_LETTERS_FIFO)  # a refusal is an answer, and no letter
+    assert books.is_empty(SESSION.name)
     assert model_server.counters()["duplicates"] <= CONCURRENCY * kills
