@@ -4,15 +4,14 @@ Each size in a process of its own, with a model that answers at once and a ledge
 """
 
 import json
-import resource
 import subprocess
 import sys
 from collections import Counter
 from itertools import islice
-from pathlib import Path
 
 from benchmarks.report import Row, show
 from benchmarks.support import BoundlessBudget, ForgetfulLedger, calls, engine
+from benchmarks.window import peak_rss_bytes
 from manga_enrichment.clock import SystemClock
 from manga_enrichment.domain.usage import Usage
 from manga_enrichment.gateways import ModelReply, ModelRequest
@@ -59,17 +58,7 @@ def measure(titles: int) -> Row:
         await one.run(islice(calls(name), titles), lambda result: outcomes.update([result.outcome.value]))
 
     SystemClock().run(run())
-    return {"titles": titles, "answered": outcomes["succeeded"], "peak_rss_mb": round(_peak_rss_mb(), 1)}
-
-
-def _peak_rss_mb() -> float:
-    """Linux counts into ru_maxrss what the parent had when it started this process, so /proc is asked where it is."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        [line] = [line for line in status.read_text().splitlines() if line.startswith("VmHWM:")]
-        return int(line.split()[1]) / 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1024**2 if sys.platform == "darwin" else peak / 1024
+    return {"titles": titles, "answered": outcomes["succeeded"], "peak_rss_mb": round(peak_rss_bytes() / 1024**2, 1)}
 
 
 if __name__ == "__main__":

@@ -5,14 +5,13 @@ Run: python benchmarks/retrieval.py --rows 100000. The goal is at most 10 ms per
 
 import argparse
 import json
-import resource
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from benchmarks.window import peak_rss_bytes
 from manga_enrichment.domain.analyses.base import Candidate
 from manga_enrichment.domain.catalog import MangaRecord
 from manga_enrichment.domain.catalog_rows import clean_row
@@ -43,7 +42,7 @@ def main() -> None:
         "candidates_mean": round(statistics.mean(map(len, found)), 1),
         "cpu_ms_median": round(statistics.median(cpu_ms), 2),
         "cpu_ms_p95": round(statistics.quantiles(cpu_ms, n=20)[-1], 2),
-        "peak_rss_mb": round(_peak_rss_bytes() / 1e6),
+        "peak_rss_mb": round(peak_rss_bytes() / 1e6),
         "shared_genre_share": round(_shared_genre_share(options, queries, found), 2),
     }
     print(json.dumps(figures))
@@ -87,12 +86,6 @@ def _measured(index: CandidateIndex, record: MangaRecord) -> tuple[list[Candidat
     started = time.process_time()
     candidates = index.candidates(record)
     return candidates, (time.process_time() - started) * 1_000
-
-
-def _peak_rss_bytes() -> int:
-    """Linux counts in KiB, macOS in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ Start-up and the tail stay out: the window opens after a settling time and close
 
 import math
 import os
+import resource
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -105,6 +107,16 @@ def machine_cpu_seconds() -> float:
         return math.nan
     user, nice, system, _idle, _iowait, irq, softirq, steal = stat.read_text().split()[1:9]
     return sum(map(int, (user, nice, system, irq, softirq, steal))) / os.sysconf("SC_CLK_TCK")
+
+
+def peak_rss_bytes() -> int:
+    """Of this process. Linux counts into ru_maxrss what the parent had when it started this one, so /proc is asked."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        [line] = [line for line in status.read_text().splitlines() if line.startswith("VmHWM:")]
+        return int(line.split()[1]) * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def cpu_seconds(pid: int) -> float:
