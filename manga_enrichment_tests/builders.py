@@ -25,9 +25,9 @@ from manga_enrichment.pipeline.candidate_tables import candidates_table
 from manga_enrichment.pipeline.catalog_tables import catalog_table
 from manga_enrichment.pipeline.engine import EngineSettings
 from manga_enrichment.pipeline.invoking import InvokeSettings, Invoking
-from manga_enrichment.pipeline.keys import outcomes_key, table_key
 from manga_enrichment.pipeline.planning import Planning, PlanReport
 from manga_enrichment.pipeline.reports import InvokeReport
+from manga_enrichment.pipeline.store.object_keys import outcomes_key, table_key
 from manga_enrichment.pipeline.writing import WriteReport, Writing
 from manga_enrichment_tests.fakes import (
     DEFAULT_USAGE,

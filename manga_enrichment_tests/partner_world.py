@@ -21,7 +21,6 @@ from manga_enrichment.pipeline.budget import Caps
 from manga_enrichment.pipeline.dead_letters import DeadLetters
 from manga_enrichment.pipeline.endings import Endings
 from manga_enrichment.pipeline.intake import Intake, IntakeReport
-from manga_enrichment.pipeline.keys import result_document_key
 from manga_enrichment.pipeline.lease import Leases
 from manga_enrichment.pipeline.outbox import Announcer, NotificationPolicy
 from manga_enrichment.pipeline.partner_asking import AskingGateways, PartnerAsking, Stopping
@@ -30,6 +29,7 @@ from manga_enrichment.pipeline.partner_planning import PartnerPlanning
 from manga_enrichment.pipeline.partner_work import SettleReport, settle_all, stored_requests, take_over
 from manga_enrichment.pipeline.releasing import Releasing
 from manga_enrichment.pipeline.settle import SettleLimits, Settling
+from manga_enrichment.pipeline.store.object_keys import result_document_key
 from manga_enrichment.pipeline.work_units import UnitLimits, read_unit
 from manga_enrichment.request_gateways import RequestRow
 from manga_enrichment_tests.builders import MODELS, World, open_budget_settings, put_catalog, record

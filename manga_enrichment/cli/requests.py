@@ -114,7 +114,7 @@ def list_requests(partner: str, newest: int, as_json: bool) -> None:
 @_REQUEST_ID
 def results(request_id: uuid.UUID) -> None:
     """Print the result document of a request as JSON."""
-    from manga_enrichment.pipeline.keys import result_document_key
+    from manga_enrichment.pipeline.store.object_keys import result_document_key
 
     gateways = open_configured_gateways()
     document = gateways.tables.read_json(result_document_key(str(request_id)))

@@ -12,8 +12,8 @@ import yaml
 
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.columns import ColumnType, ListOf, StructOf
-from manga_enrichment.pipeline.keys import TABLES_ROOT
 from manga_enrichment.pipeline.published_tables import PartitionKey, PublishedTable, published_tables
+from manga_enrichment.pipeline.store.object_keys import TABLES_ROOT
 
 FIRST_DAY = "2026-01-01"
 _HEADER = """\

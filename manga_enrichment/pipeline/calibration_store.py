@@ -6,7 +6,7 @@ from dataclasses import asdict
 from manga_enrichment.domain.calibration import Calibration
 from manga_enrichment.domain.models import ModelSpec
 from manga_enrichment.gateways import TableStore
-from manga_enrichment.pipeline.keys import calibration_key
+from manga_enrichment.pipeline.store.object_keys import calibration_key
 
 
 def read_calibration(tables: TableStore, analysis: str, model_id: str) -> Calibration | None:

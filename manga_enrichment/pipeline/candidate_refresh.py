@@ -16,8 +16,8 @@ from manga_enrichment.domain.candidates import refresh
 from manga_enrichment.gateways import TableStore
 from manga_enrichment.pipeline.candidate_tables import candidates_table
 from manga_enrichment.pipeline.catalog_store import read_candidates, read_ids, read_records
-from manga_enrichment.pipeline.keys import candidates_state_key, table_key
 from manga_enrichment.pipeline.retrieval import CandidateIndex, CandidateIndexError
+from manga_enrichment.pipeline.store.object_keys import candidates_state_key, table_key
 
 RETRIEVAL_VERSION = "1"
 """Raise it when the search finds other candidates in the same catalog: the next run then refreshes every list."""

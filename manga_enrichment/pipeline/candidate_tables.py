@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from manga_enrichment.domain.analyses.base import Candidate
 from manga_enrichment.domain.candidates import CANDIDATE_COLUMNS
-from manga_enrichment.pipeline.arrow_types import arrow_schema
+from manga_enrichment.pipeline.store.arrow_types import arrow_schema
 
 
 def candidates_table(rows: Iterable[tuple[str, Sequence[Candidate]]]) -> pa.Table:

@@ -16,8 +16,8 @@ from manga_enrichment.gateways import CatalogSource, Clock, TableStore
 from manga_enrichment.pipeline.catalog_files import read_rows
 from manga_enrichment.pipeline.catalog_import import ImportPlan, ImportReport, import_catalog
 from manga_enrichment.pipeline.catalog_store import CatalogTables, check_bucket_count
-from manga_enrichment.pipeline.keys import catalog_state_key
-from manga_enrichment.pipeline.tables import SCHEMAS_VERSION
+from manga_enrichment.pipeline.store.object_keys import catalog_state_key
+from manga_enrichment.pipeline.store.rows import SCHEMAS_VERSION
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from manga_enrichment.domain.outcomes import ConfigurationError
 from manga_enrichment.gateways import TableStore
 from manga_enrichment.pipeline.candidate_tables import candidates_from_table
 from manga_enrichment.pipeline.catalog_tables import records_from_table
-from manga_enrichment.pipeline.keys import catalog_state_key, rejects_key, table_key
+from manga_enrichment.pipeline.store.object_keys import catalog_state_key, rejects_key, table_key
 
 
 def read_catalog(tables: TableStore, bucket: str, columns: Sequence[str] | None = None) -> pa.Table:

@@ -14,7 +14,7 @@ from manga_enrichment.domain.catalog import Author, MangaRecord
 from manga_enrichment.domain.catalog_columns import CATALOG_COLUMNS, REJECT_COLUMNS
 from manga_enrichment.domain.catalog_mapping import FIELD_NAMES
 from manga_enrichment.domain.catalog_rows import RejectedRow
-from manga_enrichment.pipeline.arrow_types import arrow_schema
+from manga_enrichment.pipeline.store.arrow_types import arrow_schema
 
 CATALOG_SCHEMA = arrow_schema(CATALOG_COLUMNS)
 REJECTS_SCHEMA = arrow_schema(REJECT_COLUMNS)

@@ -16,7 +16,7 @@ from typing import Any
 from manga_enrichment.domain.conversations import MAX_TURNS, Turn
 from manga_enrichment.domain.requests.queues import session_of
 from manga_enrichment.gateways import TableStore
-from manga_enrichment.pipeline.keys import conversation_prefix, conversation_turn_key
+from manga_enrichment.pipeline.store.object_keys import conversation_prefix, conversation_turn_key
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,9 @@ import pyarrow.compute as pc
 from manga_enrichment.domain.costs import COST_COLUMNS, COST_KEYS, Reconciliation, RunCost
 from manga_enrichment.domain.outcomes import ErrorClass, Outcome
 from manga_enrichment.gateways import BudgetStore, TableStore
-from manga_enrichment.pipeline.arrow_types import arrow_schema
 from manga_enrichment.pipeline.budget import day_counter, partner_counter
-from manga_enrichment.pipeline.keys import costs_key, requests_prefix
+from manga_enrichment.pipeline.store.arrow_types import arrow_schema
+from manga_enrichment.pipeline.store.object_keys import costs_key, requests_prefix
 
 TABLE = "enrichment_costs"
 SCHEMA = arrow_schema(COST_COLUMNS)

@@ -28,13 +28,13 @@ from manga_enrichment.pipeline.calls import Call, CallResult
 from manga_enrichment.pipeline.catalog_store import read_candidates, read_records
 from manga_enrichment.pipeline.engine import Engine, EngineSettings
 from manga_enrichment.pipeline.estimates import estimate_call
-from manga_enrichment.pipeline.keys import requests_key, results_key
 from manga_enrichment.pipeline.limiter import Limiter
 from manga_enrichment.pipeline.plan_files import read_plan
 from manga_enrichment.pipeline.planner import Action
 from manga_enrichment.pipeline.reports import InvokeReport, Tally
-from manga_enrichment.pipeline.table_writes import append_requests
-from manga_enrichment.pipeline.tables import REQUEST_SCHEMA, UNSENT, attempt_row
+from manga_enrichment.pipeline.store.conditional_writes import append_requests
+from manga_enrichment.pipeline.store.object_keys import requests_key, results_key
+from manga_enrichment.pipeline.store.rows import REQUEST_SCHEMA, UNSENT, attempt_row
 
 PROGRESS_SECONDS = 10.0
 _ROWS_PER_TABLE = 5_000

@@ -16,8 +16,8 @@ from datetime import UTC, datetime, timedelta
 
 from manga_enrichment.domain.status import RequestState
 from manga_enrichment.gateways import Clock, TableStore
-from manga_enrichment.pipeline.keys import parked_key, parked_prefix
 from manga_enrichment.pipeline.lease import LONGEST_LEASE, SAFETY
+from manga_enrichment.pipeline.store.object_keys import parked_key, parked_prefix
 from manga_enrichment.pipeline.work_units import UnitRequest, request_document, request_of
 from manga_enrichment.request_gateways import RequestQueue, RequestStore
 

@@ -14,12 +14,12 @@ from manga_enrichment.domain.outcomes import TREATMENTS, ErrorClass, Outcome
 from manga_enrichment.domain.partner_results import ItemResult, RequestResult
 from manga_enrichment.domain.requests.duplicates import unique_items
 from manga_enrichment.gateways import ResultLedger, TableStore
-from manga_enrichment.pipeline.keys import RUNS_ROOT, partner_key, requests_key
 from manga_enrichment.pipeline.partner_asking import TRIGGER
 from manga_enrichment.pipeline.partner_plan import PartnerPlan, PlannedItem, read_partner_plan
 from manga_enrichment.pipeline.request_bodies import StoredRequest
-from manga_enrichment.pipeline.table_writes import append_requests
-from manga_enrichment.pipeline.tables import request_rows
+from manga_enrichment.pipeline.store.conditional_writes import append_requests
+from manga_enrichment.pipeline.store.object_keys import RUNS_ROOT, partner_key, requests_key
+from manga_enrichment.pipeline.store.rows import request_rows
 
 Row = Mapping[str, Any]
 

@@ -11,7 +11,7 @@ from typing import Any
 from manga_enrichment.domain.analyses.base import Candidate, TitleInputs
 from manga_enrichment.domain.outcomes import Outcome
 from manga_enrichment.gateways import TableStore
-from manga_enrichment.pipeline.keys import partner_key
+from manga_enrichment.pipeline.store.object_keys import partner_key
 
 UNKNOWN_TITLE = "unknown_title"
 

@@ -29,7 +29,6 @@ from manga_enrichment.pipeline.candidate_tables import candidates_from_table
 from manga_enrichment.pipeline.catalog_store import check_bucket_count, read_catalog
 from manga_enrichment.pipeline.catalog_tables import records_from_table
 from manga_enrichment.pipeline.conversations import read_history, session_name
-from manga_enrichment.pipeline.keys import table_key
 from manga_enrichment.pipeline.partner_plan import (
     UNKNOWN_TITLE,
     PartnerPlan,
@@ -39,6 +38,7 @@ from manga_enrichment.pipeline.partner_plan import (
     write_partner_plan,
 )
 from manga_enrichment.pipeline.request_bodies import StoredRequest
+from manga_enrichment.pipeline.store.object_keys import table_key
 
 CONVERSATION_BUCKET = "conversations"
 """Stands for a catalog bucket in the requests log."""

@@ -16,8 +16,8 @@ from manga_enrichment.domain.columns import ListOf, StructOf
 from manga_enrichment.domain.outcomes import Outcome
 from manga_enrichment.gateways import TableStore
 from manga_enrichment.pipeline.catalog_store import read_ids
-from manga_enrichment.pipeline.keys import outcomes_key, table_key
-from manga_enrichment.pipeline.tables import answer_schema
+from manga_enrichment.pipeline.store.object_keys import outcomes_key, table_key
+from manga_enrichment.pipeline.store.rows import answer_schema
 
 _EXAMPLES = 5
 

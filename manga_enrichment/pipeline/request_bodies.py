@@ -11,7 +11,7 @@ from typing import Any
 
 from manga_enrichment.domain.requests.envelope import AcceptedRequest
 from manga_enrichment.gateways import TableStore
-from manga_enrichment.pipeline.keys import request_body_key
+from manga_enrichment.pipeline.store.object_keys import request_body_key
 
 
 @dataclass(frozen=True, slots=True)

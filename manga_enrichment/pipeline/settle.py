@@ -29,12 +29,12 @@ from manga_enrichment.domain.partner_results import (
 from manga_enrichment.domain.requests.deliveries import CallbackState
 from manga_enrichment.domain.status import RequestState, is_final
 from manga_enrichment.gateways import Clock, TableStore, WriteConflictError
-from manga_enrichment.pipeline.arrow_types import arrow_schema
 from manga_enrichment.pipeline.conversations import last_question, read_history, session_name, write_turn
 from manga_enrichment.pipeline.endings import Endings
-from manga_enrichment.pipeline.keys import partner_results_key, result_document_key
 from manga_enrichment.pipeline.releasing import Releasing
 from manga_enrichment.pipeline.request_bodies import StoredRequest, read_stored_request
+from manga_enrichment.pipeline.store.arrow_types import arrow_schema
+from manga_enrichment.pipeline.store.object_keys import partner_results_key, result_document_key
 from manga_enrichment.pipeline.work_units import UnitRequest
 from manga_enrichment.request_gateways import FencedError, RequestRow, RequestStore
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from manga_enrichment.domain.requests.queues import QUEUES
 from manga_enrichment.gateways import TableStore
-from manga_enrichment.pipeline.keys import unit_key
+from manga_enrichment.pipeline.store.object_keys import unit_key
 from manga_enrichment.request_gateways import RequestRow
 
 

@@ -22,7 +22,7 @@ from manga_enrichment.local.demo_lane import InProcessLane
 from manga_enrichment.local.model_control import ModelServerControl
 from manga_enrichment.local.stack import LocalStack
 from manga_enrichment.pipeline.conversations import session_name
-from manga_enrichment.pipeline.keys import conversation_prefix
+from manga_enrichment.pipeline.store.object_keys import conversation_prefix
 from manga_enrichment.pipeline.submitting import submit
 from manga_enrichment.request_gateways import RequestRow
 from manga_enrichment_tests.end_to_end.doomed import Doom

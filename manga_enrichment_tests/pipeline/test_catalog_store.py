@@ -12,7 +12,7 @@ from manga_enrichment.pipeline.catalog_store import (
     read_ids,
     read_records,
 )
-from manga_enrichment.pipeline.keys import catalog_state_key
+from manga_enrichment.pipeline.store.object_keys import catalog_state_key
 from manga_enrichment_tests.builders import BUCKET, bare_record, candidates_of, put_catalog, record
 from manga_enrichment_tests.fakes import MemoryTables
 

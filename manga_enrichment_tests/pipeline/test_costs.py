@@ -17,7 +17,7 @@ from manga_enrichment.pipeline.costs import (
     sum_log,
     write_day,
 )
-from manga_enrichment.pipeline.keys import costs_key, requests_prefix
+from manga_enrichment.pipeline.store.object_keys import costs_key, requests_prefix
 from manga_enrichment_tests.builders import COMBINED, World, bare_record, provenance, put_catalog, record, title_id
 from manga_enrichment_tests.fakes import MemoryTables, ScriptedModel
 

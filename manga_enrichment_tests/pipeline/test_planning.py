@@ -4,10 +4,10 @@ import pytest
 
 from manga_enrichment.domain.models import UnknownModelError, load_models
 from manga_enrichment.domain.outcomes import ConfigurationError
-from manga_enrichment.pipeline.keys import plan_key
 from manga_enrichment.pipeline.plan_files import read_plan
 from manga_enrichment.pipeline.planner import Action
 from manga_enrichment.pipeline.planning import Planning
+from manga_enrichment.pipeline.store.object_keys import plan_key
 from manga_enrichment_tests.builders import BUCKET, COMBINED, SINGLES, World, bare_record, put_catalog, record
 
 TITLES = [record(1), record(2), record(3), record(4), bare_record(5)]

@@ -6,7 +6,6 @@ import pyarrow as pa
 import pytest
 
 from manga_enrichment.domain.analyses import ANALYSES
-from manga_enrichment.pipeline.keys import table_key
 from manga_enrichment.pipeline.quality import (
     check_references,
     check_rows,
@@ -15,7 +14,8 @@ from manga_enrichment.pipeline.quality import (
     outcome_summary,
     refers_to_titles,
 )
-from manga_enrichment.pipeline.tables import answer_schema
+from manga_enrichment.pipeline.store.object_keys import table_key
+from manga_enrichment.pipeline.store.rows import answer_schema
 from manga_enrichment_tests.builders import BUCKET, SINGLES, World, bare_record, put_catalog, record, title_id
 
 LEVEL, SIMILAR = "reading_level", "similar_series"

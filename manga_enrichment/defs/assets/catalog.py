@@ -8,7 +8,7 @@ from manga_enrichment.gateways import CatalogSource, Clock, TableStore
 from manga_enrichment.pipeline.candidate_refresh import CandidateRefresh
 from manga_enrichment.pipeline.catalog_files import load_mapping
 from manga_enrichment.pipeline.catalog_refresh import CatalogRefresh, load_state
-from manga_enrichment.pipeline.keys import rejects_key, table_key
+from manga_enrichment.pipeline.store.object_keys import rejects_key, table_key
 from manga_enrichment.settings import Settings
 
 GROUP = "catalog"

@@ -17,7 +17,7 @@ from manga_enrichment.defs.run_facts import range_tags
 from manga_enrichment.domain.usage import usd
 from manga_enrichment.gateways import TableStore
 from manga_enrichment.pipeline.costs import TABLE, write_day
-from manga_enrichment.pipeline.keys import costs_key
+from manga_enrichment.pipeline.store.object_keys import costs_key
 
 COSTS_JOB = "account_costs"
 LATE_DAYS = 7

@@ -16,11 +16,11 @@ from manga_enrichment.gateways import Clock, ResultLedger, TableStore
 from manga_enrichment.pipeline.costs import TABLE as COSTS_TABLE
 from manga_enrichment.pipeline.enriched import TABLE as ENRICHED_TABLE
 from manga_enrichment.pipeline.forecast import pace_of
-from manga_enrichment.pipeline.keys import report_key
 from manga_enrichment.pipeline.quality import coverage
 from manga_enrichment.pipeline.report_facts import ReportFacts
 from manga_enrichment.pipeline.report_page import report_html, report_summary
 from manga_enrichment.pipeline.reporting import Reporting
+from manga_enrichment.pipeline.store.object_keys import report_key
 from manga_enrichment.settings import Settings
 
 REPORT_ASSET = "enrichment_report"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.outcomes import ErrorClass
-from manga_enrichment.pipeline.tables import (
+from manga_enrichment.pipeline.store.rows import (
     REQUEST_SCHEMA,
     UNSENT,
     answer_row,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from manga_enrichment.domain.columns import Column, ListOf, StructOf
-from manga_enrichment.pipeline.arrow_types import arrow_schema
+from manga_enrichment.pipeline.store.arrow_types import arrow_schema
 
 COLUMNS = (
     Column("id", "string", "", nullable=False),

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from manga_enrichment.gateways import StoredTable, TableStore, WriteConflictError
-from manga_enrichment.pipeline.tables import union_requests
+from manga_enrichment.pipeline.store.rows import union_requests
 
 CONFLICT_TRIES = 8
 

@@ -1,6 +1,6 @@
 """Rows and Parquet tables: schemas, rows of answers, outcomes and requests, and the merge that makes a new table.
 
-Belongs here: pure functions from entries and tables to tables. Stays out: storing them (`writing.py`).
+Belongs here: pure functions from entries and tables to tables. Stays out: storing them (`pipeline/writing.py`).
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from manga_enrichment.domain.analyses.base import AnalysisType, Answer
 from manga_enrichment.domain.answers import Attempt, LedgerEntry
 from manga_enrichment.domain.table_columns import OUTCOME_COLUMNS, REQUEST_COLUMNS, analysis_columns
-from manga_enrichment.pipeline.arrow_types import arrow_schema
+from manga_enrichment.pipeline.store.arrow_types import arrow_schema
 
 OUTCOME_SCHEMA = arrow_schema(OUTCOME_COLUMNS)
 REQUEST_SCHEMA = arrow_schema(REQUEST_COLUMNS)
