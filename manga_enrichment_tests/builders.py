@@ -21,8 +21,8 @@ from manga_enrichment.domain.outcomes import ErrorClass, Outcome
 from manga_enrichment.domain.prompts import build_prompt, title_inputs
 from manga_enrichment.domain.usage import cost_micro_usd
 from manga_enrichment.gateways import FoundationModel, TableStore
-from manga_enrichment.pipeline.candidate_tables import candidates_table
-from manga_enrichment.pipeline.catalog_tables import catalog_table
+from manga_enrichment.pipeline.catalog.candidate_tables import candidates_table
+from manga_enrichment.pipeline.catalog.tables import catalog_table
 from manga_enrichment.pipeline.engine import EngineSettings
 from manga_enrichment.pipeline.invoking import InvokeSettings, Invoking
 from manga_enrichment.pipeline.planning import Planning, PlanReport

@@ -25,7 +25,7 @@ from manga_enrichment.pipeline.batch_store import BatchStore
 from manga_enrichment.pipeline.budget import NO_CAPS, Caps, RunBudget, scopes_of
 from manga_enrichment.pipeline.calibration_store import read_calibration, write_calibration
 from manga_enrichment.pipeline.calls import Call, CallResult
-from manga_enrichment.pipeline.catalog_store import read_candidates, read_records
+from manga_enrichment.pipeline.catalog.reader import read_candidates, read_records
 from manga_enrichment.pipeline.engine import Engine, EngineSettings
 from manga_enrichment.pipeline.estimates import estimate_call
 from manga_enrichment.pipeline.limiter import Limiter

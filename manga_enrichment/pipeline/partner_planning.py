@@ -25,9 +25,9 @@ from manga_enrichment.domain.prompts import title_inputs
 from manga_enrichment.domain.requests.duplicates import unique_items
 from manga_enrichment.gateways import ResultLedger, TableStore
 from manga_enrichment.pipeline.batch_store import BatchStore
-from manga_enrichment.pipeline.candidate_tables import candidates_from_table
-from manga_enrichment.pipeline.catalog_store import check_bucket_count, read_catalog
-from manga_enrichment.pipeline.catalog_tables import records_from_table
+from manga_enrichment.pipeline.catalog.candidate_tables import candidates_from_table
+from manga_enrichment.pipeline.catalog.reader import check_bucket_count, read_catalog
+from manga_enrichment.pipeline.catalog.tables import records_from_table
 from manga_enrichment.pipeline.conversations import read_history, session_name
 from manga_enrichment.pipeline.partner_plan import (
     UNKNOWN_TITLE,

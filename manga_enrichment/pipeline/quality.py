@@ -15,7 +15,7 @@ from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.columns import ListOf, StructOf
 from manga_enrichment.domain.outcomes import Outcome
 from manga_enrichment.gateways import TableStore
-from manga_enrichment.pipeline.catalog_store import read_ids
+from manga_enrichment.pipeline.catalog.reader import read_ids
 from manga_enrichment.pipeline.store.object_keys import outcomes_key, table_key
 from manga_enrichment.pipeline.store.rows import answer_schema
 

@@ -22,7 +22,7 @@ from manga_enrichment.gateways import (
     TableStore,
     WriteConflictError,
 )
-from manga_enrichment.pipeline.catalog_store import read_ids
+from manga_enrichment.pipeline.catalog.reader import read_ids
 from manga_enrichment.pipeline.outcome_rows import OutcomeRows
 from manga_enrichment.pipeline.plan_files import PlanRow, read_plan
 from manga_enrichment.pipeline.reports import BucketNumbers

@@ -1,6 +1,6 @@
 """Candidates for `similar_series`: the titles of the whole catalog that are worth comparing with one.
 
-Belongs here: the search index on disk and the query. Stays out: what counts as alike (`retrieval_terms.py`), and
+Belongs here: the search index on disk and the query. Stays out: what counts as alike (`candidate_terms.py`), and
 whether a fresh list replaces a stored one (`domain/candidates.py`).
 
 A hit's score is the sum, over the terms it shares with the title, of weight times inverse document frequency, as an
@@ -23,7 +23,7 @@ import tantivy
 from manga_enrichment.domain.analyses.base import Candidate
 from manga_enrichment.domain.candidates import candidate_of
 from manga_enrichment.domain.catalog import MangaRecord
-from manga_enrichment.pipeline.retrieval_terms import DEMOGRAPHIC, MAGAZINE, WORD, kind_of, terms, work_keys
+from manga_enrichment.pipeline.catalog.candidate_terms import DEMOGRAPHIC, MAGAZINE, WORD, kind_of, terms, work_keys
 
 BROAD_KINDS = frozenset({DEMOGRAPHIC, MAGAZINE})
 """What these say is true of thousands of titles: they rank hits but never make one."""

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from manga_enrichment.domain.catalog import MangaRecord
-from manga_enrichment.pipeline.candidate_refresh import CandidateRefresh, CandidateReport
-from manga_enrichment.pipeline.catalog_store import read_candidates
+from manga_enrichment.pipeline.catalog.candidate_refresh import CandidateRefresh, CandidateReport
+from manga_enrichment.pipeline.catalog.reader import read_candidates
 from manga_enrichment.pipeline.store.object_keys import candidates_state_key, table_key
 from manga_enrichment_tests.builders import BUCKET, put_catalog, record, title_id
 from manga_enrichment_tests.fakes import MemoryTables

@@ -15,8 +15,8 @@ from manga_enrichment.domain.catalog import MangaRecord
 from manga_enrichment.domain.catalog_mapping import ColumnMapping
 from manga_enrichment.domain.catalog_rows import RejectedRow, RejectReason, clean_row
 from manga_enrichment.domain.outcomes import ConfigurationError
-from manga_enrichment.pipeline import catalog_files
-from manga_enrichment.pipeline.catalog_files import SourceRow, load_mapping, read_rows
+from manga_enrichment.pipeline.catalog import source_files as catalog_files
+from manga_enrichment.pipeline.catalog.source_files import SourceRow, load_mapping, read_rows
 
 GOOD = {"manga_id": "MNG-ABCD1234", "title": "Harbor"}
 

@@ -1,6 +1,6 @@
 """Working files of an import: titles by bucket, raw rows, rejects. Keeps memory flat however large the source is.
 
-Belongs here: what is written to the spill folder and read back. Stays out: which rows win (`catalog_import.py`).
+Belongs here: what is written to the spill folder and read back. Stays out: which rows win (`importer.py`).
 
 Only one file is open for titles at a time, so 1024 buckets need no more file descriptors than one.
 """
@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from manga_enrichment.domain.catalog import bucket_keys
 from manga_enrichment.domain.catalog_rows import RejectedRow
-from manga_enrichment.pipeline.catalog_tables import CATALOG_SCHEMA, REJECTS_SCHEMA, batch_of, reject_row
+from manga_enrichment.pipeline.catalog.tables import CATALOG_SCHEMA, REJECTS_SCHEMA, batch_of, reject_row
 
 DIGEST_BYTES = 16
 SPILL_SCHEMA = (

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from manga_enrichment.domain.catalog import Author, MangaRecord
-from manga_enrichment.pipeline.retrieval import CandidateIndex, CandidateIndexError, rarest_within
+from manga_enrichment.pipeline.catalog.candidate_index import CandidateIndex, CandidateIndexError, rarest_within
 
 
 def record(number: int, title: str, **fields: object) -> MangaRecord:

@@ -1,7 +1,7 @@
 """The catalog and its candidate lists as stored: read by bucket, and the frozen bucket count.
 
 Belongs here: reading what the catalog assets wrote, and refusing a bucket count other than the one the data has.
-Stays out: importing a source (`catalog_import.py`).
+Stays out: importing a source (`importer.py`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,8 +13,8 @@ from manga_enrichment.domain.analyses.base import Candidate
 from manga_enrichment.domain.catalog import MangaRecord
 from manga_enrichment.domain.outcomes import ConfigurationError
 from manga_enrichment.gateways import TableStore
-from manga_enrichment.pipeline.candidate_tables import candidates_from_table
-from manga_enrichment.pipeline.catalog_tables import records_from_table
+from manga_enrichment.pipeline.catalog.candidate_tables import candidates_from_table
+from manga_enrichment.pipeline.catalog.tables import records_from_table
 from manga_enrichment.pipeline.store.object_keys import catalog_state_key, rejects_key, table_key
 
 

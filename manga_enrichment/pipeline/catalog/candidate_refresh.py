@@ -1,7 +1,7 @@
 """Candidate lists for similar_series: search the whole catalog, keep lists that are still good.
 
 Belongs here: building the index once per catalog version, refreshing buckets once per catalog version. Stays out:
-searching (`retrieval.py`) and the rule of when a list changes (`domain/candidates.py`).
+searching (`candidate_index.py`) and the rule of when a list changes (`domain/candidates.py`).
 """
 
 import os
@@ -14,9 +14,9 @@ from pathlib import Path
 
 from manga_enrichment.domain.candidates import refresh
 from manga_enrichment.gateways import TableStore
-from manga_enrichment.pipeline.candidate_tables import candidates_table
-from manga_enrichment.pipeline.catalog_store import read_candidates, read_ids, read_records
-from manga_enrichment.pipeline.retrieval import CandidateIndex, CandidateIndexError
+from manga_enrichment.pipeline.catalog.candidate_index import CandidateIndex, CandidateIndexError
+from manga_enrichment.pipeline.catalog.candidate_tables import candidates_table
+from manga_enrichment.pipeline.catalog.reader import read_candidates, read_ids, read_records
 from manga_enrichment.pipeline.store.object_keys import candidates_state_key, table_key
 
 RETRIEVAL_VERSION = "1"

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from manga_enrichment.domain.outcomes import ConfigurationError
-from manga_enrichment.pipeline.catalog_store import (
+from manga_enrichment.pipeline.catalog.reader import (
     check_bucket_count,
     read_candidates,
     read_catalog,

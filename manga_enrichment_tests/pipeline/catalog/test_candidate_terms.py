@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manga_enrichment.domain.catalog import Author, MangaRecord
-from manga_enrichment.pipeline.retrieval_terms import kind_of, terms, work_keys
+from manga_enrichment.pipeline.catalog.candidate_terms import kind_of, terms, work_keys
 
 
 def words(**fields: object) -> set[str]:

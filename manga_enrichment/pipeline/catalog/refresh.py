@@ -1,6 +1,6 @@
 """Bring the stored catalog up to date with its source: one pass when the source changed, none when it did not.
 
-Belongs here: the recorded state of the catalog and the decision to import. Stays out: the import (`catalog_import.py`).
+Belongs here: the recorded state of the catalog and the decision to import. Stays out: the import (`importer.py`).
 """
 
 import hashlib
@@ -13,9 +13,9 @@ import orjson
 from manga_enrichment.domain.catalog_mapping import ColumnMapping
 from manga_enrichment.domain.fingerprint import content_hash
 from manga_enrichment.gateways import CatalogSource, Clock, TableStore
-from manga_enrichment.pipeline.catalog_files import read_rows
-from manga_enrichment.pipeline.catalog_import import ImportPlan, ImportReport, import_catalog
-from manga_enrichment.pipeline.catalog_store import CatalogTables, check_bucket_count
+from manga_enrichment.pipeline.catalog.importer import ImportPlan, ImportReport, import_catalog
+from manga_enrichment.pipeline.catalog.reader import CatalogTables, check_bucket_count
+from manga_enrichment.pipeline.catalog.source_files import read_rows
 from manga_enrichment.pipeline.store.object_keys import catalog_state_key
 from manga_enrichment.pipeline.store.rows import SCHEMAS_VERSION
 

@@ -1,7 +1,7 @@
 """What makes two titles look alike, as index terms: labels, people, words and character n-grams.
 
 Belongs here: reading terms and their weights from a record, and the keys of the work it belongs to. Stays out: the
-index (`retrieval.py`).
+index (`candidate_index.py`).
 
 Labels and names are compared whole. Text is compared by script, because only some scripts put spaces between words:
 words by their first six letters (a crude stem that needs no language), kanji by bigrams, kana by trigrams. Hiragana

@@ -1,6 +1,6 @@
 """Schemas of the catalog's tables, and the way between records and rows.
 
-Belongs here: `catalog` and `catalog_rejects` as Arrow. Stays out: where they are stored (`catalog_store.py`).
+Belongs here: `catalog` and `catalog_rejects` as Arrow. Stays out: where they are stored (`reader.py`).
 """
 
 from collections.abc import Iterable, Iterator

@@ -17,10 +17,10 @@ from manga_enrichment.domain.catalog import MangaRecord, bucket_keys, bucket_of
 from manga_enrichment.domain.catalog_mapping import ColumnMapping
 from manga_enrichment.domain.catalog_rows import RejectedRow, RejectReason
 from manga_enrichment.domain.outcomes import ConfigurationError
-from manga_enrichment.pipeline.catalog_files import SourceRow, load_mapping, read_rows
-from manga_enrichment.pipeline.catalog_import import ImportPlan, ImportReport, import_catalog
-from manga_enrichment.pipeline.catalog_spill import SpillLimits
-from manga_enrichment.pipeline.catalog_tables import CATALOG_SCHEMA, REJECTS_SCHEMA
+from manga_enrichment.pipeline.catalog.importer import ImportPlan, ImportReport, import_catalog
+from manga_enrichment.pipeline.catalog.source_files import SourceRow, load_mapping, read_rows
+from manga_enrichment.pipeline.catalog.spill import SpillLimits
+from manga_enrichment.pipeline.catalog.tables import CATALOG_SCHEMA, REJECTS_SCHEMA
 
 ROOT = Path(__file__).parents[2]
 MADB = ROOT.parent / "shared" / "catalog" / "madb_serializations.parquet"
@@ -233,8 +233,8 @@ MANY_BUCKETS = """
 import resource, sys
 from pathlib import Path
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
-from manga_enrichment.pipeline.catalog_files import SourceRow
-from manga_enrichment.pipeline.catalog_import import ImportPlan, import_catalog
+from manga_enrichment.pipeline.catalog.source_files import SourceRow
+from manga_enrichment.pipeline.catalog.importer import ImportPlan, import_catalog
 class Sink:
     buckets = 0
     def put_bucket(self, bucket, table): self.buckets += 1
