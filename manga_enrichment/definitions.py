@@ -37,8 +37,8 @@ from manga_enrichment.domain.models import load_models
 from manga_enrichment.domain.outcomes import ConfigurationError
 from manga_enrichment.pipeline.backlog import BacklogRule
 from manga_enrichment.pipeline.batch_lane import BatchSettings
-from manga_enrichment.pipeline.budget import Caps
-from manga_enrichment.pipeline.engine import EngineSettings
+from manga_enrichment.pipeline.engine.budget import Caps
+from manga_enrichment.pipeline.engine.engine import EngineSettings
 from manga_enrichment.pipeline.invoking import InvokeSettings
 from manga_enrichment.pipeline.settle import SettleLimits
 from manga_enrichment.pipeline.work_units import UnitLimits

@@ -12,8 +12,8 @@ from manga_enrichment.pipeline.batch_follow import Followed, Follower
 from manga_enrichment.pipeline.batch_lane import BatchLane, BatchSettings
 from manga_enrichment.pipeline.batch_launch import BatchGateways
 from manga_enrichment.pipeline.batch_store import BatchStore
+from manga_enrichment.pipeline.engine.tally import InvokeReport
 from manga_enrichment.pipeline.planning import Planning, PlanReport
-from manga_enrichment.pipeline.reports import InvokeReport
 from manga_enrichment_tests.builders import BUCKET, World, provenance, put_catalog, record
 from manga_enrichment_tests.fake_batch import MemoryBatch, Reaper
 

@@ -17,9 +17,9 @@ from manga_enrichment.domain.answers import Provenance
 from manga_enrichment.domain.requests.queues import NORMAL, QUEUES, Queue
 from manga_enrichment.domain.requests.validation import RequestPolicy
 from manga_enrichment.domain.status import is_final
-from manga_enrichment.pipeline.budget import Caps
 from manga_enrichment.pipeline.dead_letters import DeadLetters
 from manga_enrichment.pipeline.endings import Endings
+from manga_enrichment.pipeline.engine.budget import Caps
 from manga_enrichment.pipeline.intake import Intake, IntakeReport
 from manga_enrichment.pipeline.lease import Leases
 from manga_enrichment.pipeline.outbox import Announcer, NotificationPolicy

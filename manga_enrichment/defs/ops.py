@@ -31,9 +31,9 @@ from manga_enrichment.gateways import (
 from manga_enrichment.pipeline.batch_lane import BatchLane, BatchSettings
 from manga_enrichment.pipeline.batch_launch import BatchGateways
 from manga_enrichment.pipeline.catalog.reader import check_bucket_count
+from manga_enrichment.pipeline.engine.tally import InvokeReport
 from manga_enrichment.pipeline.invoking import InvokeSettings, Invoking
 from manga_enrichment.pipeline.planning import Planning, PlanReport
-from manga_enrichment.pipeline.reports import InvokeReport
 from manga_enrichment.pipeline.writing import Writing
 
 

@@ -21,10 +21,10 @@ from manga_enrichment.domain.usage import Usage, cost_micro_usd
 from manga_enrichment.gateways import BudgetScope, ModelRequest
 from manga_enrichment.pipeline.batch_launch import BatchGateways, Launcher
 from manga_enrichment.pipeline.batch_store import BatchJob, BatchStore
-from manga_enrichment.pipeline.budget import NO_CAPS, Caps, scopes_of
-from manga_enrichment.pipeline.calls import Call, CallResult
+from manga_enrichment.pipeline.engine.budget import NO_CAPS, Caps, scopes_of
+from manga_enrichment.pipeline.engine.calls import Call, CallResult
+from manga_enrichment.pipeline.engine.tally import InvokeReport, Tally
 from manga_enrichment.pipeline.invoking import Leftovers, planned_calls
-from manga_enrichment.pipeline.reports import InvokeReport, Tally
 
 PREPARING = timedelta(minutes=30)
 """How long titles stay claimed by a run that is killed before it wrote the job down."""

@@ -17,14 +17,14 @@ from manga_enrichment.domain.conversations import CONVERSATION, Turn, conversati
 from manga_enrichment.domain.models import ModelCatalog, ModelSpec
 from manga_enrichment.domain.prompts import build_prompt
 from manga_enrichment.gateways import BudgetStore, Clock, FoundationModel, ResultLedger, TableStore
-from manga_enrichment.pipeline.budget import RunBudget, scopes_of
-from manga_enrichment.pipeline.calls import Call, CallResult
-from manga_enrichment.pipeline.engine import Engine
-from manga_enrichment.pipeline.estimates import estimate_call
+from manga_enrichment.pipeline.engine.budget import RunBudget, scopes_of
+from manga_enrichment.pipeline.engine.calls import Call, CallResult
+from manga_enrichment.pipeline.engine.engine import Engine
+from manga_enrichment.pipeline.engine.estimates import estimate_call
+from manga_enrichment.pipeline.engine.rate_limiter import Limiter
+from manga_enrichment.pipeline.engine.tally import InvokeReport, Tally
 from manga_enrichment.pipeline.invoking import InvokeSettings, Leftovers
-from manga_enrichment.pipeline.limiter import Limiter
 from manga_enrichment.pipeline.partner_plan import PlannedCall
-from manga_enrichment.pipeline.reports import InvokeReport, Tally
 
 TRIGGER = "partner"
 PROGRESS_SECONDS = 10.0

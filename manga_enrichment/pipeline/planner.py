@@ -18,7 +18,7 @@ from manga_enrichment.domain.fingerprint import fingerprint
 from manga_enrichment.domain.models import ModelSpec
 from manga_enrichment.domain.outcomes import Outcome
 from manga_enrichment.domain.prompts import build_prompt, title_inputs
-from manga_enrichment.pipeline.estimates import CallEstimate, estimate_call
+from manga_enrichment.pipeline.engine.estimates import CallEstimate, estimate_call
 
 Lookup = Callable[[Sequence[str]], Mapping[str, LedgerEntry]]
 

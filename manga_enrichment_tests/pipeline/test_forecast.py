@@ -8,7 +8,7 @@ from manga_enrichment.domain.batch_jobs import Lane
 from manga_enrichment.domain.calibration import Calibration
 from manga_enrichment.domain.models import load_models
 from manga_enrichment.domain.usage import Price
-from manga_enrichment.pipeline.estimates import ASSUMED_LATENCY_MS
+from manga_enrichment.pipeline.engine.estimates import ASSUMED_LATENCY_MS
 from manga_enrichment.pipeline.forecast import ForecastLine, Pace, forecast
 from manga_enrichment.pipeline.planning import AnalysisPlan, PlanReport
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from manga_enrichment.domain.outcomes import ConfigurationError, ErrorClass, Outcome
 from manga_enrichment.gateways import BudgetScope, ModelReply, ModelRequest
-from manga_enrichment.pipeline.budget import Caps
+from manga_enrichment.pipeline.engine.budget import Caps
 from manga_enrichment.pipeline.store.object_keys import results_key
 from manga_enrichment_tests.builders import (
     BUCKET,

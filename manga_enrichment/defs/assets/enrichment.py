@@ -13,7 +13,7 @@ from manga_enrichment.defs.ops import build_invoke_op, build_plan_op, build_writ
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models import ModelCatalog
 from manga_enrichment.pipeline.batch_lane import BATCH_OFF, BatchSettings
-from manga_enrichment.pipeline.estimates import calls_before_first_answer
+from manga_enrichment.pipeline.engine.estimates import calls_before_first_answer
 from manga_enrichment.pipeline.invoking import InvokeSettings
 
 GROUP = "enrichment"

@@ -16,8 +16,8 @@ from manga_enrichment.domain.costs import LOWEST_CACHE_HIT_RATE, TRAILING_RUNS, 
 from manga_enrichment.domain.models import ModelCatalog
 from manga_enrichment.domain.usage import MICRO_USD_PER_USD, usd
 from manga_enrichment.gateways import BudgetStore, Clock, TableStore
-from manga_enrichment.pipeline.budget import day_counter
 from manga_enrichment.pipeline.costs import TABLE, days_until, read_days, reconcile, run_costs_newest_first
+from manga_enrichment.pipeline.engine.budget import day_counter
 from manga_enrichment.settings import Settings
 
 NEARLY_SPENT = 0.8

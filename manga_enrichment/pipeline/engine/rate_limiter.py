@@ -1,16 +1,21 @@
 """How fast one model may be asked: requests/min and tokens/min, told or learned.
 
 *Told* a quota, calls are paced just below it, so that nothing is throttled. *Untold*, or when others use the same
-quota, the pace follows what is accepted (`pace.py`). Bedrock takes input + max_tokens from the tokens/min quota when
-a call starts and settles on what was used, output times the model's burndown, when it ends; `settle` does the same
-here.
+quota, the pace follows what is accepted (`adaptive_rate.py`). Bedrock takes input + max_tokens from the tokens/min
+quota when a call starts and settles on what was used, output times the model's burndown, when it ends; `settle` does
+the same here.
 """
 
 import asyncio
 import math
 
 from manga_enrichment.gateways import Clock
-from manga_enrichment.pipeline.pace import Pace, Permit, tolerated_of_told_quota, tolerated_of_unknown_quota
+from manga_enrichment.pipeline.engine.adaptive_rate import (
+    Pace,
+    Permit,
+    tolerated_of_told_quota,
+    tolerated_of_unknown_quota,
+)
 
 __all__ = ["Limiter", "Permit"]
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from manga_enrichment.gateways import LedgerUnavailableError
-from manga_enrichment.pipeline.claims import Claims
-from manga_enrichment.pipeline.patience import Patience
+from manga_enrichment.pipeline.engine.claims import Claims
+from manga_enrichment.pipeline.engine.outage_retry import Patience
 from manga_enrichment_tests.fakes import FakeClock, MemoryBudget, MemoryLedger
 
 

@@ -10,12 +10,12 @@ from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.fingerprint import fingerprint
 from manga_enrichment.domain.prompts import build_prompt, title_inputs
 from manga_enrichment.gateways import BudgetScope, LedgerUnavailableError
-from manga_enrichment.pipeline.budget import Caps, RunBudget, scopes_of
-from manga_enrichment.pipeline.caller import Caller
-from manga_enrichment.pipeline.calls import Call, CallResult
-from manga_enrichment.pipeline.engine import Engine, EngineSettings
-from manga_enrichment.pipeline.estimates import estimate_call
-from manga_enrichment.pipeline.limiter import Limiter
+from manga_enrichment.pipeline.engine.budget import Caps, RunBudget, scopes_of
+from manga_enrichment.pipeline.engine.call_loop import Caller
+from manga_enrichment.pipeline.engine.calls import Call, CallResult
+from manga_enrichment.pipeline.engine.engine import Engine, EngineSettings
+from manga_enrichment.pipeline.engine.estimates import estimate_call
+from manga_enrichment.pipeline.engine.rate_limiter import Limiter
 from manga_enrichment_tests.builders import BUCKET, model_of, provenance, record
 from manga_enrichment_tests.fakes import FakeClock, MemoryBudget, MemoryLedger, ScriptedModel
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from manga_enrichment.domain.answers import Provenance
 from manga_enrichment.gateways import BudgetScope, BudgetStore, Clock, LedgerUnavailableError
-from manga_enrichment.pipeline.patience import Patience, in_thread
+from manga_enrichment.pipeline.engine.outage_retry import Patience, in_thread
 
 NO_CAP_MICRO_USD = 2**53
 FIRST_BLOCK_CALLS = 8

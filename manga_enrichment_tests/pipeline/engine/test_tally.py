@@ -10,9 +10,9 @@ from manga_enrichment.domain.answers import Attempt
 from manga_enrichment.domain.outcomes import ErrorClass, Outcome
 from manga_enrichment.domain.prompts import build_prompt, title_inputs
 from manga_enrichment.domain.usage import Usage
-from manga_enrichment.pipeline.calls import Call, CallResult
-from manga_enrichment.pipeline.estimates import estimate_call
-from manga_enrichment.pipeline.reports import BucketNumbers, InvokeReport, Tally
+from manga_enrichment.pipeline.engine.calls import Call, CallResult
+from manga_enrichment.pipeline.engine.estimates import estimate_call
+from manga_enrichment.pipeline.engine.tally import BucketNumbers, InvokeReport, Tally
 from manga_enrichment_tests.builders import candidates_of, entry, fingerprint_of, model_of, record
 from manga_enrichment_tests.fakes import START
 

@@ -25,10 +25,10 @@ from manga_enrichment.gateways import (
     ModelRequest,
     Repair,
 )
-from manga_enrichment.pipeline.budget import RunBudget
-from manga_enrichment.pipeline.calls import Call
-from manga_enrichment.pipeline.estimates import CallEstimate, estimate_attempt
-from manga_enrichment.pipeline.limiter import Limiter, Permit
+from manga_enrichment.pipeline.engine.budget import RunBudget
+from manga_enrichment.pipeline.engine.calls import Call
+from manga_enrichment.pipeline.engine.estimates import CallEstimate, estimate_attempt
+from manga_enrichment.pipeline.engine.rate_limiter import Limiter, Permit
 
 SUCCESS_STOP_REASONS = frozenset({"end_turn", "tool_use", "stop_sequence"})
 _STOP_REASON_ERRORS = {

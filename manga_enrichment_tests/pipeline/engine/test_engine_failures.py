@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from manga_enrichment.domain.outcomes import ConfigurationError, ErrorClass, Outcome
 from manga_enrichment.domain.usage import Usage
 from manga_enrichment.gateways import ModelReply, ModelRequest
-from manga_enrichment.pipeline.calls import Call, CallResult
+from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment_tests.builders import title_id
 from manga_enrichment_tests.fakes import Step
-from manga_enrichment_tests.pipeline.engine_rig import (
+from manga_enrichment_tests.pipeline.engine.engine_rig import (
     ONE_ANSWER_MICRO_USD,
     BrokenPuts,
     EngineRig,

@@ -1,7 +1,8 @@
 """The engine: bounded concurrency over a stream of calls, each paid for once.
 
 Belongs here: feeding, claiming, single flight, waiting for other runs, saving, stopping. Stays out: how one call is
-tried (`caller.py`), how fast (`limiter.py`), for how much (`budget.py`), what is missing (`planner.py`).
+tried (`call_loop.py`), how fast (`rate_limiter.py`), for how much (`budget.py`), what is missing
+(`pipeline/planner.py`).
 
 Memory is bounded by the concurrency: calls are pulled from an iterator a chunk ahead, results are handed on as they
 arrive. A worker keeps its slot until its answer is saved, so a kill loses at most `concurrency` answers.
@@ -17,13 +18,13 @@ from itertools import islice
 from manga_enrichment.domain.answers import LedgerEntry, Provenance
 from manga_enrichment.domain.outcomes import TREATMENTS, ErrorClass, Outcome
 from manga_enrichment.gateways import Clock, FoundationModel, LedgerUnavailableError, ResultLedger
-from manga_enrichment.pipeline.budget import RunBudget
-from manga_enrichment.pipeline.caller import Caller, FinalWord
-from manga_enrichment.pipeline.calls import Call, CallResult
-from manga_enrichment.pipeline.claims import Claims
-from manga_enrichment.pipeline.ledger_writer import LedgerWriter
-from manga_enrichment.pipeline.limiter import Limiter
-from manga_enrichment.pipeline.patience import Patience
+from manga_enrichment.pipeline.engine.budget import RunBudget
+from manga_enrichment.pipeline.engine.call_loop import Caller, FinalWord
+from manga_enrichment.pipeline.engine.calls import Call, CallResult
+from manga_enrichment.pipeline.engine.claims import Claims
+from manga_enrichment.pipeline.engine.group_commit import LedgerWriter
+from manga_enrichment.pipeline.engine.outage_retry import Patience
+from manga_enrichment.pipeline.engine.rate_limiter import Limiter
 
 MAX_CLAIM_CHUNK = 32  # larger ones cost no less a title, and answers that are to be saved wait behind them
 MOST_ELSEWHERE = 1_000  # titles that other runs are asking for and this one waits for at once

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from manga_enrichment.domain.answers import ClaimResult
 from manga_enrichment.gateways import Clock, LedgerUnavailableError, ResultLedger
-from manga_enrichment.pipeline.patience import Patience, in_thread
+from manga_enrichment.pipeline.engine.outage_retry import Patience, in_thread
 
 
 class Claims:

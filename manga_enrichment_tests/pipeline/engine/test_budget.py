@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from manga_enrichment.domain.answers import Provenance
 from manga_enrichment.gateways import BudgetScope, LedgerUnavailableError
-from manga_enrichment.pipeline.budget import NO_CAP_MICRO_USD, NO_CAPS, Caps, RunBudget, scopes_of
-from manga_enrichment.pipeline.patience import Patience
+from manga_enrichment.pipeline.engine.budget import NO_CAP_MICRO_USD, NO_CAPS, Caps, RunBudget, scopes_of
+from manga_enrichment.pipeline.engine.outage_retry import Patience
 from manga_enrichment_tests.fakes import FakeClock
-from manga_enrichment_tests.pipeline.call_world import FlakyBudget
+from manga_enrichment_tests.pipeline.engine.call_world import FlakyBudget
 
 DAY = "day:2026-01-15"
 

@@ -16,7 +16,7 @@ from manga_enrichment.domain.prompts import Prompt
 from manga_enrichment.domain.tokens import TOOL_USE_TOKENS, estimate_tokens
 from manga_enrichment.domain.usage import Usage, cost_micro_usd
 from manga_enrichment.gateways import Repair
-from manga_enrichment.pipeline.limiter import FIRST_CALLS_PER_SECOND
+from manga_enrichment.pipeline.engine.rate_limiter import FIRST_CALLS_PER_SECOND
 
 ASSUMED_LATENCY_MS = 3_000
 """Of one call, until a run has measured it."""

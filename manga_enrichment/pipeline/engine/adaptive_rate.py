@@ -1,7 +1,7 @@
 """A pace that follows what a service accepts: found by doubling, then kept by small steps.
 
-Belongs here: what an accepted and a refused call say about the pace. Stays out: waiting for one's turn (`limiter.py`),
-the search at the start (`pace_search.py`), pausing while nothing is let in (`gate.py`).
+Belongs here: what an accepted and a refused call say about the pace. Stays out: waiting for one's turn
+(`rate_limiter.py`), the search at the start (`rate_search.py`), pausing while nothing is let in (`circuit_breaker.py`).
 
 *Steps*: a refused call takes a tenth off the pace, but calls that left before the last cut are old news. An accepted
 call that had to wait for its turn gives back `tolerated(pace)` of a cut. So a pace stays where the refused share is
@@ -24,8 +24,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from manga_enrichment.pipeline.gate import Gate, Opening
-from manga_enrichment.pipeline.pace_search import Search
+from manga_enrichment.pipeline.engine.circuit_breaker import Gate, Opening
+from manga_enrichment.pipeline.engine.rate_search import Search
 
 CUT = 0.1
 SMALL_CUT = 0.01

@@ -18,11 +18,11 @@ from manga_enrichment.domain.outcomes import ConfigurationError
 from manga_enrichment.domain.prompts import build_prompt, title_inputs
 from manga_enrichment.domain.usage import Usage, cost_micro_usd
 from manga_enrichment.gateways import Clock, LedgerUnavailableError, ModelRequest
-from manga_enrichment.pipeline.budget import Caps, RunBudget, scopes_of
-from manga_enrichment.pipeline.calls import Call, CallResult
-from manga_enrichment.pipeline.engine import Engine, EngineSettings
-from manga_enrichment.pipeline.estimates import estimate_call
-from manga_enrichment.pipeline.limiter import Limiter
+from manga_enrichment.pipeline.engine.budget import Caps, RunBudget, scopes_of
+from manga_enrichment.pipeline.engine.calls import Call, CallResult
+from manga_enrichment.pipeline.engine.engine import Engine, EngineSettings
+from manga_enrichment.pipeline.engine.estimates import estimate_call
+from manga_enrichment.pipeline.engine.rate_limiter import Limiter
 from manga_enrichment_tests.builders import BUCKET, model_of, provenance, record
 from manga_enrichment_tests.fakes import DEFAULT_USAGE, FakeClock, MemoryBudget, MemoryLedger, ScriptedModel, Step
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from manga_enrichment.domain.answers import LedgerEntry
 from manga_enrichment.gateways import LedgerUnavailableError
-from manga_enrichment.pipeline.ledger_writer import MAX_GROUP, LedgerWriter
-from manga_enrichment.pipeline.patience import Patience
+from manga_enrichment.pipeline.engine.group_commit import MAX_GROUP, LedgerWriter
+from manga_enrichment.pipeline.engine.outage_retry import Patience
 from manga_enrichment_tests.contracts.entries import make_entry
 from manga_enrichment_tests.fakes import FakeClock, MemoryBudget, MemoryLedger
 

@@ -10,7 +10,7 @@ from manga_enrichment.domain.answers import Attempt, LedgerEntry
 from manga_enrichment.domain.calibration import Calibration, Sample, calibrate, nearest_rank
 from manga_enrichment.domain.outcomes import Outcome
 from manga_enrichment.domain.usage import Usage
-from manga_enrichment.pipeline.calls import CallResult
+from manga_enrichment.pipeline.engine.calls import CallResult
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
 """Is anything let in at all? A service whose window is used up refuses every call until the next one begins.
 
 Belongs here: runs of refusals, pausing, and one call at a time that finds out whether the pause is over. Stays out: how
-fast calls leave while the gate is open (`pace.py`).
+fast calls leave while the gate is open (`adaptive_rate.py`).
 
 A refusal comes back within milliseconds, an answer after seconds. So a call that has not been refused after a few times
 the time that refusals take counts as let in, long before it is answered.

@@ -8,13 +8,13 @@ import pytest
 from manga_enrichment.domain.outcomes import TREATMENTS, ErrorClass, ModelError, Outcome, Retry
 from manga_enrichment.domain.usage import Usage, cost_micro_usd
 from manga_enrichment.gateways import ModelReply
-from manga_enrichment.pipeline.budget import Caps
-from manga_enrichment.pipeline.caller import FinalWord, judge
-from manga_enrichment.pipeline.calls import Call
-from manga_enrichment.pipeline.limiter import Limiter
+from manga_enrichment.pipeline.engine.budget import Caps
+from manga_enrichment.pipeline.engine.call_loop import FinalWord, judge
+from manga_enrichment.pipeline.engine.calls import Call
+from manga_enrichment.pipeline.engine.rate_limiter import Limiter
 from manga_enrichment_tests.builders import title_id
 from manga_enrichment_tests.fakes import DEFAULT_USAGE, ScriptedModel, Step, valid_answer
-from manga_enrichment_tests.pipeline.call_world import CallWorld, at_once, make_call
+from manga_enrichment_tests.pipeline.engine.call_world import CallWorld, at_once, make_call
 
 BY_RETRY = {retry: [each for each in TREATMENTS if TREATMENTS[each].retry is retry] for retry in Retry}
 BY_THE_MODEL = {

@@ -9,7 +9,7 @@ from manga_enrichment.domain.answers import Attempt, LedgerEntry
 from manga_enrichment.domain.models import ModelSpec
 from manga_enrichment.domain.outcomes import ErrorClass, Outcome
 from manga_enrichment.domain.prompts import Prompt
-from manga_enrichment.pipeline.estimates import CallEstimate
+from manga_enrichment.pipeline.engine.estimates import CallEstimate
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from manga_enrichment.domain.answers import LedgerEntry
 from manga_enrichment.gateways import Clock, LedgerUnavailableError, ResultLedger
-from manga_enrichment.pipeline.patience import Patience, in_thread
+from manga_enrichment.pipeline.engine.outage_retry import Patience, in_thread
 
 MAX_GROUP = 90
 LONGEST_WAIT_SECONDS = 0.05

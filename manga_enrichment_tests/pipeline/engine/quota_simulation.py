@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from manga_enrichment.pipeline.limiter import Limiter
-from manga_enrichment.pipeline.pace import Permit
+from manga_enrichment.pipeline.engine.adaptive_rate import Permit
+from manga_enrichment.pipeline.engine.rate_limiter import Limiter
 
 BURNDOWN = 5
 

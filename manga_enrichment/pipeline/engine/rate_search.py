@@ -1,7 +1,7 @@
 """The first pace, when no quota was told: double, then close in.
 
 Doubling goes on until a tenth of the calls is refused; then the logarithmic gap between the fastest accepted and the
-slowest refused pace is halved until they are within a tenth. Stays out: what happens from then on (`pace.py`).
+slowest refused pace is halved until they are within a tenth. Stays out: what happens from then on (`adaptive_rate.py`).
 """
 
 import math

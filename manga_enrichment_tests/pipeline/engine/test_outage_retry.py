@@ -7,7 +7,7 @@ import pytest
 
 from manga_enrichment.domain.outcomes import ConfigurationError
 from manga_enrichment.gateways import LedgerUnavailableError
-from manga_enrichment.pipeline.patience import Patience, in_thread
+from manga_enrichment.pipeline.engine.outage_retry import Patience, in_thread
 from manga_enrichment_tests.fakes import FakeClock
 
 
