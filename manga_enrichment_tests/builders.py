@@ -25,10 +25,10 @@ from manga_enrichment.pipeline.catalog.candidate_tables import candidates_table
 from manga_enrichment.pipeline.catalog.tables import catalog_table
 from manga_enrichment.pipeline.engine.engine import EngineSettings
 from manga_enrichment.pipeline.engine.tally import InvokeReport
-from manga_enrichment.pipeline.invoking import InvokeSettings, Invoking
-from manga_enrichment.pipeline.planning import Planning, PlanReport
+from manga_enrichment.pipeline.enrichment.ask import InvokeSettings, Invoking
+from manga_enrichment.pipeline.enrichment.plan_run import Planning, PlanReport
+from manga_enrichment.pipeline.enrichment.write import WriteReport, Writing
 from manga_enrichment.pipeline.store.object_keys import outcomes_key, table_key
-from manga_enrichment.pipeline.writing import WriteReport, Writing
 from manga_enrichment_tests.fakes import (
     DEFAULT_USAGE,
     START,

@@ -19,7 +19,7 @@ from manga_enrichment.gateways import BatchInference, BudgetStore, Clock, Result
 from manga_enrichment.pipeline.batch_follow import Follower
 from manga_enrichment.pipeline.batch_launch import BatchGateways
 from manga_enrichment.pipeline.batch_store import BatchStore
-from manga_enrichment.pipeline.enriched import TABLE as ENRICHED_TABLE
+from manga_enrichment.pipeline.enrichment.wide_table import TABLE as ENRICHED_TABLE
 from manga_enrichment.settings import Settings
 
 BATCH_SENSOR = "batch_jobs"

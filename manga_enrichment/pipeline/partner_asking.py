@@ -23,7 +23,7 @@ from manga_enrichment.pipeline.engine.engine import Engine
 from manga_enrichment.pipeline.engine.estimates import estimate_call
 from manga_enrichment.pipeline.engine.rate_limiter import Limiter
 from manga_enrichment.pipeline.engine.tally import InvokeReport, Tally
-from manga_enrichment.pipeline.invoking import InvokeSettings, Leftovers
+from manga_enrichment.pipeline.enrichment.ask import InvokeSettings, Leftovers
 from manga_enrichment.pipeline.partner_plan import PlannedCall
 
 TRIGGER = "partner"

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from manga_enrichment.domain.outcomes import Outcome
 from manga_enrichment.gateways import TableStore
 from manga_enrichment.pipeline.costs import days_until, read_days
-from manga_enrichment.pipeline.forecast import ForecastLine
+from manga_enrichment.pipeline.enrichment.forecast import ForecastLine
 from manga_enrichment.pipeline.store.object_keys import outcomes_key, queue_observations_key, requests_prefix, table_key
 
 COST_DAYS = 30

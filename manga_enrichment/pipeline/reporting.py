@@ -12,7 +12,7 @@ from manga_enrichment.domain.models import ModelCatalog
 from manga_enrichment.gateways import Clock, ResultLedger, TableStore
 from manga_enrichment.pipeline.catalog.reader import has_candidates
 from manga_enrichment.pipeline.catalog.refresh import load_state
-from manga_enrichment.pipeline.forecast import NextRun, Pace
+from manga_enrichment.pipeline.enrichment.forecast import NextRun, Pace
 from manga_enrichment.pipeline.report_facts import ReportFacts, gather
 
 

@@ -11,7 +11,7 @@ from manga_enrichment.domain.models import ModelCatalog
 from manga_enrichment.domain.usage import usd
 from manga_enrichment.gateways import Clock, TableStore
 from manga_enrichment.pipeline.costs import days_until
-from manga_enrichment.pipeline.enriched import TABLE
+from manga_enrichment.pipeline.enrichment.wide_table import TABLE
 from manga_enrichment.pipeline.request_log import RunCosts, latest_run, run_costs
 from manga_enrichment.settings import Settings
 

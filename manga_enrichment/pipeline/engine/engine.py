@@ -2,7 +2,7 @@
 
 Belongs here: feeding, claiming, single flight, waiting for other runs, saving, stopping. Stays out: how one call is
 tried (`call_loop.py`), how fast (`rate_limiter.py`), for how much (`budget.py`), what is missing
-(`pipeline/planner.py`).
+(`pipeline/enrichment/planner.py`).
 
 Memory is bounded by the concurrency: calls are pulled from an iterator a chunk ahead, results are handed on as they
 arrive. A worker keeps its slot until its answer is saved, so a kill loses at most `concurrency` answers.

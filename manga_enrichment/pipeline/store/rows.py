@@ -1,6 +1,7 @@
 """Rows and Parquet tables: schemas, rows of answers, outcomes and requests, and the merge that makes a new table.
 
-Belongs here: pure functions from entries and tables to tables. Stays out: storing them (`pipeline/writing.py`).
+Belongs here: pure functions from entries and tables to tables. Stays out: storing them
+(`pipeline/enrichment/write.py`).
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence

@@ -1,7 +1,7 @@
 """Ask for what a plan says is missing: from plan files to the ledger.
 
 Belongs here: building calls lazily, running the engine, keeping what the ledger does not (deferrals, passing failures).
-Stays out: the engine itself, and the tables (`writing.py`).
+Stays out: the engine itself, and the tables (`write.py`).
 """
 
 import asyncio
@@ -22,7 +22,6 @@ from manga_enrichment.domain.outcomes import ErrorClass, Outcome
 from manga_enrichment.domain.prompts import build_prompt, title_inputs
 from manga_enrichment.gateways import BudgetStore, Clock, FoundationModel, ResultLedger, TableStore
 from manga_enrichment.pipeline.batch_store import BatchStore
-from manga_enrichment.pipeline.calibration_store import read_calibration, write_calibration
 from manga_enrichment.pipeline.catalog.reader import read_candidates, read_records
 from manga_enrichment.pipeline.engine.budget import NO_CAPS, Caps, RunBudget, scopes_of
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
@@ -30,8 +29,9 @@ from manga_enrichment.pipeline.engine.engine import Engine, EngineSettings
 from manga_enrichment.pipeline.engine.estimates import estimate_call
 from manga_enrichment.pipeline.engine.rate_limiter import Limiter
 from manga_enrichment.pipeline.engine.tally import InvokeReport, Tally
-from manga_enrichment.pipeline.plan_files import read_plan
-from manga_enrichment.pipeline.planner import Action
+from manga_enrichment.pipeline.enrichment.calibrations import read_calibration, write_calibration
+from manga_enrichment.pipeline.enrichment.plan_files import read_plan
+from manga_enrichment.pipeline.enrichment.planner import Action
 from manga_enrichment.pipeline.store.conditional_writes import append_requests
 from manga_enrichment.pipeline.store.object_keys import requests_key, results_key
 from manga_enrichment.pipeline.store.rows import REQUEST_SCHEMA, UNSENT, attempt_row

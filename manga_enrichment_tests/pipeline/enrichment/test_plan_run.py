@@ -4,9 +4,9 @@ import pytest
 
 from manga_enrichment.domain.models import UnknownModelError, load_models
 from manga_enrichment.domain.outcomes import ConfigurationError
-from manga_enrichment.pipeline.plan_files import read_plan
-from manga_enrichment.pipeline.planner import Action
-from manga_enrichment.pipeline.planning import Planning
+from manga_enrichment.pipeline.enrichment.plan_files import read_plan
+from manga_enrichment.pipeline.enrichment.plan_run import Planning
+from manga_enrichment.pipeline.enrichment.planner import Action
 from manga_enrichment.pipeline.store.object_keys import plan_key
 from manga_enrichment_tests.builders import BUCKET, COMBINED, SINGLES, World, bare_record, put_catalog, record
 

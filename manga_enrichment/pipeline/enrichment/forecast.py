@@ -10,10 +10,10 @@ from manga_enrichment.domain.models import ModelCatalog, ModelSpec
 from manga_enrichment.domain.outcomes import ConfigurationError
 from manga_enrichment.domain.usage import Usage, cost_micro_usd
 from manga_enrichment.gateways import ResultLedger, TableStore
-from manga_enrichment.pipeline.calibration_store import read_calibrations
 from manga_enrichment.pipeline.catalog.reader import has_candidates
 from manga_enrichment.pipeline.engine.estimates import ASSUMED_LATENCY_MS, calls_before_first_answer
-from manga_enrichment.pipeline.planning import AnalysisPlan, Planning, PlanReport
+from manga_enrichment.pipeline.enrichment.calibrations import read_calibrations
+from manga_enrichment.pipeline.enrichment.plan_run import AnalysisPlan, Planning, PlanReport
 from manga_enrichment.settings import Settings
 
 

@@ -26,7 +26,13 @@ from manga_enrichment_tests.builders import (
     title_id,
 )
 from manga_enrichment_tests.fakes import MemoryTables, ScriptedModel
-from manga_enrichment_tests.pipeline.writing_stage import TITLES, asked_world, attempts_of, decisions, write_all
+from manga_enrichment_tests.pipeline.enrichment.writing_stage import (
+    TITLES,
+    asked_world,
+    attempts_of,
+    decisions,
+    write_all,
+)
 
 DAYS = [provenance().run_date]
 

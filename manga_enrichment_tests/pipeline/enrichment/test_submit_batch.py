@@ -8,10 +8,10 @@ from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.batch_jobs import Stage
 from manga_enrichment.domain.outcomes import ConfigurationError
 from manga_enrichment.gateways import ModelRequest
-from manga_enrichment.pipeline.batch_lane import BatchSettings
 from manga_enrichment.pipeline.engine.budget import Caps
-from manga_enrichment.pipeline.plan_files import read_plan
-from manga_enrichment.pipeline.planner import Action
+from manga_enrichment.pipeline.enrichment.plan_files import read_plan
+from manga_enrichment.pipeline.enrichment.planner import Action
+from manga_enrichment.pipeline.enrichment.submit_batch import BatchSettings
 from manga_enrichment_tests.batch_world import DAY, MODEL, NAME, BatchWorld
 from manga_enrichment_tests.builders import BUCKET, provenance, title_id
 from manga_enrichment_tests.fake_batch import UNAVAILABLE, MemoryBatch

@@ -1,6 +1,6 @@
 """The `outcomes` table: every title of the catalog accounted for, per analysis.
 
-Belongs here: deciding a title's outcome from plan, ledger, leftovers and table. Stays out: storing (`writing.py`).
+Belongs here: deciding a title's outcome from plan, ledger, leftovers and table. Stays out: storing (`write.py`).
 """
 
 from collections import Counter
@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from manga_enrichment.domain.answers import LedgerEntry
 from manga_enrichment.domain.outcomes import TREATMENTS, ErrorClass, Outcome
-from manga_enrichment.pipeline.plan_files import PlanRow
-from manga_enrichment.pipeline.planner import Action
+from manga_enrichment.pipeline.enrichment.plan_files import PlanRow
+from manga_enrichment.pipeline.enrichment.planner import Action
 
 _DECISION = ("outcome", "error_class", "reason", "transient", "via", "fingerprint")
 

@@ -9,10 +9,10 @@ from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models import ModelCatalog, ModelSpec
 from manga_enrichment.gateways import ResultLedger, TableStore
 from manga_enrichment.pipeline.batch_store import BatchStore
-from manga_enrichment.pipeline.calibration_store import read_calibrations
 from manga_enrichment.pipeline.catalog.reader import read_candidates, read_records
-from manga_enrichment.pipeline.plan_files import PlanRow, write_plan
-from manga_enrichment.pipeline.planner import Action, Planned, Planner
+from manga_enrichment.pipeline.enrichment.calibrations import read_calibrations
+from manga_enrichment.pipeline.enrichment.plan_files import PlanRow, write_plan
+from manga_enrichment.pipeline.enrichment.planner import Action, Planned, Planner
 from manga_enrichment.pipeline.store.object_keys import table_key
 from manga_enrichment.pipeline.store.rows import fingerprints
 

@@ -9,8 +9,8 @@ from manga_enrichment.domain.calibration import Calibration
 from manga_enrichment.domain.models import load_models
 from manga_enrichment.domain.usage import Price
 from manga_enrichment.pipeline.engine.estimates import ASSUMED_LATENCY_MS
-from manga_enrichment.pipeline.forecast import ForecastLine, Pace, forecast
-from manga_enrichment.pipeline.planning import AnalysisPlan, PlanReport
+from manga_enrichment.pipeline.enrichment.forecast import ForecastLine, Pace, forecast
+from manga_enrichment.pipeline.enrichment.plan_run import AnalysisPlan, PlanReport
 
 MODEL = replace(
     load_models().resolve("haiku-batch"), price=Price(1_000_000, 5_000_000, 100_000, 1_250_000, 500_000, 2_500_000)

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from manga_enrichment.gateways import TableStore
-from manga_enrichment.pipeline.planner import Action, Planned
+from manga_enrichment.pipeline.enrichment.planner import Action, Planned
 from manga_enrichment.pipeline.store.object_keys import plan_key
 
 PLAN_SCHEMA = pa.schema(

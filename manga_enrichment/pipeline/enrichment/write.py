@@ -24,8 +24,8 @@ from manga_enrichment.gateways import (
 )
 from manga_enrichment.pipeline.catalog.reader import read_ids
 from manga_enrichment.pipeline.engine.tally import BucketNumbers
-from manga_enrichment.pipeline.outcome_rows import OutcomeRows
-from manga_enrichment.pipeline.plan_files import PlanRow, read_plan
+from manga_enrichment.pipeline.enrichment.outcomes import OutcomeRows
+from manga_enrichment.pipeline.enrichment.plan_files import PlanRow, read_plan
 from manga_enrichment.pipeline.store.conditional_writes import CONFLICT_TRIES, append_requests, replace_table
 from manga_enrichment.pipeline.store.object_keys import outcomes_key, requests_key, results_key, table_key
 from manga_enrichment.pipeline.store.rows import (

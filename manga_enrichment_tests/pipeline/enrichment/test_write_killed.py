@@ -7,7 +7,7 @@ import pytest
 
 from manga_enrichment_tests.builders import SINGLES, World
 from manga_enrichment_tests.fakes import MemoryTables
-from manga_enrichment_tests.pipeline.writing_stage import asked_world, attempts_of, decisions, write_all
+from manga_enrichment_tests.pipeline.enrichment.writing_stage import asked_world, attempts_of, decisions, write_all
 
 
 class KilledError(BaseException):

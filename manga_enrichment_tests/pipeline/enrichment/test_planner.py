@@ -16,7 +16,7 @@ from manga_enrichment.domain.catalog import MangaRecord
 from manga_enrichment.domain.outcomes import ErrorClass
 from manga_enrichment.domain.prompts import build_prompt, title_inputs
 from manga_enrichment.pipeline.engine.estimates import estimate_call
-from manga_enrichment.pipeline.planner import Action, Planned, Planner
+from manga_enrichment.pipeline.enrichment.planner import Action, Planned, Planner
 from manga_enrichment_tests.builders import (
     COMBINED,
     SINGLES,

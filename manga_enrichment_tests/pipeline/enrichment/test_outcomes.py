@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.outcomes import TREATMENTS, ErrorClass, Outcome
-from manga_enrichment.pipeline.outcome_rows import OutcomeRows
-from manga_enrichment.pipeline.plan_files import PlanRow
-from manga_enrichment.pipeline.planner import Action
+from manga_enrichment.pipeline.enrichment.outcomes import OutcomeRows
+from manga_enrichment.pipeline.enrichment.plan_files import PlanRow
+from manga_enrichment.pipeline.enrichment.planner import Action
 from manga_enrichment.pipeline.store.rows import OUTCOME_SCHEMA, answer_row, answer_schema
 from manga_enrichment_tests.builders import COMBINED, candidates_of, entry, record, title_id
 from manga_enrichment_tests.fakes import START
