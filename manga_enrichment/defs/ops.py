@@ -28,7 +28,7 @@ from manga_enrichment.gateways import (
     StatusStore,
     TableStore,
 )
-from manga_enrichment.pipeline.batch_launch import BatchGateways
+from manga_enrichment.pipeline.batch.launch import BatchGateways
 from manga_enrichment.pipeline.catalog.reader import check_bucket_count
 from manga_enrichment.pipeline.engine.tally import InvokeReport
 from manga_enrichment.pipeline.enrichment.ask import InvokeSettings, Invoking

@@ -8,7 +8,7 @@ from typing import Any
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models import ModelCatalog, ModelSpec
 from manga_enrichment.gateways import ResultLedger, TableStore
-from manga_enrichment.pipeline.batch_store import BatchStore
+from manga_enrichment.pipeline.batch.job_store import BatchStore
 from manga_enrichment.pipeline.catalog.reader import read_candidates, read_records
 from manga_enrichment.pipeline.enrichment.calibrations import read_calibrations
 from manga_enrichment.pipeline.enrichment.plan_files import PlanRow, write_plan

@@ -1,7 +1,7 @@
 """The batch lane: what a plan asks for, packed into jobs instead of being asked now.
 
 Belongs here: cutting the calls into jobs that are affordable, large enough and nobody else's, and writing them down.
-Stays out: making the job at Bedrock (`pipeline/batch_launch.py`), its answers (`pipeline/batch_collect.py`).
+Stays out: making the job at Bedrock (`pipeline/batch/launch.py`), its answers (`pipeline/batch/collect.py`).
 
 The order of things makes a kill harmless anywhere: a short claim, the input, then `job.json`. Before that the claims
 run out by themselves; after it the sensor carries on with the same token, so nothing is ever paid for twice.
@@ -19,8 +19,8 @@ from manga_enrichment.domain.models import ModelSpec
 from manga_enrichment.domain.outcomes import ErrorClass, Outcome
 from manga_enrichment.domain.usage import Usage, cost_micro_usd
 from manga_enrichment.gateways import BudgetScope, ModelRequest
-from manga_enrichment.pipeline.batch_launch import BatchGateways, Launcher
-from manga_enrichment.pipeline.batch_store import BatchJob, BatchStore
+from manga_enrichment.pipeline.batch.job_store import BatchJob, BatchStore
+from manga_enrichment.pipeline.batch.launch import BatchGateways, Launcher
 from manga_enrichment.pipeline.engine.budget import NO_CAPS, Caps, scopes_of
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.tally import InvokeReport, Tally

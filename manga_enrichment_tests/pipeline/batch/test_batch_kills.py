@@ -5,7 +5,7 @@ import pytest
 from manga_enrichment_tests.batch_world import BatchWorld
 from manga_enrichment_tests.builders import title_id
 from manga_enrichment_tests.fake_batch import MISSING, Killed, Reaper, Step
-from manga_enrichment_tests.pipeline.test_batch_collect import BROKEN
+from manga_enrichment_tests.pipeline.batch.test_collect import BROKEN
 
 MOST_CALLS = 120
 

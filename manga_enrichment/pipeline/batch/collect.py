@@ -22,8 +22,8 @@ from manga_enrichment.domain.models import ModelCatalog, ModelSpec
 from manga_enrichment.domain.outcomes import ErrorClass, Outcome
 from manga_enrichment.domain.usage import cost_micro_usd
 from manga_enrichment.gateways import BatchReply, BatchState
-from manga_enrichment.pipeline.batch_launch import BatchGateways
-from manga_enrichment.pipeline.batch_store import BatchJob, BatchStore, BatchTitle, Settlement, Submission
+from manga_enrichment.pipeline.batch.job_store import BatchJob, BatchStore, BatchTitle, Settlement, Submission
+from manga_enrichment.pipeline.batch.launch import BatchGateways
 from manga_enrichment.pipeline.engine.call_loop import judge
 from manga_enrichment.pipeline.store.conditional_writes import append_requests
 from manga_enrichment.pipeline.store.object_keys import requests_key

@@ -12,9 +12,9 @@ from manga_enrichment.domain.batch_jobs import Stage, has_ended
 from manga_enrichment.domain.models import ModelCatalog
 from manga_enrichment.domain.outcomes import ConfigurationError
 from manga_enrichment.gateways import BatchUnavailableError, LedgerUnavailableError, WriteConflictError
-from manga_enrichment.pipeline.batch_collect import Collector
-from manga_enrichment.pipeline.batch_launch import BatchGateways, Launcher
-from manga_enrichment.pipeline.batch_store import BatchJob, BatchStore
+from manga_enrichment.pipeline.batch.collect import Collector
+from manga_enrichment.pipeline.batch.job_store import BatchJob, BatchStore
+from manga_enrichment.pipeline.batch.launch import BatchGateways, Launcher
 
 LAUNCH_GRACE = timedelta(minutes=5)
 """For a job that its run is probably still launching."""

@@ -17,7 +17,7 @@ from manga_enrichment.gateways import (
     ResultLedger,
     TableStore,
 )
-from manga_enrichment.pipeline.batch_store import BatchJob, BatchStore, Settlement, Submission
+from manga_enrichment.pipeline.batch.job_store import BatchJob, BatchStore, Settlement, Submission
 
 
 @dataclass(frozen=True, slots=True)
