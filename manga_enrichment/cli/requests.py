@@ -47,8 +47,8 @@ def submit(
     ctx: click.Context, file: Path, partner: str, schema: str, callback_url: str, no_check: bool, as_json: bool
 ) -> None:
     """Send the request body in FILE to the queue it belongs to, and print its request id."""
-    from manga_enrichment.pipeline.submitting import InvalidRequestError
-    from manga_enrichment.pipeline.submitting import submit as send
+    from manga_enrichment.pipeline.partner.submit import InvalidRequestError
+    from manga_enrichment.pipeline.partner.submit import submit as send
     from manga_enrichment.settings import load_settings, request_policy
 
     body = _body(file)

@@ -21,10 +21,10 @@ from manga_enrichment.domain.requests.queues import QUEUES, REQUEST_QUEUES
 from manga_enrichment.domain.status import RequestState
 from manga_enrichment.gateways import Clock, TableStore, WriteConflictError
 from manga_enrichment.health_gateways import MetricsUnavailableError, QueueAges
-from manga_enrichment.pipeline.backlog import backlog_per_task
+from manga_enrichment.pipeline.partner.scaling import backlog_per_task
+from manga_enrichment.pipeline.partner.work_units import UnitRequest, read_unit
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
 from manga_enrichment.pipeline.store.object_keys import queue_observations_key
-from manga_enrichment.pipeline.work_units import UnitRequest, read_unit
 from manga_enrichment.request_gateways import QueueDepth, RequestQueue, RequestStore
 
 SCHEMA = arrow_schema(QUEUE_OBSERVATION_COLUMNS)

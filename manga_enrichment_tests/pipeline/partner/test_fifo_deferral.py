@@ -7,9 +7,9 @@ import pytest
 
 from manga_enrichment.domain.outcomes import ErrorClass
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS_FIFO, SESSION
-from manga_enrichment.pipeline.intake import Fate
-from manga_enrichment.pipeline.lease import LONGEST_LEASE
-from manga_enrichment.pipeline.parking import WINDOW
+from manga_enrichment.pipeline.partner.fifo_deferral import WINDOW
+from manga_enrichment.pipeline.partner.intake import Fate
+from manga_enrichment.pipeline.partner.leases import LONGEST_LEASE
 from manga_enrichment_tests.fakes import ScriptedModel
 from manga_enrichment_tests.partner_world import PartnerWorld
 

@@ -14,11 +14,11 @@ from datetime import timedelta
 from manga_enrichment.domain.partner_results import RequestResult
 from manga_enrichment.domain.status import RequestState, TransitionError
 from manga_enrichment.gateways import Clock, LedgerUnavailableError, TableStore
-from manga_enrichment.pipeline.lease import Leases
-from manga_enrichment.pipeline.releasing import Releasing
-from manga_enrichment.pipeline.request_bodies import StoredRequest, read_stored_request
-from manga_enrichment.pipeline.settle import Settling
-from manga_enrichment.pipeline.work_units import UnitRequest, WorkUnit
+from manga_enrichment.pipeline.partner.leases import Leases
+from manga_enrichment.pipeline.partner.requeue import Releasing
+from manga_enrichment.pipeline.partner.settle import Settling
+from manga_enrichment.pipeline.partner.stored_requests import StoredRequest, read_stored_request
+from manga_enrichment.pipeline.partner.work_units import UnitRequest, WorkUnit
 from manga_enrichment.request_gateways import FencedError, QueueUnavailableError, RequestRow, RequestStore
 
 SETTLERS = 8

@@ -14,9 +14,9 @@ from manga_enrichment.domain.outcomes import TREATMENTS, ErrorClass, Outcome
 from manga_enrichment.domain.partner_results import ItemResult, RequestResult
 from manga_enrichment.domain.requests.duplicates import unique_items
 from manga_enrichment.gateways import ResultLedger, TableStore
-from manga_enrichment.pipeline.partner_asking import TRIGGER
-from manga_enrichment.pipeline.partner_plan import PartnerPlan, PlannedItem, read_partner_plan
-from manga_enrichment.pipeline.request_bodies import StoredRequest
+from manga_enrichment.pipeline.partner.ask import TRIGGER
+from manga_enrichment.pipeline.partner.plan import PartnerPlan, PlannedItem, read_partner_plan
+from manga_enrichment.pipeline.partner.stored_requests import StoredRequest
 from manga_enrichment.pipeline.store.conditional_writes import append_requests
 from manga_enrichment.pipeline.store.object_keys import RUNS_ROOT, partner_key, requests_key
 from manga_enrichment.pipeline.store.rows import request_rows

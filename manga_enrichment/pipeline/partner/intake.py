@@ -25,11 +25,11 @@ from manga_enrichment.domain.requests.queues import QUEUES
 from manga_enrichment.domain.requests.validation import RequestPolicy
 from manga_enrichment.domain.status import RequestState
 from manga_enrichment.gateways import Clock, LedgerUnavailableError, TableStore
-from manga_enrichment.pipeline.endings import Endings, event_of
-from manga_enrichment.pipeline.parking import Parked, Parking
-from manga_enrichment.pipeline.request_bodies import write_request
+from manga_enrichment.pipeline.partner.complete import Endings, event_of
+from manga_enrichment.pipeline.partner.fifo_deferral import Parked, Parking
+from manga_enrichment.pipeline.partner.stored_requests import write_request
+from manga_enrichment.pipeline.partner.work_units import Packing, UnitLimits, UnitRequest, WorkUnit, write_unit
 from manga_enrichment.pipeline.store.object_keys import request_body_key
-from manga_enrichment.pipeline.work_units import Packing, UnitLimits, UnitRequest, WorkUnit, write_unit
 from manga_enrichment.request_gateways import (
     AlreadyFinal,
     Claimed,

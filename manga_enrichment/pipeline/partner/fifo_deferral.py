@@ -1,7 +1,7 @@
 """Deferred requests of FIFO queues: their messages stay hidden and are worked on again without being received again.
 
 Belongs here: parking a request that was given back, and knowing when its time has come. Stays out: giving it back
-(`releasing.py`), claiming it again (`intake.py`).
+(`requeue.py`), claiming it again (`intake.py`).
 
 A FIFO message cannot be sent anew: it would stand behind the rest of its group. Received again, its receive counts, and
 the third is its last. So the message stays hidden for somewhat longer than the delay, which also keeps its group in
@@ -16,9 +16,9 @@ from datetime import UTC, datetime, timedelta
 
 from manga_enrichment.domain.status import RequestState
 from manga_enrichment.gateways import Clock, TableStore
-from manga_enrichment.pipeline.lease import LONGEST_LEASE, SAFETY
+from manga_enrichment.pipeline.partner.leases import LONGEST_LEASE, SAFETY
+from manga_enrichment.pipeline.partner.work_units import UnitRequest, request_document, request_of
 from manga_enrichment.pipeline.store.object_keys import parked_key, parked_prefix
-from manga_enrichment.pipeline.work_units import UnitRequest, request_document, request_of
 from manga_enrichment.request_gateways import RequestQueue, RequestStore
 
 WINDOW = timedelta(minutes=3)

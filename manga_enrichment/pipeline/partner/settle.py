@@ -2,13 +2,13 @@
 
     results object, result document   written again by the next generation, to the same keys
     status (fenced)                   from here on the request is final; what is missing below is made up for when
-                                      its message comes again (`endings.py`)
+                                      its message comes again (`complete.py`)
     outbox                            the same event has the same id
     ack                               a message that was not deleted finds its request final
 
 Belongs here: this order, and refusing a zombie: a process that lost its request while it slept. The fence is asked
 before anything is written; a results object is only put over the version that was read, and never over one of a later
-generation. Stays out: what the results are (`partner_collecting.py`).
+generation. Stays out: what the results are (`collect.py`).
 """
 
 from collections.abc import Mapping
@@ -29,13 +29,13 @@ from manga_enrichment.domain.partner_results import (
 from manga_enrichment.domain.requests.deliveries import CallbackState
 from manga_enrichment.domain.status import RequestState, is_final
 from manga_enrichment.gateways import Clock, TableStore, WriteConflictError
-from manga_enrichment.pipeline.conversations import last_question, read_history, session_name, write_turn
-from manga_enrichment.pipeline.endings import Endings
-from manga_enrichment.pipeline.releasing import Releasing
-from manga_enrichment.pipeline.request_bodies import StoredRequest, read_stored_request
+from manga_enrichment.pipeline.partner.complete import Endings
+from manga_enrichment.pipeline.partner.conversations import last_question, read_history, session_name, write_turn
+from manga_enrichment.pipeline.partner.requeue import Releasing
+from manga_enrichment.pipeline.partner.stored_requests import StoredRequest, read_stored_request
+from manga_enrichment.pipeline.partner.work_units import UnitRequest
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
 from manga_enrichment.pipeline.store.object_keys import partner_results_key, result_document_key
-from manga_enrichment.pipeline.work_units import UnitRequest
 from manga_enrichment.request_gateways import FencedError, RequestRow, RequestStore
 
 PARTNER_RESULT_SCHEMA = arrow_schema(PARTNER_RESULT_COLUMNS)

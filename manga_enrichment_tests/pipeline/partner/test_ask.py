@@ -9,8 +9,8 @@ from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.answers import Provenance
 from manga_enrichment.domain.outcomes import ConfigurationError, ErrorClass
 from manga_enrichment.pipeline.engine.tally import InvokeReport
-from manga_enrichment.pipeline.partner_asking import PartnerAsking, Stopping
-from manga_enrichment.pipeline.partner_plan import PlannedCall
+from manga_enrichment.pipeline.partner.ask import PartnerAsking, Stopping
+from manga_enrichment.pipeline.partner.plan import PlannedCall
 from manga_enrichment_tests.builders import fingerprint_of, record
 from manga_enrichment_tests.fakes import ScriptedModel
 from manga_enrichment_tests.partner_world import PartnerWorld

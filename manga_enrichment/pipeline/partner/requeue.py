@@ -5,16 +5,16 @@ Belongs here: releasing so that nothing gets lost and nothing moves towards the 
 SQS counts every receive, and after three the message goes to the dead letters, whatever the reason was. So on a
 standard queue the request is sent anew with a delay, then the old message is deleted: a new message starts to count
 from 0. Cut between the two, both exist; one is claimed as the next generation, the other finds it live or final. A FIFO
-queue would put the new message behind the rest of its group, so there the request is parked (`parking.py`): the message
-itself stays hidden and is worked on again without being received.
+queue would put the new message behind the rest of its group, so there the request is parked (`fifo_deferral.py`): the
+message itself stays hidden and is worked on again without being received.
 """
 
 from manga_enrichment.domain.requests.queues import QUEUES
 from manga_enrichment.domain.status import RequestState
 from manga_enrichment.gateways import Clock, TableStore
-from manga_enrichment.pipeline.parking import Parking
-from manga_enrichment.pipeline.request_bodies import read_stored_request
-from manga_enrichment.pipeline.work_units import UnitRequest
+from manga_enrichment.pipeline.partner.fifo_deferral import Parking
+from manga_enrichment.pipeline.partner.stored_requests import read_stored_request
+from manga_enrichment.pipeline.partner.work_units import UnitRequest
 from manga_enrichment.request_gateways import RequestQueue, RequestRow, RequestStore
 
 MAX_DELAY_SECONDS = 900

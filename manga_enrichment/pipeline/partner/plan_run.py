@@ -1,7 +1,7 @@
 """Plan a partner run: requests, catalog and ledger in, a plan out. Bills nothing.
 
 Belongs here: finding titles, what is known already, which calls are missing. Stays out: the plan's form
-(`partner_plan.py`), asking (`partner_asking.py`).
+(`plan.py`), asking (`ask.py`).
 
 An item without a note is the same question that the nightly run asks, so either uses the other's answer: its own, or
 its part of a combined one.
@@ -28,8 +28,8 @@ from manga_enrichment.pipeline.batch.job_store import BatchStore
 from manga_enrichment.pipeline.catalog.candidate_tables import candidates_from_table
 from manga_enrichment.pipeline.catalog.reader import check_bucket_count, read_catalog
 from manga_enrichment.pipeline.catalog.tables import records_from_table
-from manga_enrichment.pipeline.conversations import read_history, session_name
-from manga_enrichment.pipeline.partner_plan import (
+from manga_enrichment.pipeline.partner.conversations import read_history, session_name
+from manga_enrichment.pipeline.partner.plan import (
     UNKNOWN_TITLE,
     PartnerPlan,
     PlannedCall,
@@ -37,7 +37,7 @@ from manga_enrichment.pipeline.partner_plan import (
     decided,
     write_partner_plan,
 )
-from manga_enrichment.pipeline.request_bodies import StoredRequest
+from manga_enrichment.pipeline.partner.stored_requests import StoredRequest
 from manga_enrichment.pipeline.store.object_keys import table_key
 
 CONVERSATION_BUCKET = "conversations"

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from manga_enrichment.domain.requests.queues import NORMAL
-from manga_enrichment.pipeline.lease import LONGEST_LEASE, RETRY_SECONDS, Heartbeat, Leases
-from manga_enrichment.pipeline.work_units import UnitRequest, read_unit
+from manga_enrichment.pipeline.partner.leases import LONGEST_LEASE, RETRY_SECONDS, Heartbeat, Leases
+from manga_enrichment.pipeline.partner.work_units import UnitRequest, read_unit
 from manga_enrichment_tests.partner_world import PartnerWorld
 
 VISIBILITY = NORMAL.visibility_seconds

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from manga_enrichment.domain.outcomes import ErrorClass
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, NORMAL
 from manga_enrichment.pipeline.engine.budget import Caps
-from manga_enrichment.pipeline.settle import SettleLimits
+from manga_enrichment.pipeline.partner.settle import SettleLimits
 from manga_enrichment_tests.builders import COMBINED, title_id
 from manga_enrichment_tests.fakes import ScriptedModel
 from manga_enrichment_tests.partner_world import TITLES, Killed, PartnerWorld

@@ -1,7 +1,7 @@
 """The plan of a partner run: what each request wants, what is known already, what must be asked.
 
 Belongs here: items, calls, and both as one JSON document, so that ops hand on a pointer. Stays out: making the plan
-(`partner_planning.py`).
+(`plan_run.py`).
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """Ask for what a partner plan lacks: one analysis, many partners, the same engine, ledger and budget as every night.
 
 Belongs here: calls from planned calls, one engine per partner and model (spend is booked on the partner), stopping in
-good order. Stays out: the engine itself, and what the answers become (`partner_collecting.py`).
+good order. Stays out: the engine itself, and what the answers become (`collect.py`).
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from manga_enrichment.pipeline.engine.estimates import estimate_call
 from manga_enrichment.pipeline.engine.rate_limiter import Limiter
 from manga_enrichment.pipeline.engine.tally import InvokeReport, Tally
 from manga_enrichment.pipeline.enrichment.ask import InvokeSettings, Leftovers
-from manga_enrichment.pipeline.partner_plan import PlannedCall
+from manga_enrichment.pipeline.partner.plan import PlannedCall
 
 TRIGGER = "partner"
 PROGRESS_SECONDS = 10.0

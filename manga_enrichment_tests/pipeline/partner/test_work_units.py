@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manga_enrichment.domain.requests.queues import NORMAL
-from manga_enrichment.pipeline.work_units import (
+from manga_enrichment.pipeline.partner.work_units import (
     Packing,
     UnitLimits,
     UnitRequest,

@@ -1,7 +1,7 @@
 """Work units: claimed requests that one run works at, and the object that lists them.
 
 Belongs here: what a run must know of its requests, how many fit together. Stays out: claiming (`intake.py`) and the
-work itself (`partner_work.py`).
+work itself (`run_steps.py`).
 
 A run costs seconds of CPU, so small requests share one. The list lies on S3, not in tags: Dagster keeps those for ever.
 """

@@ -1,7 +1,8 @@
 """How a message ends: its request announced, itself acked or kept where a redrive can help.
 
 Belongs here: what follows the final status write, in an order that may be cut anywhere and begun again. Stays out: the
-status write itself (`settle.py`, `intake.py`), who is told (`outbox.py`), dead letters as such (`dead_letters.py`).
+status write itself (`settle.py`, `intake.py`), who is told (`pipeline/outbox.py`), dead letters as such
+(`pipeline/dead_letters.py`).
 
 A request that is found final when its message comes again goes through `finish` once more: what was done before is
 known by its id, what was not is made up for, and the message is acked.
@@ -14,7 +15,7 @@ from manga_enrichment.domain.status import RequestState
 from manga_enrichment.gateways import TableStore
 from manga_enrichment.pipeline.dead_letters import DeadLetters
 from manga_enrichment.pipeline.outbox import Announcer
-from manga_enrichment.pipeline.request_bodies import StoredRequest, read_stored_request
+from manga_enrichment.pipeline.partner.stored_requests import StoredRequest, read_stored_request
 from manga_enrichment.request_gateways import Message, RequestQueue, RequestRow
 
 _TOLD = frozenset({CallbackState.DELIVERED.value, CallbackState.FAILED.value})
