@@ -19,7 +19,7 @@ from manga_enrichment.domain.requests.validation import RequestPolicy
 from manga_enrichment.domain.status import is_final
 from manga_enrichment.pipeline.dead_letters import DeadLetters
 from manga_enrichment.pipeline.engine.budget import Caps
-from manga_enrichment.pipeline.outbox import Announcer, NotificationPolicy
+from manga_enrichment.pipeline.outbox.announce import Announcer, NotificationPolicy
 from manga_enrichment.pipeline.partner.ask import AskingGateways, PartnerAsking, Stopping
 from manga_enrichment.pipeline.partner.collect import PartnerCollecting
 from manga_enrichment.pipeline.partner.complete import Endings

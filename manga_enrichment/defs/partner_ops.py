@@ -25,7 +25,7 @@ from manga_enrichment.outbox_gateways import OutboxStore
 from manga_enrichment.pipeline.dead_letters import DeadLetters
 from manga_enrichment.pipeline.engine.tally import InvokeReport
 from manga_enrichment.pipeline.enrichment.ask import InvokeSettings
-from manga_enrichment.pipeline.outbox import Announcer, NotificationPolicy
+from manga_enrichment.pipeline.outbox.announce import Announcer, NotificationPolicy
 from manga_enrichment.pipeline.partner.ask import TRIGGER, AskingGateways, PartnerAsking
 from manga_enrichment.pipeline.partner.collect import PartnerCollecting, read_collected
 from manga_enrichment.pipeline.partner.complete import Endings

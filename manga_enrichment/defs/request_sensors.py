@@ -22,7 +22,7 @@ from manga_enrichment.domain.requests.queues import REQUEST_QUEUES, Queue
 from manga_enrichment.domain.requests.validation import RequestPolicy
 from manga_enrichment.gateways import Clock, TableStore
 from manga_enrichment.outbox_gateways import OutboxStore
-from manga_enrichment.pipeline.outbox import NotificationPolicy
+from manga_enrichment.pipeline.outbox.announce import NotificationPolicy
 from manga_enrichment.pipeline.partner.intake import Intake, IntakeReport
 from manga_enrichment.pipeline.partner.leases import Leases
 from manga_enrichment.pipeline.partner.scaling import BacklogRule

@@ -1,7 +1,7 @@
 """How a message ends: its request announced, itself acked or kept where a redrive can help.
 
 Belongs here: what follows the final status write, in an order that may be cut anywhere and begun again. Stays out: the
-status write itself (`settle.py`, `intake.py`), who is told (`pipeline/outbox.py`), dead letters as such
+status write itself (`settle.py`, `intake.py`), who is told (`pipeline/outbox/announce.py`), dead letters as such
 (`pipeline/dead_letters.py`).
 
 A request that is found final when its message comes again goes through `finish` once more: what was done before is
@@ -14,7 +14,7 @@ from manga_enrichment.domain.requests.events import Event
 from manga_enrichment.domain.status import RequestState
 from manga_enrichment.gateways import TableStore
 from manga_enrichment.pipeline.dead_letters import DeadLetters
-from manga_enrichment.pipeline.outbox import Announcer
+from manga_enrichment.pipeline.outbox.announce import Announcer
 from manga_enrichment.pipeline.partner.stored_requests import StoredRequest, read_stored_request
 from manga_enrichment.request_gateways import Message, RequestQueue, RequestRow
 

@@ -12,8 +12,8 @@ from manga_enrichment.domain.requests.deliveries import LEASE, MAX_ATTEMPTS, Del
 from manga_enrichment.domain.requests.signatures import partner_key, verify
 from manga_enrichment.domain.status import RequestState
 from manga_enrichment.gateways import LedgerUnavailableError
-from manga_enrichment.pipeline.delivering import LANES_PER_RECEIVER, START_SECONDS, Handled
-from manga_enrichment.pipeline.outbox import NotificationPolicy
+from manga_enrichment.pipeline.outbox.announce import NotificationPolicy
+from manga_enrichment.pipeline.outbox.relay import LANES_PER_RECEIVER, START_SECONDS, Handled
 from manga_enrichment.request_gateways import CallbackAnswer
 from manga_enrichment_tests.outbox_fakes import (
     MASTER,

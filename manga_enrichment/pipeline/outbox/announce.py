@@ -1,6 +1,6 @@
 """Announcing: the end of a request is written down for everyone who is to hear of it, before anything is sent.
 
-Belongs here: who is told of what, and where we send at all. Stays out: sending (`delivering.py`).
+Belongs here: who is told of what, and where we send at all. Stays out: sending (`relay.py`).
 
 For whoever settles a request, the order that loses nothing:
 

@@ -41,7 +41,7 @@ from manga_enrichment.domain.requests.deliveries import (
 from manga_enrichment.domain.requests.signatures import SigningKey, partner_key, signed_headers
 from manga_enrichment.gateways import Clock
 from manga_enrichment.outbox_gateways import OutboxStore
-from manga_enrichment.pipeline.outbox import NotificationPolicy
+from manga_enrichment.pipeline.outbox.announce import NotificationPolicy
 from manga_enrichment.request_gateways import (
     CallbackAnswer,
     CallbackSender,

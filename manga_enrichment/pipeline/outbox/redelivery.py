@@ -1,6 +1,6 @@
 """Deliveries that failed for good: which they are, and sending them once more when a person says so.
 
-Belongs here: choosing among failed deliveries and opening them again. Stays out: sending (`delivering.py`), which the
+Belongs here: choosing among failed deliveries and opening them again. Stays out: sending (`relay.py`), which the
 sensor `outbox` does at its next tick.
 
 The status row is set back to pending first, then the delivery is opened: the other way round, a fast sensor could note
