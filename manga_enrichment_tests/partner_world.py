@@ -17,7 +17,7 @@ from manga_enrichment.domain.answers import Provenance
 from manga_enrichment.domain.requests.queues import NORMAL, QUEUES, Queue
 from manga_enrichment.domain.requests.validation import RequestPolicy
 from manga_enrichment.domain.status import is_final
-from manga_enrichment.pipeline.dead_letters import DeadLetters
+from manga_enrichment.pipeline.dead_letters.queue import DeadLetters
 from manga_enrichment.pipeline.engine.budget import Caps
 from manga_enrichment.pipeline.outbox.announce import Announcer, NotificationPolicy
 from manga_enrichment.pipeline.partner.ask import AskingGateways, PartnerAsking, Stopping

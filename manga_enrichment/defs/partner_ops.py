@@ -22,7 +22,7 @@ from manga_enrichment.domain.models import ModelCatalog
 from manga_enrichment.domain.usage import usd
 from manga_enrichment.gateways import BudgetStore, Clock, FoundationModel, ResultLedger, TableStore
 from manga_enrichment.outbox_gateways import OutboxStore
-from manga_enrichment.pipeline.dead_letters import DeadLetters
+from manga_enrichment.pipeline.dead_letters.queue import DeadLetters
 from manga_enrichment.pipeline.engine.tally import InvokeReport
 from manga_enrichment.pipeline.enrichment.ask import InvokeSettings
 from manga_enrichment.pipeline.outbox.announce import Announcer, NotificationPolicy

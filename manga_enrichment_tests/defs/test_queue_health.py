@@ -11,7 +11,7 @@ from manga_enrichment.domain.requests.queues import DEAD_LETTERS, DEAD_LETTERS_F
 from manga_enrichment.pipeline.queue_watch import latest_looks
 from manga_enrichment_tests.defs.health_lane import HealthLane
 from manga_enrichment_tests.defs.project import materialized
-from manga_enrichment_tests.pipeline.dead_letter_world import make_body
+from manga_enrichment_tests.pipeline.dead_letters.dead_letter_world import make_body
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 Belongs here: what follows the final status write, in an order that may be cut anywhere and begun again. Stays out: the
 status write itself (`settle.py`, `intake.py`), who is told (`pipeline/outbox/announce.py`), dead letters as such
-(`pipeline/dead_letters.py`).
+(`pipeline/dead_letters/queue.py`).
 
 A request that is found final when its message comes again goes through `finish` once more: what was done before is
 known by its id, what was not is made up for, and the message is acked.
@@ -13,7 +13,7 @@ from manga_enrichment.domain.requests.deliveries import CallbackState
 from manga_enrichment.domain.requests.events import Event
 from manga_enrichment.domain.status import RequestState
 from manga_enrichment.gateways import TableStore
-from manga_enrichment.pipeline.dead_letters import DeadLetters
+from manga_enrichment.pipeline.dead_letters.queue import DeadLetters
 from manga_enrichment.pipeline.outbox.announce import Announcer
 from manga_enrichment.pipeline.partner.stored_requests import StoredRequest, read_stored_request
 from manga_enrichment.request_gateways import Message, RequestQueue, RequestRow

@@ -8,8 +8,8 @@ from typing import Any
 
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, NORMAL
 from manga_enrichment.domain.status import RequestState
-from manga_enrichment.pipeline.dead_letters import DeadLetters
-from manga_enrichment.pipeline.redrive import Redrive
+from manga_enrichment.pipeline.dead_letters.queue import DeadLetters
+from manga_enrichment.pipeline.dead_letters.redrive import Redrive
 from manga_enrichment.request_gateways import AlreadyFinal, AlreadyLive, Claimed, Message
 from manga_enrichment_tests.fake_clock import FakeClock
 from manga_enrichment_tests.request_fakes import MemoryQueues, MemoryRequests

@@ -1,6 +1,6 @@
 """Redrive: dead letters back to the queue they came from, those that a person chose.
 
-Belongs here: the filter, one bounded pass, the report. Stays out: reading dead letters (`dead_letters.py`); the new
+Belongs here: the filter, one bounded pass, the report. Stays out: reading dead letters (`queue.py`); the new
 generation, which the claim of the redriven message gives.
 
 A pass holds every message it leaves behind until it ends, so that none is received twice in it, then releases them. It
@@ -19,7 +19,7 @@ from itertools import chain
 from manga_enrichment.domain.outcomes import ConfigurationError
 from manga_enrichment.domain.requests.queues import QUEUES, REQUEST_QUEUES
 from manga_enrichment.gateways import Clock
-from manga_enrichment.pipeline.dead_letters import OWN_ATTRIBUTES, DeadLetter, DeadLetters
+from manga_enrichment.pipeline.dead_letters.queue import OWN_ATTRIBUTES, DeadLetter, DeadLetters
 from manga_enrichment.request_gateways import Message, RequestQueue, RequestStore
 
 REDRIVES = "redrives"

@@ -18,9 +18,14 @@ from manga_enrichment.domain.requests.queues import (
     SESSION,
 )
 from manga_enrichment.domain.status import RequestState
-from manga_enrichment.pipeline.dead_letters import TOO_MANY_RECEIVES, DeadLetters
+from manga_enrichment.pipeline.dead_letters.queue import TOO_MANY_RECEIVES, DeadLetters
 from manga_enrichment.request_gateways import QueueDepth, QueueUnavailableError
-from manga_enrichment_tests.pipeline.dead_letter_world import MALFORMED, DeadLetterWorld, make_body, world_with
+from manga_enrichment_tests.pipeline.dead_letters.dead_letter_world import (
+    MALFORMED,
+    DeadLetterWorld,
+    make_body,
+    world_with,
+)
 from manga_enrichment_tests.request_fakes import MemoryQueues
 
 

@@ -18,9 +18,14 @@ from manga_enrichment.domain.requests.queues import (
 )
 from manga_enrichment.domain.status import RequestState
 from manga_enrichment.gateways import LedgerUnavailableError
-from manga_enrichment.pipeline.redrive import RedriveFilter
+from manga_enrichment.pipeline.dead_letters.redrive import RedriveFilter
 from manga_enrichment.request_gateways import AlreadyFinal, AlreadyLive, Claimed, QueueDepth, QueueUnavailableError
-from manga_enrichment_tests.pipeline.dead_letter_world import MALFORMED, DeadLetterWorld, make_body, world_with
+from manga_enrichment_tests.pipeline.dead_letters.dead_letter_world import (
+    MALFORMED,
+    DeadLetterWorld,
+    make_body,
+    world_with,
+)
 
 EVERYTHING = RedriveFilter()
 
