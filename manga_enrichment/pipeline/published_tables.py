@@ -16,9 +16,9 @@ from manga_enrichment.domain.costs import COST_COLUMNS
 from manga_enrichment.domain.partner_results import PARTNER_RESULT_COLUMNS
 from manga_enrichment.domain.queue_observations import QUEUE_OBSERVATION_COLUMNS
 from manga_enrichment.domain.table_columns import OUTCOME_COLUMNS, REQUEST_COLUMNS, analysis_columns
-from manga_enrichment.pipeline.costs import TABLE as COSTS_TABLE
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE as ENRICHED_TABLE
 from manga_enrichment.pipeline.enrichment.wide_table import enriched_columns
+from manga_enrichment.pipeline.health.daily_costs import TABLE as COSTS_TABLE
 
 
 class PartitionKey(StrEnum):

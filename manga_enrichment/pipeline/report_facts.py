@@ -1,7 +1,7 @@
 """What the report says, as numbers: read from tables, log and observations, drawn by nobody yet.
 
 Belongs here: reading and adding up. Stays out: charts (`report_charts.py`), the page (`report_page.py`), the sums of
-money, which `costs.py` has made already.
+money, which `pipeline/health/daily_costs.py` has made already.
 
 Memory holds counts, not the log: latencies are kept as (milliseconds, how often).
 """
@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 
 from manga_enrichment.domain.outcomes import Outcome
 from manga_enrichment.gateways import TableStore
-from manga_enrichment.pipeline.costs import days_until, read_days
 from manga_enrichment.pipeline.enrichment.forecast import ForecastLine
+from manga_enrichment.pipeline.health.daily_costs import days_until, read_days
 from manga_enrichment.pipeline.store.object_keys import outcomes_key, queue_observations_key, requests_prefix, table_key
 
 COST_DAYS = 30

@@ -16,7 +16,7 @@ from manga_enrichment.domain.costs import cache_hit_rate
 from manga_enrichment.domain.outcomes import Outcome
 from manga_enrichment.domain.queue_observations import OLDEST_NORMAL_SECONDS
 from manga_enrichment.domain.usage import usd
-from manga_enrichment.pipeline.quality import coverage
+from manga_enrichment.pipeline.health.table_quality import coverage
 from manga_enrichment.pipeline.report_charts import SERIES, Chart, percentile_dots, stacked_bars, stacked_shares, steps
 from manga_enrichment.pipeline.report_facts import ReportFacts
 

@@ -13,10 +13,10 @@ from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models import ModelCatalog
 from manga_enrichment.domain.usage import usd
 from manga_enrichment.gateways import Clock, ResultLedger, TableStore
-from manga_enrichment.pipeline.costs import TABLE as COSTS_TABLE
 from manga_enrichment.pipeline.enrichment.forecast import pace_of
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE as ENRICHED_TABLE
-from manga_enrichment.pipeline.quality import coverage
+from manga_enrichment.pipeline.health.daily_costs import TABLE as COSTS_TABLE
+from manga_enrichment.pipeline.health.table_quality import coverage
 from manga_enrichment.pipeline.report_facts import ReportFacts
 from manga_enrichment.pipeline.report_page import report_html, report_summary
 from manga_enrichment.pipeline.reporting import Reporting

@@ -13,7 +13,7 @@ from manga_enrichment.domain.queue_observations import (
     unknown_ages,
 )
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, HIGH_PRIORITY, NORMAL, QUEUES, SESSION
-from manga_enrichment.pipeline.queue_watch import (
+from manga_enrichment.pipeline.health.queue_watch import (
     SCHEMA,
     QueueWatch,
     depths_and_runs,

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from manga_enrichment.domain.analyses import ANALYSES
-from manga_enrichment.pipeline.quality import (
+from manga_enrichment.pipeline.health.table_quality import (
     check_references,
     check_rows,
     count_outcomes,

@@ -8,7 +8,7 @@ import pytest
 
 from manga_enrichment.domain.outcomes import ErrorClass
 from manga_enrichment.gateways import BudgetScope
-from manga_enrichment.pipeline.costs import (
+from manga_enrichment.pipeline.health.daily_costs import (
     SCHEMA,
     days_until,
     read_days,

@@ -13,7 +13,7 @@ from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES
 from manga_enrichment.domain.usage import usd
 from manga_enrichment.gateways import BudgetStore
 from manga_enrichment.pipeline.engine.budget import day_counter
-from manga_enrichment.pipeline.queue_watch import depths_and_runs
+from manga_enrichment.pipeline.health.queue_watch import depths_and_runs
 from manga_enrichment.request_gateways import RequestQueue
 
 
