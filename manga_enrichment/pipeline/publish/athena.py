@@ -1,7 +1,7 @@
 """`infra/analytics.yaml`: the published tables for Athena, from the columns that their Parquet schemas are made from.
 
 Belongs here: Glue tables with partition projection, the workgroup. Stays out: which tables there are
-(`published_tables.py`). Projection instead of a crawler: partitions are told by rule, so a new day or bucket is there
+(`tables.py`). Projection instead of a crawler: partitions are told by rule, so a new day or bucket is there
 at once and nothing has to be registered. Source of the property names: AWS's page "Set up partition projection".
 """
 
@@ -12,7 +12,7 @@ import yaml
 
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.columns import ColumnType, ListOf, StructOf
-from manga_enrichment.pipeline.published_tables import PartitionKey, PublishedTable, published_tables
+from manga_enrichment.pipeline.publish.tables import PartitionKey, PublishedTable, published_tables
 from manga_enrichment.pipeline.store.object_keys import TABLES_ROOT
 
 FIRST_DAY = "2026-01-01"
