@@ -22,7 +22,7 @@ from manga_enrichment.pipeline.catalog.source_files import SourceRow, load_mappi
 from manga_enrichment.pipeline.catalog.spill import SpillLimits
 from manga_enrichment.pipeline.catalog.tables import CATALOG_SCHEMA, REJECTS_SCHEMA
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 MADB = ROOT.parent / "shared" / "catalog" / "madb_serializations.parquet"
 
 

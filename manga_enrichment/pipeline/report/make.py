@@ -1,7 +1,7 @@
 """Make the report: the forecast of the next run, then everything the tables say.
 
-Belongs here: the order of things for the asset and the command alike. Stays out: reading (`report_facts.py`) and
-showing (`report_page.py`).
+Belongs here: the order of things for the asset and the command alike. Stays out: reading (`facts.py`) and
+showing (`page.py`).
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from manga_enrichment.gateways import Clock, ResultLedger, TableStore
 from manga_enrichment.pipeline.catalog.reader import has_candidates
 from manga_enrichment.pipeline.catalog.refresh import load_state
 from manga_enrichment.pipeline.enrichment.forecast import NextRun, Pace
-from manga_enrichment.pipeline.report_facts import ReportFacts, gather
+from manga_enrichment.pipeline.report.facts import ReportFacts, gather
 
 
 class Reporting:

@@ -1,7 +1,7 @@
 """The report's charts, drawn by matplotlib: as SVG that takes its colours from the page, or as PNG for the Dagster UI.
 
 Belongs here: one function per chart over plain numbers, and the two outputs. Stays out: what is drawn
-(`report_facts.py`), where it stands (`report_page.py`).
+(`facts.py`), where it stands (`page.py`).
 
 matplotlib knows colours, not CSS variables: an SVG is drawn in stand-in colours that stand for a variable each, which
 are replaced in its text. So one drawing serves light and dark. Figures are made without pyplot, which keeps state.

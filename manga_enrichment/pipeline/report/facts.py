@@ -1,6 +1,6 @@
 """What the report says, as numbers: read from tables, log and observations, drawn by nobody yet.
 
-Belongs here: reading and adding up. Stays out: charts (`report_charts.py`), the page (`report_page.py`), the sums of
+Belongs here: reading and adding up. Stays out: charts (`charts.py`), the page (`page.py`), the sums of
 money, which `pipeline/health/daily_costs.py` has made already.
 
 Memory holds counts, not the log: latencies are kept as (milliseconds, how often).

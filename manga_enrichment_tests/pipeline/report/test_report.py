@@ -9,9 +9,9 @@ from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.catalog import MangaRecord
 from manga_enrichment.domain.outcomes import ErrorClass
 from manga_enrichment.pipeline.health.daily_costs import write_day
-from manga_enrichment.pipeline.report_charts import SERIES
-from manga_enrichment.pipeline.report_facts import TEXT_CHARACTERS, ReportFacts, gather, percentile, short
-from manga_enrichment.pipeline.report_page import report_charts, report_html, report_summary
+from manga_enrichment.pipeline.report.charts import SERIES
+from manga_enrichment.pipeline.report.facts import TEXT_CHARACTERS, ReportFacts, gather, percentile, short
+from manga_enrichment.pipeline.report.page import report_charts, report_html, report_summary
 from manga_enrichment_tests.builders import (
     BUCKET,
     SINGLES,

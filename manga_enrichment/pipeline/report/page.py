@@ -1,7 +1,7 @@
 """The report as one HTML file, and as a summary for the Dagster UI.
 
 Belongs here: which charts and tables there are, in words and order. Stays out: how charts are drawn
-(`report_charts.py`), where numbers come from (`report_facts.py`), the markup (`templates/enrichment_report.html`).
+(`charts.py`), where numbers come from (`facts.py`), the markup (`templates/enrichment_report.html`).
 
 The file asks the network for nothing, and its own content policy forbids it to; texts of titles and models are escaped.
 """
@@ -17,8 +17,8 @@ from manga_enrichment.domain.outcomes import Outcome
 from manga_enrichment.domain.queue_observations import OLDEST_NORMAL_SECONDS
 from manga_enrichment.domain.usage import usd
 from manga_enrichment.pipeline.health.table_quality import coverage
-from manga_enrichment.pipeline.report_charts import SERIES, Chart, percentile_dots, stacked_bars, stacked_shares, steps
-from manga_enrichment.pipeline.report_facts import ReportFacts
+from manga_enrichment.pipeline.report.charts import SERIES, Chart, percentile_dots, stacked_bars, stacked_shares, steps
+from manga_enrichment.pipeline.report.facts import ReportFacts
 
 _PARTS = {
     "answered": Outcome.SUCCEEDED,
@@ -35,7 +35,7 @@ _THOUSAND, _MILLION = 1_000, 1_000_000
 def report_html(facts: ReportFacts) -> str:
     """A whole HTML document."""
     environment = Environment(
-        loader=PackageLoader("manga_enrichment.pipeline"),
+        loader=PackageLoader("manga_enrichment.pipeline.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
