@@ -10,8 +10,8 @@ from itertools import count
 from manga_enrichment.clock import SystemClock
 from manga_enrichment.domain.analyses import get_analysis
 from manga_enrichment.domain.answers import ClaimResult, LedgerEntry, Provenance
-from manga_enrichment.domain.catalog import MangaRecord
-from manga_enrichment.domain.catalog_rows import clean_row
+from manga_enrichment.domain.catalog.records import MangaRecord
+from manga_enrichment.domain.catalog.rows import clean_row
 from manga_enrichment.domain.fingerprint import fingerprint
 from manga_enrichment.domain.models import load_models
 from manga_enrichment.domain.prompts import build_prompt, title_inputs

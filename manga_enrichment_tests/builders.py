@@ -14,7 +14,7 @@ from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.base import AnalysisType, Candidate
 from manga_enrichment.domain.answers import Attempt, LedgerEntry, Provenance
 from manga_enrichment.domain.candidates import candidate_of
-from manga_enrichment.domain.catalog import MangaRecord, bucket_key
+from manga_enrichment.domain.catalog.records import MangaRecord, bucket_key
 from manga_enrichment.domain.fingerprint import content_hash, fingerprint
 from manga_enrichment.domain.models import ModelSpec, load_models
 from manga_enrichment.domain.outcomes import ErrorClass, Outcome

@@ -11,7 +11,7 @@ from rich.table import Table
 from manga_enrichment.aws.gateways import open_gateways
 from manga_enrichment.domain.analyses import ANALYSES, get_analysis
 from manga_enrichment.domain.batch_jobs import Lane
-from manga_enrichment.domain.catalog import bucket_keys
+from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.domain.models import load_models
 from manga_enrichment.domain.outcomes import ConfigurationError
 from manga_enrichment.domain.usage import usd

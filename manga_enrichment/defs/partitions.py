@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from manga_enrichment.domain.catalog import bucket_keys
+from manga_enrichment.domain.catalog.records import bucket_keys
 
 
 def catalog_partitions(bucket_count: int) -> dg.StaticPartitionsDefinition:

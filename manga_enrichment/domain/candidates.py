@@ -7,7 +7,7 @@ Arrow (`pipeline/catalog/candidate_tables.py`).
 from collections.abc import Container, Sequence
 
 from manga_enrichment.domain.analyses.base import Candidate
-from manga_enrichment.domain.catalog import MangaRecord
+from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.columns import Column, ListOf, StructOf
 from manga_enrichment.domain.prompts import cut_at_sentence
 

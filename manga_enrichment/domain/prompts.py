@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import Any
 
 from manga_enrichment.domain.analyses.base import AnalysisType, Candidate, TitleInputs
-from manga_enrichment.domain.catalog import Author, MangaRecord
+from manga_enrichment.domain.catalog.records import Author, MangaRecord
 from manga_enrichment.domain.models import ModelSpec
 
 MAX_SYNOPSIS_CHARACTERS = 6_000

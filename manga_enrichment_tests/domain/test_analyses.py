@@ -20,7 +20,7 @@ from manga_enrichment.domain.analyses import (
 from manga_enrichment.domain.analyses.base import AnalysisType, Answer, Candidate, TitleInputs
 from manga_enrichment.domain.analyses.full_enrichment import part_answers
 from manga_enrichment.domain.analyses.validation import answer_problems
-from manga_enrichment.domain.catalog import MangaRecord
+from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.columns import Column
 from manga_enrichment.domain.fingerprint import fingerprint
 from manga_enrichment.domain.models import load_models

@@ -10,7 +10,7 @@ from manga_enrichment.domain.candidates import (
     candidate_of,
     refresh,
 )
-from manga_enrichment.domain.catalog import MangaRecord
+from manga_enrichment.domain.catalog.records import MangaRecord
 
 IDS = st.integers(0, 30).map(lambda number: f"MNG-{number:08d}")
 LISTS = st.lists(IDS, max_size=20, unique=True).map(lambda ids: [Candidate(each, f"Title {each}") for each in ids])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from manga_enrichment.domain.analyses import ANALYSES, get_analysis
 from manga_enrichment.domain.analyses.base import AnalysisType, Candidate, TitleInputs
-from manga_enrichment.domain.catalog import Author, MangaRecord
+from manga_enrichment.domain.catalog.records import Author, MangaRecord
 from manga_enrichment.domain.fingerprint import content_hash, fingerprint
 from manga_enrichment.domain.models import ModelSpec, load_models
 from manga_enrichment.domain.prompts import title_inputs

@@ -22,7 +22,7 @@ import tantivy
 
 from manga_enrichment.domain.analyses.base import Candidate
 from manga_enrichment.domain.candidates import candidate_of
-from manga_enrichment.domain.catalog import MangaRecord
+from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.pipeline.catalog.candidate_terms import DEMOGRAPHIC, MAGAZINE, WORD, kind_of, terms, work_keys
 
 BROAD_KINDS = frozenset({DEMOGRAPHIC, MAGAZINE})

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from manga_enrichment.domain.catalog_mapping import ColumnMapping
+from manga_enrichment.domain.catalog.mapping import ColumnMapping
 from manga_enrichment.domain.fingerprint import content_hash
 from manga_enrichment.gateways import CatalogSource, Clock, TableStore
 from manga_enrichment.pipeline.catalog.importer import ImportPlan, ImportReport, import_catalog

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.domain.catalog_columns import CATALOG_COLUMNS
+from manga_enrichment.domain.catalog.columns import CATALOG_COLUMNS
 from manga_enrichment.domain.columns import Column
 from manga_enrichment.gateways import TableStore
 from manga_enrichment.pipeline.catalog.reader import read_catalog

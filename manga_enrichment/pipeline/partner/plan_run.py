@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from manga_enrichment.domain.analyses.base import AnalysisType, Candidate, TitleInputs
 from manga_enrichment.domain.answers import LedgerEntry
-from manga_enrichment.domain.catalog import MangaRecord, bucket_of
+from manga_enrichment.domain.catalog.records import MangaRecord, bucket_of
 from manga_enrichment.domain.conversations import CONVERSATION, conversation_fingerprint, conversation_inputs
 from manga_enrichment.domain.fingerprint import fingerprint
 from manga_enrichment.domain.models import ModelCatalog

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.candidates import CANDIDATE_COLUMNS
-from manga_enrichment.domain.catalog_columns import CATALOG_COLUMNS, REJECT_COLUMNS
+from manga_enrichment.domain.catalog.columns import CATALOG_COLUMNS, REJECT_COLUMNS
 from manga_enrichment.domain.columns import Column
 from manga_enrichment.domain.costs import COST_COLUMNS
 from manga_enrichment.domain.partner_results import PARTNER_RESULT_COLUMNS

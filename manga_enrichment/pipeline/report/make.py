@@ -7,7 +7,7 @@ showing (`page.py`).
 from collections.abc import Mapping
 
 from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.domain.catalog import bucket_keys
+from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.domain.models import ModelCatalog
 from manga_enrichment.gateways import Clock, ResultLedger, TableStore
 from manga_enrichment.pipeline.catalog.reader import has_candidates

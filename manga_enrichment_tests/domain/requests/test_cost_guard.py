@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.base import Candidate
-from manga_enrichment.domain.catalog import MangaRecord
-from manga_enrichment.domain.catalog_rows import clean_row
+from manga_enrichment.domain.catalog.records import MangaRecord
+from manga_enrichment.domain.catalog.rows import clean_row
 from manga_enrichment.domain.models import load_models
 from manga_enrichment.domain.prompts import build_prompt, title_inputs
 from manga_enrichment.domain.requests.cost_guard import (

@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 
 from manga_enrichment.domain.analyses import get_analysis
-from manga_enrichment.domain.catalog import MangaRecord
+from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.models import load_models
 from manga_enrichment.domain.usage import Usage, cost_micro_usd
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from manga_enrichment.domain.catalog_mapping import SAME_NAMES, ColumnMapping
+from manga_enrichment.domain.catalog.mapping import SAME_NAMES, ColumnMapping
 from manga_enrichment.domain.outcomes import ConfigurationError
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.domain.isbn import isbn13, isbn13_check_digit
+from manga_enrichment.domain.catalog.isbn import isbn13, isbn13_check_digit
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from manga_enrichment.domain.text import clean_line, clean_paragraphs, clean_synopsis, decode_entities, is_plain
+from manga_enrichment.domain.catalog.text import clean_line, clean_paragraphs, clean_synopsis, decode_entities, is_plain
 
 ANY_TEXT = st.text(st.characters())
 MARKUP = (

@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from manga_enrichment.domain import catalog_values as values
-from manga_enrichment.domain.catalog import Author
-from manga_enrichment.domain.catalog_values import InvalidValueError
+from manga_enrichment.domain.catalog import values
+from manga_enrichment.domain.catalog.records import Author
+from manga_enrichment.domain.catalog.values import InvalidValueError
 
 
 @pytest.mark.parametrize(

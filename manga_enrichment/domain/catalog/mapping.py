@@ -1,7 +1,7 @@
 """Where each of our catalog fields comes from in a source with names of its own.
 
 Belongs here: the mapping, its JSON form and what is wrong with a bad one. Stays out: cleaning of the values
-(`catalog_rows.py`) and reading the JSON file (`pipeline/catalog/source_files.py`).
+(`rows.py`) and reading the JSON file (`pipeline/catalog/source_files.py`).
 
     {"start_year": "year", "type": {"const": "manga"}, "synopsis": null}
 
@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from manga_enrichment.domain.catalog import MangaRecord
+from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.outcomes import ConfigurationError
 
 MAPPING_SETTING = "MANGA_CATALOG_MAPPING"

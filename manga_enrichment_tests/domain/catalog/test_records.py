@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.domain.catalog import MANGA_ID, MangaRecord, bucket_keys, bucket_of
-from manga_enrichment.domain.catalog_columns import CATALOG_COLUMNS
+from manga_enrichment.domain.catalog.columns import CATALOG_COLUMNS
+from manga_enrichment.domain.catalog.records import MANGA_ID, MangaRecord, bucket_keys, bucket_of
 
 
 def test_the_bucket_of_a_title_never_changes() -> None:

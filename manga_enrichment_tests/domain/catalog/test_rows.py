@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.domain.catalog import Author, MangaRecord
-from manga_enrichment.domain.catalog_mapping import FIELD_NAMES, ColumnMapping
-from manga_enrichment.domain.catalog_rows import RejectedRow, RejectReason, clean_row, raw_json
+from manga_enrichment.domain.catalog.mapping import FIELD_NAMES, ColumnMapping
+from manga_enrichment.domain.catalog.records import Author, MangaRecord
+from manga_enrichment.domain.catalog.rows import RejectedRow, RejectReason, clean_row, raw_json
 
 GOOD = {"manga_id": "MNG-ABCD1234", "title": "Harbor"}
 

@@ -1,7 +1,7 @@
 """One raw value of a catalog field -> its clean value.
 
 Belongs here: what each kind of field accepts (text, lists, authors, numbers, dates, ISBN) from JSON, CSV or Parquet.
-Stays out: which field is of which kind and what happens to a row (`catalog_rows.py`).
+Stays out: which field is of which kind and what happens to a row (`rows.py`).
 
 Each function returns None or () for a value that says nothing, and raises InvalidValueError, and nothing else, for one
 it cannot take.
@@ -16,9 +16,9 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Never
 
-from manga_enrichment.domain.catalog import Author
-from manga_enrichment.domain.isbn import isbn13
-from manga_enrichment.domain.text import clean_line, clean_synopsis, decode_entities, is_plain
+from manga_enrichment.domain.catalog.isbn import isbn13
+from manga_enrichment.domain.catalog.records import Author
+from manga_enrichment.domain.catalog.text import clean_line, clean_synopsis, decode_entities, is_plain
 
 
 class InvalidValueError(ValueError):

@@ -1,7 +1,7 @@
 """A raw catalog row -> a clean record, or the reason why not.
 
 Belongs here: which field is cleaned how, what rejects a row and what is only a warning. Stays out: the cleaning of one
-value (`catalog_values.py`), reading files (`pipeline/catalog/source_files.py`), duplicates
+value (`values.py`), reading files (`pipeline/catalog/source_files.py`), duplicates
 (`pipeline/catalog/importer.py`).
 
 Only the identity of a title can reject its row: `manga_id` (taken exactly as given, for it joins tables) and `title`.
@@ -16,9 +16,9 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-from manga_enrichment.domain import catalog_values as values
-from manga_enrichment.domain.catalog import MANGA_ID, MangaRecord
-from manga_enrichment.domain.catalog_mapping import SAME_NAMES, ColumnMapping
+from manga_enrichment.domain.catalog import values
+from manga_enrichment.domain.catalog.mapping import SAME_NAMES, ColumnMapping
+from manga_enrichment.domain.catalog.records import MANGA_ID, MangaRecord
 
 
 class RejectReason(StrEnum):
