@@ -32,8 +32,8 @@ from manga_enrichment.defs.schedules import build_schedules
 from manga_enrichment.defs.sensors import build_batch_job, build_batch_sensor
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.domain.batch_jobs import MIN_TITLES_SETTING, ROLE_SETTING
-from manga_enrichment.domain.models import load_models
+from manga_enrichment.domain.models.batch_jobs import MIN_TITLES_SETTING, ROLE_SETTING
+from manga_enrichment.domain.models.specs import load_models
 from manga_enrichment.domain.outcomes import ConfigurationError
 from manga_enrichment.pipeline.engine.budget import Caps
 from manga_enrichment.pipeline.engine.engine import EngineSettings

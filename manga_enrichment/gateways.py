@@ -14,10 +14,10 @@ from typing import Any, Protocol, TypeVar
 import pyarrow as pa
 
 from manga_enrichment.domain.answers import ClaimResult, LedgerEntry
-from manga_enrichment.domain.models import ModelSpec
+from manga_enrichment.domain.models.specs import ModelSpec
+from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.domain.outcomes import ModelError
 from manga_enrichment.domain.prompts import Prompt
-from manga_enrichment.domain.usage import Usage
 
 _T = TypeVar("_T")
 

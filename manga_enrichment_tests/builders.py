@@ -16,10 +16,10 @@ from manga_enrichment.domain.answers import Attempt, LedgerEntry, Provenance
 from manga_enrichment.domain.candidates import candidate_of
 from manga_enrichment.domain.catalog.records import MangaRecord, bucket_key
 from manga_enrichment.domain.fingerprint import content_hash, fingerprint
-from manga_enrichment.domain.models import ModelSpec, load_models
+from manga_enrichment.domain.models.specs import ModelSpec, load_models
+from manga_enrichment.domain.models.usage import cost_micro_usd
 from manga_enrichment.domain.outcomes import ErrorClass, Outcome
 from manga_enrichment.domain.prompts import build_prompt, title_inputs
-from manga_enrichment.domain.usage import cost_micro_usd
 from manga_enrichment.gateways import FoundationModel, TableStore
 from manga_enrichment.pipeline.catalog.candidate_tables import candidates_table
 from manga_enrichment.pipeline.catalog.tables import catalog_table

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from manga_enrichment.domain.batch_jobs import JobStatus
-from manga_enrichment.domain.models import load_models
+from manga_enrichment.domain.models.batch_jobs import JobStatus
+from manga_enrichment.domain.models.specs import load_models
+from manga_enrichment.domain.models.usage import cost_micro_usd
 from manga_enrichment.domain.outcomes import ErrorClass, ModelError
-from manga_enrichment.domain.usage import cost_micro_usd
 from manga_enrichment.gateways import (
     BatchOrder,
     BatchReply,

@@ -11,7 +11,7 @@ from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.base import Candidate
 from manga_enrichment.domain.analyses.validation import answer_problems
 from manga_enrichment.domain.catalog.records import MangaRecord
-from manga_enrichment.domain.models import load_models
+from manga_enrichment.domain.models.specs import load_models
 from manga_enrichment.domain.outcomes import ErrorClass, ModelError
 from manga_enrichment.domain.prompts import build_prompt, title_inputs
 from manga_enrichment.gateways import ModelRequest

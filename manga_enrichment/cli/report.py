@@ -20,7 +20,7 @@ from manga_enrichment.cli.parameters import open_configured_gateways
 def report(out: Path, show: bool) -> None:
     """Write the report of coverage, cost, speed, queues and failures as one HTML file. Asks no model."""
     from manga_enrichment.domain.analyses import ANALYSES
-    from manga_enrichment.domain.models import load_models
+    from manga_enrichment.domain.models.specs import load_models
     from manga_enrichment.pipeline.enrichment.forecast import pace_of
     from manga_enrichment.pipeline.report.make import Reporting
     from manga_enrichment.pipeline.report.page import report_html

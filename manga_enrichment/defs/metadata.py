@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from manga_enrichment.domain.usage import usd
+from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.pipeline.enrichment.plan_run import PlanReport
 from manga_enrichment.pipeline.enrichment.planner import Action
 from manga_enrichment.pipeline.enrichment.write import WriteReport

@@ -14,7 +14,7 @@ from manga_enrichment.defs.partitions import partition_groups
 from manga_enrichment.defs.run_facts import range_tags
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.catalog.records import bucket_keys
-from manga_enrichment.domain.models import ModelCatalog
+from manga_enrichment.domain.models.specs import ModelCatalog
 from manga_enrichment.gateways import BatchInference, BudgetStore, Clock, ResultLedger, TableStore
 from manga_enrichment.pipeline.batch.follow import Follower
 from manga_enrichment.pipeline.batch.job_store import BatchStore

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from manga_enrichment.domain.models.usage import NO_USAGE, Usage
 from manga_enrichment.domain.outcomes import ErrorClass, Outcome
-from manga_enrichment.domain.usage import NO_USAGE, Usage
 
 
 @dataclass(frozen=True, slots=True)

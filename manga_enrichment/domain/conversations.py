@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from manga_enrichment.domain.analyses.base import AnalysisType, TitleInputs
-from manga_enrichment.domain.models import ModelSpec
+from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.prompts import Prompt
 
 MAX_TURNS = 20

@@ -17,7 +17,7 @@ from typing import Any
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.base import AnalysisType, TitleInputs
 from manga_enrichment.domain.catalog.records import MangaRecord
-from manga_enrichment.domain.models import ModelSpec
+from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.prompts import inference_parameters, prompt_fields
 
 

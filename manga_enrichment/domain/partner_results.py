@@ -12,9 +12,9 @@ from datetime import datetime
 from typing import Any
 
 from manga_enrichment.domain.columns import Column
+from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.domain.outcomes import TREATMENTS, ErrorClass, Outcome
 from manga_enrichment.domain.status import RequestState, settled_state
-from manga_enrichment.domain.usage import usd
 
 RESULT_VERSION = 1
 

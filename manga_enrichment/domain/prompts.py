@@ -18,7 +18,7 @@ from typing import Any
 
 from manga_enrichment.domain.analyses.base import AnalysisType, Candidate, TitleInputs
 from manga_enrichment.domain.catalog.records import Author, MangaRecord
-from manga_enrichment.domain.models import ModelSpec
+from manga_enrichment.domain.models.specs import ModelSpec
 
 MAX_SYNOPSIS_CHARACTERS = 6_000
 """A longer synopsis is cut: what it is about has long been said, and every character is paid for."""

@@ -1,6 +1,6 @@
 """How many tokens a text will be, without asking anyone.
 
-Belongs here: the estimate and its calibration. Stays out: money (`usage.py`) and the rate limiter.
+Belongs here: the estimate and its calibration. Stays out: money (`domain/models/usage.py`) and the rate limiter.
 
 Tokenizers differ: Japanese is 0.7 to 1.0 characters per token, English about 5 characters (the tokenizer of
 Claude 4.7 and later makes about 30 % more tokens than the one before). The estimate leans to the high side,
@@ -12,8 +12,8 @@ import json
 import math
 from dataclasses import dataclass, replace
 
+from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.domain.prompts import Prompt
-from manga_enrichment.domain.usage import Usage
 
 _TOKENS_PER_WIDE_CHARACTER = 1.25
 _CHARACTERS_PER_TOKEN = 4

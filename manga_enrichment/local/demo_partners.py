@@ -17,10 +17,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from manga_enrichment.aws.gateways import Gateways
+from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.domain.outcomes import Outcome
 from manga_enrichment.domain.requests.deliveries import CallbackState
 from manga_enrichment.domain.status import is_final
-from manga_enrichment.domain.usage import usd
 from manga_enrichment.local.callback_receiver import ReceivedCallback, read_callbacks
 from manga_enrichment.local.dagster_home import REPOSITORY
 from manga_enrichment.local.demo_api import send_over_http

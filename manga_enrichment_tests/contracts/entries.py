@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from manga_enrichment.domain.answers import Attempt, LedgerEntry, Provenance
+from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.domain.outcomes import ErrorClass, Outcome
-from manga_enrichment.domain.usage import Usage
 
 ANSWER: Mapping[str, Any] = {
     "summary_en": "Two friends keep a shop open.",

@@ -9,7 +9,7 @@ from manga_enrichment.aws.bedrock_batch import BedrockBatch
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.validation import answer_problems
-from manga_enrichment.domain.batch_jobs import MIN_RECORDS, has_ended
+from manga_enrichment.domain.models.batch_jobs import MIN_RECORDS, has_ended
 from manga_enrichment.gateways import BatchInference, BatchOrder, BatchReply, ModelRequest
 from manga_enrichment.local.endpoints import BATCH_ROLE_ARN
 from manga_enrichment.local.stack import LocalStack

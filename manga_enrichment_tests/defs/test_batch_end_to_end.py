@@ -14,10 +14,10 @@ from manga_enrichment.definitions import build_definitions
 from manga_enrichment.defs.jobs import NIGHTLY_JOB
 from manga_enrichment.defs.run_facts import range_tags
 from manga_enrichment.defs.sensors import BATCH_JOB, BATCH_SENSOR
-from manga_enrichment.domain.batch_jobs import BATCH_ALIAS
 from manga_enrichment.domain.catalog.records import bucket_keys
-from manga_enrichment.domain.models import load_models
-from manga_enrichment.domain.usage import Usage, cost_micro_usd
+from manga_enrichment.domain.models.batch_jobs import BATCH_ALIAS
+from manga_enrichment.domain.models.specs import load_models
+from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
 from manga_enrichment.local.model_control import ModelServerControl
 from manga_enrichment.settings import Settings, load_settings
 from manga_enrichment_tests.builders import SINGLES, catalog_row, write_source

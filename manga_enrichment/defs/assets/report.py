@@ -10,8 +10,8 @@ import dagster as dg
 
 from manga_enrichment.defs.assets.health import DEAD_LETTERS_ASSET, GROUP, REQUEST_QUEUES_ASSET
 from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.domain.models import ModelCatalog
-from manga_enrichment.domain.usage import usd
+from manga_enrichment.domain.models.specs import ModelCatalog
+from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.gateways import Clock, ResultLedger, TableStore
 from manga_enrichment.pipeline.enrichment.forecast import pace_of
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE as ENRICHED_TABLE

@@ -7,8 +7,8 @@ import dagster as dg
 from manga_enrichment.defs.checks.severity import graded
 from manga_enrichment.defs.run_facts import PARTITION_TAG, RANGE_START_TAG
 from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.domain.models import ModelCatalog
-from manga_enrichment.domain.usage import usd
+from manga_enrichment.domain.models.specs import ModelCatalog
+from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.gateways import Clock, TableStore
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE
 from manga_enrichment.pipeline.health.daily_costs import days_until

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from manga_enrichment.domain.batch_jobs import MIN_TIMEOUT_HOURS, NEXT_STATUSES, JobStatus
-from manga_enrichment.domain.models import ModelSpec
+from manga_enrichment.domain.models.batch_jobs import MIN_TIMEOUT_HOURS, NEXT_STATUSES, JobStatus
+from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.local.endpoints import REGION
 from manga_enrichment.local.model_server.batch_files import BatchFiles
 

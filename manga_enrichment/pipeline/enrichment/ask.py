@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from manga_enrichment.domain.analyses.base import AnalysisType, Candidate
 from manga_enrichment.domain.answers import Provenance
 from manga_enrichment.domain.fingerprint import fingerprint
-from manga_enrichment.domain.models import ModelSpec
+from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.outcomes import ErrorClass, Outcome
 from manga_enrichment.domain.prompts import build_prompt, title_inputs
 from manga_enrichment.gateways import BudgetStore, Clock, FoundationModel, ResultLedger, TableStore

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from manga_enrichment.domain.calibration import Calibration
-from manga_enrichment.domain.models import ModelSpec
+from manga_enrichment.domain.models.calibration import Calibration
+from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.gateways import TableStore
 from manga_enrichment.pipeline.store.object_keys import calibration_key
 

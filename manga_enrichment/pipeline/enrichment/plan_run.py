@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.domain.models import ModelCatalog, ModelSpec
+from manga_enrichment.domain.models.specs import ModelCatalog, ModelSpec
 from manga_enrichment.gateways import ResultLedger, TableStore
 from manga_enrichment.pipeline.batch.job_store import BatchStore
 from manga_enrichment.pipeline.catalog.reader import read_candidates, read_records

@@ -14,10 +14,10 @@ from itertools import islice
 
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.answers import Provenance
-from manga_enrichment.domain.batch_jobs import MIN_RECORDS, RECORDS_PER_JOB, even_chunk, record_id, request_token
-from manga_enrichment.domain.models import ModelSpec
+from manga_enrichment.domain.models.batch_jobs import MIN_RECORDS, RECORDS_PER_JOB, even_chunk, record_id, request_token
+from manga_enrichment.domain.models.specs import ModelSpec
+from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
 from manga_enrichment.domain.outcomes import ErrorClass, Outcome
-from manga_enrichment.domain.usage import Usage, cost_micro_usd
 from manga_enrichment.gateways import BudgetScope, ModelRequest
 from manga_enrichment.pipeline.batch.job_store import BatchJob, BatchStore
 from manga_enrichment.pipeline.batch.launch import BatchGateways, Launcher

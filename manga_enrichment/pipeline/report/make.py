@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.catalog.records import bucket_keys
-from manga_enrichment.domain.models import ModelCatalog
+from manga_enrichment.domain.models.specs import ModelCatalog
 from manga_enrichment.gateways import Clock, ResultLedger, TableStore
 from manga_enrichment.pipeline.catalog.reader import has_candidates
 from manga_enrichment.pipeline.catalog.refresh import load_state

@@ -12,7 +12,7 @@ from botocore.config import Config
 from manga_enrichment.domain.analyses import get_analysis
 from manga_enrichment.domain.analyses.base import Candidate
 from manga_enrichment.domain.catalog.records import MangaRecord
-from manga_enrichment.domain.models import ModelSpec, load_models
+from manga_enrichment.domain.models.specs import ModelSpec, load_models
 from manga_enrichment.domain.prompts import build_prompt, title_inputs
 from manga_enrichment.local.model_control import ModelServerControl
 from manga_enrichment.local.model_server.app import create_app

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from manga_enrichment.domain.batch_jobs import Lane
-from manga_enrichment.domain.calibration import Calibration
-from manga_enrichment.domain.models import load_models
-from manga_enrichment.domain.usage import Price
+from manga_enrichment.domain.models.batch_jobs import Lane
+from manga_enrichment.domain.models.calibration import Calibration
+from manga_enrichment.domain.models.specs import load_models
+from manga_enrichment.domain.models.usage import Price
 from manga_enrichment.pipeline.engine.estimates import ASSUMED_LATENCY_MS
 from manga_enrichment.pipeline.enrichment.forecast import ForecastLine, Pace, forecast
 from manga_enrichment.pipeline.enrichment.plan_run import AnalysisPlan, PlanReport

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pytest
 
 from manga_enrichment.domain.analyses import ANALYSES
-from manga_enrichment.domain.batch_jobs import Stage
+from manga_enrichment.domain.models.batch_jobs import Stage
 from manga_enrichment.domain.outcomes import ConfigurationError
 from manga_enrichment.gateways import ModelRequest
 from manga_enrichment.pipeline.engine.budget import Caps

@@ -16,8 +16,8 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
 
+from manga_enrichment.domain.models.usage import Price
 from manga_enrichment.domain.outcomes import ConfigurationError
-from manga_enrichment.domain.usage import Price
 
 ALIASES_SETTING = "MANGA_MODEL_ALIASES"
 MODELS_FILE = "models.toml"
@@ -121,7 +121,7 @@ def parse_models(text: str) -> ModelCatalog:
 
 @cache
 def _packaged_catalog() -> ModelCatalog:
-    return parse_models(files("manga_enrichment.domain").joinpath(MODELS_FILE).read_text(encoding="utf-8"))
+    return parse_models(files("manga_enrichment.domain.models").joinpath(MODELS_FILE).read_text(encoding="utf-8"))
 
 
 def _spec(row: Mapping[str, Any]) -> ModelSpec:

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterable
 from enum import StrEnum
 
-from manga_enrichment.domain.models import ALIASES_SETTING, ModelSpec
+from manga_enrichment.domain.models.specs import ALIASES_SETTING, ModelSpec
 from manga_enrichment.domain.outcomes import ConfigurationError
 
 # Quotas of Amazon Bedrock ("Amazon Bedrock endpoints and quotas", AWS General Reference, read in November 2026; the

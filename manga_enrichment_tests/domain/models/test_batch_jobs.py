@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.domain.batch_jobs import (
+from manga_enrichment.domain.models.batch_jobs import (
     BATCH_ALIAS,
     MIN_RECORDS,
     NEXT_STAGES,
@@ -24,7 +24,7 @@ from manga_enrichment.domain.batch_jobs import (
     record_id,
     request_token,
 )
-from manga_enrichment.domain.models import load_models
+from manga_enrichment.domain.models.specs import load_models
 from manga_enrichment.domain.outcomes import TREATMENTS, ConfigurationError, ErrorClass, Outcome
 
 FINGERPRINTS = st.lists(st.text("0123456789abcdef", min_size=64, max_size=64), min_size=1, max_size=9, unique=True)

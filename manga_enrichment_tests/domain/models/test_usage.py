@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.domain.usage import (
+from manga_enrichment.domain.models.usage import (
     NO_USAGE,
     Price,
     UnpricedUsageError,

@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from manga_enrichment.domain.models import (
+from manga_enrichment.domain.models.specs import (
     MissingPriceError,
     ModelSpec,
     UnknownModelError,
     load_models,
     parse_models,
 )
-from manga_enrichment.domain.usage import Price
+from manga_enrichment.domain.models.usage import Price
 
-PRICE_FILE = Path(__file__).parents[3] / "shared" / "bedrock_claude_prices.json"
+PRICE_FILE = Path(__file__).parents[4] / "shared" / "bedrock_claude_prices.json"
 PREFIXES = ("anthropic.", "global.anthropic.", "jp.anthropic.", "apac.anthropic.")
 OLDER_THAN_THE_FILE = {"anthropic.claude-3-haiku-20240307-v1:0", "anthropic.claude-3-sonnet-20240229-v1:0"}
 
