@@ -22,7 +22,7 @@ from benchmarks.support import BoundlessBudget, ForgetfulLedger, calls, engine
 from manga_enrichment.aws.bedrock import BedrockModel
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.clock import SystemClock
-from manga_enrichment.domain.outcomes import Outcome
+from manga_enrichment.domain.outcomes.error_classes import Outcome
 from manga_enrichment.local.model_control import ModelServerControl
 from manga_enrichment.local.stack import LocalStack, LocalStackConfig
 from manga_enrichment.pipeline.engine.calls import CallResult

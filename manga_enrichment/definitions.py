@@ -34,7 +34,7 @@ from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models.batch_jobs import MIN_TITLES_SETTING, ROLE_SETTING
 from manga_enrichment.domain.models.specs import load_models
-from manga_enrichment.domain.outcomes import ConfigurationError
+from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
 from manga_enrichment.pipeline.engine.budget import Caps
 from manga_enrichment.pipeline.engine.engine import EngineSettings
 from manga_enrichment.pipeline.enrichment.ask import InvokeSettings

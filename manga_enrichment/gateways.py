@@ -13,10 +13,10 @@ from typing import Any, Protocol, TypeVar
 
 import pyarrow as pa
 
-from manga_enrichment.domain.answers import ClaimResult, LedgerEntry
 from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.models.usage import Usage
-from manga_enrichment.domain.outcomes import ModelError
+from manga_enrichment.domain.outcomes.answers import ClaimResult, LedgerEntry
+from manga_enrichment.domain.outcomes.error_classes import ModelError
 from manga_enrichment.domain.prompts import Prompt
 
 _T = TypeVar("_T")

@@ -11,7 +11,7 @@ from typing import Any
 from manga_enrichment.domain.models.batch_jobs import JobStatus
 from manga_enrichment.domain.models.specs import load_models
 from manga_enrichment.domain.models.usage import cost_micro_usd
-from manga_enrichment.domain.outcomes import ErrorClass, ModelError
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
 from manga_enrichment.gateways import (
     BatchOrder,
     BatchReply,

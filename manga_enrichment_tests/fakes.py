@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from manga_enrichment.domain.answers import ClaimResult, LedgerEntry
+from manga_enrichment.domain.outcomes.answers import ClaimResult, LedgerEntry
 from manga_enrichment.gateways import (
     BudgetScope,
     Clock,

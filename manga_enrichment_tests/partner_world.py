@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from manga_enrichment.domain.analyses import ANALYSES
-from manga_enrichment.domain.answers import Provenance
+from manga_enrichment.domain.outcomes.answers import Provenance
 from manga_enrichment.domain.requests.queues import NORMAL, QUEUES, Queue
 from manga_enrichment.domain.requests.validation import RequestPolicy
 from manga_enrichment.domain.status import is_final

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from manga_enrichment.domain.outcomes import ConfigurationError
+from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
 from manga_enrichment.domain.requests.queues import QUEUES, Queue
 from manga_enrichment.domain.status import RequestState, moved
 from manga_enrichment.gateways import Clock, LedgerUnavailableError

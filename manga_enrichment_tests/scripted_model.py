@@ -16,7 +16,7 @@ from manga_enrichment.domain.analyses.reading_level import BASIS_FIELDS
 from manga_enrichment.domain.analyses.text import japanese_share
 from manga_enrichment.domain.conversations import CONVERSATION
 from manga_enrichment.domain.models.usage import Usage
-from manga_enrichment.domain.outcomes import ConfigurationError, ErrorClass, ModelError
+from manga_enrichment.domain.outcomes.error_classes import ConfigurationError, ErrorClass, ModelError
 from manga_enrichment.domain.prompts import Prompt
 from manga_enrichment.gateways import Clock, ModelReply, ModelRequest
 

@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from manga_enrichment.aws.claude_messages import model_input, model_reply
 from manga_enrichment.aws.clients import AwsClients, explain
 from manga_enrichment.domain.models.batch_jobs import MAX_FILE_BYTES, ROLE_SETTING, JobStatus
-from manga_enrichment.domain.outcomes import ConfigurationError, ErrorClass, ModelError
+from manga_enrichment.domain.outcomes.error_classes import ConfigurationError, ErrorClass, ModelError
 from manga_enrichment.gateways import BatchOrder, BatchReply, BatchState, BatchUnavailableError, ModelRequest
 
 _HELD_IN_MEMORY_BYTES = 16_000_000

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from manga_enrichment.domain.models.usage import Usage
-from manga_enrichment.domain.outcomes import ErrorClass, ModelError
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
 from manga_enrichment.gateways import ModelReply, ModelRequest
 
 _BY_NAME = {

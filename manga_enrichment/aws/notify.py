@@ -12,7 +12,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from manga_enrichment.aws.clients import explain, is_unreachable
-from manga_enrichment.domain.outcomes import ConfigurationError
+from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
 from manga_enrichment.request_gateways import NotifierUnavailableError
 
 _MAX_SUBJECT_CHARACTERS = 100

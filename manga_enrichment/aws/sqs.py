@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from manga_enrichment.aws.clients import explain, is_unreachable
 from manga_enrichment.aws.transactions import chunks
-from manga_enrichment.domain.outcomes import ConfigurationError
+from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
 from manga_enrichment.request_gateways import Message, QueueDepth, QueueUnavailableError, check_sendable
 
 _PER_CALL = 10

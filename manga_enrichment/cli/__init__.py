@@ -30,7 +30,7 @@ class _Sentences(click.Group):
     """Wrong settings, and services that do not answer, end a command with a sentence, not with a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        from manga_enrichment.domain.outcomes import ConfigurationError
+        from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
         from manga_enrichment.gateways import LedgerUnavailableError
         from manga_enrichment.request_gateways import QueueUnavailableError
 

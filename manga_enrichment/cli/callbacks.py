@@ -31,7 +31,7 @@ def secret(partner: str, as_json: bool) -> None:
     Both follow from MANGA_CALLBACK_SECRET and MANGA_CALLBACK_KEY_ID: set these to what is to come, and it prints what
     the partner will need then.
     """
-    from manga_enrichment.domain.outcomes import ConfigurationError
+    from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
     from manga_enrichment.domain.requests.signatures import partner_key
     from manga_enrichment.settings import load_settings, signing_key
 

@@ -2,7 +2,7 @@
 
 1. The *engine* (`pipeline/engine/call_loop.py`) retries single requests to the model, by error class, within its
 deadline. It
-   is the only layer that pays again, and only where `domain/outcomes.py` says so.
+   is the only layer that pays again, and only where `domain/outcomes/error_classes.py` says so.
 2. The *op* retries when a whole analysis got nowhere: the model was unreachable, throttled to the deadline or timed
    out for a large share of the titles. A second try finds what was answered in the ledger and pays only for the rest.
 3. The *run* is retried by the daemon only when its process died (`run_retries` in dagster.yaml, with
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from manga_enrichment.domain.outcomes import TREATMENTS, ErrorClass
+from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass
 from manga_enrichment.pipeline.engine.tally import InvokeReport
 
 BEDROCK_POOL = "bedrock"

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
-from manga_enrichment.domain.answers import Provenance
+from manga_enrichment.domain.outcomes.answers import Provenance
 from manga_enrichment.gateways import Clock
 
 SCHEDULE_TAG = "dagster/schedule_name"

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from manga_enrichment.domain.outcomes import ErrorClass
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 
 QUIET = timedelta(hours=20)
 MOST_INCIDENTS = 200

@@ -13,7 +13,7 @@ from typing import Any
 
 from manga_enrichment.domain.columns import Column
 from manga_enrichment.domain.models.usage import usd
-from manga_enrichment.domain.outcomes import TREATMENTS, ErrorClass, Outcome
+from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass, Outcome
 from manga_enrichment.domain.status import RequestState, settled_state
 
 RESULT_VERSION = 1

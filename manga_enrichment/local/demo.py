@@ -26,7 +26,7 @@ from manga_enrichment.defs.jobs import NIGHTLY_JOB
 from manga_enrichment.defs.run_facts import range_tags
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.catalog.records import bucket_keys
-from manga_enrichment.domain.outcomes import Outcome
+from manga_enrichment.domain.outcomes.error_classes import Outcome
 from manga_enrichment.local.dagster_home import PROCESS_TAG, end_killed_runs, prepare_dagster_home
 from manga_enrichment.local.demo_lane import QUIET, InProcessLane
 from manga_enrichment.local.demo_partners import BatchReport, run_examples, show_batches

@@ -10,7 +10,7 @@ from manga_enrichment.aws.bedrock_batch import BedrockBatch, parse_record
 from manga_enrichment.aws.claude_messages import model_input, model_reply
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.domain.models.usage import Usage
-from manga_enrichment.domain.outcomes import ConfigurationError, ErrorClass, ModelError
+from manga_enrichment.domain.outcomes.error_classes import ConfigurationError, ErrorClass, ModelError
 from manga_enrichment.gateways import BatchOrder, Repair
 from manga_enrichment_tests.contracts.prompts import make_request, model
 

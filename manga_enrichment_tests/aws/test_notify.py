@@ -8,7 +8,7 @@ from botocore.stub import Stubber
 
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.notify import SnsNotifier
-from manga_enrichment.domain.outcomes import ConfigurationError
+from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
 from manga_enrichment.request_gateways import NotifierUnavailableError
 
 ARN = "arn:aws:sns:ap-northeast-1:123456789012:topic"

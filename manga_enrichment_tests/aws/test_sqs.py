@@ -9,7 +9,7 @@ from botocore.stub import ANY, Stubber
 
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.sqs import SqsQueues
-from manga_enrichment.domain.outcomes import ConfigurationError
+from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
 from manga_enrichment.request_gateways import QueueUnavailableError
 
 URL = "https://sqs.ap-northeast-1.amazonaws.com/123456789012/q"

@@ -17,7 +17,7 @@ from manga_enrichment.domain.metrics import (
     THROTTLES,
     TITLES_ENRICHED,
 )
-from manga_enrichment.domain.outcomes import ErrorClass, ModelError
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, NORMAL
 from manga_enrichment_tests.builders import title_id, write_source
 from manga_enrichment_tests.defs.health_lane import HealthLane, unit_config

@@ -10,7 +10,7 @@ import dagster as dg
 from manga_enrichment.defs.checks.severity import graded
 from manga_enrichment.defs.run_facts import buckets_of_run
 from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.domain.outcomes import ErrorClass
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.gateways import TableStore
 from manga_enrichment.pipeline.health.table_quality import (
     QualityReport,

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any
 
 from manga_enrichment.domain.models.usage import Price
-from manga_enrichment.domain.outcomes import ConfigurationError
+from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
 
 ALIASES_SETTING = "MANGA_MODEL_ALIASES"
 MODELS_FILE = "models.toml"

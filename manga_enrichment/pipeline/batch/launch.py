@@ -7,7 +7,7 @@ facts are the owner's, the order has a token. Nothing is billed before `create`.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from manga_enrichment.domain.outcomes import ConfigurationError, ErrorClass
+from manga_enrichment.domain.outcomes.error_classes import ConfigurationError, ErrorClass
 from manga_enrichment.gateways import (
     BatchInference,
     BatchOrder,

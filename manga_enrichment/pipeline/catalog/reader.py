@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from manga_enrichment.domain.analyses.base import Candidate
 from manga_enrichment.domain.catalog.records import MangaRecord
-from manga_enrichment.domain.outcomes import ConfigurationError
+from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
 from manga_enrichment.gateways import TableStore
 from manga_enrichment.pipeline.catalog.candidate_tables import candidates_from_table
 from manga_enrichment.pipeline.catalog.tables import records_from_table

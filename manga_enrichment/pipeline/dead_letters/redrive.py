@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 
-from manga_enrichment.domain.outcomes import ConfigurationError
+from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
 from manga_enrichment.domain.requests.queues import QUEUES, REQUEST_QUEUES
 from manga_enrichment.gateways import Clock
 from manga_enrichment.pipeline.dead_letters.queue import OWN_ATTRIBUTES, DeadLetter, DeadLetters

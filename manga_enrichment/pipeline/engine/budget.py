@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from manga_enrichment.domain.answers import Provenance
+from manga_enrichment.domain.outcomes.answers import Provenance
 from manga_enrichment.gateways import BudgetScope, BudgetStore, Clock, LedgerUnavailableError
 from manga_enrichment.pipeline.engine.outage_retry import Patience, in_thread
 

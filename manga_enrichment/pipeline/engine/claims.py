@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-from manga_enrichment.domain.answers import ClaimResult
+from manga_enrichment.domain.outcomes.answers import ClaimResult
 from manga_enrichment.gateways import Clock, LedgerUnavailableError, ResultLedger
 from manga_enrichment.pipeline.engine.outage_retry import Patience, in_thread
 

@@ -15,8 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
-from manga_enrichment.domain.answers import LedgerEntry, Provenance
-from manga_enrichment.domain.outcomes import TREATMENTS, ErrorClass, Outcome
+from manga_enrichment.domain.outcomes.answers import LedgerEntry, Provenance
+from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass, Outcome
 from manga_enrichment.gateways import Clock, FoundationModel, LedgerUnavailableError, ResultLedger
 from manga_enrichment.pipeline.engine.budget import RunBudget
 from manga_enrichment.pipeline.engine.call_loop import Caller, FinalWord

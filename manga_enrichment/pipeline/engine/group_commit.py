@@ -10,7 +10,7 @@ the calls in flight. While the ledger is down no new call starts; what was paid 
 import asyncio
 from dataclasses import dataclass
 
-from manga_enrichment.domain.answers import LedgerEntry
+from manga_enrichment.domain.outcomes.answers import LedgerEntry
 from manga_enrichment.gateways import Clock, LedgerUnavailableError, ResultLedger
 from manga_enrichment.pipeline.engine.outage_retry import Patience, in_thread
 

@@ -8,7 +8,7 @@ from manga_enrichment.domain.models.batch_jobs import Lane, choose_lane
 from manga_enrichment.domain.models.calibration import Calibration
 from manga_enrichment.domain.models.specs import ModelCatalog, ModelSpec
 from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
-from manga_enrichment.domain.outcomes import ConfigurationError
+from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
 from manga_enrichment.gateways import ResultLedger, TableStore
 from manga_enrichment.pipeline.catalog.reader import has_candidates
 from manga_enrichment.pipeline.engine.estimates import ASSUMED_LATENCY_MS, calls_before_first_answer

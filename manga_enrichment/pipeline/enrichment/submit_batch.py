@@ -13,11 +13,11 @@ from datetime import timedelta
 from itertools import islice
 
 from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.domain.answers import Provenance
 from manga_enrichment.domain.models.batch_jobs import MIN_RECORDS, RECORDS_PER_JOB, even_chunk, record_id, request_token
 from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
-from manga_enrichment.domain.outcomes import ErrorClass, Outcome
+from manga_enrichment.domain.outcomes.answers import Provenance
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
 from manga_enrichment.gateways import BudgetScope, ModelRequest
 from manga_enrichment.pipeline.batch.job_store import BatchJob, BatchStore
 from manga_enrichment.pipeline.batch.launch import BatchGateways, Launcher

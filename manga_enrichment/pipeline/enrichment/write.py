@@ -12,8 +12,8 @@ from typing import Any
 import pyarrow as pa
 
 from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.domain.answers import LedgerEntry, Provenance
-from manga_enrichment.domain.outcomes import Outcome
+from manga_enrichment.domain.outcomes.answers import LedgerEntry, Provenance
+from manga_enrichment.domain.outcomes.error_classes import Outcome
 from manga_enrichment.gateways import (
     Clock,
     PartitionStatus,

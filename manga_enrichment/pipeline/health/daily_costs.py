@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from manga_enrichment.domain.costs import COST_COLUMNS, COST_KEYS, Reconciliation, RunCost
-from manga_enrichment.domain.outcomes import ErrorClass, Outcome
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
 from manga_enrichment.gateways import BudgetStore, TableStore
 from manga_enrichment.pipeline.engine.budget import day_counter, partner_counter
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema

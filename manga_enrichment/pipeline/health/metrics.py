@@ -9,7 +9,7 @@ from typing import Any
 
 from manga_enrichment.domain.metrics import Metric, backlog_per_task, cost_usd, dlq_depth, run_counts
 from manga_enrichment.domain.models.usage import usd
-from manga_enrichment.domain.outcomes import Outcome
+from manga_enrichment.domain.outcomes.error_classes import Outcome
 from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES
 from manga_enrichment.gateways import BudgetStore
 from manga_enrichment.pipeline.engine.budget import day_counter

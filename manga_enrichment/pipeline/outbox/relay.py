@@ -25,7 +25,7 @@ from enum import StrEnum
 from functools import partial
 from itertools import chain, zip_longest
 
-from manga_enrichment.domain.outcomes import ConfigurationError
+from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
 from manga_enrichment.domain.requests.deliveries import (
     CallbackState,
     Channel,

@@ -9,8 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from manga_enrichment.domain.answers import LedgerEntry, Provenance
-from manga_enrichment.domain.outcomes import TREATMENTS, ErrorClass, Outcome
+from manga_enrichment.domain.outcomes.answers import LedgerEntry, Provenance
+from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass, Outcome
 from manga_enrichment.domain.partner_results import ItemResult, RequestResult
 from manga_enrichment.domain.requests.duplicates import unique_items
 from manga_enrichment.gateways import ResultLedger, TableStore

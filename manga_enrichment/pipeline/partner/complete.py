@@ -8,7 +8,7 @@ A request that is found final when its message comes again goes through `finish`
 known by its id, what was not is made up for, and the message is acked.
 """
 
-from manga_enrichment.domain.outcomes import TREATMENTS, ErrorClass
+from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass
 from manga_enrichment.domain.requests.deliveries import CallbackState
 from manga_enrichment.domain.requests.events import Event
 from manga_enrichment.domain.status import RequestState

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from manga_enrichment.domain.analyses.base import Candidate, TitleInputs
-from manga_enrichment.domain.outcomes import Outcome
+from manga_enrichment.domain.outcomes.error_classes import Outcome
 from manga_enrichment.gateways import TableStore
 from manga_enrichment.pipeline.store.object_keys import partner_key
 

@@ -15,12 +15,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from manga_enrichment.domain.analyses.base import AnalysisType, Candidate, TitleInputs
-from manga_enrichment.domain.answers import LedgerEntry
 from manga_enrichment.domain.catalog.records import MangaRecord, bucket_of
 from manga_enrichment.domain.conversations import CONVERSATION, conversation_fingerprint, conversation_inputs
 from manga_enrichment.domain.fingerprint import fingerprint
 from manga_enrichment.domain.models.specs import ModelCatalog
-from manga_enrichment.domain.outcomes import ErrorClass, Outcome
+from manga_enrichment.domain.outcomes.answers import LedgerEntry
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
 from manga_enrichment.domain.prompts import title_inputs
 from manga_enrichment.domain.requests.duplicates import unique_items
 from manga_enrichment.gateways import ResultLedger, TableStore

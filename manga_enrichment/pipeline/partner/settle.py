@@ -18,7 +18,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from manga_enrichment.domain.outcomes import Outcome
+from manga_enrichment.domain.outcomes.error_classes import Outcome
 from manga_enrichment.domain.partner_results import (
     PARTNER_RESULT_COLUMNS,
     RequestResult,

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from manga_enrichment.domain.outcomes import Outcome
+from manga_enrichment.domain.outcomes.error_classes import Outcome
 from manga_enrichment.gateways import TableStore
 from manga_enrichment.pipeline.enrichment.forecast import ForecastLine
 from manga_enrichment.pipeline.health.daily_costs import days_until, read_days

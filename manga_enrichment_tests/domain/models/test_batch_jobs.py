@@ -25,7 +25,7 @@ from manga_enrichment.domain.models.batch_jobs import (
     request_token,
 )
 from manga_enrichment.domain.models.specs import load_models
-from manga_enrichment.domain.outcomes import TREATMENTS, ConfigurationError, ErrorClass, Outcome
+from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ConfigurationError, ErrorClass, Outcome
 
 FINGERPRINTS = st.lists(st.text("0123456789abcdef", min_size=64, max_size=64), min_size=1, max_size=9, unique=True)
 

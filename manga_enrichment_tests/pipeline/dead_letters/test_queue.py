@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.domain.outcomes import ConfigurationError
+from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
 from manga_enrichment.domain.requests.envelope import MAX_MESSAGE_BYTES
 from manga_enrichment.domain.requests.queues import (
     DEAD_LETTERS,

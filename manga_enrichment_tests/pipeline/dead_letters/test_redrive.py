@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from manga_enrichment.domain.outcomes import ConfigurationError
+from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
 from manga_enrichment.domain.requests.envelope import MAX_MESSAGE_BYTES
 from manga_enrichment.domain.requests.queues import (
     DEAD_LETTERS,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manga_enrichment.domain.answers import Provenance
+from manga_enrichment.domain.outcomes.answers import Provenance
 from manga_enrichment.gateways import BudgetScope, LedgerUnavailableError
 from manga_enrichment.pipeline.engine.budget import NO_CAP_MICRO_USD, NO_CAPS, Caps, RunBudget, scopes_of
 from manga_enrichment.pipeline.engine.outage_retry import Patience

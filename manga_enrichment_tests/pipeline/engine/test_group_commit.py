@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from manga_enrichment.domain.answers import LedgerEntry
+from manga_enrichment.domain.outcomes.answers import LedgerEntry
 from manga_enrichment.gateways import LedgerUnavailableError
 from manga_enrichment.pipeline.engine.group_commit import MAX_GROUP, LedgerWriter
 from manga_enrichment.pipeline.engine.outage_retry import Patience

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manga_enrichment.domain.outcomes import ConfigurationError, ErrorClass, Outcome
+from manga_enrichment.domain.outcomes.error_classes import ConfigurationError, ErrorClass, Outcome
 from manga_enrichment.gateways import BudgetScope, ModelReply, ModelRequest
 from manga_enrichment.pipeline.engine.budget import Caps
 from manga_enrichment.pipeline.store.object_keys import results_key

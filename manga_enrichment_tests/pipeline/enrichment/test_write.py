@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from manga_enrichment.domain.analyses import ANALYSES
-from manga_enrichment.domain.outcomes import ErrorClass
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.gateways import StoredTable, WriteConflictError
 from manga_enrichment.pipeline.health.run_costs import run_costs
 from manga_enrichment.pipeline.store.object_keys import outcomes_key, requests_key, table_key

@@ -7,7 +7,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 import pytest
 
-from manga_enrichment.domain.outcomes import ConfigurationError
+from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
 from manga_enrichment.domain.requests.deliveries import LEASE, MAX_ATTEMPTS, DeliveryState
 from manga_enrichment.domain.requests.signatures import partner_key, verify
 from manga_enrichment.domain.status import RequestState

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from manga_enrichment.domain.outcomes import ErrorClass
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS_FIFO, SESSION
 from manga_enrichment.gateways import ModelReply, ModelRequest
 from manga_enrichment.pipeline.partner.conversations import read_history, session_name

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from manga_enrichment.domain.outcomes import ErrorClass
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS_FIFO, SESSION
 from manga_enrichment.pipeline.partner.fifo_deferral import WINDOW
 from manga_enrichment.pipeline.partner.intake import Fate

@@ -1,13 +1,13 @@
 """How often one call may be tried again, by error class. Pure: counts in, decision out.
 
-Belongs here: the reading of the table in `outcomes.py`. Stays out: sleeping and sending
+Belongs here: the reading of the table in `error_classes.py`. Stays out: sleeping and sending
 (`pipeline/engine/call_loop.py`).
 """
 
 from collections import Counter
 from dataclasses import dataclass, field
 
-from manga_enrichment.domain.outcomes import TREATMENTS, ErrorClass, Retry
+from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass, Retry
 
 FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 20.0

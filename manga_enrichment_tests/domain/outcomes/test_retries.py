@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.domain.outcomes import TREATMENTS, ErrorClass, Retry
-from manga_enrichment.domain.retries import LONGEST_PAUSE_SECONDS, RetryState
+from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass, Retry
+from manga_enrichment.domain.outcomes.retries import LONGEST_PAUSE_SECONDS, RetryState
 
 classes = st.sampled_from(ErrorClass)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from manga_enrichment.domain.outcomes import TREATMENTS, ErrorClass, ModelError, Outcome, Retry
+from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass, ModelError, Outcome, Retry
 
 
 def test_every_error_class_has_a_treatment() -> None:
