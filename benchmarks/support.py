@@ -11,10 +11,10 @@ from manga_enrichment.clock import SystemClock
 from manga_enrichment.domain.analyses import get_analysis
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.catalog.rows import clean_row
-from manga_enrichment.domain.fingerprint import fingerprint
 from manga_enrichment.domain.models.specs import load_models
 from manga_enrichment.domain.outcomes.answers import ClaimResult, LedgerEntry, Provenance
-from manga_enrichment.domain.prompts import build_prompt, title_inputs
+from manga_enrichment.domain.prompts.fingerprint import fingerprint
+from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
 from manga_enrichment.gateways import BudgetScope, BudgetStore, FoundationModel, ResultLedger
 from manga_enrichment.local.sample_catalog import generate
 from manga_enrichment.pipeline.engine.budget import NO_CAPS, RunBudget, scopes_of

@@ -17,7 +17,7 @@ from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.domain.outcomes.answers import ClaimResult, LedgerEntry
 from manga_enrichment.domain.outcomes.error_classes import ModelError
-from manga_enrichment.domain.prompts import Prompt
+from manga_enrichment.domain.prompts.prompt import Prompt
 
 _T = TypeVar("_T")
 

@@ -12,14 +12,14 @@ from typing import Any
 from manga_enrichment.aws.catalog_source import LocalCatalog
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.base import AnalysisType, Candidate
-from manga_enrichment.domain.candidates import candidate_of
 from manga_enrichment.domain.catalog.records import MangaRecord, bucket_key
-from manga_enrichment.domain.fingerprint import content_hash, fingerprint
 from manga_enrichment.domain.models.specs import ModelSpec, load_models
 from manga_enrichment.domain.models.usage import cost_micro_usd
 from manga_enrichment.domain.outcomes.answers import Attempt, LedgerEntry, Provenance
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
-from manga_enrichment.domain.prompts import build_prompt, title_inputs
+from manga_enrichment.domain.prompts.candidates import candidate_of
+from manga_enrichment.domain.prompts.fingerprint import content_hash, fingerprint
+from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
 from manga_enrichment.gateways import FoundationModel, TableStore
 from manga_enrichment.pipeline.catalog.candidate_tables import candidates_table
 from manga_enrichment.pipeline.catalog.tables import catalog_table

@@ -16,10 +16,10 @@ from manga_enrichment.defs.ops import invoke_metadata, retry_if_hopeful
 from manga_enrichment.defs.partner_runs import INTERRUPTED_DELAY_SECONDS, PartnerRun
 from manga_enrichment.defs.policies import BEDROCK_POOL, OP_RETRY_POLICY, permanent_failure
 from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.domain.conversations import CONVERSATION
 from manga_enrichment.domain.models.specs import ModelCatalog
 from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.domain.outcomes.answers import Provenance
+from manga_enrichment.domain.prompts.conversations import CONVERSATION
 from manga_enrichment.gateways import BudgetStore, Clock, FoundationModel, ResultLedger, TableStore
 from manga_enrichment.outbox_gateways import OutboxStore
 from manga_enrichment.pipeline.dead_letters.queue import DeadLetters

@@ -4,7 +4,7 @@ from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.base import AnalysisType, Candidate, TitleInputs
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.models.specs import ModelSpec, load_models
-from manga_enrichment.domain.prompts import build_prompt, title_inputs
+from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
 from manga_enrichment.gateways import ModelRequest, Repair
 
 RECORD = MangaRecord(

@@ -18,8 +18,8 @@ from manga_enrichment.defs.partner_ops import (
     build_settle_op,
 )
 from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.domain.conversations import CONVERSATION
 from manga_enrichment.domain.models.specs import ModelCatalog
+from manga_enrichment.domain.prompts.conversations import CONVERSATION
 from manga_enrichment.pipeline.partner.ask import TRIGGER
 
 PARTNER_RESULTS = "partner_results"

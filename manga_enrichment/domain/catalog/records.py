@@ -1,7 +1,7 @@
 """One title of the catalog: identity, fields, bucket.
 
 Belongs here: `MangaRecord`, its id rule, the bucket of a title. Stays out: the published columns
-(`columns.py`), cleaning of raw rows (`rows.py`), the content hash (`domain/fingerprint.py`), reading files
+(`columns.py`), cleaning of raw rows (`rows.py`), the content hash (`domain/prompts/fingerprint.py`), reading files
 (`pipeline/catalog/source_files.py`).
 """
 

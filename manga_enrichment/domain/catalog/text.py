@@ -1,7 +1,7 @@
 """Cleaning of catalog text: what the sources leave in it and no reader should see.
 
 Belongs here: characters, HTML remains, whitespace, attribution tails, placeholders. Stays out: which field gets which
-cleaning (`rows.py`), escaping for prompts (`domain/prompts.py`).
+cleaning (`rows.py`), escaping for prompts (`domain/prompts/prompt.py`).
 
 Two rules keep titles whole. Only known HTML tags are tags: real titles contain `<四代目>` or `<3`. Only entities that
 end in ";" are entities: "R&D" and "Me&not you" stay.

@@ -1,8 +1,8 @@
 """What earlier calls teach about later ones: how far estimates were off, how long answers are.
 
-Estimates before a call come from rules of thumb (`domain/tokens.py`, `AnalysisType.expected_output_tokens`). Once an
-analysis has been asked some dozens of times of a model, the 99th percentile of what was billed replaces them: of input
-and of output each, so that both hold for 95 titles in a hundred.
+Estimates before a call come from rules of thumb (`domain/prompts/tokens.py`, `AnalysisType.expected_output_tokens`).
+Once an analysis has been asked some dozens of times of a model, the 99th percentile of what was billed replaces them:
+of input and of output each, so that both hold for 95 titles in a hundred.
 """
 
 from collections.abc import Collection, Sequence

@@ -1,7 +1,7 @@
 """How many tokens a request will send, and how many are too many.
 
 Belongs here: which texts of a request are sent, what is sent along with them, the guards. Stays out: the estimate of
-one text (`domain/tokens.py`), money and budgets (the engine reserves exact amounts per call).
+one text (`domain/prompts/tokens.py`), money and budgets (the engine reserves exact amounts per call).
 
 The guard is per call: a query and a chat are one call each, a batch is one call per item. Tokens follow from the text
 itself, not from the language it claims to be in. What a request does not tell (the size of a title, the conversation
@@ -15,10 +15,10 @@ from types import MappingProxyType
 from typing import Any
 
 from manga_enrichment.domain.analyses import ANALYSES
-from manga_enrichment.domain.prompts import Prompt
+from manga_enrichment.domain.prompts.prompt import Prompt
+from manga_enrichment.domain.prompts.tokens import estimate_prompt, estimate_tokens
 from manga_enrichment.domain.requests.problems import Code, Location, Problem, problem
 from manga_enrichment.domain.requests.schemas import default_of
-from manga_enrichment.domain.tokens import estimate_prompt, estimate_tokens
 
 VALIDATOR = "cost_guard"
 

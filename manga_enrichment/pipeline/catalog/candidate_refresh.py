@@ -1,7 +1,7 @@
 """Candidate lists for similar_series: search the whole catalog, keep lists that are still good.
 
 Belongs here: building the index once per catalog version, refreshing buckets once per catalog version. Stays out:
-searching (`candidate_index.py`) and the rule of when a list changes (`domain/candidates.py`).
+searching (`candidate_index.py`) and the rule of when a list changes (`domain/prompts/candidates.py`).
 """
 
 import os
@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from manga_enrichment.domain.candidates import refresh
+from manga_enrichment.domain.prompts.candidates import refresh
 from manga_enrichment.gateways import TableStore
 from manga_enrichment.pipeline.catalog.candidate_index import CandidateIndex, CandidateIndexError
 from manga_enrichment.pipeline.catalog.candidate_tables import candidates_table

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from manga_enrichment.domain.catalog.mapping import ColumnMapping
-from manga_enrichment.domain.fingerprint import content_hash
+from manga_enrichment.domain.prompts.fingerprint import content_hash
 from manga_enrichment.gateways import CatalogSource, Clock, TableStore
 from manga_enrichment.pipeline.catalog.importer import ImportPlan, ImportReport, import_catalog
 from manga_enrichment.pipeline.catalog.reader import CatalogTables, check_bucket_count

@@ -15,11 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from manga_enrichment.domain.analyses.base import AnalysisType, Candidate
-from manga_enrichment.domain.fingerprint import fingerprint
 from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.outcomes.answers import Provenance
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
-from manga_enrichment.domain.prompts import build_prompt, title_inputs
+from manga_enrichment.domain.prompts.fingerprint import fingerprint
+from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
 from manga_enrichment.gateways import BudgetStore, Clock, FoundationModel, ResultLedger, TableStore
 from manga_enrichment.pipeline.batch.job_store import BatchStore
 from manga_enrichment.pipeline.catalog.reader import read_candidates, read_records

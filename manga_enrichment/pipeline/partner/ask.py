@@ -12,10 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.domain.conversations import CONVERSATION, Turn, conversation_inputs, conversation_prompt
 from manga_enrichment.domain.models.specs import ModelCatalog, ModelSpec
 from manga_enrichment.domain.outcomes.answers import Provenance
-from manga_enrichment.domain.prompts import build_prompt
+from manga_enrichment.domain.prompts.conversations import CONVERSATION, Turn, conversation_inputs, conversation_prompt
+from manga_enrichment.domain.prompts.prompt import build_prompt
 from manga_enrichment.gateways import BudgetStore, Clock, FoundationModel, ResultLedger, TableStore
 from manga_enrichment.pipeline.engine.budget import RunBudget, scopes_of
 from manga_enrichment.pipeline.engine.calls import Call, CallResult

@@ -1,7 +1,7 @@
 """Conversations: the history of a session, one object per turn.
 
 Belongs here: which session a request belongs to, reading the newest turns, adding one. Stays out: prompts
-(`domain/conversations.py`), order (a FIFO group has one message in flight).
+(`domain/prompts/conversations.py`), order (a FIFO group has one message in flight).
 
 A turn's object is named by its number and request, so settling the same request twice writes the same object, and no
 writer ever replaces what another one wrote.
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from manga_enrichment.domain.conversations import MAX_TURNS, Turn
+from manga_enrichment.domain.prompts.conversations import MAX_TURNS, Turn
 from manga_enrichment.domain.requests.queues import session_of
 from manga_enrichment.gateways import TableStore
 from manga_enrichment.pipeline.store.object_keys import conversation_prefix, conversation_turn_key

@@ -16,12 +16,12 @@ import pyarrow.compute as pc
 
 from manga_enrichment.domain.analyses.base import AnalysisType, Candidate, TitleInputs
 from manga_enrichment.domain.catalog.records import MangaRecord, bucket_of
-from manga_enrichment.domain.conversations import CONVERSATION, conversation_fingerprint, conversation_inputs
-from manga_enrichment.domain.fingerprint import fingerprint
 from manga_enrichment.domain.models.specs import ModelCatalog
 from manga_enrichment.domain.outcomes.answers import LedgerEntry
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
-from manga_enrichment.domain.prompts import title_inputs
+from manga_enrichment.domain.prompts.conversations import CONVERSATION, conversation_fingerprint, conversation_inputs
+from manga_enrichment.domain.prompts.fingerprint import fingerprint
+from manga_enrichment.domain.prompts.prompt import title_inputs
 from manga_enrichment.domain.requests.duplicates import unique_items
 from manga_enrichment.gateways import ResultLedger, TableStore
 from manga_enrichment.pipeline.batch.job_store import BatchStore

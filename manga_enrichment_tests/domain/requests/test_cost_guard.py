@@ -13,7 +13,8 @@ from manga_enrichment.domain.analyses.base import Candidate
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.catalog.rows import clean_row
 from manga_enrichment.domain.models.specs import load_models
-from manga_enrichment.domain.prompts import build_prompt, title_inputs
+from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
+from manga_enrichment.domain.prompts.tokens import estimate_prompt, estimate_tokens
 from manga_enrichment.domain.requests.cost_guard import (
     TOKEN_GUARDS,
     CallEstimate,
@@ -23,7 +24,6 @@ from manga_enrichment.domain.requests.cost_guard import (
 )
 from manga_enrichment.domain.requests.json_shape import read_shape
 from manga_enrichment.domain.requests.problems import Code
-from manga_enrichment.domain.tokens import estimate_prompt, estimate_tokens
 from manga_enrichment_tests.request_bodies import ANY_JSON, body_with, nearly_valid, valid_body
 
 SAMPLE = Path(__file__).resolve().parents[3] / "data" / "catalog" / "sample.jsonl"

@@ -13,7 +13,7 @@ from manga_enrichment.domain.analyses import get_analysis
 from manga_enrichment.domain.analyses.base import Candidate
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.models.specs import ModelSpec, load_models
-from manga_enrichment.domain.prompts import build_prompt, title_inputs
+from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
 from manga_enrichment.local.model_control import ModelServerControl
 from manga_enrichment.local.model_server.app import create_app
 from manga_enrichment.local.model_server.model_request import ModelRequest

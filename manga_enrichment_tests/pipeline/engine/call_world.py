@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from manga_enrichment.domain.analyses import ANALYSES
-from manga_enrichment.domain.fingerprint import fingerprint
-from manga_enrichment.domain.prompts import build_prompt, title_inputs
+from manga_enrichment.domain.prompts.fingerprint import fingerprint
+from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
 from manga_enrichment.gateways import BudgetScope, LedgerUnavailableError
 from manga_enrichment.pipeline.engine.budget import Caps, RunBudget, scopes_of
 from manga_enrichment.pipeline.engine.call_loop import Caller

@@ -15,7 +15,7 @@ from typing import Any
 
 from manga_enrichment.domain.analyses.base import AnalysisType, TitleInputs
 from manga_enrichment.domain.models.specs import ModelSpec
-from manga_enrichment.domain.prompts import Prompt
+from manga_enrichment.domain.prompts.prompt import Prompt
 
 MAX_TURNS = 20
 MAX_HISTORY_CHARACTERS = 24_000

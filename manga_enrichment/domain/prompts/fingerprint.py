@@ -2,7 +2,7 @@
 
 Two calls with the same fingerprint would be the same question to the same model, so only one is ever paid
 for. Belongs here: the fingerprint of a call and the content hash of a record. Stays out: where answers are
-looked up (the ledger), and how inputs are cleaned (`prompts.py`).
+looked up (the ledger), and how inputs are cleaned (`prompt.py`).
 
 What does not count, on purpose: catalog fields that the prompt does not show, time, the run, the order in
 which candidates were retrieved, the alias by which the model was chosen.
@@ -18,7 +18,7 @@ from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.base import AnalysisType, TitleInputs
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.models.specs import ModelSpec
-from manga_enrichment.domain.prompts import inference_parameters, prompt_fields
+from manga_enrichment.domain.prompts.prompt import inference_parameters, prompt_fields
 
 
 def fingerprint(analysis: AnalysisType, model: ModelSpec, inputs: TitleInputs) -> str:

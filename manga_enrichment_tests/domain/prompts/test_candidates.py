@@ -3,14 +3,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manga_enrichment.domain.analyses.base import Candidate
-from manga_enrichment.domain.candidates import (
+from manga_enrichment.domain.catalog.records import MangaRecord
+from manga_enrichment.domain.prompts.candidates import (
     CANDIDATE_COLUMNS,
     HINT_LABELS_CHARACTERS,
     HINT_SYNOPSIS_CHARACTERS,
     candidate_of,
     refresh,
 )
-from manga_enrichment.domain.catalog.records import MangaRecord
 
 IDS = st.integers(0, 30).map(lambda number: f"MNG-{number:08d}")
 LISTS = st.lists(IDS, max_size=20, unique=True).map(lambda ids: [Candidate(each, f"Title {each}") for each in ids])

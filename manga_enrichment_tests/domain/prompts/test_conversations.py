@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.domain.conversations import (
+from manga_enrichment.domain.prompts.conversations import (
     MAX_HISTORY_CHARACTERS,
     MAX_TURNS,
     Turn,

@@ -13,7 +13,7 @@ import math
 from dataclasses import dataclass, replace
 
 from manga_enrichment.domain.models.usage import Usage
-from manga_enrichment.domain.prompts import Prompt
+from manga_enrichment.domain.prompts.prompt import Prompt
 
 _TOKENS_PER_WIDE_CHARACTER = 1.25
 _CHARACTERS_PER_TOKEN = 4
