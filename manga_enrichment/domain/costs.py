@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from manga_enrichment.domain.columns import Column
+from manga_enrichment.domain.tables.columns import Column
 
 TRAILING_RUNS = 14
 USUAL_FACTOR = 2.0

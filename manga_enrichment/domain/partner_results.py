@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from manga_enrichment.domain.columns import Column
 from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass, Outcome
 from manga_enrichment.domain.status import RequestState, settled_state
+from manga_enrichment.domain.tables.columns import Column
 
 RESULT_VERSION = 1
 

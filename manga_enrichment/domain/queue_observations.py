@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from manga_enrichment.domain.columns import Column
 from manga_enrichment.domain.requests.queues import HIGH_PRIORITY, NORMAL, QUEUES
+from manga_enrichment.domain.tables.columns import Column
 
 OLDEST_NORMAL_SECONDS = 600.0
 HIGH_PRIORITY_MESSAGES = 100

@@ -3,7 +3,7 @@
 The fields of `MangaRecord` come first, in its order; a test holds the two together.
 """
 
-from manga_enrichment.domain.columns import Column, ListOf, StructOf
+from manga_enrichment.domain.tables.columns import Column, ListOf, StructOf
 
 _TEXTS = ListOf("string")
 

@@ -8,8 +8,8 @@ from collections.abc import Container, Sequence
 
 from manga_enrichment.domain.analyses.base import Candidate
 from manga_enrichment.domain.catalog.records import MangaRecord
-from manga_enrichment.domain.columns import Column, ListOf, StructOf
 from manga_enrichment.domain.prompts.prompt import cut_at_sentence
+from manga_enrichment.domain.tables.columns import Column, ListOf, StructOf
 
 REFRESH_THRESHOLD = 0.3
 """Share of unknown titles in a fresh list from which it replaces the stored one."""

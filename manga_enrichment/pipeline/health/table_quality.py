@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.domain.columns import ListOf, StructOf
 from manga_enrichment.domain.outcomes.error_classes import Outcome
+from manga_enrichment.domain.tables.columns import ListOf, StructOf
 from manga_enrichment.gateways import TableStore
 from manga_enrichment.pipeline.catalog.reader import read_ids
 from manga_enrichment.pipeline.store.object_keys import outcomes_key, table_key

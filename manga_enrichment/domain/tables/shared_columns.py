@@ -4,7 +4,7 @@
 """
 
 from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.domain.columns import Column
+from manga_enrichment.domain.tables.columns import Column
 
 PROVENANCE_COLUMNS = (
     Column(
