@@ -31,7 +31,7 @@ from manga_enrichment.defs.jobs import CATALOG_JOB
 from manga_enrichment.defs.run_facts import range_tags
 from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, LOW_PRIORITY
-from manga_enrichment.domain.status import is_final
+from manga_enrichment.domain.requests.states import is_final
 from manga_enrichment.local.dagster_home import prepare_dagster_home
 from manga_enrichment.local.demo_lane import QUIET, InProcessLane
 from manga_enrichment.local.model_control import ModelServerControl

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from manga_enrichment.domain.requests.envelope import MAX_MESSAGE_BYTES
-from manga_enrichment.domain.status import RequestState, is_answered
+from manga_enrichment.domain.requests.states import RequestState, is_answered
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from uuid import UUID
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.outcomes.answers import Provenance
 from manga_enrichment.domain.requests.queues import NORMAL, QUEUES, Queue
+from manga_enrichment.domain.requests.states import is_final
 from manga_enrichment.domain.requests.validation import RequestPolicy
-from manga_enrichment.domain.status import is_final
 from manga_enrichment.pipeline.dead_letters.queue import DeadLetters
 from manga_enrichment.pipeline.engine.budget import Caps
 from manga_enrichment.pipeline.outbox.announce import Announcer, NotificationPolicy

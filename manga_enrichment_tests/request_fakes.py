@@ -16,7 +16,7 @@ from typing import Any
 
 from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
 from manga_enrichment.domain.requests.queues import QUEUES, Queue
-from manga_enrichment.domain.status import RequestState, moved
+from manga_enrichment.domain.requests.states import RequestState, moved
 from manga_enrichment.gateways import Clock, LedgerUnavailableError
 from manga_enrichment.request_gateways import (
     AlreadyFinal,

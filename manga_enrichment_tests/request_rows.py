@@ -4,7 +4,7 @@ import uuid
 from datetime import timedelta
 from typing import Any
 
-from manga_enrichment.domain.status import RequestState
+from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.gateways import Clock
 from manga_enrichment.request_gateways import RequestRow
 

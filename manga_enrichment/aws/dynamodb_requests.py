@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from manga_enrichment.aws.request_items import attribute, from_item, to_item
 from manga_enrichment.aws.transactions import errors_explained
-from manga_enrichment.domain.status import RequestState, moved, states_before
+from manga_enrichment.domain.requests.states import RequestState, moved, states_before
 from manga_enrichment.gateways import Clock, LedgerUnavailableError
 from manga_enrichment.request_gateways import (
     AlreadyFinal,

@@ -12,7 +12,7 @@ import click
 from manga_enrichment.cli.local_stack import local_receiver
 from manga_enrichment.cli.parameters import checked_partner, open_configured_gateways
 from manga_enrichment.domain.requests.schemas import REQUEST_SCHEMAS
-from manga_enrichment.domain.status import RequestState, is_final
+from manga_enrichment.domain.requests.states import RequestState, is_final
 
 if TYPE_CHECKING:
     from manga_enrichment.aws.gateways import Gateways

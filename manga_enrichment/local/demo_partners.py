@@ -20,7 +20,7 @@ from manga_enrichment.aws.gateways import Gateways
 from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.domain.outcomes.error_classes import Outcome
 from manga_enrichment.domain.requests.deliveries import CallbackState
-from manga_enrichment.domain.status import is_final
+from manga_enrichment.domain.requests.states import is_final
 from manga_enrichment.local.callback_receiver import ReceivedCallback, read_callbacks
 from manga_enrichment.local.dagster_home import REPOSITORY
 from manga_enrichment.local.demo_api import send_over_http

@@ -17,7 +17,7 @@ import pytest
 
 from manga_enrichment.definitions import build_definitions
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS_FIFO, SESSION
-from manga_enrichment.domain.status import is_final
+from manga_enrichment.domain.requests.states import is_final
 from manga_enrichment.local.demo_lane import InProcessLane
 from manga_enrichment.local.model_control import ModelServerControl
 from manga_enrichment.local.stack import LocalStack

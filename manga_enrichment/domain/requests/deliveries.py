@@ -19,7 +19,7 @@ from enum import StrEnum
 from typing import Any
 
 from manga_enrichment.domain.requests.events import Event
-from manga_enrichment.domain.status import RequestState
+from manga_enrichment.domain.requests.states import RequestState
 
 MAX_ATTEMPTS = 8
 FIRST_PAUSE_SECONDS = 15.0

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from manga_enrichment.domain.status import RequestState
+from manga_enrichment.domain.requests.states import RequestState
 
 EVENT_VERSION = 1
 """Raised when a field goes away or changes its meaning; new fields may come at any time."""

@@ -18,7 +18,7 @@ from datetime import datetime
 
 from manga_enrichment.domain.requests.envelope import Envelope, parse_envelope
 from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES, QUEUES, REQUEST_QUEUES
-from manga_enrichment.domain.status import RequestState
+from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.gateways import Clock
 from manga_enrichment.request_gateways import Message, QueueDepth, RequestQueue, RequestStore
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from manga_enrichment.domain.queue_observations import QUEUE_OBSERVATION_COLUMNS, AgeSource, QueueObservation
 from manga_enrichment.domain.requests.queues import QUEUES, REQUEST_QUEUES
-from manga_enrichment.domain.status import RequestState
+from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.gateways import Clock, TableStore, WriteConflictError
 from manga_enrichment.health_gateways import MetricsUnavailableError, QueueAges
 from manga_enrichment.pipeline.partner.scaling import backlog_per_task

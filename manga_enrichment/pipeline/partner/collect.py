@@ -11,8 +11,8 @@ from typing import Any
 
 from manga_enrichment.domain.outcomes.answers import LedgerEntry, Provenance
 from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass, Outcome
-from manga_enrichment.domain.partner_results import ItemResult, RequestResult
 from manga_enrichment.domain.requests.duplicates import unique_items
+from manga_enrichment.domain.requests.results import ItemResult, RequestResult
 from manga_enrichment.gateways import ResultLedger, TableStore
 from manga_enrichment.pipeline.partner.ask import TRIGGER
 from manga_enrichment.pipeline.partner.plan import PartnerPlan, PlannedItem, read_partner_plan

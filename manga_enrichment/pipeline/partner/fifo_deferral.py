@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from manga_enrichment.domain.status import RequestState
+from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.gateways import Clock, TableStore
 from manga_enrichment.pipeline.partner.leases import LONGEST_LEASE, SAFETY
 from manga_enrichment.pipeline.partner.work_units import UnitRequest, request_document, request_of

@@ -22,8 +22,8 @@ from itertools import repeat
 from manga_enrichment.domain.requests.envelope import AcceptedRequest, Rejection, read_request
 from manga_enrichment.domain.requests.events import Event
 from manga_enrichment.domain.requests.queues import QUEUES
+from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.domain.requests.validation import RequestPolicy
-from manga_enrichment.domain.status import RequestState
 from manga_enrichment.gateways import Clock, LedgerUnavailableError, TableStore
 from manga_enrichment.pipeline.partner.complete import Endings, event_of
 from manga_enrichment.pipeline.partner.fifo_deferral import Parked, Parking

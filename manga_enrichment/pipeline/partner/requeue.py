@@ -10,7 +10,7 @@ message itself stays hidden and is worked on again without being received.
 """
 
 from manga_enrichment.domain.requests.queues import QUEUES
-from manga_enrichment.domain.status import RequestState
+from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.gateways import Clock, TableStore
 from manga_enrichment.pipeline.partner.fifo_deferral import Parking
 from manga_enrichment.pipeline.partner.stored_requests import read_stored_request

@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from manga_enrichment.domain.partner_results import RequestResult
-from manga_enrichment.domain.status import RequestState, TransitionError
+from manga_enrichment.domain.requests.results import RequestResult
+from manga_enrichment.domain.requests.states import RequestState, TransitionError
 from manga_enrichment.gateways import Clock, LedgerUnavailableError, TableStore
 from manga_enrichment.pipeline.partner.leases import Leases
 from manga_enrichment.pipeline.partner.requeue import Releasing

@@ -19,15 +19,15 @@ from typing import Any
 import pyarrow as pa
 
 from manga_enrichment.domain.outcomes.error_classes import Outcome
-from manga_enrichment.domain.partner_results import (
+from manga_enrichment.domain.requests.deliveries import CallbackState
+from manga_enrichment.domain.requests.results import (
     PARTNER_RESULT_COLUMNS,
     RequestResult,
     ResultHeading,
     result_document,
     result_rows,
 )
-from manga_enrichment.domain.requests.deliveries import CallbackState
-from manga_enrichment.domain.status import RequestState, is_final
+from manga_enrichment.domain.requests.states import RequestState, is_final
 from manga_enrichment.gateways import Clock, TableStore, WriteConflictError
 from manga_enrichment.pipeline.partner.complete import Endings
 from manga_enrichment.pipeline.partner.conversations import last_question, read_history, session_name, write_turn

@@ -24,7 +24,7 @@ from manga_enrichment.domain.requests.deliveries import (
     refused,
     told,
 )
-from manga_enrichment.domain.status import RequestState
+from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment_tests.fakes import START
 from manga_enrichment_tests.outbox_fakes import PARTNER_TOPIC, URL, ended
 

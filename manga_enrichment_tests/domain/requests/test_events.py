@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manga_enrichment.domain.requests.events import Event
-from manga_enrichment.domain.status import RequestState
+from manga_enrichment.domain.requests.states import RequestState
 
 NOW = datetime(2026, 1, 15, 3, 0, tzinfo=UTC)
 REQUEST_ID = "5f0c2f7e-9f2b-4d57-8c0e-2f4d9c1b7a10"

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, NORMAL
-from manga_enrichment.domain.status import RequestState
+from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.pipeline.dead_letters.queue import DeadLetters
 from manga_enrichment.pipeline.dead_letters.redrive import Redrive
 from manga_enrichment.request_gateways import AlreadyFinal, AlreadyLive, Claimed, Message

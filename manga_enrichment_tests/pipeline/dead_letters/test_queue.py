@@ -17,7 +17,7 @@ from manga_enrichment.domain.requests.queues import (
     QUEUES,
     SESSION,
 )
-from manga_enrichment.domain.status import RequestState
+from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.pipeline.dead_letters.queue import TOO_MANY_RECEIVES, DeadLetters
 from manga_enrichment.request_gateways import QueueDepth, QueueUnavailableError
 from manga_enrichment_tests.pipeline.dead_letters.dead_letter_world import (

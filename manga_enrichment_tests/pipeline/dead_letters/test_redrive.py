@@ -16,7 +16,7 @@ from manga_enrichment.domain.requests.queues import (
     ORDERED,
     SESSION,
 )
-from manga_enrichment.domain.status import RequestState
+from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.gateways import LedgerUnavailableError
 from manga_enrichment.pipeline.dead_letters.redrive import RedriveFilter
 from manga_enrichment.request_gateways import AlreadyFinal, AlreadyLive, Claimed, QueueDepth, QueueUnavailableError

@@ -10,7 +10,7 @@ import pytest
 from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
 from manga_enrichment.domain.requests.deliveries import LEASE, MAX_ATTEMPTS, DeliveryState
 from manga_enrichment.domain.requests.signatures import partner_key, verify
-from manga_enrichment.domain.status import RequestState
+from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.gateways import LedgerUnavailableError
 from manga_enrichment.pipeline.outbox.announce import NotificationPolicy
 from manga_enrichment.pipeline.outbox.relay import LANES_PER_RECEIVER, START_SECONDS, Handled

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from manga_enrichment.domain.status import (
+from manga_enrichment.domain.requests.states import (
     TRANSITIONS,
     RequestState,
     TransitionError,

@@ -13,7 +13,7 @@ from typing import Any
 
 from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass, Outcome
-from manga_enrichment.domain.status import RequestState, settled_state
+from manga_enrichment.domain.requests.states import RequestState, settled_state
 from manga_enrichment.domain.tables.columns import Column
 
 RESULT_VERSION = 1
