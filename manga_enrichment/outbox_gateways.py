@@ -1,13 +1,13 @@
 """Protocol of the outbox: what is to be told, kept until it was told.
 
 Belongs here: storing deliveries. Stays out: sending them (`request_gateways.py` has sender and notifier), what may
-become of one (`domain/requests/deliveries.py`).
+become of one (`domain/callbacks/deliveries.py`).
 """
 
 from datetime import datetime
 from typing import Protocol
 
-from manga_enrichment.domain.requests.deliveries import Delivery
+from manga_enrichment.domain.callbacks.deliveries import Delivery
 
 
 class OutboxStore(Protocol):

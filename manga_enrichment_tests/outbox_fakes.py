@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from manga_enrichment.domain.requests.deliveries import Delivery, DeliveryState
-from manga_enrichment.domain.requests.events import Event
-from manga_enrichment.domain.requests.signatures import SigningKey
+from manga_enrichment.domain.callbacks.deliveries import Delivery, DeliveryState
+from manga_enrichment.domain.callbacks.events import Event
+from manga_enrichment.domain.callbacks.signatures import SigningKey
 from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.pipeline.outbox.announce import Announcer, NotificationPolicy
 from manga_enrichment.pipeline.outbox.relay import Deliverer, DeliveryGateways, DeliveryReport

@@ -23,7 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from manga_enrichment.domain.requests.signatures import SignatureError, SigningKey, partner_key, verify
+from manga_enrichment.domain.callbacks.signatures import SignatureError, SigningKey, partner_key, verify
 from manga_enrichment.local.endpoints import CALLBACK_KEY_ID, CALLBACK_SECRET
 from manga_enrichment.local.processes import LOOPBACK
 

@@ -9,7 +9,7 @@ import pytest
 import trustme
 
 from manga_enrichment.aws.callbacks import HttpsCallbacks
-from manga_enrichment.domain.requests.signatures import SigningKey, partner_key, signed_headers
+from manga_enrichment.domain.callbacks.signatures import SigningKey, partner_key, signed_headers
 from manga_enrichment.local.callback_receiver import CallbackReceiver
 from manga_enrichment.request_gateways import CallbackAnswer
 from manga_enrichment_tests.aws.callback_support import BODY, BRIEF_SECONDS, HEADERS, PRIVATE, post, resolving_to

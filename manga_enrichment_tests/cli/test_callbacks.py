@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from manga_enrichment.aws.gateways import Gateways
-from manga_enrichment.domain.requests.deliveries import Channel, new_delivery, refused, told
-from manga_enrichment.domain.requests.signatures import SigningKey, partner_key
+from manga_enrichment.domain.callbacks.deliveries import Channel, new_delivery, refused, told
+from manga_enrichment.domain.callbacks.signatures import SigningKey, partner_key
 from manga_enrichment.local.cleaning import empty_tables
 from manga_enrichment.local.stack import LocalStack
 from manga_enrichment_tests.cli.conftest import Command

@@ -9,7 +9,7 @@ import pytest
 
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.dynamodb_outbox import DELIVERED_KEPT, FAILED_KEPT, DynamoDBOutbox
-from manga_enrichment.domain.requests.deliveries import (
+from manga_enrichment.domain.callbacks.deliveries import (
     Channel,
     Delivery,
     anew,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from manga_enrichment.domain.requests.signatures import SigningKey, partner_key, signed_headers
+from manga_enrichment.domain.callbacks.signatures import SigningKey, partner_key, signed_headers
 from manga_enrichment.local.callback_receiver import CallbackReceiver, read_callbacks
 
 MASTER = SigningKey("1", "m" * 40)

@@ -14,7 +14,7 @@ import boto3
 import pytest
 
 from manga_enrichment.aws.callbacks import HttpsCallbacks
-from manga_enrichment.domain.requests.signatures import partner_key, signed_headers
+from manga_enrichment.domain.callbacks.signatures import partner_key, signed_headers
 from manga_enrichment.local.callback_receiver import read_callbacks
 from manga_enrichment.local.processes import ChildEndedError, answers
 from manga_enrichment.local.stack import LocalStack, LocalStackConfig, StackRunningError, connect

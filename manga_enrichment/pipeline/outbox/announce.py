@@ -16,9 +16,9 @@ Announcing before 1 is not: a worker that lost its lease would tell of an end th
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from manga_enrichment.domain.callbacks.deliveries import Channel, Delivery, new_delivery
+from manga_enrichment.domain.callbacks.events import Event
 from manga_enrichment.domain.requests.callback_urls import callback_problem, is_loopback_callback
-from manga_enrichment.domain.requests.deliveries import Channel, Delivery, new_delivery
-from manga_enrichment.domain.requests.events import Event
 from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.gateways import Clock
 from manga_enrichment.outbox_gateways import OutboxStore

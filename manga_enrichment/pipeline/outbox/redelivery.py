@@ -10,7 +10,7 @@ the end before we note the beginning. Cut between the two, the delivery is still
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from manga_enrichment.domain.requests.deliveries import CallbackState, Channel, Delivery, anew
+from manga_enrichment.domain.callbacks.deliveries import CallbackState, Channel, Delivery, anew
 from manga_enrichment.gateways import Clock
 from manga_enrichment.outbox_gateways import OutboxStore
 from manga_enrichment.request_gateways import RequestStore

@@ -1,7 +1,7 @@
 """Delivering: what is due in the outbox is sent, within the time of one sensor tick.
 
 Belongs here: leases, order, time limits, what follows from an answer. Stays out: HTTP and SNS (`aws/`), when a delivery
-is due and when it has failed (`domain/requests/deliveries.py`).
+is due and when it has failed (`domain/callbacks/deliveries.py`).
 
 Each step may be the last one before a kill -9:
 
@@ -25,8 +25,7 @@ from enum import StrEnum
 from functools import partial
 from itertools import chain, zip_longest
 
-from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
-from manga_enrichment.domain.requests.deliveries import (
+from manga_enrichment.domain.callbacks.deliveries import (
     CallbackState,
     Channel,
     Delivery,
@@ -38,7 +37,8 @@ from manga_enrichment.domain.requests.deliveries import (
     refused,
     told,
 )
-from manga_enrichment.domain.requests.signatures import SigningKey, partner_key, signed_headers
+from manga_enrichment.domain.callbacks.signatures import SigningKey, partner_key, signed_headers
+from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
 from manga_enrichment.gateways import Clock
 from manga_enrichment.outbox_gateways import OutboxStore
 from manga_enrichment.pipeline.outbox.announce import NotificationPolicy

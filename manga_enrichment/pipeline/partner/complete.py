@@ -8,9 +8,9 @@ A request that is found final when its message comes again goes through `finish`
 known by its id, what was not is made up for, and the message is acked.
 """
 
+from manga_enrichment.domain.callbacks.deliveries import CallbackState
+from manga_enrichment.domain.callbacks.events import Event
 from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass
-from manga_enrichment.domain.requests.deliveries import CallbackState
-from manga_enrichment.domain.requests.events import Event
 from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.gateways import TableStore
 from manga_enrichment.pipeline.dead_letters.queue import DeadLetters

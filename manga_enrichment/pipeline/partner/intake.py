@@ -19,8 +19,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import repeat
 
+from manga_enrichment.domain.callbacks.events import Event
 from manga_enrichment.domain.requests.envelope import AcceptedRequest, Rejection, read_request
-from manga_enrichment.domain.requests.events import Event
 from manga_enrichment.domain.requests.queues import QUEUES
 from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.domain.requests.validation import RequestPolicy

@@ -18,8 +18,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from manga_enrichment.domain.callbacks.deliveries import CallbackState
 from manga_enrichment.domain.outcomes.error_classes import Outcome
-from manga_enrichment.domain.requests.deliveries import CallbackState
 from manga_enrichment.domain.requests.results import (
     PARTNER_RESULT_COLUMNS,
     RequestResult,

@@ -7,9 +7,9 @@ from uuid import NAMESPACE_URL, uuid5
 
 import pytest
 
+from manga_enrichment.domain.callbacks.deliveries import LEASE, MAX_ATTEMPTS, DeliveryState
+from manga_enrichment.domain.callbacks.signatures import partner_key, verify
 from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
-from manga_enrichment.domain.requests.deliveries import LEASE, MAX_ATTEMPTS, DeliveryState
-from manga_enrichment.domain.requests.signatures import partner_key, verify
 from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.gateways import LedgerUnavailableError
 from manga_enrichment.pipeline.outbox.announce import NotificationPolicy

@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from manga_enrichment.domain.requests.events import Event
+from manga_enrichment.domain.callbacks.events import Event
 from manga_enrichment.domain.requests.states import RequestState
 
 MAX_ATTEMPTS = 8

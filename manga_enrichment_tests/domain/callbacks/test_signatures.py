@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from manga_enrichment.domain.requests.signatures import (
+from manga_enrichment.domain.callbacks.signatures import (
     FRESH_SECONDS,
     SIGNATURE_HEADER,
     TIMESTAMP_HEADER,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.domain.requests.events import Event
+from manga_enrichment.domain.callbacks.events import Event
 from manga_enrichment.domain.requests.states import RequestState
 
 NOW = datetime(2026, 1, 15, 3, 0, tzinfo=UTC)

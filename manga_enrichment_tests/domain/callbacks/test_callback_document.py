@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.domain.requests.deliveries import MAX_ATTEMPTS, pause_seconds
-from manga_enrichment.domain.requests.signatures import FRESH_SECONDS, SigningKey, partner_key, signed_headers
+from manga_enrichment.domain.callbacks.deliveries import MAX_ATTEMPTS, pause_seconds
+from manga_enrichment.domain.callbacks.signatures import FRESH_SECONDS, SigningKey, partner_key, signed_headers
 
 DOCUMENT = (Path(__file__).resolve().parents[3] / "docs" / "callbacks.md").read_text("utf-8")
 NOW = datetime(2026, 1, 15, 3, 0, tzinfo=UTC)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.domain.requests.deliveries import (
+from manga_enrichment.domain.callbacks.deliveries import (
     LEASE,
     MAX_ATTEMPTS,
     MAX_PROBLEM_CHARACTERS,
