@@ -6,7 +6,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from manga_enrichment.domain.metrics import Metric
+from manga_enrichment.domain.operations.metrics import Metric
 
 
 class MetricsUnavailableError(Exception):

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from manga_enrichment.domain.metrics import Metric
+from manga_enrichment.domain.operations.metrics import Metric
 from manga_enrichment.health_gateways import MetricsUnavailableError
 
 

@@ -1,7 +1,7 @@
 """MetricSink and QueueAges on CloudWatch.
 
-Belongs here: CloudWatch's limits and its way of asking. Stays out: names of metrics (`domain/metrics.py`) and when
-they are sent (`defs/metrics_sensor.py`).
+Belongs here: CloudWatch's limits and its way of asking. Stays out: names of metrics (`domain/operations/metrics.py`)
+and when they are sent (`defs/metrics_sensor.py`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from manga_enrichment.aws.transactions import chunks
-from manga_enrichment.domain.metrics import Metric
+from manga_enrichment.domain.operations.metrics import Metric
 from manga_enrichment.gateways import Clock
 from manga_enrichment.health_gateways import MetricsUnavailableError
 

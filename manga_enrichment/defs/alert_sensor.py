@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from manga_enrichment.defs.finished_runs import FOR_ALERTS, finished_after, latest_end, signals_of
-from manga_enrichment.domain.incidents import Alert, Incidents
+from manga_enrichment.domain.operations.incidents import Alert, Incidents
 from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
 from manga_enrichment.request_gateways import Notifier, NotifierUnavailableError
 from manga_enrichment.settings import Settings

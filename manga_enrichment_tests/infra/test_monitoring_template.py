@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from manga_enrichment.aws.metrics import CloudWatchMetrics
-from manga_enrichment.domain.metrics import (
+from manga_enrichment.domain.operations.metrics import (
     BACKLOG_PER_TASK,
     COST_USD,
     ENRICHMENT,

@@ -1,7 +1,7 @@
 """Checks of `enrichment_costs`: the books agree, the budget holds, an answer costs what answers cost.
 
 Belongs here: grading. Stays out: sums and reconciling (`pipeline/health/daily_costs.py`), what is usual
-(`domain/costs.py`).
+(`domain/operations/costs.py`).
 """
 
 from collections.abc import Iterable
@@ -13,9 +13,9 @@ import pyarrow as pa
 from manga_enrichment.defs.assets.costs import LATE_DAYS
 from manga_enrichment.defs.checks.severity import graded
 from manga_enrichment.defs.metadata import markdown_table
-from manga_enrichment.domain.costs import LOWEST_CACHE_HIT_RATE, TRAILING_RUNS, cache_hit_rate, usual_cost
 from manga_enrichment.domain.models.specs import ModelCatalog
 from manga_enrichment.domain.models.usage import MICRO_USD_PER_USD, usd
+from manga_enrichment.domain.operations.costs import LOWEST_CACHE_HIT_RATE, TRAILING_RUNS, cache_hit_rate, usual_cost
 from manga_enrichment.gateways import BudgetStore, Clock, TableStore
 from manga_enrichment.pipeline.engine.budget import day_counter
 from manga_enrichment.pipeline.health.daily_costs import TABLE, days_until, read_days, reconcile, run_costs_newest_first

@@ -14,7 +14,7 @@ from manga_enrichment.defs.assets.health import DEAD_LETTERS_ASSET, REQUEST_QUEU
 from manga_enrichment.defs.checks.severity import graded
 from manga_enrichment.defs.dead_letter_jobs import REDRIVE_JOB
 from manga_enrichment.defs.metadata import markdown_table
-from manga_enrichment.domain.queue_observations import (
+from manga_enrichment.domain.operations.queue_observations import (
     QueueObservation,
     backlog_problems,
     blocked_session_problems,

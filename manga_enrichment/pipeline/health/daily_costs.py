@@ -1,7 +1,7 @@
 """The requests log of a day added up, and held against the budget counters.
 
 Belongs here: the table `enrichment_costs`, reading it back, reconciling. Stays out: what is unusual
-(`domain/costs.py`).
+(`domain/operations/costs.py`).
 
 A run's requests are logged, and its spend is counted, under the UTC day on which the run began; so both sides of the
 reconciliation mean the same day, also for a run that passes midnight.
@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from manga_enrichment.domain.costs import COST_COLUMNS, COST_KEYS, Reconciliation, RunCost
+from manga_enrichment.domain.operations.costs import COST_COLUMNS, COST_KEYS, Reconciliation, RunCost
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
 from manga_enrichment.gateways import BudgetStore, TableStore
 from manga_enrichment.pipeline.engine.budget import day_counter, partner_counter

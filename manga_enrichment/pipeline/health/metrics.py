@@ -1,14 +1,14 @@
 """Metrics from facts: what is sent to CloudWatch every minute, and what once per ended run.
 
-Belongs here: gathering and adding up. Stays out: names and dimensions (`domain/metrics.py`), sending.
+Belongs here: gathering and adding up. Stays out: names and dimensions (`domain/operations/metrics.py`), sending.
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from manga_enrichment.domain.metrics import Metric, backlog_per_task, cost_usd, dlq_depth, run_counts
 from manga_enrichment.domain.models.usage import usd
+from manga_enrichment.domain.operations.metrics import Metric, backlog_per_task, cost_usd, dlq_depth, run_counts
 from manga_enrichment.domain.outcomes.error_classes import Outcome
 from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES
 from manga_enrichment.gateways import BudgetStore

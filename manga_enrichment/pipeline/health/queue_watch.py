@@ -1,7 +1,8 @@
 """Looking at all queues at once, without touching a message, and keeping what was seen.
 
-Belongs here: the look, the table `queue_observations`. Stays out: what is worrying (`domain/queue_observations.py`),
-which runs are in flight (Dagster knows, `defs/run_facts.py`), what dead letters are (`pipeline/dead_letters/queue.py`).
+Belongs here: the look, the table `queue_observations`. Stays out: what is worrying
+(`domain/operations/queue_observations.py`), which runs are in flight (Dagster knows, `defs/run_facts.py`), what dead
+letters are (`pipeline/dead_letters/queue.py`).
 
 No message is received to learn its age: a receive counts towards the three after which SQS dead-letters it. What SQS
 itself says through CloudWatch comes first. Where it says nothing (the local stack, a queue long unused), live runs know
@@ -16,7 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from manga_enrichment.domain.queue_observations import QUEUE_OBSERVATION_COLUMNS, AgeSource, QueueObservation
+from manga_enrichment.domain.operations.queue_observations import QUEUE_OBSERVATION_COLUMNS, AgeSource, QueueObservation
 from manga_enrichment.domain.requests.queues import QUEUES, REQUEST_QUEUES
 from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.gateways import Clock, TableStore, WriteConflictError

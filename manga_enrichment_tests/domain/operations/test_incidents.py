@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from manga_enrichment.domain.incidents import CHECK_FAILED, MOST_INCIDENTS, QUIET, RUN_DIED, Incidents, Signal
+from manga_enrichment.domain.operations.incidents import (
+    CHECK_FAILED,
+    MOST_INCIDENTS,
+    QUIET,
+    RUN_DIED,
+    Incidents,
+    Signal,
+)
 from manga_enrichment_tests.fakes import START
 
 URL = "https://dagster.example.com/"

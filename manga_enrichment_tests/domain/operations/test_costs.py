@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.domain.costs import (
+from manga_enrichment.domain.operations.costs import (
     TRAILING_RUNS,
     USUAL_FACTOR,
     Reconciliation,
