@@ -22,14 +22,14 @@ from manga_enrichment.defs.jobs import build_jobs
 from manga_enrichment.defs.killed_runs import build_killed_runs_sensor
 from manga_enrichment.defs.metrics_sensor import build_metrics_sensor
 from manga_enrichment.defs.outbox_sensor import build_outbox_sensor, notification_policy
-from manga_enrichment.defs.partitions import catalog_partitions, partition_groups
 from manga_enrichment.defs.partner_ops import PartnerSettings
 from manga_enrichment.defs.partner_runs import build_partner_run
 from manga_enrichment.defs.request_sensors import SensorSettings, build_request_sensors
-from manga_enrichment.defs.resources import build_resources
 from manga_enrichment.defs.run_history import build_history_job, build_history_schedule
 from manga_enrichment.defs.schedules import build_schedules
 from manga_enrichment.defs.sensors import build_batch_job, build_batch_sensor
+from manga_enrichment.defs.shared.partitions import catalog_partitions, partition_groups
+from manga_enrichment.defs.shared.resources import build_resources
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models.batch_jobs import MIN_TITLES_SETTING, ROLE_SETTING

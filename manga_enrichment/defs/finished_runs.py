@@ -14,7 +14,13 @@ from typing import Any, Literal
 import dagster as dg
 
 from manga_enrichment.defs.request_sensors import QUEUE_TAG, UNIT_TAG
-from manga_enrichment.defs.run_facts import BACKFILL_TAG, PARTITION_TAG, RANGE_END_TAG, RANGE_START_TAG, trigger_of
+from manga_enrichment.defs.shared.run_facts import (
+    BACKFILL_TAG,
+    PARTITION_TAG,
+    RANGE_END_TAG,
+    RANGE_START_TAG,
+    trigger_of,
+)
 from manga_enrichment.domain.operations.incidents import CHECK_FAILED, RUN_DIED, Signal
 
 RUNS_PER_TICK = 25

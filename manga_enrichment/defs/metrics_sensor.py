@@ -21,7 +21,7 @@ from manga_enrichment.defs.finished_runs import (
     output_metadata,
 )
 from manga_enrichment.defs.jobs import NIGHTLY_JOB
-from manga_enrichment.defs.run_facts import RANGE_START_TAG
+from manga_enrichment.defs.shared.run_facts import RANGE_START_TAG
 from manga_enrichment.domain.operations.metrics import Metric, nightly_succeeded
 from manga_enrichment.gateways import BudgetStore, Clock, LedgerUnavailableError
 from manga_enrichment.health_gateways import MetricSink, MetricsUnavailableError

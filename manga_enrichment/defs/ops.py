@@ -11,9 +11,9 @@ from typing import Any
 
 import dagster as dg
 
-from manga_enrichment.defs.metadata import plan_metadata, write_metadata
-from manga_enrichment.defs.policies import BEDROCK_POOL, OP_RETRY_POLICY, permanent_failure, retry_rule
-from manga_enrichment.defs.run_facts import provenance_of, selected_names
+from manga_enrichment.defs.shared.metadata import plan_metadata, write_metadata
+from manga_enrichment.defs.shared.policies import BEDROCK_POOL, OP_RETRY_POLICY, permanent_failure, retry_rule
+from manga_enrichment.defs.shared.run_facts import provenance_of, selected_names
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models.batch_jobs import Lane, check_batch_model, choose_lane, parse_lane
 from manga_enrichment.domain.models.specs import ModelCatalog

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 import dagster as dg
 
 from manga_enrichment.defs.jobs import NIGHTLY_JOB
-from manga_enrichment.defs.partitions import partition_groups
-from manga_enrichment.defs.run_facts import range_tags
+from manga_enrichment.defs.shared.partitions import partition_groups
+from manga_enrichment.defs.shared.run_facts import range_tags
 
 
 def build_schedules(buckets: Sequence[str], buckets_per_run: int) -> list[dg.ScheduleDefinition]:

@@ -10,8 +10,8 @@ from typing import Any
 
 import dagster as dg
 
-from manga_enrichment.defs.partitions import partition_groups
-from manga_enrichment.defs.run_facts import range_tags
+from manga_enrichment.defs.shared.partitions import partition_groups
+from manga_enrichment.defs.shared.run_facts import range_tags
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.domain.models.specs import ModelCatalog

@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from manga_enrichment.definitions import build_definitions
-from manga_enrichment.defs.policies import OP_RETRY_POLICY
+from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.models.specs import load_models
 from manga_enrichment.local.check_definitions import check

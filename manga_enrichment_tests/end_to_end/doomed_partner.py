@@ -17,7 +17,7 @@ import dagster as dg
 
 from manga_enrichment.definitions import build_definitions
 from manga_enrichment.defs.jobs import CATALOG_JOB
-from manga_enrichment.defs.run_facts import range_tags
+from manga_enrichment.defs.shared.run_facts import range_tags
 from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.local.demo_lane import InProcessLane
 from manga_enrichment.settings import load_settings

@@ -12,8 +12,8 @@ import dagster as dg
 import pyarrow as pa
 
 from manga_enrichment.defs.assets.partner import PARTNER_RESULTS, partner_days
-from manga_enrichment.defs.metadata import markdown_table
-from manga_enrichment.defs.run_facts import range_tags
+from manga_enrichment.defs.shared.metadata import markdown_table
+from manga_enrichment.defs.shared.run_facts import range_tags
 from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.gateways import TableStore
 from manga_enrichment.pipeline.health.daily_costs import TABLE, write_day

@@ -11,8 +11,8 @@ from typing import Any
 
 import dagster as dg
 
-from manga_enrichment.defs.metadata import markdown_table
 from manga_enrichment.defs.request_sensors import IN_FLIGHT, QUEUE_TAG, UNIT_TAG
+from manga_enrichment.defs.shared.metadata import markdown_table
 from manga_enrichment.domain.operations.queue_observations import QueueObservation
 from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES, QUEUES, REQUEST_QUEUES
 from manga_enrichment.gateways import Clock, TableStore

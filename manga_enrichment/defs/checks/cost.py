@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from manga_enrichment.defs.checks.severity import graded
-from manga_enrichment.defs.run_facts import PARTITION_TAG, RANGE_START_TAG
+from manga_enrichment.defs.shared.run_facts import PARTITION_TAG, RANGE_START_TAG
+from manga_enrichment.defs.shared.severity import graded
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models.specs import ModelCatalog
 from manga_enrichment.domain.models.usage import usd

@@ -11,8 +11,8 @@ import dagster as dg
 import pyarrow as pa
 
 from manga_enrichment.defs.assets.costs import LATE_DAYS
-from manga_enrichment.defs.checks.severity import graded
-from manga_enrichment.defs.metadata import markdown_table
+from manga_enrichment.defs.shared.metadata import markdown_table
+from manga_enrichment.defs.shared.severity import graded
 from manga_enrichment.domain.models.specs import ModelCatalog
 from manga_enrichment.domain.models.usage import MICRO_USD_PER_USD, usd
 from manga_enrichment.domain.operations.costs import LOWEST_CACHE_HIT_RATE, TRAILING_RUNS, cache_hit_rate, usual_cost

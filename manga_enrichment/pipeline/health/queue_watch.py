@@ -1,8 +1,8 @@
 """Looking at all queues at once, without touching a message, and keeping what was seen.
 
 Belongs here: the look, the table `queue_observations`. Stays out: what is worrying
-(`domain/operations/queue_observations.py`), which runs are in flight (Dagster knows, `defs/run_facts.py`), what dead
-letters are (`pipeline/dead_letters/queue.py`).
+(`domain/operations/queue_observations.py`), which runs are in flight (Dagster knows, `defs/shared/run_facts.py`), what
+dead letters are (`pipeline/dead_letters/queue.py`).
 
 No message is received to learn its age: a receive counts towards the three after which SQS dead-letters it. What SQS
 itself says through CloudWatch comes first. Where it says nothing (the local stack, a queue long unused), live runs know
