@@ -5,7 +5,7 @@ from dataclasses import asdict
 import dagster as dg
 from pydantic import Field
 
-from manga_enrichment.defs.ops import configuration_errors_are_final
+from manga_enrichment.defs.enrichment.ops import configuration_errors_are_final
 from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES
 from manga_enrichment.gateways import Clock
 from manga_enrichment.pipeline.dead_letters.redrive import Redrive, RedriveFilter

@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from manga_enrichment.definitions import build_definitions
-from manga_enrichment.defs.jobs import NIGHTLY_JOB
+from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
 from manga_enrichment.defs.shared.run_facts import range_tags
 from manga_enrichment.domain.models.specs import MissingPriceError, parse_models
 from manga_enrichment.domain.outcomes.error_classes import ConfigurationError

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from manga_enrichment.definitions import build_definitions
-from manga_enrichment.defs.jobs import NIGHTLY_JOB
+from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
 from manga_enrichment.defs.shared.run_facts import range_tags
 from manga_enrichment.local.dagster_home import REPOSITORY
 from manga_enrichment.local.model_control import ModelServerControl

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from manga_enrichment.defs.ops import configuration_errors_are_final
+from manga_enrichment.defs.enrichment.ops import configuration_errors_are_final
 from manga_enrichment.defs.shared.policies import CATALOG_POOL
 from manga_enrichment.gateways import CatalogSource, Clock, TableStore
 from manga_enrichment.pipeline.catalog.candidate_refresh import CandidateRefresh

@@ -1,6 +1,6 @@
 """What must hold of the tables, checked row by row. Pure but for reading.
 
-Belongs here: problems with an example each. Stays out: severities (`defs/checks/quality.py`).
+Belongs here: problems with an example each. Stays out: severities (`defs/enrichment/quality_checks.py`).
 """
 
 from collections import Counter

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
-from manga_enrichment.defs.jobs import NIGHTLY_JOB
+from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
 from manga_enrichment.defs.shared.partitions import partition_groups
 from manga_enrichment.defs.shared.run_facts import range_tags
 

@@ -1,4 +1,5 @@
-"""Checks of one run's money and failures, and of the models' last days. Those of whole days: `daily_costs.py`."""
+"""Checks of one run's money and failures, and of the models' last days. Those of whole days:
+`defs/checks/daily_costs.py`."""
 
 from collections.abc import Mapping
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from manga_enrichment.defs.ops import build_invoke_op, build_plan_op, build_write_op
+from manga_enrichment.defs.enrichment.ops import build_invoke_op, build_plan_op, build_write_op
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models.specs import ModelCatalog
 from manga_enrichment.pipeline.engine.estimates import calls_before_first_answer
