@@ -10,6 +10,7 @@ from manga_enrichment.defs.assets.costs import build_costs, build_costs_job, bui
 from manga_enrichment.defs.assets.health import build_queue_assets, build_queue_job, build_queue_schedule
 from manga_enrichment.defs.assets.partner import build_partner_job, build_partner_results
 from manga_enrichment.defs.assets.report import build_report, build_report_job, build_report_schedule
+from manga_enrichment.defs.batch.sensor import build_batch_job, build_batch_sensor
 from manga_enrichment.defs.catalog.assets import build_catalog_assets
 from manga_enrichment.defs.checks.daily_costs import build_daily_cost_checks
 from manga_enrichment.defs.checks.queues import build_queue_checks
@@ -27,7 +28,6 @@ from manga_enrichment.defs.partner_ops import PartnerSettings
 from manga_enrichment.defs.partner_runs import build_partner_run
 from manga_enrichment.defs.request_sensors import SensorSettings, build_request_sensors
 from manga_enrichment.defs.run_history import build_history_job, build_history_schedule
-from manga_enrichment.defs.sensors import build_batch_job, build_batch_sensor
 from manga_enrichment.defs.shared.partitions import catalog_partitions, partition_groups
 from manga_enrichment.defs.shared.resources import build_resources
 from manga_enrichment.domain.analyses import ANALYSES

@@ -11,8 +11,8 @@ from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.gateways import open_gateways
 from manga_enrichment.aws.s3_tables import S3TableStore
 from manga_enrichment.definitions import build_definitions
+from manga_enrichment.defs.batch.sensor import BATCH_JOB, BATCH_SENSOR
 from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
-from manga_enrichment.defs.sensors import BATCH_JOB, BATCH_SENSOR
 from manga_enrichment.defs.shared.run_facts import range_tags
 from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.domain.models.batch_jobs import BATCH_ALIAS

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from manga_enrichment.definitions import build_definitions
-from manga_enrichment.defs.sensors import BATCH_JOB, BATCH_SENSOR
+from manga_enrichment.defs.batch.sensor import BATCH_JOB, BATCH_SENSOR
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.models.batch_jobs import BATCH_ALIAS, JobStatus
 from manga_enrichment.domain.models.specs import load_models

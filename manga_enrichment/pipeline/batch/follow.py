@@ -1,6 +1,6 @@
 """Follow every batch job on record one step further: launch, wait, collect.
 
-Belongs here: one bounded look at all jobs, as the sensor takes it. Stays out: Dagster (`defs/sensors.py`).
+Belongs here: one bounded look at all jobs, as the sensor takes it. Stays out: Dagster (`defs/batch/sensor.py`).
 """
 
 from collections.abc import Callable, Collection, Mapping
