@@ -8,7 +8,6 @@ import dagster as dg
 from manga_enrichment.defs.alert_sensor import build_alert_sensor
 from manga_enrichment.defs.assets.costs import build_costs, build_costs_job, build_costs_schedule
 from manga_enrichment.defs.assets.health import build_queue_assets, build_queue_job, build_queue_schedule
-from manga_enrichment.defs.assets.partner import build_partner_job, build_partner_results
 from manga_enrichment.defs.assets.report import build_report, build_report_job, build_report_schedule
 from manga_enrichment.defs.batch.sensor import build_batch_job, build_batch_sensor
 from manga_enrichment.defs.catalog.assets import build_catalog_assets
@@ -23,10 +22,11 @@ from manga_enrichment.defs.enrichment.schedule import build_schedules
 from manga_enrichment.defs.enrichment.wide_table import build_enriched
 from manga_enrichment.defs.killed_runs import build_killed_runs_sensor
 from manga_enrichment.defs.metrics_sensor import build_metrics_sensor
-from manga_enrichment.defs.outbox_sensor import build_outbox_sensor, notification_policy
-from manga_enrichment.defs.partner_ops import PartnerSettings
-from manga_enrichment.defs.partner_runs import build_partner_run
-from manga_enrichment.defs.request_sensors import SensorSettings, build_request_sensors
+from manga_enrichment.defs.partner.assets import build_partner_job, build_partner_results
+from manga_enrichment.defs.partner.ops import PartnerSettings
+from manga_enrichment.defs.partner.outbox_sensor import build_outbox_sensor, notification_policy
+from manga_enrichment.defs.partner.runs import build_partner_run
+from manga_enrichment.defs.partner.sensors import SensorSettings, build_request_sensors
 from manga_enrichment.defs.run_history import build_history_job, build_history_schedule
 from manga_enrichment.defs.shared.partitions import catalog_partitions, partition_groups
 from manga_enrichment.defs.shared.resources import build_resources

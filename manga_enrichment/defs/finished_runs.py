@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import dagster as dg
 
-from manga_enrichment.defs.request_sensors import QUEUE_TAG, UNIT_TAG
+from manga_enrichment.defs.partner.sensors import QUEUE_TAG, UNIT_TAG
 from manga_enrichment.defs.shared.run_facts import (
     BACKFILL_TAG,
     PARTITION_TAG,

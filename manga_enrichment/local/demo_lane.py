@@ -13,8 +13,8 @@ from typing import Any
 
 import dagster as dg
 
-from manga_enrichment.defs.assets.partner import PARTNER_JOB
-from manga_enrichment.defs.outbox_sensor import OUTBOX_SENSOR
+from manga_enrichment.defs.partner.assets import PARTNER_JOB
+from manga_enrichment.defs.partner.outbox_sensor import OUTBOX_SENSOR
 from manga_enrichment.local.dagster_home import PROCESS_TAG
 
 REQUEST_SENSORS = ("partner_requests", "partner_conversations")

@@ -5,8 +5,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from manga_enrichment.defs.assets.partner import PARTNER_JOB
 from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
+from manga_enrichment.defs.partner.assets import PARTNER_JOB
 from manga_enrichment.defs.shared.run_facts import range_tags
 from manga_enrichment.domain.operations.metrics import (
     BACKLOG_PER_TASK,

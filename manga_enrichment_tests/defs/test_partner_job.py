@@ -8,8 +8,8 @@ import dagster as dg
 import pytest
 
 from manga_enrichment.definitions import build_definitions
-from manga_enrichment.defs.assets.partner import PARTNER_JOB
-from manga_enrichment.defs.request_sensors import ORDERED, STANDARD
+from manga_enrichment.defs.partner.assets import PARTNER_JOB
+from manga_enrichment.defs.partner.sensors import ORDERED, STANDARD
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, HIGH_PRIORITY, NORMAL, REQUEST_QUEUES, SESSION
 from manga_enrichment.gateways import ModelReply, ModelRequest

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from manga_enrichment.aws.callbacks import HttpsCallbacks
 from manga_enrichment.aws.gateways import open_gateways
-from manga_enrichment.defs.outbox_sensor import notification_policy, signing_key
+from manga_enrichment.defs.partner.outbox_sensor import notification_policy, signing_key
 from manga_enrichment.domain.callbacks.signatures import SigningKey
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, NORMAL, QUEUES, REQUEST_QUEUES, Queue
 from manga_enrichment.domain.requests.states import RequestState

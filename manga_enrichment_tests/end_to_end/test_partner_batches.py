@@ -14,8 +14,8 @@ from manga_enrichment.aws.s3_tables import S3TableStore
 from manga_enrichment.aws.sqs import SqsQueues
 from manga_enrichment.cli import main
 from manga_enrichment.definitions import build_definitions
-from manga_enrichment.defs.assets.partner import PARTNER_JOB
 from manga_enrichment.defs.enrichment.jobs import CATALOG_JOB
+from manga_enrichment.defs.partner.assets import PARTNER_JOB
 from manga_enrichment.defs.shared.run_facts import range_tags
 from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, LOW_PRIORITY, SESSION

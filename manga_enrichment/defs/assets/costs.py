@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from manga_enrichment.defs.assets.partner import PARTNER_RESULTS, partner_days
+from manga_enrichment.defs.partner.assets import PARTNER_RESULTS, partner_days
 from manga_enrichment.defs.shared.metadata import markdown_table
 from manga_enrichment.defs.shared.run_facts import range_tags
 from manga_enrichment.domain.models.usage import usd

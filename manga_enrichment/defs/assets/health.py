@@ -11,7 +11,7 @@ from typing import Any
 
 import dagster as dg
 
-from manga_enrichment.defs.request_sensors import IN_FLIGHT, QUEUE_TAG, UNIT_TAG
+from manga_enrichment.defs.partner.sensors import IN_FLIGHT, QUEUE_TAG, UNIT_TAG
 from manga_enrichment.defs.shared.metadata import markdown_table
 from manga_enrichment.domain.operations.queue_observations import QueueObservation
 from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES, QUEUES, REQUEST_QUEUES

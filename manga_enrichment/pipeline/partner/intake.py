@@ -1,7 +1,7 @@
 """Intake: from queue messages to claimed requests, packed into work units.
 
 Belongs here: receiving no more than can start, validating, claiming, what becomes of messages that are not worked on.
-Stays out: the rules of a request (`domain/requests/`), launching runs (`defs/request_sensors.py`).
+Stays out: the rules of a request (`domain/requests/`), launching runs (`defs/partner/sensors.py`).
 
 Each message stands alone: an invalid one, or one for which a gateway fails, never holds up the others of its batch.
 What is left undone in the middle needs no cleaning up: the message comes again when its time is over.

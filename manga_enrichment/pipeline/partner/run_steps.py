@@ -1,7 +1,7 @@
 """The steps of a partner run, from its unit to the last ack.
 
 Belongs here: taking requests over, the order of the steps, one request's fault kept from the others. Stays out: each
-step itself, and Dagster (`defs/assets/partner.py`).
+step itself, and Dagster (`defs/partner/assets.py`).
 """
 
 import logging

@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from manga_enrichment.defs.partner_ops import (
+from manga_enrichment.defs.partner.ops import (
     PartnerSettings,
     build_collect_op,
     build_open_op,

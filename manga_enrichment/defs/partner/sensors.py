@@ -16,8 +16,8 @@ from uuid import uuid4
 
 import dagster as dg
 
-from manga_enrichment.defs.assets.partner import PARTNER_JOB, PARTNER_RESULTS
-from manga_enrichment.defs.partner_ops import partner_endings
+from manga_enrichment.defs.partner.assets import PARTNER_JOB, PARTNER_RESULTS
+from manga_enrichment.defs.partner.ops import partner_endings
 from manga_enrichment.domain.requests.queues import REQUEST_QUEUES, Queue
 from manga_enrichment.domain.requests.validation import RequestPolicy
 from manga_enrichment.gateways import Clock, TableStore
