@@ -6,13 +6,13 @@ from datetime import timedelta
 import dagster as dg
 
 from manga_enrichment.defs.alert_sensor import build_alert_sensor
-from manga_enrichment.defs.assets.costs import build_costs, build_costs_job, build_costs_schedule
 from manga_enrichment.defs.assets.health import build_queue_assets, build_queue_job, build_queue_schedule
 from manga_enrichment.defs.assets.report import build_report, build_report_job, build_report_schedule
 from manga_enrichment.defs.batch.sensor import build_batch_job, build_batch_sensor
 from manga_enrichment.defs.catalog.assets import build_catalog_assets
-from manga_enrichment.defs.checks.daily_costs import build_daily_cost_checks
 from manga_enrichment.defs.checks.queues import build_queue_checks
+from manga_enrichment.defs.costs.assets import build_costs, build_costs_job, build_costs_schedule
+from manga_enrichment.defs.costs.checks import build_daily_cost_checks
 from manga_enrichment.defs.dead_letter_jobs import redrive_dead_letters
 from manga_enrichment.defs.enrichment.assets import build_enrichment
 from manga_enrichment.defs.enrichment.cost_checks import build_cost_checks, build_model_checks

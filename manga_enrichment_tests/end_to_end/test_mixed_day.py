@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from manga_enrichment.cli import main
 from manga_enrichment.definitions import build_definitions
-from manga_enrichment.defs.assets.costs import COSTS_JOB
+from manga_enrichment.defs.costs.assets import COSTS_JOB
 from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
 from manga_enrichment.defs.shared.run_facts import BACKFILL_TAG, SCHEDULE_TAG, range_tags
 from manga_enrichment.local.demo_lane import InProcessLane

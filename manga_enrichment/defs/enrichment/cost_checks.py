@@ -1,5 +1,5 @@
 """Checks of one run's money and failures, and of the models' last days. Those of whole days:
-`defs/checks/daily_costs.py`."""
+`defs/costs/checks.py`."""
 
 from collections.abc import Mapping
 

@@ -1,7 +1,7 @@
 """`enrichment_costs`: the requests log of each UTC day added up, held against the budget counters.
 
 Belongs here: the asset, its job and schedule. Stays out: the sums (`pipeline/health/daily_costs.py`), the checks
-(`defs/checks/daily_costs.py`).
+(`defs/costs/checks.py`).
 """
 
 from collections.abc import Iterator
