@@ -6,14 +6,11 @@ from datetime import timedelta
 import dagster as dg
 
 from manga_enrichment.defs.alert_sensor import build_alert_sensor
-from manga_enrichment.defs.assets.health import build_queue_assets, build_queue_job, build_queue_schedule
 from manga_enrichment.defs.assets.report import build_report, build_report_job, build_report_schedule
 from manga_enrichment.defs.batch.sensor import build_batch_job, build_batch_sensor
 from manga_enrichment.defs.catalog.assets import build_catalog_assets
-from manga_enrichment.defs.checks.queues import build_queue_checks
 from manga_enrichment.defs.costs.assets import build_costs, build_costs_job, build_costs_schedule
 from manga_enrichment.defs.costs.checks import build_daily_cost_checks
-from manga_enrichment.defs.dead_letter_jobs import redrive_dead_letters
 from manga_enrichment.defs.enrichment.assets import build_enrichment
 from manga_enrichment.defs.enrichment.cost_checks import build_cost_checks, build_model_checks
 from manga_enrichment.defs.enrichment.jobs import build_jobs
@@ -27,6 +24,9 @@ from manga_enrichment.defs.partner.ops import PartnerSettings
 from manga_enrichment.defs.partner.outbox_sensor import build_outbox_sensor, notification_policy
 from manga_enrichment.defs.partner.runs import build_partner_run
 from manga_enrichment.defs.partner.sensors import SensorSettings, build_request_sensors
+from manga_enrichment.defs.queues.assets import build_queue_assets, build_queue_job, build_queue_schedule
+from manga_enrichment.defs.queues.checks import build_queue_checks
+from manga_enrichment.defs.queues.redrive_job import redrive_dead_letters
 from manga_enrichment.defs.run_history import build_history_job, build_history_schedule
 from manga_enrichment.defs.shared.partitions import catalog_partitions, partition_groups
 from manga_enrichment.defs.shared.resources import build_resources

@@ -10,7 +10,6 @@ from datetime import timedelta
 
 import dagster as dg
 
-from manga_enrichment.defs.assets.health import units_in_flight
 from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
 from manga_enrichment.defs.finished_runs import (
     FOR_METRICS,
@@ -21,6 +20,7 @@ from manga_enrichment.defs.finished_runs import (
     new_rows_of,
     output_metadata,
 )
+from manga_enrichment.defs.queues.assets import units_in_flight
 from manga_enrichment.defs.shared.run_facts import RANGE_START_TAG
 from manga_enrichment.domain.operations.metrics import Metric, nightly_succeeded
 from manga_enrichment.gateways import BudgetStore, Clock, LedgerUnavailableError

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from manga_enrichment.defs.assets.health import HISTORY_DAYS_TAG
+from manga_enrichment.defs.queues.assets import HISTORY_DAYS_TAG
 from manga_enrichment.gateways import Clock
 
 HISTORY_JOB = "prune_run_history"

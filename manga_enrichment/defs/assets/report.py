@@ -8,7 +8,7 @@ from typing import Any
 
 import dagster as dg
 
-from manga_enrichment.defs.assets.health import DEAD_LETTERS_ASSET, GROUP, REQUEST_QUEUES_ASSET
+from manga_enrichment.defs.queues.assets import DEAD_LETTERS_ASSET, GROUP, REQUEST_QUEUES_ASSET
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models.specs import ModelCatalog
 from manga_enrichment.domain.models.usage import usd

@@ -10,8 +10,8 @@ from typing import Any
 
 import dagster as dg
 
-from manga_enrichment.defs.assets.health import DEAD_LETTERS_ASSET, REQUEST_QUEUES_ASSET
-from manga_enrichment.defs.dead_letter_jobs import REDRIVE_JOB
+from manga_enrichment.defs.queues.assets import DEAD_LETTERS_ASSET, REQUEST_QUEUES_ASSET
+from manga_enrichment.defs.queues.redrive_job import REDRIVE_JOB
 from manga_enrichment.defs.shared.metadata import markdown_table
 from manga_enrichment.defs.shared.severity import graded
 from manga_enrichment.domain.operations.queue_observations import (

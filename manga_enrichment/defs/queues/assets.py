@@ -1,7 +1,7 @@
 """`request_queues` and `dead_letter_queues`: how full the queues are, looked at every 5 minutes.
 
 Belongs here: the two assets, their job and schedule. Stays out: the look itself (`pipeline/health/queue_watch.py`),
-what is worrying about it (`defs/checks/queues.py`), metrics for scaling, which must not wait for a run
+what is worrying about it (`defs/queues/checks.py`), metrics for scaling, which must not wait for a run
 (`metrics_sensor.py`).
 """
 
