@@ -6,7 +6,6 @@ from datetime import timedelta
 import dagster as dg
 
 from manga_enrichment.defs.alert_sensor import build_alert_sensor
-from manga_enrichment.defs.assets.report import build_report, build_report_job, build_report_schedule
 from manga_enrichment.defs.batch.sensor import build_batch_job, build_batch_sensor
 from manga_enrichment.defs.catalog.assets import build_catalog_assets
 from manga_enrichment.defs.costs.assets import build_costs, build_costs_job, build_costs_schedule
@@ -27,6 +26,7 @@ from manga_enrichment.defs.partner.sensors import SensorSettings, build_request_
 from manga_enrichment.defs.queues.assets import build_queue_assets, build_queue_job, build_queue_schedule
 from manga_enrichment.defs.queues.checks import build_queue_checks
 from manga_enrichment.defs.queues.redrive_job import redrive_dead_letters
+from manga_enrichment.defs.report.assets import build_report, build_report_job, build_report_schedule
 from manga_enrichment.defs.run_history import build_history_job, build_history_schedule
 from manga_enrichment.defs.shared.partitions import catalog_partitions, partition_groups
 from manga_enrichment.defs.shared.resources import build_resources
