@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import dagster as dg
 
-from manga_enrichment.defs.alert_sensor import build_alert_sensor
 from manga_enrichment.defs.batch.sensor import build_batch_job, build_batch_sensor
 from manga_enrichment.defs.catalog.assets import build_catalog_assets
 from manga_enrichment.defs.costs.assets import build_costs, build_costs_job, build_costs_schedule
@@ -16,8 +15,10 @@ from manga_enrichment.defs.enrichment.jobs import build_jobs
 from manga_enrichment.defs.enrichment.quality_checks import build_quality_checks
 from manga_enrichment.defs.enrichment.schedule import build_schedules
 from manga_enrichment.defs.enrichment.wide_table import build_enriched
-from manga_enrichment.defs.killed_runs import build_killed_runs_sensor
-from manga_enrichment.defs.metrics_sensor import build_metrics_sensor
+from manga_enrichment.defs.operations.alert_sensor import build_alert_sensor
+from manga_enrichment.defs.operations.killed_runs import build_killed_runs_sensor
+from manga_enrichment.defs.operations.metrics_sensor import build_metrics_sensor
+from manga_enrichment.defs.operations.run_history import build_history_job, build_history_schedule
 from manga_enrichment.defs.partner.assets import build_partner_job, build_partner_results
 from manga_enrichment.defs.partner.ops import PartnerSettings
 from manga_enrichment.defs.partner.outbox_sensor import build_outbox_sensor, notification_policy
@@ -27,7 +28,6 @@ from manga_enrichment.defs.queues.assets import build_queue_assets, build_queue_
 from manga_enrichment.defs.queues.checks import build_queue_checks
 from manga_enrichment.defs.queues.redrive_job import redrive_dead_letters
 from manga_enrichment.defs.report.assets import build_report, build_report_job, build_report_schedule
-from manga_enrichment.defs.run_history import build_history_job, build_history_schedule
 from manga_enrichment.defs.shared.partitions import catalog_partitions, partition_groups
 from manga_enrichment.defs.shared.resources import build_resources
 from manga_enrichment.domain.analyses import ANALYSES

@@ -1,7 +1,7 @@
 """MetricSink and QueueAges on CloudWatch.
 
 Belongs here: CloudWatch's limits and its way of asking. Stays out: names of metrics (`domain/operations/metrics.py`)
-and when they are sent (`defs/metrics_sensor.py`).
+and when they are sent (`defs/operations/metrics_sensor.py`).
 """
 
 from collections.abc import Iterator, Sequence

@@ -10,7 +10,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from manga_enrichment.defs.killed_runs import build_killed_runs_sensor, end_killed_runs
+from manga_enrichment.defs.operations.killed_runs import build_killed_runs_sensor, end_killed_runs
 from manga_enrichment.process_ids import process_exists
 
 _SECONDS = 60

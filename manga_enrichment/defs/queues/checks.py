@@ -1,6 +1,6 @@
 """Checks of the queues. What has just begun to be wrong is a WARN, what is still so five minutes later an ERROR.
 
-An ERROR is told to the alerts topic (`defs/alert_sensor.py`); a WARN waits until someone looks.
+An ERROR is told to the alerts topic (`defs/operations/alert_sensor.py`); a WARN waits until someone looks.
 """
 
 from collections import Counter

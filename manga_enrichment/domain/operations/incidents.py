@@ -1,7 +1,7 @@
 """Incidents: what fails is told once, and once more when it works again.
 
 Belongs here: when an incident begins and ends, what an alert says. Pure; the state is a plain document. Stays out:
-where signals come from (`defs/finished_runs.py`), sending (`defs/alert_sensor.py`).
+where signals come from (`defs/operations/finished_runs.py`), sending (`defs/operations/alert_sensor.py`).
 
 A *signal* says that a subject works or fails, for a scope of it: run `nightly_enrichment` for buckets 0 to 7, check
 `rows_are_valid` for bucket 3. Failures of one subject for one reason are one incident, however many scopes they hit: an

@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from manga_enrichment.defs.finished_runs import FOR_ALERTS, finished_after, latest_end, signals_of
+from manga_enrichment.defs.operations.finished_runs import FOR_ALERTS, finished_after, latest_end, signals_of
 from manga_enrichment.domain.operations.incidents import Alert, Incidents
 from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
 from manga_enrichment.request_gateways import Notifier, NotifierUnavailableError

@@ -11,7 +11,7 @@ from datetime import timedelta
 import dagster as dg
 
 from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
-from manga_enrichment.defs.finished_runs import (
+from manga_enrichment.defs.operations.finished_runs import (
     FOR_METRICS,
     FinishedRun,
     finished_after,
