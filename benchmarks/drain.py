@@ -33,10 +33,10 @@ from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, LOW_PRIORITY
 from manga_enrichment.domain.requests.states import is_final
 from manga_enrichment.local.dagster_home import prepare_dagster_home
-from manga_enrichment.local.demo_lane import QUIET, InProcessLane
-from manga_enrichment.local.model_control import ModelServerControl
+from manga_enrichment.local.demo.lane import QUIET, InProcessLane
 from manga_enrichment.local.sample_catalog import write_catalog
-from manga_enrichment.local.stack import LocalStack, LocalStackConfig
+from manga_enrichment.local.stack.local_stack import LocalStack, LocalStackConfig
+from manga_enrichment.local.stack.model_control import ModelServerControl
 from manga_enrichment.pipeline.partner.submit import submit
 from manga_enrichment.request_gateways import QueueDepth, RequestRow
 from manga_enrichment.settings import Settings, load_settings

@@ -23,8 +23,8 @@ from manga_enrichment.aws.bedrock import BedrockModel
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.clock import SystemClock
 from manga_enrichment.domain.outcomes.error_classes import Outcome
-from manga_enrichment.local.model_control import ModelServerControl
-from manga_enrichment.local.stack import LocalStack, LocalStackConfig
+from manga_enrichment.local.stack.local_stack import LocalStack, LocalStackConfig
+from manga_enrichment.local.stack.model_control import ModelServerControl
 from manga_enrichment.pipeline.engine.calls import CallResult
 from manga_enrichment.pipeline.engine.rate_limiter import Limiter
 

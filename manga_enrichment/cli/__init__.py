@@ -80,7 +80,7 @@ for _command in (
 @click.option("--concurrency", type=click.IntRange(1, 1024), default=16, show_default=True, help="Calls in flight.")
 def demo(state_dir: Path, as_json: bool, concurrency: int) -> None:
     """Enrich the shipped catalog on the local stack and say what happened and what it cost."""
-    from manga_enrichment.local.demo import run_demo
+    from manga_enrichment.local.demo.run import run_demo
 
     sys.exit(run_demo(state_dir, as_json=as_json, concurrency=concurrency))
 

@@ -16,7 +16,7 @@ from manga_enrichment.aws.converse import request_body
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.models.usage import cost_micro_usd
 from manga_enrichment.domain.outcomes.error_classes import ConfigurationError, ErrorClass, ModelError
-from manga_enrichment.local.model_control import ModelServerControl
+from manga_enrichment.local.stack.model_control import ModelServerControl
 from manga_enrichment_tests.aws.conftest import OpenModel, PointedAt, error_of
 from manga_enrichment_tests.aws.raw_server import VALID_REPLY, Respond, answering, raw_server
 from manga_enrichment_tests.contracts.prompts import make_request, model

@@ -7,7 +7,7 @@ from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.s3_tables import S3TableStore
 from manga_enrichment.aws.table_datasets import TableDatasets
 from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
-from manga_enrichment.local.stack import LocalStack
+from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment.pipeline.store.object_keys import TABLES_ROOT
 
 SCHEMA = pa.schema([("manga_id", pa.string()), ("titles", pa.int64())])

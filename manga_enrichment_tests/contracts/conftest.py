@@ -15,7 +15,7 @@ from manga_enrichment.aws.dynamodb_ledger import DynamoDBLedger
 from manga_enrichment.aws.dynamodb_status import DynamoDBStatus
 from manga_enrichment.aws.s3_tables import S3TableStore
 from manga_enrichment.gateways import BudgetScope, BudgetStore, ResultLedger, StatusStore, TableStore
-from manga_enrichment.local.stack import LocalStack
+from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment_tests.fakes import FakeClock, MemoryBudget, MemoryLedger, MemoryStatus, MemoryTables
 
 NO_LIMIT = 2**53

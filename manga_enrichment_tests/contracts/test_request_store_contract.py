@@ -10,7 +10,7 @@ import pytest
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.dynamodb_requests import DynamoDBRequests
 from manga_enrichment.domain.requests.states import RequestState, TransitionError
-from manga_enrichment.local.stack import LocalStack
+from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment.request_gateways import (
     AlreadyFinal,
     AlreadyLive,

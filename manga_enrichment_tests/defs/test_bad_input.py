@@ -11,7 +11,7 @@ from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
 from manga_enrichment.defs.shared.run_facts import range_tags
 from manga_enrichment.domain.models.specs import MissingPriceError, parse_models
 from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
-from manga_enrichment.local.model_control import ModelServerControl
+from manga_enrichment.local.stack.model_control import ModelServerControl
 from manga_enrichment.settings import load_settings
 from manga_enrichment_tests.builders import catalog_row, write_source
 from manga_enrichment_tests.conftest import NOWHERE

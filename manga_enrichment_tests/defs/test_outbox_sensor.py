@@ -13,8 +13,8 @@ from manga_enrichment.defs.partner.outbox_sensor import build_outbox_sensor, not
 from manga_enrichment.domain.callbacks.deliveries import DeliveryState
 from manga_enrichment.domain.callbacks.signatures import SigningKey
 from manga_enrichment.gateways import LedgerUnavailableError
-from manga_enrichment.local.callback_receiver import CallbackReceiver
-from manga_enrichment.local.stack import LocalStack
+from manga_enrichment.local.stack.callback_receiver import CallbackReceiver
+from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment.pipeline.outbox.announce import Announcer
 from manga_enrichment.request_gateways import CallbackAnswer
 from manga_enrichment.settings import Settings, signing_key

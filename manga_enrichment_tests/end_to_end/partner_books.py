@@ -14,10 +14,10 @@ from manga_enrichment.defs.partner.outbox_sensor import notification_policy, sig
 from manga_enrichment.domain.callbacks.signatures import SigningKey
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, NORMAL, QUEUES, REQUEST_QUEUES, Queue
 from manga_enrichment.domain.requests.states import RequestState
-from manga_enrichment.local.callback_receiver import CallbackReceiver
-from manga_enrichment.local.cleaning import empty_queues
-from manga_enrichment.local.endpoints import CALLBACK_KEY_ID, CALLBACK_SECRET
-from manga_enrichment.local.stack import LocalStack
+from manga_enrichment.local.stack.callback_receiver import CallbackReceiver
+from manga_enrichment.local.stack.cleaning import empty_queues
+from manga_enrichment.local.stack.endpoints import CALLBACK_KEY_ID, CALLBACK_SECRET
+from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment.pipeline.outbox.relay import Deliverer, DeliveryGateways
 from manga_enrichment.pipeline.partner.submit import submit
 from manga_enrichment.pipeline.store.object_keys import result_document_key

@@ -13,7 +13,7 @@ from manga_enrichment.definitions import build_definitions
 from manga_enrichment.defs.queues.assets import OBSERVE_JOB
 from manga_enrichment.defs.queues.redrive_job import REDRIVE_JOB
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, NORMAL
-from manga_enrichment.local.stack import LocalStack
+from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment.settings import load_settings
 from manga_enrichment_tests.pipeline.dead_letters.dead_letter_world import make_body
 

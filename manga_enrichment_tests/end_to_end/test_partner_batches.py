@@ -20,8 +20,8 @@ from manga_enrichment.defs.shared.run_facts import range_tags
 from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, LOW_PRIORITY, SESSION
 from manga_enrichment.local.api_client import ApiClient, api_key, api_url
-from manga_enrichment.local.model_control import ModelServerControl
-from manga_enrichment.local.stack import LocalStack
+from manga_enrichment.local.stack.local_stack import LocalStack
+from manga_enrichment.local.stack.model_control import ModelServerControl
 from manga_enrichment.settings import load_settings
 
 BATCHES = Path(__file__).resolve().parents[2] / "data" / "batches"

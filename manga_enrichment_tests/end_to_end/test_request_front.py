@@ -22,8 +22,8 @@ from manga_enrichment.clock import SystemClock
 from manga_enrichment.domain.requests.envelope import Envelope, parse_envelope
 from manga_enrichment.domain.requests.queues import BY_PRIORITY, QUEUES, SESSION
 from manga_enrichment.local.api_client import ApiClient, api_key, api_url
-from manga_enrichment.local.provision import deploy_stack
-from manga_enrichment.local.stack import LocalStack
+from manga_enrichment.local.stack.local_stack import LocalStack
+from manga_enrichment.local.stack.provision import deploy_stack
 from manga_enrichment.request_gateways import Message
 from manga_enrichment_tests.request_bodies import nearly_valid, valid_body
 from manga_enrichment_tests.request_rows import make_row

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from manga_enrichment.domain.callbacks.signatures import SigningKey, partner_key, signed_headers
-from manga_enrichment.local.callback_receiver import CallbackReceiver, read_callbacks
+from manga_enrichment.local.stack.callback_receiver import CallbackReceiver, read_callbacks
 
 MASTER = SigningKey("1", "m" * 40)
 BODY = json.dumps({"event_id": "evt_1", "partner_id": "acme"}).encode()

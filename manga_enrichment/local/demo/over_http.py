@@ -1,7 +1,7 @@
 """The part of the demo that goes through the request front: one batch over HTTP, with a partner's API key.
 
 Belongs here: sending it as a partner does. Stays out: the other batches and the account
-(`demo_partners.py`).
+(`partners.py`).
 """
 
 import json
@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from manga_enrichment.api.endpoints import ENDPOINTS
 from manga_enrichment.local.api_client import ApiClient, api_key, api_url
-from manga_enrichment.local.provision import emulator_client
+from manga_enrichment.local.stack.provision import emulator_client
 
 if TYPE_CHECKING:
-    from manga_enrichment.local.demo_partners import Site
+    from manga_enrichment.local.demo.partners import Site
 
 KEY_NAME = "acme-1"  # of infra/partners.json
 

@@ -7,7 +7,7 @@ It takes clients of the emulator (`LocalStack.client`) and refuses any other: th
 from collections.abc import Iterable
 from typing import Any
 
-from manga_enrichment.local.endpoints import assert_loopback
+from manga_enrichment.local.stack.endpoints import assert_loopback
 
 _BATCH_WRITE_ITEMS = 25
 

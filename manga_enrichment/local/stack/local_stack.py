@@ -25,10 +25,10 @@ from typing import Any, Self
 
 import click
 
-from manga_enrichment.local.callback_receiver import CALLBACK_PATH
-from manga_enrichment.local.callback_receiver import HEALTH_PATH as RECEIVER_HEALTH_PATH
-from manga_enrichment.local.endpoints import REGION, LocalEndpoints, assert_loopback, without_aws
-from manga_enrichment.local.processes import (
+from manga_enrichment.local.stack.callback_receiver import CALLBACK_PATH
+from manga_enrichment.local.stack.callback_receiver import HEALTH_PATH as RECEIVER_HEALTH_PATH
+from manga_enrichment.local.stack.endpoints import REGION, LocalEndpoints, assert_loopback, without_aws
+from manga_enrichment.local.stack.processes import (
     LOOPBACK,
     ChildEndedError,
     ChildProcess,
@@ -37,8 +37,8 @@ from manga_enrichment.local.processes import (
     answers,
     start_child,
 )
-from manga_enrichment.local.provision import ProvisioningError, deploy_all, emulator_client, infra_directory
-from manga_enrichment.local.state_folder import StackRecord, StackRunningError, StateFolder
+from manga_enrichment.local.stack.provision import ProvisioningError, deploy_all, emulator_client, infra_directory
+from manga_enrichment.local.stack.state_folder import StackRecord, StackRunningError, StateFolder
 from manga_enrichment.process_ids import process_exists
 
 __all__ = ["LocalStack", "LocalStackConfig", "StackRunningError", "assert_loopback", "connect"]
@@ -206,7 +206,7 @@ def _emulator(folder: StateFolder, lock: int, port: int, *, persist: bool) -> Ch
     }
     return ChildProgram(
         name="The AWS emulator",
-        module="manga_enrichment.local.emulator",
+        module="manga_enrichment.local.stack.emulator",
         port=port,
         health_path=EMULATOR_HEALTH_PATH,
         log_path=folder.log("emulator"),
@@ -232,7 +232,7 @@ def _model_server(folder: StateFolder, lock: int, s3_endpoint: str, port: int, *
 def _callback_receiver(folder: StateFolder, lock: int, port: int) -> ChildProgram:
     return ChildProgram(
         name="The callback receiver",
-        module="manga_enrichment.local.callback_receiver",
+        module="manga_enrichment.local.stack.callback_receiver",
         port=port,
         health_path=RECEIVER_HEALTH_PATH,
         log_path=folder.log("callback_receiver"),

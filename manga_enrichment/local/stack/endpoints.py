@@ -1,6 +1,6 @@
 """What a program needs to know to talk to the local stack instead of AWS, and the guard that it does.
 
-Belongs here: the environment variables of the local profile. Stays out: starting the stack (`stack.py`).
+Belongs here: the environment variables of the local profile. Stays out: starting the stack (`local_stack.py`).
 
 Everything is said with the variables boto3 itself reads, so the code that runs is the code that runs on AWS.
 """

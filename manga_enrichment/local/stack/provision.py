@@ -15,7 +15,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from manga_enrichment.local.endpoints import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
+from manga_enrichment.local.stack.endpoints import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -55,7 +55,7 @@ STACK_TEMPLATES = (
 
 def infra_directory() -> Path:
     """The folder of the templates: infra/ of the checkout, or the copy inside an installed package."""
-    package = Path(__file__).resolve().parents[1]
+    package = Path(__file__).resolve().parents[2]
     candidates = (package.parent / "infra", package / "infra")
     for folder in candidates:
         if (folder / STACK_TEMPLATES[0].file_name).is_file():

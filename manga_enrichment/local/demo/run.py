@@ -28,12 +28,12 @@ from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.domain.outcomes.error_classes import Outcome
 from manga_enrichment.local.dagster_home import PROCESS_TAG, end_killed_runs, prepare_dagster_home
-from manga_enrichment.local.demo_lane import QUIET, InProcessLane
-from manga_enrichment.local.demo_partners import BatchReport, run_examples, show_batches
+from manga_enrichment.local.demo.lane import QUIET, InProcessLane
+from manga_enrichment.local.demo.partners import BatchReport, run_examples, show_batches
 from manga_enrichment.local.dev import SAMPLE
-from manga_enrichment.local.endpoints import LocalEndpoints
-from manga_enrichment.local.model_control import ModelServerControl
-from manga_enrichment.local.stack import LocalStack, LocalStackConfig, connect
+from manga_enrichment.local.stack.endpoints import LocalEndpoints
+from manga_enrichment.local.stack.local_stack import LocalStack, LocalStackConfig, connect
+from manga_enrichment.local.stack.model_control import ModelServerControl
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE as ENRICHED_TABLE
 from manga_enrichment.pipeline.store.object_keys import TABLES_ROOT, outcomes_key, rejects_key, table_key
 from manga_enrichment.settings import Settings, load_settings

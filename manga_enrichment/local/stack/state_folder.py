@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO
 
-from manga_enrichment.local.processes import STOP_GRACE_SECONDS
+from manga_enrichment.local.stack.processes import STOP_GRACE_SECONDS
 from manga_enrichment.process_ids import process_exists
 
 _POLL_SECONDS = 0.1

@@ -6,7 +6,7 @@ Belongs here: a small HTTP server on loopback. Stays out: what partners are told
         ... "callback_url": receiver.url ...
         receiver.received
 
-    python -m manga_enrichment.local.callback_receiver --port 8099 --record-file callbacks.jsonl
+    python -m manga_enrichment.local.stack.callback_receiver --port 8099 --record-file callbacks.jsonl
 
 It answers as a good receiver does: 204 for what it believes, 401 for what it does not; or as `answer` says.
 """
@@ -24,8 +24,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from manga_enrichment.domain.callbacks.signatures import SignatureError, SigningKey, partner_key, verify
-from manga_enrichment.local.endpoints import CALLBACK_KEY_ID, CALLBACK_SECRET
-from manga_enrichment.local.processes import LOOPBACK
+from manga_enrichment.local.stack.endpoints import CALLBACK_KEY_ID, CALLBACK_SECRET
+from manga_enrichment.local.stack.processes import LOOPBACK
 
 CALLBACK_PATH = "/callback"
 HEALTH_PATH = "/health"
@@ -167,7 +167,9 @@ def read_callbacks(record_file: Path) -> list[ReceivedCallback]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Serve on loopback, with the secret of the local stack, until the process is ended."""
-    parser = argparse.ArgumentParser(prog="python -m manga_enrichment.local.callback_receiver", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m manga_enrichment.local.stack.callback_receiver", description=__doc__
+    )
     parser.add_argument("--port", type=int, required=True, help="0 picks a free one")
     parser.add_argument("--record-file", type=Path, help="gets one JSON line for each callback")
     options = parser.parse_args(arguments)

@@ -7,7 +7,7 @@ A watching thread compares the parent's pid, which works on every POSIX system. 
 PR_SET_PDEATHSIG, exists on Linux alone and fires when the *thread* that started the child ends: wrong for
 a stack started from a thread pool; a pipe held by the parent stays open in whatever the parent forks.
 
-    python -m manga_enrichment.local.guarded PARENT_PID MODULE [ARGUMENT ...]
+    python -m manga_enrichment.local.stack.guarded PARENT_PID MODULE [ARGUMENT ...]
 """
 
 import os

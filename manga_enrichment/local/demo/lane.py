@@ -1,7 +1,7 @@
 """The partner lane without a daemon: the code location's own sensors, evaluated here, and the runs they ask for.
 
 Belongs here: ticks and runs in this process, recorded in the instance that `make dev` shows. Stays out: what is
-submitted (`demo_partners.py`).
+submitted (`partners.py`).
 
 A daemon would do the same in processes of their own, which cost seconds each. Where one works on the same stack at the
 same time, claims decide who gets a request, as always.

@@ -2,7 +2,7 @@
 
 Belongs here: which batches, how each is sent, the account of what became of them, read back from the status table,
 the results bucket, the dead-letter queue's reasons and the receiver's own record. Stays out: running the lane
-(`demo_lane.py`), the nightly job (`demo.py`).
+(`lane.py`), the nightly job (`run.py`).
 """
 
 import json
@@ -21,12 +21,12 @@ from manga_enrichment.domain.callbacks.deliveries import CallbackState
 from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.domain.outcomes.error_classes import Outcome
 from manga_enrichment.domain.requests.states import is_final
-from manga_enrichment.local.callback_receiver import ReceivedCallback, read_callbacks
 from manga_enrichment.local.dagster_home import REPOSITORY
-from manga_enrichment.local.demo_api import send_over_http
-from manga_enrichment.local.demo_lane import InProcessLane
-from manga_enrichment.local.endpoints import LocalEndpoints
-from manga_enrichment.local.state_folder import StateFolder
+from manga_enrichment.local.demo.lane import InProcessLane
+from manga_enrichment.local.demo.over_http import send_over_http
+from manga_enrichment.local.stack.callback_receiver import ReceivedCallback, read_callbacks
+from manga_enrichment.local.stack.endpoints import LocalEndpoints
+from manga_enrichment.local.stack.state_folder import StateFolder
 from manga_enrichment.pipeline.partner.submit import submit
 from manga_enrichment.request_gateways import RequestRow
 from manga_enrichment.settings import Settings, request_policy

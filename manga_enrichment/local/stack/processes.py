@@ -1,6 +1,6 @@
 """Child processes that serve HTTP on loopback: start, wait until they answer, stop, never leave one behind.
 
-Belongs here: processes, ports, health. Stays out: which programs the local stack consists of (`stack.py`) and
+Belongs here: processes, ports, health. Stays out: which programs the local stack consists of (`local_stack.py`) and
 the watch that ends an orphan (`guarded.py`).
 
 Each child has its own process group: Ctrl-C in the terminal then reaches only the parent, which stops its
@@ -25,7 +25,7 @@ START_TIMEOUT_SECONDS = 60.0
 STOP_GRACE_SECONDS = 15.0
 LOG_TAIL_LINES = 20
 _POLL_SECONDS = 0.05
-_SOURCE_ROOT = Path(__file__).resolve().parents[2]
+_SOURCE_ROOT = Path(__file__).resolve().parents[3]
 # A configured proxy cannot reach our loopback.
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -97,7 +97,7 @@ class ChildProcess:
             self._popen = subprocess.Popen(  # noqa: S603 - our own interpreter and modules
                 [
                     # -P: the current folder may hold modules of the same names.
-                    *(sys.executable, "-P", "-m", "manga_enrichment.local.guarded", str(os.getpid())),
+                    *(sys.executable, "-P", "-m", "manga_enrichment.local.stack.guarded", str(os.getpid())),
                     *(program.module, *program.arguments),
                 ],
                 stdin=subprocess.DEVNULL,
