@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from functools import cache
 from itertools import count
 
-from manga_enrichment.clock import SystemClock
 from manga_enrichment.domain.analyses import get_analysis
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.catalog.rows import clean_row
@@ -22,6 +21,7 @@ from manga_enrichment.pipeline.engine.calls import Call
 from manga_enrichment.pipeline.engine.engine import Engine, EngineSettings
 from manga_enrichment.pipeline.engine.estimates import estimate_call
 from manga_enrichment.pipeline.engine.rate_limiter import Limiter
+from manga_enrichment.runtime.clock import SystemClock
 
 ANALYSIS = get_analysis("genre_classification")
 MODEL = load_models().resolve(ANALYSIS.model_alias)

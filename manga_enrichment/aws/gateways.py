@@ -13,10 +13,10 @@ from manga_enrichment.aws.dynamodb_status import DynamoDBStatus
 from manga_enrichment.aws.notify import SnsNotifier
 from manga_enrichment.aws.s3_tables import S3TableStore
 from manga_enrichment.aws.sqs import SqsQueues
-from manga_enrichment.clock import SystemClock
 from manga_enrichment.gateways import BudgetStore, CatalogSource, Clock, ResultLedger, StatusStore, TableStore
 from manga_enrichment.outbox_gateways import OutboxStore
 from manga_enrichment.request_gateways import Notifier, RequestQueue, RequestStore
+from manga_enrichment.runtime.clock import SystemClock
 from manga_enrichment.settings import Settings
 
 

@@ -22,7 +22,7 @@ from manga_enrichment.local.stack.processes import (
     free_port,
     start_child,
 )
-from manga_enrichment.process_ids import process_exists
+from manga_enrichment.runtime.processes import process_exists
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -18,7 +18,7 @@ from manga_enrichment.domain.callbacks.signatures import partner_key, signed_hea
 from manga_enrichment.local.stack.callback_receiver import read_callbacks
 from manga_enrichment.local.stack.local_stack import LocalStack, LocalStackConfig, StackRunningError, connect
 from manga_enrichment.local.stack.processes import ChildEndedError, answers
-from manga_enrichment.process_ids import process_exists
+from manga_enrichment.runtime.processes import process_exists
 from manga_enrichment.settings import load_settings, signing_key
 
 ROOT = Path(__file__).resolve().parents[2]

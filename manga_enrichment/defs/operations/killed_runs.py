@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from manga_enrichment.process_ids import process_exists
+from manga_enrichment.runtime.processes import process_exists
 
 KILLED_RUNS_SENSOR = "killed_runs"
 INTERVAL_SECONDS = 30

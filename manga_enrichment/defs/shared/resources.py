@@ -18,7 +18,6 @@ from manga_enrichment.aws.metrics import CloudWatchMetrics, CloudWatchQueueAges
 from manga_enrichment.aws.notify import SnsNotifier
 from manga_enrichment.aws.s3_tables import S3TableStore
 from manga_enrichment.aws.sqs import SqsQueues
-from manga_enrichment.clock import SystemClock
 from manga_enrichment.gateways import (
     BatchInference,
     BudgetStore,
@@ -32,6 +31,7 @@ from manga_enrichment.gateways import (
 from manga_enrichment.health_gateways import MetricSink, QueueAges
 from manga_enrichment.outbox_gateways import OutboxStore
 from manga_enrichment.request_gateways import Notifier, RequestQueue, RequestStore
+from manga_enrichment.runtime.clock import SystemClock
 from manga_enrichment.settings import Settings
 
 

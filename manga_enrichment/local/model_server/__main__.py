@@ -6,7 +6,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from manga_enrichment.clock import rare_collections
 from manga_enrichment.domain.models.specs import load_models
 from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
 from manga_enrichment.local.model_server.app import create_app
@@ -14,6 +13,7 @@ from manga_enrichment.local.model_server.batch_files import BatchFiles, S3BatchF
 from manga_enrichment.local.model_server.serving import ModelServer
 from manga_enrichment.local.model_server.state import ServerState
 from manga_enrichment.local.stack.provision import emulator_client
+from manga_enrichment.runtime.clock import rare_collections
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

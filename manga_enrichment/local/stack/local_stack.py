@@ -39,7 +39,7 @@ from manga_enrichment.local.stack.processes import (
 )
 from manga_enrichment.local.stack.provision import ProvisioningError, deploy_all, emulator_client, infra_directory
 from manga_enrichment.local.stack.state_folder import StackRecord, StackRunningError, StateFolder
-from manga_enrichment.process_ids import process_exists
+from manga_enrichment.runtime.processes import process_exists
 
 __all__ = ["LocalStack", "LocalStackConfig", "StackRunningError", "assert_loopback", "connect"]
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from manga_enrichment.local.stack.processes import STOP_GRACE_SECONDS
-from manga_enrichment.process_ids import process_exists
+from manga_enrichment.runtime.processes import process_exists
 
 _POLL_SECONDS = 0.1
 

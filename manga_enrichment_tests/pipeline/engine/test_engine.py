@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from manga_enrichment.clock import SystemClock
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.rate_limiter import Limiter
+from manga_enrichment.runtime.clock import SystemClock
 from manga_enrichment_tests.builders import title_id
 from manga_enrichment_tests.pipeline.engine.engine_rig import (
     ONE_ANSWER_MICRO_USD,

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from manga_enrichment.clock import RARE_COLLECTION_OBJECTS, SystemClock
+from manga_enrichment.runtime.clock import RARE_COLLECTION_OBJECTS, SystemClock
 
 
 async def _loop_and_thread() -> tuple[str, int]:
