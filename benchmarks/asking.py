@@ -20,7 +20,7 @@ from manga_enrichment.aws.converse import request_body
 from manga_enrichment.aws.dynamodb_budget import DynamoDBBudget
 from manga_enrichment.aws.dynamodb_ledger import DynamoDBLedger
 from manga_enrichment.domain.outcomes.error_classes import Outcome
-from manga_enrichment.gateways import ModelRequest
+from manga_enrichment.gateways.model import ModelRequest
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.rate_limiter import Limiter
 from manga_enrichment.runtime.clock import SystemClock

@@ -13,7 +13,7 @@ from benchmarks.report import Row, show
 from benchmarks.support import BoundlessBudget, ForgetfulLedger, calls, engine
 from benchmarks.window import peak_rss_bytes
 from manga_enrichment.domain.models.usage import Usage
-from manga_enrichment.gateways import ModelReply, ModelRequest
+from manga_enrichment.gateways.model import ModelReply, ModelRequest
 from manga_enrichment.pipeline.engine.rate_limiter import Limiter
 from manga_enrichment.runtime.clock import SystemClock
 

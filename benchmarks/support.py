@@ -14,7 +14,9 @@ from manga_enrichment.domain.models.specs import load_models
 from manga_enrichment.domain.outcomes.answers import ClaimResult, LedgerEntry, Provenance
 from manga_enrichment.domain.prompts.fingerprint import fingerprint
 from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
-from manga_enrichment.gateways import BudgetScope, BudgetStore, FoundationModel, ResultLedger
+from manga_enrichment.gateways.budget import BudgetScope, BudgetStore
+from manga_enrichment.gateways.ledger import ResultLedger
+from manga_enrichment.gateways.model import FoundationModel
 from manga_enrichment.local.sample_catalog import generate
 from manga_enrichment.pipeline.engine.budget import NO_CAPS, RunBudget, scopes_of
 from manga_enrichment.pipeline.engine.calls import Call

@@ -32,9 +32,9 @@ from manga_enrichment.defs.shared.partitions import catalog_partitions, partitio
 from manga_enrichment.defs.shared.resources import build_resources
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.base import AnalysisType
+from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.batch_jobs import MIN_TITLES_SETTING, ROLE_SETTING
 from manga_enrichment.domain.models.specs import load_models
-from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
 from manga_enrichment.pipeline.engine.budget import Caps
 from manga_enrichment.pipeline.engine.engine import EngineSettings
 from manga_enrichment.pipeline.enrichment.ask import InvokeSettings

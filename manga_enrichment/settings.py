@@ -12,9 +12,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from manga_enrichment.domain.callbacks.signatures import KEY_ID_PATTERN, MIN_SECRET_CHARACTERS, SigningKey
 from manga_enrichment.domain.catalog.records import MAX_CATALOG_BUCKETS
+from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.batch_jobs import MAX_TIMEOUT_HOURS, MIN_RECORDS, MIN_TIMEOUT_HOURS
 from manga_enrichment.domain.models.usage import micro_usd_from_usd
-from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
 from manga_enrichment.domain.requests.formats import is_sns_topic_arn
 from manga_enrichment.domain.requests.validation import RequestPolicy
 

@@ -20,7 +20,8 @@ from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
 from manga_enrichment.domain.prompts.candidates import candidate_of
 from manga_enrichment.domain.prompts.fingerprint import content_hash, fingerprint
 from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
-from manga_enrichment.gateways import FoundationModel, TableStore
+from manga_enrichment.gateways.model import FoundationModel
+from manga_enrichment.gateways.objects import TableStore
 from manga_enrichment.pipeline.catalog.candidate_tables import candidates_table
 from manga_enrichment.pipeline.catalog.tables import catalog_table
 from manga_enrichment.pipeline.engine.engine import EngineSettings

@@ -12,15 +12,10 @@ from manga_enrichment.domain.models.batch_jobs import JobStatus
 from manga_enrichment.domain.models.specs import load_models
 from manga_enrichment.domain.models.usage import cost_micro_usd
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
-from manga_enrichment.gateways import (
-    BatchOrder,
-    BatchReply,
-    BatchState,
-    BatchUnavailableError,
-    Clock,
-    ModelReply,
-    ModelRequest,
-)
+from manga_enrichment.gateways.batch import BatchOrder, BatchReply, BatchState
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import BatchUnavailableError
+from manga_enrichment.gateways.model import ModelReply, ModelRequest
 from manga_enrichment_tests.scripted_model import DEFAULT_USAGE, prompt_fields_of, valid_answer
 
 MISSING = "missing"

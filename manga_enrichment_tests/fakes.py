@@ -17,14 +17,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from manga_enrichment.domain.outcomes.answers import ClaimResult, LedgerEntry
-from manga_enrichment.gateways import (
-    BudgetScope,
-    Clock,
-    LedgerUnavailableError,
-    PartitionStatus,
-    StoredTable,
-    WriteConflictError,
-)
+from manga_enrichment.gateways.budget import BudgetScope
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import LedgerUnavailableError, WriteConflictError
+from manga_enrichment.gateways.objects import StoredTable
+from manga_enrichment.gateways.status import PartitionStatus
 from manga_enrichment_tests.fake_clock import START, FakeClock
 from manga_enrichment_tests.scripted_model import DEFAULT_USAGE, ScriptedModel, Sent, Step, valid_answer
 

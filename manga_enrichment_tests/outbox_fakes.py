@@ -10,10 +10,11 @@ from typing import Any
 from manga_enrichment.domain.callbacks.deliveries import Delivery, DeliveryState
 from manga_enrichment.domain.callbacks.events import Event
 from manga_enrichment.domain.callbacks.signatures import SigningKey
+from manga_enrichment.domain.requests.claims import Claimed, RequestRow
 from manga_enrichment.domain.requests.states import RequestState
+from manga_enrichment.gateways.notify import CallbackAnswer
 from manga_enrichment.pipeline.outbox.announce import Announcer, NotificationPolicy
 from manga_enrichment.pipeline.outbox.relay import Deliverer, DeliveryGateways, DeliveryReport
-from manga_enrichment.request_gateways import CallbackAnswer, Claimed, RequestRow
 from manga_enrichment_tests.fakes import START, FakeClock
 from manga_enrichment_tests.request_fakes import MemoryNotifier, MemoryRequests
 

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.outcomes.answers import Provenance
+from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.queues import NORMAL, QUEUES, Queue
 from manga_enrichment.domain.requests.states import is_final
 from manga_enrichment.domain.requests.validation import RequestPolicy
@@ -31,7 +32,6 @@ from manga_enrichment.pipeline.partner.run_steps import SettleReport, settle_all
 from manga_enrichment.pipeline.partner.settle import SettleLimits, Settling
 from manga_enrichment.pipeline.partner.work_units import UnitLimits, read_unit
 from manga_enrichment.pipeline.store.object_keys import result_document_key
-from manga_enrichment.request_gateways import RequestRow
 from manga_enrichment_tests.builders import MODELS, World, open_budget_settings, put_catalog, record
 from manga_enrichment_tests.outbox_fakes import MemoryOutbox
 from manga_enrichment_tests.request_fakes import MemoryQueues, MemoryRequests

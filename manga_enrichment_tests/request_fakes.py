@@ -14,24 +14,25 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
-from manga_enrichment.domain.requests.queues import QUEUES, Queue
-from manga_enrichment.domain.requests.states import RequestState, moved
-from manga_enrichment.gateways import Clock, LedgerUnavailableError
-from manga_enrichment.request_gateways import (
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.requests.claims import (
     AlreadyFinal,
     AlreadyLive,
     Claimed,
-    FencedError,
-    Message,
-    NotifierUnavailableError,
-    QueueDepth,
-    QueueUnavailableError,
     RequestRow,
-    check_sendable,
     decide_claim,
     may_reopen,
 )
+from manga_enrichment.domain.requests.queues import QUEUES, Queue, check_sendable
+from manga_enrichment.domain.requests.states import RequestState, moved
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import (
+    FencedError,
+    LedgerUnavailableError,
+    NotifierUnavailableError,
+    QueueUnavailableError,
+)
+from manga_enrichment.gateways.queue import Message, QueueDepth
 
 DEDUPLICATION_WINDOW = timedelta(minutes=5)
 _PER_CALL = 10

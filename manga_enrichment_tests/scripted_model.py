@@ -14,11 +14,13 @@ from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.content_summary import MOSTLY_JAPANESE
 from manga_enrichment.domain.analyses.reading_level import BASIS_FIELDS
 from manga_enrichment.domain.analyses.text import japanese_share
+from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.usage import Usage
-from manga_enrichment.domain.outcomes.error_classes import ConfigurationError, ErrorClass, ModelError
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
 from manga_enrichment.domain.prompts.conversations import CONVERSATION
 from manga_enrichment.domain.prompts.prompt import Prompt
-from manga_enrichment.gateways import Clock, ModelReply, ModelRequest
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.model import ModelReply, ModelRequest
 
 DEFAULT_USAGE = Usage(input_tokens=900, output_tokens=150)
 

@@ -13,7 +13,7 @@ from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.models.specs import load_models
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
 from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
-from manga_enrichment.gateways import ModelRequest
+from manga_enrichment.gateways.model import ModelRequest
 from manga_enrichment.runtime.clock import SystemClock
 from manga_enrichment_tests.fakes import START, FakeClock, ScriptedModel, valid_answer
 

@@ -3,8 +3,8 @@
 import pytest
 
 from manga_enrichment.domain.requests.queues import NORMAL, SESSION
-from manga_enrichment.gateways import LedgerUnavailableError
-from manga_enrichment.request_gateways import Message, NotifierUnavailableError, QueueUnavailableError
+from manga_enrichment.gateways.errors import LedgerUnavailableError, NotifierUnavailableError, QueueUnavailableError
+from manga_enrichment.gateways.queue import Message
 from manga_enrichment_tests.fake_clock import FakeClock
 from manga_enrichment_tests.request_fakes import MemoryNotifier, MemoryQueues, MemoryRequests
 

@@ -22,8 +22,9 @@ from yarl import URL
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.converse import classify_error, parse_reply, request_body
 from manga_enrichment.aws.signing import JsonPostSigner
-from manga_enrichment.domain.outcomes.error_classes import ConfigurationError, ErrorClass, ModelError
-from manga_enrichment.gateways import ModelReply, ModelRequest
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
+from manga_enrichment.gateways.model import ModelReply, ModelRequest
 
 SIGNING_NAME = "bedrock"
 CONNECT_TIMEOUT_SECONDS = 5.0

@@ -11,7 +11,7 @@ from typing import Any
 from manga_enrichment.aws.converse import json_in_text
 from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
-from manga_enrichment.gateways import ModelReply, ModelRequest
+from manga_enrichment.gateways.model import ModelReply, ModelRequest
 
 ANTHROPIC_VERSION = "bedrock-2023-05-31"
 

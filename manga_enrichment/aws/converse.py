@@ -12,7 +12,7 @@ import orjson
 
 from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
-from manga_enrichment.gateways import ModelReply, ModelRequest
+from manga_enrichment.gateways.model import ModelReply, ModelRequest
 
 _BY_NAME = {
     "ThrottlingException": ErrorClass.THROTTLED,

@@ -12,17 +12,17 @@ from uuid import uuid4
 
 from manga_enrichment.aws.request_items import attribute, from_item, to_item
 from manga_enrichment.aws.transactions import errors_explained
-from manga_enrichment.domain.requests.states import RequestState, moved, states_before
-from manga_enrichment.gateways import Clock, LedgerUnavailableError
-from manga_enrichment.request_gateways import (
+from manga_enrichment.domain.requests.claims import (
     AlreadyFinal,
     AlreadyLive,
     Claimed,
-    FencedError,
     RequestRow,
     decide_claim,
     may_reopen,
 )
+from manga_enrichment.domain.requests.states import RequestState, moved, states_before
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import FencedError, LedgerUnavailableError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -14,8 +14,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from manga_enrichment.aws.transactions import chunks
 from manga_enrichment.domain.operations.metrics import Metric
-from manga_enrichment.gateways import Clock
-from manga_enrichment.health_gateways import MetricsUnavailableError
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import MetricsUnavailableError
 
 METRICS_PER_CALL = 500
 """CloudWatch takes 1,000 and 1 MB; half of it stays far below both."""

@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 from botocore.exceptions import BotoCoreError, ClientError
 
 from manga_enrichment.aws.clients import explain
-from manga_enrichment.gateways import StoredTable, WriteConflictError
+from manga_enrichment.gateways.errors import WriteConflictError
+from manga_enrichment.gateways.objects import StoredTable
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -30,9 +30,8 @@ class _Sentences(click.Group):
     """Wrong settings, and services that do not answer, end a command with a sentence, not with a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
-        from manga_enrichment.gateways import LedgerUnavailableError
-        from manga_enrichment.request_gateways import QueueUnavailableError
+        from manga_enrichment.domain.errors import ConfigurationError
+        from manga_enrichment.gateways.errors import LedgerUnavailableError, QueueUnavailableError
 
         try:
             return super().invoke(ctx)

@@ -32,7 +32,7 @@ def secret(partner: str, as_json: bool) -> None:
     the partner will need then.
     """
     from manga_enrichment.domain.callbacks.signatures import partner_key
-    from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
+    from manga_enrichment.domain.errors import ConfigurationError
     from manga_enrichment.settings import load_settings, signing_key
 
     master = signing_key(load_settings())

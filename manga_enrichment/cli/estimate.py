@@ -11,10 +11,10 @@ from rich.table import Table
 from manga_enrichment.aws.gateways import open_gateways
 from manga_enrichment.domain.analyses import ANALYSES, get_analysis
 from manga_enrichment.domain.catalog.records import bucket_keys
+from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.batch_jobs import Lane
 from manga_enrichment.domain.models.specs import load_models
 from manga_enrichment.domain.models.usage import usd
-from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
 from manga_enrichment.pipeline.catalog.refresh import load_state
 from manga_enrichment.pipeline.enrichment.forecast import ForecastLine, NextRun, pace_of
 from manga_enrichment.settings import Settings, load_settings

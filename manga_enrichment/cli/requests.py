@@ -16,7 +16,7 @@ from manga_enrichment.domain.requests.states import RequestState, is_final
 
 if TYPE_CHECKING:
     from manga_enrichment.aws.gateways import Gateways
-    from manga_enrichment.request_gateways import RequestRow
+    from manga_enrichment.domain.requests.claims import RequestRow
 
 POLL_SECONDS = 1.0
 _STEPS = (RequestState.RECEIVED, RequestState.QUEUED, RequestState.PROCESSING)

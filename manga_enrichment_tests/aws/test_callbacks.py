@@ -10,8 +10,8 @@ import trustme
 
 from manga_enrichment.aws.callbacks import HttpsCallbacks
 from manga_enrichment.domain.callbacks.signatures import SigningKey, partner_key, signed_headers
+from manga_enrichment.gateways.notify import CallbackAnswer
 from manga_enrichment.local.stack.callback_receiver import CallbackReceiver
-from manga_enrichment.request_gateways import CallbackAnswer
 from manga_enrichment_tests.aws.callback_support import BODY, BRIEF_SECONDS, HEADERS, PRIVATE, post, resolving_to
 from manga_enrichment_tests.aws.raw_server import Respond, answering, raw_server
 

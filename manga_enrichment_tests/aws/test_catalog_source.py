@@ -8,7 +8,7 @@ from botocore.config import Config
 
 from manga_enrichment.aws.catalog_source import catalog_source
 from manga_enrichment.aws.clients import AwsClients
-from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
+from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.local.stack.local_stack import LocalStack
 
 ONE_ATTEMPT = Config(retries={"total_max_attempts": 1})

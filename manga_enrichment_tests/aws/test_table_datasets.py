@@ -6,7 +6,7 @@ import pytest
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.s3_tables import S3TableStore
 from manga_enrichment.aws.table_datasets import TableDatasets
-from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
+from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment.pipeline.store.object_keys import TABLES_ROOT
 

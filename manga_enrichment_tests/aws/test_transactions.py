@@ -10,8 +10,8 @@ from botocore.stub import Stubber
 
 from manga_enrichment.aws.dynamodb_ledger import DynamoDBLedger
 from manga_enrichment.aws.transactions import batch_get, chunks, transact
-from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
-from manga_enrichment.gateways import LedgerUnavailableError
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.gateways.errors import LedgerUnavailableError
 from manga_enrichment_tests.contracts.conftest import RETENTION
 from manga_enrichment_tests.fakes import FakeClock
 

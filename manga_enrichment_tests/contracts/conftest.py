@@ -14,7 +14,10 @@ from manga_enrichment.aws.dynamodb_budget import DynamoDBBudget
 from manga_enrichment.aws.dynamodb_ledger import DynamoDBLedger
 from manga_enrichment.aws.dynamodb_status import DynamoDBStatus
 from manga_enrichment.aws.s3_tables import S3TableStore
-from manga_enrichment.gateways import BudgetScope, BudgetStore, ResultLedger, StatusStore, TableStore
+from manga_enrichment.gateways.budget import BudgetScope, BudgetStore
+from manga_enrichment.gateways.ledger import ResultLedger
+from manga_enrichment.gateways.objects import TableStore
+from manga_enrichment.gateways.status import StatusStore
 from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment_tests.fakes import FakeClock, MemoryBudget, MemoryLedger, MemoryStatus, MemoryTables
 

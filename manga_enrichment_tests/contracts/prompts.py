@@ -5,7 +5,7 @@ from manga_enrichment.domain.analyses.base import AnalysisType, Candidate, Title
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.models.specs import ModelSpec, load_models
 from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
-from manga_enrichment.gateways import ModelRequest, Repair
+from manga_enrichment.gateways.model import ModelRequest, Repair
 
 RECORD = MangaRecord(
     manga_id="MNG-HARB0001",

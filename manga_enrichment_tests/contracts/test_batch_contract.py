@@ -10,7 +10,8 @@ from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.validation import answer_problems
 from manga_enrichment.domain.models.batch_jobs import MIN_RECORDS, has_ended
-from manga_enrichment.gateways import BatchInference, BatchOrder, BatchReply, ModelRequest
+from manga_enrichment.gateways.batch import BatchInference, BatchOrder, BatchReply
+from manga_enrichment.gateways.model import ModelRequest
 from manga_enrichment.local.stack.endpoints import BATCH_ROLE_ARN
 from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment_tests.contracts.prompts import inputs, make_request, model

@@ -20,10 +20,10 @@ from manga_enrichment.domain.callbacks.deliveries import (
     refused,
     told,
 )
-from manga_enrichment.gateways import LedgerUnavailableError
+from manga_enrichment.gateways.errors import LedgerUnavailableError
+from manga_enrichment.gateways.outbox import OutboxStore
 from manga_enrichment.local.stack.cleaning import empty_tables
 from manga_enrichment.local.stack.local_stack import LocalStack
-from manga_enrichment.outbox_gateways import OutboxStore
 from manga_enrichment_tests.fakes import FakeClock
 from manga_enrichment_tests.outbox_fakes import URL, MemoryOutbox, ended
 

@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pyarrow as pa
 import pytest
 
-from manga_enrichment.gateways import TableStore, WriteConflictError
+from manga_enrichment.gateways.errors import WriteConflictError
+from manga_enrichment.gateways.objects import TableStore
 
 SCHEMA = pa.schema(
     [

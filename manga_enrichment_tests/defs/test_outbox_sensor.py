@@ -11,11 +11,11 @@ from manga_enrichment.aws.dynamodb_outbox import DynamoDBOutbox
 from manga_enrichment.defs.partner.outbox_sensor import build_outbox_sensor, notification_policy
 from manga_enrichment.domain.callbacks.deliveries import DeliveryState
 from manga_enrichment.domain.callbacks.signatures import SigningKey
-from manga_enrichment.gateways import LedgerUnavailableError
+from manga_enrichment.gateways.errors import LedgerUnavailableError
+from manga_enrichment.gateways.notify import CallbackAnswer
 from manga_enrichment.local.stack.callback_receiver import CallbackReceiver
 from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment.pipeline.outbox.announce import Announcer
-from manga_enrichment.request_gateways import CallbackAnswer
 from manga_enrichment.runtime.clock import SystemClock
 from manga_enrichment.settings import Settings, signing_key
 from manga_enrichment_tests.outbox_fakes import RESULTS_TOPIC, URL, OutboxWorld, ended

@@ -12,6 +12,7 @@ from manga_enrichment.aws.callbacks import HttpsCallbacks
 from manga_enrichment.aws.gateways import open_gateways
 from manga_enrichment.defs.partner.outbox_sensor import notification_policy, signing_key
 from manga_enrichment.domain.callbacks.signatures import SigningKey
+from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, NORMAL, QUEUES, REQUEST_QUEUES, Queue
 from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.local.stack.callback_receiver import CallbackReceiver
@@ -21,7 +22,6 @@ from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment.pipeline.outbox.relay import Deliverer, DeliveryGateways
 from manga_enrichment.pipeline.partner.submit import submit
 from manga_enrichment.pipeline.store.object_keys import result_document_key
-from manga_enrichment.request_gateways import RequestRow
 from manga_enrichment.settings import Settings, load_settings
 from manga_enrichment_tests.end_to_end.file_clock import FileClock
 

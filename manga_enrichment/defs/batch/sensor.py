@@ -15,7 +15,11 @@ from manga_enrichment.defs.shared.run_facts import range_tags
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.domain.models.specs import ModelCatalog
-from manga_enrichment.gateways import BatchInference, BudgetStore, Clock, ResultLedger, TableStore
+from manga_enrichment.gateways.batch import BatchInference
+from manga_enrichment.gateways.budget import BudgetStore
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.ledger import ResultLedger
+from manga_enrichment.gateways.objects import TableStore
 from manga_enrichment.pipeline.batch.follow import Follower
 from manga_enrichment.pipeline.batch.job_store import BatchStore
 from manga_enrichment.pipeline.batch.launch import BatchGateways

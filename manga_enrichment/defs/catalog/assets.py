@@ -4,7 +4,9 @@ import dagster as dg
 
 from manga_enrichment.defs.enrichment.ops import configuration_errors_are_final
 from manga_enrichment.defs.shared.policies import CATALOG_POOL
-from manga_enrichment.gateways import CatalogSource, Clock, TableStore
+from manga_enrichment.gateways.catalog_source import CatalogSource
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.objects import TableStore
 from manga_enrichment.pipeline.catalog.candidate_refresh import CandidateRefresh
 from manga_enrichment.pipeline.catalog.refresh import CatalogRefresh, load_state
 from manga_enrichment.pipeline.catalog.source_files import load_mapping

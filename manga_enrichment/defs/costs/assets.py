@@ -15,7 +15,7 @@ from manga_enrichment.defs.partner.assets import PARTNER_RESULTS, partner_days
 from manga_enrichment.defs.shared.metadata import markdown_table
 from manga_enrichment.defs.shared.run_facts import range_tags
 from manga_enrichment.domain.models.usage import usd
-from manga_enrichment.gateways import TableStore
+from manga_enrichment.gateways.objects import TableStore
 from manga_enrichment.pipeline.health.daily_costs import TABLE, write_day
 from manga_enrichment.pipeline.store.object_keys import costs_key
 

@@ -10,7 +10,8 @@ from manga_enrichment.defs.shared.severity import graded
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models.specs import ModelCatalog
 from manga_enrichment.domain.models.usage import usd
-from manga_enrichment.gateways import Clock, TableStore
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.objects import TableStore
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE
 from manga_enrichment.pipeline.health.daily_costs import days_until
 from manga_enrichment.pipeline.health.run_costs import RunCosts, latest_run, run_costs

@@ -15,19 +15,17 @@ from manga_enrichment.defs.shared.metadata import plan_metadata, write_metadata
 from manga_enrichment.defs.shared.policies import BEDROCK_POOL, OP_RETRY_POLICY, permanent_failure, retry_rule
 from manga_enrichment.defs.shared.run_facts import provenance_of, selected_names
 from manga_enrichment.domain.analyses.base import AnalysisType
+from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.batch_jobs import Lane, check_batch_model, choose_lane, parse_lane
 from manga_enrichment.domain.models.specs import ModelCatalog
 from manga_enrichment.domain.outcomes.answers import Provenance
-from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
-from manga_enrichment.gateways import (
-    BatchInference,
-    BudgetStore,
-    Clock,
-    FoundationModel,
-    ResultLedger,
-    StatusStore,
-    TableStore,
-)
+from manga_enrichment.gateways.batch import BatchInference
+from manga_enrichment.gateways.budget import BudgetStore
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.ledger import ResultLedger
+from manga_enrichment.gateways.model import FoundationModel
+from manga_enrichment.gateways.objects import TableStore
+from manga_enrichment.gateways.status import StatusStore
 from manga_enrichment.pipeline.batch.launch import BatchGateways
 from manga_enrichment.pipeline.catalog.reader import check_bucket_count
 from manga_enrichment.pipeline.engine.tally import InvokeReport

@@ -11,7 +11,7 @@ from manga_enrichment.defs.shared.run_facts import buckets_of_run
 from manga_enrichment.defs.shared.severity import graded
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
-from manga_enrichment.gateways import TableStore
+from manga_enrichment.gateways.objects import TableStore
 from manga_enrichment.pipeline.health.table_quality import (
     QualityReport,
     check_references,

@@ -6,7 +6,7 @@ import dagster as dg
 
 from manga_enrichment.defs.enrichment.assets import GROUP, OWNERS
 from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.gateways import TableStore
+from manga_enrichment.gateways.objects import TableStore
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE, write_enriched
 
 

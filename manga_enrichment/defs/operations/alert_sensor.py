@@ -11,9 +11,10 @@ from typing import Any
 import dagster as dg
 
 from manga_enrichment.defs.operations.finished_runs import FOR_ALERTS, finished_after, latest_end, signals_of
+from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.operations.incidents import Alert, Incidents
-from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
-from manga_enrichment.request_gateways import Notifier, NotifierUnavailableError
+from manga_enrichment.gateways.errors import NotifierUnavailableError
+from manga_enrichment.gateways.notify import Notifier
 from manga_enrichment.settings import Settings
 
 ALERT_SENSOR = "alerts"

@@ -23,10 +23,12 @@ from manga_enrichment.defs.operations.finished_runs import (
 from manga_enrichment.defs.queues.assets import units_in_flight
 from manga_enrichment.defs.shared.run_facts import RANGE_START_TAG
 from manga_enrichment.domain.operations.metrics import Metric, nightly_succeeded
-from manga_enrichment.gateways import BudgetStore, Clock, LedgerUnavailableError
-from manga_enrichment.health_gateways import MetricSink, MetricsUnavailableError
+from manga_enrichment.gateways.budget import BudgetStore
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import LedgerUnavailableError, MetricsUnavailableError, QueueUnavailableError
+from manga_enrichment.gateways.metrics import MetricSink
+from manga_enrichment.gateways.queue import RequestQueue
 from manga_enrichment.pipeline.health.metrics import cost_metric, queue_metrics, run_metrics
-from manga_enrichment.request_gateways import QueueUnavailableError, RequestQueue
 
 METRICS_SENSOR = "metrics"
 INTERVAL_SECONDS = 60

@@ -13,7 +13,7 @@ from pathlib import Path
 import dagster as dg
 
 from manga_enrichment.defs.queues.assets import HISTORY_DAYS_TAG
-from manga_enrichment.gateways import Clock
+from manga_enrichment.gateways.clock import Clock
 
 HISTORY_JOB = "prune_run_history"
 RUNS_PER_PRUNING = 2_000

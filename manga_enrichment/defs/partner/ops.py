@@ -20,8 +20,14 @@ from manga_enrichment.domain.models.specs import ModelCatalog
 from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.domain.outcomes.answers import Provenance
 from manga_enrichment.domain.prompts.conversations import CONVERSATION
-from manga_enrichment.gateways import BudgetStore, Clock, FoundationModel, ResultLedger, TableStore
-from manga_enrichment.outbox_gateways import OutboxStore
+from manga_enrichment.gateways.budget import BudgetStore
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.ledger import ResultLedger
+from manga_enrichment.gateways.model import FoundationModel
+from manga_enrichment.gateways.objects import TableStore
+from manga_enrichment.gateways.outbox import OutboxStore
+from manga_enrichment.gateways.queue import RequestQueue
+from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.dead_letters.queue import DeadLetters
 from manga_enrichment.pipeline.engine.tally import InvokeReport
 from manga_enrichment.pipeline.enrichment.ask import InvokeSettings
@@ -34,7 +40,6 @@ from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
 from manga_enrichment.pipeline.partner.run_steps import SettleReport, settle_all, stored_requests, take_over
 from manga_enrichment.pipeline.partner.settle import SettleLimits, Settling
 from manga_enrichment.pipeline.partner.work_units import UnitRequest, read_unit
-from manga_enrichment.request_gateways import RequestQueue, RequestStore
 
 
 @dataclass(frozen=True, slots=True)

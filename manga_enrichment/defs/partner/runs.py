@@ -24,7 +24,8 @@ from typing import Any
 
 import dagster as dg
 
-from manga_enrichment.domain.outcomes.error_classes import ConfigurationError, ErrorClass
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.pipeline.partner.ask import Stopping
 from manga_enrichment.pipeline.partner.leases import Heartbeat, Leases
 from manga_enrichment.pipeline.partner.requeue import Releasing

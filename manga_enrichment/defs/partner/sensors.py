@@ -20,14 +20,17 @@ from manga_enrichment.defs.partner.assets import PARTNER_JOB, PARTNER_RESULTS
 from manga_enrichment.defs.partner.ops import partner_endings
 from manga_enrichment.domain.requests.queues import REQUEST_QUEUES, Queue
 from manga_enrichment.domain.requests.validation import RequestPolicy
-from manga_enrichment.gateways import Clock, TableStore
-from manga_enrichment.outbox_gateways import OutboxStore
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import QueueUnavailableError
+from manga_enrichment.gateways.objects import TableStore
+from manga_enrichment.gateways.outbox import OutboxStore
+from manga_enrichment.gateways.queue import RequestQueue
+from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.outbox.announce import NotificationPolicy
 from manga_enrichment.pipeline.partner.intake import Intake, IntakeReport
 from manga_enrichment.pipeline.partner.leases import Leases
 from manga_enrichment.pipeline.partner.scaling import BacklogRule
 from manga_enrichment.pipeline.partner.work_units import UnitLimits, WorkUnit, read_unit
-from manga_enrichment.request_gateways import QueueUnavailableError, RequestQueue, RequestStore
 
 QUEUE_TAG = "manga/queue"
 UNIT_TAG = "manga/unit"

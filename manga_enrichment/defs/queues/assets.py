@@ -15,10 +15,12 @@ from manga_enrichment.defs.partner.sensors import IN_FLIGHT, QUEUE_TAG, UNIT_TAG
 from manga_enrichment.defs.shared.metadata import markdown_table
 from manga_enrichment.domain.operations.queue_observations import QueueObservation
 from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES, QUEUES, REQUEST_QUEUES
-from manga_enrichment.gateways import Clock, TableStore
-from manga_enrichment.health_gateways import QueueAges
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.metrics import QueueAges
+from manga_enrichment.gateways.objects import TableStore
+from manga_enrichment.gateways.queue import RequestQueue
+from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.health.queue_watch import QueueWatch, store_observations
-from manga_enrichment.request_gateways import RequestQueue, RequestStore
 
 REQUEST_QUEUES_ASSET = "request_queues"
 DEAD_LETTERS_ASSET = "dead_letter_queues"

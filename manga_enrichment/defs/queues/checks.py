@@ -21,10 +21,12 @@ from manga_enrichment.domain.operations.queue_observations import (
     unknown_ages,
 )
 from manga_enrichment.domain.requests.queues import NORMAL, REQUEST_QUEUES
-from manga_enrichment.gateways import Clock, TableStore
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.objects import TableStore
+from manga_enrichment.gateways.queue import RequestQueue
+from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.dead_letters.queue import DeadLetter, DeadLetters
 from manga_enrichment.pipeline.health.queue_watch import latest_looks
-from manga_enrichment.request_gateways import RequestQueue, RequestStore
 
 DEAD_LETTERS_ERROR_ABOVE = 50
 SAMPLE = 10

@@ -7,9 +7,10 @@ from pydantic import Field
 
 from manga_enrichment.defs.enrichment.ops import configuration_errors_are_final
 from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES
-from manga_enrichment.gateways import Clock
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.queue import RequestQueue
+from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.dead_letters.redrive import Redrive, RedriveFilter
-from manga_enrichment.request_gateways import RequestQueue, RequestStore
 
 REDRIVE_JOB = "redrive_dead_letters"
 

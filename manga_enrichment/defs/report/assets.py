@@ -12,7 +12,9 @@ from manga_enrichment.defs.queues.assets import DEAD_LETTERS_ASSET, GROUP, REQUE
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models.specs import ModelCatalog
 from manga_enrichment.domain.models.usage import usd
-from manga_enrichment.gateways import Clock, ResultLedger, TableStore
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.ledger import ResultLedger
+from manga_enrichment.gateways.objects import TableStore
 from manga_enrichment.pipeline.enrichment.forecast import pace_of
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE as ENRICHED_TABLE
 from manga_enrichment.pipeline.health.daily_costs import TABLE as COSTS_TABLE

@@ -18,19 +18,19 @@ from manga_enrichment.aws.metrics import CloudWatchMetrics, CloudWatchQueueAges
 from manga_enrichment.aws.notify import SnsNotifier
 from manga_enrichment.aws.s3_tables import S3TableStore
 from manga_enrichment.aws.sqs import SqsQueues
-from manga_enrichment.gateways import (
-    BatchInference,
-    BudgetStore,
-    CatalogSource,
-    Clock,
-    FoundationModel,
-    ResultLedger,
-    StatusStore,
-    TableStore,
-)
-from manga_enrichment.health_gateways import MetricSink, QueueAges
-from manga_enrichment.outbox_gateways import OutboxStore
-from manga_enrichment.request_gateways import Notifier, RequestQueue, RequestStore
+from manga_enrichment.gateways.batch import BatchInference
+from manga_enrichment.gateways.budget import BudgetStore
+from manga_enrichment.gateways.catalog_source import CatalogSource
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.ledger import ResultLedger
+from manga_enrichment.gateways.metrics import MetricSink, QueueAges
+from manga_enrichment.gateways.model import FoundationModel
+from manga_enrichment.gateways.notify import Notifier
+from manga_enrichment.gateways.objects import TableStore
+from manga_enrichment.gateways.outbox import OutboxStore
+from manga_enrichment.gateways.queue import RequestQueue
+from manga_enrichment.gateways.requests import RequestStore
+from manga_enrichment.gateways.status import StatusStore
 from manga_enrichment.runtime.clock import SystemClock
 from manga_enrichment.settings import Settings
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import dagster as dg
 
 from manga_enrichment.domain.outcomes.answers import Provenance
-from manga_enrichment.gateways import Clock
+from manga_enrichment.gateways.clock import Clock
 
 SCHEDULE_TAG = "dagster/schedule_name"
 BACKFILL_TAG = "dagster/backfill"

@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from manga_enrichment.domain.catalog.records import MangaRecord
-from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
+from manga_enrichment.domain.errors import ConfigurationError
 
 MAPPING_SETTING = "MANGA_CATALOG_MAPPING"
 FIELD_NAMES = tuple(field.name for field in fields(MangaRecord))

@@ -11,8 +11,8 @@ import hashlib
 from collections.abc import Iterable
 from enum import StrEnum
 
+from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.specs import ALIASES_SETTING, ModelSpec
-from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
 
 # Quotas of Amazon Bedrock ("Amazon Bedrock endpoints and quotas", AWS General Reference, read in November 2026; the
 # first two may differ by model and account) and bounds of CreateModelInvocationJob in botocore's service model.

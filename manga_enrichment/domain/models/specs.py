@@ -16,8 +16,8 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
 
+from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.usage import Price
-from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
 
 ALIASES_SETTING = "MANGA_MODEL_ALIASES"
 MODELS_FILE = "models.toml"

@@ -20,6 +20,7 @@ from manga_enrichment.aws.gateways import Gateways
 from manga_enrichment.domain.callbacks.deliveries import CallbackState
 from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.domain.outcomes.error_classes import Outcome
+from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.states import is_final
 from manga_enrichment.local.dagster_home import REPOSITORY
 from manga_enrichment.local.demo.lane import InProcessLane
@@ -28,7 +29,6 @@ from manga_enrichment.local.stack.callback_receiver import ReceivedCallback, rea
 from manga_enrichment.local.stack.endpoints import LocalEndpoints
 from manga_enrichment.local.stack.state_folder import StateFolder
 from manga_enrichment.pipeline.partner.submit import submit
-from manga_enrichment.request_gateways import RequestRow
 from manga_enrichment.settings import Settings, request_policy
 
 BATCHES = REPOSITORY / "data" / "batches"

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.specs import load_models
-from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
 from manga_enrichment.local.model_server.app import create_app
 from manga_enrichment.local.model_server.batch_files import BatchFiles, S3BatchFiles
 from manga_enrichment.local.model_server.serving import ModelServer

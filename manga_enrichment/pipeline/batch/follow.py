@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from manga_enrichment.domain.analyses.base import AnalysisType
+from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.batch_jobs import Stage, has_ended
 from manga_enrichment.domain.models.specs import ModelCatalog
-from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
-from manga_enrichment.gateways import BatchUnavailableError, LedgerUnavailableError, WriteConflictError
+from manga_enrichment.gateways.errors import BatchUnavailableError, LedgerUnavailableError, WriteConflictError
 from manga_enrichment.pipeline.batch.collect import Collector
 from manga_enrichment.pipeline.batch.job_store import BatchJob, BatchStore
 from manga_enrichment.pipeline.batch.launch import BatchGateways, Launcher

@@ -23,7 +23,9 @@ from pydantic import TypeAdapter
 from manga_enrichment.domain.analyses.base import Candidate, TitleInputs
 from manga_enrichment.domain.models.batch_jobs import Stage, record_id
 from manga_enrichment.domain.outcomes.answers import Provenance
-from manga_enrichment.gateways import BudgetScope, TableStore, WriteConflictError
+from manga_enrichment.gateways.budget import BudgetScope
+from manga_enrichment.gateways.errors import WriteConflictError
+from manga_enrichment.gateways.objects import TableStore
 from manga_enrichment.pipeline.engine.calls import Call
 from manga_enrichment.pipeline.store.object_keys import BATCH_ROOT, batch_key
 

@@ -7,16 +7,14 @@ facts are the owner's, the order has a token. Nothing is billed before `create`.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from manga_enrichment.domain.outcomes.error_classes import ConfigurationError, ErrorClass
-from manga_enrichment.gateways import (
-    BatchInference,
-    BatchOrder,
-    BatchUnavailableError,
-    BudgetStore,
-    Clock,
-    ResultLedger,
-    TableStore,
-)
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
+from manga_enrichment.gateways.batch import BatchInference, BatchOrder
+from manga_enrichment.gateways.budget import BudgetStore
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import BatchUnavailableError
+from manga_enrichment.gateways.ledger import ResultLedger
+from manga_enrichment.gateways.objects import TableStore
 from manga_enrichment.pipeline.batch.job_store import BatchJob, BatchStore, Settlement, Submission
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from manga_enrichment.domain.prompts.candidates import refresh
-from manga_enrichment.gateways import TableStore
+from manga_enrichment.gateways.objects import TableStore
 from manga_enrichment.pipeline.catalog.candidate_index import CandidateIndex, CandidateIndexError
 from manga_enrichment.pipeline.catalog.candidate_tables import candidates_table
 from manga_enrichment.pipeline.catalog.reader import read_candidates, read_ids, read_records

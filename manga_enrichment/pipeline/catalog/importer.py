@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from manga_enrichment.domain.catalog.mapping import MAPPING_SETTING, SAME_NAMES, ColumnMapping
 from manga_enrichment.domain.catalog.records import MAX_CATALOG_BUCKETS, MangaRecord, bucket_of
 from manga_enrichment.domain.catalog.rows import RejectedRow, RejectReason, clean_row
-from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
+from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.pipeline.catalog.source_files import SourceRow
 from manga_enrichment.pipeline.catalog.spill import DEFAULT_LIMITS, DIGEST_BYTES, RejectSpill, SpillLimits, TitleSpill
 from manga_enrichment.pipeline.catalog.tables import CATALOG_SCHEMA, record_row

@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from manga_enrichment.domain.analyses.base import Candidate
 from manga_enrichment.domain.catalog.records import MangaRecord
-from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
-from manga_enrichment.gateways import TableStore
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.gateways.objects import TableStore
 from manga_enrichment.pipeline.catalog.candidate_tables import candidates_from_table
 from manga_enrichment.pipeline.catalog.tables import records_from_table
 from manga_enrichment.pipeline.store.object_keys import catalog_state_key, rejects_key, table_key

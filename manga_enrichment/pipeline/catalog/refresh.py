@@ -12,7 +12,9 @@ import orjson
 
 from manga_enrichment.domain.catalog.mapping import ColumnMapping
 from manga_enrichment.domain.prompts.fingerprint import content_hash
-from manga_enrichment.gateways import CatalogSource, Clock, TableStore
+from manga_enrichment.gateways.catalog_source import CatalogSource
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.objects import TableStore
 from manga_enrichment.pipeline.catalog.importer import ImportPlan, ImportReport, import_catalog
 from manga_enrichment.pipeline.catalog.reader import CatalogTables, check_bucket_count
 from manga_enrichment.pipeline.catalog.source_files import read_rows

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from manga_enrichment.domain.catalog.mapping import MAPPING_SETTING, SAME_NAMES, ColumnMapping
 from manga_enrichment.domain.catalog.rows import RejectedRow, RejectReason, raw_json
-from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
+from manga_enrichment.domain.errors import ConfigurationError
 
 MAX_ROW_BYTES = 4 * 1024 * 1024
 """A longer line is no title; it is rejected without being held in memory."""

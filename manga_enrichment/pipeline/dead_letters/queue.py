@@ -19,8 +19,9 @@ from datetime import datetime
 from manga_enrichment.domain.requests.envelope import Envelope, parse_envelope
 from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES, QUEUES, REQUEST_QUEUES
 from manga_enrichment.domain.requests.states import RequestState
-from manga_enrichment.gateways import Clock
-from manga_enrichment.request_gateways import Message, QueueDepth, RequestQueue, RequestStore
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.queue import Message, QueueDepth, RequestQueue
+from manga_enrichment.gateways.requests import RequestStore
 
 REASON = "dead_letter_reason"
 EXPLANATION = "dead_letter_explanation"

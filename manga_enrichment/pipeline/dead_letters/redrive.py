@@ -16,11 +16,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 
-from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
+from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.requests.queues import QUEUES, REQUEST_QUEUES
-from manga_enrichment.gateways import Clock
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.queue import Message, RequestQueue
+from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.dead_letters.queue import OWN_ATTRIBUTES, DeadLetter, DeadLetters
-from manga_enrichment.request_gateways import Message, RequestQueue, RequestStore
 
 REDRIVES = "redrives"
 """Message attribute: how often it was redriven."""

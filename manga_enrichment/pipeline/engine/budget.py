@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from manga_enrichment.domain.outcomes.answers import Provenance
-from manga_enrichment.gateways import BudgetScope, BudgetStore, Clock, LedgerUnavailableError
+from manga_enrichment.gateways.budget import BudgetScope, BudgetStore
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import LedgerUnavailableError
 from manga_enrichment.pipeline.engine.outage_retry import Patience, in_thread
 
 NO_CAP_MICRO_USD = 2**53

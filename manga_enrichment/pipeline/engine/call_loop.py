@@ -17,14 +17,9 @@ from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
 from manga_enrichment.domain.outcomes.answers import Attempt
 from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass, ModelError, Outcome, Retry
 from manga_enrichment.domain.outcomes.retries import RetryState
-from manga_enrichment.gateways import (
-    Clock,
-    FoundationModel,
-    LedgerUnavailableError,
-    ModelReply,
-    ModelRequest,
-    Repair,
-)
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import LedgerUnavailableError
+from manga_enrichment.gateways.model import FoundationModel, ModelReply, ModelRequest, Repair
 from manga_enrichment.pipeline.engine.budget import RunBudget
 from manga_enrichment.pipeline.engine.calls import Call
 from manga_enrichment.pipeline.engine.estimates import CallEstimate, estimate_attempt

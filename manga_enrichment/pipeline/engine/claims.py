@@ -8,7 +8,9 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from manga_enrichment.domain.outcomes.answers import ClaimResult
-from manga_enrichment.gateways import Clock, LedgerUnavailableError, ResultLedger
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import LedgerUnavailableError
+from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.pipeline.engine.outage_retry import Patience, in_thread
 
 

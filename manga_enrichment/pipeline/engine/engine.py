@@ -17,7 +17,10 @@ from itertools import islice
 
 from manga_enrichment.domain.outcomes.answers import LedgerEntry, Provenance
 from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass, Outcome
-from manga_enrichment.gateways import Clock, FoundationModel, LedgerUnavailableError, ResultLedger
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import LedgerUnavailableError
+from manga_enrichment.gateways.ledger import ResultLedger
+from manga_enrichment.gateways.model import FoundationModel
 from manga_enrichment.pipeline.engine.budget import RunBudget
 from manga_enrichment.pipeline.engine.call_loop import Caller, FinalWord
 from manga_enrichment.pipeline.engine.calls import Call, CallResult

@@ -11,7 +11,9 @@ import asyncio
 from dataclasses import dataclass
 
 from manga_enrichment.domain.outcomes.answers import LedgerEntry
-from manga_enrichment.gateways import Clock, LedgerUnavailableError, ResultLedger
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import LedgerUnavailableError
+from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.pipeline.engine.outage_retry import Patience, in_thread
 
 MAX_GROUP = 90

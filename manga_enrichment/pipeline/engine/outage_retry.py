@@ -8,7 +8,8 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
-from manga_enrichment.gateways import Clock, LedgerUnavailableError
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import LedgerUnavailableError
 
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 15.0

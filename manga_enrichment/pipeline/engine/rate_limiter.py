@@ -9,7 +9,7 @@ the same here.
 import asyncio
 import math
 
-from manga_enrichment.gateways import Clock
+from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.pipeline.engine.adaptive_rate import (
     Pace,
     Permit,

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 from manga_enrichment.domain.models.calibration import Calibration
 from manga_enrichment.domain.models.specs import ModelSpec
-from manga_enrichment.gateways import TableStore
+from manga_enrichment.gateways.objects import TableStore
 from manga_enrichment.pipeline.store.object_keys import calibration_key
 
 

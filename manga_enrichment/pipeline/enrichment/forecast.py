@@ -4,12 +4,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from manga_enrichment.domain.analyses.base import AnalysisType
+from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.batch_jobs import Lane, choose_lane
 from manga_enrichment.domain.models.calibration import Calibration
 from manga_enrichment.domain.models.specs import ModelCatalog, ModelSpec
 from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
-from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
-from manga_enrichment.gateways import ResultLedger, TableStore
+from manga_enrichment.gateways.ledger import ResultLedger
+from manga_enrichment.gateways.objects import TableStore
 from manga_enrichment.pipeline.catalog.reader import has_candidates
 from manga_enrichment.pipeline.engine.estimates import ASSUMED_LATENCY_MS, calls_before_first_answer
 from manga_enrichment.pipeline.enrichment.calibrations import read_calibrations

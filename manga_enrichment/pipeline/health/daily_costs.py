@@ -17,7 +17,8 @@ import pyarrow.compute as pc
 
 from manga_enrichment.domain.operations.costs import COST_COLUMNS, COST_KEYS, Reconciliation, RunCost
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
-from manga_enrichment.gateways import BudgetStore, TableStore
+from manga_enrichment.gateways.budget import BudgetStore
+from manga_enrichment.gateways.objects import TableStore
 from manga_enrichment.pipeline.engine.budget import day_counter, partner_counter
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
 from manga_enrichment.pipeline.store.object_keys import costs_key, requests_prefix

@@ -11,10 +11,10 @@ from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.domain.operations.metrics import Metric, backlog_per_task, cost_usd, dlq_depth, run_counts
 from manga_enrichment.domain.outcomes.error_classes import Outcome
 from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES
-from manga_enrichment.gateways import BudgetStore
+from manga_enrichment.gateways.budget import BudgetStore
+from manga_enrichment.gateways.queue import RequestQueue
 from manga_enrichment.pipeline.engine.budget import day_counter
 from manga_enrichment.pipeline.health.queue_watch import depths_and_runs
-from manga_enrichment.request_gateways import RequestQueue
 
 
 def queue_metrics(queues: RequestQueue, runs_in_flight: Mapping[str, int], now: datetime) -> list[Metric]:

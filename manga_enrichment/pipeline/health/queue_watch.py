@@ -20,13 +20,16 @@ import pyarrow as pa
 from manga_enrichment.domain.operations.queue_observations import QUEUE_OBSERVATION_COLUMNS, AgeSource, QueueObservation
 from manga_enrichment.domain.requests.queues import QUEUES, REQUEST_QUEUES
 from manga_enrichment.domain.requests.states import RequestState
-from manga_enrichment.gateways import Clock, TableStore, WriteConflictError
-from manga_enrichment.health_gateways import MetricsUnavailableError, QueueAges
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import MetricsUnavailableError, WriteConflictError
+from manga_enrichment.gateways.metrics import QueueAges
+from manga_enrichment.gateways.objects import TableStore
+from manga_enrichment.gateways.queue import QueueDepth, RequestQueue
+from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.partner.scaling import backlog_per_task
 from manga_enrichment.pipeline.partner.work_units import UnitRequest, read_unit
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
 from manga_enrichment.pipeline.store.object_keys import queue_observations_key
-from manga_enrichment.request_gateways import QueueDepth, RequestQueue, RequestStore
 
 SCHEMA = arrow_schema(QUEUE_OBSERVATION_COLUMNS)
 _WRITE_TRIES = 5

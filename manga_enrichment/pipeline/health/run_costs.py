@@ -12,7 +12,7 @@ from datetime import datetime
 import pyarrow.compute as pc
 
 from manga_enrichment.domain.outcomes.error_classes import Outcome
-from manga_enrichment.gateways import TableStore
+from manga_enrichment.gateways.objects import TableStore
 from manga_enrichment.pipeline.store.object_keys import requests_prefix
 
 _COLUMNS = ["analysis", "attempt", "status", "error_class", "cost_micro_usd", "dagster_run_id", "from_cache"]

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.outcomes.error_classes import Outcome
 from manga_enrichment.domain.tables.columns import ListOf, StructOf
-from manga_enrichment.gateways import TableStore
+from manga_enrichment.gateways.objects import TableStore
 from manga_enrichment.pipeline.catalog.reader import read_ids
 from manga_enrichment.pipeline.store.object_keys import outcomes_key, table_key
 from manga_enrichment.pipeline.store.rows import answer_schema

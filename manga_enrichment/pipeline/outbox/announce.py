@@ -20,8 +20,8 @@ from manga_enrichment.domain.callbacks.deliveries import Channel, Delivery, new_
 from manga_enrichment.domain.callbacks.events import Event
 from manga_enrichment.domain.requests.callback_urls import callback_problem, is_loopback_callback
 from manga_enrichment.domain.requests.states import RequestState
-from manga_enrichment.gateways import Clock
-from manga_enrichment.outbox_gateways import OutboxStore
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.outbox import OutboxStore
 
 _ALERTING = frozenset({RequestState.REJECTED, RequestState.FAILED})
 

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from manga_enrichment.domain.callbacks.deliveries import CallbackState, Channel, Delivery, anew
-from manga_enrichment.gateways import Clock
-from manga_enrichment.outbox_gateways import OutboxStore
-from manga_enrichment.request_gateways import RequestStore
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.outbox import OutboxStore
+from manga_enrichment.gateways.requests import RequestStore
 
 MOST_LOOKED_AT = 1000
 """The latest ones; an answer of DynamoDB holds 1 MB, which is about as many."""

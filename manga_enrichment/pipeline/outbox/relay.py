@@ -38,17 +38,13 @@ from manga_enrichment.domain.callbacks.deliveries import (
     told,
 )
 from manga_enrichment.domain.callbacks.signatures import SigningKey, partner_key, signed_headers
-from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
-from manga_enrichment.gateways import Clock
-from manga_enrichment.outbox_gateways import OutboxStore
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import NotifierUnavailableError
+from manga_enrichment.gateways.notify import CallbackAnswer, CallbackSender, Notifier
+from manga_enrichment.gateways.outbox import OutboxStore
+from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.outbox.announce import NotificationPolicy
-from manga_enrichment.request_gateways import (
-    CallbackAnswer,
-    CallbackSender,
-    Notifier,
-    NotifierUnavailableError,
-    RequestStore,
-)
 
 START_SECONDS = 8.0
 """No try begins later in a tick: with the 10 s a receiver has and the writes around them, 20 s are kept."""

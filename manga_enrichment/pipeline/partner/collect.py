@@ -13,7 +13,8 @@ from manga_enrichment.domain.outcomes.answers import LedgerEntry, Provenance
 from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass, Outcome
 from manga_enrichment.domain.requests.duplicates import unique_items
 from manga_enrichment.domain.requests.results import ItemResult, RequestResult
-from manga_enrichment.gateways import ResultLedger, TableStore
+from manga_enrichment.gateways.ledger import ResultLedger
+from manga_enrichment.gateways.objects import TableStore
 from manga_enrichment.pipeline.partner.ask import TRIGGER
 from manga_enrichment.pipeline.partner.plan import PartnerPlan, PlannedItem, read_partner_plan
 from manga_enrichment.pipeline.partner.stored_requests import StoredRequest

@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from manga_enrichment.domain.requests.states import RequestState
-from manga_enrichment.gateways import Clock, TableStore
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.objects import TableStore
+from manga_enrichment.gateways.queue import RequestQueue
+from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.partner.leases import LONGEST_LEASE, SAFETY
 from manga_enrichment.pipeline.partner.work_units import UnitRequest, request_document, request_of
 from manga_enrichment.pipeline.store.object_keys import parked_key, parked_prefix
-from manga_enrichment.request_gateways import RequestQueue, RequestStore
 
 WINDOW = timedelta(minutes=3)
 """How long after its time a request may be taken up; the message stays hidden for a minute more."""

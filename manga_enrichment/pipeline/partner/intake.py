@@ -20,26 +20,21 @@ from enum import StrEnum
 from itertools import repeat
 
 from manga_enrichment.domain.callbacks.events import Event
+from manga_enrichment.domain.requests.claims import AlreadyFinal, Claimed, RequestRow
 from manga_enrichment.domain.requests.envelope import AcceptedRequest, Rejection, read_request
 from manga_enrichment.domain.requests.queues import QUEUES
 from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.domain.requests.validation import RequestPolicy
-from manga_enrichment.gateways import Clock, LedgerUnavailableError, TableStore
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import FencedError, LedgerUnavailableError, QueueUnavailableError
+from manga_enrichment.gateways.objects import TableStore
+from manga_enrichment.gateways.queue import Message, RequestQueue
+from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.partner.complete import Endings, event_of
 from manga_enrichment.pipeline.partner.fifo_deferral import Parked, Parking
 from manga_enrichment.pipeline.partner.stored_requests import write_request
 from manga_enrichment.pipeline.partner.work_units import Packing, UnitLimits, UnitRequest, WorkUnit, write_unit
 from manga_enrichment.pipeline.store.object_keys import request_body_key
-from manga_enrichment.request_gateways import (
-    AlreadyFinal,
-    Claimed,
-    FencedError,
-    Message,
-    QueueUnavailableError,
-    RequestQueue,
-    RequestRow,
-    RequestStore,
-)
 
 RECEIVE_AT_ONCE = 50
 WORKERS = 8

@@ -10,7 +10,7 @@ from typing import Any
 
 from manga_enrichment.domain.analyses.base import Candidate, TitleInputs
 from manga_enrichment.domain.outcomes.error_classes import Outcome
-from manga_enrichment.gateways import TableStore
+from manga_enrichment.gateways.objects import TableStore
 from manga_enrichment.pipeline.store.object_keys import partner_key
 
 UNKNOWN_TITLE = "unknown_title"

@@ -9,13 +9,16 @@ queue would put the new message behind the rest of its group, so there the reque
 message itself stays hidden and is worked on again without being received.
 """
 
+from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.queues import QUEUES
 from manga_enrichment.domain.requests.states import RequestState
-from manga_enrichment.gateways import Clock, TableStore
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.objects import TableStore
+from manga_enrichment.gateways.queue import RequestQueue
+from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.partner.fifo_deferral import Parking
 from manga_enrichment.pipeline.partner.stored_requests import read_stored_request
 from manga_enrichment.pipeline.partner.work_units import UnitRequest
-from manga_enrichment.request_gateways import RequestQueue, RequestRow, RequestStore
 
 MAX_DELAY_SECONDS = 900
 """What SQS takes."""

@@ -11,15 +11,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.results import RequestResult
 from manga_enrichment.domain.requests.states import RequestState, TransitionError
-from manga_enrichment.gateways import Clock, LedgerUnavailableError, TableStore
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import FencedError, LedgerUnavailableError, QueueUnavailableError
+from manga_enrichment.gateways.objects import TableStore
+from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.partner.leases import Leases
 from manga_enrichment.pipeline.partner.requeue import Releasing
 from manga_enrichment.pipeline.partner.settle import Settling
 from manga_enrichment.pipeline.partner.stored_requests import StoredRequest, read_stored_request
 from manga_enrichment.pipeline.partner.work_units import UnitRequest, WorkUnit
-from manga_enrichment.request_gateways import FencedError, QueueUnavailableError, RequestRow, RequestStore
 
 SETTLERS = 8
 

@@ -5,7 +5,7 @@ Belongs here: arithmetic over numbers that SQS and Dagster give. Stays out: aski
 
 from dataclasses import dataclass
 
-from manga_enrichment.request_gateways import QueueDepth
+from manga_enrichment.gateways.queue import QueueDepth
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from manga_enrichment.domain.requests.envelope import AcceptedRequest
-from manga_enrichment.gateways import TableStore
+from manga_enrichment.gateways.objects import TableStore
 from manga_enrichment.pipeline.store.object_keys import request_body_key
 
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from manga_enrichment.domain.outcomes.error_classes import Outcome
-from manga_enrichment.gateways import TableStore
+from manga_enrichment.gateways.objects import TableStore
 from manga_enrichment.pipeline.enrichment.forecast import ForecastLine
 from manga_enrichment.pipeline.health.daily_costs import days_until, read_days
 from manga_enrichment.pipeline.store.object_keys import outcomes_key, queue_observations_key, requests_prefix, table_key

@@ -8,7 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from manga_enrichment.gateways import StoredTable, TableStore, WriteConflictError
+from manga_enrichment.gateways.errors import WriteConflictError
+from manga_enrichment.gateways.objects import StoredTable, TableStore
 from manga_enrichment.pipeline.store.rows import union_requests
 
 CONFLICT_TRIES = 8

@@ -3,7 +3,7 @@
 import pytest
 
 from manga_enrichment.domain.catalog.mapping import SAME_NAMES, ColumnMapping
-from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
+from manga_enrichment.domain.errors import ConfigurationError
 
 
 def test_a_field_comes_from_the_column_of_its_name_unless_mapped() -> None:

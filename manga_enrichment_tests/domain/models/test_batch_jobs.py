@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.batch_jobs import (
     BATCH_ALIAS,
     MIN_RECORDS,
@@ -25,7 +26,7 @@ from manga_enrichment.domain.models.batch_jobs import (
     request_token,
 )
 from manga_enrichment.domain.models.specs import load_models
-from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ConfigurationError, ErrorClass, Outcome
+from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass, Outcome
 
 FINGERPRINTS = st.lists(st.text("0123456789abcdef", min_size=64, max_size=64), min_size=1, max_size=9, unique=True)
 

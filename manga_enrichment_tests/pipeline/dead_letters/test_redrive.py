@@ -5,7 +5,8 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.requests.claims import AlreadyFinal, AlreadyLive, Claimed
 from manga_enrichment.domain.requests.envelope import MAX_MESSAGE_BYTES
 from manga_enrichment.domain.requests.queues import (
     DEAD_LETTERS,
@@ -17,9 +18,9 @@ from manga_enrichment.domain.requests.queues import (
     SESSION,
 )
 from manga_enrichment.domain.requests.states import RequestState
-from manga_enrichment.gateways import LedgerUnavailableError
+from manga_enrichment.gateways.errors import LedgerUnavailableError, QueueUnavailableError
+from manga_enrichment.gateways.queue import QueueDepth
 from manga_enrichment.pipeline.dead_letters.redrive import RedriveFilter
-from manga_enrichment.request_gateways import AlreadyFinal, AlreadyLive, Claimed, QueueDepth, QueueUnavailableError
 from manga_enrichment_tests.pipeline.dead_letters.dead_letter_world import (
     MALFORMED,
     DeadLetterWorld,

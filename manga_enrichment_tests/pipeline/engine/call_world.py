@@ -9,7 +9,8 @@ from typing import Any
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.prompts.fingerprint import fingerprint
 from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
-from manga_enrichment.gateways import BudgetScope, LedgerUnavailableError
+from manga_enrichment.gateways.budget import BudgetScope
+from manga_enrichment.gateways.errors import LedgerUnavailableError
 from manga_enrichment.pipeline.engine.budget import Caps, RunBudget, scopes_of
 from manga_enrichment.pipeline.engine.call_loop import Caller
 from manga_enrichment.pipeline.engine.calls import Call, CallResult

@@ -12,12 +12,14 @@ from datetime import timedelta
 from typing import Any
 
 from manga_enrichment.domain.analyses import ANALYSES
+from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
 from manga_enrichment.domain.outcomes.answers import ClaimResult, LedgerEntry
-from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
 from manga_enrichment.domain.prompts.fingerprint import fingerprint
 from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
-from manga_enrichment.gateways import Clock, LedgerUnavailableError, ModelRequest
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import LedgerUnavailableError
+from manga_enrichment.gateways.model import ModelRequest
 from manga_enrichment.pipeline.engine.budget import Caps, RunBudget, scopes_of
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.engine import Engine, EngineSettings

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manga_enrichment.domain.outcomes.answers import Provenance
-from manga_enrichment.gateways import BudgetScope, LedgerUnavailableError
+from manga_enrichment.gateways.budget import BudgetScope
+from manga_enrichment.gateways.errors import LedgerUnavailableError
 from manga_enrichment.pipeline.engine.budget import NO_CAP_MICRO_USD, NO_CAPS, Caps, RunBudget, scopes_of
 from manga_enrichment.pipeline.engine.outage_retry import Patience
 from manga_enrichment_tests.fakes import FakeClock

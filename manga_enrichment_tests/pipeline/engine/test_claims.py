@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from manga_enrichment.gateways import LedgerUnavailableError
+from manga_enrichment.gateways.errors import LedgerUnavailableError
 from manga_enrichment.pipeline.engine.claims import Claims
 from manga_enrichment.pipeline.engine.outage_retry import Patience
 from manga_enrichment_tests.fakes import FakeClock, MemoryBudget, MemoryLedger

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.usage import Usage
-from manga_enrichment.domain.outcomes.error_classes import ConfigurationError, ErrorClass, Outcome
-from manga_enrichment.gateways import ModelReply, ModelRequest
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
+from manga_enrichment.gateways.model import ModelReply, ModelRequest
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment_tests.builders import title_id
 from manga_enrichment_tests.fakes import Step

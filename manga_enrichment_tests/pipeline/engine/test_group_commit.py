@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from manga_enrichment.domain.outcomes.answers import LedgerEntry
-from manga_enrichment.gateways import LedgerUnavailableError
+from manga_enrichment.gateways.errors import LedgerUnavailableError
 from manga_enrichment.pipeline.engine.group_commit import MAX_GROUP, LedgerWriter
 from manga_enrichment.pipeline.engine.outage_retry import Patience
 from manga_enrichment_tests.contracts.entries import make_entry

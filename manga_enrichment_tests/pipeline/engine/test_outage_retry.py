@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
-from manga_enrichment.gateways import LedgerUnavailableError
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.gateways.errors import LedgerUnavailableError
 from manga_enrichment.pipeline.engine.outage_retry import Patience, in_thread
 from manga_enrichment_tests.fakes import FakeClock
 

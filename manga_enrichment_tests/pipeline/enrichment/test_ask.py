@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manga_enrichment.domain.outcomes.error_classes import ConfigurationError, ErrorClass, Outcome
-from manga_enrichment.gateways import BudgetScope, ModelReply, ModelRequest
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
+from manga_enrichment.gateways.budget import BudgetScope
+from manga_enrichment.gateways.model import ModelReply, ModelRequest
 from manga_enrichment.pipeline.engine.budget import Caps
 from manga_enrichment.pipeline.store.object_keys import results_key
 from manga_enrichment_tests.builders import (

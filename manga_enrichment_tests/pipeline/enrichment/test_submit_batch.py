@@ -5,9 +5,9 @@ from collections.abc import Iterable
 import pytest
 
 from manga_enrichment.domain.analyses import ANALYSES
+from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.batch_jobs import Stage
-from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
-from manga_enrichment.gateways import ModelRequest
+from manga_enrichment.gateways.model import ModelRequest
 from manga_enrichment.pipeline.engine.budget import Caps
 from manga_enrichment.pipeline.enrichment.plan_files import read_plan
 from manga_enrichment.pipeline.enrichment.planner import Action

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from manga_enrichment.domain.callbacks.deliveries import LEASE, DeliveryState
+from manga_enrichment.gateways.notify import CallbackAnswer
 from manga_enrichment.pipeline.outbox.announce import Announcer, NotificationPolicy
-from manga_enrichment.request_gateways import CallbackAnswer
 from manga_enrichment_tests.fake_batch import Killed, Reaper
 from manga_enrichment_tests.outbox_fakes import PARTNER_TOPIC, URL, OutboxWorld, ended
 

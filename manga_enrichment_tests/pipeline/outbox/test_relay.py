@@ -9,12 +9,12 @@ import pytest
 
 from manga_enrichment.domain.callbacks.deliveries import LEASE, MAX_ATTEMPTS, DeliveryState
 from manga_enrichment.domain.callbacks.signatures import partner_key, verify
-from manga_enrichment.domain.outcomes.error_classes import ConfigurationError
+from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.requests.states import RequestState
-from manga_enrichment.gateways import LedgerUnavailableError
+from manga_enrichment.gateways.errors import LedgerUnavailableError
+from manga_enrichment.gateways.notify import CallbackAnswer
 from manga_enrichment.pipeline.outbox.announce import NotificationPolicy
 from manga_enrichment.pipeline.outbox.relay import LANES_PER_RECEIVER, START_SECONDS, Handled
-from manga_enrichment.request_gateways import CallbackAnswer
 from manga_enrichment_tests.outbox_fakes import (
     MASTER,
     PARTNER,

@@ -8,7 +8,7 @@ import pytest
 
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS_FIFO, SESSION
-from manga_enrichment.gateways import ModelReply, ModelRequest
+from manga_enrichment.gateways.model import ModelReply, ModelRequest
 from manga_enrichment.pipeline.partner.conversations import read_history, session_name
 from manga_enrichment_tests.fakes import DEFAULT_USAGE, ScriptedModel
 from manga_enrichment_tests.partner_world import PartnerWorld

@@ -2,8 +2,8 @@
 
 import pytest
 
+from manga_enrichment.gateways.queue import QueueDepth
 from manga_enrichment.pipeline.partner.scaling import BacklogRule, backlog_per_task
-from manga_enrichment.request_gateways import QueueDepth
 
 RULE = BacklogRule(messages_per_run=10, min_runs=1, max_runs=20)
 

@@ -1,16 +1,9 @@
-"""Protocols of the health lane: metrics out, ages of queues in.
-
-`aws/metrics.py` implements both on CloudWatch, tests have fakes, one contract suite runs against each pair.
-"""
+"""Metrics out, ages of queues in."""
 
 from collections.abc import Sequence
 from typing import Protocol
 
 from manga_enrichment.domain.operations.metrics import Metric
-
-
-class MetricsUnavailableError(Exception):
-    """CloudWatch did not answer, or does not let us: nobody's work may depend on it."""
 
 
 class MetricSink(Protocol):

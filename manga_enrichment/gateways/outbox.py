@@ -1,7 +1,7 @@
-"""Protocol of the outbox: what is to be told, kept until it was told.
+"""What is to be told, kept until it was told.
 
-Belongs here: storing deliveries. Stays out: sending them (`request_gateways.py` has sender and notifier), what may
-become of one (`domain/callbacks/deliveries.py`).
+Belongs here: storing deliveries. Stays out: sending them (`notify.py`), what may become of one
+(`domain/callbacks/deliveries.py`).
 """
 
 from datetime import datetime
