@@ -22,7 +22,7 @@ from manga_enrichment.pipeline.engine.budget import NO_CAPS, RunBudget, scopes_o
 from manga_enrichment.pipeline.engine.calls import Call
 from manga_enrichment.pipeline.engine.engine import Engine, EngineSettings
 from manga_enrichment.pipeline.engine.estimates import estimate_call
-from manga_enrichment.pipeline.engine.rate_limiter import Limiter
+from manga_enrichment.pipeline.engine.rate_limiter import RateLimiter
 from manga_enrichment.runtime.clock import SystemClock
 
 ANALYSIS = get_analysis("genre_classification")
@@ -61,7 +61,7 @@ def _call(record: MangaRecord) -> Call:
 
 
 def engine(
-    model: FoundationModel, ledger: ResultLedger, budget: BudgetStore, limiter: Limiter, concurrency: int, name: str
+    model: FoundationModel, ledger: ResultLedger, budget: BudgetStore, limiter: RateLimiter, concurrency: int, name: str
 ) -> Engine:
     clock = SystemClock()
     provenance = Provenance(name, clock.now().date().isoformat(), "benchmark")

@@ -21,7 +21,7 @@ from manga_enrichment.domain.prompts.candidates import candidate_of
 from manga_enrichment.domain.prompts.fingerprint import content_hash, fingerprint
 from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
 from manga_enrichment.gateways.model import FoundationModel
-from manga_enrichment.gateways.objects import TableStore
+from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.catalog.candidate_tables import candidates_table
 from manga_enrichment.pipeline.catalog.tables import catalog_table
 from manga_enrichment.pipeline.engine.engine import EngineSettings
@@ -137,7 +137,7 @@ def entry(
     )
 
 
-def put_catalog(tables: TableStore, records: Sequence[MangaRecord]) -> None:
+def put_catalog(tables: ObjectStore, records: Sequence[MangaRecord]) -> None:
     """A catalog of one bucket and its candidate lists, as the catalog assets leave them."""
     ordered = sorted(records, key=lambda each: each.manga_id)
     tables.write(table_key("catalog", BUCKET), catalog_table((each, content_hash(each)) for each in ordered))

@@ -15,7 +15,7 @@ from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelErro
 from manga_enrichment.gateways.batch import BatchOrder, BatchReply, BatchState
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import BatchUnavailableError
-from manga_enrichment.gateways.model import ModelReply, ModelRequest
+from manga_enrichment.gateways.model import ModelCall, ModelReply
 from manga_enrichment_tests.scripted_model import DEFAULT_USAGE, prompt_fields_of, valid_answer
 
 MISSING = "missing"
@@ -49,12 +49,12 @@ class MemoryBatch:
         self.script = dict(script or {})
         self.ends_as = JobStatus.COMPLETED
         self.refuses: Exception | None = None
-        self.uploads: dict[str, list[tuple[str, ModelRequest]]] = {}
+        self.uploads: dict[str, list[tuple[str, ModelCall]]] = {}
         self.created: dict[str, FakeJob] = {}
         self.billed: Counter[str] = Counter()
         self.billed_micro_usd = 0
 
-    def upload(self, key: str, records: Iterable[tuple[str, ModelRequest]]) -> None:
+    def upload(self, key: str, records: Iterable[tuple[str, ModelCall]]) -> None:
         self.uploads[key] = list(records)
 
     def create(self, order: BatchOrder) -> str:
@@ -98,7 +98,7 @@ class MemoryBatch:
             for record_id, request in records:
                 self._answer(job, record_id, request)
 
-    def _answer(self, job: FakeJob, record_id: str, request: ModelRequest) -> None:
+    def _answer(self, job: FakeJob, record_id: str, request: ModelCall) -> None:
         manga_id = prompt_fields_of(request.prompt)["manga_id"]
         step = self.script.get(manga_id)
         if isinstance(step, ErrorClass):

@@ -28,9 +28,9 @@ from manga_enrichment.domain.requests.states import RequestState, moved
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import (
     FencedError,
-    LedgerUnavailableError,
     NotifierUnavailableError,
     QueueUnavailableError,
+    StoreUnavailableError,
 )
 from manga_enrichment.gateways.queue import Message, QueueDepth
 
@@ -253,7 +253,7 @@ class MemoryRequests:
             return sorted(own, key=lambda row: row.submitted_at, reverse=True)[:newest]
 
     def _call(self, method: str) -> "_Call":
-        return _Call(self._lock, self.failures, method, LedgerUnavailableError)
+        return _Call(self._lock, self.failures, method, StoreUnavailableError)
 
 
 @dataclass(frozen=True, slots=True)

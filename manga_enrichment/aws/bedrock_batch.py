@@ -20,7 +20,7 @@ from manga_enrichment.domain.models.batch_jobs import MAX_FILE_BYTES, ROLE_SETTI
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
 from manga_enrichment.gateways.batch import BatchOrder, BatchReply, BatchState
 from manga_enrichment.gateways.errors import BatchUnavailableError
-from manga_enrichment.gateways.model import ModelRequest
+from manga_enrichment.gateways.model import ModelCall
 
 _HELD_IN_MEMORY_BYTES = 16_000_000
 # One connection: the upload runs inside an op that has its own threads, and a file is rarely above 100 MB.
@@ -37,7 +37,7 @@ class BedrockBatch:
         self._bucket = bucket
         self._role_arn = role_arn
 
-    def upload(self, key: str, records: Iterable[tuple[str, ModelRequest]]) -> None:
+    def upload(self, key: str, records: Iterable[tuple[str, ModelCall]]) -> None:
         with tempfile.SpooledTemporaryFile(max_size=_HELD_IN_MEMORY_BYTES) as file:
             for record_id, request in records:
                 file.write(orjson.dumps({"recordId": record_id, "modelInput": model_input(request)}) + b"\n")

@@ -31,13 +31,13 @@ class _Sentences(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         from manga_enrichment.domain.errors import ConfigurationError
-        from manga_enrichment.gateways.errors import LedgerUnavailableError, QueueUnavailableError
+        from manga_enrichment.gateways.errors import QueueUnavailableError, StoreUnavailableError
 
         try:
             return super().invoke(ctx)
         except ConfigurationError as error:
             raise click.ClickException(f"{error}{local_stack_hint(ctx)}") from error
-        except (LedgerUnavailableError, QueueUnavailableError) as error:
+        except (StoreUnavailableError, QueueUnavailableError) as error:
             raise click.ClickException(f"{error}. Try again.") from error
 
 

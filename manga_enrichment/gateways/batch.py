@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from manga_enrichment.domain.outcomes.error_classes import ModelError
-from manga_enrichment.gateways.model import ModelReply, ModelRequest
+from manga_enrichment.gateways.model import ModelCall, ModelReply
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class BatchReply:
 class BatchInference(Protocol):
     """Asks for many answers in one job, at half the price and in its own time."""
 
-    def upload(self, key: str, records: Iterable[tuple[str, ModelRequest]]) -> None:
+    def upload(self, key: str, records: Iterable[tuple[str, ModelCall]]) -> None:
         """Write (record id, request) pairs as the input of a job. The same key is replaced."""
         ...
 

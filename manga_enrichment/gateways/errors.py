@@ -9,7 +9,7 @@ class BatchUnavailableError(Exception):
     """Batch inference takes no job or gives no word for now: too many jobs, throttled, unreachable. Try again later."""
 
 
-class LedgerUnavailableError(Exception):
+class StoreUnavailableError(Exception):
     """The ledger could not be read or written although the gateway retried."""
 
 

@@ -8,7 +8,7 @@ from manga_enrichment.domain.outcomes.answers import ClaimResult, LedgerEntry
 
 
 class ResultLedger(Protocol):
-    """Every answer ever paid for, by fingerprint. All methods raise LedgerUnavailableError."""
+    """Every answer ever paid for, by fingerprint. All methods raise StoreUnavailableError."""
 
     def get_many(self, fingerprints: Sequence[str]) -> dict[str, LedgerEntry]:
         """Entries that exist; claims are not entries."""

@@ -18,7 +18,7 @@ class Repair:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelRequest:
+class ModelCall:
     """One request.
 
     max_tokens overrides the prompt's own limit after a `max_tokens` stop. cache_prefix asks for prompt caching of what
@@ -45,7 +45,7 @@ class ModelReply:
 class FoundationModel(Protocol):
     """A model that answers prompts."""
 
-    async def converse(self, request: ModelRequest) -> ModelReply:
+    async def converse(self, request: ModelCall) -> ModelReply:
         """One attempt, never retried below this line.
 
         Raises ModelError, classified, when no complete reply with usage came.

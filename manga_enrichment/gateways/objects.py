@@ -15,7 +15,7 @@ class StoredTable:
     etag: str
 
 
-class TableStore(Protocol):
+class ObjectStore(Protocol):
     """Parquet objects and small documents, each replaced whole or not at all."""
 
     def read(self, key: str, columns: Sequence[str] | None = None) -> StoredTable | None:

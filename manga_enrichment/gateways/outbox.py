@@ -11,7 +11,7 @@ from manga_enrichment.domain.callbacks.deliveries import Delivery
 
 
 class OutboxStore(Protocol):
-    """Deliveries that are to be made, were made or failed. Raises LedgerUnavailableError when it does not answer."""
+    """Deliveries that are to be made, were made or failed. Raises StoreUnavailableError when it does not answer."""
 
     def add(self, delivery: Delivery) -> bool:
         """Put it unless it is there; one that failed for good starts anew. False when nothing was to do.

@@ -8,7 +8,7 @@ from manga_enrichment.domain.requests.states import RequestState
 
 
 class RequestStore(Protocol):
-    """Status rows in DynamoDB; every write is conditional. Raises LedgerUnavailableError when it does not answer."""
+    """Status rows in DynamoDB; every write is conditional. Raises StoreUnavailableError when it does not answer."""
 
     def claim(self, wanted: RequestRow, now: datetime) -> Claimed | AlreadyLive | AlreadyFinal:
         """Take the next generation of a request, unless it is final or its present owner's lease still runs.

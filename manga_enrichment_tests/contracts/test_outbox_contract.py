@@ -20,7 +20,7 @@ from manga_enrichment.domain.callbacks.deliveries import (
     refused,
     told,
 )
-from manga_enrichment.gateways.errors import LedgerUnavailableError
+from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.gateways.outbox import OutboxStore
 from manga_enrichment.local.stack.cleaning import empty_tables
 from manga_enrichment.local.stack.local_stack import LocalStack
@@ -190,7 +190,7 @@ def test_an_unreachable_table_is_said_so(
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     outbox = DynamoDBOutbox(AwsClients().dynamodb, table="manga-fm-outbox")
-    with pytest.raises(LedgerUnavailableError):
+    with pytest.raises(StoreUnavailableError):
         outbox.due(clock.now(), 1)
 
 

@@ -19,7 +19,7 @@ from manga_enrichment.local.stack.callback_receiver import CallbackReceiver
 from manga_enrichment.local.stack.cleaning import empty_queues
 from manga_enrichment.local.stack.endpoints import CALLBACK_KEY_ID, CALLBACK_SECRET
 from manga_enrichment.local.stack.local_stack import LocalStack
-from manga_enrichment.pipeline.outbox.relay import Deliverer, DeliveryGateways
+from manga_enrichment.pipeline.outbox.relay import DeliveryGateways, OutboxRelay
 from manga_enrichment.pipeline.partner.submit import submit
 from manga_enrichment.pipeline.store.object_keys import result_document_key
 from manga_enrichment.settings import Settings, load_settings
@@ -142,7 +142,7 @@ class PartnerBooks:
             clock=self._clock,
             signing_key=signing_key(self._settings),
         )
-        Deliverer(gateways, notification_policy(self._settings)).deliver_due(100)
+        OutboxRelay(gateways, notification_policy(self._settings)).deliver_due(100)
 
     def _url(self, queue: str) -> str:
         return str(self._sqs.get_queue_url(QueueName=queue)["QueueUrl"])

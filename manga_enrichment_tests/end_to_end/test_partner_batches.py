@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from manga_enrichment.api.endpoints import ENDPOINTS
 from manga_enrichment.aws.clients import AwsClients
-from manga_enrichment.aws.s3_tables import S3TableStore
+from manga_enrichment.aws.s3_objects import S3ObjectStore
 from manga_enrichment.aws.sqs import SqsQueues
 from manga_enrichment.cli import main
 from manga_enrichment.definitions import build_definitions
@@ -115,7 +115,7 @@ def test_three_batches_end_as_they_should(site: Site, model_server: ModelServerC
     [letter] = SqsQueues(AwsClients().sqs).receive(DEAD_LETTERS, max_messages=10, wait_seconds=0)
     assert letter.attributes["dead_letter_reason"] == "invalid_body"
 
-    tables = S3TableStore(AwsClients().s3, bucket=site.settings.bucket)
+    tables = S3ObjectStore(AwsClients().s3, bucket=site.settings.bucket)
     keys = tables.list_keys("enrichment/partner_results/")
     assert sorted(key.rsplit("/", 1)[1] for key in keys) == sorted(f"{each}.parquet" for each in (good, mixed))
     assert model_server.counters()["billed"] == 7  # each different item with a title once

@@ -14,7 +14,7 @@ import boto3
 import pytest
 
 from manga_enrichment.aws.callbacks import HttpsCallbacks
-from manga_enrichment.domain.callbacks.signatures import partner_key, signed_headers
+from manga_enrichment.domain.callbacks.signatures import partner_signing_key, signed_headers
 from manga_enrichment.local.stack.callback_receiver import read_callbacks
 from manga_enrichment.local.stack.local_stack import LocalStack, LocalStackConfig, StackRunningError, connect
 from manga_enrichment.local.stack.processes import ChildEndedError, answers
@@ -103,7 +103,7 @@ def test_the_stack_hears_callbacks_and_its_environment_lets_them_out(
     body = json.dumps({"event_id": "evt_1", "partner_id": "acme"}).encode()
     key = signing_key(settings)
     assert key is not None
-    headers = signed_headers(partner_key(key, "acme"), body, datetime.now(UTC))
+    headers = signed_headers(partner_signing_key(key, "acme"), body, datetime.now(UTC))
     sender = HttpsCallbacks(allow_loopback=True)
     assert sender.post(endpoints.callback_url, body, headers).status == 204
     assert sender.post(endpoints.callback_url, body, {}).status == 401

@@ -19,7 +19,7 @@ from manga_enrichment.gateways.batch import BatchInference
 from manga_enrichment.gateways.budget import BudgetStore
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.ledger import ResultLedger
-from manga_enrichment.gateways.objects import TableStore
+from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.batch.follow import Follower
 from manga_enrichment.pipeline.batch.job_store import BatchStore
 from manga_enrichment.pipeline.batch.launch import BatchGateways
@@ -58,7 +58,7 @@ def build_batch_sensor(
     )
     def batch_jobs(
         context: dg.SensorEvaluationContext,
-        tables: dg.ResourceParam[TableStore],
+        tables: dg.ResourceParam[ObjectStore],
         ledger: dg.ResourceParam[ResultLedger],
         budget: dg.ResourceParam[BudgetStore],
         batch: dg.ResourceParam[BatchInference],

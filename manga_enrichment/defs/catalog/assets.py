@@ -6,7 +6,7 @@ from manga_enrichment.defs.enrichment.ops import configuration_errors_are_final
 from manga_enrichment.defs.shared.policies import CATALOG_POOL
 from manga_enrichment.gateways.catalog_source import CatalogSource
 from manga_enrichment.gateways.clock import Clock
-from manga_enrichment.gateways.objects import TableStore
+from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.catalog.candidate_refresh import CandidateRefresh
 from manga_enrichment.pipeline.catalog.refresh import CatalogRefresh, load_state
 from manga_enrichment.pipeline.catalog.source_files import load_mapping
@@ -45,7 +45,7 @@ def _manga_catalog(
     @dg.multi_asset(name=CATALOG, specs=[spec], backfill_policy=backfill_policy, pool=CATALOG_POOL)
     def manga_catalog(
         context: dg.AssetExecutionContext,
-        tables: dg.ResourceParam[TableStore],
+        tables: dg.ResourceParam[ObjectStore],
         catalog_source: dg.ResourceParam[CatalogSource],
         clock: dg.ResourceParam[Clock],
     ) -> None:
@@ -93,7 +93,7 @@ def _similar_candidates(
     )
 
     @dg.multi_asset(name=CANDIDATES, specs=[spec], backfill_policy=backfill_policy)
-    def similar_candidates(context: dg.AssetExecutionContext, tables: dg.ResourceParam[TableStore]) -> None:
+    def similar_candidates(context: dg.AssetExecutionContext, tables: dg.ResourceParam[ObjectStore]) -> None:
         with configuration_errors_are_final():
             state = load_state(tables, settings.catalog_buckets)
             if state is None:

@@ -15,7 +15,7 @@ from manga_enrichment.defs.partner.assets import PARTNER_RESULTS, partner_days
 from manga_enrichment.defs.shared.metadata import markdown_table
 from manga_enrichment.defs.shared.run_facts import range_tags
 from manga_enrichment.domain.models.usage import usd
-from manga_enrichment.gateways.objects import TableStore
+from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.health.daily_costs import TABLE, write_day
 from manga_enrichment.pipeline.store.object_keys import costs_key
 
@@ -38,7 +38,7 @@ def build_costs() -> dg.AssetsDefinition:
     )
 
     @dg.multi_asset(name=TABLE, specs=[spec], backfill_policy=dg.BackfillPolicy.single_run())
-    def enrichment_costs(context: dg.AssetExecutionContext, tables: dg.ResourceParam[TableStore]) -> None:
+    def enrichment_costs(context: dg.AssetExecutionContext, tables: dg.ResourceParam[ObjectStore]) -> None:
         for day in context.partition_keys:
             table = write_day(tables, day)
             metadata = {**cost_metadata(table), "uri": tables.uri(costs_key(day))}

@@ -18,7 +18,7 @@ from manga_enrichment.domain.models.usage import MICRO_USD_PER_USD, usd
 from manga_enrichment.domain.operations.costs import LOWEST_CACHE_HIT_RATE, TRAILING_RUNS, cache_hit_rate, usual_cost
 from manga_enrichment.gateways.budget import BudgetStore
 from manga_enrichment.gateways.clock import Clock
-from manga_enrichment.gateways.objects import TableStore
+from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.engine.budget import day_counter
 from manga_enrichment.pipeline.health.daily_costs import TABLE, days_until, read_days, reconcile, run_costs_newest_first
 from manga_enrichment.settings import Settings
@@ -45,7 +45,7 @@ def _costs_reconcile() -> dg.AssetChecksDefinition:
         description=f"Requests log and budget counters agree to the micro-dollar on the last {LATE_DAYS} UTC days.",
     )
     def costs_reconcile(
-        tables: dg.ResourceParam[TableStore], budget: dg.ResourceParam[BudgetStore], clock: dg.ResourceParam[Clock]
+        tables: dg.ResourceParam[ObjectStore], budget: dg.ResourceParam[BudgetStore], clock: dg.ResourceParam[Clock]
     ) -> dg.AssetCheckResult:
         now = clock.now()
         today = now.date().isoformat()
@@ -111,7 +111,7 @@ def _cost_per_title_in_range(settings: Settings) -> dg.AssetChecksDefinition:
         description=f"Cost per answered title of the latest run: against the {TRAILING_RUNS} before, and the limits.",
     )
     def cost_per_title_in_range(
-        tables: dg.ResourceParam[TableStore], clock: dg.ResourceParam[Clock]
+        tables: dg.ResourceParam[ObjectStore], clock: dg.ResourceParam[Clock]
     ) -> dg.AssetCheckResult:
         usual = usual_cost(run_costs_newest_first(_days(tables, clock, _USUAL_DAYS)))
         if usual.latest is None or usual.latest.cost_per_title_micro_usd is None:
@@ -146,7 +146,7 @@ def _cache_hit_rate() -> dg.AssetChecksDefinition:
         description="Of the prompt tokens that Bedrock may cache, most were read from the cache yesterday and today.",
     )
     def cache_hit_rate_check(
-        tables: dg.ResourceParam[TableStore], clock: dg.ResourceParam[Clock]
+        tables: dg.ResourceParam[ObjectStore], clock: dg.ResourceParam[Clock]
     ) -> dg.AssetCheckResult:
         rows = [row for table in _days(tables, clock, 2) for row in table.to_pylist()]
         read, written = (sum(row[f"cache_{what}_tokens"] for row in rows) for what in ("read", "write"))
@@ -171,7 +171,7 @@ def _no_unpriced_model(models: ModelCatalog) -> dg.AssetChecksDefinition:
         asset=TABLE,
         description=f"Every model that was asked in the last {LATE_DAYS} days has a price, and cost something.",
     )
-    def no_unpriced_model(tables: dg.ResourceParam[TableStore], clock: dg.ResourceParam[Clock]) -> dg.AssetCheckResult:
+    def no_unpriced_model(tables: dg.ResourceParam[ObjectStore], clock: dg.ResourceParam[Clock]) -> dg.AssetCheckResult:
         rows = [row for table in _days(tables, clock, LATE_DAYS) for row in table.to_pylist()]
         unknown = sorted({row["model_id"] for row in rows if row["model_id"]} - set(models.models))
         free = sorted({str(row["model_id"]) for row in rows if row["unpriced_calls"]})
@@ -185,5 +185,5 @@ def _no_unpriced_model(models: ModelCatalog) -> dg.AssetChecksDefinition:
     return no_unpriced_model
 
 
-def _days(tables: TableStore, clock: Clock, count: int) -> Iterable[pa.Table]:
+def _days(tables: ObjectStore, clock: Clock, count: int) -> Iterable[pa.Table]:
     return read_days(tables, days_until(clock.now().date(), count)).values()

@@ -11,7 +11,7 @@ from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models.specs import ModelCatalog
 from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.gateways.clock import Clock
-from manga_enrichment.gateways.objects import TableStore
+from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE
 from manga_enrichment.pipeline.health.daily_costs import days_until
 from manga_enrichment.pipeline.health.run_costs import RunCosts, latest_run, run_costs
@@ -29,7 +29,7 @@ def build_cost_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
 
     @dg.asset_check(asset=TABLE, description="Cost of the whole run, against the settings' limits.")
     def cost_per_run_within_limits(
-        context: dg.AssetCheckExecutionContext, tables: dg.ResourceParam[TableStore], clock: dg.ResourceParam[Clock]
+        context: dg.AssetCheckExecutionContext, tables: dg.ResourceParam[ObjectStore], clock: dg.ResourceParam[Clock]
     ) -> dg.AssetCheckResult:
         costs = _costs(context, tables, clock)
         return graded(
@@ -47,7 +47,7 @@ def build_cost_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
 
     @dg.asset_check(asset=TABLE, description="Share of the asked titles that failed in the run.")
     def error_rate_within_limits(
-        context: dg.AssetCheckExecutionContext, tables: dg.ResourceParam[TableStore], clock: dg.ResourceParam[Clock]
+        context: dg.AssetCheckExecutionContext, tables: dg.ResourceParam[ObjectStore], clock: dg.ResourceParam[Clock]
     ) -> dg.AssetCheckResult:
         costs = _costs(context, tables, clock)
         return graded(
@@ -86,7 +86,7 @@ def _model_is_not_ending(analysis: AnalysisType, models: ModelCatalog) -> dg.Ass
     return model_is_not_ending
 
 
-def _costs(context: dg.AssetCheckExecutionContext, tables: TableStore, clock: Clock) -> RunCosts:
+def _costs(context: dg.AssetCheckExecutionContext, tables: ObjectStore, clock: Clock) -> RunCosts:
     """Of this run when it asked anything, else of the latest one in the log (a checks-only run)."""
     days = days_until(clock.now().date(), LOG_DAYS)
     own = run_costs(tables, context.run.run_id, days[-LONGEST_RUN_DAYS:])

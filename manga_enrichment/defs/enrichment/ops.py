@@ -24,7 +24,7 @@ from manga_enrichment.gateways.budget import BudgetStore
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.model import FoundationModel
-from manga_enrichment.gateways.objects import TableStore
+from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.status import StatusStore
 from manga_enrichment.pipeline.batch.launch import BatchGateways
 from manga_enrichment.pipeline.catalog.reader import check_bucket_count
@@ -62,7 +62,7 @@ def build_plan_op(
     def plan(
         context: dg.OpExecutionContext,
         config: PlanConfig,
-        tables: dg.ResourceParam[TableStore],
+        tables: dg.ResourceParam[ObjectStore],
         ledger: dg.ResourceParam[ResultLedger],
         clock: dg.ResourceParam[Clock],
     ) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def build_invoke_op(
     def invoke(
         context: dg.OpExecutionContext,
         plan: dict[str, Any],
-        tables: dg.ResourceParam[TableStore],
+        tables: dg.ResourceParam[ObjectStore],
         ledger: dg.ResourceParam[ResultLedger],
         budget: dg.ResourceParam[BudgetStore],
         open_model: dg.ResourceParam[Callable[[], FoundationModel]],
@@ -158,7 +158,7 @@ def build_write_op(
         context: dg.AssetExecutionContext,
         plan: dict[str, Any],
         invoked: list[dict[str, Any]],
-        tables: dg.ResourceParam[TableStore],
+        tables: dg.ResourceParam[ObjectStore],
         ledger: dg.ResourceParam[ResultLedger],
         status: dg.ResourceParam[StatusStore],
         clock: dg.ResourceParam[Clock],

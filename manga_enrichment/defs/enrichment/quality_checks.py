@@ -11,7 +11,7 @@ from manga_enrichment.defs.shared.run_facts import buckets_of_run
 from manga_enrichment.defs.shared.severity import graded
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
-from manga_enrichment.gateways.objects import TableStore
+from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.health.table_quality import (
     QualityReport,
     check_references,
@@ -49,7 +49,7 @@ def _rows_are_valid(analysis: AnalysisType, buckets: Sequence[str]) -> dg.AssetC
         description="Every row fits the schema, names a title of the catalog once, and has only values that are known.",
     )
     def rows_are_valid(
-        context: dg.AssetCheckExecutionContext, tables: dg.ResourceParam[TableStore]
+        context: dg.AssetCheckExecutionContext, tables: dg.ResourceParam[ObjectStore]
     ) -> dg.AssetCheckResult:
         report = check_rows(tables, analysis, buckets_of_run(context.run.tags, buckets))
         return _result(report, dg.AssetCheckSeverity.ERROR)
@@ -64,7 +64,7 @@ def _referenced_titles_exist(analysis: AnalysisType, buckets: Sequence[str]) -> 
         description="Titles that a row names are in the catalog; a row that names one that left is due to be renewed.",
     )
     def referenced_titles_exist(
-        context: dg.AssetCheckExecutionContext, tables: dg.ResourceParam[TableStore]
+        context: dg.AssetCheckExecutionContext, tables: dg.ResourceParam[ObjectStore]
     ) -> dg.AssetCheckResult:
         report = check_references(tables, analysis, buckets_of_run(context.run.tags, buckets), buckets)
         return _result(report, dg.AssetCheckSeverity.WARN)
@@ -88,7 +88,7 @@ def _titles_are_covered(analysis: AnalysisType, buckets: Sequence[str], settings
         description="Of the titles with enough text, the share that has an answer is at least MANGA_COVERAGE_WARN.",
     )
     def titles_are_covered(
-        context: dg.AssetCheckExecutionContext, tables: dg.ResourceParam[TableStore]
+        context: dg.AssetCheckExecutionContext, tables: dg.ResourceParam[ObjectStore]
     ) -> dg.AssetCheckResult:
         counts = count_outcomes(tables, analysis.name, buckets_of_run(context.run.tags, buckets))
         share = coverage(counts)
@@ -110,7 +110,7 @@ def _budget_sufficed(analysis: AnalysisType, buckets: Sequence[str]) -> dg.Asset
         description="No title was left for the next run because a budget was spent.",
     )
     def budget_sufficed(
-        context: dg.AssetCheckExecutionContext, tables: dg.ResourceParam[TableStore]
+        context: dg.AssetCheckExecutionContext, tables: dg.ResourceParam[ObjectStore]
     ) -> dg.AssetCheckResult:
         left = count_deferred(tables, analysis.name, buckets_of_run(context.run.tags, buckets))
         unfunded = left[ErrorClass.BUDGET.value]

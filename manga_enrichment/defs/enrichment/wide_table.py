@@ -6,7 +6,7 @@ import dagster as dg
 
 from manga_enrichment.defs.enrichment.assets import GROUP, OWNERS
 from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.gateways.objects import TableStore
+from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE, write_enriched
 
 
@@ -27,7 +27,7 @@ def build_enriched(
     )
 
     @dg.multi_asset(name=TABLE, specs=[spec], backfill_policy=backfill_policy)
-    def enriched_catalog(context: dg.AssetExecutionContext, tables: dg.ResourceParam[TableStore]) -> None:
+    def enriched_catalog(context: dg.AssetExecutionContext, tables: dg.ResourceParam[ObjectStore]) -> None:
         for bucket in context.partition_keys:
             report = write_enriched(tables, bucket, analyses)
             metadata = {"dagster/row_count": report.rows, "uri": report.uri}

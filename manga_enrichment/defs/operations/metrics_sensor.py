@@ -25,7 +25,7 @@ from manga_enrichment.defs.shared.run_facts import RANGE_START_TAG
 from manga_enrichment.domain.operations.metrics import Metric, nightly_succeeded
 from manga_enrichment.gateways.budget import BudgetStore
 from manga_enrichment.gateways.clock import Clock
-from manga_enrichment.gateways.errors import LedgerUnavailableError, MetricsUnavailableError, QueueUnavailableError
+from manga_enrichment.gateways.errors import MetricsUnavailableError, QueueUnavailableError, StoreUnavailableError
 from manga_enrichment.gateways.metrics import MetricSink
 from manga_enrichment.gateways.queue import RequestQueue
 from manga_enrichment.pipeline.health.metrics import cost_metric, queue_metrics, run_metrics
@@ -65,7 +65,7 @@ def build_metrics_sensor(group_starts: Sequence[str], tables: Sequence[str]) -> 
         try:
             runs = {queue: len(keys) for queue, keys in units_in_flight(context.instance).items()}
             points += [*queue_metrics(queues, runs, now), cost_metric(budget, now)]
-        except (QueueUnavailableError, LedgerUnavailableError) as error:
+        except (QueueUnavailableError, StoreUnavailableError) as error:
             context.log.warning(f"gauges of this minute are missing: {error}")
         try:
             metric_sink.put(points)

@@ -24,17 +24,17 @@ from manga_enrichment.gateways.budget import BudgetStore
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.model import FoundationModel
-from manga_enrichment.gateways.objects import TableStore
+from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.outbox import OutboxStore
 from manga_enrichment.gateways.queue import RequestQueue
 from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.dead_letters.queue import DeadLetters
 from manga_enrichment.pipeline.engine.tally import InvokeReport
 from manga_enrichment.pipeline.enrichment.ask import InvokeSettings
-from manga_enrichment.pipeline.outbox.announce import Announcer, NotificationPolicy
+from manga_enrichment.pipeline.outbox.announce import NotificationPolicy, OutboxWriter
 from manga_enrichment.pipeline.partner.ask import TRIGGER, AskingGateways, PartnerAsking
 from manga_enrichment.pipeline.partner.collect import PartnerCollecting, read_collected
-from manga_enrichment.pipeline.partner.complete import Endings
+from manga_enrichment.pipeline.partner.complete import Completion
 from manga_enrichment.pipeline.partner.plan import read_partner_plan
 from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
 from manga_enrichment.pipeline.partner.run_steps import SettleReport, settle_all, stored_requests, take_over
@@ -71,7 +71,7 @@ def build_open_op() -> dg.OpDefinition:
         context: dg.OpExecutionContext,
         config: UnitConfig,
         partner_run: dg.ResourceParam[PartnerRun],
-        tables: dg.ResourceParam[TableStore],
+        tables: dg.ResourceParam[ObjectStore],
         requests: dg.ResourceParam[RequestStore],
         clock: dg.ResourceParam[Clock],
     ) -> Iterator[dg.Output[dict[str, Any]]]:
@@ -103,7 +103,7 @@ def build_partner_plan_op(
         context: dg.OpExecutionContext,
         opened: dict[str, Any],
         partner_run: dg.ResourceParam[PartnerRun],
-        tables: dg.ResourceParam[TableStore],
+        tables: dg.ResourceParam[ObjectStore],
         ledger: dg.ResourceParam[ResultLedger],
     ) -> Iterator[dg.Output[dict[str, Any]]]:
         planning = PartnerPlanning(
@@ -133,7 +133,7 @@ def build_partner_invoke_op(
         context: dg.OpExecutionContext,
         opened: dict[str, Any],
         partner_run: dg.ResourceParam[PartnerRun],
-        tables: dg.ResourceParam[TableStore],
+        tables: dg.ResourceParam[ObjectStore],
         ledger: dg.ResourceParam[ResultLedger],
         budget: dg.ResourceParam[BudgetStore],
         open_model: dg.ResourceParam[Callable[[], FoundationModel]],
@@ -170,7 +170,7 @@ def build_collect_op() -> dg.OpDefinition:
         context: dg.OpExecutionContext,
         arrived: list[dict[str, Any]],
         partner_run: dg.ResourceParam[PartnerRun],
-        tables: dg.ResourceParam[TableStore],
+        tables: dg.ResourceParam[ObjectStore],
         ledger: dg.ResourceParam[ResultLedger],
     ) -> dict[str, Any]:
         opened, *invoked = arrived
@@ -198,7 +198,7 @@ def build_settle_op(settings: PartnerSettings) -> dg.OpDefinition:
         context: dg.OpExecutionContext,
         collected: dict[str, Any],
         partner_run: dg.ResourceParam[PartnerRun],
-        tables: dg.ResourceParam[TableStore],
+        tables: dg.ResourceParam[ObjectStore],
         queues: dg.ResourceParam[RequestQueue],
         requests: dg.ResourceParam[RequestStore],
         outbox: dg.ResourceParam[OutboxStore],
@@ -234,7 +234,7 @@ def build_settle_op(settings: PartnerSettings) -> dg.OpDefinition:
     return settle
 
 
-def opened_requests(tables: TableStore, opened: Mapping[str, Any]) -> list[UnitRequest]:
+def opened_requests(tables: ObjectStore, opened: Mapping[str, Any]) -> list[UnitRequest]:
     """The unit's requests that this run took over."""
     return [each for each in read_unit(tables, opened["unit"]).requests if each.request_id in opened["requests"]]
 
@@ -242,16 +242,16 @@ def opened_requests(tables: TableStore, opened: Mapping[str, Any]) -> list[UnitR
 def partner_endings(
     queues: RequestQueue,
     requests: RequestStore,
-    tables: TableStore,
+    tables: ObjectStore,
     outbox: OutboxStore,
     clock: Clock,
     policy: NotificationPolicy,
-) -> Endings:
+) -> Completion:
     dead_letters = DeadLetters(queues=queues, requests=requests, clock=clock)
-    return Endings(queues, tables, Announcer(outbox, clock, policy), dead_letters)
+    return Completion(queues, tables, OutboxWriter(outbox, clock, policy), dead_letters)
 
 
-def settle_metadata(report: SettleReport, tables: TableStore) -> dict[str, Any]:
+def settle_metadata(report: SettleReport, tables: ObjectStore) -> dict[str, Any]:
     """Flat numbers, so that the UI plots them."""
     return {
         "requests": report.states.total(),

@@ -15,7 +15,7 @@ from manga_enrichment.aws.dynamodb_outbox import DynamoDBOutbox
 from manga_enrichment.aws.dynamodb_requests import DynamoDBRequests
 from manga_enrichment.aws.notify import SnsNotifier
 from manga_enrichment.pipeline.outbox.announce import NotificationPolicy
-from manga_enrichment.pipeline.outbox.relay import Deliverer, DeliveryGateways
+from manga_enrichment.pipeline.outbox.relay import DeliveryGateways, OutboxRelay
 from manga_enrichment.runtime.clock import SystemClock
 from manga_enrichment.settings import Settings, signing_key
 
@@ -26,12 +26,12 @@ DELIVERIES_PER_TICK = 500
 
 
 def build_outbox_sensor(
-    settings: Settings, open_deliverer: Callable[[Settings], Deliverer] | None = None
+    settings: Settings, open_deliverer: Callable[[Settings], OutboxRelay] | None = None
 ) -> dg.SensorDefinition:
     """Running by default. Connects at its first tick, and stays connected."""
 
     @cache
-    def deliverer() -> Deliverer:
+    def deliverer() -> OutboxRelay:
         return (open_deliverer or connected_deliverer)(settings)
 
     @dg.sensor(
@@ -49,7 +49,7 @@ def build_outbox_sensor(
     return outbox
 
 
-def connected_deliverer(settings: Settings) -> Deliverer:
+def connected_deliverer(settings: Settings) -> OutboxRelay:
     """Raises ConfigurationError when region or credentials are missing."""
     clients, clock = AwsClients(), SystemClock()
     gateways = DeliveryGateways(
@@ -60,7 +60,7 @@ def connected_deliverer(settings: Settings) -> Deliverer:
         clock=clock,
         signing_key=signing_key(settings),
     )
-    return Deliverer(gateways, notification_policy(settings))
+    return OutboxRelay(gateways, notification_policy(settings))
 
 
 def notification_policy(settings: Settings) -> NotificationPolicy:

@@ -28,7 +28,7 @@ from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.pipeline.partner.ask import Stopping
 from manga_enrichment.pipeline.partner.leases import Heartbeat, Leases
-from manga_enrichment.pipeline.partner.requeue import Releasing
+from manga_enrichment.pipeline.partner.requeue import Requeue
 from manga_enrichment.pipeline.partner.run_steps import release_all
 
 INTERRUPTED_DELAY_SECONDS = 15
@@ -39,7 +39,7 @@ class PartnerRun:
     """stop: set when this process is to end. keep_back: what is held at the end is not sent again."""
 
     leases: Leases
-    releasing: Releasing
+    releasing: Requeue
     deferral_seconds: int
     stop: threading.Event = field(default_factory=threading.Event)
     keep_back: bool = False
@@ -90,7 +90,7 @@ def build_partner_run(deferral_seconds: int) -> dg.ResourceDefinition:
     def partner_run(context: dg.InitResourceContext) -> Iterator[PartnerRun]:
         given: Any = context.resources
         leases = Leases(given.queues, given.requests, given.clock, random.Random())  # noqa: S311
-        releasing = Releasing(given.queues, given.requests, given.tables, given.clock)
+        releasing = Requeue(given.queues, given.requests, given.tables, given.clock)
         run = PartnerRun(leases, releasing, deferral_seconds)
         heartbeat = Heartbeat(leases)
         heartbeat.start()

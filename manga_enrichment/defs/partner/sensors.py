@@ -22,7 +22,7 @@ from manga_enrichment.domain.requests.queues import REQUEST_QUEUES, Queue
 from manga_enrichment.domain.requests.validation import RequestPolicy
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import QueueUnavailableError
-from manga_enrichment.gateways.objects import TableStore
+from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.outbox import OutboxStore
 from manga_enrichment.gateways.queue import RequestQueue
 from manga_enrichment.gateways.requests import RequestStore
@@ -73,7 +73,7 @@ def _sensor(name: str, queues_of_it: Sequence[Queue], what: str, settings: Senso
         context: dg.SensorEvaluationContext,
         queues: dg.ResourceParam[RequestQueue],
         requests: dg.ResourceParam[RequestStore],
-        tables: dg.ResourceParam[TableStore],
+        tables: dg.ResourceParam[ObjectStore],
         outbox: dg.ResourceParam[OutboxStore],
         clock: dg.ResourceParam[Clock],
     ) -> dg.SensorResult:
@@ -136,7 +136,7 @@ def _runs_in_flight(context: dg.SensorEvaluationContext, queue: str) -> int:
 def _renew_waiting(
     context: dg.SensorEvaluationContext,
     queues_of_it: Sequence[Queue],
-    tables: TableStore,
+    tables: ObjectStore,
     leases: Leases,
     clock: Clock,
 ) -> str:
@@ -157,7 +157,7 @@ def _renew_waiting(
     return json.dumps(renewed)
 
 
-def _hold(context: dg.SensorEvaluationContext, leases: Leases, tables: TableStore, key: str, now: datetime) -> None:
+def _hold(context: dg.SensorEvaluationContext, leases: Leases, tables: ObjectStore, key: str, now: datetime) -> None:
     try:
         unit = read_unit(tables, key)
     except LookupError as error:  # its run will fail with the same sentence; what it claimed comes again

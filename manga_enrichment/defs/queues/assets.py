@@ -17,7 +17,7 @@ from manga_enrichment.domain.operations.queue_observations import QueueObservati
 from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES, QUEUES, REQUEST_QUEUES
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.metrics import QueueAges
-from manga_enrichment.gateways.objects import TableStore
+from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.queue import RequestQueue
 from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.health.queue_watch import QueueWatch, store_observations
@@ -48,7 +48,7 @@ def build_queue_assets() -> dg.AssetsDefinition:
         queues: dg.ResourceParam[RequestQueue],
         queue_ages: dg.ResourceParam[QueueAges],
         requests: dg.ResourceParam[RequestStore],
-        tables: dg.ResourceParam[TableStore],
+        tables: dg.ResourceParam[ObjectStore],
         clock: dg.ResourceParam[Clock],
     ) -> Iterator[dg.MaterializeResult[None]]:
         watch = QueueWatch(queues=queues, ages=queue_ages, requests=requests, tables=tables, clock=clock)

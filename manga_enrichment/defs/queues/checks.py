@@ -22,7 +22,7 @@ from manga_enrichment.domain.operations.queue_observations import (
 )
 from manga_enrichment.domain.requests.queues import NORMAL, REQUEST_QUEUES
 from manga_enrichment.gateways.clock import Clock
-from manga_enrichment.gateways.objects import TableStore
+from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.queue import RequestQueue
 from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.dead_letters.queue import DeadLetter, DeadLetters
@@ -121,7 +121,7 @@ def _of_looks(
     advice: str,
 ) -> dg.AssetChecksDefinition:
     @dg.asset_check(asset=REQUEST_QUEUES_ASSET, name=name, description=description)
-    def check(tables: dg.ResourceParam[TableStore], clock: dg.ResourceParam[Clock]) -> dg.AssetCheckResult:
+    def check(tables: dg.ResourceParam[ObjectStore], clock: dg.ResourceParam[Clock]) -> dg.AssetCheckResult:
         now = clock.now()
         looks = [look for look in latest_looks(tables, now, 2) if now - look[0].observed_at <= STALE]
         if not looks:

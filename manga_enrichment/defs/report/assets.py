@@ -14,8 +14,8 @@ from manga_enrichment.domain.models.specs import ModelCatalog
 from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.ledger import ResultLedger
-from manga_enrichment.gateways.objects import TableStore
-from manga_enrichment.pipeline.enrichment.forecast import pace_of
+from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.pipeline.enrichment.forecast import throughput_of
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE as ENRICHED_TABLE
 from manga_enrichment.pipeline.health.daily_costs import TABLE as COSTS_TABLE
 from manga_enrichment.pipeline.health.table_quality import coverage
@@ -44,7 +44,7 @@ def build_report(
     )
     def enrichment_report(
         context: dg.AssetExecutionContext,
-        tables: dg.ResourceParam[TableStore],
+        tables: dg.ResourceParam[ObjectStore],
         ledger: dg.ResourceParam[ResultLedger],
         clock: dg.ResourceParam[Clock],
     ) -> dg.MaterializeResult[None]:
@@ -55,7 +55,7 @@ def build_report(
             analyses=analyses,
             models=models,
             bucket_count=settings.catalog_buckets,
-            pace=pace_of(settings),
+            pace=throughput_of(settings),
         )
         facts = reporting.facts(context.run.run_id)
         tables.write_text(report_key(), report_html(facts), content_type="text/html")

@@ -16,7 +16,7 @@ from manga_enrichment.aws.dynamodb_requests import DynamoDBRequests
 from manga_enrichment.aws.dynamodb_status import DynamoDBStatus
 from manga_enrichment.aws.metrics import CloudWatchMetrics, CloudWatchQueueAges
 from manga_enrichment.aws.notify import SnsNotifier
-from manga_enrichment.aws.s3_tables import S3TableStore
+from manga_enrichment.aws.s3_objects import S3ObjectStore
 from manga_enrichment.aws.sqs import SqsQueues
 from manga_enrichment.gateways.batch import BatchInference
 from manga_enrichment.gateways.budget import BudgetStore
@@ -26,7 +26,7 @@ from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.metrics import MetricSink, QueueAges
 from manga_enrichment.gateways.model import FoundationModel
 from manga_enrichment.gateways.notify import Notifier
-from manga_enrichment.gateways.objects import TableStore
+from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.outbox import OutboxStore
 from manga_enrichment.gateways.queue import RequestQueue
 from manga_enrichment.gateways.requests import RequestStore
@@ -47,12 +47,12 @@ class AwsResource(dg.ConfigurableResource[AwsClients]):
         return AwsClients()
 
 
-class TableStoreResource(dg.ConfigurableResource[TableStore]):
+class ObjectStoreResource(dg.ConfigurableResource[ObjectStore]):
     aws: dg.ResourceDependency[AwsClients]
     bucket: str
 
-    def create_resource(self, context: dg.InitResourceContext) -> TableStore:
-        return S3TableStore(self.aws.s3, bucket=self.bucket)
+    def create_resource(self, context: dg.InitResourceContext) -> ObjectStore:
+        return S3ObjectStore(self.aws.s3, bucket=self.bucket)
 
 
 class ResultLedgerResource(dg.ConfigurableResource[ResultLedger]):
@@ -172,7 +172,7 @@ def build_resources(settings: Settings) -> dict[str, object]:
     aws, clock = AwsResource(), ClockResource()
     return {
         "clock": clock,
-        "tables": TableStoreResource(aws=aws, bucket=settings.bucket),
+        "tables": ObjectStoreResource(aws=aws, bucket=settings.bucket),
         "ledger": ResultLedgerResource(
             aws=aws,
             clock=clock,

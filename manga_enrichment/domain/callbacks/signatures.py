@@ -44,7 +44,7 @@ class SigningKey:
     secret: str = field(repr=False)
 
 
-def partner_key(master: SigningKey, partner_id: str) -> SigningKey:
+def partner_signing_key(master: SigningKey, partner_id: str) -> SigningKey:
     """The key of one partner. Whoever has it can neither find ours nor another partner's."""
     return SigningKey(master.key_id, _hmac(master.secret, f"manga-callback\n{partner_id}".encode()))
 

@@ -40,7 +40,7 @@ _SENT = frozenset({"query", "content", "additional_context"})
 
 
 @dataclass(frozen=True, slots=True)
-class CallEstimate:
+class RequestTokens:
     """Input tokens of one call. location: the part of the request that it answers."""
 
     location: Location
@@ -48,7 +48,7 @@ class CallEstimate:
     input_tokens: int
 
 
-def call_estimates(schema: str, body: Any, texts: Sequence[tuple[Location, str]]) -> list[CallEstimate]:
+def request_tokens(schema: str, body: Any, texts: Sequence[tuple[Location, str]]) -> list[RequestTokens]:
     """One estimate per call that the request asks for.
 
     body may be invalid in any way; texts are all of its strings (`json_shape.read_shape`).
@@ -57,10 +57,10 @@ def call_estimates(schema: str, body: Any, texts: Sequence[tuple[Location, str]]
         return _batch_estimates(body, texts)
     sent = [text for location, text in texts if _is_sent(location)]
     tokens = CONVERSATION_TOKENS + sum(MESSAGE_TOKENS + estimate_tokens(text) for text in sent)
-    return [CallEstimate((), _model(schema, body), tokens)]
+    return [RequestTokens((), _model(schema, body), tokens)]
 
 
-def guard_problems(estimates: Sequence[CallEstimate], guards: Mapping[str, int] = TOKEN_GUARDS) -> list[Problem]:
+def guard_problems(estimates: Sequence[RequestTokens], guards: Mapping[str, int] = TOKEN_GUARDS) -> list[Problem]:
     """An error for each call over the guard of its model, a warning for each at 80 % of it or more."""
     found = []
     for each in estimates:
@@ -85,7 +85,7 @@ def _model(schema: str, body: Any) -> str:
     return asked if isinstance(asked, str) and asked in TOKEN_GUARDS else str(default_of(schema, "model"))
 
 
-def _batch_estimates(body: Any, texts: Sequence[tuple[Location, str]]) -> list[CallEstimate]:
+def _batch_estimates(body: Any, texts: Sequence[tuple[Location, str]]) -> list[RequestTokens]:
     items = body.get("items") if isinstance(body, dict) else None
     if not isinstance(items, list):
         return []
@@ -96,7 +96,7 @@ def _batch_estimates(body: Any, texts: Sequence[tuple[Location, str]]) -> list[C
         if isinstance(name, str) and name in ANALYSES:
             location = ("items", position)
             tokens = prompt_overhead(name) + _note_tokens(notes.get(location, ""))
-            estimates.append(CallEstimate(location, ANALYSES[name].model_alias, tokens))
+            estimates.append(RequestTokens(location, ANALYSES[name].model_alias, tokens))
     return estimates
 
 

@@ -117,7 +117,7 @@ EXAMPLES: Sequence[ExampleBatch] = (
 def run_examples(
     endpoints: LocalEndpoints, settings: Settings, gateways: Gateways, state_dir: Path, lane: InProcessLane
 ) -> list[BatchReport]:
-    """Send every example and work until each has ended and its partner knows, or patience has run out."""
+    """Send every example and work until each has ended and its partner knows, or the time is over."""
     site = Site(endpoints, settings, gateways, StateFolder(state_dir).callbacks)
     reports = [BatchReport(each.file, each.via, each.send(site, BATCHES / each.file)) for each in EXAMPLES]
     until = time.monotonic() + PATIENCE_SECONDS

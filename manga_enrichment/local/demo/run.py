@@ -20,7 +20,7 @@ from rich.table import Table
 
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.gateways import open_gateways
-from manga_enrichment.aws.s3_tables import S3TableStore
+from manga_enrichment.aws.s3_objects import S3ObjectStore
 from manga_enrichment.definitions import build_definitions
 from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
 from manga_enrichment.defs.shared.run_facts import range_tags
@@ -119,7 +119,7 @@ def _run_nightly(settings: Settings, definitions: dg.Definitions, instance: dg.D
 
 
 def _account(settings: Settings, run_id: str, before: dict[str, Any], after: dict[str, Any]) -> DemoReport:
-    tables = S3TableStore(AwsClients().s3, bucket=settings.bucket)
+    tables = S3ObjectStore(AwsClients().s3, bucket=settings.bucket)
     keys = bucket_keys(settings.catalog_buckets)
     report = DemoReport(
         calls_billed=after["billed"] - before["billed"],
@@ -139,18 +139,18 @@ def _account(settings: Settings, run_id: str, before: dict[str, Any], after: dic
     return report
 
 
-def _rows_of_earlier_runs(tables: S3TableStore, key: str, run_id: str) -> int:
+def _rows_of_earlier_runs(tables: S3ObjectStore, key: str, run_id: str) -> int:
     """Answers that this run found and did not have to ask for."""
     stored = tables.read(key, ["dagster_run_id"])
     return sum(run != run_id for run in stored.table.column("dagster_run_id").to_pylist()) if stored else 0
 
 
-def _rows(tables: S3TableStore, key: str) -> int:
+def _rows(tables: S3ObjectStore, key: str) -> int:
     stored = tables.read(key)
     return stored.table.num_rows if stored else 0
 
 
-def _outcomes(tables: S3TableStore, key: str) -> Counter[str]:
+def _outcomes(tables: S3ObjectStore, key: str) -> Counter[str]:
     stored = tables.read(key, ["outcome"])
     return Counter(stored.table.column("outcome").to_pylist()) if stored else Counter()
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from manga_enrichment.domain.callbacks.signatures import SignatureError, SigningKey, partner_key, verify
+from manga_enrichment.domain.callbacks.signatures import SignatureError, SigningKey, partner_signing_key, verify
 from manga_enrichment.local.stack.endpoints import CALLBACK_KEY_ID, CALLBACK_SECRET
 from manga_enrichment.local.stack.processes import LOOPBACK
 
@@ -120,7 +120,7 @@ class CallbackReceiver:
         now = datetime.now(UTC)
         try:
             event = json.loads(body)
-            key = partner_key(self._master, event["partner_id"] or "")
+            key = partner_signing_key(self._master, event["partner_id"] or "")
             verify(headers, body, {key.key_id: key.secret}, now)
         except SignatureError as error:
             return ReceivedCallback(path, str(event.get("event_id", "")), event, headers, now, str(error))

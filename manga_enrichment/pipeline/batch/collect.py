@@ -68,7 +68,7 @@ class Collector:
     def collect(self, job: BatchJob, state: BatchState, until: float) -> Settlement | None:
         """Settle the job; None when the monotonic second `until` came first: call again, what is done stays done.
 
-        Raises LedgerUnavailableError, BatchUnavailableError; UnknownModelError for a model without a row any more.
+        Raises StoreUnavailableError, BatchUnavailableError; UnknownModelError for a model without a row any more.
         """
         titles = self._store.titles(job.token)
         submission = self._store.submission(job.token)

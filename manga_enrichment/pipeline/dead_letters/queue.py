@@ -104,7 +104,7 @@ class DeadLetters:
         return Peek(queue, tuple(letters), dict(reasons.most_common()), max(0, unseen))
 
     def read(self, message: Message) -> DeadLetter:
-        """Never raises because of a message. Raises LedgerUnavailableError."""
+        """Never raises because of a message. Raises StoreUnavailableError."""
         parsed = parse_envelope(message.body)
         row = self._requests.get(parsed.request_id) if parsed.request_id else None
         error_class = row.error_class if row else ""

@@ -151,7 +151,7 @@ class Redrive:
 
         On the FIFO queue a pass sees ten messages of a group, and those behind only if these go.
 
-        Raises ConfigurationError for a target that cannot take them, QueueUnavailableError and LedgerUnavailableError;
+        Raises ConfigurationError for a target that cannot take them, QueueUnavailableError and StoreUnavailableError;
         what was sent by then is deleted, the rest released.
         """
         _check_target(queue, target)

@@ -19,13 +19,13 @@ from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
 from manga_enrichment.domain.outcomes.answers import Provenance
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
 from manga_enrichment.gateways.budget import BudgetScope
-from manga_enrichment.gateways.model import ModelRequest
+from manga_enrichment.gateways.model import ModelCall
 from manga_enrichment.pipeline.batch.job_store import BatchJob, BatchStore
 from manga_enrichment.pipeline.batch.launch import BatchGateways, Launcher
 from manga_enrichment.pipeline.engine.budget import NO_CAPS, Caps, scopes_of
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.tally import InvokeReport, Tally
-from manga_enrichment.pipeline.enrichment.ask import Leftovers, planned_calls
+from manga_enrichment.pipeline.enrichment.ask import UnledgeredAttempts, planned_calls
 
 PREPARING = timedelta(minutes=30)
 """How long titles stay claimed by a run that is killed before it wrote the job down."""
@@ -72,7 +72,7 @@ class BatchLane:
         ConfigurationError.
         """
         started = self._to.clock.monotonic_seconds()
-        tally, leftovers = Tally(analysis.name), Leftovers(provenance, self._to.clock, lane="batch")
+        tally, leftovers = Tally(analysis.name), UnledgeredAttempts(provenance, self._to.clock, lane="batch")
 
         def deliver(result: CallResult) -> None:
             tally.add(result)
@@ -193,9 +193,9 @@ def batch_estimate_micro_usd(call: Call) -> int:
     return cost_micro_usd(usage, call.model.price, batch=True)
 
 
-def _records(calls: Sequence[Call]) -> Iterator[tuple[str, ModelRequest]]:
+def _records(calls: Sequence[Call]) -> Iterator[tuple[str, ModelCall]]:
     for call in calls:
-        yield record_id(call.fingerprint), ModelRequest(call.model, call.prompt, call.prompt.max_tokens)
+        yield record_id(call.fingerprint), ModelCall(call.model, call.prompt, call.prompt.max_tokens)
 
 
 def _left(call: Call, error_class: ErrorClass, message: str = "") -> CallResult:

@@ -17,7 +17,7 @@ from manga_enrichment.domain.outcomes.error_classes import Outcome
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import WriteConflictError
 from manga_enrichment.gateways.ledger import ResultLedger
-from manga_enrichment.gateways.objects import TableStore
+from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.status import PartitionStatus, StatusStore
 from manga_enrichment.pipeline.catalog.reader import read_ids
 from manga_enrichment.pipeline.engine.tally import BucketNumbers
@@ -58,7 +58,7 @@ class Writing:
     def __init__(
         self,
         *,
-        tables: TableStore,
+        tables: ObjectStore,
         ledger: ResultLedger,
         status: StatusStore,
         clock: Clock,

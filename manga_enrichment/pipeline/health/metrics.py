@@ -30,7 +30,7 @@ def queue_metrics(queues: RequestQueue, runs_in_flight: Mapping[str, int], now: 
 def cost_metric(budget: BudgetStore, now: datetime) -> Metric:
     """What the UTC day's counter has committed: what ended calls cost and what open ones have set aside.
 
-    Spent alone would be told only when a run ends, which may be hours later. Raises LedgerUnavailableError.
+    Spent alone would be told only when a run ends, which may be hours later. Raises StoreUnavailableError.
     """
     committed, _spent = budget.spent(day_counter(now.date().isoformat()))
     return cost_usd(usd(committed), now)

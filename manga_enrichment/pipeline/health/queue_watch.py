@@ -23,10 +23,10 @@ from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import MetricsUnavailableError, WriteConflictError
 from manga_enrichment.gateways.metrics import QueueAges
-from manga_enrichment.gateways.objects import TableStore
+from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.queue import QueueDepth, RequestQueue
 from manga_enrichment.gateways.requests import RequestStore
-from manga_enrichment.pipeline.partner.scaling import backlog_per_task
+from manga_enrichment.pipeline.partner.scaling import visible_per_run
 from manga_enrichment.pipeline.partner.work_units import UnitRequest, read_unit
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
 from manga_enrichment.pipeline.store.object_keys import queue_observations_key
@@ -43,7 +43,7 @@ class QueueWatch:
     """All queues of the project."""
 
     def __init__(
-        self, *, queues: RequestQueue, ages: QueueAges, requests: RequestStore, tables: TableStore, clock: Clock
+        self, *, queues: RequestQueue, ages: QueueAges, requests: RequestStore, tables: ObjectStore, clock: Clock
     ) -> None:
         self._queues = queues
         self._ages = ages
@@ -74,7 +74,7 @@ class QueueWatch:
                     oldest_age_seconds=seconds,
                     runs_in_flight=len(units) if takes_requests else None,
                     held=len(held) if takes_requests else None,
-                    backlog_per_run=backlog_per_task(depth, len(units)) if takes_requests else None,
+                    backlog_per_run=visible_per_run(depth, len(units)) if takes_requests else None,
                 )
             )
         return seen
@@ -110,7 +110,7 @@ class QueueWatch:
         return None, AgeSource.UNKNOWN
 
 
-def store_observations(tables: TableStore, seen: Sequence[QueueObservation], run_id: str) -> str:
+def store_observations(tables: ObjectStore, seen: Sequence[QueueObservation], run_id: str) -> str:
     """Add one look to its day's object; its key. The same look of the same run is stored once.
 
     Raises WriteConflictError when others keep writing.
@@ -133,7 +133,7 @@ def store_observations(tables: TableStore, seen: Sequence[QueueObservation], run
     raise WriteConflictError(f"{tables.uri(key)} is being written by others all the time")
 
 
-def latest_looks(tables: TableStore, now: datetime, count: int) -> list[list[QueueObservation]]:
+def latest_looks(tables: ObjectStore, now: datetime, count: int) -> list[list[QueueObservation]]:
     """The newest looks of today and yesterday, newest first; fewer when there are no more."""
     rows: list[dict[str, Any]] = []
     for day in (now.date(), now.date() - timedelta(days=1)):
@@ -150,9 +150,9 @@ def depths_and_runs(
 ) -> tuple[dict[str, QueueDepth], dict[str, float]]:
     """Depths of all queues, and the backlog per run of those that take requests; "" is all of them together."""
     depths = {name: queues.depth(name) for name in QUEUES}
-    backlog = {q.name: backlog_per_task(depths[q.name], runs_in_flight.get(q.name, 0)) for q in REQUEST_QUEUES}
+    backlog = {q.name: visible_per_run(depths[q.name], runs_in_flight.get(q.name, 0)) for q in REQUEST_QUEUES}
     visible = sum(depths[queue.name].visible for queue in REQUEST_QUEUES)
-    backlog[""] = backlog_per_task(QueueDepth(visible, 0, 0), sum(runs_in_flight.values()))
+    backlog[""] = visible_per_run(QueueDepth(visible, 0, 0), sum(runs_in_flight.values()))
     return depths, backlog
 
 

@@ -52,7 +52,7 @@ class NotificationPolicy:
         return f"the callback URL {problem}" if problem else ""
 
 
-class Announcer:
+class OutboxWriter:
     """Writes deliveries into the outbox."""
 
     def __init__(self, outbox: OutboxStore, clock: Clock, policy: NotificationPolicy) -> None:
@@ -64,7 +64,7 @@ class Announcer:
         """Put the event down for the partner's URL and topic ("": none) and for our own topics.
 
         A target that is not allowed is put down as well: the delivery then ends as failed, with the reason, where
-        people look for it. Raises LedgerUnavailableError: do not ack then.
+        people look for it. Raises StoreUnavailableError: do not ack then.
         """
         now = self._clock.now()
         targets = dict.fromkeys(self._targets(event, callback_url, topic_arn))

@@ -33,7 +33,7 @@ class FailedFilter:
 
 
 def failed_deliveries(outbox: OutboxStore, wanted: FailedFilter, *, limit: int) -> list[Delivery]:
-    """The latest first, of the MOST_LOOKED_AT latest. Raises LedgerUnavailableError."""
+    """The latest first, of the MOST_LOOKED_AT latest. Raises StoreUnavailableError."""
     return [each for each in outbox.failed(newest=MOST_LOOKED_AT) if wanted.takes(each)][:limit]
 
 
@@ -42,7 +42,7 @@ def retry(
 ) -> list[Delivery]:
     """Make failed deliveries due again; returns those that are. One that changed meanwhile is left alone.
 
-    Raises LedgerUnavailableError; repeat it then.
+    Raises StoreUnavailableError; repeat it then.
     """
     opened = []
     for delivery in deliveries:

@@ -37,7 +37,7 @@ from manga_enrichment.domain.callbacks.deliveries import (
     refused,
     told,
 )
-from manga_enrichment.domain.callbacks.signatures import SigningKey, partner_key, signed_headers
+from manga_enrichment.domain.callbacks.signatures import SigningKey, partner_signing_key, signed_headers
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import NotifierUnavailableError
@@ -118,7 +118,7 @@ class _Wait:
     problem: str
 
 
-class Deliverer:
+class OutboxRelay:
     """Sends what is due. Several may work on one outbox."""
 
     def __init__(
@@ -135,7 +135,7 @@ class Deliverer:
     def deliver_due(self, limit: int) -> DeliveryReport:
         """Send up to `limit` due deliveries; no try begins after START_SECONDS.
 
-        Raises LedgerUnavailableError when DynamoDB does not answer; what was in hand is due again after its lease.
+        Raises StoreUnavailableError when DynamoDB does not answer; what was in hand is due again after its lease.
         """
         clock = self._to.clock
         tick = _Tick(clock.monotonic_seconds() + START_SECONDS)
@@ -195,7 +195,7 @@ class Deliverer:
         if self._to.signing_key is None:
             return CallbackAnswer(0, _UNSIGNED)
         body = delivery.body.encode()
-        key = partner_key(self._to.signing_key, delivery.partner_id)
+        key = partner_signing_key(self._to.signing_key, delivery.partner_id)
         headers = {"Content-Type": "application/json", **signed_headers(key, body, self._to.clock.now())}
         return self._to.sender.post(delivery.target, body, headers)
 

@@ -13,20 +13,20 @@ from manga_enrichment.domain.callbacks.events import Event
 from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass
 from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.states import RequestState
-from manga_enrichment.gateways.objects import TableStore
+from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.queue import Message, RequestQueue
 from manga_enrichment.pipeline.dead_letters.queue import DeadLetters
-from manga_enrichment.pipeline.outbox.announce import Announcer
+from manga_enrichment.pipeline.outbox.announce import OutboxWriter
 from manga_enrichment.pipeline.partner.stored_requests import StoredRequest, read_stored_request
 
 _TOLD = frozenset({CallbackState.DELIVERED.value, CallbackState.FAILED.value})
 
 
-class Endings:
-    """Everything raises LedgerUnavailableError or QueueUnavailableError; the message then comes again."""
+class Completion:
+    """Everything raises StoreUnavailableError or QueueUnavailableError; the message then comes again."""
 
     def __init__(
-        self, queue: RequestQueue, tables: TableStore, announcer: Announcer, dead_letters: DeadLetters
+        self, queue: RequestQueue, tables: ObjectStore, announcer: OutboxWriter, dead_letters: DeadLetters
     ) -> None:
         self._queue = queue
         self._tables = tables

@@ -31,11 +31,11 @@ from manga_enrichment.domain.requests.results import (
 from manga_enrichment.domain.requests.states import RequestState, is_final
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import FencedError, WriteConflictError
-from manga_enrichment.gateways.objects import TableStore
+from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.requests import RequestStore
-from manga_enrichment.pipeline.partner.complete import Endings
+from manga_enrichment.pipeline.partner.complete import Completion
 from manga_enrichment.pipeline.partner.conversations import last_question, read_history, session_name, write_turn
-from manga_enrichment.pipeline.partner.requeue import Releasing
+from manga_enrichment.pipeline.partner.requeue import Requeue
 from manga_enrichment.pipeline.partner.stored_requests import StoredRequest, read_stored_request
 from manga_enrichment.pipeline.partner.work_units import UnitRequest
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
@@ -57,10 +57,10 @@ class Settling:
         self,
         *,
         requests: RequestStore,
-        tables: TableStore,
+        tables: ObjectStore,
         clock: Clock,
-        endings: Endings,
-        releasing: Releasing,
+        endings: Completion,
+        releasing: Requeue,
         limits: SettleLimits,
     ) -> None:
         self._requests = requests

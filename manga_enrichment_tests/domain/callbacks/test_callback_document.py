@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manga_enrichment.domain.callbacks.deliveries import MAX_ATTEMPTS, pause_seconds
-from manga_enrichment.domain.callbacks.signatures import FRESH_SECONDS, SigningKey, partner_key, signed_headers
+from manga_enrichment.domain.callbacks.signatures import FRESH_SECONDS, SigningKey, partner_signing_key, signed_headers
 
 DOCUMENT = (Path(__file__).resolve().parents[3] / "docs" / "callbacks.md").read_text("utf-8")
 NOW = datetime(2026, 1, 15, 3, 0, tzinfo=UTC)
-KEY = partner_key(SigningKey("1", "m" * 40), "acme")
+KEY = partner_signing_key(SigningKey("1", "m" * 40), "acme")
 BODY = b'{"event_id":"evt_1"}'
 
 
@@ -51,7 +51,7 @@ def test_it_refuses_what_is_not_fresh(is_ours: Callable[..., bool], seconds: int
         {},
         signed(b"another body"),
         signed(key=replace(KEY, key_id="2")),
-        signed(key=partner_key(SigningKey("1", "m" * 40), "other")),
+        signed(key=partner_signing_key(SigningKey("1", "m" * 40), "other")),
         {**signed(), "x-manga-timestamp": "later"},
         {**signed(), "x-manga-signature": "key=1,v1=" + "0" * 64},
         {**signed(), "x-manga-signature": signed()["x-manga-signature"] + "\n"},

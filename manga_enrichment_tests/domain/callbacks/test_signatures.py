@@ -14,7 +14,7 @@ from manga_enrichment.domain.callbacks.signatures import (
     TIMESTAMP_HEADER,
     SignatureError,
     SigningKey,
-    partner_key,
+    partner_signing_key,
     signed_headers,
     verify,
 )
@@ -108,9 +108,9 @@ def test_headers_that_make_no_sense_are_refused_in_one_sentence(changed: dict[st
 
 
 def test_each_partner_has_a_secret_of_its_own() -> None:
-    acme, other = partner_key(KEY, "acme"), partner_key(KEY, "other")
+    acme, other = partner_signing_key(KEY, "acme"), partner_signing_key(KEY, "other")
     assert len({KEY.secret, acme.secret, other.secret}) == 3
-    assert acme == partner_key(KEY, "acme")
+    assert acme == partner_signing_key(KEY, "acme")
     with pytest.raises(SignatureError):
         verify(signed_headers(other, BODY, NOW), BODY, {acme.key_id: acme.secret}, NOW)
 

@@ -18,7 +18,7 @@ from manga_enrichment.domain.requests.queues import (
     SESSION,
 )
 from manga_enrichment.domain.requests.states import RequestState
-from manga_enrichment.gateways.errors import LedgerUnavailableError, QueueUnavailableError
+from manga_enrichment.gateways.errors import QueueUnavailableError, StoreUnavailableError
 from manga_enrichment.gateways.queue import QueueDepth
 from manga_enrichment.pipeline.dead_letters.redrive import RedriveFilter
 from manga_enrichment_tests.pipeline.dead_letters.dead_letter_world import (
@@ -256,7 +256,7 @@ def test_a_pass_that_breaks_off_deletes_what_it_sent_and_releases_the_rest(metho
                 failures["send" if method == "send" else "reopen"] = 1
             return take(self, letter)  # type: ignore[arg-type]
 
-    with pytest.raises((QueueUnavailableError, LedgerUnavailableError)):
+    with pytest.raises((QueueUnavailableError, StoreUnavailableError)):
         world.redrive.redrive(DEAD_LETTERS, BreaksOff(), limit=100)
     assert len(world.drain(NORMAL.name)) == 3
     assert world.letters.depth()[DEAD_LETTERS] == QueueDepth(5, 0, 0)

@@ -1,4 +1,4 @@
-"""TableStore on S3: each object put once, whole, with a condition on what it replaces.
+"""ObjectStore on S3: each object put once, whole, with a condition on what it replaces.
 
 boto3 rather than pyarrow's S3FileSystem: that one ignores AWS_ENDPOINT_URL, and a streamed Parquet writer publishes
 half a table when it is interrupted.
@@ -25,7 +25,7 @@ _MISSING = {"NoSuchKey", "404"}
 _CONFLICT = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
 
 
-class S3TableStore:
+class S3ObjectStore:
     def __init__(self, client: "S3Client", *, bucket: str) -> None:
         """Keys are whole keys of objects in `bucket`."""
         self._client = client
