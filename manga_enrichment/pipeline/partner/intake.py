@@ -62,12 +62,12 @@ class IntakeOutcome(StrEnum):
 class IntakeReport:
     """One queue in one tick. units: what to launch runs for."""
 
-    fates: Counter[IntakeOutcome] = field(default_factory=Counter)
+    outcomes: Counter[IntakeOutcome] = field(default_factory=Counter)
     units: list[WorkUnit] = field(default_factory=list)
 
     @property
     def received(self) -> int:
-        return self.fates.total()
+        return self.outcomes.total()
 
 
 class Intake:
@@ -114,7 +114,7 @@ class Intake:
                     break
                 received_at = self._clock.now()
                 for taken in pool.map(self._take, messages, repeat(received_at)):
-                    report.fates[taken if isinstance(taken, IntakeOutcome) else IntakeOutcome.CLAIMED] += 1
+                    report.outcomes[taken if isinstance(taken, IntakeOutcome) else IntakeOutcome.CLAIMED] += 1
                     if isinstance(taken, UnitRequest):
                         packing.add(taken)
             marked = {unit.key: list(pool.map(self._mark_queued, unit.requests)) for unit in packing.units()}
@@ -136,7 +136,7 @@ class Intake:
                 if not packing.room():
                     self._parking.keep(parked)
                 elif (resumed := self._resume(parked)) is not None:
-                    report.fates[IntakeOutcome.RESUMED] += 1
+                    report.outcomes[IntakeOutcome.RESUMED] += 1
                     packing.add(resumed)
         except (StoreUnavailableError, QueueUnavailableError) as error:
             _log.warning("deferred requests of %s are left for later: %s", queue, error)
