@@ -62,7 +62,7 @@ class ScriptedModel:
         self._script = dict(script or {})
         self._otherwise = otherwise
         self._latency_seconds = latency_seconds
-        self._usage = usage
+        self.usage = usage
         self._attempts: Counter[tuple[str, str]] = Counter()
         self.sent: list[Sent] = []
         self.in_flight = 0
@@ -116,7 +116,7 @@ class ScriptedModel:
         if callable(step):
             return step(request)
         answer = valid_answer(request.prompt) if step is None else step
-        return ModelReply("tool_use", answer, self._usage)
+        return ModelReply("tool_use", answer, self.usage)
 
 
 def prompt_fields_of(prompt: Prompt) -> dict[str, str]:

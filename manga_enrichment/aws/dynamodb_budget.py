@@ -11,8 +11,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from manga_enrichment.aws.ledger_items import epoch_ms
-from manga_enrichment.aws.transactions import errors_explained, transact
+from manga_enrichment.aws.transactions import condition_failed, errors_explained, transact
 from manga_enrichment.gateways.budget import BudgetScope
+from manga_enrichment.gateways.errors import SpenderClosedError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -42,7 +43,10 @@ class DynamoDBBudget:
             },
             condition="attribute_not_exists(settled)",
         )
-        return transact(self._client, [*counters, lease]) is None
+        reasons = transact(self._client, [*counters, lease])
+        if reasons is not None and condition_failed(reasons[-1]):
+            raise SpenderClosedError(f"{spender} was taken for dead and closed")
+        return reasons is None
 
     def spend(self, spender: str, amount_micro_usd: int) -> None:
         transact(self._client, [self._update(spender, "ADD spent :amount", {":amount": _number(amount_micro_usd)})])

@@ -13,6 +13,10 @@ class StoreUnavailableError(Exception):
     """The ledger could not be read or written although the gateway retried."""
 
 
+class SpenderClosedError(Exception):
+    """Others took a spender for dead and closed it: its reservation is gone, and it can make no other."""
+
+
 class QueueUnavailableError(Exception):
     """SQS did not answer although the SDK retried."""
 

@@ -40,6 +40,7 @@ class ErrorClass(StrEnum):
     LEDGER_UNAVAILABLE = "ledger_unavailable"
     STOPPED = "stopped"
     BATCH_PENDING = "batch_pending"
+    ABANDONED = "abandoned"
 
 
 class Retry(StrEnum):
@@ -103,6 +104,7 @@ TREATMENTS: dict[ErrorClass, Treatment] = {
     ErrorClass.LEDGER_UNAVAILABLE: _LEFT_FOR_LATER,
     ErrorClass.STOPPED: _LEFT_FOR_LATER,
     ErrorClass.BATCH_PENDING: _LEFT_FOR_LATER,
+    ErrorClass.ABANDONED: Treatment(Retry.NEVER, Outcome.DEFERRED, transient=True, maybe_billed=True),
 }
 
 

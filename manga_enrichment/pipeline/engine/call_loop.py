@@ -13,13 +13,14 @@ from typing import Any
 
 from manga_enrichment.domain.analyses.base import AnalysisType, TitleInputs
 from manga_enrichment.domain.analyses.validation import answer_problems
-from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
+from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.domain.outcomes.answers import Attempt
 from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass, ModelError, Outcome, Retry
 from manga_enrichment.domain.outcomes.retries import RetryState
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.gateways.model import FoundationModel, ModelCall, ModelReply, Repair
+from manga_enrichment.pipeline.engine.billing import book_usage
 from manga_enrichment.pipeline.engine.budget import RunBudget
 from manga_enrichment.pipeline.engine.calls import Call
 from manga_enrichment.pipeline.engine.estimates import CallEstimate, estimate_attempt
@@ -39,12 +40,13 @@ _MESSAGE_CHARACTERS = 300
 
 @dataclass(frozen=True, slots=True)
 class CallOutcome:
-    """How a call ended: error_class is None when `answer` is valid."""
+    """How a call ended: error_class is None when `answer` is valid. failure: an error that no gateway promises."""
 
     answer: Mapping[str, Any] | None
     attempts: tuple[Attempt, ...]
     error_class: ErrorClass | None = None
     message: str = ""
+    failure: Exception | None = None
 
     @property
     def outcome(self) -> Outcome:
@@ -75,9 +77,17 @@ class _Progress:
     reply: ModelReply | None = None
     refusal: _Refusal | None = None
 
+    @property
+    def cost_micro_usd(self) -> int:
+        return sum(attempt.cost_micro_usd for attempt in self.attempts)
+
 
 class Caller:
-    """Asks for single answers."""
+    """Asks for single answers.
+
+    sending: tasks whose request is at the model. Cancelled now, their answers would be lost and maybe billed; all
+    others that ask can be cancelled for nothing.
+    """
 
     def __init__(
         self,
@@ -89,10 +99,12 @@ class Caller:
         *,
         until: float,
         ending: Callable[[Call], ErrorClass | None],
+        stake: Callable[[str, int], Awaitable[None]],
     ) -> None:
         """until: monotonic second after which nothing new is sent.
 
-        ending: looked at before every attempt; once it names a class, the call ends with what it has.
+        ending: looked at before every attempt; once it names a class, the call ends with what it has. stake: awaited
+        with fingerprint and estimate before a call that was billed once is sent again.
         """
         self._model = model
         self._limiter = limiter
@@ -101,35 +113,61 @@ class Caller:
         self._rng = rng
         self._until = until
         self._ending = ending
+        self._stake = stake
         self._cached_prefixes: set[tuple[str, str]] = set()  # model id and analysis
         self._refreshing = asyncio.Lock()
         self._refreshed_at = -math.inf
+        self.sending: set[asyncio.Task[Any]] = set()
 
-    async def ask(self, call: Call, ready: Callable[[], Awaitable[None]]) -> CallOutcome:
+    async def ask(self, call: Call, ready: Callable[[], Awaitable[None]], lost_micro_usd: int = 0) -> CallOutcome:
         """Try until there is a valid answer, a permanent failure, or no time or money left.
 
-        ready: awaited before every attempt.
+        ready: awaited before every attempt. lost_micro_usd: what a killed run may have paid for this very call.
+
+        Ends early when its task is cancelled, and never raises: whatever happens, what was sent is told.
         """
         progress = _Progress(call.prompt.max_tokens)
-        refusal: _Refusal | None
+        if lost_micro_usd:
+            progress.attempts.append(self._abandoned(lost_micro_usd))
+            self._budget.correct(lost_micro_usd)
+        try:
+            refusal = await self._try(call, progress, ready)
+        except asyncio.CancelledError:
+            refusal = _Refusal(ErrorClass.STOPPED, "the run was ended")
+        except Exception as error:  # noqa: BLE001 (told to the engine, which ends the run)
+            refusal = _Refusal(ErrorClass.STOPPED, f"the run was ended by {error}")
+            return replace(self._outcome(progress, refusal), failure=error)
+        return self._outcome(progress, refusal)
+
+    async def _try(self, call: Call, progress: _Progress, ready: Callable[[], Awaitable[None]]) -> _Refusal | None:
         while True:
             await ready()
             ending = self._ending(call)
             if ending is not None:
-                refusal = _Refusal(ending, "nothing new is asked any more")
-                return self._outcome(progress, _reason(refusal, progress.refusal))
+                return _reason(_Refusal(ending, "nothing new is asked any more"), progress.refusal)
             refusal = await self._attempt(call, progress)
             if refusal is None or not self._may_try_again(call, progress, refusal.error_class):
-                return self._outcome(progress, refusal and _reason(refusal, progress.refusal))
+                return refusal and _reason(refusal, progress.refusal)
             progress.refusal = refusal
             jitter = self._rng.random()
             pause_seconds = max(refusal.pause_seconds, progress.retries.pause_seconds(refusal.error_class, jitter))
             if self._clock.monotonic_seconds() + pause_seconds >= self._until:
-                return self._outcome(progress, _out_of_time(refusal))
+                return _out_of_time(refusal)
             if pause_seconds:
                 await self._clock.sleep(pause_seconds)
             if refusal.error_class is ErrorClass.EXPIRED_CREDENTIALS:
                 await self._refresh(progress.attempts[-1])
+
+    def _abandoned(self, cost_micro_usd: int) -> Attempt:
+        return Attempt(
+            number=1,
+            started_at=self._clock.now(),
+            latency_ms=0,
+            cost_micro_usd=cost_micro_usd,
+            error_class=ErrorClass.ABANDONED,
+            maybe_billed=True,
+            message="a run that was killed had claimed this answer: its call may have been made",
+        )
 
     async def _attempt(self, call: Call, progress: _Progress) -> _Refusal | None:
         """Send one request; None when it brought a valid answer."""
@@ -142,16 +180,16 @@ class Caller:
                 return _Refusal(ErrorClass.BUDGET, "the budget leaves no room for this call")
         except StoreUnavailableError as error:
             return _Refusal(ErrorClass.LEDGER_UNAVAILABLE, str(error))
-        spent = 0
+        before = progress.cost_micro_usd
         try:
+            if any(each.cost_micro_usd for each in progress.attempts if each.error_class is not ErrorClass.ABANDONED):
+                await self._stake(call.fingerprint, estimated_cost)
             permit = await self._limiter.acquire(estimate.quota_tokens, self._until)
             if permit is None:
                 return _Refusal(ErrorClass.DEADLINE, "its turn would have come after MANGA_DEADLINE_SECONDS")
-            refusal = await self._send(call, progress, permit, estimate)
-            spent = progress.attempts[-1].cost_micro_usd
-            return refusal
+            return await self._send(call, progress, permit, estimate)
         finally:
-            self._budget.settle(estimated_cost, spent)
+            self._budget.settle(estimated_cost, progress.cost_micro_usd - before)
 
     def _estimate_of(self, call: Call) -> CallEstimate:
         """Until an answer came, the prompt cache may not hold the prefix, and any call may pay for writing it."""
@@ -160,38 +198,64 @@ class Caller:
 
     async def _send(self, call: Call, progress: _Progress, permit: Permit, estimate: CallEstimate) -> _Refusal | None:
         """One request to the model and its line in the log."""
-        started_at, started = self._clock.now(), self._clock.monotonic_seconds()
         request = ModelCall(call.model, call.prompt, progress.max_tokens, progress.repair, call.estimate.prefix_cached)
-        refusal: _Refusal | None
+        attempt = Attempt(len(progress.attempts) + 1, self._clock.now(), 0)
+        started = self._clock.monotonic_seconds()
+        estimated_cost = estimate.cost_micro_usd(call.model)
+        progress.reply = None
         try:
-            reply = await self._model.converse(request)
+            progress.reply = await self._converse(request)
         except ModelError as error:
-            progress.reply = None
-            usage, stop_reason, maybe_billed = Usage(), "", TREATMENTS[error.error_class].maybe_billed
-            cost = estimate.cost_micro_usd(call.model) if maybe_billed else 0
-            refusal = _Refusal(error.error_class, error.message, error.retry_after_seconds or 0.0)
+            refusal: _Refusal | None = _Refusal(error.error_class, error.message, error.retry_after_seconds or 0.0)
             self._tell_limiter_of_failure(permit, error)
+            if TREATMENTS[error.error_class].maybe_billed:
+                attempt = replace(attempt, maybe_billed=True, cost_micro_usd=estimated_cost)
+        except BaseException:  # cancelled, or an error that nobody foresaw: the request may have arrived
+            self._limiter.lost(permit)
+            refusal = _Refusal(ErrorClass.ABANDONED, "the run was ended before the answer came")
+            attempt = replace(attempt, maybe_billed=True, cost_micro_usd=estimated_cost)
+            progress.attempts.append(self._closed(attempt, started, refusal))
+            raise
         else:
-            progress.reply = reply
-            self._cached_prefixes.add((call.model.model_id, call.analysis.name))
-            usage, stop_reason, maybe_billed = reply.usage, reply.stop_reason, False
-            cost = cost_micro_usd(usage, call.model.price)
-            self._limiter.settle(permit, _quota_tokens_used(usage, call.model.output_burndown))
-            refusal = _verdict(call, reply)
-        progress.attempts.append(
-            Attempt(
-                number=len(progress.attempts) + 1,
-                started_at=started_at,
-                latency_ms=round((self._clock.monotonic_seconds() - started) * 1000),
-                usage=usage,
-                cost_micro_usd=cost,
-                error_class=refusal.error_class if refusal else None,
-                stop_reason=stop_reason,
-                maybe_billed=maybe_billed,
-                message=refusal.message[:_MESSAGE_CHARACTERS] if refusal else "",
-            )
-        )
+            attempt, refusal = self._read(progress.reply, call, attempt, estimate, permit)
+        progress.attempts.append(self._closed(attempt, started, refusal))
         return refusal
+
+    async def _converse(self, request: ModelCall) -> ModelReply:
+        task = asyncio.current_task()
+        if task is None:  # never on an event loop; said for the type checker
+            return await self._model.converse(request)
+        self.sending.add(task)
+        try:
+            return await self._model.converse(request)
+        finally:
+            self.sending.discard(task)
+
+    def _read(
+        self, reply: ModelReply, call: Call, attempt: Attempt, estimate: CallEstimate, permit: Permit
+    ) -> tuple[Attempt, _Refusal | None]:
+        """What a complete reply cost, and whether it is an answer."""
+        self._cached_prefixes.add((call.model.model_id, call.analysis.name))
+        booked = book_usage(reply.usage, call.model, estimate)
+        self._limiter.settle(permit, _quota_tokens_used(booked.usage, call.model.output_burndown))
+        attempt = replace(
+            attempt,
+            usage=booked.usage,
+            cost_micro_usd=booked.cost_micro_usd,
+            maybe_billed=booked.is_estimate,
+            stop_reason=reply.stop_reason,
+            message=booked.problem,
+        )
+        return attempt, _verdict(call, reply)
+
+    def _closed(self, attempt: Attempt, started: float, refusal: _Refusal | None) -> Attempt:
+        """started: monotonic second at which the request left."""
+        return replace(
+            attempt,
+            latency_ms=round((self._clock.monotonic_seconds() - started) * 1000),
+            error_class=refusal.error_class if refusal else None,
+            message=(refusal.message if refusal else attempt.message)[:_MESSAGE_CHARACTERS],
+        )
 
     def _tell_limiter_of_failure(self, permit: Permit, error: ModelError) -> None:
         if error.error_class is ErrorClass.THROTTLED:
@@ -226,8 +290,7 @@ class Caller:
     def _outcome(self, progress: _Progress, refusal: _Refusal | None) -> CallOutcome:
         """Close the books."""
         attempts = _with_known_costs(progress.attempts)
-        before = sum(attempt.cost_micro_usd for attempt in progress.attempts)
-        self._budget.correct(sum(attempt.cost_micro_usd for attempt in attempts) - before)
+        self._budget.correct(sum(attempt.cost_micro_usd for attempt in attempts) - progress.cost_micro_usd)
         if refusal is not None:
             return CallOutcome(None, attempts, refusal.error_class, refusal.message)
         return CallOutcome(progress.reply.answer if progress.reply else None, attempts)
@@ -268,11 +331,12 @@ def _out_of_time(refusal: _Refusal) -> _Refusal:
 
 
 def _with_known_costs(attempts: list[Attempt]) -> tuple[Attempt, ...]:
-    """A lost answer costs what the same request cost when it was answered."""
+    """A lost answer costs what the same request cost when it was answered; what a killed run lost stays estimated."""
     known: list[Attempt] = []
     answered: Attempt | None = None
     for attempt in reversed(attempts):
-        if attempt.maybe_billed and answered is not None:
+        is_lost = attempt.maybe_billed and not attempt.stop_reason and attempt.error_class is not ErrorClass.ABANDONED
+        if is_lost and answered is not None:
             known.append(replace(attempt, cost_micro_usd=answered.cost_micro_usd, usage=answered.usage))
             continue
         if not attempt.maybe_billed and attempt.stop_reason:

@@ -29,6 +29,10 @@ class OutageRetry:
         self._ready.set()
         self.gave_up: StoreUnavailableError | None = None
 
+    def end_within(self, seconds: float) -> None:
+        """Give up sooner: the run is ending."""
+        self._until = min(self._until, self._clock.monotonic_seconds() + seconds)
+
     async def ready(self) -> None:
         """Wait until no call is being tried again, because it went through or because the deadline came."""
         await self._ready.wait()

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from manga_enrichment.domain.analyses.base import AnalysisType, Candidate
 from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.outcomes.answers import Provenance
-from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.prompts.fingerprint import fingerprint
 from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
 from manga_enrichment.gateways.budget import BudgetStore
-from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW, Clock
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.model import FoundationModel
 from manga_enrichment.gateways.objects import ObjectStore
@@ -28,6 +28,7 @@ from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.engine import Engine, EngineSettings
 from manga_enrichment.pipeline.engine.estimates import estimate_call
 from manga_enrichment.pipeline.engine.rate_limiter import RateLimiter
+from manga_enrichment.pipeline.engine.results import deferred
 from manga_enrichment.pipeline.engine.tally import InvokeReport, Tally
 from manga_enrichment.pipeline.enrichment.calibrations import read_calibration, write_calibration
 from manga_enrichment.pipeline.enrichment.plan_files import read_plan
@@ -82,7 +83,8 @@ class Invoking:
         spender: a name no other execution has. say: told of progress every 10 s. Raises ConfigurationError.
         """
         counters = [scope.counter for scope in scopes_of(provenance, self._settings.caps)]
-        self._budget.close_abandoned(counters, self._clock.now())  # what a killed run set aside is free again
+        # What a killed run set aside is free again.
+        self._budget.close_abandoned(counters, self._clock.now() - MOST_CLOCK_SKEW)
         return self._clock.run(self._invoke(analysis, model, buckets, provenance, spender, say))
 
     async def _invoke(
@@ -113,13 +115,14 @@ class Invoking:
             calls = planned_calls(self._tables, analysis, model, buckets, provenance.run_id)
             pending = BatchStore(self._tables).pending(buckets)
             await foundation_model.check_reachable()
-            await engine.run(_not_pending(calls, pending, deliver), deliver)
+            await engine.run(
+                _not_pending(calls, pending), deliver, lambda: unledgered.write(self._tables, analysis.name)
+            )
         finally:
             progress.cancel()
             with suppress(asyncio.CancelledError):
                 await progress
             await foundation_model.close()
-            unledgered.write(self._tables, analysis.name)
         learned = tally.calibration()
         if learned is not None:
             write_calibration(self._tables, analysis.name, model.model_id, learned)
@@ -179,12 +182,7 @@ def planned_calls(
                 )
 
 
-def _not_pending(
-    calls: Iterator[Call], pending: Collection[str], deliver: Callable[[CallResult], None]
-) -> Iterator[Call]:
-    """Calls that no batch job took over since the plan was made."""
+def _not_pending(calls: Iterator[Call], pending: Collection[str]) -> Iterator[Call | CallResult]:
+    """Calls; of those that a batch job took over since the plan was made, what becomes of them."""
     for call in calls:
-        if call.fingerprint in pending:
-            deliver(CallResult(call, Outcome.DEFERRED, None, ErrorClass.BATCH_PENDING))
-        else:
-            yield call
+        yield deferred(call, ErrorClass.BATCH_PENDING) if call.fingerprint in pending else call

@@ -216,9 +216,8 @@ class _Asking:
             unledgered.add(result)
 
         try:
-            await engine.run(group.calls, deliver)
+            await engine.run(group.calls, deliver, lambda: unledgered.write(self._gateways.tables, self._name))
         finally:
-            unledgered.write(self._gateways.tables, self._name)
             if engine.stopped_by:
                 self._stopped_by, self._stopped_message = engine.stopped_by.value, engine.stopped_message
 

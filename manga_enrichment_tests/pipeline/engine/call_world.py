@@ -111,6 +111,7 @@ class CallWorld:
             random.Random(1),
             until=until,
             ending=lambda _call: None,
+            stake=_unclaimed,
         )
 
     async def run(self, calls: Iterable[Call], spender: str = "spender-1", **options: Any) -> Engine:
@@ -146,3 +147,7 @@ def counted(calls: Iterable[Call], seen: list[Call]) -> Iterator[Call]:
 
 async def at_once() -> None:
     """Ready to ask."""
+
+
+async def _unclaimed(_fingerprint: str, _more_micro_usd: int) -> None:
+    """A caller alone has no claims."""

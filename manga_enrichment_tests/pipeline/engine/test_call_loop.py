@@ -32,7 +32,7 @@ BY_THE_MODEL = {
     ErrorClass.ACCESS_DENIED,
     ErrorClass.MODEL_NOT_FOUND,
 }
-CUT_OFF = ModelReply("max_tokens", None, Usage(900, 500))
+CUT_OFF = ModelReply("max_tokens", None, Usage(900, 200))
 BROKEN: Step = {"level": "grown-up"}
 
 

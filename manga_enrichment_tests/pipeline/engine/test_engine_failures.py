@@ -246,7 +246,10 @@ async def test_a_cancelled_run_ends_as_cancelled_and_gives_its_claims_and_money_
     await world.clock.sleep(75)
     assert await cancelled(running)
     assert world.ledger.claimed == {}
-    assert world.spent_micro_usd() == len(world.results) * ONE_ANSWER_MICRO_USD
+    assert world.spent_micro_usd() == sum(result.cost_micro_usd for result in world.results)
+    in_flight = [result for result in world.results if result.attempts and result.attempts[-1].maybe_billed]
+    assert {result.error_class for result in in_flight} == {ErrorClass.STOPPED}
+    assert len(in_flight) == 4
 
 
 async def test_an_answer_that_was_paid_for_is_saved_when_the_run_is_cancelled() -> None:
