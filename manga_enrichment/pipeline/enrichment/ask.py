@@ -14,8 +14,7 @@ from manga_enrichment.domain.analyses.base import AnalysisType, Candidate
 from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.outcomes.answers import Provenance
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
-from manga_enrichment.domain.prompts.fingerprint import fingerprint
-from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
+from manga_enrichment.domain.prompts.prompt import title_inputs
 from manga_enrichment.gateways.budget import BudgetStore
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.ledger import ResultLedger
@@ -24,9 +23,9 @@ from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.batch.job_store import BatchStore
 from manga_enrichment.pipeline.catalog.reader import read_candidates, read_records
 from manga_enrichment.pipeline.engine.budget import NO_CAPS, Caps, RunBudget, scopes_of
+from manga_enrichment.pipeline.engine.build_call import Question, build_call
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.engine import Engine, EngineSettings
-from manga_enrichment.pipeline.engine.estimates import estimate_call
 from manga_enrichment.pipeline.engine.rate_limiter import RateLimiter
 from manga_enrichment.pipeline.engine.tally import InvokeReport, Tally
 from manga_enrichment.pipeline.enrichment.calibrations import read_calibration, write_calibration
@@ -167,16 +166,7 @@ def planned_calls(
         for record in read_records(tables, bucket):
             if record.manga_id in wanted:
                 inputs = title_inputs(analysis, record, candidates.get(record.manga_id, ()))
-                prompt = build_prompt(analysis, inputs, model)
-                yield Call(
-                    fingerprint=fingerprint(analysis, model, inputs),
-                    bucket=bucket,
-                    analysis=analysis,
-                    model=model,
-                    inputs=inputs,
-                    prompt=prompt,
-                    estimate=estimate_call(analysis, model, prompt, calibration),
-                )
+                yield build_call(Question(analysis, model, inputs, calibration), bucket)
 
 
 def _not_pending(

@@ -14,17 +14,16 @@ from dataclasses import dataclass, replace
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models.specs import ModelCatalog, ModelSpec
 from manga_enrichment.domain.outcomes.answers import Provenance
-from manga_enrichment.domain.prompts.conversations import CONVERSATION, Turn, conversation_inputs, conversation_prompt
-from manga_enrichment.domain.prompts.prompt import build_prompt
+from manga_enrichment.domain.prompts.conversations import CONVERSATION, Turn
 from manga_enrichment.gateways.budget import BudgetStore
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.model import FoundationModel
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.engine.budget import RunBudget, scopes_of
+from manga_enrichment.pipeline.engine.build_call import ConversationQuestion, Question, build_call
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.engine import Engine
-from manga_enrichment.pipeline.engine.estimates import estimate_call
 from manga_enrichment.pipeline.engine.rate_limiter import RateLimiter
 from manga_enrichment.pipeline.engine.tally import InvokeReport, Tally
 from manga_enrichment.pipeline.enrichment.ask import InvokeSettings
@@ -108,30 +107,18 @@ class PartnerAsking:
     def _groups(self, planned: Iterable[PlannedCall]) -> list[_Group]:
         groups: dict[tuple[str, str], _Group] = {}
         for each in planned:
-            call = self._call(each)
+            call = build_call(self._question(each), each.bucket)
             key = (each.partner_id, call.model.model_id)
             groups.setdefault(key, _Group(each.partner_id, call.model, [])).calls.append(call)
         return list(groups.values())
 
-    def _call(self, planned: PlannedCall) -> Call:
+    def _question(self, planned: PlannedCall) -> Question:
         analysis = self._analyses[planned.analysis]
         model = self._models.resolve(planned.model_alias or analysis.model_alias)
-        if analysis is CONVERSATION:
-            inputs = conversation_inputs(planned.request_ids[0])
-            history = [Turn(role, content) for role, content in planned.history]
-            prompt = conversation_prompt(planned.schema, planned.body, history, model)
-        else:
-            inputs = planned.inputs()
-            prompt = build_prompt(analysis, inputs, model)
-        return Call(
-            fingerprint=planned.fingerprint,
-            bucket=planned.bucket,
-            analysis=analysis,
-            model=model,
-            inputs=inputs,
-            prompt=prompt,
-            estimate=estimate_call(analysis, model, prompt),
-        )
+        if analysis is not CONVERSATION:
+            return Question(analysis, model, planned.inputs())
+        history = [Turn(role, content) for role, content in planned.history]
+        return ConversationQuestion(planned.request_ids[0], planned.schema, planned.body, history, model)
 
 
 class _Asking:

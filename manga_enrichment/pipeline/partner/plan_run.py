@@ -20,7 +20,6 @@ from manga_enrichment.domain.models.specs import ModelCatalog
 from manga_enrichment.domain.outcomes.answers import LedgerEntry
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
 from manga_enrichment.domain.prompts.conversations import CONVERSATION, conversation_fingerprint, conversation_inputs
-from manga_enrichment.domain.prompts.fingerprint import fingerprint
 from manga_enrichment.domain.prompts.prompt import title_inputs
 from manga_enrichment.domain.requests.duplicates import unique_items
 from manga_enrichment.gateways.ledger import ResultLedger
@@ -29,6 +28,7 @@ from manga_enrichment.pipeline.batch.job_store import BatchStore
 from manga_enrichment.pipeline.catalog.candidate_tables import candidates_from_table
 from manga_enrichment.pipeline.catalog.reader import check_bucket_count, read_catalog
 from manga_enrichment.pipeline.catalog.tables import records_from_table
+from manga_enrichment.pipeline.engine.build_call import Question
 from manga_enrichment.pipeline.partner.conversations import read_history, session_name
 from manga_enrichment.pipeline.partner.plan import (
     UNKNOWN_TITLE,
@@ -136,17 +136,17 @@ class PartnerPlanning:
     def _wish(self, request: StoredRequest, item: Mapping[str, Any], title: _Title) -> _Wish | PlannedItem:
         analysis = self._analyses[item["analysis_type"]]
         note = item.get("additional_context", "")
-        inputs = title_inputs(analysis, title.record, title.candidates, note)
+        inputs = self._question(analysis, title, note).inputs
         problem = analysis.sufficient(inputs)
         if problem is not None:
             return decided(analysis.name, inputs.manga_id, Outcome.INSUFFICIENT_INPUT, "", problem)
         kinds = [analysis, *(other for other in self._analyses.values() if analysis.name in other.parts)]
-        sources = tuple(self._fingerprint(kind, title, note) for kind in kinds)
+        sources = tuple(self._question(kind, title, note).fingerprint for kind in kinds)
         return _Wish(request, analysis, title.bucket, inputs, sources)
 
-    def _fingerprint(self, analysis: AnalysisType, title: _Title, note: str) -> str:
+    def _question(self, analysis: AnalysisType, title: _Title, note: str) -> Question:
         inputs = title_inputs(analysis, title.record, title.candidates, note)
-        return fingerprint(analysis, self._models.resolve(analysis.model_alias), inputs)
+        return Question(analysis, self._models.resolve(analysis.model_alias), inputs)
 
     def _entries(self, wishes: Sequence[_Wish]) -> Mapping[str, LedgerEntry]:
         asked = sorted({source for wish in wishes for source in wish.sources})

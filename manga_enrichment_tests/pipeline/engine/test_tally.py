@@ -9,11 +9,11 @@ from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.domain.outcomes.answers import Attempt
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
-from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
+from manga_enrichment.domain.prompts.prompt import title_inputs
+from manga_enrichment.pipeline.engine.build_call import Question, build_call
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
-from manga_enrichment.pipeline.engine.estimates import estimate_call
 from manga_enrichment.pipeline.engine.tally import BucketNumbers, InvokeReport, Tally
-from manga_enrichment_tests.builders import candidates_of, entry, fingerprint_of, model_of, record
+from manga_enrichment_tests.builders import candidates_of, entry, model_of, record
 from manga_enrichment_tests.fakes import START
 
 LEVEL = "reading_level"
@@ -21,11 +21,8 @@ CANDIDATES = candidates_of([record(1), record(2)])
 
 
 def call(number: int = 1) -> Call:
-    analysis, title = ANALYSES[LEVEL], record(number)
-    inputs = title_inputs(analysis, title)
-    prompt = build_prompt(analysis, inputs, model_of(analysis))
-    estimate = estimate_call(analysis, model_of(analysis), prompt)
-    return Call(fingerprint_of(LEVEL, title), "0", analysis, model_of(analysis), inputs, prompt, estimate)
+    analysis = ANALYSES[LEVEL]
+    return build_call(Question(analysis, model_of(analysis), title_inputs(analysis, record(number))), "0")
 
 
 def attempt(number: int = 1, *, latency_ms: int = 100, cost_micro_usd: int = 7, answered: bool = True) -> Attempt:
