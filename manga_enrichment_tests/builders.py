@@ -25,8 +25,9 @@ from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.catalog.candidate_tables import candidates_table
 from manga_enrichment.pipeline.catalog.tables import catalog_table
 from manga_enrichment.pipeline.engine.engine import EngineSettings
+from manga_enrichment.pipeline.engine.invocation import InvokeGateways, InvokeSettings
 from manga_enrichment.pipeline.engine.tally import InvokeReport
-from manga_enrichment.pipeline.enrichment.ask import InvokeSettings, Invoking
+from manga_enrichment.pipeline.enrichment.ask import Invoking
 from manga_enrichment.pipeline.enrichment.plan_run import Planning, PlanReport
 from manga_enrichment.pipeline.enrichment.write import WriteReport, Writing
 from manga_enrichment.pipeline.store.object_keys import outcomes_key, table_key
@@ -217,14 +218,8 @@ class World:
         )
 
     def invoking(self) -> Invoking:
-        return Invoking(
-            tables=self.tables,
-            ledger=self.ledger,
-            budget=self.budget,
-            open_model=self.open_model,
-            clock=self.clock,
-            settings=self.settings,
-        )
+        gateways = InvokeGateways(self.ledger, self.budget, self.open_model, self.clock)
+        return Invoking(tables=self.tables, gateways=gateways, settings=self.settings)
 
     def write(self, name: str, run_id: str = "run-1") -> WriteReport:
         analysis = self.analyses[name]

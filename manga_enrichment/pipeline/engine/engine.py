@@ -102,7 +102,8 @@ class Engine:
                     task.cancel()
             tolerated_errors = StoreUnavailableError  # claims and leases run out by themselves
         except ExceptionGroup as failures:
-            raise failures.exceptions[0] from None  # the first to fail ended the others
+            first = first_failure(failures)
+            raise first from first.__cause__
         finally:
             await self._give_back(tolerated_errors)
 
@@ -246,6 +247,15 @@ class Engine:
             answer=word.answer,
             error_class=word.error_class,
         )
+
+
+def first_failure(failures: ExceptionGroup[Exception]) -> Exception:
+    """The failure that ended the others. Those that came after it stay in sight: as its cause, with the one it had."""
+    first, *others = failures.exceptions
+    if others:
+        causes = [first.__cause__] if isinstance(first.__cause__, Exception) else []
+        first.__cause__ = ExceptionGroup(f"{len(others)} more failed with it", [*causes, *others])
+    return first
 
 
 def _deferred(call: Call, error_class: ErrorClass, message: str, word: CallOutcome | None = None) -> CallResult:
