@@ -26,7 +26,7 @@ from manga_enrichment.pipeline.catalog.candidate_tables import candidates_table
 from manga_enrichment.pipeline.catalog.tables import catalog_table
 from manga_enrichment.pipeline.engine.engine import EngineSettings
 from manga_enrichment.pipeline.engine.invocation import InvokeGateways, InvokeSettings
-from manga_enrichment.pipeline.engine.tally import InvokeReport
+from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 from manga_enrichment.pipeline.enrichment.ask import Invoking
 from manga_enrichment.pipeline.enrichment.plan_run import Planning, PlanReport
 from manga_enrichment.pipeline.enrichment.write import WriteReport, Writing

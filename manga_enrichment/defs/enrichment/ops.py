@@ -29,7 +29,7 @@ from manga_enrichment.gateways.status import StatusStore
 from manga_enrichment.pipeline.batch.launch import BatchGateways
 from manga_enrichment.pipeline.catalog.reader import check_bucket_count
 from manga_enrichment.pipeline.engine.invocation import InvokeGateways, InvokeSettings
-from manga_enrichment.pipeline.engine.tally import InvokeReport
+from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 from manga_enrichment.pipeline.enrichment.ask import Invoking
 from manga_enrichment.pipeline.enrichment.plan_run import Planning, PlanReport
 from manga_enrichment.pipeline.enrichment.submit_batch import BatchLane, BatchSettings

@@ -30,7 +30,7 @@ from manga_enrichment.gateways.queue import RequestQueue
 from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.dead_letters.queue import DeadLetters
 from manga_enrichment.pipeline.engine.invocation import InvokeGateways, InvokeSettings
-from manga_enrichment.pipeline.engine.tally import InvokeReport
+from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 from manga_enrichment.pipeline.outbox.announce import NotificationPolicy, OutboxWriter
 from manga_enrichment.pipeline.partner.ask import TRIGGER, PartnerAsking
 from manga_enrichment.pipeline.partner.collect import PartnerCollecting, read_collected

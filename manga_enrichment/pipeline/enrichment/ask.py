@@ -18,7 +18,7 @@ from manga_enrichment.pipeline.engine.budget import scopes_of
 from manga_enrichment.pipeline.engine.build_call import Question, build_call
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.invocation import InvokeGateways, InvokeSettings, open_invocation
-from manga_enrichment.pipeline.engine.tally import InvokeReport
+from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 from manga_enrichment.pipeline.enrichment.calibrations import read_calibration, write_calibration
 from manga_enrichment.pipeline.enrichment.plan_files import read_plan
 from manga_enrichment.pipeline.enrichment.planner import Action

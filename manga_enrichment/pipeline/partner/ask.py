@@ -20,7 +20,7 @@ from manga_enrichment.pipeline.engine.build_call import ConversationQuestion, Qu
 from manga_enrichment.pipeline.engine.calls import Call
 from manga_enrichment.pipeline.engine.engine import first_failure
 from manga_enrichment.pipeline.engine.invocation import Invocation, InvokeGateways, InvokeSettings, open_invocation
-from manga_enrichment.pipeline.engine.tally import InvokeReport
+from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 from manga_enrichment.pipeline.log.unledgered import UnledgeredAttempts
 from manga_enrichment.pipeline.partner.plan import PlannedCall
 

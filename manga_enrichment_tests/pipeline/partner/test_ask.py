@@ -10,7 +10,7 @@ from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.outcomes.answers import Provenance
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.gateways.model import ModelReply
-from manga_enrichment.pipeline.engine.tally import InvokeReport
+from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 from manga_enrichment.pipeline.partner.ask import PartnerAsking, Stopping
 from manga_enrichment.pipeline.partner.plan import PlannedCall
 from manga_enrichment_tests.builders import fingerprint_of, record
