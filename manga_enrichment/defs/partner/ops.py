@@ -39,7 +39,8 @@ from manga_enrichment.pipeline.partner.plan import read_partner_plan
 from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
 from manga_enrichment.pipeline.partner.run_steps import SettleReport, settle_all, stored_requests, take_over
 from manga_enrichment.pipeline.partner.settle import SettleLimits, Settling
-from manga_enrichment.pipeline.partner.work_units import UnitRequest, read_unit
+from manga_enrichment.pipeline.partner.stored_units import read_unit
+from manga_enrichment.pipeline.partner.work_units import UnitRequest
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from manga_enrichment.domain.models.usage import NO_USAGE, Usage
-from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
+from manga_enrichment.domain.outcomes.outcome import Outcome
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections import Counter, deque
 from manga_enrichment.domain.models.calibration import Calibration, Sample, calibrate
 from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.domain.outcomes.answers import Attempt
-from manga_enrichment.domain.outcomes.error_classes import Outcome
+from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.percentiles import nearest_rank_or_zero
 from manga_enrichment.pipeline.engine.calls import CallResult
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport

@@ -11,7 +11,7 @@ from datetime import datetime
 
 import pyarrow.compute as pc
 
-from manga_enrichment.domain.outcomes.error_classes import Outcome
+from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.store.object_keys import requests_prefix
 

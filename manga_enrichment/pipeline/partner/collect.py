@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from manga_enrichment.domain.outcomes.answers import LedgerEntry, Provenance
-from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass, Outcome
+from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass
+from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.requests.duplicates import unique_items
 from manga_enrichment.domain.requests.results import ItemResult, RequestResult
 from manga_enrichment.gateways.ledger import ResultLedger

@@ -26,7 +26,8 @@ from manga_enrichment.domain.models.batch_jobs import (
     request_token,
 )
 from manga_enrichment.domain.models.specs import load_models
-from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass, Outcome
+from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass
+from manga_enrichment.domain.outcomes.outcome import Outcome
 
 FINGERPRINTS = st.lists(st.text("0123456789abcdef", min_size=64, max_size=64), min_size=1, max_size=9, unique=True)
 
@@ -136,4 +137,4 @@ def test_a_model_without_a_batch_price_is_refused_by_name_with_the_way_out() -> 
 
 def test_waiting_for_a_batch_is_a_passing_deferral() -> None:
     treatment = TREATMENTS[ErrorClass.BATCH_PENDING]
-    assert (treatment.outcome, treatment.transient, treatment.poison) == (Outcome.DEFERRED, True, False)
+    assert (treatment.outcome, treatment.transient) == (Outcome.DEFERRED, True)
