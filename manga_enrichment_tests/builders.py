@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from manga_enrichment.aws.catalog_source import LocalCatalog
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.base import AnalysisType, Candidate
@@ -24,7 +26,7 @@ from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
 from manga_enrichment.gateways.model import FoundationModel
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.catalog.candidate_tables import candidates_table
-from manga_enrichment.pipeline.catalog.tables import catalog_table
+from manga_enrichment.pipeline.catalog.tables import CATALOG_SCHEMA, batch_of, record_row
 from manga_enrichment.pipeline.engine.engine import EngineSettings
 from manga_enrichment.pipeline.engine.invocation import InvokeGateways, InvokeSettings
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
@@ -137,6 +139,11 @@ def entry(
         answer=None if error_class else valid_answer(prompt),
         error_class=error_class,
     )
+
+
+def catalog_table(rows: Iterable[tuple[MangaRecord, str]]) -> pa.Table:
+    """Records with their content hashes, in the given order, as an import stores them."""
+    return pa.Table.from_batches([batch_of((record_row(*row) for row in rows), CATALOG_SCHEMA)])
 
 
 def put_catalog(tables: ObjectStore, records: Sequence[MangaRecord]) -> None:

@@ -65,11 +65,6 @@ def may_follow(present: RequestState, following: RequestState) -> bool:
     return present is following or following in TRANSITIONS[present]
 
 
-def may_claim(present: RequestState | None) -> bool:
-    """Whether a new generation may start; None: the request is new."""
-    return present is None or not is_answered(present)
-
-
 def states_before(following: RequestState) -> frozenset[RequestState]:
     """States that a request may be in to move to this one: the condition of a status write."""
     return frozenset(present for present in RequestState if may_follow(present, following))

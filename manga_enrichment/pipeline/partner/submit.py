@@ -11,6 +11,7 @@ from typing import Any
 
 from manga_enrichment.domain.requests.problems import Problem
 from manga_enrichment.domain.requests.queues import NORMAL, Route, route
+from manga_enrichment.domain.requests.schemas import SCHEMA_VERSION
 from manga_enrichment.domain.requests.validation import ANY_TOPIC, RequestPolicy, ValidationResult, validate
 from manga_enrichment.gateways.queue import RequestQueue
 
@@ -52,7 +53,7 @@ def submit(
         raise InvalidRequestError(result)
     envelope = {
         "schema": schema,
-        "schema_version": 1,
+        "schema_version": SCHEMA_VERSION,
         "request_id": request_id,
         "partner_id": partner_id,
         "submitted_at": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
