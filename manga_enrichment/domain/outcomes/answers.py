@@ -26,7 +26,7 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One request sent to the model.
+    """One try at a call, as sent to the model.
 
     number         1 for the first try of a call
     error_class    None when the attempt brought the answer

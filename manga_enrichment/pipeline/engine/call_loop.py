@@ -133,7 +133,7 @@ class Caller:
                 await self._refresh(progress.attempts[-1])
 
     async def _attempt(self, call: Call, progress: _Progress) -> _Refusal | None:
-        """Send one request; None when it brought a valid answer."""
+        """Make one attempt; None when it brought a valid answer."""
         if call.estimate.input_tokens > call.model.price_holds_up_to_input_tokens:
             return _Refusal(ErrorClass.INVALID_REQUEST, "the prompt is longer than the model's price holds for")
         estimate = estimate_attempt(self._estimate_of(call), progress.max_tokens, progress.repair)
@@ -160,12 +160,12 @@ class Caller:
         return call.estimate if is_cached else call.estimate.writing_prefix()
 
     async def _send(self, call: Call, progress: _Progress, permit: Permit, estimate: CallEstimate) -> _Refusal | None:
-        """One request to the model and its line in the log."""
+        """Ask the model once, and write the attempt down."""
         started_at, started = self._clock.now(), self._clock.monotonic_seconds()
-        request = ModelCall(call.model, call.prompt, progress.max_tokens, progress.repair, call.estimate.prefix_cached)
+        asked = ModelCall(call.model, call.prompt, progress.max_tokens, progress.repair, call.estimate.prefix_cached)
         refusal: _Refusal | None
         try:
-            reply = await self._model.converse(request)
+            reply = await self._model.converse(asked)
         except ModelError as error:
             progress.reply = None
             usage, stop_reason, maybe_billed = Usage(), "", TREATMENTS[error.error_class].maybe_billed
@@ -269,7 +269,7 @@ def _out_of_time(refusal: _Refusal) -> _Refusal:
 
 
 def _with_known_costs(attempts: list[Attempt]) -> tuple[Attempt, ...]:
-    """A lost answer costs what the same request cost when it was answered."""
+    """A lost answer costs what the same call cost when it was answered."""
     known: list[Attempt] = []
     answered: Attempt | None = None
     for attempt in reversed(attempts):

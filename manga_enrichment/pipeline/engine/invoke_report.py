@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(slots=True)
 class InvokeReport:
-    """One analysis over some buckets. calls: requests sent; cached: answered from the ledger."""
+    """One analysis over some buckets. calls: attempts, with repairs and retries; cached: answered from the ledger."""
 
     analysis: str
     titles: int = 0

@@ -20,7 +20,7 @@ _COLUMNS = ["analysis", "attempt", "status", "error_class", "cost_micro_usd", "d
 
 @dataclass(slots=True)
 class RunCosts:
-    """One run: requests sent, titles that got a final word after being asked, what it cost."""
+    """One run: attempts at calls, titles that got a final word after being asked, what it cost."""
 
     run_id: str = ""
     calls: int = 0

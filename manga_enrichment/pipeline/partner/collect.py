@@ -41,7 +41,7 @@ class PartnerCollecting:
         requests: Sequence[StoredRequest],
         redelivered: Collection[str] = (),
     ) -> list[RequestResult]:
-        """Log every request sent to the model, then write down and return what became of the partners' requests.
+        """Log every attempt at a call, then write down and return what became of the partners' requests.
 
         provenance: of the run, without a partner. redelivered: ids of requests of a later generation than the first.
         """

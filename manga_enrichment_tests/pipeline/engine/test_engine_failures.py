@@ -184,11 +184,11 @@ def test_what_the_attempts_cost_is_what_the_spender_booked(
     asyncio.run(run())
 
 
-def broken(_request: ModelCall) -> ModelReply:
+def broken(_call: ModelCall) -> ModelReply:
     raise ConfigurationError("no credentials any more")
 
 
-def broken_by_another(_request: ModelCall) -> ModelReply:
+def broken_by_another(_call: ModelCall) -> ModelReply:
     raise ConfigurationError("no credentials any more") from PermissionError("403")
 
 
@@ -203,8 +203,8 @@ async def test_an_error_that_a_gateway_does_not_promise_ends_the_run_and_claims_
 class BreaksWhenCancelled(ScriptedModel):
     """Title 7 has no credentials; the other calls break while they are being ended."""
 
-    async def converse(self, request: ModelCall) -> ModelReply:
-        if f"manga_id: {title_id(7)}\n" in request.prompt.user:
+    async def converse(self, call: ModelCall) -> ModelReply:
+        if f"manga_id: {title_id(7)}\n" in call.prompt.user:
             await self._clock.sleep(1.0)
             raise ConfigurationError("no credentials any more") from PermissionError("403")
         try:
