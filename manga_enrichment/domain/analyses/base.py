@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from manga_enrichment.domain.tables.columns import Column
+from manga_enrichment.domain.tables.shared_columns import MANGA_ID_COLUMN, PROVENANCE_COLUMNS
 
 Answer = Mapping[str, Any]
 
@@ -78,3 +79,8 @@ class AnalysisType:
     @property
     def tool_name(self) -> str:
         return f"record_{self.name}"
+
+    @property
+    def table_columns(self) -> tuple[Column, ...]:
+        """All columns of its table, in order."""
+        return (MANGA_ID_COLUMN, *self.columns, *PROVENANCE_COLUMNS)

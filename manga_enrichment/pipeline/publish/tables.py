@@ -15,7 +15,7 @@ from manga_enrichment.domain.operations.queue_observations import QUEUE_OBSERVAT
 from manga_enrichment.domain.prompts.candidates import CANDIDATE_COLUMNS
 from manga_enrichment.domain.requests.results import PARTNER_RESULT_COLUMNS
 from manga_enrichment.domain.tables.columns import Column
-from manga_enrichment.domain.tables.shared_columns import OUTCOME_COLUMNS, REQUEST_COLUMNS, analysis_columns
+from manga_enrichment.domain.tables.shared_columns import OUTCOME_COLUMNS, REQUEST_COLUMNS
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE as ENRICHED_TABLE
 from manga_enrichment.pipeline.enrichment.wide_table import enriched_columns
 from manga_enrichment.pipeline.health.daily_costs import TABLE as COSTS_TABLE
@@ -96,6 +96,6 @@ def published_tables(analyses: Sequence[AnalysisType]) -> list[PublishedTable]:
     wide = "One wide row per title; what most analysts want."
     return [
         PublishedTable(ENRICHED_TABLE, wide, enriched_columns(singles), _BUCKETED),
-        *(PublishedTable(a.name, a.description, analysis_columns(a), _BUCKETED) for a in singles),
+        *(PublishedTable(a.name, a.description, a.table_columns, _BUCKETED) for a in singles),
         *_SHARED,
     ]
