@@ -179,19 +179,10 @@ class Caller:
             cost = cost_micro_usd(usage, call.model.price)
             self._limiter.settle(permit, _quota_tokens_used(usage, call.model.output_burndown))
             refusal = _verdict(call, reply)
-        progress.attempts.append(
-            Attempt(
-                number=len(progress.attempts) + 1,
-                started_at=started_at,
-                latency_ms=round((self._clock.monotonic_seconds() - started) * 1000),
-                usage=usage,
-                cost_micro_usd=cost,
-                error_class=refusal.error_class if refusal else None,
-                stop_reason=stop_reason,
-                maybe_billed=maybe_billed,
-                message=refusal.message[:_MESSAGE_CHARACTERS] if refusal else "",
-            )
-        )
+        latency_ms = round((self._clock.monotonic_seconds() - started) * 1000)
+        number = len(progress.attempts) + 1
+        attempt = Attempt(number, started_at, latency_ms, usage, cost, None, stop_reason, maybe_billed)
+        progress.attempts.append(_refused(attempt, refusal) if refusal else attempt)
         return refusal
 
     def _tell_limiter_of_failure(self, permit: Permit, error: ModelError) -> None:
@@ -248,6 +239,10 @@ def judge(analysis: AnalysisType, inputs: TitleInputs, reply: ModelReply) -> tup
 def _verdict(call: Call, reply: ModelReply) -> _Refusal | None:
     problem = judge(call.analysis, call.inputs, reply)
     return None if problem is None else _Refusal(*problem)
+
+
+def _refused(attempt: Attempt, refusal: _Refusal) -> Attempt:
+    return replace(attempt, error_class=refusal.error_class, message=refusal.message[:_MESSAGE_CHARACTERS])
 
 
 def _quota_tokens_used(usage: Usage, burndown: int) -> int:

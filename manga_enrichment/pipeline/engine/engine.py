@@ -50,7 +50,7 @@ class Engine:
     """Asks for a stream of calls within one event loop. One engine runs once.
 
     stopped_by, stopped_message: why no call can succeed any more (wrong credentials, no such model), None while some
-    may.
+    may. may_ask is looked at before every attempt, from the event loop; a call it refuses is left (`stopped`).
     """
 
     def __init__(
@@ -66,7 +66,6 @@ class Engine:
         settings: EngineSettings,
         may_ask: Callable[[Call], bool] = lambda _call: True,
     ) -> None:
-        """may_ask: looked at before every attempt, from the event loop; a call it refuses is left (`stopped`)."""
         self._clock = clock
         self._settings = settings
         self._provenance = provenance

@@ -51,7 +51,9 @@ class Tally:
         if attempt.stop_reason:
             self._latencies_ms[attempt.latency_ms] += 1
 
-    def report(self, *, seconds: float, throttled: int, stopped_by: str, stopped_message: str) -> InvokeReport:
+    def report(
+        self, *, seconds: float, throttled: int = 0, stopped_by: str = "", stopped_message: str = ""
+    ) -> InvokeReport:
         return InvokeReport(
             analysis=self.analysis,
             titles=self.titles,

@@ -193,22 +193,24 @@ def _item(
         reason = "a batch job is asking for it"
         return decided(name, manga_id, Outcome.DEFERRED, ErrorClass.BATCH_PENDING.value, reason)
     request = wish.request
-    call = calls.get((request.partner_id, own))
-    if call is None:
-        calls[request.partner_id, own] = PlannedCall(
-            fingerprint=own,
-            analysis=name,
-            partner_id=request.partner_id,
-            manga_id=manga_id,
-            bucket=wish.bucket,
-            request_ids=[request.request_id],
-            fields=wish.inputs.fields,
-            candidates=wish.inputs.candidates,
-            additional_context=wish.inputs.additional_context,
-        )
-    elif request.request_id not in call.request_ids:
+    call = calls.setdefault((request.partner_id, own), _title_call(wish))
+    if request.request_id not in call.request_ids:
         call.request_ids.append(request.request_id)
     return PlannedItem(name, manga_id, own)
+
+
+def _title_call(wish: _Wish) -> PlannedCall:
+    return PlannedCall(
+        fingerprint=wish.sources[0],
+        analysis=wish.analysis.name,
+        partner_id=wish.request.partner_id,
+        manga_id=wish.inputs.manga_id,
+        bucket=wish.bucket,
+        request_ids=[wish.request.request_id],
+        fields=wish.inputs.fields,
+        candidates=wish.inputs.candidates,
+        additional_context=wish.inputs.additional_context,
+    )
 
 
 def _only(table: pa.Table, ids: Sequence[str]) -> pa.Table:

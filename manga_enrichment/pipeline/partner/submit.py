@@ -49,7 +49,7 @@ def submit(
     check: False sends a body that the worker will reject. Raises InvalidRequestError, QueueUnavailableError.
     """
     result = validate(schema, body, policy)
-    if result.errors and check:
+    if check and result.errors:
         raise InvalidRequestError(result)
     envelope = {
         "schema": schema,
@@ -60,14 +60,14 @@ def submit(
         "source": source,
         "body": body,
     }
-    where = _route(schema, result.normalized_body, partner_id, request_id)
-    queue.send(
-        where.queue.name,
-        json.dumps(envelope),
-        group_id=where.message_group_id,
-        deduplication_id=where.deduplication_id or "",
-    )
-    return Submitted(where, result.warnings)
+    return Submitted(_send(queue, envelope, result.normalized_body), result.warnings)
+
+
+def _send(queue: RequestQueue, envelope: Mapping[str, Any], normalized: Mapping[str, Any] | None) -> Route:
+    where = _route(envelope["schema"], normalized, envelope["partner_id"], envelope["request_id"])
+    group, deduplication = where.message_group_id, where.deduplication_id or ""
+    queue.send(where.queue.name, json.dumps(envelope), group_id=group, deduplication_id=deduplication)
+    return where
 
 
 def _route(schema: str, body: Mapping[str, Any] | None, partner_id: str, request_id: str) -> Route:
