@@ -2,7 +2,7 @@
 
 Belongs here: the two assets, their job and schedule. Stays out: the look itself (`pipeline/health/queue_watch.py`),
 what is worrying about it (`defs/queues/checks.py`), metrics for scaling, which must not wait for a run
-(`metrics_sensor.py`).
+(`defs/operations/metrics_sensor.py`).
 """
 
 from collections import defaultdict

@@ -1,6 +1,6 @@
 """What is kept of a call: every attempt with its cost, and the answer that came of it.
 
-Belongs here: `Attempt`, `LedgerEntry`, `Provenance`. Stays out: how entries are stored (`aws/dynamodb.py`) and how
+Belongs here: `Attempt`, `LedgerEntry`, `Provenance`. Stays out: how entries are stored (`aws/ledger_items.py`) and how
 tables are cut from them (`pipeline/store/rows.py`).
 """
 
