@@ -1,7 +1,7 @@
 """Reading the requests log: one run's requests summed up.
 
 Belongs here: which objects belong to a run, sums over them. Stays out: writing the log
-(`pipeline/enrichment/write.py`).
+(`pipeline/log/append.py`).
 """
 
 from collections import Counter

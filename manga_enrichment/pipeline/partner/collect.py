@@ -2,7 +2,7 @@
 log.
 
 Belongs here: one result per request, each cent in it once. Stays out: writing results where partners see them
-(`settle.py`).
+(`stored_results.py`).
 """
 
 from collections import defaultdict
