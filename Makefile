@@ -27,11 +27,12 @@ dev: $(INSTALLED)  ## local stack and the Dagster UI on http://127.0.0.1:3000
 test: $(INSTALLED)  ## all tests, in three processes with a local stack each
 	$(BIN)/python -m pytest -n 3 --dist loadfile
 
-lint: $(INSTALLED)  ## formatting, lint, types, layers, templates, definitions
+lint: $(INSTALLED)  ## formatting, lint, types, layers, dead names, templates, definitions
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/vulture
 	$(BIN)/cfn-lint infra/*.yaml
 	$(BIN)/manga-enrichment check-definitions
 

@@ -7,15 +7,14 @@ the ledger (`engine.py`).
 import asyncio
 import math
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from manga_enrichment.domain.analyses.base import AnalysisType, TitleInputs
 from manga_enrichment.domain.analyses.validation import answer_problems
 from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.domain.outcomes.answers import Attempt
-from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass, ModelError, Outcome, Retry
+from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass, ModelError, Retry
 from manga_enrichment.domain.outcomes.retries import RetryState
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import StoreUnavailableError
@@ -25,45 +24,17 @@ from manga_enrichment.pipeline.engine.budget import RunBudget
 from manga_enrichment.pipeline.engine.calls import Call
 from manga_enrichment.pipeline.engine.estimates import CallEstimate, estimate_attempt
 from manga_enrichment.pipeline.engine.rate_limiter import Permit, RateLimiter
+from manga_enrichment.pipeline.engine.verdicts import (
+    CallOutcome,
+    Refusal,
+    out_of_time,
+    telling_reason,
+    verdict,
+    with_known_costs,
+)
 
-SUCCESS_STOP_REASONS = frozenset({"end_turn", "tool_use", "stop_sequence"})
-_STOP_REASON_ERRORS = {
-    "max_tokens": ErrorClass.MAX_TOKENS,
-    "refusal": ErrorClass.REFUSAL,
-    "content_filtered": ErrorClass.CONTENT_FILTERED,
-    "guardrail_intervened": ErrorClass.CONTENT_FILTERED,
-    "model_context_window_exceeded": ErrorClass.INVALID_REQUEST,
-}
 LARGER_LIMIT_FACTOR = 2
 _MESSAGE_CHARACTERS = 300
-
-
-@dataclass(frozen=True, slots=True)
-class CallOutcome:
-    """How a call ended: error_class is None when `answer` is valid. failure: an error that no gateway promises."""
-
-    answer: Mapping[str, Any] | None
-    attempts: tuple[Attempt, ...]
-    error_class: ErrorClass | None = None
-    message: str = ""
-    failure: Exception | None = None
-
-    @property
-    def outcome(self) -> Outcome:
-        return Outcome.SUCCEEDED if self.error_class is None else TREATMENTS[self.error_class].outcome
-
-    @property
-    def cost_micro_usd(self) -> int:
-        return sum(attempt.cost_micro_usd for attempt in self.attempts)
-
-
-@dataclass(frozen=True, slots=True)
-class _Refusal:
-    """Why an attempt brought no valid answer, and how long the server asked us to wait."""
-
-    error_class: ErrorClass
-    message: str
-    pause_seconds: float = 0.0
 
 
 @dataclass(slots=True)
@@ -75,7 +46,7 @@ class _Progress:
     attempts: list[Attempt] = field(default_factory=list)
     repair: Repair | None = None
     reply: ModelReply | None = None
-    refusal: _Refusal | None = None
+    refusal: Refusal | None = None
 
     @property
     def cost_micro_usd(self) -> int:
@@ -133,26 +104,26 @@ class Caller:
         try:
             refusal = await self._try(call, progress, ready)
         except asyncio.CancelledError:
-            refusal = _Refusal(ErrorClass.STOPPED, "the run was ended")
+            refusal = Refusal(ErrorClass.STOPPED, "the run was ended")
         except Exception as error:  # noqa: BLE001 (told to the engine, which ends the run)
-            refusal = _Refusal(ErrorClass.STOPPED, f"the run was ended by {error}")
+            refusal = Refusal(ErrorClass.STOPPED, f"the run was ended by {error}")
             return replace(self._outcome(progress, refusal), failure=error)
         return self._outcome(progress, refusal)
 
-    async def _try(self, call: Call, progress: _Progress, ready: Callable[[], Awaitable[None]]) -> _Refusal | None:
+    async def _try(self, call: Call, progress: _Progress, ready: Callable[[], Awaitable[None]]) -> Refusal | None:
         while True:
             await ready()
             ending = self._ending(call)
             if ending is not None:
-                return _reason(_Refusal(ending, "nothing new is asked any more"), progress.refusal)
+                return telling_reason(Refusal(ending, "nothing new is asked any more"), progress.refusal)
             refusal = await self._attempt(call, progress)
             if refusal is None or not self._may_try_again(call, progress, refusal.error_class):
-                return refusal and _reason(refusal, progress.refusal)
+                return refusal and telling_reason(refusal, progress.refusal)
             progress.refusal = refusal
             jitter = self._rng.random()
             pause_seconds = max(refusal.pause_seconds, progress.retries.pause_seconds(refusal.error_class, jitter))
             if self._clock.monotonic_seconds() + pause_seconds >= self._until:
-                return _out_of_time(refusal)
+                return out_of_time(refusal)
             if pause_seconds:
                 await self._clock.sleep(pause_seconds)
             if refusal.error_class is ErrorClass.EXPIRED_CREDENTIALS:
@@ -169,24 +140,24 @@ class Caller:
             message="a run that was killed had claimed this answer: its call may have been made",
         )
 
-    async def _attempt(self, call: Call, progress: _Progress) -> _Refusal | None:
-        """Send one request; None when it brought a valid answer."""
+    async def _attempt(self, call: Call, progress: _Progress) -> Refusal | None:
+        """Make one attempt; None when it brought a valid answer."""
         if call.estimate.input_tokens > call.model.price_holds_up_to_input_tokens:
-            return _Refusal(ErrorClass.INVALID_REQUEST, "the prompt is longer than the model's price holds for")
+            return Refusal(ErrorClass.INVALID_REQUEST, "the prompt is longer than the model's price holds for")
         estimate = estimate_attempt(self._estimate_of(call), progress.max_tokens, progress.repair)
         estimated_cost = estimate.cost_micro_usd(call.model)
         try:
             if not await self._budget.reserve(estimated_cost):
-                return _Refusal(ErrorClass.BUDGET, "the budget leaves no room for this call")
+                return Refusal(ErrorClass.BUDGET, "the budget leaves no room for this call")
         except StoreUnavailableError as error:
-            return _Refusal(ErrorClass.LEDGER_UNAVAILABLE, str(error))
+            return Refusal(ErrorClass.LEDGER_UNAVAILABLE, str(error))
         before = progress.cost_micro_usd
         try:
             if any(each.cost_micro_usd for each in progress.attempts if each.error_class is not ErrorClass.ABANDONED):
                 await self._stake(call.fingerprint, estimated_cost)
             permit = await self._limiter.acquire(estimate.quota_tokens, self._until)
             if permit is None:
-                return _Refusal(ErrorClass.DEADLINE, "its turn would have come after MANGA_DEADLINE_SECONDS")
+                return Refusal(ErrorClass.DEADLINE, "its turn would have come after MANGA_DEADLINE_SECONDS")
             return await self._send(call, progress, permit, estimate)
         finally:
             self._budget.settle(estimated_cost, progress.cost_micro_usd - before)
@@ -196,7 +167,7 @@ class Caller:
         is_cached = (call.model.model_id, call.analysis.name) in self._cached_prefixes
         return call.estimate if is_cached else call.estimate.writing_prefix()
 
-    async def _send(self, call: Call, progress: _Progress, permit: Permit, estimate: CallEstimate) -> _Refusal | None:
+    async def _send(self, call: Call, progress: _Progress, permit: Permit, estimate: CallEstimate) -> Refusal | None:
         """One request to the model and its line in the log."""
         request = ModelCall(call.model, call.prompt, progress.max_tokens, progress.repair, call.estimate.prefix_cached)
         attempt = Attempt(len(progress.attempts) + 1, self._clock.now(), 0)
@@ -206,13 +177,13 @@ class Caller:
         try:
             progress.reply = await self._converse(request)
         except ModelError as error:
-            refusal: _Refusal | None = _Refusal(error.error_class, error.message, error.retry_after_seconds or 0.0)
+            refusal: Refusal | None = Refusal(error.error_class, error.message, error.retry_after_seconds or 0.0)
             self._tell_limiter_of_failure(permit, error)
             if TREATMENTS[error.error_class].maybe_billed:
                 attempt = replace(attempt, maybe_billed=True, cost_micro_usd=estimated_cost)
         except BaseException:  # cancelled, or an error that nobody foresaw: the request may have arrived
             self._limiter.lost(permit)
-            refusal = _Refusal(ErrorClass.ABANDONED, "the run was ended before the answer came")
+            refusal = Refusal(ErrorClass.ABANDONED, "the run was ended before the answer came")
             attempt = replace(attempt, maybe_billed=True, cost_micro_usd=estimated_cost)
             progress.attempts.append(self._closed(attempt, started, refusal))
             raise
@@ -233,7 +204,7 @@ class Caller:
 
     def _read(
         self, reply: ModelReply, call: Call, attempt: Attempt, estimate: CallEstimate, permit: Permit
-    ) -> tuple[Attempt, _Refusal | None]:
+    ) -> tuple[Attempt, Refusal | None]:
         """What a complete reply cost, and whether it is an answer."""
         self._cached_prefixes.add((call.model.model_id, call.analysis.name))
         booked = book_usage(reply.usage, call.model, estimate)
@@ -246,9 +217,9 @@ class Caller:
             stop_reason=reply.stop_reason,
             message=booked.problem,
         )
-        return attempt, _verdict(call, reply)
+        return attempt, verdict(call, reply)
 
-    def _closed(self, attempt: Attempt, started: float, refusal: _Refusal | None) -> Attempt:
+    def _closed(self, attempt: Attempt, started: float, refusal: Refusal | None) -> Attempt:
         """started: monotonic second at which the request left."""
         return replace(
             attempt,
@@ -287,59 +258,14 @@ class Caller:
                 await self._model.refresh_credentials()
                 self._refreshed_at = self._clock.now().timestamp()
 
-    def _outcome(self, progress: _Progress, refusal: _Refusal | None) -> CallOutcome:
+    def _outcome(self, progress: _Progress, refusal: Refusal | None) -> CallOutcome:
         """Close the books."""
-        attempts = _with_known_costs(progress.attempts)
+        attempts = with_known_costs(progress.attempts)
         self._budget.correct(sum(attempt.cost_micro_usd for attempt in attempts) - progress.cost_micro_usd)
         if refusal is not None:
             return CallOutcome(None, attempts, refusal.error_class, refusal.message)
         return CallOutcome(progress.reply.answer if progress.reply else None, attempts)
 
 
-def judge(analysis: AnalysisType, inputs: TitleInputs, reply: ModelReply) -> tuple[ErrorClass, str] | None:
-    """None when the reply is a valid answer, else why it is not."""
-    if reply.stop_reason not in SUCCESS_STOP_REASONS:
-        error_class = _STOP_REASON_ERRORS.get(reply.stop_reason, ErrorClass.INVALID_ANSWER)
-        return error_class, f"the model stopped with {reply.stop_reason!r}"
-    if reply.answer is None:
-        return ErrorClass.REFUSAL, "the model answered in words, not with the answer asked for"
-    problems = answer_problems(analysis, reply.answer, inputs)
-    return (ErrorClass.INVALID_ANSWER, "; ".join(problems)) if problems else None
-
-
-def _verdict(call: Call, reply: ModelReply) -> _Refusal | None:
-    problem = judge(call.analysis, call.inputs, reply)
-    return None if problem is None else _Refusal(*problem)
-
-
 def _quota_tokens_used(usage: Usage, burndown: int) -> int:
     return usage.input_tokens + usage.cache_write_tokens + usage.output_tokens * burndown
-
-
-def _reason(refusal: _Refusal, earlier: _Refusal | None) -> _Refusal:
-    """When the time ran out over a passing failure, that failure says more."""
-    if refusal.error_class is ErrorClass.DEADLINE and earlier and TREATMENTS[earlier.error_class].transient:
-        return earlier
-    return refusal
-
-
-def _out_of_time(refusal: _Refusal) -> _Refusal:
-    """A retry was due but not made: nothing final can be said then."""
-    if TREATMENTS[refusal.error_class].transient:
-        return refusal
-    return _Refusal(ErrorClass.DEADLINE, f"no time for another attempt after: {refusal.message}")
-
-
-def _with_known_costs(attempts: list[Attempt]) -> tuple[Attempt, ...]:
-    """A lost answer costs what the same request cost when it was answered; what a killed run lost stays estimated."""
-    known: list[Attempt] = []
-    answered: Attempt | None = None
-    for attempt in reversed(attempts):
-        is_lost = attempt.maybe_billed and not attempt.stop_reason and attempt.error_class is not ErrorClass.ABANDONED
-        if is_lost and answered is not None:
-            known.append(replace(attempt, cost_micro_usd=answered.cost_micro_usd, usage=answered.usage))
-            continue
-        if not attempt.maybe_billed and attempt.stop_reason:
-            answered = attempt
-        known.append(attempt)
-    return tuple(reversed(known))

@@ -1,6 +1,6 @@
 """The engine: bounded concurrency over a stream of calls, each paid for once.
 
-Belongs here: claiming, single flight, waiting for other runs, saving, ending. Stays out: how one call is tried
+Belongs here: workers, saving, ending. Stays out: claiming and single flight (`feed.py`), how one call is tried
 (`call_loop.py`), how fast (`rate_limiter.py`), for how much (`budget.py`), what is missing
 (`pipeline/enrichment/planner.py`).
 
@@ -13,10 +13,9 @@ with attempts that are booked and logged. Only a killed process cannot do that; 
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from manga_enrichment.domain.outcomes.answers import LedgerEntry, Provenance
@@ -26,23 +25,22 @@ from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.model import FoundationModel
 from manga_enrichment.pipeline.engine.budget import RunBudget
-from manga_enrichment.pipeline.engine.call_loop import Caller, CallOutcome
+from manga_enrichment.pipeline.engine.call_loop import Caller
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.claims import Claims
+from manga_enrichment.pipeline.engine.failures import raise_first
+from manga_enrichment.pipeline.engine.feed import Deliver, Feed
 from manga_enrichment.pipeline.engine.group_commit import LedgerWriter
 from manga_enrichment.pipeline.engine.loop_watch import watch_loop
-from manga_enrichment.pipeline.engine.outage_retry import OutageRetry, in_thread
+from manga_enrichment.pipeline.engine.outage_retry import OutageRetry
 from manga_enrichment.pipeline.engine.rate_limiter import RateLimiter
-from manga_enrichment.pipeline.engine.results import cached, deferred, entry_of, follower, settled, unsaved, unsettled
+from manga_enrichment.pipeline.engine.results import entry_of, settled, unsaved, unsettled
+from manga_enrichment.pipeline.engine.verdicts import CallOutcome
 
-MAX_CLAIM_CHUNK = 32  # larger ones cost no less a title, and answers that are to be saved wait behind them
-MOST_CONTENDED = 1_000  # titles that other runs are asking for and this one waits for at once
 CLAIM_POLL_SECONDS = 2.0
 DRAIN_SECONDS = 60.0  # how long a run that fails still tries to save what was at the model
 CUT_SECONDS = 10.0  # the same for one that was cancelled
 FLUSH_SECONDS = 600.0  # how long writing down what is in no ledger entry is tried
-
-Deliver = Callable[[CallResult], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +56,7 @@ class Engine:
     """Asks for a stream of calls within one event loop. One engine runs once.
 
     stopped_by, stopped_message: why no call can succeed any more (wrong credentials, no such model), None while some
-    may.
+    may. may_ask is looked at before every attempt, from the event loop; a call it refuses is left (`stopped`).
     """
 
     def __init__(
@@ -74,7 +72,6 @@ class Engine:
         settings: EngineSettings,
         may_ask: Callable[[Call], bool] = lambda _call: True,
     ) -> None:
-        """may_ask: looked at before every attempt, from the event loop; a call it refuses is left (`stopped`)."""
         self._clock = clock
         self._settings = settings
         self._provenance = provenance
@@ -87,11 +84,15 @@ class Engine:
             model, limiter, budget, clock, rng, until=self._until, ending=self._ending, stake=self._claims.raise_stake
         )
         self._writer = LedgerWriter(ledger, budget, clock, self._outage_retry)
-        self._queue: asyncio.Queue[Call] = asyncio.Queue(maxsize=settings.concurrency)
-        # Calls by fingerprint: the first is asked, its followers share what comes of it and pay nothing.
-        self._open: dict[str, list[Call]] = {}
-        self._contended: dict[str, list[Call]] = {}
-        self._lost: dict[str, int] = {}  # by fingerprint, what a killed run may have paid for it
+        self._feed = Feed(
+            self._claims,
+            clock,
+            self._outage_retry,
+            concurrency=settings.concurrency,
+            poll_seconds=min(CLAIM_POLL_SECONDS, settings.claim_seconds / 3),
+            ending=self._ending,
+            left=self._left,
+        )
         self._unsaved: list[tuple[Call, CallOutcome, LedgerEntry | None]] = []
         self._keeping: set[asyncio.Task[None]] = set()  # workers whose call has been asked
         self._failures: list[Exception] = []
@@ -110,7 +111,7 @@ class Engine:
         last, in a worker thread, before claims are given up. Raises what a gateway raises beyond its protocol
         (ConfigurationError, bugs), the first of several with the others as its cause.
         """
-        feeding = asyncio.create_task(self._feed(calls, deliver))
+        feeding = asyncio.create_task(self._feed.run(calls, deliver))
         workers = [asyncio.create_task(self._work(deliver)) for _ in range(self._settings.concurrency)]
         background = [
             *(asyncio.create_task(keep()) for keep in (self._writer.write_groups, self._claims.keep)),
@@ -127,9 +128,7 @@ class Engine:
             await self._drain(feeding, workers, is_cut=is_cut)
             await _cancelled([feeding, *background], self._failures)
             await self._shut_down(deliver, flush)
-        if self._failures:
-            first, *others = self._failures
-            raise first from (ExceptionGroup("and also", others) if others else first.__cause__)
+        raise_first(self._failures)
 
     async def _fail_when_told(self) -> None:
         await self._failed.wait()
@@ -183,82 +182,10 @@ class Engine:
                 if entry is None:
                     await self._budget.book_unledgered(outcome.cost_micro_usd)
             except Exception as error:  # noqa: BLE001 (the run has failed by now, or its deadline has come)
-                self._finish(unsaved(call, outcome, str(error)), deliver)
+                self._feed.finish(unsaved(call, outcome, str(error)), deliver)
             else:
                 told = settled(call, outcome, result) if result else unsettled(call, outcome, outcome.message)
-                self._finish(told, deliver)
-
-    # Feeding
-
-    async def _feed(self, calls: Iterable[Call | CallResult], deliver: Deliver) -> None:
-        iterator = iter(calls)
-        chunk_size = min(MAX_CLAIM_CHUNK, max(8, self._settings.concurrency))
-        while chunk := await in_thread(_next_of, iterator, chunk_size):
-            await self._take_in(chunk, deliver)
-            await self._wait_for_contended(deliver, at_most=MOST_CONTENDED)
-            await asyncio.sleep(0)  # a chunk that needed no waiting must not hold up those who work
-        await self._wait_for_contended(deliver, at_most=0)
-        await self._queue.join()
-
-    async def _take_in(self, chunk: list[Call | CallResult], deliver: Deliver) -> None:
-        """Claim a chunk and queue what was granted."""
-        await self._outage_retry.ready()
-        fresh: dict[str, list[Call]] = {}
-        for call in chunk:
-            if isinstance(call, CallResult):
-                deliver(call)
-                continue
-            followers = self._open.get(call.fingerprint) or self._contended.get(call.fingerprint)
-            if followers is not None:
-                followers.append(call)
-            elif (left := self._left(call)) is not None:
-                deliver(left)
-            else:
-                fresh.setdefault(call.fingerprint, []).append(call)
-        if fresh:
-            await self._claim(fresh, deliver)
-
-    async def _claim(self, wanted: Mapping[str, list[Call]], deliver: Deliver) -> None:
-        """wanted: in the caller's order, which is the catalog's."""
-        try:
-            at_stake = {each: calls[0].most_micro_usd() for each, calls in wanted.items()}
-            result = await self._claims.take(at_stake)
-        except StoreUnavailableError as error:
-            for fingerprint, calls in wanted.items():
-                self._contended.pop(fingerprint, None)
-                for call in calls:
-                    deliver(deferred(call, ErrorClass.LEDGER_UNAVAILABLE, str(error)))
-            return
-        self._lost.update(result.lost)
-        for fingerprint, calls in wanted.items():
-            if fingerprint in result.contended:
-                self._contended[fingerprint] = calls
-                continue
-            self._contended.pop(fingerprint, None)
-            if fingerprint in result.granted:
-                self._open[fingerprint] = calls
-                await self._queue.put(calls[0])
-            else:
-                for call in calls:
-                    deliver(cached(call, result.answered[fingerprint]))
-
-    async def _wait_for_contended(self, deliver: Deliver, *, at_most: int) -> None:
-        """Until other runs have answered or given up what they claimed, or the deadline comes."""
-        while len(self._contended) > at_most:
-            self._leave_what_has_ended(deliver)
-            if self._contended:
-                await self._clock.sleep(min(CLAIM_POLL_SECONDS, self._settings.claim_seconds / 3))
-                await self._claim(dict(self._contended), deliver)
-
-    def _leave_what_has_ended(self, deliver: Deliver) -> None:
-        for fingerprint, calls in list(self._contended.items()):
-            ending = self._ending(calls[0])
-            if ending is None:
-                continue
-            del self._contended[fingerprint]
-            error_class = ErrorClass.CLAIMED_ELSEWHERE if ending is ErrorClass.DEADLINE else ending
-            for call in calls:
-                deliver(deferred(call, error_class, "another run was asking for this answer"))
+                self._feed.finish(told, deliver)
 
     # Ending
 
@@ -270,12 +197,12 @@ class Engine:
             return ErrorClass.LEDGER_UNAVAILABLE
         return ErrorClass.DEADLINE if self._clock.monotonic_seconds() >= self._until else None
 
-    def _left(self, call: Call) -> CallResult | None:
-        """The result of a call that need not even be claimed."""
+    def _left(self, call: Call) -> tuple[ErrorClass, str] | None:
+        """Why a call need not even be claimed; None when it is to be asked."""
         ending = self._ending(call)
         if ending is None and self._budget.has_no_room_for(call.estimated_micro_usd()):
             ending = ErrorClass.BUDGET
-        return None if ending is None else deferred(call, ending, self._why(ending))
+        return None if ending is None else (ending, self._why(ending))
 
     def _why(self, ending: ErrorClass) -> str:
         if ending is ErrorClass.LEDGER_UNAVAILABLE:
@@ -289,8 +216,8 @@ class Engine:
         task: asyncio.Task[Any] | None = asyncio.current_task()
         assert task is not None  # noqa: S101 (a coroutine that runs is some task's)
         while not self._is_ending:
-            call = await self._queue.get()
-            outcome = await self._caller.ask(call, self._outage_retry.ready, self._lost.pop(call.fingerprint, 0))
+            call = await self._feed.queue.get()
+            outcome = await self._caller.ask(call, self._outage_retry.ready, self._feed.lost.pop(call.fingerprint, 0))
             self._keeping.add(task)
             try:
                 await self._keep(call, outcome, deliver)
@@ -298,7 +225,7 @@ class Engine:
                 self._fail(error)
             finally:
                 self._keeping.discard(task)
-                self._queue.task_done()
+                self._feed.queue.task_done()
 
     async def _keep(self, call: Call, outcome: CallOutcome, deliver: Deliver) -> None:
         """Save or book what came of a call, then tell it."""
@@ -317,7 +244,7 @@ class Engine:
             if isinstance(error, StoreUnavailableError):
                 return
             raise
-        self._finish(result, deliver)
+        self._feed.finish(result, deliver)
 
     async def _pass_over(self, call: Call, outcome: CallOutcome, error_class: ErrorClass) -> CallResult:
         """A failure that another run may do better with. What it cost keeps its claim until that is written down."""
@@ -328,16 +255,6 @@ class Engine:
             with suppress(StoreUnavailableError):  # the claim runs out by itself
                 await self._claims.release([call.fingerprint])
         return unsettled(call, outcome, outcome.message or self._why(error_class))
-
-    def _finish(self, result: CallResult, deliver: Deliver) -> None:
-        followers = self._open.pop(result.call.fingerprint)[1:]
-        deliver(result)
-        for each in followers:
-            deliver(follower(each, result))
-
-
-def _next_of(iterator: Iterator[Call | CallResult], count: int) -> list[Call | CallResult]:
-    return list(islice(iterator, count))
 
 
 async def _cancelled(tasks: list["asyncio.Task[None]"], failures: list[Exception]) -> None:

@@ -4,9 +4,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from manga_enrichment.domain.outcomes.answers import Attempt, LedgerEntry, Provenance
-from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
-from manga_enrichment.pipeline.engine.call_loop import CallOutcome
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
+from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
+from manga_enrichment.pipeline.engine.verdicts import CallOutcome
 
 
 def entry_of(call: Call, outcome: CallOutcome, provenance: Provenance, now: datetime) -> LedgerEntry:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass, ModelError, Outcome, Retry
+from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass, ModelError, Retry
+from manga_enrichment.domain.outcomes.outcome import Outcome
 
 
 def test_every_error_class_has_a_treatment() -> None:
@@ -10,11 +11,10 @@ def test_every_error_class_has_a_treatment() -> None:
 
 
 @pytest.mark.parametrize("error_class", ErrorClass)
-def test_what_is_deferred_may_be_asked_again_and_never_counts_as_poison(error_class: ErrorClass) -> None:
+def test_what_is_deferred_may_be_asked_again(error_class: ErrorClass) -> None:
     treatment = TREATMENTS[error_class]
     if treatment.outcome is Outcome.DEFERRED:
         assert treatment.transient
-        assert not treatment.poison
 
 
 @pytest.mark.parametrize("error_class", ErrorClass)

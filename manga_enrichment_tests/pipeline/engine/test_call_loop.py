@@ -6,12 +6,13 @@ from dataclasses import replace
 import pytest
 
 from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
-from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass, ModelError, Outcome, Retry
+from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass, ModelError, Retry
+from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.model import ModelReply
 from manga_enrichment.pipeline.engine.budget import Caps
-from manga_enrichment.pipeline.engine.call_loop import CallOutcome, judge
 from manga_enrichment.pipeline.engine.calls import Call
 from manga_enrichment.pipeline.engine.rate_limiter import RateLimiter
+from manga_enrichment.pipeline.engine.verdicts import CallOutcome, judge
 from manga_enrichment_tests.builders import title_id
 from manga_enrichment_tests.fakes import DEFAULT_USAGE, ScriptedModel, Step, valid_answer
 from manga_enrichment_tests.pipeline.engine.call_world import CallWorld, at_once, make_call

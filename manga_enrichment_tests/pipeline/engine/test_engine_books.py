@@ -9,7 +9,8 @@ import pytest
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
 from manga_enrichment.domain.outcomes.answers import ClaimResult
-from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
+from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW
 from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.pipeline.engine.budget import FIRST_BLOCK_CALLS, LEASE_SECONDS
