@@ -21,7 +21,7 @@ from manga_enrichment.pipeline.engine.budget import NO_CAPS, RunBudget, scopes_o
 from manga_enrichment.pipeline.engine.build_call import Question, build_call
 from manga_enrichment.pipeline.engine.calls import Call
 from manga_enrichment.pipeline.engine.engine import Engine, EngineSettings
-from manga_enrichment.pipeline.engine.rate_limiter import RateLimiter
+from manga_enrichment.pipeline.engine.rate.rate_limiter import RateLimiter
 from manga_enrichment.runtime.clock import SystemClock
 
 ANALYSIS = get_analysis("genre_classification")

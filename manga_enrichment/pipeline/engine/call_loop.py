@@ -23,7 +23,7 @@ from manga_enrichment.pipeline.engine.billing import book_usage
 from manga_enrichment.pipeline.engine.budget import RunBudget
 from manga_enrichment.pipeline.engine.calls import Call
 from manga_enrichment.pipeline.engine.estimates import CallEstimate, estimate_attempt
-from manga_enrichment.pipeline.engine.rate_limiter import Permit, RateLimiter
+from manga_enrichment.pipeline.engine.rate.rate_limiter import Permit, RateLimiter
 from manga_enrichment.pipeline.engine.verdicts import (
     CallOutcome,
     Refusal,

@@ -1,7 +1,7 @@
 """The engine: bounded concurrency over a stream of calls, each paid for once.
 
 Belongs here: workers, saving, ending. Stays out: claiming and single flight (`feed.py`), how one call is tried
-(`call_loop.py`), how fast (`rate_limiter.py`), for how much (`budget.py`), what is missing
+(`call_loop.py`), how fast (`pipeline/engine/rate/rate_limiter.py`), for how much (`budget.py`), what is missing
 (`pipeline/enrichment/planner.py`).
 
 Memory is bounded by the concurrency: calls are pulled from an iterator a chunk ahead, results are handed on as they
@@ -33,7 +33,7 @@ from manga_enrichment.pipeline.engine.feed import Deliver, Feed
 from manga_enrichment.pipeline.engine.group_commit import LedgerWriter
 from manga_enrichment.pipeline.engine.loop_watch import watch_loop
 from manga_enrichment.pipeline.engine.outage_retry import OutageRetry
-from manga_enrichment.pipeline.engine.rate_limiter import RateLimiter
+from manga_enrichment.pipeline.engine.rate.rate_limiter import RateLimiter
 from manga_enrichment.pipeline.engine.results import entry_of, settled, unsaved, unsettled
 from manga_enrichment.pipeline.engine.verdicts import CallOutcome
 

@@ -22,7 +22,7 @@ from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.engine import Engine
 from manga_enrichment.pipeline.engine.feed import Deliver, EngineSettings
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
-from manga_enrichment.pipeline.engine.rate_limiter import RateLimiter
+from manga_enrichment.pipeline.engine.rate.rate_limiter import RateLimiter
 from manga_enrichment.pipeline.engine.tally import Tally
 
 PROGRESS_SECONDS = 10.0

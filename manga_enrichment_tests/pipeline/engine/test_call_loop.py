@@ -11,7 +11,7 @@ from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.model import ModelReply
 from manga_enrichment.pipeline.engine.budget import Caps
 from manga_enrichment.pipeline.engine.calls import Call
-from manga_enrichment.pipeline.engine.rate_limiter import RateLimiter
+from manga_enrichment.pipeline.engine.rate.rate_limiter import RateLimiter
 from manga_enrichment.pipeline.engine.verdicts import CallOutcome, judge
 from manga_enrichment_tests.builders import title_id
 from manga_enrichment_tests.fakes import DEFAULT_USAGE, ScriptedModel, Step, valid_answer

@@ -9,7 +9,7 @@ import pytest
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
-from manga_enrichment.pipeline.engine.rate_limiter import RateLimiter
+from manga_enrichment.pipeline.engine.rate.rate_limiter import RateLimiter
 from manga_enrichment.runtime.clock import SystemClock
 from manga_enrichment_tests.builders import title_id
 from manga_enrichment_tests.pipeline.engine.engine_rig import (
