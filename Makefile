@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev test lint format bench clean
+.PHONY: help install hooks demo dev test lint lint-quick format bench clean
 
 help:  ## say what can be made
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
@@ -17,6 +17,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@touch $@
 
 install: $(INSTALLED)  ## make the virtual environment
+
+hooks: $(INSTALLED)  ## let git check what is committed (pre-commit)
+	$(BIN)/pre-commit install
 
 demo: $(INSTALLED)  ## local stack up, the shipped catalog enriched, the result and its cost printed
 	$(BIN)/manga-enrichment demo
@@ -27,12 +30,16 @@ dev: $(INSTALLED)  ## local stack and the Dagster UI on http://127.0.0.1:3000
 test: $(INSTALLED)  ## all tests, in three processes with a local stack each
 	$(BIN)/python -m pytest -n 3 --dist loadfile
 
-lint: $(INSTALLED)  ## formatting, lint, types, layers, templates, definitions
+lint-quick: $(INSTALLED)  ## formatting, lint, spelling, layers: seconds
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
+	$(BIN)/typos
 	$(BIN)/lint-imports
+
+lint: lint-quick  ## all of lint-quick, and types, templates, secrets, definitions
+	$(BIN)/mypy
 	$(BIN)/cfn-lint infra/*.yaml
+	$(BIN)/pre-commit run --all-files detect-secrets
 	$(BIN)/manga-enrichment check-definitions
 
 format: $(INSTALLED)  ## let ruff mend what it can

@@ -94,7 +94,7 @@ async def test_a_name_with_any_address_that_is_not_public_is_refused_unconnected
         "https://localhost/",
         "https://metadata.google.internal/",
         "https://good@127.0.0.1/",
-        "https://user:password@partner.example/",
+        "https://user:password@partner.example/",  # pragma: allowlist secret
         "https://partner.example:22/",
         "https://partner.example#@127.0.0.1/",
         "https://partner.example\\@127.0.0.1/",
