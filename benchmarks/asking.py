@@ -22,8 +22,8 @@ from manga_enrichment.aws.dynamodb_ledger import DynamoDBLedger
 from manga_enrichment.clock import SystemClock
 from manga_enrichment.domain.outcomes import Outcome
 from manga_enrichment.gateways import ModelRequest
-from manga_enrichment.pipeline.calls import Call, CallResult
-from manga_enrichment.pipeline.limiter import Limiter
+from manga_enrichment.pipeline.engine.calls import Call, CallResult
+from manga_enrichment.pipeline.engine.rate_limiter import Limiter
 
 NEVER_LIMITING = 60_000_000  # requests/min: the limiter works, but nothing waits for it
 MADE_BEFOREHAND = 2_000

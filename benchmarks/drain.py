@@ -37,7 +37,7 @@ from manga_enrichment.local.demo_lane import QUIET, InProcessLane
 from manga_enrichment.local.model_control import ModelServerControl
 from manga_enrichment.local.sample_catalog import write_catalog
 from manga_enrichment.local.stack import LocalStack, LocalStackConfig
-from manga_enrichment.pipeline.submitting import submit
+from manga_enrichment.pipeline.partner.submit import submit
 from manga_enrichment.request_gateways import QueueDepth, RequestRow
 from manga_enrichment.settings import Settings, load_settings
 

@@ -15,7 +15,7 @@ from benchmarks.window import peak_rss_bytes
 from manga_enrichment.clock import SystemClock
 from manga_enrichment.domain.usage import Usage
 from manga_enrichment.gateways import ModelReply, ModelRequest
-from manga_enrichment.pipeline.limiter import Limiter
+from manga_enrichment.pipeline.engine.rate_limiter import Limiter
 
 SIZES = (1_000, 100_000)
 CONCURRENCY = 64

@@ -25,8 +25,8 @@ from manga_enrichment.clock import SystemClock
 from manga_enrichment.domain.outcomes import Outcome
 from manga_enrichment.local.model_control import ModelServerControl
 from manga_enrichment.local.stack import LocalStack, LocalStackConfig
-from manga_enrichment.pipeline.calls import CallResult
-from manga_enrichment.pipeline.limiter import Limiter
+from manga_enrichment.pipeline.engine.calls import CallResult
+from manga_enrichment.pipeline.engine.rate_limiter import Limiter
 
 REQUESTS_PER_MINUTE = 6_000
 SETTLING_SECONDS = 20

@@ -16,7 +16,7 @@ from manga_enrichment.domain.analyses.base import Candidate
 from manga_enrichment.domain.catalog import MangaRecord
 from manga_enrichment.domain.catalog_rows import clean_row
 from manga_enrichment.local.sample_catalog import generate
-from manga_enrichment.pipeline.retrieval import CandidateIndex
+from manga_enrichment.pipeline.catalog.candidate_index import CandidateIndex
 
 
 def main() -> None:

@@ -17,11 +17,11 @@ from manga_enrichment.domain.models import load_models
 from manga_enrichment.domain.prompts import build_prompt, title_inputs
 from manga_enrichment.gateways import BudgetScope, BudgetStore, FoundationModel, ResultLedger
 from manga_enrichment.local.sample_catalog import generate
-from manga_enrichment.pipeline.budget import NO_CAPS, RunBudget, scopes_of
-from manga_enrichment.pipeline.calls import Call
-from manga_enrichment.pipeline.engine import Engine, EngineSettings
-from manga_enrichment.pipeline.estimates import estimate_call
-from manga_enrichment.pipeline.limiter import Limiter
+from manga_enrichment.pipeline.engine.budget import NO_CAPS, RunBudget, scopes_of
+from manga_enrichment.pipeline.engine.calls import Call
+from manga_enrichment.pipeline.engine.engine import Engine, EngineSettings
+from manga_enrichment.pipeline.engine.estimates import estimate_call
+from manga_enrichment.pipeline.engine.rate_limiter import Limiter
 
 ANALYSIS = get_analysis("genre_classification")
 MODEL = load_models().resolve(ANALYSIS.model_alias)

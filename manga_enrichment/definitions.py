@@ -35,13 +35,13 @@ from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.batch_jobs import MIN_TITLES_SETTING, ROLE_SETTING
 from manga_enrichment.domain.models import load_models
 from manga_enrichment.domain.outcomes import ConfigurationError
-from manga_enrichment.pipeline.backlog import BacklogRule
-from manga_enrichment.pipeline.batch_lane import BatchSettings
-from manga_enrichment.pipeline.budget import Caps
-from manga_enrichment.pipeline.engine import EngineSettings
-from manga_enrichment.pipeline.invoking import InvokeSettings
-from manga_enrichment.pipeline.settle import SettleLimits
-from manga_enrichment.pipeline.work_units import UnitLimits
+from manga_enrichment.pipeline.engine.budget import Caps
+from manga_enrichment.pipeline.engine.engine import EngineSettings
+from manga_enrichment.pipeline.enrichment.ask import InvokeSettings
+from manga_enrichment.pipeline.enrichment.submit_batch import BatchSettings
+from manga_enrichment.pipeline.partner.scaling import BacklogRule
+from manga_enrichment.pipeline.partner.settle import SettleLimits
+from manga_enrichment.pipeline.partner.work_units import UnitLimits
 from manga_enrichment.settings import Settings, load_settings, micro_usd, request_policy
 
 

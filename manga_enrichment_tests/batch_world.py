@@ -8,12 +8,12 @@ from typing import Any
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.batch_jobs import BATCH_ALIAS
 from manga_enrichment.domain.models import load_models
-from manga_enrichment.pipeline.batch_follow import Followed, Follower
-from manga_enrichment.pipeline.batch_lane import BatchLane, BatchSettings
-from manga_enrichment.pipeline.batch_launch import BatchGateways
-from manga_enrichment.pipeline.batch_store import BatchStore
-from manga_enrichment.pipeline.planning import Planning, PlanReport
-from manga_enrichment.pipeline.reports import InvokeReport
+from manga_enrichment.pipeline.batch.follow import Followed, Follower
+from manga_enrichment.pipeline.batch.job_store import BatchStore
+from manga_enrichment.pipeline.batch.launch import BatchGateways
+from manga_enrichment.pipeline.engine.tally import InvokeReport
+from manga_enrichment.pipeline.enrichment.plan_run import Planning, PlanReport
+from manga_enrichment.pipeline.enrichment.submit_batch import BatchLane, BatchSettings
 from manga_enrichment_tests.builders import BUCKET, World, provenance, put_catalog, record
 from manga_enrichment_tests.fake_batch import MemoryBatch, Reaper
 

@@ -21,14 +21,14 @@ from manga_enrichment.domain.outcomes import ErrorClass, Outcome
 from manga_enrichment.domain.prompts import build_prompt, title_inputs
 from manga_enrichment.domain.usage import cost_micro_usd
 from manga_enrichment.gateways import FoundationModel, TableStore
-from manga_enrichment.pipeline.candidate_tables import candidates_table
-from manga_enrichment.pipeline.catalog_tables import catalog_table
-from manga_enrichment.pipeline.engine import EngineSettings
-from manga_enrichment.pipeline.invoking import InvokeSettings, Invoking
-from manga_enrichment.pipeline.keys import outcomes_key, table_key
-from manga_enrichment.pipeline.planning import Planning, PlanReport
-from manga_enrichment.pipeline.reports import InvokeReport
-from manga_enrichment.pipeline.writing import WriteReport, Writing
+from manga_enrichment.pipeline.catalog.candidate_tables import candidates_table
+from manga_enrichment.pipeline.catalog.tables import catalog_table
+from manga_enrichment.pipeline.engine.engine import EngineSettings
+from manga_enrichment.pipeline.engine.tally import InvokeReport
+from manga_enrichment.pipeline.enrichment.ask import InvokeSettings, Invoking
+from manga_enrichment.pipeline.enrichment.plan_run import Planning, PlanReport
+from manga_enrichment.pipeline.enrichment.write import WriteReport, Writing
+from manga_enrichment.pipeline.store.object_keys import outcomes_key, table_key
 from manga_enrichment_tests.fakes import (
     DEFAULT_USAGE,
     START,

@@ -11,8 +11,8 @@ from manga_enrichment.domain.requests.deliveries import Delivery, DeliveryState
 from manga_enrichment.domain.requests.events import Event
 from manga_enrichment.domain.requests.signatures import SigningKey
 from manga_enrichment.domain.status import RequestState
-from manga_enrichment.pipeline.delivering import Deliverer, DeliveryGateways, DeliveryReport
-from manga_enrichment.pipeline.outbox import Announcer, NotificationPolicy
+from manga_enrichment.pipeline.outbox.announce import Announcer, NotificationPolicy
+from manga_enrichment.pipeline.outbox.relay import Deliverer, DeliveryGateways, DeliveryReport
 from manga_enrichment.request_gateways import CallbackAnswer, Claimed, RequestRow
 from manga_enrichment_tests.fakes import START, FakeClock
 from manga_enrichment_tests.request_fakes import MemoryNotifier, MemoryRequests

@@ -17,20 +17,20 @@ from manga_enrichment.domain.answers import Provenance
 from manga_enrichment.domain.requests.queues import NORMAL, QUEUES, Queue
 from manga_enrichment.domain.requests.validation import RequestPolicy
 from manga_enrichment.domain.status import is_final
-from manga_enrichment.pipeline.budget import Caps
-from manga_enrichment.pipeline.dead_letters import DeadLetters
-from manga_enrichment.pipeline.endings import Endings
-from manga_enrichment.pipeline.intake import Intake, IntakeReport
-from manga_enrichment.pipeline.keys import result_document_key
-from manga_enrichment.pipeline.lease import Leases
-from manga_enrichment.pipeline.outbox import Announcer, NotificationPolicy
-from manga_enrichment.pipeline.partner_asking import AskingGateways, PartnerAsking, Stopping
-from manga_enrichment.pipeline.partner_collecting import PartnerCollecting
-from manga_enrichment.pipeline.partner_planning import PartnerPlanning
-from manga_enrichment.pipeline.partner_work import SettleReport, settle_all, stored_requests, take_over
-from manga_enrichment.pipeline.releasing import Releasing
-from manga_enrichment.pipeline.settle import SettleLimits, Settling
-from manga_enrichment.pipeline.work_units import UnitLimits, read_unit
+from manga_enrichment.pipeline.dead_letters.queue import DeadLetters
+from manga_enrichment.pipeline.engine.budget import Caps
+from manga_enrichment.pipeline.outbox.announce import Announcer, NotificationPolicy
+from manga_enrichment.pipeline.partner.ask import AskingGateways, PartnerAsking, Stopping
+from manga_enrichment.pipeline.partner.collect import PartnerCollecting
+from manga_enrichment.pipeline.partner.complete import Endings
+from manga_enrichment.pipeline.partner.intake import Intake, IntakeReport
+from manga_enrichment.pipeline.partner.leases import Leases
+from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
+from manga_enrichment.pipeline.partner.requeue import Releasing
+from manga_enrichment.pipeline.partner.run_steps import SettleReport, settle_all, stored_requests, take_over
+from manga_enrichment.pipeline.partner.settle import SettleLimits, Settling
+from manga_enrichment.pipeline.partner.work_units import UnitLimits, read_unit
+from manga_enrichment.pipeline.store.object_keys import result_document_key
 from manga_enrichment.request_gateways import RequestRow
 from manga_enrichment_tests.builders import MODELS, World, open_budget_settings, put_catalog, record
 from manga_enrichment_tests.outbox_fakes import MemoryOutbox

@@ -11,5 +11,5 @@ cloudformation.py       `infra/api.yaml`, generated from all of the above
 openapi.py              the OpenAPI document for partners
 
 Belongs here: what the request front is. Stays out: the rules of a request (`domain/requests/`), what becomes of a
-message (`pipeline/intake.py`), running the front on this machine (`local/`).
+message (`pipeline/partner/intake.py`), running the front on this machine (`local/`).
 """

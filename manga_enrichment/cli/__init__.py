@@ -134,7 +134,7 @@ def _names(text: str) -> list[str]:
 def table_docs() -> None:
     """Print docs/tables.md."""
     from manga_enrichment.domain.analyses import ANALYSES
-    from manga_enrichment.pipeline.table_docs import tables_markdown
+    from manga_enrichment.pipeline.publish.docs import tables_markdown
 
     click.echo(tables_markdown(list(ANALYSES.values())), nl=False)
 
@@ -151,6 +151,6 @@ def settings_docs() -> None:
 def analytics_template() -> None:
     """Print infra/analytics.yaml: the tables for Athena as a CloudFormation template."""
     from manga_enrichment.domain.analyses import ANALYSES
-    from manga_enrichment.pipeline.athena_template import template_yaml
+    from manga_enrichment.pipeline.publish.athena import template_yaml
 
     click.echo(template_yaml(list(ANALYSES.values())), nl=False)

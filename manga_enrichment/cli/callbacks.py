@@ -9,7 +9,7 @@ from manga_enrichment.cli.parameters import checked_partner, open_configured_gat
 
 if TYPE_CHECKING:
     from manga_enrichment.domain.requests.deliveries import Delivery
-    from manga_enrichment.pipeline.redelivery import FailedFilter
+    from manga_enrichment.pipeline.outbox.redelivery import FailedFilter
 
 _PARTNERS = click.option("--partner", "partners", multiple=True, help="Partner id; may be given more than once.")
 _REQUEST_IDS = click.option("--request-id", "request_ids", multiple=True, help="May be given more than once.")
@@ -52,7 +52,7 @@ def secret(partner: str, as_json: bool) -> None:
 @_JSON
 def failed(limit: int, as_json: bool, **chosen: Any) -> None:
     """List deliveries that were given up, the latest first. They are kept for 90 days."""
-    from manga_enrichment.pipeline.redelivery import failed_deliveries
+    from manga_enrichment.pipeline.outbox.redelivery import failed_deliveries
 
     found = failed_deliveries(open_configured_gateways().outbox, _filter(**chosen), limit=limit)
     if as_json:
@@ -69,8 +69,8 @@ def failed(limit: int, as_json: bool, **chosen: Any) -> None:
 @click.option("--dry-run", is_flag=True, help="Say what would be sent again; change nothing.")
 def retry(limit: int, everything: bool, dry_run: bool, **chosen: Any) -> None:
     """Send failed deliveries again, with all their tries, at the next tick of the sensor `outbox`."""
-    from manga_enrichment.pipeline.redelivery import failed_deliveries
-    from manga_enrichment.pipeline.redelivery import retry as send_again
+    from manga_enrichment.pipeline.outbox.redelivery import failed_deliveries
+    from manga_enrichment.pipeline.outbox.redelivery import retry as send_again
 
     if everything == any(chosen.values()):
         raise click.UsageError("Say which: --partner or --request-id, or --all.")
@@ -84,7 +84,7 @@ def retry(limit: int, everything: bool, dry_run: bool, **chosen: Any) -> None:
 
 
 def _filter(partners: tuple[str, ...], request_ids: tuple[str, ...]) -> "FailedFilter":
-    from manga_enrichment.pipeline.redelivery import FailedFilter
+    from manga_enrichment.pipeline.outbox.redelivery import FailedFilter
 
     return FailedFilter(frozenset(partners), frozenset(request_ids))
 

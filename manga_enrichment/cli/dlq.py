@@ -12,7 +12,7 @@ from manga_enrichment.cli.parameters import open_configured_gateways
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, DEAD_LETTERS_FIFO
 
 if TYPE_CHECKING:
-    from manga_enrichment.pipeline.dead_letters import DeadLetter, Peek
+    from manga_enrichment.pipeline.dead_letters.queue import DeadLetter, Peek
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _AGE = re.compile(r"(\d{1,9})([smhd])")
@@ -47,7 +47,7 @@ def dlq() -> None:
 def depth(as_json: bool) -> None:
     """How many dead letters there are, in both queues."""
     gateways = open_configured_gateways()
-    from manga_enrichment.pipeline.dead_letters import DeadLetters
+    from manga_enrichment.pipeline.dead_letters.queue import DeadLetters
 
     letters = DeadLetters(queues=gateways.queues, requests=gateways.requests, clock=gateways.clock)
     depths = {name: asdict(found) for name, found in letters.depth().items()}
@@ -65,7 +65,7 @@ def depth(as_json: bool) -> None:
 def peek(queue: str, limit: int, as_json: bool) -> None:
     """Show dead letters and put them back at once. SQS counts this as a receive of each."""
     gateways = open_configured_gateways()
-    from manga_enrichment.pipeline.dead_letters import DeadLetters
+    from manga_enrichment.pipeline.dead_letters.queue import DeadLetters
 
     letters = DeadLetters(queues=gateways.queues, requests=gateways.requests, clock=gateways.clock)
     peeked = letters.peek(queue, limit=limit)
@@ -91,7 +91,7 @@ def peek(queue: str, limit: int, as_json: bool) -> None:
 def redrive(queue: str, limit: int, target: str, dry_run: bool, as_json: bool, **chosen: Any) -> None:
     """Send dead letters back to work. What is given must all fit; nothing given: every message."""
     gateways = open_configured_gateways()
-    from manga_enrichment.pipeline.redrive import Redrive, RedriveFilter
+    from manga_enrichment.pipeline.dead_letters.redrive import Redrive, RedriveFilter
 
     wanted = RedriveFilter(
         reasons=frozenset(chosen["reasons"]),

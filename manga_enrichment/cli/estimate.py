@@ -15,8 +15,8 @@ from manga_enrichment.domain.catalog import bucket_keys
 from manga_enrichment.domain.models import load_models
 from manga_enrichment.domain.outcomes import ConfigurationError
 from manga_enrichment.domain.usage import usd
-from manga_enrichment.pipeline.catalog_refresh import load_state
-from manga_enrichment.pipeline.forecast import ForecastLine, NextRun, pace_of
+from manga_enrichment.pipeline.catalog.refresh import load_state
+from manga_enrichment.pipeline.enrichment.forecast import ForecastLine, NextRun, pace_of
 from manga_enrichment.settings import Settings, load_settings
 
 

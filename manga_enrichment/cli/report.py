@@ -21,9 +21,9 @@ def report(out: Path, show: bool) -> None:
     """Write the report of coverage, cost, speed, queues and failures as one HTML file. Asks no model."""
     from manga_enrichment.domain.analyses import ANALYSES
     from manga_enrichment.domain.models import load_models
-    from manga_enrichment.pipeline.forecast import pace_of
-    from manga_enrichment.pipeline.report_page import report_html
-    from manga_enrichment.pipeline.reporting import Reporting
+    from manga_enrichment.pipeline.enrichment.forecast import pace_of
+    from manga_enrichment.pipeline.report.make import Reporting
+    from manga_enrichment.pipeline.report.page import report_html
     from manga_enrichment.settings import load_settings
 
     settings, gateways = load_settings(), open_configured_gateways()

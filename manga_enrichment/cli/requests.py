@@ -47,8 +47,8 @@ def submit(
     ctx: click.Context, file: Path, partner: str, schema: str, callback_url: str, no_check: bool, as_json: bool
 ) -> None:
     """Send the request body in FILE to the queue it belongs to, and print its request id."""
-    from manga_enrichment.pipeline.submitting import InvalidRequestError
-    from manga_enrichment.pipeline.submitting import submit as send
+    from manga_enrichment.pipeline.partner.submit import InvalidRequestError
+    from manga_enrichment.pipeline.partner.submit import submit as send
     from manga_enrichment.settings import load_settings, request_policy
 
     body = _body(file)
@@ -114,7 +114,7 @@ def list_requests(partner: str, newest: int, as_json: bool) -> None:
 @_REQUEST_ID
 def results(request_id: uuid.UUID) -> None:
     """Print the result document of a request as JSON."""
-    from manga_enrichment.pipeline.keys import result_document_key
+    from manga_enrichment.pipeline.store.object_keys import result_document_key
 
     gateways = open_configured_gateways()
     document = gateways.tables.read_json(result_document_key(str(request_id)))

@@ -65,7 +65,7 @@ def _text(query: str, shipped: "list[Question]") -> str:
 def _datasets(folder: Path | None) -> "TableDatasets":
     from manga_enrichment.aws.clients import AwsClients
     from manga_enrichment.aws.table_datasets import TableDatasets
-    from manga_enrichment.pipeline.keys import TABLES_ROOT
+    from manga_enrichment.pipeline.store.object_keys import TABLES_ROOT
     from manga_enrichment.settings import load_settings
 
     if folder is not None:

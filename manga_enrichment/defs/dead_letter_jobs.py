@@ -8,7 +8,7 @@ from pydantic import Field
 from manga_enrichment.defs.ops import configuration_errors_are_final
 from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES
 from manga_enrichment.gateways import Clock
-from manga_enrichment.pipeline.redrive import Redrive, RedriveFilter
+from manga_enrichment.pipeline.dead_letters.redrive import Redrive, RedriveFilter
 from manga_enrichment.request_gateways import RequestQueue, RequestStore
 
 REDRIVE_JOB = "redrive_dead_letters"

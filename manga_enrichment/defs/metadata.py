@@ -6,9 +6,9 @@ from typing import Any
 import dagster as dg
 
 from manga_enrichment.domain.usage import usd
-from manga_enrichment.pipeline.planner import Action
-from manga_enrichment.pipeline.planning import PlanReport
-from manga_enrichment.pipeline.writing import WriteReport
+from manga_enrichment.pipeline.enrichment.plan_run import PlanReport
+from manga_enrichment.pipeline.enrichment.planner import Action
+from manga_enrichment.pipeline.enrichment.write import WriteReport
 
 _CELL_CHARACTERS = 80
 _PLAN_ACTIONS = (Action.ASK, Action.USE_LEDGER, Action.INSUFFICIENT, Action.FAILED_BEFORE, Action.PENDING)

@@ -25,7 +25,7 @@ from manga_enrichment.defs.run_facts import RANGE_START_TAG
 from manga_enrichment.domain.metrics import Metric, nightly_succeeded
 from manga_enrichment.gateways import BudgetStore, Clock, LedgerUnavailableError
 from manga_enrichment.health_gateways import MetricSink, MetricsUnavailableError
-from manga_enrichment.pipeline.health_metrics import cost_metric, queue_metrics, run_metrics
+from manga_enrichment.pipeline.health.metrics import cost_metric, queue_metrics, run_metrics
 from manga_enrichment.request_gateways import QueueUnavailableError, RequestQueue
 
 METRICS_SENSOR = "metrics"

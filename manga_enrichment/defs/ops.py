@@ -28,13 +28,13 @@ from manga_enrichment.gateways import (
     StatusStore,
     TableStore,
 )
-from manga_enrichment.pipeline.batch_lane import BatchLane, BatchSettings
-from manga_enrichment.pipeline.batch_launch import BatchGateways
-from manga_enrichment.pipeline.catalog_store import check_bucket_count
-from manga_enrichment.pipeline.invoking import InvokeSettings, Invoking
-from manga_enrichment.pipeline.planning import Planning, PlanReport
-from manga_enrichment.pipeline.reports import InvokeReport
-from manga_enrichment.pipeline.writing import Writing
+from manga_enrichment.pipeline.batch.launch import BatchGateways
+from manga_enrichment.pipeline.catalog.reader import check_bucket_count
+from manga_enrichment.pipeline.engine.tally import InvokeReport
+from manga_enrichment.pipeline.enrichment.ask import InvokeSettings, Invoking
+from manga_enrichment.pipeline.enrichment.plan_run import Planning, PlanReport
+from manga_enrichment.pipeline.enrichment.submit_batch import BatchLane, BatchSettings
+from manga_enrichment.pipeline.enrichment.write import Writing
 
 
 class PlanConfig(dg.Config):

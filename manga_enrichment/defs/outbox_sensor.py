@@ -15,8 +15,8 @@ from manga_enrichment.aws.dynamodb_outbox import DynamoDBOutbox
 from manga_enrichment.aws.dynamodb_requests import DynamoDBRequests
 from manga_enrichment.aws.notify import SnsNotifier
 from manga_enrichment.clock import SystemClock
-from manga_enrichment.pipeline.delivering import Deliverer, DeliveryGateways
-from manga_enrichment.pipeline.outbox import NotificationPolicy
+from manga_enrichment.pipeline.outbox.announce import NotificationPolicy
+from manga_enrichment.pipeline.outbox.relay import Deliverer, DeliveryGateways
 from manga_enrichment.settings import Settings, signing_key
 
 OUTBOX_SENSOR = "outbox"

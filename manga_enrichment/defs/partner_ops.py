@@ -22,18 +22,18 @@ from manga_enrichment.domain.models import ModelCatalog
 from manga_enrichment.domain.usage import usd
 from manga_enrichment.gateways import BudgetStore, Clock, FoundationModel, ResultLedger, TableStore
 from manga_enrichment.outbox_gateways import OutboxStore
-from manga_enrichment.pipeline.dead_letters import DeadLetters
-from manga_enrichment.pipeline.endings import Endings
-from manga_enrichment.pipeline.invoking import InvokeSettings
-from manga_enrichment.pipeline.outbox import Announcer, NotificationPolicy
-from manga_enrichment.pipeline.partner_asking import TRIGGER, AskingGateways, PartnerAsking
-from manga_enrichment.pipeline.partner_collecting import PartnerCollecting, read_collected
-from manga_enrichment.pipeline.partner_plan import read_partner_plan
-from manga_enrichment.pipeline.partner_planning import PartnerPlanning
-from manga_enrichment.pipeline.partner_work import SettleReport, settle_all, stored_requests, take_over
-from manga_enrichment.pipeline.reports import InvokeReport
-from manga_enrichment.pipeline.settle import SettleLimits, Settling
-from manga_enrichment.pipeline.work_units import UnitRequest, read_unit
+from manga_enrichment.pipeline.dead_letters.queue import DeadLetters
+from manga_enrichment.pipeline.engine.tally import InvokeReport
+from manga_enrichment.pipeline.enrichment.ask import InvokeSettings
+from manga_enrichment.pipeline.outbox.announce import Announcer, NotificationPolicy
+from manga_enrichment.pipeline.partner.ask import TRIGGER, AskingGateways, PartnerAsking
+from manga_enrichment.pipeline.partner.collect import PartnerCollecting, read_collected
+from manga_enrichment.pipeline.partner.complete import Endings
+from manga_enrichment.pipeline.partner.plan import read_partner_plan
+from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
+from manga_enrichment.pipeline.partner.run_steps import SettleReport, settle_all, stored_requests, take_over
+from manga_enrichment.pipeline.partner.settle import SettleLimits, Settling
+from manga_enrichment.pipeline.partner.work_units import UnitRequest, read_unit
 from manga_enrichment.request_gateways import RequestQueue, RequestStore
 
 

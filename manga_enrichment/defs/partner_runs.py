@@ -1,7 +1,7 @@
 """What a partner run has beside its ops: the leases it holds from its first op to its last ack, and a good end.
 
 Belongs here: the resource `partner_run` and what SIGTERM does to a run. Stays out: the ops (`assets/partner.py`),
-leases themselves (`pipeline/lease.py`).
+leases themselves (`pipeline/partner/leases.py`).
 
 The resource lives as long as the run: between ops a run waits for pools and retries, and its leases must not. That
 holds in the in-process executor, which the project uses; steps in processes of their own would each hold nothing.
@@ -25,10 +25,10 @@ from typing import Any
 import dagster as dg
 
 from manga_enrichment.domain.outcomes import ConfigurationError, ErrorClass
-from manga_enrichment.pipeline.lease import Heartbeat, Leases
-from manga_enrichment.pipeline.partner_asking import Stopping
-from manga_enrichment.pipeline.partner_work import release_all
-from manga_enrichment.pipeline.releasing import Releasing
+from manga_enrichment.pipeline.partner.ask import Stopping
+from manga_enrichment.pipeline.partner.leases import Heartbeat, Leases
+from manga_enrichment.pipeline.partner.requeue import Releasing
+from manga_enrichment.pipeline.partner.run_steps import release_all
 
 INTERRUPTED_DELAY_SECONDS = 15
 

@@ -1,6 +1,7 @@
 """Who retries what: the three retry layers of a run, in one place.
 
-1. The *engine* (`pipeline/caller.py`) retries single requests to the model, by error class, within its deadline. It
+1. The *engine* (`pipeline/engine/call_loop.py`) retries single requests to the model, by error class, within its
+deadline. It
    is the only layer that pays again, and only where `domain/outcomes.py` says so.
 2. The *op* retries when a whole analysis got nowhere: the model was unreachable, throttled to the deadline or timed
    out for a large share of the titles. A second try finds what was answered in the ledger and pays only for the rest.
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from manga_enrichment.domain.outcomes import TREATMENTS, ErrorClass
-from manga_enrichment.pipeline.reports import InvokeReport
+from manga_enrichment.pipeline.engine.tally import InvokeReport
 
 BEDROCK_POOL = "bedrock"
 CATALOG_POOL = "catalog"

@@ -1,7 +1,7 @@
 """The sensors that turn queue messages into runs: one for the standard queues, one for the FIFO queues.
 
 Belongs here: how many runs may start, renewing what waits for its run, RunRequests. Stays out: what is done with a
-message (`pipeline/intake.py`).
+message (`pipeline/partner/intake.py`).
 
 What a sensor does before it returns is unprotected, so everything here can be cut anywhere: a claimed request whose run
 never starts is delivered again. What Dagster does after it is not: it neither loses nor repeats a run.
@@ -22,11 +22,11 @@ from manga_enrichment.domain.requests.queues import REQUEST_QUEUES, Queue
 from manga_enrichment.domain.requests.validation import RequestPolicy
 from manga_enrichment.gateways import Clock, TableStore
 from manga_enrichment.outbox_gateways import OutboxStore
-from manga_enrichment.pipeline.backlog import BacklogRule
-from manga_enrichment.pipeline.intake import Intake, IntakeReport
-from manga_enrichment.pipeline.lease import Leases
-from manga_enrichment.pipeline.outbox import NotificationPolicy
-from manga_enrichment.pipeline.work_units import UnitLimits, WorkUnit, read_unit
+from manga_enrichment.pipeline.outbox.announce import NotificationPolicy
+from manga_enrichment.pipeline.partner.intake import Intake, IntakeReport
+from manga_enrichment.pipeline.partner.leases import Leases
+from manga_enrichment.pipeline.partner.scaling import BacklogRule
+from manga_enrichment.pipeline.partner.work_units import UnitLimits, WorkUnit, read_unit
 from manga_enrichment.request_gateways import QueueUnavailableError, RequestQueue, RequestStore
 
 QUEUE_TAG = "manga/queue"

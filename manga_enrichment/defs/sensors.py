@@ -16,10 +16,10 @@ from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.catalog import bucket_keys
 from manga_enrichment.domain.models import ModelCatalog
 from manga_enrichment.gateways import BatchInference, BudgetStore, Clock, ResultLedger, TableStore
-from manga_enrichment.pipeline.batch_follow import Follower
-from manga_enrichment.pipeline.batch_launch import BatchGateways
-from manga_enrichment.pipeline.batch_store import BatchStore
-from manga_enrichment.pipeline.enriched import TABLE as ENRICHED_TABLE
+from manga_enrichment.pipeline.batch.follow import Follower
+from manga_enrichment.pipeline.batch.job_store import BatchStore
+from manga_enrichment.pipeline.batch.launch import BatchGateways
+from manga_enrichment.pipeline.enrichment.wide_table import TABLE as ENRICHED_TABLE
 from manga_enrichment.settings import Settings
 
 BATCH_SENSOR = "batch_jobs"

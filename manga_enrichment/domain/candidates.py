@@ -1,7 +1,7 @@
 """Candidates for `similar_series`: how one is described, when a stored list is kept, the table's columns.
 
-Belongs here: pure decisions about candidate lists. Stays out: finding them (`pipeline/retrieval.py`) and Arrow
-(`pipeline/candidate_tables.py`).
+Belongs here: pure decisions about candidate lists. Stays out: finding them (`pipeline/catalog/candidate_index.py`) and
+Arrow (`pipeline/catalog/candidate_tables.py`).
 """
 
 from collections.abc import Container, Sequence

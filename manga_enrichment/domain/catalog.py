@@ -2,7 +2,7 @@
 
 Belongs here: `MangaRecord`, its id rule, the bucket of a title. Stays out: the published columns
 (`catalog_columns.py`), cleaning of raw rows (`catalog_rows.py`), the content hash (`fingerprint.py`), reading files
-(`pipeline/catalog_files.py`).
+(`pipeline/catalog/source_files.py`).
 """
 
 import hashlib

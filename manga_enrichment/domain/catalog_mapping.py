@@ -1,7 +1,7 @@
 """Where each of our catalog fields comes from in a source with names of its own.
 
 Belongs here: the mapping, its JSON form and what is wrong with a bad one. Stays out: cleaning of the values
-(`catalog_rows.py`) and reading the JSON file (`pipeline/catalog_files.py`).
+(`catalog_rows.py`) and reading the JSON file (`pipeline/catalog/source_files.py`).
 
     {"start_year": "year", "type": {"const": "manga"}, "synopsis": null}
 

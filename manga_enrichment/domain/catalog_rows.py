@@ -1,7 +1,8 @@
 """A raw catalog row -> a clean record, or the reason why not.
 
 Belongs here: which field is cleaned how, what rejects a row and what is only a warning. Stays out: the cleaning of one
-value (`catalog_values.py`), reading files (`pipeline/catalog_files.py`), duplicates (`pipeline/catalog_import.py`).
+value (`catalog_values.py`), reading files (`pipeline/catalog/source_files.py`), duplicates
+(`pipeline/catalog/importer.py`).
 
 Only the identity of a title can reject its row: `manga_id` (taken exactly as given, for it joins tables) and `title`.
 An optional field with an unusable value, such as an ISBN with a wrong check digit, becomes empty and is counted as the

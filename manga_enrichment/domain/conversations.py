@@ -1,7 +1,7 @@
 """Questions and chats: one answer each, asked for like any other answer.
 
 Belongs here: the prompt of a conversation, its answer's schema, its fingerprint, which turns it is shown. Stays
-out: the five analyses of titles (`analyses/`), keeping the history (`pipeline/conversations.py`).
+out: the five analyses of titles (`analyses/`), keeping the history (`pipeline/partner/conversations.py`).
 
 It is an analysis type in form only: the engine needs a name, a version and a schema to judge an answer by. It is not in
 the registry, so it has no asset and no table. The answer comes as a forced tool's input like all others: a truncated

@@ -1,7 +1,7 @@
 """What the enrichment cost, per run: columns of the table, the rules of the cost checks.
 
-Belongs here: pure rules over sums of micro-dollars. Stays out: adding the requests log up (`pipeline/costs.py`),
-severities as Dagster knows them (`defs/checks/daily_costs.py`).
+Belongs here: pure rules over sums of micro-dollars. Stays out: adding the requests log up
+(`pipeline/health/daily_costs.py`), severities as Dagster knows them (`defs/checks/daily_costs.py`).
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """What can become of a title, and the one table of error classes.
 
 Belongs here: outcome kinds, every error class with how it is treated. Stays out: how an HTTP answer is
-mapped to a class (`aws/bedrock.py`) and who sleeps between tries (`pipeline/engine.py`).
+mapped to a class (`aws/bedrock.py`) and who sleeps between tries (`pipeline/engine/engine.py`).
 Status codes and exception names: botocore's bedrock-runtime model, error shapes of Converse.
 """
 

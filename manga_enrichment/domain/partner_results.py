@@ -1,7 +1,7 @@
 """What a partner gets: one result per item, one document and one table object per request.
 
 Belongs here: the shape of a result, the columns, the state and the sums that follow from items. Stays out: finding the
-answers (`pipeline/partner_collecting.py`), storing (`pipeline/settle.py`).
+answers (`pipeline/partner/collect.py`), storing (`pipeline/partner/settle.py`).
 """
 
 import json

@@ -1,7 +1,7 @@
 """What was seen of one queue at one moment, and when that is a reason to worry.
 
 Belongs here: the observation, its table's columns, the rules of the queue checks. Pure. Stays out: asking SQS and
-CloudWatch (`pipeline/queue_watch.py`), severities as Dagster knows them (`defs/checks/queues.py`).
+CloudWatch (`pipeline/health/queue_watch.py`), severities as Dagster knows them (`defs/checks/queues.py`).
 
 An age is known, a lower bound, or unknown, and an observation says which; 0 would claim that everything is fine.
 """

@@ -1,6 +1,7 @@
 """How often one call may be tried again, by error class. Pure: counts in, decision out.
 
-Belongs here: the reading of the table in `outcomes.py`. Stays out: sleeping and sending (`pipeline/caller.py`).
+Belongs here: the reading of the table in `outcomes.py`. Stays out: sleeping and sending
+(`pipeline/engine/call_loop.py`).
 """
 
 from collections import Counter

@@ -34,8 +34,8 @@ from manga_enrichment.local.dev import SAMPLE
 from manga_enrichment.local.endpoints import LocalEndpoints
 from manga_enrichment.local.model_control import ModelServerControl
 from manga_enrichment.local.stack import LocalStack, LocalStackConfig, connect
-from manga_enrichment.pipeline.enriched import TABLE as ENRICHED_TABLE
-from manga_enrichment.pipeline.keys import TABLES_ROOT, outcomes_key, rejects_key, table_key
+from manga_enrichment.pipeline.enrichment.wide_table import TABLE as ENRICHED_TABLE
+from manga_enrichment.pipeline.store.object_keys import TABLES_ROOT, outcomes_key, rejects_key, table_key
 from manga_enrichment.settings import Settings, load_settings
 
 _SHOWN_OUTCOMES = (Outcome.SUCCEEDED, Outcome.INSUFFICIENT_INPUT, Outcome.FAILED, Outcome.DEFERRED)

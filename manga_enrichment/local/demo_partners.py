@@ -27,7 +27,7 @@ from manga_enrichment.local.demo_api import send_over_http
 from manga_enrichment.local.demo_lane import InProcessLane
 from manga_enrichment.local.endpoints import LocalEndpoints
 from manga_enrichment.local.state_folder import StateFolder
-from manga_enrichment.pipeline.submitting import submit
+from manga_enrichment.pipeline.partner.submit import submit
 from manga_enrichment.request_gateways import RequestRow
 from manga_enrichment.settings import Settings, request_policy
 

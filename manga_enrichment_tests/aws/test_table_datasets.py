@@ -8,7 +8,7 @@ from manga_enrichment.aws.s3_tables import S3TableStore
 from manga_enrichment.aws.table_datasets import TableDatasets
 from manga_enrichment.domain.outcomes import ConfigurationError
 from manga_enrichment.local.stack import LocalStack
-from manga_enrichment.pipeline.keys import TABLES_ROOT
+from manga_enrichment.pipeline.store.object_keys import TABLES_ROOT
 
 SCHEMA = pa.schema([("manga_id", pa.string()), ("titles", pa.int64())])
 

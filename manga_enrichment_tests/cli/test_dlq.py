@@ -11,8 +11,8 @@ from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.sqs import SqsQueues
 from manga_enrichment.cli import main
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, NORMAL
-from manga_enrichment.pipeline.dead_letters import EXPLANATION, ORIGINAL_QUEUE, REASON
-from manga_enrichment_tests.pipeline.dead_letter_world import make_body
+from manga_enrichment.pipeline.dead_letters.queue import EXPLANATION, ORIGINAL_QUEUE, REASON
+from manga_enrichment_tests.pipeline.dead_letters.dead_letter_world import make_body
 
 
 def dlq(*arguments: str) -> str:

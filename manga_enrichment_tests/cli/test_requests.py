@@ -15,7 +15,7 @@ from manga_enrichment.domain.requests.envelope import AcceptedRequest, read_requ
 from manga_enrichment.domain.requests.queues import HIGH_PRIORITY, LOW_PRIORITY, NORMAL, SESSION
 from manga_enrichment.domain.requests.validation import RequestPolicy
 from manga_enrichment.domain.status import RequestState
-from manga_enrichment.pipeline.keys import result_document_key
+from manga_enrichment.pipeline.store.object_keys import result_document_key
 from manga_enrichment.request_gateways import Message, RequestRow
 from manga_enrichment_tests.cli.conftest import Command, MakeRow
 from manga_enrichment_tests.fakes import FakeClock

@@ -13,12 +13,12 @@ from manga_enrichment.cli.sql_session import questions
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.outcomes import ErrorClass
 from manga_enrichment.domain.partner_results import PARTNER_RESULT_COLUMNS
-from manga_enrichment.pipeline.arrow_types import arrow_schema
-from manga_enrichment.pipeline.costs import write_day
-from manga_enrichment.pipeline.enriched import write_enriched
-from manga_enrichment.pipeline.keys import partner_results_key, queue_observations_key
-from manga_enrichment.pipeline.published_tables import published_tables
-from manga_enrichment.pipeline.queue_watch import SCHEMA as OBSERVATIONS
+from manga_enrichment.pipeline.enrichment.wide_table import write_enriched
+from manga_enrichment.pipeline.health.daily_costs import write_day
+from manga_enrichment.pipeline.health.queue_watch import SCHEMA as OBSERVATIONS
+from manga_enrichment.pipeline.publish.tables import published_tables
+from manga_enrichment.pipeline.store.arrow_types import arrow_schema
+from manga_enrichment.pipeline.store.object_keys import partner_results_key, queue_observations_key
 from manga_enrichment_tests.builders import BUCKET, World, bare_record, provenance, put_catalog, record, title_id
 from manga_enrichment_tests.fakes import START, MemoryTables, ScriptedModel
 

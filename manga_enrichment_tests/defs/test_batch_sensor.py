@@ -13,7 +13,7 @@ from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.batch_jobs import BATCH_ALIAS, JobStatus
 from manga_enrichment.domain.models import load_models
 from manga_enrichment.domain.outcomes import ConfigurationError, ErrorClass
-from manga_enrichment.pipeline.keys import table_key
+from manga_enrichment.pipeline.store.object_keys import table_key
 from manga_enrichment.settings import Settings
 from manga_enrichment_tests.builders import COMBINED, SINGLES, catalog_row, title_id
 from manga_enrichment_tests.defs.project import FIRST, LAST, Project, failures

@@ -11,8 +11,8 @@ import pytest
 from manga_enrichment.defs.checks.severity import graded
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.outcomes import ErrorClass
-from manga_enrichment.pipeline.keys import table_key
-from manga_enrichment.pipeline.tables import answer_schema
+from manga_enrichment.pipeline.store.object_keys import table_key
+from manga_enrichment.pipeline.store.rows import answer_schema
 from manga_enrichment_tests.builders import COMBINED, SINGLES
 from manga_enrichment_tests.defs.project import FIRST, LAST, Project, checks, materialized, rows
 from manga_enrichment_tests.fakes import FakeClock, ScriptedModel

@@ -8,7 +8,7 @@ import pytest
 
 from manga_enrichment.defs.dead_letter_jobs import redrive_dead_letters
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, LOW_PRIORITY, NORMAL, SESSION
-from manga_enrichment_tests.pipeline.dead_letter_world import DeadLetterWorld, make_body
+from manga_enrichment_tests.pipeline.dead_letters.dead_letter_world import DeadLetterWorld, make_body
 
 REQUEST_ID = str(uuid.uuid4())
 

@@ -15,7 +15,7 @@ from manga_enrichment.domain.requests.signatures import SigningKey
 from manga_enrichment.gateways import LedgerUnavailableError
 from manga_enrichment.local.callback_receiver import CallbackReceiver
 from manga_enrichment.local.stack import LocalStack
-from manga_enrichment.pipeline.outbox import Announcer
+from manga_enrichment.pipeline.outbox.announce import Announcer
 from manga_enrichment.request_gateways import CallbackAnswer
 from manga_enrichment.settings import Settings, signing_key
 from manga_enrichment_tests.outbox_fakes import RESULTS_TOPIC, URL, OutboxWorld, ended

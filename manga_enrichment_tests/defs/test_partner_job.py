@@ -13,7 +13,7 @@ from manga_enrichment.defs.request_sensors import ORDERED, STANDARD
 from manga_enrichment.domain.outcomes import ErrorClass
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, HIGH_PRIORITY, NORMAL, REQUEST_QUEUES, SESSION
 from manga_enrichment.gateways import ModelReply, ModelRequest
-from manga_enrichment.pipeline.keys import unit_key
+from manga_enrichment.pipeline.store.object_keys import unit_key
 from manga_enrichment.settings import Settings
 from manga_enrichment_tests.defs.project import failures
 from manga_enrichment_tests.fakes import DEFAULT_USAGE, ScriptedModel, valid_answer

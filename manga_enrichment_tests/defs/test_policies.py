@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from manga_enrichment.defs.policies import MODEL_TIMEOUT, RULES, THROTTLING, RetryRule, permanent_failure, retry_rule
 from manga_enrichment.domain.outcomes import TREATMENTS, ErrorClass
-from manga_enrichment.pipeline.reports import InvokeReport
+from manga_enrichment.pipeline.engine.tally import InvokeReport
 
 
 def report(

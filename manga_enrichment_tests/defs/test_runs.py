@@ -7,7 +7,7 @@ from manga_enrichment.defs.run_facts import SCHEDULE_TAG
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.outcomes import ErrorClass, ModelError
 from manga_enrichment.gateways import ModelReply, ModelRequest
-from manga_enrichment.pipeline.keys import outcomes_key, table_key
+from manga_enrichment.pipeline.store.object_keys import outcomes_key, table_key
 from manga_enrichment_tests.builders import COMBINED, SINGLES, World, catalog_row
 from manga_enrichment_tests.defs.project import (
     FIRST,

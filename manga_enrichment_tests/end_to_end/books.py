@@ -8,7 +8,7 @@ from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.dynamodb_budget import DynamoDBBudget
 from manga_enrichment.aws.s3_tables import S3TableStore
 from manga_enrichment.domain.catalog import bucket_keys
-from manga_enrichment.pipeline.keys import outcomes_key, table_key
+from manga_enrichment.pipeline.store.object_keys import outcomes_key, table_key
 from manga_enrichment.settings import Settings
 from manga_enrichment_tests.builders import SINGLES
 

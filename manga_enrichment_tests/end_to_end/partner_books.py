@@ -18,9 +18,9 @@ from manga_enrichment.local.callback_receiver import CallbackReceiver
 from manga_enrichment.local.cleaning import empty_queues
 from manga_enrichment.local.endpoints import CALLBACK_KEY_ID, CALLBACK_SECRET
 from manga_enrichment.local.stack import LocalStack
-from manga_enrichment.pipeline.delivering import Deliverer, DeliveryGateways
-from manga_enrichment.pipeline.keys import result_document_key
-from manga_enrichment.pipeline.submitting import submit
+from manga_enrichment.pipeline.outbox.relay import Deliverer, DeliveryGateways
+from manga_enrichment.pipeline.partner.submit import submit
+from manga_enrichment.pipeline.store.object_keys import result_document_key
 from manga_enrichment.request_gateways import RequestRow
 from manga_enrichment.settings import Settings, load_settings
 from manga_enrichment_tests.end_to_end.file_clock import FileClock

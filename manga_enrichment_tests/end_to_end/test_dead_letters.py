@@ -15,7 +15,7 @@ from manga_enrichment.defs.dead_letter_jobs import REDRIVE_JOB
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, NORMAL
 from manga_enrichment.local.stack import LocalStack
 from manga_enrichment.settings import load_settings
-from manga_enrichment_tests.pipeline.dead_letter_world import make_body
+from manga_enrichment_tests.pipeline.dead_letters.dead_letter_world import make_body
 
 
 @dataclass

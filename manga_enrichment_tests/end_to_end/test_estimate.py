@@ -16,7 +16,7 @@ from manga_enrichment.defs.run_facts import range_tags
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.outcomes import ConfigurationError
 from manga_enrichment.local.model_control import ModelServerControl
-from manga_enrichment.pipeline.plan_files import read_plan
+from manga_enrichment.pipeline.enrichment.plan_files import read_plan
 from manga_enrichment_tests.end_to_end.books import Books
 
 TITLES = 400

@@ -15,7 +15,7 @@ from manga_enrichment.defs.jobs import NIGHTLY_JOB
 from manga_enrichment.defs.run_facts import BACKFILL_TAG, SCHEDULE_TAG, range_tags
 from manga_enrichment.local.demo_lane import InProcessLane
 from manga_enrichment.local.model_control import ModelServerControl
-from manga_enrichment.pipeline.costs import TABLE, read_days
+from manga_enrichment.pipeline.health.daily_costs import TABLE, read_days
 from manga_enrichment_tests.builders import SINGLES
 from manga_enrichment_tests.defs.project import checks
 from manga_enrichment_tests.end_to_end.books import Books

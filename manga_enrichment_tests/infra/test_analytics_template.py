@@ -12,9 +12,10 @@ from manga_enrichment.cli import main
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.catalog import bucket_keys
 from manga_enrichment.domain.columns import ListOf, StructOf
-from manga_enrichment.pipeline.arrow_types import arrow_schema
-from manga_enrichment.pipeline.athena_template import athena_type
-from manga_enrichment.pipeline.keys import (
+from manga_enrichment.pipeline.publish.athena import athena_type
+from manga_enrichment.pipeline.publish.tables import PublishedTable, published_tables
+from manga_enrichment.pipeline.store.arrow_types import arrow_schema
+from manga_enrichment.pipeline.store.object_keys import (
     costs_key,
     outcomes_key,
     partner_results_key,
@@ -23,7 +24,6 @@ from manga_enrichment.pipeline.keys import (
     requests_key,
     table_key,
 )
-from manga_enrichment.pipeline.published_tables import PublishedTable, published_tables
 from manga_enrichment_tests.infra.templates import INFRA, read_template
 
 TABLES = published_tables(list(ANALYSES.values()))

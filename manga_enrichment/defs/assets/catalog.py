@@ -5,10 +5,10 @@ import dagster as dg
 from manga_enrichment.defs.ops import configuration_errors_are_final
 from manga_enrichment.defs.policies import CATALOG_POOL
 from manga_enrichment.gateways import CatalogSource, Clock, TableStore
-from manga_enrichment.pipeline.candidate_refresh import CandidateRefresh
-from manga_enrichment.pipeline.catalog_files import load_mapping
-from manga_enrichment.pipeline.catalog_refresh import CatalogRefresh, load_state
-from manga_enrichment.pipeline.keys import rejects_key, table_key
+from manga_enrichment.pipeline.catalog.candidate_refresh import CandidateRefresh
+from manga_enrichment.pipeline.catalog.refresh import CatalogRefresh, load_state
+from manga_enrichment.pipeline.catalog.source_files import load_mapping
+from manga_enrichment.pipeline.store.object_keys import rejects_key, table_key
 from manga_enrichment.settings import Settings
 
 GROUP = "catalog"

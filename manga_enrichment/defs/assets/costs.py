@@ -1,6 +1,6 @@
 """`enrichment_costs`: the requests log of each UTC day added up, held against the budget counters.
 
-Belongs here: the asset, its job and schedule. Stays out: the sums (`pipeline/costs.py`), the checks
+Belongs here: the asset, its job and schedule. Stays out: the sums (`pipeline/health/daily_costs.py`), the checks
 (`defs/checks/daily_costs.py`).
 """
 
@@ -16,8 +16,8 @@ from manga_enrichment.defs.metadata import markdown_table
 from manga_enrichment.defs.run_facts import range_tags
 from manga_enrichment.domain.usage import usd
 from manga_enrichment.gateways import TableStore
-from manga_enrichment.pipeline.costs import TABLE, write_day
-from manga_enrichment.pipeline.keys import costs_key
+from manga_enrichment.pipeline.health.daily_costs import TABLE, write_day
+from manga_enrichment.pipeline.store.object_keys import costs_key
 
 COSTS_JOB = "account_costs"
 LATE_DAYS = 7

@@ -7,7 +7,7 @@ import dagster as dg
 from manga_enrichment.defs.assets.enrichment import GROUP, OWNERS
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.gateways import TableStore
-from manga_enrichment.pipeline.enriched import TABLE, write_enriched
+from manga_enrichment.pipeline.enrichment.wide_table import TABLE, write_enriched
 
 
 def build_enriched(

@@ -12,9 +12,9 @@ import dagster as dg
 from manga_enrichment.defs.ops import build_invoke_op, build_plan_op, build_write_op
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models import ModelCatalog
-from manga_enrichment.pipeline.batch_lane import BATCH_OFF, BatchSettings
-from manga_enrichment.pipeline.estimates import calls_before_first_answer
-from manga_enrichment.pipeline.invoking import InvokeSettings
+from manga_enrichment.pipeline.engine.estimates import calls_before_first_answer
+from manga_enrichment.pipeline.enrichment.ask import InvokeSettings
+from manga_enrichment.pipeline.enrichment.submit_batch import BATCH_OFF, BatchSettings
 
 GROUP = "enrichment"
 OWNERS = ["team:catalog-data"]

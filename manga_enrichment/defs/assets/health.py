@@ -1,7 +1,8 @@
 """`request_queues` and `dead_letter_queues`: how full the queues are, looked at every 5 minutes.
 
-Belongs here: the two assets, their job and schedule. Stays out: the look itself (`pipeline/queue_watch.py`), what is
-worrying about it (`defs/checks/queues.py`), metrics for scaling, which must not wait for a run (`metrics_sensor.py`).
+Belongs here: the two assets, their job and schedule. Stays out: the look itself (`pipeline/health/queue_watch.py`),
+what is worrying about it (`defs/checks/queues.py`), metrics for scaling, which must not wait for a run
+(`metrics_sensor.py`).
 """
 
 from collections import defaultdict
@@ -16,7 +17,7 @@ from manga_enrichment.domain.queue_observations import QueueObservation
 from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES, QUEUES, REQUEST_QUEUES
 from manga_enrichment.gateways import Clock, TableStore
 from manga_enrichment.health_gateways import QueueAges
-from manga_enrichment.pipeline.queue_watch import QueueWatch, store_observations
+from manga_enrichment.pipeline.health.queue_watch import QueueWatch, store_observations
 from manga_enrichment.request_gateways import RequestQueue, RequestStore
 
 REQUEST_QUEUES_ASSET = "request_queues"

@@ -20,7 +20,7 @@ from manga_enrichment.defs.partner_ops import (
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.conversations import CONVERSATION
 from manga_enrichment.domain.models import ModelCatalog
-from manga_enrichment.pipeline.partner_asking import TRIGGER
+from manga_enrichment.pipeline.partner.ask import TRIGGER
 
 PARTNER_RESULTS = "partner_results"
 PARTNER_JOB = "partner_batch_job"

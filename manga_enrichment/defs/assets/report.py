@@ -1,6 +1,6 @@
 """`enrichment_report`: one HTML file for people, and its summary with pictures in the UI.
 
-Belongs here: the asset, its job and schedule. Stays out: all that the report says (`pipeline/reporting.py`).
+Belongs here: the asset, its job and schedule. Stays out: all that the report says (`pipeline/report/make.py`).
 """
 
 from collections.abc import Mapping
@@ -13,14 +13,14 @@ from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models import ModelCatalog
 from manga_enrichment.domain.usage import usd
 from manga_enrichment.gateways import Clock, ResultLedger, TableStore
-from manga_enrichment.pipeline.costs import TABLE as COSTS_TABLE
-from manga_enrichment.pipeline.enriched import TABLE as ENRICHED_TABLE
-from manga_enrichment.pipeline.forecast import pace_of
-from manga_enrichment.pipeline.keys import report_key
-from manga_enrichment.pipeline.quality import coverage
-from manga_enrichment.pipeline.report_facts import ReportFacts
-from manga_enrichment.pipeline.report_page import report_html, report_summary
-from manga_enrichment.pipeline.reporting import Reporting
+from manga_enrichment.pipeline.enrichment.forecast import pace_of
+from manga_enrichment.pipeline.enrichment.wide_table import TABLE as ENRICHED_TABLE
+from manga_enrichment.pipeline.health.daily_costs import TABLE as COSTS_TABLE
+from manga_enrichment.pipeline.health.table_quality import coverage
+from manga_enrichment.pipeline.report.facts import ReportFacts
+from manga_enrichment.pipeline.report.make import Reporting
+from manga_enrichment.pipeline.report.page import report_html, report_summary
+from manga_enrichment.pipeline.store.object_keys import report_key
 from manga_enrichment.settings import Settings
 
 REPORT_ASSET = "enrichment_report"

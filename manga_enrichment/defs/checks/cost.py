@@ -10,9 +10,9 @@ from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models import ModelCatalog
 from manga_enrichment.domain.usage import usd
 from manga_enrichment.gateways import Clock, TableStore
-from manga_enrichment.pipeline.costs import days_until
-from manga_enrichment.pipeline.enriched import TABLE
-from manga_enrichment.pipeline.request_log import RunCosts, latest_run, run_costs
+from manga_enrichment.pipeline.enrichment.wide_table import TABLE
+from manga_enrichment.pipeline.health.daily_costs import days_until
+from manga_enrichment.pipeline.health.run_costs import RunCosts, latest_run, run_costs
 from manga_enrichment.settings import Settings
 
 END_OF_LIFE_DAYS = 90

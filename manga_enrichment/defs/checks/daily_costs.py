@@ -1,6 +1,7 @@
 """Checks of `enrichment_costs`: the books agree, the budget holds, an answer costs what answers cost.
 
-Belongs here: grading. Stays out: sums and reconciling (`pipeline/costs.py`), what is usual (`domain/costs.py`).
+Belongs here: grading. Stays out: sums and reconciling (`pipeline/health/daily_costs.py`), what is usual
+(`domain/costs.py`).
 """
 
 from collections.abc import Iterable
@@ -16,8 +17,8 @@ from manga_enrichment.domain.costs import LOWEST_CACHE_HIT_RATE, TRAILING_RUNS, 
 from manga_enrichment.domain.models import ModelCatalog
 from manga_enrichment.domain.usage import MICRO_USD_PER_USD, usd
 from manga_enrichment.gateways import BudgetStore, Clock, TableStore
-from manga_enrichment.pipeline.budget import day_counter
-from manga_enrichment.pipeline.costs import TABLE, days_until, read_days, reconcile, run_costs_newest_first
+from manga_enrichment.pipeline.engine.budget import day_counter
+from manga_enrichment.pipeline.health.daily_costs import TABLE, days_until, read_days, reconcile, run_costs_newest_first
 from manga_enrichment.settings import Settings
 
 NEARLY_SPENT = 0.8

@@ -12,7 +12,7 @@ from manga_enrichment.defs.run_facts import buckets_of_run
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.outcomes import ErrorClass
 from manga_enrichment.gateways import TableStore
-from manga_enrichment.pipeline.quality import (
+from manga_enrichment.pipeline.health.table_quality import (
     QualityReport,
     check_references,
     check_rows,

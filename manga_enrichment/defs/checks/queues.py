@@ -22,8 +22,8 @@ from manga_enrichment.domain.queue_observations import (
 )
 from manga_enrichment.domain.requests.queues import NORMAL, REQUEST_QUEUES
 from manga_enrichment.gateways import Clock, TableStore
-from manga_enrichment.pipeline.dead_letters import DeadLetter, DeadLetters
-from manga_enrichment.pipeline.queue_watch import latest_looks
+from manga_enrichment.pipeline.dead_letters.queue import DeadLetter, DeadLetters
+from manga_enrichment.pipeline.health.queue_watch import latest_looks
 from manga_enrichment.request_gateways import RequestQueue, RequestStore
 
 DEAD_LETTERS_ERROR_ABOVE = 50

@@ -1,7 +1,7 @@
 """From a queue message to a request, or the reason why it is none.
 
 Belongs here: parsing strictly, the envelope's own fields, reasons for refusal. Stays out: receiving, claiming and
-dead-lettering (`pipeline/intake.py`), the body's rules (`validation.py`).
+dead-lettering (`pipeline/partner/intake.py`), the body's rules (`validation.py`).
 
 Anything may be in a queue: messages are sent by API Gateway, by hand, by a redrive, by a program with a fault. Nothing
 of a message is used before it was checked here; `request_id` above all, since it becomes part of object keys.

@@ -1,0 +1,1 @@
+"""Bedrock batch jobs: put on record, launched, followed, collected."""

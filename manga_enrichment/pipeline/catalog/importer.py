@@ -1,0 +1,207 @@
+"""One pass over a catalog source writes every bucket of the catalog and the table of rejects.
+
+Belongs here: which row of a manga_id wins, what is counted, in which order things are stored. Stays out: reading files
+(`source_files.py`), cleaning (`domain/catalog_rows.py`), working files (`spill.py`), storing (the sink).
+
+Nothing is stored before the whole source has been read, so a source that breaks off leaves the old catalog as it was.
+"""
+
+import hashlib
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from manga_enrichment.domain.catalog import MAX_CATALOG_BUCKETS, MangaRecord, bucket_of
+from manga_enrichment.domain.catalog_mapping import MAPPING_SETTING, SAME_NAMES, ColumnMapping
+from manga_enrichment.domain.catalog_rows import RejectedRow, RejectReason, clean_row
+from manga_enrichment.domain.outcomes import ConfigurationError
+from manga_enrichment.pipeline.catalog.source_files import SourceRow
+from manga_enrichment.pipeline.catalog.spill import DEFAULT_LIMITS, DIGEST_BYTES, RejectSpill, SpillLimits, TitleSpill
+from manga_enrichment.pipeline.catalog.tables import CATALOG_SCHEMA, record_row
+
+_MAX_IGNORED_COLUMNS = 100
+"""Names kept for the report; a JSONL file can have a new key in every row."""
+
+_WINNER_FIRST = [("manga_id", "ascending"), ("updated_at", "descending"), ("row_number", "descending")]
+
+
+class CatalogSink(Protocol):
+    """Where an import goes. Each table replaces the former one of that name whole."""
+
+    def put_bucket(self, bucket: str, table: pa.Table) -> None:
+        """Titles of one bucket with CATALOG_SCHEMA, sorted by manga_id; called once for every bucket."""
+        ...
+
+    def put_rejects(self, table: pa.Table) -> None:
+        """All rejected rows with REJECTS_SCHEMA; called once. The table is gone after the call returns."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BucketReport:
+    """digest: hex, depends on the bucket's titles and columns and on nothing else (not on row order or files)."""
+
+    titles: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What became of a source: rows_read = titles + all rejected.
+
+    rejected: reason -> rows; warnings: kind -> values dropped (see `catalog_rows.py`); ignored_columns: name -> rows
+    that had it, at most 100 names.
+    """
+
+    rows_read: int
+    titles: int
+    rejected: Mapping[str, int]
+    warnings: Mapping[str, int]
+    ignored_columns: Mapping[str, int]
+    buckets: Mapping[str, BucketReport]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportPlan:
+    """How to import. spill_folder holds up to about three times the source; None: the system's temporary folder.
+
+    on_progress gets the number of rows read so far, whenever titles go to disk (at least every 25,000 titles).
+    """
+
+    bucket_count: int
+    content_hash: Callable[[MangaRecord], str]
+    mapping: ColumnMapping = SAME_NAMES
+    spill_folder: Path | None = None
+    limits: SpillLimits = DEFAULT_LIMITS
+    on_progress: Callable[[int], None] = lambda _rows_read: None
+
+
+def import_catalog(rows: Iterable[SourceRow | RejectedRow], sink: CatalogSink, plan: ImportPlan) -> ImportReport:
+    """Clean, deduplicate and store all rows; of one manga_id the newest updated_at wins, then the later row.
+
+    Raises ConfigurationError for a bucket count out of range, for a mapped column that no row has, and for a source
+    without any usable title, for that would empty the catalog (its rejects are stored so that one can see why).
+    """
+    if not 1 <= plan.bucket_count <= MAX_CATALOG_BUCKETS:
+        raise ConfigurationError(
+            f"MANGA_CATALOG_BUCKETS={plan.bucket_count} is out of range: set 1 to {MAX_CATALOG_BUCKETS}"
+        )
+    with (
+        tempfile.TemporaryDirectory(prefix="catalog-import-", dir=plan.spill_folder) as folder,
+        TitleSpill(Path(folder), plan.bucket_count, plan.limits) as titles,
+        RejectSpill(Path(folder), plan.limits) as rejects,
+    ):
+        return _Import(plan, titles, rejects).run(rows, sink)
+
+
+class _Import:
+    """The counters and working files of one import."""
+
+    def __init__(self, plan: ImportPlan, titles: TitleSpill, rejects: RejectSpill) -> None:
+        self._plan = plan
+        self._titles = titles
+        self._rejects = rejects
+        self._rows_read = 0
+        self._rejected: Counter[str] = Counter()
+        self._warnings: Counter[str] = Counter()
+        self._ignored: Counter[str] = Counter()
+        self._known = plan.mapping.source_columns()
+        self._unseen = {plan.mapping.columns[name]: name for name in plan.mapping.explicit}
+
+    def run(self, rows: Iterable[SourceRow | RejectedRow], sink: CatalogSink) -> ImportReport:
+        for row in rows:
+            self._rows_read += 1
+            if isinstance(row, RejectedRow):
+                self._reject(row)
+            else:
+                self._take(row)
+        self._titles.flush()
+        self._check_usable(sink)
+        buckets = {bucket: self._store(bucket, sink) for bucket in self._titles.keys}
+        sink.put_rejects(self._rejects.table())
+        return ImportReport(
+            rows_read=self._rows_read,
+            titles=sum(bucket.titles for bucket in buckets.values()),
+            rejected=dict(self._rejected),
+            warnings=dict(self._warnings),
+            ignored_columns=dict(self._ignored),
+            buckets=buckets,
+        )
+
+    def _take(self, row: SourceRow) -> None:
+        if isinstance(row.values, Mapping):
+            self._note_columns(row.values)
+        record = clean_row(row.values, row.number, self._plan.mapping, self._warn)
+        if isinstance(record, RejectedRow):
+            self._reject(replace(record, raw_json=row.raw.decode("utf-8", "backslashreplace")))
+            return
+        content_hash = self._plan.content_hash(record)
+        bucket = bucket_of(record.manga_id, self._plan.bucket_count)
+        values = record_row(record, content_hash)
+        digest = hashlib.blake2b(orjson.dumps(values), digest_size=DIGEST_BYTES).digest()
+        if self._titles.add(bucket, values, row.number, row.raw, digest):
+            self._plan.on_progress(self._rows_read)
+
+    def _note_columns(self, values: Mapping[str, object]) -> None:
+        if self._unseen:
+            self._unseen = {column: name for column, name in self._unseen.items() if column not in values}
+        for name in values.keys() - self._known:
+            if name in self._ignored or len(self._ignored) < _MAX_IGNORED_COLUMNS:
+                self._ignored[name] += 1
+
+    def _warn(self, kind: str) -> None:
+        self._warnings[kind] += 1
+
+    def _reject(self, rejected: RejectedRow) -> None:
+        self._rejected[rejected.reason.value] += 1
+        self._rejects.add(rejected)
+
+    def _check_usable(self, sink: CatalogSink) -> None:
+        if self._unseen and self._rows_read:
+            column, name = min(self._unseen.items())
+            raise ConfigurationError(f"{MAPPING_SETTING}: no row has the column {column!r} for the field {name!r}")
+        if self._rows_read > self._rejected.total():
+            return
+        sink.put_rejects(self._rejects.table())
+        reasons = ", ".join(f"{reason} {count}" for reason, count in self._rejected.most_common()) or "it is empty"
+        raise ConfigurationError(
+            f"MANGA_CATALOG_URI has no usable title in {self._rows_read} rows ({reasons}); the catalog was left as it "
+            "is: correct the source, or map its columns with MANGA_CATALOG_MAPPING"
+        )
+
+    def _store(self, bucket: str, sink: CatalogSink) -> BucketReport:
+        spilled = self._titles.bucket(bucket)
+        winners, losers = _winners(spilled)
+        duplicates = spilled.select(["manga_id", "row_number", "raw_offset", "raw_bytes"]).take(losers)
+        for row in duplicates.sort_by("row_number").to_pylist():
+            raw = self._titles.raw_row(row["raw_offset"], row["raw_bytes"])
+            self._reject(RejectedRow(row["row_number"], row["manga_id"], RejectReason.DUPLICATE_OF_NEWER_ROW, raw))
+        digest = _bucket_digest(spilled.column("row_digest").take(winners))
+        table = spilled.select(CATALOG_SCHEMA.names).take(winners).combine_chunks()
+        del spilled
+        sink.put_bucket(bucket, table)
+        return BucketReport(table.num_rows, digest)
+
+
+def _winners(spilled: pa.Table) -> tuple[pa.Array, pa.Array]:
+    """Row indices of the winners, sorted by manga_id, and of the others."""
+    order = pc.sort_indices(spilled, sort_keys=_WINNER_FIRST)  # nulls sort last
+    if len(order) < 2:
+        return order, order.slice(0, 0)
+    ids = spilled.column("manga_id").take(order).combine_chunks()
+    changes = pc.not_equal(ids.slice(1), ids.slice(0, len(ids) - 1))
+    first = pa.concat_arrays([pa.array([True]), changes])
+    return order.filter(first), order.filter(pc.invert(first))
+
+
+def _bucket_digest(row_digests: pa.ChunkedArray) -> str:
+    digest = hashlib.sha256(str(CATALOG_SCHEMA).encode())
+    digest.update(b"".join(row_digests.to_pylist()))
+    return digest.hexdigest()

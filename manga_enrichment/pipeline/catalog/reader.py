@@ -1,0 +1,76 @@
+"""The catalog and its candidate lists as stored: read by bucket, and the frozen bucket count.
+
+Belongs here: reading what the catalog assets wrote, and refusing a bucket count other than the one the data has.
+Stays out: importing a source (`importer.py`).
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from manga_enrichment.domain.analyses.base import Candidate
+from manga_enrichment.domain.catalog import MangaRecord
+from manga_enrichment.domain.outcomes import ConfigurationError
+from manga_enrichment.gateways import TableStore
+from manga_enrichment.pipeline.catalog.candidate_tables import candidates_from_table
+from manga_enrichment.pipeline.catalog.tables import records_from_table
+from manga_enrichment.pipeline.store.object_keys import catalog_state_key, rejects_key, table_key
+
+
+def read_catalog(tables: TableStore, bucket: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """The catalog table of a bucket. Raises ConfigurationError when it was never imported."""
+    stored = tables.read(table_key("catalog", bucket), columns)
+    if stored is None:
+        raise ConfigurationError(
+            f"The catalog has no bucket {bucket} yet: materialize manga_catalog first (it reads MANGA_CATALOG_URI)"
+        )
+    return stored.table
+
+
+def read_records(tables: TableStore, bucket: str) -> Iterator[MangaRecord]:
+    return records_from_table(read_catalog(tables, bucket))
+
+
+def read_ids(tables: TableStore, bucket: str) -> set[str]:
+    return set(read_catalog(tables, bucket, ["manga_id"]).column("manga_id").to_pylist())
+
+
+def read_candidates(tables: TableStore, bucket: str) -> dict[str, tuple[Candidate, ...]]:
+    """manga_id -> candidates, best first; empty when the bucket has no candidate table yet."""
+    stored = tables.read(table_key("similar_candidates", bucket))
+    return {} if stored is None else candidates_from_table(stored.table)
+
+
+def has_candidates(tables: TableStore, bucket: str) -> bool:
+    """Whether the bucket has a candidate table."""
+    return tables.read(table_key("similar_candidates", bucket), ["manga_id"]) is not None
+
+
+def check_bucket_count(tables: TableStore, bucket_count: int) -> dict[str, Any] | None:
+    """The recorded state of the catalog, None before the first import.
+
+    Raises ConfigurationError when the data was written with another bucket count: titles would be looked for in the
+    wrong places.
+    """
+    state = tables.read_json(catalog_state_key())
+    if state is not None and state["bucket_count"] != bucket_count:
+        raise ConfigurationError(
+            f"MANGA_CATALOG_BUCKETS={bucket_count}, but the data at {tables.uri('enrichment/')} was written with "
+            f"{state['bucket_count']} buckets: set MANGA_CATALOG_BUCKETS={state['bucket_count']}, or use an empty "
+            "MANGA_BUCKET for another count"
+        )
+    return state
+
+
+class CatalogTables:
+    """CatalogSink over a TableStore: buckets and rejects, each one object."""
+
+    def __init__(self, tables: TableStore) -> None:
+        self._tables = tables
+
+    def put_bucket(self, bucket: str, table: pa.Table) -> None:
+        self._tables.write(table_key("catalog", bucket), table)
+
+    def put_rejects(self, table: pa.Table) -> None:
+        self._tables.write(rejects_key(), table)

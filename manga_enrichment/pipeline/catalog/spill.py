@@ -1,0 +1,157 @@
+"""Working files of an import: titles by bucket, raw rows, rejects. Keeps memory flat however large the source is.
+
+Belongs here: what is written to the spill folder and read back. Stays out: which rows win (`importer.py`).
+
+Only one file is open for titles at a time, so 1024 buckets need no more file descriptors than one.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pyarrow as pa
+
+from manga_enrichment.domain.catalog import bucket_keys
+from manga_enrichment.domain.catalog_rows import RejectedRow
+from manga_enrichment.pipeline.catalog.tables import CATALOG_SCHEMA, REJECTS_SCHEMA, batch_of, reject_row
+
+DIGEST_BYTES = 16
+SPILL_SCHEMA = (
+    CATALOG_SCHEMA.append(pa.field("row_number", pa.int64()))
+    .append(pa.field("raw_offset", pa.int64()))
+    .append(pa.field("raw_bytes", pa.int64()))
+    .append(pa.field("row_digest", pa.binary(DIGEST_BYTES)))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SpillLimits:
+    """How much waits in memory: titles as Python values, then titles and rejects before they go to disk."""
+
+    batch_rows: int = 1000
+    flush_rows: int = 25_000
+    flush_bytes: int = 32 * 1024 * 1024
+    reject_bytes: int = 8 * 1024 * 1024
+
+
+DEFAULT_LIMITS = SpillLimits()
+
+
+class TitleSpill:
+    """Titles by bucket, and the raw row of each, in case it turns out to be a duplicate.
+
+    Titles wait as Python values only until there are a few of them, then as Arrow batches, then in files: many live
+    Python objects would make the garbage collector the slowest part of an import.
+    """
+
+    def __init__(self, folder: Path, bucket_count: int, limits: SpillLimits) -> None:
+        self._folder = folder
+        self._limits = limits
+        self._rows: list[tuple[Any, ...]] = []
+        self._batches: list[pa.RecordBatch] = []
+        self._buckets: list[str] = []
+        self._waiting_bytes = 0
+        self._raw = (folder / "raw_rows").open("w+b")
+        self._raw_end = 0
+        self.keys = bucket_keys(bucket_count)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._raw.close()
+
+    def add(self, bucket: str, row: tuple[Any, ...], row_number: int, raw: bytes, digest: bytes) -> bool:
+        """Keep one title: row in the order of CATALOG_SCHEMA. True when titles went to disk."""
+        self._rows.append((*row, row_number, self._raw_end, len(raw), digest))
+        self._buckets.append(bucket)
+        self._raw.write(raw)
+        self._raw_end += len(raw)
+        self._waiting_bytes += len(raw)
+        if len(self._rows) >= self._limits.batch_rows:
+            self._pack()
+        if len(self._buckets) < self._limits.flush_rows and self._waiting_bytes < self._limits.flush_bytes:
+            return False
+        self.flush()
+        return True
+
+    def flush(self) -> None:
+        """Append all that waits to the files of its buckets."""
+        self._pack()
+        if not self._buckets:
+            return
+        order = sorted(range(len(self._buckets)), key=self._buckets.__getitem__)
+        rows = pa.Table.from_batches(self._batches).take(pa.array(order)).combine_chunks().to_batches()[0]
+        start = 0
+        for bucket, count in sorted(Counter(self._buckets).items()):
+            with self._path(bucket).open("ab") as file:
+                file.write(rows.slice(start, count).serialize())
+            start += count
+        self._batches.clear()
+        self._buckets.clear()
+        self._waiting_bytes = 0
+
+    def _pack(self) -> None:
+        if self._rows:
+            self._batches.append(batch_of(self._rows, SPILL_SCHEMA))
+            self._rows.clear()
+
+    def bucket(self, bucket: str) -> pa.Table:
+        """All titles of a bucket with SPILL_SCHEMA, in source order; its file is deleted."""
+        path = self._path(bucket)
+        if not path.exists():
+            return SPILL_SCHEMA.empty_table()
+        with pa.OSFile(str(path)) as file:
+            messages = pa.ipc.MessageReader.open_stream(file)
+            table = pa.Table.from_batches([pa.ipc.read_record_batch(each, SPILL_SCHEMA) for each in messages])
+        path.unlink()
+        return table
+
+    def raw_row(self, offset: int, size_bytes: int) -> str:
+        """The raw row kept at this place."""
+        self._raw.seek(offset)
+        return self._raw.read(size_bytes).decode("utf-8", "backslashreplace")
+
+    def _path(self, bucket: str) -> Path:
+        return self._folder / f"bucket-{bucket}"
+
+
+class RejectSpill:
+    """Rejected rows in the order they come; a source of nothing but bad rows fits as well."""
+
+    def __init__(self, folder: Path, limits: SpillLimits) -> None:
+        self._limits = limits
+        self._path = folder / "rejects"
+        self._writer = pa.ipc.new_file(str(self._path), REJECTS_SCHEMA)
+        self._mapped: pa.MemoryMappedFile | None = None
+        self._rows: list[tuple[Any, ...]] = []
+        self._bytes = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._writer.close()
+        if self._mapped is not None:
+            self._mapped.close()
+
+    def add(self, rejected: RejectedRow) -> None:
+        self._rows.append(reject_row(rejected))
+        self._bytes += len(rejected.raw_json)
+        if self._bytes >= self._limits.reject_bytes:
+            self._flush()
+
+    def table(self) -> pa.Table:
+        """All rejects, in the file instead of in memory: gone when the spill is left. Nothing can be added after."""
+        self._flush()
+        self._writer.close()
+        self._mapped = pa.memory_map(str(self._path))
+        return pa.ipc.open_file(self._mapped).read_all()
+
+    def _flush(self) -> None:
+        if self._rows:
+            self._writer.write_batch(batch_of(self._rows, REJECTS_SCHEMA))
+            self._rows.clear()
+            self._bytes = 0

@@ -1,0 +1,178 @@
+"""Money: reserved before a call, settled after it, never past a cap.
+
+A cap is a counter that many processes share, so asking it for every call would cost a conditional write per call and
+make one hot item. A run takes *blocks* of calls from the counter and hands them out locally; what it did not use it
+gives back when it closes. The counter is passed by nobody: a block is granted whole or not at all.
+"""
+
+import asyncio
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from manga_enrichment.domain.answers import Provenance
+from manga_enrichment.gateways import BudgetScope, BudgetStore, Clock, LedgerUnavailableError
+from manga_enrichment.pipeline.engine.outage_retry import Patience, in_thread
+
+NO_CAP_MICRO_USD = 2**53
+FIRST_BLOCK_CALLS = 8
+LARGEST_BLOCK_CALLS = 512
+BLOCK_SECONDS = 0.25  # a block that is gone sooner is followed by one twice as large
+LEASE_SECONDS = 120.0
+
+
+class RunBudget:
+    """The money one op execution may spend. `spender` names it; every execution has its own name.
+
+    Not thread-safe: one event loop. Between two awaits nothing else runs, so the sums need no lock.
+    """
+
+    def __init__(self, store: BudgetStore, scopes: Sequence[BudgetScope], spender: str, clock: Clock) -> None:
+        self._store = store
+        self._scopes = list(scopes)
+        self.spender = spender
+        self._clock = clock
+        self._patience = Patience(clock, -math.inf)
+        self._free_micro_usd = 0
+        self._calls_open = 0
+        self._taking = asyncio.Lock()
+        self._settled = asyncio.Event()
+        self._waiting = 0
+        self._block_calls = FIRST_BLOCK_CALLS
+        self._block_taken_at = -math.inf
+        self._too_much: int | None = None  # the smallest amount that a cap refused
+        self._no_room_for: int | None = None  # the smallest estimate that found no room
+
+    def use(self, patience: Patience) -> None:
+        """Try store calls again as long as this patience lasts; without it they are tried once."""
+        self._patience = patience
+
+    def has_no_room_for(self, estimate_micro_usd: int) -> bool:
+        """Whether it is known already that a call of this estimate would be refused."""
+        return self._no_room_for is not None and estimate_micro_usd >= self._no_room_for
+
+    async def reserve(self, estimate_micro_usd: int) -> bool:
+        """Set the estimate aside for one call; False when no cap leaves room for it.
+
+        Waits while own open calls may still return part of their estimates. Raises LedgerUnavailableError.
+        """
+        while self._free_micro_usd < estimate_micro_usd:
+            if self.has_no_room_for(estimate_micro_usd):
+                return False
+            if await self._take_block(estimate_micro_usd) or self._free_micro_usd >= estimate_micro_usd:
+                continue
+            if self._calls_open == 0:
+                self._no_room_for = estimate_micro_usd
+                self._wake_all()
+                return False
+            self._waiting += 1
+            try:
+                await self._settled.wait()
+            finally:
+                self._waiting -= 1
+        self._free_micro_usd -= estimate_micro_usd
+        self._calls_open += 1
+        return True
+
+    def settle(self, estimate_micro_usd: int, spent_micro_usd: int) -> None:
+        """A call ended: return what it did not use (or take what it used beyond its estimate)."""
+        self._calls_open -= 1
+        self.correct(spent_micro_usd - estimate_micro_usd)
+
+    def correct(self, more_micro_usd: int) -> None:
+        """A call turned out to cost more (or, negative, less) than it was settled with."""
+        self._free_micro_usd -= more_micro_usd
+        self._wake_all()
+
+    async def book_unledgered(self, amount_micro_usd: int) -> None:
+        """Book spend that no ledger entry carries: a lost answer that may be on the bill.
+
+        Raises LedgerUnavailableError.
+        """
+        if amount_micro_usd:
+            await self._patience.call(self._store.spend, self.spender, amount_micro_usd)
+
+    async def keep_lease(self) -> None:
+        """Renew the lease until cancelled, so that nobody takes this run for dead."""
+        while True:
+            await self._clock.sleep(LEASE_SECONDS / 3)
+            try:
+                await in_thread(self._store.renew, self.spender, self._lease_until())
+            except LedgerUnavailableError:
+                continue  # the next turn comes well before the lease runs out
+
+    async def close(self) -> None:
+        """Give back what was not used. Raises LedgerUnavailableError; the lease runs out by itself then."""
+        await in_thread(self._store.close, self.spender)
+
+    async def _take_block(self, estimate_micro_usd: int) -> bool:
+        """Ask the counters for money, one task at a time; False when they have not even this call's."""
+        async with self._taking:
+            shortfall = estimate_micro_usd - self._free_micro_usd
+            if shortfall <= 0:
+                return True
+            self._choose_block_size()
+            while self._too_much is None or shortfall < self._too_much:
+                amount = shortfall + (self._block_calls - 1) * estimate_micro_usd
+                if self._too_much is None or amount < self._too_much:
+                    if await self._patience.call(
+                        self._store.reserve, self._scopes, self.spender, amount, self._lease_until()
+                    ):
+                        self._free_micro_usd += amount
+                        return True
+                    self._too_much = amount
+                if self._block_calls == 1:
+                    return False
+                self._block_calls = max(1, self._block_calls // 4)
+            return False
+
+    def _choose_block_size(self) -> None:
+        now = self._clock.monotonic_seconds()
+        if self._too_much is None and now - self._block_taken_at < BLOCK_SECONDS:
+            self._block_calls = min(LARGEST_BLOCK_CALLS, self._block_calls * 2)
+        self._block_taken_at = now
+
+    def _wake_all(self) -> None:
+        if self._waiting:
+            self._settled.set()
+            self._settled = asyncio.Event()
+
+    def _lease_until(self) -> datetime:
+        return self._clock.now() + timedelta(seconds=LEASE_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """Limits in micro-dollars; None: no cap, the counter only counts."""
+
+    per_run_micro_usd: int | None = None
+    per_day_micro_usd: int | None = None
+    per_partner_per_day_micro_usd: int | None = None
+
+
+NO_CAPS = Caps()
+
+
+def day_counter(run_date: str) -> str:
+    return f"day:{run_date}"
+
+
+def partner_counter(partner_id: str, run_date: str) -> str:
+    return f"partner:{partner_id}:{run_date}"
+
+
+def scopes_of(provenance: Provenance, caps: Caps) -> list[BudgetScope]:
+    """The counters a run's spend goes to: its own, its UTC day's, and its partner's day."""
+    scopes = [
+        _scope(f"run:{provenance.run_id}", caps.per_run_micro_usd),
+        _scope(day_counter(provenance.run_date), caps.per_day_micro_usd),
+    ]
+    if provenance.partner_id:
+        counter = partner_counter(provenance.partner_id, provenance.run_date)
+        scopes.append(_scope(counter, caps.per_partner_per_day_micro_usd))
+    return scopes
+
+
+def _scope(counter: str, limit_micro_usd: int | None) -> BudgetScope:
+    return BudgetScope(counter, NO_CAP_MICRO_USD if limit_micro_usd is None else limit_micro_usd)

@@ -1,0 +1,59 @@
+"""What goes into the engine and what comes out of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from manga_enrichment.domain.analyses.base import AnalysisType, TitleInputs
+from manga_enrichment.domain.answers import Attempt, LedgerEntry
+from manga_enrichment.domain.models import ModelSpec
+from manga_enrichment.domain.outcomes import ErrorClass, Outcome
+from manga_enrichment.domain.prompts import Prompt
+from manga_enrichment.pipeline.engine.estimates import CallEstimate
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One missing answer, ready to be asked for."""
+
+    fingerprint: str
+    bucket: str
+    analysis: AnalysisType
+    model: ModelSpec
+    inputs: TitleInputs
+    prompt: Prompt
+    estimate: CallEstimate
+
+    @property
+    def manga_id(self) -> str:
+        return self.inputs.manga_id
+
+    def estimated_micro_usd(self) -> int:
+        """What the first attempt is expected to cost."""
+        return self.estimate.cost_micro_usd(self.model)
+
+
+@dataclass(frozen=True, slots=True)
+class CallResult:
+    """What became of one call.
+
+    entry       the ledger's entry when the outcome is final (an answer or a permanent failure)
+    from_cache  the entry was there before: nothing was asked, attempts is ()
+    attempts    what this engine sent for it, also when another run's answer came first
+    """
+
+    call: Call
+    outcome: Outcome
+    entry: LedgerEntry | None = None
+    error_class: ErrorClass | None = None
+    attempts: tuple[Attempt, ...] = ()
+    from_cache: bool = False
+    message: str = ""
+
+    @property
+    def cost_micro_usd(self) -> int:
+        return sum(attempt.cost_micro_usd for attempt in self.attempts)
+
+    @property
+    def answer(self) -> Mapping[str, Any] | None:
+        return self.entry.answer if self.entry is not None else None

@@ -1,0 +1,84 @@
+"""Group commit: answers that arrive together are put into the ledger together.
+
+Most of a write's CPU is the same for one answer and for many, so a group waits for company, half as long as the last
+write took: answers are saved a little later, and fewer writes carry them (`docs/benchmarks.md`).
+
+A caller waits until its answer is saved, so nothing uses an answer the ledger does not have, and a kill loses at most
+the calls in flight. While the ledger is down no new call starts; what was paid for is kept and tried again.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+from manga_enrichment.domain.answers import LedgerEntry
+from manga_enrichment.gateways import Clock, LedgerUnavailableError, ResultLedger
+from manga_enrichment.pipeline.engine.outage_retry import Patience, in_thread
+
+MAX_GROUP = 90
+LONGEST_WAIT_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    entry: LedgerEntry
+    saved: "asyncio.Future[LedgerEntry]"
+
+
+class LedgerWriter:
+    """Saves entries; run `write_groups` as a background task while callers `save`.
+
+    One group travels at a time: the next one grows meanwhile, and larger groups cost less CPU per title.
+    """
+
+    def __init__(self, ledger: ResultLedger, spender: str, clock: Clock, patience: Patience) -> None:
+        self._ledger = ledger
+        self._spender = spender
+        self._clock = clock
+        self._patience = patience
+        self._write_seconds = 0.0
+        self._pending: asyncio.Queue[_Pending] = asyncio.Queue()
+        self._unsaved: dict[str, LedgerEntry] = {}
+
+    async def save(self, entry: LedgerEntry) -> LedgerEntry:
+        """The entry that now stands for this fingerprint: this one, or one that was there first.
+
+        Raises LedgerUnavailableError when the ledger could not be written until the deadline.
+        """
+        saved: asyncio.Future[LedgerEntry] = asyncio.get_running_loop().create_future()
+        self._unsaved[entry.fingerprint] = entry
+        self._pending.put_nowait(_Pending(entry, saved))
+        return await saved
+
+    async def write_groups(self) -> None:
+        """Write what is pending, group by group; cancel it when no caller is left."""
+        while True:
+            group = [await self._pending.get()]
+            await self._clock.sleep(self._write_seconds / 2)  # 0.0: what came with the same look at the network
+            while len(group) < MAX_GROUP and not self._pending.empty():
+                group.append(self._pending.get_nowait())
+            await self._write(group)
+
+    async def write_the_rest(self) -> None:
+        """One try for what was paid for and is not saved, when the run ends before its time.
+
+        Raises LedgerUnavailableError.
+        """
+        if self._unsaved:
+            await in_thread(self._ledger.put_many, list(self._unsaved.values()), self._spender)
+            self._unsaved.clear()
+
+    async def _write(self, group: list[_Pending]) -> None:
+        entries = [pending.entry for pending in group]
+        started = self._clock.monotonic_seconds()
+        try:
+            stands = await self._patience.call(self._ledger.put_many, entries, self._spender)
+        except LedgerUnavailableError as error:
+            for pending in group:
+                if not pending.saved.done():
+                    pending.saved.set_exception(error)
+            return
+        self._write_seconds = min(LONGEST_WAIT_SECONDS, self._clock.monotonic_seconds() - started)
+        for pending in group:
+            del self._unsaved[pending.entry.fingerprint]
+            if not pending.saved.done():
+                pending.saved.set_result(stands[pending.entry.fingerprint])

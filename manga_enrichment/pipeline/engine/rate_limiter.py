@@ -1,0 +1,167 @@
+"""How fast one model may be asked: requests/min and tokens/min, told or learned.
+
+*Told* a quota, calls are paced just below it, so that nothing is throttled. *Untold*, or when others use the same
+quota, the pace follows what is accepted (`adaptive_rate.py`). Bedrock takes input + max_tokens from the tokens/min
+quota when a call starts and settles on what was used, output times the model's burndown, when it ends; `settle` does
+the same here.
+"""
+
+import asyncio
+import math
+
+from manga_enrichment.gateways import Clock
+from manga_enrichment.pipeline.engine.adaptive_rate import (
+    Pace,
+    Permit,
+    tolerated_of_told_quota,
+    tolerated_of_unknown_quota,
+)
+
+__all__ = ["Limiter", "Permit"]
+
+TOLD_SHARE = 0.99  # of a told quota: room for clock drift and for the jitter of the network
+FIRST_CALLS_PER_SECOND = 5.0
+REQUEST_BURST_SECONDS = 0.2  # how much unused time may be caught up at once
+TOKEN_BURST_SECONDS = 0.5  # more: calls differ in size, and what is given back comes in pieces
+LONGEST_NAP_SECONDS = 0.1  # tokens that are given back may make a call ready sooner than it seemed
+
+
+class Bucket:
+    """Fills at `per_second` up to `burst_seconds` worth. A larger amount passes when it is full and leaves a debt."""
+
+    def __init__(self, per_second: float, burst_seconds: float, now: float) -> None:
+        self._per_second = per_second
+        self._burst_seconds = burst_seconds
+        self._level = per_second * burst_seconds
+        self._filled_at = now
+
+    def ready_at(self, amount: float, now: float) -> float:
+        """When the amount may be taken: `now`, or later."""
+        self._fill(now)
+        missing = min(amount, self._capacity) - self._level
+        return now + missing / self._per_second if missing > 0.0 else now
+
+    def take(self, amount: float) -> None:
+        """Take an amount; a negative one gives back."""
+        self._level -= amount
+
+    def empty(self) -> None:
+        """Nothing may be caught up on."""
+        self._level = min(self._level, 0.0)
+
+    def set_rate(self, per_second: float, now: float) -> None:
+        self._fill(now)
+        self._per_second = per_second
+
+    @property
+    def _capacity(self) -> float:
+        return self._per_second * self._burst_seconds
+
+    def _fill(self, now: float) -> None:
+        self._level = min(self._capacity, self._level + (now - self._filled_at) * self._per_second)
+        self._filled_at = now
+
+
+class Limiter:
+    """One model's pace within this process. Not thread-safe: one event loop."""
+
+    def __init__(
+        self, clock: Clock, *, requests_per_minute: int | None = None, tokens_per_minute: int | None = None
+    ) -> None:
+        """A quota that is None is not told. With neither, the pace is found by trying."""
+        self._clock = clock
+        self._turn = asyncio.Lock()
+        self.throttled = 0
+        now = clock.monotonic_seconds()
+        told = requests_per_minute is not None or tokens_per_minute is not None
+        if told:
+            self._pace = Pace(1.0, 1.0, tolerated_of_told_quota, told=True)
+        else:
+            self._pace = Pace(FIRST_CALLS_PER_SECOND, math.inf, tolerated_of_unknown_quota, told=False)
+        # What the pace is a multiple of: the told quotas, or one call a second.
+        self._base_requests = _told_per_second(requests_per_minute) if told else 1.0
+        self._base_tokens = _told_per_second(tokens_per_minute)
+        self._requests = self._bucket(self._base_requests, REQUEST_BURST_SECONDS, now)
+        self._tokens = self._bucket(self._base_tokens, TOKEN_BURST_SECONDS, now)
+
+    def _bucket(self, base: float | None, burst_seconds: float, now: float) -> Bucket | None:
+        return None if base is None else Bucket(base * self._pace.value, burst_seconds, now)
+
+    @property
+    def requests_per_second(self) -> float:
+        """The present pace; inf while only tokens are limited."""
+        return math.inf if self._base_requests is None else self._base_requests * self._pace.value
+
+    async def acquire(self, tokens: int, until: float) -> Permit | None:
+        """Wait for a turn, in order of asking. None when it would come after `until` (monotonic seconds)."""
+        asked_at = self._clock.monotonic_seconds()
+        async with self._turn:
+            while True:
+                ready_at = self.ready_at(tokens)
+                now = self._clock.monotonic_seconds()  # after ready_at, which is never before its own now
+                if max(ready_at, now) > until:
+                    return None
+                if ready_at <= now:
+                    return self.take(tokens, asked_at)
+                await self._clock.sleep(min(ready_at - now, LONGEST_NAP_SECONDS))
+
+    def ready_at(self, tokens: int) -> float:
+        """When a call of this size may leave, as far as is known now (monotonic seconds)."""
+        now = self._clock.monotonic_seconds()
+        return max(
+            self._pace.opens_at,
+            now if self._requests is None else self._requests.ready_at(1.0, now),
+            now if self._tokens is None else self._tokens.ready_at(tokens, now),
+        )
+
+    def take(self, tokens: int, asked_at: float) -> Permit:
+        """Let a call leave that is ready and was asked for at `asked_at`."""
+        now = self._clock.monotonic_seconds()
+        if self._requests is not None:
+            self._requests.take(1.0)
+        self._take_tokens(tokens)
+        number = self._pace.sent(now)
+        self._follow_pace(now)
+        return Permit(now, tokens, waited=now > asked_at, number=number)
+
+    def settle(self, permit: Permit, tokens_used: int) -> None:
+        """A call was accepted and used this many quota tokens (input + output times burndown)."""
+        self._take_tokens(tokens_used - permit.tokens)
+        self.lost(permit)
+
+    def lost(self, permit: Permit) -> None:
+        """A call was accepted but its usage is unknown: its tokens stay taken."""
+        now = self._clock.monotonic_seconds()
+        self._pace.accepted(permit, now)
+        self._follow_pace(now)
+
+    def drop(self, permit: Permit) -> None:
+        """A call failed in a way that says nothing about the quota: return its tokens."""
+        self._take_tokens(-permit.tokens)
+
+    def refuse(self, permit: Permit, retry_after_seconds: float = 0.0) -> None:
+        """A call was throttled: return its tokens and slow down.
+
+        retry_after_seconds: how long the service asked to wait, 0.0 when it did not; from 2 s on nothing is sent.
+        """
+        now = self._clock.monotonic_seconds()
+        self.throttled += 1
+        self._take_tokens(-permit.tokens)
+        self._pace.refused(permit, now, retry_after_seconds)
+        self._follow_pace(now)
+        if self._requests is not None:
+            self._requests.empty()  # a burst after a cut would be refused in a row, and bring a row of cuts
+
+    def _take_tokens(self, tokens: int) -> None:
+        if self._tokens is not None:
+            self._tokens.take(tokens)
+
+    def _follow_pace(self, now: float) -> None:
+        if self._requests is not None and self._base_requests is not None:
+            self._requests.set_rate(self._base_requests * self._pace.value, now)
+        if self._tokens is not None and self._base_tokens is not None:
+            self._tokens.set_rate(self._base_tokens * self._pace.value, now)
+
+
+def _told_per_second(per_minute: int | None) -> float | None:
+    return None if per_minute is None else per_minute * TOLD_SHARE / 60

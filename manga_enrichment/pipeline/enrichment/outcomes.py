@@ -1,0 +1,135 @@
+"""The `outcomes` table: every title of the catalog accounted for, per analysis.
+
+Belongs here: deciding a title's outcome from plan, ledger, leftovers and table. Stays out: storing (`write.py`).
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+
+from manga_enrichment.domain.answers import LedgerEntry
+from manga_enrichment.domain.outcomes import TREATMENTS, ErrorClass, Outcome
+from manga_enrichment.pipeline.enrichment.plan_files import PlanRow
+from manga_enrichment.pipeline.enrichment.planner import Action
+
+_DECISION = ("outcome", "error_class", "reason", "transient", "via", "fingerprint")
+
+
+class OutcomeRows:
+    """Outcomes of one analysis and bucket after one run."""
+
+    def __init__(
+        self,
+        analysis: str,
+        planned: Mapping[str, PlanRow],
+        entries: Mapping[str, LedgerEntry],
+        leftovers: Sequence[Mapping[str, Any]],
+        run_id: str,
+        now: datetime,
+    ) -> None:
+        """planned: by manga_id, what this run does about titles that lack the analysis. leftovers: oldest first."""
+        self._analysis = analysis
+        self._entries = entries
+        self._run_id = run_id
+        self._now = now
+        self._leftovers = {(row["manga_id"], row["analysis"]): row for row in leftovers}
+        self._planned = planned
+        self.outcomes: Counter[str] = Counter()
+        self.error_classes: Counter[str] = Counter()
+
+    def merged(
+        self, stored: pa.Table | None, ids: Collection[str], answers: pa.Table
+    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """(all rows by manga_id, those that are new or changed). A decision that stands keeps its date and run."""
+        before = {row["manga_id"]: row for row in stored.to_pylist()} if stored is not None else {}
+        answered = {
+            manga_id: (fingerprint, via)
+            for manga_id, fingerprint, via in zip(
+                *(answers.column(name).to_pylist() for name in ("manga_id", "fingerprint", "via")), strict=True
+            )
+        }
+        self.outcomes.clear()
+        self.error_classes.clear()
+        rows, changed = [], []
+        for manga_id in sorted(ids):
+            row = self._decide(manga_id, answered.get(manga_id))
+            old = before.get(manga_id)
+            if old is not None and all(old[name] == row[name] for name in _DECISION):
+                row = old
+            else:
+                changed.append(row)
+            rows.append(row)
+            self.outcomes[row["outcome"]] += 1
+            if row["error_class"]:
+                self.error_classes[row["error_class"]] += 1
+        return rows, changed
+
+    def _decide(self, manga_id: str, answered: tuple[str, str] | None) -> dict[str, Any]:
+        planned = self._planned.get(manga_id)
+        if answered is not None and (planned is None or self._is_answer_to(planned, answered[0])):
+            return self._row(manga_id, Outcome.SUCCEEDED, via=answered[1], fingerprint=answered[0])
+        if planned is None:
+            return self._row(manga_id, Outcome.DEFERRED, ErrorClass.STOPPED, "not looked at in this run")
+        if planned.action is Action.INSUFFICIENT:
+            return self._row(manga_id, Outcome.INSUFFICIENT_INPUT, reason=planned.reason)
+        entry = self._entries.get(planned.fingerprint)
+        if entry is not None and entry.error_class is not None:
+            return self._failed(manga_id, planned, entry.error_class, _last_message(entry))
+        left = self._left(planned)
+        if left is not None:
+            return self._failed(manga_id, planned, *left)
+        return self._row(manga_id, Outcome.DEFERRED, ErrorClass.STOPPED, "planned, but the run ended before it")
+
+    def _left(self, planned: PlanRow) -> tuple[ErrorClass, str] | None:
+        """Why a planned title has no final word yet, where that is known."""
+        if planned.action is Action.PENDING:
+            return ErrorClass.BATCH_PENDING, planned.reason
+        left = self._leftovers.get((planned.manga_id, planned.analysis))
+        return (ErrorClass(left["error_class"]), left["message"] or "") if left and left["error_class"] else None
+
+    def _is_answer_to(self, planned: PlanRow, fingerprint: str) -> bool:
+        """Whether the table's row is what was planned, not an outdated answer that could not be renewed."""
+        return planned.fingerprint == fingerprint
+
+    def _failed(self, manga_id: str, planned: PlanRow, error_class: ErrorClass, message: str) -> dict[str, Any]:
+        treatment = TREATMENTS[error_class]
+        via_combined = planned.analysis != self._analysis
+        return self._row(
+            manga_id,
+            treatment.outcome,
+            error_class,
+            message,
+            via=planned.analysis,
+            fingerprint=planned.fingerprint,
+            transient=treatment.transient or via_combined,  # the next run asks the single analysis instead
+        )
+
+    def _row(
+        self,
+        manga_id: str,
+        outcome: Outcome,
+        error_class: ErrorClass | None = None,
+        reason: str = "",
+        *,
+        via: str | None = None,
+        fingerprint: str | None = None,
+        transient: bool | None = None,
+    ) -> dict[str, Any]:
+        return {
+            "manga_id": manga_id,
+            "outcome": outcome.value,
+            "error_class": error_class.value if error_class else None,
+            "reason": reason or None,
+            "transient": outcome is Outcome.DEFERRED if transient is None else transient,
+            "via": via,
+            "fingerprint": fingerprint,
+            "decided_at": self._now,
+            "dagster_run_id": self._run_id,
+        }
+
+
+def _last_message(entry: LedgerEntry) -> str:
+    return entry.attempts[-1].message if entry.attempts else ""

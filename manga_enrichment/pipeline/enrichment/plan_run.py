@@ -1,0 +1,116 @@
+"""Make a run's plan: catalog, tables and ledger in, one plan file per bucket out. Bills nothing."""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from manga_enrichment.domain.analyses.base import AnalysisType
+from manga_enrichment.domain.models import ModelCatalog, ModelSpec
+from manga_enrichment.gateways import ResultLedger, TableStore
+from manga_enrichment.pipeline.batch.job_store import BatchStore
+from manga_enrichment.pipeline.catalog.reader import read_candidates, read_records
+from manga_enrichment.pipeline.enrichment.calibrations import read_calibrations
+from manga_enrichment.pipeline.enrichment.plan_files import PlanRow, write_plan
+from manga_enrichment.pipeline.enrichment.planner import Action, Planned, Planner
+from manga_enrichment.pipeline.store.object_keys import table_key
+from manga_enrichment.pipeline.store.rows import fingerprints
+
+
+@dataclass(slots=True)
+class AnalysisPlan:
+    """What one analysis is to do: titles by action, and what asking will take."""
+
+    actions: dict[str, int] = field(default_factory=dict)
+    input_tokens: int = 0
+    output_tokens: int = 0
+    estimated_micro_usd: int = 0
+
+    @property
+    def calls(self) -> int:
+        return self.actions.get(Action.ASK.value, 0)
+
+
+@dataclass(slots=True)
+class PlanReport:
+    """The plan of a run, in numbers."""
+
+    titles: int = 0
+    analyses: dict[str, AnalysisPlan] = field(default_factory=dict)
+
+    @property
+    def calls(self) -> int:
+        return sum(plan.calls for plan in self.analyses.values())
+
+    @property
+    def estimated_micro_usd(self) -> int:
+        return sum(plan.estimated_micro_usd for plan in self.analyses.values())
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class Planning:
+    def __init__(
+        self,
+        *,
+        tables: TableStore,
+        ledger: ResultLedger,
+        analyses: Mapping[str, AnalysisType],
+        models: ModelCatalog,
+        first_calls: int = 1,
+    ) -> None:
+        """first_calls: so many leave before the first is answered, and may all pay for writing the prompt cache."""
+        self._tables = tables
+        self._ledger = ledger
+        self._analyses = analyses
+        self._models = models
+        self._first_calls = first_calls
+
+    def plan(
+        self, run_id: str, buckets: Sequence[str], selected: Collection[str], say: Callable[[str], None]
+    ) -> PlanReport:
+        """Write the plan of each bucket and return the sum. Raises ConfigurationError before anything is billed."""
+        models = {name: self._models.resolve(analysis.model_alias) for name, analysis in self._analyses.items()}
+        calibrations = read_calibrations(self._tables, models)
+        pending = BatchStore(self._tables).pending(buckets)
+        planner = Planner(self._analyses, models, selected, calibrations, pending)
+        report = PlanReport()
+        writers = Counter(dict.fromkeys(self._analyses, self._first_calls))
+        for bucket in buckets:
+            records = list(read_records(self._tables, bucket))
+            current = {name: self._current(name, bucket) for name in planner.wanted}
+            candidates = read_candidates(self._tables, bucket)
+            planned = planner.plan(records, candidates, current, self._ledger.get_many)
+            rows = write_plan(self._tables, run_id, bucket, _with_cache_writes(planned, models, writers))
+            report.titles += len(records)
+            _count(report, rows)
+            say(f"bucket {bucket}: {len(records)} titles, {report.calls} calls planned so far")
+        return report
+
+    def _current(self, analysis: str, bucket: str) -> dict[str, str]:
+        stored = self._tables.read(table_key(analysis, bucket), ["manga_id", "fingerprint"])
+        return fingerprints(stored.table if stored else None)
+
+
+def _with_cache_writes(
+    planned: Iterable[Planned], models: Mapping[str, ModelSpec], writers: Counter[str]
+) -> Iterator[Planned]:
+    """The first calls of each analysis at the price of writing the prompt cache. writers: how many are left."""
+    for item in planned:
+        if item.estimate is None or not item.estimate.prefix_cached or writers[item.analysis] <= 0:
+            yield item
+            continue
+        writers[item.analysis] -= 1
+        estimate = item.estimate.writing_prefix()
+        yield replace(item, estimate=estimate, estimated_micro_usd=estimate.cost_micro_usd(models[item.analysis]))
+
+
+def _count(report: PlanReport, rows: Sequence[PlanRow]) -> None:
+    for name in {row.analysis for row in rows}:
+        own = [row for row in rows if row.analysis == name]
+        plan = report.analyses.setdefault(name, AnalysisPlan())
+        plan.actions = dict(Counter(plan.actions) + Counter(row.action.value for row in own))
+        plan.input_tokens += sum(row.input_tokens for row in own)
+        plan.output_tokens += sum(row.output_tokens for row in own)
+        plan.estimated_micro_usd += sum(row.estimated_micro_usd for row in own)

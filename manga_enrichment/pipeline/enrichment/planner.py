@@ -1,0 +1,277 @@
+"""What is missing, and the cheapest calls that fill it.
+
+Belongs here: one title's state per analysis (current, in the ledger, too little text, failed for good, to be asked)
+and the choice between one `full_enrichment` and single calls. Pure but for the ledger look-up, batched per bucket.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import cached_property
+from types import MappingProxyType
+
+from manga_enrichment.domain.analyses.base import AnalysisType, Candidate, TitleInputs
+from manga_enrichment.domain.answers import LedgerEntry
+from manga_enrichment.domain.calibration import Calibration
+from manga_enrichment.domain.catalog import MangaRecord
+from manga_enrichment.domain.fingerprint import fingerprint
+from manga_enrichment.domain.models import ModelSpec
+from manga_enrichment.domain.outcomes import Outcome
+from manga_enrichment.domain.prompts import build_prompt, title_inputs
+from manga_enrichment.pipeline.engine.estimates import CallEstimate, estimate_call
+
+Lookup = Callable[[Sequence[str]], Mapping[str, LedgerEntry]]
+
+
+class Action(StrEnum):
+    ASK = "ask"
+    USE_LEDGER = "use_ledger"
+    INSUFFICIENT = "insufficient_input"
+    FAILED_BEFORE = "failed_before"
+    PENDING = "batch_pending"
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What to do about one title for one analysis type; a title that is up to date has none.
+
+    fills: the analyses whose tables wait for it. A combined call answers all of its parts and fills only those that
+    nothing else does, so each wanted analysis of a title is filled by one plan at most.
+    """
+
+    manga_id: str
+    analysis: str
+    action: Action
+    fills: tuple[str, ...]
+    fingerprint: str = ""
+    reason: str = ""
+    estimate: CallEstimate | None = None
+    estimated_micro_usd: int = 0
+
+
+class _Option:
+    """One analysis type for one title: its identity, its price, and why it can not be asked if so.
+
+    Identity and price are worked out when first wanted: most titles of a real catalog have too little text for both.
+    """
+
+    def __init__(
+        self, analysis: AnalysisType, model: ModelSpec, inputs: TitleInputs, calibration: Calibration | None
+    ) -> None:
+        self.analysis = analysis
+        self.inputs = inputs
+        self.insufficient = analysis.sufficient(inputs)
+        self._model = model
+        self._calibration = calibration
+
+    @cached_property
+    def fingerprint(self) -> str:
+        return fingerprint(self.analysis, self._model, self.inputs)
+
+    @cached_property
+    def estimate(self) -> CallEstimate:
+        prompt = build_prompt(self.analysis, self.inputs, self._model)
+        return estimate_call(self.analysis, self._model, prompt, self._calibration)
+
+    @property
+    def cost_micro_usd(self) -> int:
+        return self.estimate.cost_micro_usd(self._model)
+
+    def fills(self, name: str) -> bool:
+        """Whether an answer of this option is one of the analysis `name`, and can be had."""
+        return self.insufficient is None and (self.analysis.name == name or name in self.analysis.parts)
+
+
+class Planner:
+    """Plans buckets for a selection of analysis types."""
+
+    def __init__(
+        self,
+        analyses: Mapping[str, AnalysisType],
+        models: Mapping[str, ModelSpec],
+        selected: Collection[str],
+        calibrations: Mapping[str, Calibration] = MappingProxyType({}),
+        pending: Collection[str] = frozenset(),
+    ) -> None:
+        """models and calibrations: by analysis name. selected: names to be brought up to date.
+
+        pending: fingerprints that a batch job is asking for.
+        """
+        self._pending = pending
+        self._analyses = analyses
+        self._models = models
+        self._calibrations = calibrations
+        self._selected = frozenset(selected)
+        self._combined = [analyses[name] for name in selected if analyses[name].parts]
+        self._wanted = [
+            name
+            for name, analysis in analyses.items()
+            if not analysis.parts and (name in selected or any(name in full.parts for full in self._combined))
+        ]
+
+    @property
+    def wanted(self) -> list[str]:
+        """Names of the analyses whose tables are to be filled."""
+        return list(self._wanted)
+
+    def plan(
+        self,
+        records: Iterable[MangaRecord],
+        candidates: Mapping[str, Sequence[Candidate]],
+        current: Mapping[str, Mapping[str, str]],
+        lookup: Lookup,
+    ) -> Iterator[Planned]:
+        """Plan one bucket.
+
+        candidates: by manga_id. current: analysis -> manga_id -> fingerprint of the table's row. lookup: the ledger.
+        """
+        missing = [
+            (options, parts)
+            for record in records
+            if (options := self._options(record, candidates.get(record.manga_id, ())))
+            and (parts := self._missing(record.manga_id, options, current))
+        ]
+        askable = {
+            option.fingerprint
+            for options, parts in missing
+            for option in options.values()
+            if any(option.fills(name) for name in parts)
+        }
+        entries = lookup(sorted(askable))
+        for options, parts in missing:
+            yield from self._plan_title(options, parts, entries)
+
+    def _options(self, record: MangaRecord, candidates: Sequence[Candidate]) -> dict[str, _Option]:
+        """Every analysis type that could fill something wanted, also where it is not selected itself: a row that a
+        combined call gave is as current as one of a single call."""
+        return {
+            analysis.name: self._option(analysis, record, candidates)
+            for analysis in self._analyses.values()
+            if analysis.name in self._wanted or analysis.parts
+        }
+
+    def _option(self, analysis: AnalysisType, record: MangaRecord, candidates: Sequence[Candidate]) -> _Option:
+        inputs = title_inputs(analysis, record, candidates)
+        return _Option(analysis, self._models[analysis.name], inputs, self._calibrations.get(analysis.name))
+
+    def _missing(
+        self, manga_id: str, options: Mapping[str, _Option], current: Mapping[str, Mapping[str, str]]
+    ) -> list[str]:
+        """Wanted analyses whose table has no row of a fingerprint that counts today."""
+        missing = []
+        for name in self._wanted:
+            row = current.get(name, {}).get(manga_id)
+            if row is None or row not in (option.fingerprint for option in self._sources(name, options)):
+                missing.append(name)
+        return missing
+
+    def _plan_title(
+        self, options: Mapping[str, _Option], parts: Sequence[str], entries: Mapping[str, LedgerEntry]
+    ) -> Iterator[Planned]:
+        left = []
+        for name in parts:
+            source = next((o for o in self._sources(name, options) if _answered(o, entries)), None)
+            waiting = next((o for o in self._sources(name, options) if o.fingerprint in self._pending), None)
+            if source is not None:
+                yield _planned(options[name], Action.USE_LEDGER, source.fingerprint)
+            elif waiting is not None:
+                yield _planned(options[name], Action.PENDING, waiting.fingerprint, "a batch job is asking for it")
+            else:
+                left.append(name)
+        yield from self._failed_combined(options, left, entries)
+        combined = self._cheaper_combined(options, left, entries)
+        if combined is not None:
+            fills = tuple(name for name in left if name in combined.analysis.parts)
+            yield _asked(combined, fills)
+            left = [name for name in left if name not in fills]
+        for name in left:
+            yield from self._plan_single(options, name, entries)
+
+    def _failed_combined(
+        self, options: Mapping[str, _Option], missing: Sequence[str], entries: Mapping[str, LedgerEntry]
+    ) -> Iterator[Planned]:
+        """Combined calls that failed for good. They fill nothing; named, so that a killed run's attempts get logged."""
+        for analysis in self._combined:
+            option = options[analysis.name]
+            failed = entries.get(option.fingerprint) if any(map(option.fills, missing)) else None
+            if failed is not None:
+                yield _planned(option, Action.FAILED_BEFORE, option.fingerprint, failed.error_class or "", fills=())
+
+    def _plan_single(
+        self, options: Mapping[str, _Option], name: str, entries: Mapping[str, LedgerEntry]
+    ) -> Iterator[Planned]:
+        option = options[name]
+        if name not in self._selected:  # only the combined analysis is selected, and it can not be asked
+            combined = next(o for o in options.values() if name in o.analysis.parts)
+            if combined.insufficient is not None:
+                yield _planned(option, Action.INSUFFICIENT, "", combined.insufficient)
+            else:
+                yield _planned(option, Action.FAILED_BEFORE, combined.fingerprint, _error(combined, entries))
+        elif option.insufficient is not None:
+            yield _planned(option, Action.INSUFFICIENT, "", option.insufficient)
+        elif option.fingerprint in entries:
+            yield _planned(option, Action.FAILED_BEFORE, option.fingerprint, _error(option, entries))
+        else:
+            yield _asked(option, (name,))
+
+    def _sources(self, name: str, options: Mapping[str, _Option]) -> Iterator[_Option]:
+        """What may have answered this part: its own call first, then combined ones."""
+        own = options[name]
+        yield from (option for option in (own, *options.values()) if option.fills(name))
+
+    def _cheaper_combined(
+        self, options: Mapping[str, _Option], missing: Sequence[str], entries: Mapping[str, LedgerEntry]
+    ) -> _Option | None:
+        """A selected combined call that costs less than the single calls it replaces; None when there is none."""
+        best: tuple[int, _Option] | None = None
+        for analysis in self._combined:
+            option = options[analysis.name]
+            fills = [name for name in missing if name in analysis.parts]
+            if not fills or option.insufficient is not None or option.fingerprint in entries:
+                continue
+            saves = self._singles_cost(options, fills, entries) - option.cost_micro_usd
+            only_way = any(name not in self._selected for name in fills)
+            if (only_way or saves > 0) and (best is None or saves > best[0]):
+                best = (saves, option)
+        return best[1] if best else None
+
+    def _singles_cost(
+        self, options: Mapping[str, _Option], names: Sequence[str], entries: Mapping[str, LedgerEntry]
+    ) -> int:
+        return sum(
+            options[name].cost_micro_usd
+            for name in names
+            if options[name].insufficient is None and options[name].fingerprint not in entries
+        )
+
+
+def _answered(option: _Option, entries: Mapping[str, LedgerEntry]) -> bool:
+    entry = entries.get(option.fingerprint)
+    return entry is not None and entry.outcome is Outcome.SUCCEEDED
+
+
+def _error(option: _Option, entries: Mapping[str, LedgerEntry]) -> str:
+    entry = entries.get(option.fingerprint)
+    return (entry.error_class or "") if entry is not None else ""
+
+
+def _asked(option: _Option, fills: tuple[str, ...]) -> Planned:
+    return replace(
+        _planned(option, Action.ASK, option.fingerprint, fills=fills),
+        estimate=option.estimate,
+        estimated_micro_usd=option.cost_micro_usd,
+    )
+
+
+def _planned(
+    option: _Option,
+    action: Action,
+    of_fingerprint: str,
+    reason: str = "",
+    *,
+    fills: tuple[str, ...] | None = None,
+) -> Planned:
+    """fills: by default the analysis itself."""
+    name = option.analysis.name
+    filled = (name,) if fills is None else fills
+    return Planned(option.inputs.manga_id, name, action, filled, of_fingerprint, reason)

@@ -1,0 +1,69 @@
+"""`enriched_catalog`: one wide row per title, catalog columns beside those of every analysis."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from manga_enrichment.domain.analyses.base import AnalysisType
+from manga_enrichment.domain.catalog_columns import CATALOG_COLUMNS
+from manga_enrichment.domain.columns import Column
+from manga_enrichment.gateways import TableStore
+from manga_enrichment.pipeline.catalog.reader import read_catalog
+from manga_enrichment.pipeline.store.arrow_types import arrow_schema
+from manga_enrichment.pipeline.store.object_keys import table_key
+
+TABLE = "enriched_catalog"
+
+
+def enriched_columns(analyses: Iterable[AnalysisType]) -> tuple[Column, ...]:
+    """Catalog columns, each single analysis' columns, and when each was answered; analysis columns can be null."""
+    wide: list[Column] = list(CATALOG_COLUMNS)
+    for analysis in analyses:
+        if analysis.parts:
+            continue
+        wide += [Column(column.name, column.type, column.doc) for column in analysis.columns]
+        wide.append(Column(f"{analysis.name}_answered_at", "timestamp", f"when {analysis.name} was answered (UTC)"))
+    return tuple(wide)
+
+
+@dataclass(frozen=True, slots=True)
+class EnrichedReport:
+    """One bucket: rows, and how many of them have each analysis."""
+
+    bucket: str
+    rows: int
+    answered: Mapping[str, int]
+    uri: str
+
+
+def write_enriched(tables: TableStore, bucket: str, analyses: Sequence[AnalysisType]) -> EnrichedReport:
+    """Join one bucket's tables on manga_id and replace its wide table."""
+    singles = [analysis for analysis in analyses if not analysis.parts]
+    wide = read_catalog(tables, bucket)
+    answered = {}
+    for analysis in singles:
+        names = ["manga_id", *(column.name for column in analysis.columns), "answered_at"]
+        stored = tables.read(table_key(analysis.name, bucket), names)
+        answered[analysis.name] = stored.table.num_rows if stored else 0
+        if stored is not None:
+            wide = _left_join(wide, stored.table, f"{analysis.name}_answered_at")
+    schema = arrow_schema(enriched_columns(singles))
+    columns = [
+        wide.column(field.name) if field.name in wide.column_names else pa.nulls(wide.num_rows, field.type)
+        for field in schema
+    ]
+    key = table_key(TABLE, bucket)
+    tables.write(key, pa.table(columns, schema=schema))
+    return EnrichedReport(bucket, wide.num_rows, answered, tables.uri(key))
+
+
+def _left_join(wide: pa.Table, answers: pa.Table, answered_at: str) -> pa.Table:
+    """Both are unique by manga_id; pyarrow's join does not carry list columns, so rows are taken by position."""
+    positions = {manga_id: row for row, manga_id in enumerate(answers.column("manga_id").to_pylist())}
+    take = pa.array([positions.get(manga_id) for manga_id in wide.column("manga_id").to_pylist()], pa.int64())
+    for name in answers.column_names:
+        if name != "manga_id":
+            taken = answers.column(name).combine_chunks().take(take)
+            wide = wide.append_column(answered_at if name == "answered_at" else name, taken)
+    return wide

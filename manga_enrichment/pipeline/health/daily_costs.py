@@ -1,0 +1,144 @@
+"""The requests log of a day added up, and held against the budget counters.
+
+Belongs here: the table `enrichment_costs`, reading it back, reconciling. Stays out: what is unusual
+(`domain/costs.py`).
+
+A run's requests are logged, and its spend is counted, under the UTC day on which the run began; so both sides of the
+reconciliation mean the same day, also for a run that passes midnight.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from manga_enrichment.domain.costs import COST_COLUMNS, COST_KEYS, Reconciliation, RunCost
+from manga_enrichment.domain.outcomes import ErrorClass, Outcome
+from manga_enrichment.gateways import BudgetStore, TableStore
+from manga_enrichment.pipeline.engine.budget import day_counter, partner_counter
+from manga_enrichment.pipeline.store.arrow_types import arrow_schema
+from manga_enrichment.pipeline.store.object_keys import costs_key, requests_prefix
+
+TABLE = "enrichment_costs"
+SCHEMA = arrow_schema(COST_COLUMNS)
+
+_READ = [
+    *COST_KEYS,
+    *("attempt", "status", "error_class", "maybe_billed", "cost_micro_usd", "started_at"),
+    *("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens"),
+]
+_TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+
+
+def days_until(last: date, count: int) -> list[str]:
+    """The `count` UTC days that end with `last`, as they stand in keys, oldest first."""
+    return [(last - timedelta(days=back)).isoformat() for back in reversed(range(count))]
+
+
+def write_day(tables: TableStore, day: str) -> pa.Table:
+    """Add up the log of one UTC day and store the sums; the same log gives the same object. Returns the table."""
+    table = sum_log(_sent(tables, day))
+    if table.num_rows or tables.read(costs_key(day)) is not None:
+        tables.write(costs_key(day), table)
+    return table
+
+
+def read_days(tables: TableStore, days: Iterable[str]) -> dict[str, pa.Table]:
+    """Day -> its sums, for days that have a table."""
+    stored = {day: tables.read(costs_key(day)) for day in days}
+    return {day: found.table.cast(SCHEMA) for day, found in stored.items() if found is not None}
+
+
+def sum_log(parts: Iterable[pa.Table]) -> pa.Table:
+    """Tables of sent requests -> one row per run, analysis, model, trigger, partner and lane.
+
+    Each part is summed on its own first, so that memory does not hold a whole day of a large catalog.
+    """
+    sums = [_summed(_with_counts(part)) for part in parts]
+    if not sums:
+        return SCHEMA.empty_table()
+    total = _summed(pa.concat_tables(sums))
+    return total.sort_by([(name, "ascending") for name in COST_KEYS]).combine_chunks()
+
+
+def run_costs_newest_first(days: Iterable[pa.Table]) -> list[RunCost]:
+    """One entry per run, the one that sent something last first."""
+    answered: dict[str, int] = defaultdict(int)
+    cost: dict[str, int] = defaultdict(int)
+    last_at: dict[str, datetime] = {}
+    for table in days:
+        for row in table.to_pylist():
+            run = row["dagster_run_id"]
+            answered[run] += row["answered"]
+            cost[run] += row["cost_micro_usd"]
+            last_at[run] = max(last_at.get(run, row["last_at"]), row["last_at"])
+    newest_first = sorted(last_at, key=lambda run: last_at[run], reverse=True)
+    return [RunCost(run, answered[run], cost[run]) for run in newest_first]
+
+
+def reconcile(tables: TableStore, budget: BudgetStore, days: Sequence[str], now: datetime) -> list[Reconciliation]:
+    """Every day's counter and those of its partners beside the stored sums.
+
+    What killed runs had set aside is settled first. Raises LedgerUnavailableError.
+    """
+    found = []
+    sums = read_days(tables, days)
+    for day in days:
+        rows = sums[day].to_pylist() if day in sums else []
+        logged: dict[str, int] = {day_counter(day): sum(row["cost_micro_usd"] for row in rows)}
+        for row in rows:
+            if row["partner_id"]:
+                counter = partner_counter(row["partner_id"], day)
+                logged[counter] = logged.get(counter, 0) + row["cost_micro_usd"]
+        budget.close_abandoned([day_counter(day)], now)
+        for counter, amount in logged.items():
+            committed, spent = budget.spent(counter)
+            found.append(Reconciliation(day, counter, amount, spent, committed))
+    return found
+
+
+def _sent(tables: TableStore, day: str) -> Iterator[pa.Table]:
+    for key in tables.list_keys(requests_prefix(day)):
+        stored = tables.read(key, _READ)
+        if stored is not None:
+            yield stored.table.filter(pc.field("attempt") > 0)
+
+
+def _with_counts(sent: pa.Table) -> pa.Table:
+    """Requests as rows of sums: one each."""
+    cost, tokens = sent.column("cost_micro_usd"), _sum_columns(sent, _TOKENS)
+    status, error_class = sent.column("status"), sent.column("error_class")
+    is_last = pc.not_equal(status, "retried")
+    counts: dict[str, Any] = {
+        "calls": pc.is_valid(status),
+        "titles": is_last,
+        "answered": pc.equal(status, Outcome.SUCCEEDED.value),
+        "failed": pc.equal(status, Outcome.FAILED.value),
+        "throttled": pc.fill_null(pc.equal(error_class, ErrorClass.THROTTLED.value), fill_value=False),
+        "unpriced_calls": pc.and_(pc.greater(tokens, 0), pc.equal(cost, 0)),
+    }
+    columns: dict[str, Any] = {name: sent.column(name) for name in (*COST_KEYS, *_TOKENS, "cost_micro_usd")}
+    columns |= {name: pc.cast(values, pa.int64()) for name, values in counts.items()}
+    columns["wasted_micro_usd"] = pc.if_else(pc.is_valid(error_class), cost, 0)
+    columns["maybe_billed_micro_usd"] = pc.if_else(sent.column("maybe_billed"), cost, 0)
+    columns["first_at"] = columns["last_at"] = sent.column("started_at")
+    return pa.table({name: columns[name] for name in SCHEMA.names})
+
+
+def _sum_columns(table: pa.Table, names: Sequence[str]) -> Any:
+    total = table.column(names[0])
+    for name in names[1:]:
+        total = pc.add(total, table.column(name))
+    return total
+
+
+def _summed(rows: pa.Table) -> pa.Table:
+    how = {"first_at": "min", "last_at": "max"}
+    measures = [(name, how.get(name, "sum")) for name in SCHEMA.names if name not in COST_KEYS]
+    grouped = rows.group_by(list(COST_KEYS)).aggregate(measures)
+    columns = {name: grouped.column(name) for name in COST_KEYS}
+    columns |= {name: grouped.column(f"{name}_{function}") for name, function in measures}
+    return pa.table({name: columns[name] for name in SCHEMA.names}).cast(SCHEMA)

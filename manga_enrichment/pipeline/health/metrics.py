@@ -1,0 +1,54 @@
+"""Metrics from facts: what is sent to CloudWatch every minute, and what once per ended run.
+
+Belongs here: gathering and adding up. Stays out: names and dimensions (`domain/metrics.py`), sending.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from manga_enrichment.domain.metrics import Metric, backlog_per_task, cost_usd, dlq_depth, run_counts
+from manga_enrichment.domain.outcomes import Outcome
+from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES
+from manga_enrichment.domain.usage import usd
+from manga_enrichment.gateways import BudgetStore
+from manga_enrichment.pipeline.engine.budget import day_counter
+from manga_enrichment.pipeline.health.queue_watch import depths_and_runs
+from manga_enrichment.request_gateways import RequestQueue
+
+
+def queue_metrics(queues: RequestQueue, runs_in_flight: Mapping[str, int], now: datetime) -> list[Metric]:
+    """Depth of both dead-letter queues, backlog by queue and in all. Raises QueueUnavailableError."""
+    depths, backlog = depths_and_runs(queues, runs_in_flight)
+    dead = {queue: depths[queue.name] for queue in DEAD_LETTER_QUEUES}
+    return [
+        *(dlq_depth(queue.is_fifo, d.visible + d.in_flight + d.delayed, now) for queue, d in dead.items()),
+        *(backlog_per_task(value, now, queue) for queue, value in backlog.items()),
+    ]
+
+
+def cost_metric(budget: BudgetStore, now: datetime) -> Metric:
+    """What the UTC day's counter has committed: what ended calls cost and what open ones have set aside.
+
+    Spent alone would be told only when a run ends, which may be hours later. Raises LedgerUnavailableError.
+    """
+    committed, _spent = budget.spent(day_counter(now.date().isoformat()))
+    return cost_usd(usd(committed), now)
+
+
+def run_metrics(lane: str, invoked: Sequence[Mapping[str, Any]], new_rows: int | None, at: datetime) -> list[Metric]:
+    """Of one ended run. invoked: metadata of its invoke ops; new_rows: answers it brought into tables, None for a run
+    that writes none (partners), where the answers it paid for count. No metrics for a run that did neither.
+    """
+    if not invoked and new_rows is None:
+        return []
+    outcomes = [report.get("outcomes", {}) for report in invoked]
+    answered = sum(each.get(Outcome.SUCCEEDED.value, 0) for each in outcomes)
+    paid = answered - sum(report.get("cached", 0) for report in invoked)
+    return run_counts(
+        lane,
+        enriched=max(0, paid) if new_rows is None else new_rows,
+        failed=sum(each.get(Outcome.FAILED.value, 0) for each in outcomes),
+        throttles=sum(report.get("throttled", 0) for report in invoked),
+        at=at,
+    )

@@ -1,0 +1,163 @@
+"""Looking at all queues at once, without touching a message, and keeping what was seen.
+
+Belongs here: the look, the table `queue_observations`. Stays out: what is worrying (`domain/queue_observations.py`),
+which runs are in flight (Dagster knows, `defs/run_facts.py`), what dead letters are (`pipeline/dead_letters/queue.py`).
+
+No message is received to learn its age: a receive counts towards the three after which SQS dead-letters it. What SQS
+itself says through CloudWatch comes first. Where it says nothing (the local stack, a queue long unused), live runs know
+since when the requests they hold were in the queue, which is a lower bound; else the age is unknown.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+
+from manga_enrichment.domain.queue_observations import QUEUE_OBSERVATION_COLUMNS, AgeSource, QueueObservation
+from manga_enrichment.domain.requests.queues import QUEUES, REQUEST_QUEUES
+from manga_enrichment.domain.status import RequestState
+from manga_enrichment.gateways import Clock, TableStore, WriteConflictError
+from manga_enrichment.health_gateways import MetricsUnavailableError, QueueAges
+from manga_enrichment.pipeline.partner.scaling import backlog_per_task
+from manga_enrichment.pipeline.partner.work_units import UnitRequest, read_unit
+from manga_enrichment.pipeline.store.arrow_types import arrow_schema
+from manga_enrichment.pipeline.store.object_keys import queue_observations_key
+from manga_enrichment.request_gateways import QueueDepth, RequestQueue, RequestStore
+
+SCHEMA = arrow_schema(QUEUE_OBSERVATION_COLUMNS)
+_WRITE_TRIES = 5
+_WORKED_AT = frozenset({RequestState.RECEIVED, RequestState.QUEUED, RequestState.PROCESSING})
+"""A deferred request is a new message, with an age of its own."""
+
+_log = logging.getLogger(__name__)
+
+
+class QueueWatch:
+    """All queues of the project."""
+
+    def __init__(
+        self, *, queues: RequestQueue, ages: QueueAges, requests: RequestStore, tables: TableStore, clock: Clock
+    ) -> None:
+        self._queues = queues
+        self._ages = ages
+        self._requests = requests
+        self._tables = tables
+        self._clock = clock
+
+    def look(self, units_in_flight: Mapping[str, Sequence[str]]) -> list[QueueObservation]:
+        """One observation per queue. units_in_flight: by queue the keys of the units whose runs have not ended.
+
+        Raises QueueUnavailableError; ConfigurationError when a queue is missing.
+        """
+        now, ages = self._clock.now(), self._known_ages()
+        seen = []
+        for name in QUEUES:
+            depth, units = self._queues.depth(name), units_in_flight.get(name, ())
+            held = self._held(name, units)
+            seconds, source = self._age(name, depth, held, ages, now)
+            takes_requests = QUEUES[name].dead_letters is not None
+            seen.append(
+                QueueObservation(
+                    observed_at=now,
+                    queue=name,
+                    visible=depth.visible,
+                    in_flight=depth.in_flight,
+                    delayed=depth.delayed,
+                    oldest_age_source=source,
+                    oldest_age_seconds=seconds,
+                    runs_in_flight=len(units) if takes_requests else None,
+                    held=len(held) if takes_requests else None,
+                    backlog_per_run=backlog_per_task(depth, len(units)) if takes_requests else None,
+                )
+            )
+        return seen
+
+    def _known_ages(self) -> dict[str, float]:
+        try:
+            return self._ages.oldest_age_seconds(list(QUEUES))
+        except MetricsUnavailableError as error:
+            _log.warning("ages of messages are not known: %s", error)
+            return {}
+
+    def _held(self, queue: str, units: Iterable[str]) -> list[UnitRequest]:
+        """Requests of live runs; a unit whose file is gone holds none."""
+        held: list[UnitRequest] = []
+        for key in units:
+            try:
+                held += (each for each in read_unit(self._tables, key).requests if each.queue == queue)
+            except LookupError:
+                continue
+        return held
+
+    def _age(
+        self, queue: str, depth: QueueDepth, held: Sequence[UnitRequest], ages: Mapping[str, float], now: datetime
+    ) -> tuple[float | None, AgeSource]:
+        if depth.visible + depth.in_flight + depth.delayed == 0:
+            return None, AgeSource.EMPTY
+        if queue in ages:
+            return ages[queue], AgeSource.CLOUDWATCH
+        for request in sorted(held, key=lambda each: each.sent_at):
+            row = self._requests.get(request.request_id)
+            if row is not None and row.generation == request.generation and row.state in _WORKED_AT:
+                return max(0.0, (now - request.sent_at).total_seconds()), AgeSource.AT_LEAST
+        return None, AgeSource.UNKNOWN
+
+
+def store_observations(tables: TableStore, seen: Sequence[QueueObservation], run_id: str) -> str:
+    """Add one look to its day's object; its key. The same look of the same run is stored once.
+
+    Raises WriteConflictError when others keep writing.
+    """
+    key = queue_observations_key(seen[0].observed_at.date().isoformat())
+    fresh = pa.Table.from_pylist([_row(each, run_id) for each in seen], schema=SCHEMA)
+    for _ in range(_WRITE_TRIES):
+        found = tables.read(key)
+        try:
+            if found is None:
+                tables.write(key, fresh, new=True)
+            elif {run_id} & set(found.table.column("dagster_run_id").to_pylist()):
+                return key
+            else:
+                merged = pa.concat_tables([found.table.cast(SCHEMA), fresh])
+                tables.write(key, merged, expected_etag=found.etag)
+            return key
+        except WriteConflictError:
+            continue
+    raise WriteConflictError(f"{tables.uri(key)} is being written by others all the time")
+
+
+def latest_looks(tables: TableStore, now: datetime, count: int) -> list[list[QueueObservation]]:
+    """The newest looks of today and yesterday, newest first; fewer when there are no more."""
+    rows: list[dict[str, Any]] = []
+    for day in (now.date(), now.date() - timedelta(days=1)):
+        found = tables.read(queue_observations_key(day.isoformat()))
+        rows += found.table.to_pylist() if found else []
+        if len({row["observed_at"] for row in rows}) >= count:
+            break
+    moments = sorted({row["observed_at"] for row in rows}, reverse=True)[:count]
+    return [[_observation(row) for row in rows if row["observed_at"] == moment] for moment in moments]
+
+
+def depths_and_runs(
+    queues: RequestQueue, runs_in_flight: Mapping[str, int]
+) -> tuple[dict[str, QueueDepth], dict[str, float]]:
+    """Depths of all queues, and the backlog per run of those that take requests; "" is all of them together."""
+    depths = {name: queues.depth(name) for name in QUEUES}
+    backlog = {q.name: backlog_per_task(depths[q.name], runs_in_flight.get(q.name, 0)) for q in REQUEST_QUEUES}
+    visible = sum(depths[queue.name].visible for queue in REQUEST_QUEUES)
+    backlog[""] = backlog_per_task(QueueDepth(visible, 0, 0), sum(runs_in_flight.values()))
+    return depths, backlog
+
+
+def _row(seen: QueueObservation, run_id: str) -> dict[str, Any]:
+    kind = "dead_letters" if seen.is_dead_letters else "requests"
+    source = seen.oldest_age_source.value
+    return {**asdict(seen), "kind": kind, "oldest_age_source": source, "dagster_run_id": run_id}
+
+
+def _observation(row: Mapping[str, Any]) -> QueueObservation:
+    fields = {name: value for name, value in row.items() if name not in {"kind", "dagster_run_id"}}
+    return QueueObservation(**{**fields, "oldest_age_source": AgeSource(row["oldest_age_source"])})

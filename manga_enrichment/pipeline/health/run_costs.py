@@ -1,0 +1,65 @@
+"""Reading the requests log: one run's requests summed up.
+
+Belongs here: which objects belong to a run, sums over them. Stays out: writing the log
+(`pipeline/enrichment/write.py`).
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import pyarrow.compute as pc
+
+from manga_enrichment.domain.outcomes import Outcome
+from manga_enrichment.gateways import TableStore
+from manga_enrichment.pipeline.store.object_keys import requests_prefix
+
+_COLUMNS = ["analysis", "attempt", "status", "error_class", "cost_micro_usd", "dagster_run_id", "from_cache"]
+
+
+@dataclass(slots=True)
+class RunCosts:
+    """One run: requests sent, titles that got a final word after being asked, what it cost."""
+
+    run_id: str = ""
+    calls: int = 0
+    titles: int = 0
+    failed: int = 0
+    cost_micro_usd: int = 0
+    cost_by_analysis: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def cost_per_title_micro_usd(self) -> float:
+        return self.cost_micro_usd / self.titles if self.titles else 0.0
+
+    @property
+    def error_rate(self) -> float:
+        return self.failed / self.titles if self.titles else 0.0
+
+
+def run_costs(tables: TableStore, run_id: str, days: Iterable[str]) -> RunCosts:
+    """Sums over what the log has of this run under these UTC days: a run is logged under the one it began on."""
+    costs = RunCosts(run_id)
+    for key in (key for day in days for key in tables.list_keys(f"{requests_prefix(day)}{run_id}-")):
+        stored = tables.read(key, _COLUMNS)
+        sent = stored.table.filter(pc.field("attempt") > 0) if stored else None
+        for row in sent.to_pylist() if sent else ():
+            costs.calls += 1
+            costs.cost_micro_usd += row["cost_micro_usd"]
+            costs.cost_by_analysis[row["analysis"]] += row["cost_micro_usd"]
+            if row["status"] != "retried":
+                costs.titles += 1
+                costs.failed += row["status"] == Outcome.FAILED.value
+    return costs
+
+
+def latest_run(tables: TableStore, days: Sequence[str]) -> str | None:
+    """The run of the last of these days with a log that sent or decided something last; None when there is no log."""
+    newest: tuple[datetime, str] | None = None
+    for key in next(filter(None, (tables.list_keys(requests_prefix(day)) for day in reversed(days))), []):
+        stored = tables.read(key, ["started_at", "dagster_run_id"])
+        if stored is not None and stored.table.num_rows:  # one run per object
+            last = pc.max(stored.table.column("started_at")).as_py()
+            newest = max(newest or (last, ""), (last, stored.table.column("dagster_run_id")[0].as_py()))
+    return newest[1] if newest else None

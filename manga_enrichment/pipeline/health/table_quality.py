@@ -1,0 +1,143 @@
+"""What must hold of the tables, checked row by row. Pure but for reading.
+
+Belongs here: problems with an example each. Stays out: severities (`defs/checks/quality.py`).
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from manga_enrichment.domain.analyses.base import AnalysisType
+from manga_enrichment.domain.columns import ListOf, StructOf
+from manga_enrichment.domain.outcomes import Outcome
+from manga_enrichment.gateways import TableStore
+from manga_enrichment.pipeline.catalog.reader import read_ids
+from manga_enrichment.pipeline.store.object_keys import outcomes_key, table_key
+from manga_enrichment.pipeline.store.rows import answer_schema
+
+_EXAMPLES = 5
+
+
+@dataclass(slots=True)
+class QualityReport:
+    """rows checked, problems by kind, and a few examples."""
+
+    rows: int = 0
+    problems: Counter[str] = field(default_factory=Counter)
+    examples: list[str] = field(default_factory=list)
+
+    def note(self, kind: str, example: str) -> None:
+        self.problems[kind] += 1
+        if len(self.examples) < _EXAMPLES:
+            self.examples.append(f"{kind}: {example}")
+
+
+def check_rows(tables: TableStore, analysis: AnalysisType, buckets: Sequence[str]) -> QualityReport:
+    """Schema, unique ids, ids that exist in the catalog, values that the analysis knows."""
+    report = QualityReport()
+    for bucket in buckets:
+        stored = tables.read(table_key(analysis.name, bucket))
+        if stored is None:
+            continue
+        report.rows += stored.table.num_rows
+        if _check_schema(report, analysis, stored.table, bucket):
+            _check_ids(report, stored.table, read_ids(tables, bucket), bucket)
+            _check_values(report, analysis, stored.table)
+    return report
+
+
+def refers_to_titles(analysis: AnalysisType) -> bool:
+    """Whether rows of its table name other titles."""
+    return bool(_reference_columns(analysis))
+
+
+def check_references(
+    tables: TableStore, analysis: AnalysisType, buckets: Sequence[str], all_buckets: Sequence[str]
+) -> QualityReport:
+    """Whether the other titles that rows of `buckets` name are in the catalog, in whichever bucket."""
+    report = QualityReport()
+    known = set().union(*(read_ids(tables, bucket) for bucket in all_buckets))
+    columns = _reference_columns(analysis)
+    for bucket in buckets:
+        stored = tables.read(table_key(analysis.name, bucket), ["manga_id", *columns])
+        for row in stored.table.to_pylist() if stored else ():
+            report.rows += 1
+            for other in (each["manga_id"] for name in columns for each in row[name] or ()):
+                if other not in known:
+                    report.note("dangling_id", f"{row['manga_id']} names {other}, which is not in the catalog")
+    return report
+
+
+def _check_schema(report: QualityReport, analysis: AnalysisType, table: pa.Table, bucket: str) -> bool:
+    """Also what may be null: a file whose schema forbids it holds no null. True when it fits."""
+    expected = answer_schema(analysis)
+    if not table.schema.equals(expected):
+        wrong = [column.name for column in expected if column not in list(table.schema)]
+        there = f"{', '.join(wrong)} differ" if wrong else f"unexpected columns beside {expected.names}"
+        report.note("schema", f"bucket {bucket}: {there}")
+        return False
+    return True
+
+
+def _check_ids(report: QualityReport, table: pa.Table, catalog_ids: set[str], bucket: str) -> None:
+    counts = Counter(table.column("manga_id").to_pylist())
+    for manga_id, count in counts.items():
+        if manga_id not in catalog_ids:
+            report.note("unknown_id", f"{manga_id} is not in catalog bucket {bucket}")
+        if count > 1:
+            report.note("duplicate_id", f"{manga_id} has {count} rows in bucket {bucket}")
+
+
+def _check_values(report: QualityReport, analysis: AnalysisType, table: pa.Table) -> None:
+    owners = table.column("manga_id").to_pylist()
+    for column in (column for column in analysis.columns if column.values):
+        for owner, value in zip(owners, table.column(column.name).to_pylist(), strict=True):
+            for each in value if isinstance(value, list) else [value]:
+                if each is not None and each not in column.values:
+                    report.note("unknown_value", f"{owner} has {column.name} {each!r}")
+
+
+def _reference_columns(analysis: AnalysisType) -> list[str]:
+    """Lists of structs that have a manga_id."""
+    return [
+        column.name
+        for column in analysis.columns
+        if isinstance(column.type, ListOf)
+        and isinstance(column.type.item, StructOf)
+        and "manga_id" in dict(column.type.item.fields)
+    ]
+
+
+def count_outcomes(tables: TableStore, analysis: str, buckets: Sequence[str]) -> Counter[str]:
+    """Titles by outcome over all buckets that have an outcomes table."""
+    counts: Counter[str] = Counter()
+    for bucket in buckets:
+        stored = tables.read(outcomes_key(analysis, bucket), ["outcome"])
+        if stored is not None:
+            counts.update(stored.table.column("outcome").to_pylist())
+    return counts
+
+
+def count_deferred(tables: TableStore, analysis: str, buckets: Sequence[str]) -> Counter[str]:
+    """Titles that the next run asks for, by error class: why this one left them."""
+    counts: Counter[str] = Counter()
+    for bucket in buckets:
+        stored = tables.read(outcomes_key(analysis, bucket), ["outcome", "error_class"])
+        if stored is not None:
+            left = stored.table.filter(pc.field("outcome") == Outcome.DEFERRED.value)
+            counts.update(left.column("error_class").to_pylist())
+    return counts
+
+
+def coverage(counts: Mapping[str, int]) -> float:
+    """Answered share of the titles that have enough text to be asked about; 1.0 when there are none."""
+    askable = sum(counts.values()) - counts.get(Outcome.INSUFFICIENT_INPUT.value, 0)
+    return counts.get(Outcome.SUCCEEDED.value, 0) / askable if askable else 1.0
+
+
+def outcome_summary(counts: Mapping[str, int]) -> dict[str, Any]:
+    return {f"outcome_{name}": count for name, count in sorted(counts.items())}

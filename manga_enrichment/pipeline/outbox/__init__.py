@@ -1,0 +1,1 @@
+"""The outbox: what is to be told is written down first, then sent until it was told."""

@@ -1,0 +1,82 @@
+"""Announcing: the end of a request is written down for everyone who is to hear of it, before anything is sent.
+
+Belongs here: who is told of what, and where we send at all. Stays out: sending (`relay.py`).
+
+For whoever settles a request, the order that loses nothing:
+
+1. the fenced status write with the final state and `callback_state = callback_pending`;
+2. `announce`;
+3. ack.
+
+Killed between 1 and 2, the message is delivered again and its request is found final: announce again if the row still
+says `callback_pending`, then ack. Announcing twice is harmless, since a delivery's id depends on event and target.
+Announcing before 1 is not: a worker that lost its lease would tell of an end that never was.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from manga_enrichment.domain.requests.callback_urls import callback_problem, is_loopback_callback
+from manga_enrichment.domain.requests.deliveries import Channel, Delivery, new_delivery
+from manga_enrichment.domain.requests.events import Event
+from manga_enrichment.domain.status import RequestState
+from manga_enrichment.gateways import Clock
+from manga_enrichment.outbox_gateways import OutboxStore
+
+_ALERTING = frozenset({RequestState.REJECTED, RequestState.FAILED})
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationPolicy:
+    """What our settings say about telling others.
+
+    allowed_topics   ARNs that a partner may name
+    results_topic    ARN that hears of every end; "": none
+    alerts_topic     ARN that hears of rejected and failed requests; "": none
+    allow_loopback   callbacks may go to this machine: the local stack
+    """
+
+    allowed_topics: frozenset[str] = frozenset()
+    results_topic: str = ""
+    alerts_topic: str = ""
+    allow_loopback: bool = False
+
+    def refusal(self, delivery: Delivery) -> str:
+        """Why this delivery is never sent; "" when it may be. Asked before each try: settings may have changed."""
+        if delivery.channel is Channel.TOPIC:
+            known = {*self.allowed_topics, self.results_topic, self.alerts_topic} - {""}
+            return "" if delivery.target in known else "the topic is not one of MANGA_SNS_TOPICS_ALLOWED"
+        if self.allow_loopback and is_loopback_callback(delivery.target):
+            return ""
+        problem = callback_problem(delivery.target)
+        return f"the callback URL {problem}" if problem else ""
+
+
+class Announcer:
+    """Writes deliveries into the outbox."""
+
+    def __init__(self, outbox: OutboxStore, clock: Clock, policy: NotificationPolicy) -> None:
+        self._outbox = outbox
+        self._clock = clock
+        self._policy = policy
+
+    def announce(self, event: Event, *, callback_url: str = "", topic_arn: str = "") -> list[Delivery]:
+        """Put the event down for the partner's URL and topic ("": none) and for our own topics.
+
+        A target that is not allowed is put down as well: the delivery then ends as failed, with the reason, where
+        people look for it. Raises LedgerUnavailableError: do not ack then.
+        """
+        now = self._clock.now()
+        targets = dict.fromkeys(self._targets(event, callback_url, topic_arn))
+        deliveries = [new_delivery(event, channel, target, now) for channel, target in targets]
+        for delivery in deliveries:
+            self._outbox.add(delivery)
+        return deliveries
+
+    def _targets(self, event: Event, callback_url: str, topic_arn: str) -> Iterator[tuple[Channel, str]]:
+        if callback_url:
+            yield Channel.CALLBACK, callback_url
+        alerts = self._policy.alerts_topic if event.state in _ALERTING else ""
+        for topic in (topic_arn, self._policy.results_topic, alerts):
+            if topic:
+                yield Channel.TOPIC, topic

@@ -1,0 +1,1 @@
+"""A partner's request: from a queue message to its settled answer."""

@@ -1,0 +1,193 @@
+"""After asking: what became of every item, read from the ledger and the run's leftovers; and the requests log.
+
+Belongs here: one result per request, each cent in it once. Stays out: writing results where partners see them
+(`settle.py`).
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from manga_enrichment.domain.answers import LedgerEntry, Provenance
+from manga_enrichment.domain.outcomes import TREATMENTS, ErrorClass, Outcome
+from manga_enrichment.domain.partner_results import ItemResult, RequestResult
+from manga_enrichment.domain.requests.duplicates import unique_items
+from manga_enrichment.gateways import ResultLedger, TableStore
+from manga_enrichment.pipeline.partner.ask import TRIGGER
+from manga_enrichment.pipeline.partner.plan import PartnerPlan, PlannedItem, read_partner_plan
+from manga_enrichment.pipeline.partner.stored_requests import StoredRequest
+from manga_enrichment.pipeline.store.conditional_writes import append_requests
+from manga_enrichment.pipeline.store.object_keys import RUNS_ROOT, partner_key, requests_key
+from manga_enrichment.pipeline.store.rows import request_rows
+
+Row = Mapping[str, Any]
+
+
+class PartnerCollecting:
+    def __init__(self, tables: TableStore, ledger: ResultLedger) -> None:
+        self._tables = tables
+        self._ledger = ledger
+        self._plans: dict[str, PartnerPlan] = {}
+
+    def collect(
+        self,
+        provenance: Provenance,
+        plan: PartnerPlan,
+        requests: Sequence[StoredRequest],
+        redelivered: Collection[str] = (),
+    ) -> list[RequestResult]:
+        """Log every request sent to the model, then write down and return what became of the partners' requests.
+
+        provenance: of the run, without a partner. redelivered: ids of requests of a later generation than the first.
+        """
+        asked = plan.fingerprints()
+        entries = self._ledger.get_many(asked) if asked else {}
+        leftovers = self._leftovers(provenance.run_id)
+        self._log(provenance, entries, leftovers)
+        books = _Books(provenance.run_id, entries, leftovers)
+        results = [_result(request, plan.items[request.request_id], books) for request in requests]
+        results = [self._with_earlier(each, entries) if each.request_id in redelivered else each for each in results]
+        self._tables.write_json(
+            partner_key(provenance.run_id, "collected"), {"results": [result.to_document() for result in results]}
+        )
+        return results
+
+    def _leftovers(self, run_id: str) -> list[dict[str, Any]]:
+        stored = (self._tables.read(key) for key in self._tables.list_keys(f"{RUNS_ROOT}/{run_id}/results/"))
+        return [row for found in stored if found is not None for row in found.table.to_pylist()]
+
+    def _log(self, provenance: Provenance, entries: Mapping[str, LedgerEntry], leftovers: Sequence[Row]) -> None:
+        """Under the run that paid, also when that run was killed before it could log."""
+        rows: dict[str, list[Row]] = defaultdict(list)
+        for entry in entries.values():
+            paid = entry.provenance
+            if paid.trigger == TRIGGER:
+                rows[requests_key(paid.run_date, paid.run_id, entry.analysis, entry.bucket)] += request_rows(entry)
+        for row in leftovers:
+            rows[requests_key(provenance.run_date, provenance.run_id, row["analysis"], row["bucket"])].append(row)
+        for key, own in rows.items():
+            append_requests(self._tables, key, own)
+
+    def _with_earlier(self, result: RequestResult, entries: Mapping[str, LedgerEntry]) -> RequestResult:
+        """What a killed generation of the same request paid is the request's, too: its run's plan tells."""
+        return replace(
+            result,
+            items=tuple(
+                replace(item, earlier_micro_usd=entries[item.fingerprint].cost_micro_usd)
+                if item.from_cache and self._paid_for(entries[item.fingerprint]) == result.request_id
+                else item
+                for item in result.items
+            ),
+        )
+
+    def _paid_for(self, entry: LedgerEntry) -> str:
+        """The request that an answer was booked on; "" when no partner's was, or its run's files are gone."""
+        run_id = entry.provenance.run_id
+        if entry.provenance.trigger != TRIGGER:
+            return ""
+        if run_id not in self._plans:
+            try:
+                self._plans[run_id] = read_partner_plan(self._tables, run_id)
+            except LookupError:
+                self._plans[run_id] = PartnerPlan()
+        wanted = (
+            call.request_ids[0]
+            for call in self._plans[run_id].calls
+            if (call.fingerprint, call.partner_id) == (entry.fingerprint, entry.provenance.partner_id)
+        )
+        return next(wanted, "")
+
+
+def read_collected(tables: TableStore, run_id: str) -> list[RequestResult]:
+    """Raises LookupError when the run collected nothing."""
+    document = tables.read_json(partner_key(run_id, "collected"))
+    if document is None:
+        raise LookupError(f"run {run_id} has collected nothing: its requests come again by themselves")
+    return [RequestResult.from_document(each) for each in document["results"]]
+
+
+class _Books:
+    """Answers and spend of a run. Spend is booked once per partner, on the first request that it was for."""
+
+    def __init__(self, run_id: str, entries: Mapping[str, LedgerEntry], leftovers: Sequence[Row]) -> None:
+        self._run_id = run_id
+        self._entries = entries
+        self._leftovers: dict[tuple[str, str], list[Row]] = defaultdict(list)
+        for row in leftovers:
+            self._leftovers[row["partner_id"] or "", row["fingerprint"]].append(row)
+        self._booked: set[tuple[str, str]] = set()
+
+    def item(self, request: StoredRequest, planned: PlannedItem) -> ItemResult:
+        if planned.outcome:
+            return ItemResult(
+                planned.analysis, planned.manga_id, Outcome(planned.outcome), planned.error_class, planned.reason
+            )
+        rows = self._leftovers.get((request.partner_id, planned.fingerprint), [])
+        entry = self._entries.get(planned.fingerprint)
+        spend = self._spend(request.partner_id, planned.fingerprint, rows, entry)
+        if entry is not None:
+            return _from_entry(planned, entry, spend, from_cache=entry.provenance.run_id != self._run_id)
+        return _from_leftovers(planned, rows, spend)
+
+    def _spend(
+        self, partner_id: str, fingerprint: str, rows: Sequence[Row], entry: LedgerEntry | None
+    ) -> dict[str, int]:
+        if (partner_id, fingerprint) in self._booked:
+            return {}
+        self._booked.add((partner_id, fingerprint))
+        paid = [*rows]
+        if entry is not None:
+            own = entry.provenance
+            if (own.run_id, own.partner_id) == (self._run_id, partner_id):
+                paid += request_rows(entry)
+        return {
+            "cost_micro_usd": sum(row["cost_micro_usd"] for row in paid),
+            "input_tokens": sum(
+                row["input_tokens"] + row["cache_read_tokens"] + row["cache_write_tokens"] for row in paid
+            ),
+            "output_tokens": sum(row["output_tokens"] for row in paid),
+        }
+
+
+def _from_entry(planned: PlannedItem, entry: LedgerEntry, spend: Mapping[str, Any], *, from_cache: bool) -> ItemResult:
+    answer = entry.answer
+    if answer is not None and entry.analysis != planned.analysis:
+        answer = answer[planned.analysis]
+    last = entry.attempts[-1].message if entry.attempts else ""
+    return ItemResult(
+        analysis=planned.analysis,
+        manga_id=planned.manga_id,
+        outcome=entry.outcome,
+        error_class=entry.error_class.value if entry.error_class else "",
+        message=last if entry.error_class else "",
+        answer=answer,
+        via=entry.analysis,
+        fingerprint=entry.fingerprint,
+        model_id=entry.model_id,
+        prompt_version=entry.prompt_version,
+        from_cache=from_cache,
+        **spend,
+    )
+
+
+def _from_leftovers(planned: PlannedItem, rows: Sequence[Row], spend: Mapping[str, Any]) -> ItemResult:
+    """Deferred or failed in passing. What stops a whole analysis is our fault, not the request's: it waits."""
+    last = rows[-1] if rows else {"status": Outcome.DEFERRED.value, "error_class": ErrorClass.STOPPED.value}
+    error_class = ErrorClass(last["error_class"] or ErrorClass.STOPPED)
+    waits = TREATMENTS[error_class].stops_analysis or last["status"] != Outcome.FAILED.value
+    return ItemResult(
+        analysis=planned.analysis,
+        manga_id=planned.manga_id,
+        outcome=Outcome.DEFERRED if waits else Outcome.FAILED,
+        error_class=error_class.value,
+        message=last.get("message") or "",
+        fingerprint=planned.fingerprint,
+        **spend,
+    )
+
+
+def _result(request: StoredRequest, items: Sequence[PlannedItem], books: _Books) -> RequestResult:
+    sent = request.body.get("items")
+    index_of = unique_items(sent).index_of if sent is not None else (0,)
+    return RequestResult(request.request_id, tuple(books.item(request, item) for item in items), index_of)

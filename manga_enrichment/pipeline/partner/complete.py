@@ -1,0 +1,88 @@
+"""How a message ends: its request announced, itself acked or kept where a redrive can help.
+
+Belongs here: what follows the final status write, in an order that may be cut anywhere and begun again. Stays out: the
+status write itself (`settle.py`, `intake.py`), who is told (`pipeline/outbox/announce.py`), dead letters as such
+(`pipeline/dead_letters/queue.py`).
+
+A request that is found final when its message comes again goes through `finish` once more: what was done before is
+known by its id, what was not is made up for, and the message is acked.
+"""
+
+from manga_enrichment.domain.outcomes import TREATMENTS, ErrorClass
+from manga_enrichment.domain.requests.deliveries import CallbackState
+from manga_enrichment.domain.requests.events import Event
+from manga_enrichment.domain.status import RequestState
+from manga_enrichment.gateways import TableStore
+from manga_enrichment.pipeline.dead_letters.queue import DeadLetters
+from manga_enrichment.pipeline.outbox.announce import Announcer
+from manga_enrichment.pipeline.partner.stored_requests import StoredRequest, read_stored_request
+from manga_enrichment.request_gateways import Message, RequestQueue, RequestRow
+
+_TOLD = frozenset({CallbackState.DELIVERED.value, CallbackState.FAILED.value})
+
+
+class Endings:
+    """Everything raises LedgerUnavailableError or QueueUnavailableError; the message then comes again."""
+
+    def __init__(
+        self, queue: RequestQueue, tables: TableStore, announcer: Announcer, dead_letters: DeadLetters
+    ) -> None:
+        self._queue = queue
+        self._tables = tables
+        self._announcer = announcer
+        self._dead_letters = dead_letters
+
+    def finish(self, row: RequestRow, queue: str, receipt_handle: str) -> None:
+        """Announce a final row and take its message from the queue. Safe to repeat."""
+        request = read_stored_request(self._tables, row.body_key) if row.body_key else None
+        if request is not None and row.callback_state not in _TOLD:
+            self._announcer.announce(event_of(row), callback_url=request.callback_url, topic_arn=request.topic_arn)
+        if request is not None and is_worth_a_redrive(row):
+            message = _message_again(row, request, queue, receipt_handle)
+            self._dead_letters.reject(message, row.error_class, row.reason)
+        else:
+            self._queue.delete(queue, [receipt_handle])
+
+    def reject(self, message: Message, event: Event | None, *, reason: str, explanation: str) -> None:
+        """Dead-letter a message that is no request. event: what our own topics hear of it, if it is news."""
+        if event is not None:
+            self._announcer.announce(event)
+        self._dead_letters.reject(message, reason, explanation)
+
+
+def is_worth_a_redrive(row: RequestRow) -> bool:
+    """A request that failed in a way that may pass: another generation can do better."""
+    known = row.error_class in set(ErrorClass)
+    return row.state is RequestState.FAILED and known and TREATMENTS[ErrorClass(row.error_class)].transient
+
+
+def event_of(row: RequestRow) -> Event:
+    """The end that a final row tells of. It occurred when the row was written."""
+    return Event(
+        request_id=row.request_id,
+        partner_id=row.partner_id,
+        schema=row.schema,
+        state=row.state,
+        occurred_at=row.updated_at,
+        result=row.result_key,
+        counts=row.counts,
+        cost_micro_usd=row.cost_micro_usd,
+        input_tokens=row.input_tokens,
+        output_tokens=row.output_tokens,
+        error_class=row.error_class,
+        reason=row.reason,
+        message_id=row.message_id,
+    )
+
+
+def _message_again(row: RequestRow, request: StoredRequest, queue: str, receipt_handle: str) -> Message:
+    return Message(
+        queue=queue,
+        message_id=row.message_id,
+        receipt_handle=receipt_handle,
+        body=request.message_body(),
+        receive_count=1,
+        sent_at=row.submitted_at,
+        group_id=row.group_id,
+        attributes=request.attributes,
+    )

@@ -1,0 +1,170 @@
+"""Leases: as long as a request is worked at, its message stays hidden and its status row stays ours.
+
+Belongs here: renewing both together, knowing when they are lost. Stays out: claiming (`intake.py`), giving up in good
+order (`requeue.py`).
+
+The row decides: whoever holds (owner, generation) in it before `lease_until` owns the request. The message's visibility
+follows the row, never the other way round, and is renewed after it: SQS delivers again when the row's lease has run
+out. A lost receipt handle is therefore no lost lease. The message comes again, the claim finds the request live and
+puts the newer handle into the row, and the next renewal uses that one.
+"""
+
+import logging
+import random
+import threading
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum, auto
+
+from manga_enrichment.gateways import Clock, LedgerUnavailableError
+from manga_enrichment.pipeline.partner.work_units import UnitRequest
+from manga_enrichment.request_gateways import FencedError, QueueUnavailableError, RequestQueue, RequestStore
+
+LONGEST_LEASE = timedelta(hours=12)
+"""SQS hides a message no longer than this after it was received."""
+SAFETY = timedelta(minutes=5)
+RETRY_SECONDS = 2.0
+SHORTEST_BEAT_SECONDS = 1.0
+RENEWERS = 8
+_IDLE_SECONDS = 5.0
+
+_log = logging.getLogger(__name__)
+
+
+class _Renewal(Enum):
+    """done; over: nothing to renew any more; failed: to be tried again soon."""
+
+    DONE = auto()
+    OVER = auto()
+    FAILED = auto()
+
+
+@dataclass(slots=True)
+class _Held:
+    request: UnitRequest
+    until: datetime
+
+
+class Leases:
+    """The requests that this process holds. Safe to use from several threads; `beat` from one at a time."""
+
+    def __init__(self, queue: RequestQueue, requests: RequestStore, clock: Clock, rng: random.Random) -> None:
+        self._queue = queue
+        self._requests = requests
+        self._clock = clock
+        self._rng = rng
+        self._held: dict[str, _Held] = {}
+        self._lock = threading.Lock()
+
+    def add(self, request: UnitRequest, until: datetime) -> None:
+        """Hold a request whose row has this lease already."""
+        with self._lock:
+            self._held[request.request_id] = _Held(request, until)
+
+    def drop(self, request_id: str) -> None:
+        """Settled or released: renew it no more."""
+        with self._lock:
+            self._held.pop(request_id, None)
+
+    def holds(self, request_id: str) -> bool:
+        """Whether work for it may go on: nobody else can have claimed it yet."""
+        with self._lock:
+            held = self._held.get(request_id)
+        return held is not None and self._clock.now() < held.until
+
+    def held(self) -> list[UnitRequest]:
+        with self._lock:
+            return [each.request for each in self._held.values()]
+
+    def beat(self) -> float:
+        """Renew everything once and return the seconds until the next time. Failed renewals are tried again soon."""
+        with self._lock:
+            present = list(self._held.values())
+        renewed, failed = self._renew_rows(present)
+        failed = self._extend_messages(renewed) or failed
+        interval = self._interval_seconds(present)
+        return min(RETRY_SECONDS, interval) if failed else interval
+
+    def _renew_rows(self, present: Sequence[_Held]) -> tuple[list[UnitRequest], bool]:
+        """Side by side: a sensor renews the requests of all runs that wait, which may be thousands, in one tick."""
+        with ThreadPoolExecutor(RENEWERS) as pool:
+            fates = list(pool.map(self._try_row, present))
+        renewed = [held.request for held, fate in zip(present, fates, strict=True) if fate is _Renewal.DONE]
+        return renewed, _Renewal.FAILED in fates
+
+    def _try_row(self, held: _Held) -> _Renewal:
+        request_id = held.request.request_id
+        try:
+            return _Renewal.DONE if self._renew_row(held) else _Renewal.OVER
+        except FencedError:
+            self.drop(request_id)
+            _log.warning("lost the lease of request %s: another generation has it", request_id)
+            return _Renewal.OVER
+        except LedgerUnavailableError as error:
+            _log.warning("could not renew request %s: %s", request_id, error)
+            return _Renewal.FAILED
+
+    def _renew_row(self, held: _Held) -> datetime | None:
+        """The new end of the lease; None when it has reached the longest that SQS allows."""
+        request, now = held.request, self._clock.now()
+        last = request.received_at + LONGEST_LEASE - SAFETY
+        until = min(now + timedelta(seconds=request.visibility_seconds), last)
+        if until <= now:
+            return None
+        row = self._requests.update(request.request_id, request.owner, request.generation, lease_until=until)
+        with self._lock:
+            held.request, held.until = request.with_handle_of(row), until
+        return until
+
+    def _extend_messages(self, requests: Iterable[UnitRequest]) -> bool:
+        """True when SQS did not answer."""
+        handles: dict[tuple[str, int], list[str]] = {}
+        for request in requests:
+            handles.setdefault((request.queue, request.visibility_seconds), []).append(request.receipt_handle)
+        failed = False
+        for (name, seconds), own in handles.items():
+            try:
+                lost = self._queue.extend(name, own, seconds)
+            except QueueUnavailableError as error:
+                failed = True
+                _log.warning("could not extend %d messages of %s: %s", len(own), name, error)
+            else:
+                if lost:
+                    _log.info("%d messages of %s will be delivered again while we work at them", len(lost), name)
+        return failed
+
+    def _interval_seconds(self, present: Iterable[_Held]) -> float:
+        """A third of the shortest visibility, up to a fifth less, so that many runs do not beat at once."""
+        shortest = min((held.request.visibility_seconds for held in present), default=None)
+        if shortest is None:
+            return _IDLE_SECONDS
+        return max(SHORTEST_BEAT_SECONDS, shortest / 3 * (1 - self._rng.random() / 5))
+
+
+class Heartbeat:
+    """Beats in a thread of its own from `start` to `stop`: ops wait for pools and retries, a lease does not."""
+
+    def __init__(self, leases: Leases) -> None:
+        self._leases = leases
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._beat_until_stopped, name="lease-heartbeat", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends after the beat that is under way."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _beat_until_stopped(self) -> None:
+        pause_seconds = 0.0
+        while not self._stop.wait(pause_seconds):
+            try:
+                pause_seconds = self._leases.beat()
+            except Exception:  # noqa: BLE001 (the next beat may work, and without one the work is lost)
+                _log.exception("a lease heartbeat failed")
+                pause_seconds = RETRY_SECONDS

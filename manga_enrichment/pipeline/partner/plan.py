@@ -1,0 +1,99 @@
+"""The plan of a partner run: what each request wants, what is known already, what must be asked.
+
+Belongs here: items, calls, and both as one JSON document, so that ops hand on a pointer. Stays out: making the plan
+(`plan_run.py`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from manga_enrichment.domain.analyses.base import Candidate, TitleInputs
+from manga_enrichment.domain.outcomes import Outcome
+from manga_enrichment.gateways import TableStore
+from manga_enrichment.pipeline.store.object_keys import partner_key
+
+UNKNOWN_TITLE = "unknown_title"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedItem:
+    """One different item of a request.
+
+    fingerprint   of the answer to use, or to wait for; "" when the item was decided without one
+    outcome       "" until there is an answer
+    """
+
+    analysis: str
+    manga_id: str = ""
+    fingerprint: str = ""
+    outcome: str = ""
+    error_class: str = ""
+    reason: str = ""
+
+
+def decided(analysis: str, manga_id: str, outcome: Outcome, error_class: str, reason: str) -> PlannedItem:
+    return PlannedItem(analysis, manga_id, outcome=outcome.value, error_class=error_class, reason=reason)
+
+
+@dataclass(slots=True)
+class PlannedCall:
+    """One missing answer and the requests that wait for it.
+
+    fields, candidates and additional_context: a title's inputs. conversation: turns before the one to be answered, and
+    body: the request, for a conversation.
+    """
+
+    fingerprint: str
+    analysis: str
+    partner_id: str
+    manga_id: str
+    bucket: str
+    request_ids: list[str]
+    model_alias: str = ""
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    candidates: tuple[Candidate, ...] = ()
+    additional_context: str = ""
+    schema: str = ""
+    body: Mapping[str, Any] = field(default_factory=dict)
+    history: list[tuple[str, str]] = field(default_factory=list)
+
+    def inputs(self) -> TitleInputs:
+        values = {name: tuple(value) if isinstance(value, list) else value for name, value in self.fields.items()}
+        return TitleInputs(self.manga_id, values, self.candidates, self.additional_context)
+
+
+@dataclass(slots=True)
+class PartnerPlan:
+    """items: by request_id, in the order of the request's different items."""
+
+    items: dict[str, list[PlannedItem]] = field(default_factory=dict)
+    calls: list[PlannedCall] = field(default_factory=list)
+
+    def analyses(self) -> list[str]:
+        """Those that something is asked of."""
+        return sorted({call.analysis for call in self.calls})
+
+    def fingerprints(self) -> list[str]:
+        return sorted({item.fingerprint for items in self.items.values() for item in items if item.fingerprint})
+
+
+def write_partner_plan(tables: TableStore, run_id: str, plan: PartnerPlan) -> None:
+    tables.write_json(partner_key(run_id, "plan"), asdict(plan))
+
+
+def read_partner_plan(tables: TableStore, run_id: str) -> PartnerPlan:
+    """Raises LookupError when the run made none."""
+    document = tables.read_json(partner_key(run_id, "plan"))
+    if document is None:
+        raise LookupError(f"run {run_id} has no plan: its requests come again by themselves")
+    return PartnerPlan(
+        items={request_id: [PlannedItem(**item) for item in items] for request_id, items in document["items"].items()},
+        calls=[_call(call) for call in document["calls"]],
+    )
+
+
+def _call(document: Mapping[str, Any]) -> PlannedCall:
+    candidates = tuple(Candidate(**each) for each in document["candidates"])
+    history = [(role, content) for role, content in document["history"]]
+    return PlannedCall(**{**document, "candidates": candidates, "history": history})

@@ -1,0 +1,213 @@
+"""Plan a partner run: requests, catalog and ledger in, a plan out. Bills nothing.
+
+Belongs here: finding titles, what is known already, which calls are missing. Stays out: the plan's form
+(`plan.py`), asking (`ask.py`).
+
+An item without a note is the same question that the nightly run asks, so either uses the other's answer: its own, or
+its part of a combined one.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from manga_enrichment.domain.analyses.base import AnalysisType, Candidate, TitleInputs
+from manga_enrichment.domain.answers import LedgerEntry
+from manga_enrichment.domain.catalog import MangaRecord, bucket_of
+from manga_enrichment.domain.conversations import CONVERSATION, conversation_fingerprint, conversation_inputs
+from manga_enrichment.domain.fingerprint import fingerprint
+from manga_enrichment.domain.models import ModelCatalog
+from manga_enrichment.domain.outcomes import ErrorClass, Outcome
+from manga_enrichment.domain.prompts import title_inputs
+from manga_enrichment.domain.requests.duplicates import unique_items
+from manga_enrichment.gateways import ResultLedger, TableStore
+from manga_enrichment.pipeline.batch.job_store import BatchStore
+from manga_enrichment.pipeline.catalog.candidate_tables import candidates_from_table
+from manga_enrichment.pipeline.catalog.reader import check_bucket_count, read_catalog
+from manga_enrichment.pipeline.catalog.tables import records_from_table
+from manga_enrichment.pipeline.partner.conversations import read_history, session_name
+from manga_enrichment.pipeline.partner.plan import (
+    UNKNOWN_TITLE,
+    PartnerPlan,
+    PlannedCall,
+    PlannedItem,
+    decided,
+    write_partner_plan,
+)
+from manga_enrichment.pipeline.partner.stored_requests import StoredRequest
+from manga_enrichment.pipeline.store.object_keys import table_key
+
+CONVERSATION_BUCKET = "conversations"
+"""Stands for a catalog bucket in the requests log."""
+
+BATCH = "batch_analysis"
+
+
+@dataclass(frozen=True, slots=True)
+class _Title:
+    record: MangaRecord
+    bucket: str
+    candidates: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """An item that takes an answer. sources: fingerprints that may hold it, its own first."""
+
+    request: StoredRequest
+    analysis: AnalysisType
+    bucket: str
+    inputs: TitleInputs
+    sources: tuple[str, ...]
+
+
+class PartnerPlanning:
+    def __init__(
+        self,
+        *,
+        tables: TableStore,
+        ledger: ResultLedger,
+        analyses: Mapping[str, AnalysisType],
+        models: ModelCatalog,
+        bucket_count: int,
+    ) -> None:
+        self._tables = tables
+        self._ledger = ledger
+        self._analyses = analyses
+        self._models = models
+        self._bucket_count = bucket_count
+
+    def plan(self, run_id: str, requests: Sequence[StoredRequest]) -> PartnerPlan:
+        """Write the plan of a run and return it.
+
+        Raises ConfigurationError when the catalog was never imported or has another bucket count.
+        """
+        batches = [request for request in requests if request.schema == BATCH]
+        wanted = {item["manga_id"] for request in batches for item in request.body["items"]}
+        titles = self._titles(wanted) if wanted else {}
+        found = {request.request_id: list(self._wishes(request, titles)) for request in batches}
+        wishes = [wish for each in found.values() for wish in each if isinstance(wish, _Wish)]
+        entries = self._entries(wishes)
+        pending = self._pending(wishes)
+        plan = PartnerPlan()
+        calls: dict[tuple[str, str], PlannedCall] = {}
+        for request in requests:
+            if request.schema == BATCH:
+                plan.items[request.request_id] = [
+                    _item(wish, entries, pending, calls) if isinstance(wish, _Wish) else wish
+                    for wish in found[request.request_id]
+                ]
+            else:
+                plan.items[request.request_id] = [self._conversation(request, calls)]
+        plan.calls = list(calls.values())
+        write_partner_plan(self._tables, run_id, plan)
+        return plan
+
+    def _titles(self, wanted: Collection[str]) -> dict[str, _Title]:
+        """The wanted titles that the catalog has, read bucket by bucket."""
+        check_bucket_count(self._tables, self._bucket_count)
+        by_bucket: dict[str, list[str]] = {}
+        for manga_id in sorted(wanted):
+            by_bucket.setdefault(bucket_of(manga_id, self._bucket_count), []).append(manga_id)
+        titles = {}
+        for bucket, ids in by_bucket.items():
+            candidates = self._candidates(bucket, ids)
+            for record in records_from_table(_only(read_catalog(self._tables, bucket), ids)):
+                titles[record.manga_id] = _Title(record, bucket, candidates.get(record.manga_id, ()))
+        return titles
+
+    def _candidates(self, bucket: str, ids: Sequence[str]) -> dict[str, tuple[Candidate, ...]]:
+        stored = self._tables.read(table_key("similar_candidates", bucket))
+        return {} if stored is None else candidates_from_table(_only(stored.table, ids))
+
+    def _wishes(self, request: StoredRequest, titles: Mapping[str, _Title]) -> Iterator[_Wish | PlannedItem]:
+        for item in unique_items(request.body["items"]).items:
+            title = titles.get(item["manga_id"])
+            if title is None:
+                reason = "the catalog has no title with this manga_id"
+                yield decided(item["analysis_type"], item["manga_id"], Outcome.FAILED, UNKNOWN_TITLE, reason)
+            else:
+                yield self._wish(request, item, title)
+
+    def _wish(self, request: StoredRequest, item: Mapping[str, Any], title: _Title) -> _Wish | PlannedItem:
+        analysis = self._analyses[item["analysis_type"]]
+        note = item.get("additional_context", "")
+        inputs = title_inputs(analysis, title.record, title.candidates, note)
+        problem = analysis.sufficient(inputs)
+        if problem is not None:
+            return decided(analysis.name, inputs.manga_id, Outcome.INSUFFICIENT_INPUT, "", problem)
+        kinds = [analysis, *(other for other in self._analyses.values() if analysis.name in other.parts)]
+        sources = tuple(self._fingerprint(kind, title, note) for kind in kinds)
+        return _Wish(request, analysis, title.bucket, inputs, sources)
+
+    def _fingerprint(self, analysis: AnalysisType, title: _Title, note: str) -> str:
+        inputs = title_inputs(analysis, title.record, title.candidates, note)
+        return fingerprint(analysis, self._models.resolve(analysis.model_alias), inputs)
+
+    def _entries(self, wishes: Sequence[_Wish]) -> Mapping[str, LedgerEntry]:
+        asked = sorted({source for wish in wishes for source in wish.sources})
+        return self._ledger.get_many(asked) if asked else {}
+
+    def _pending(self, wishes: Sequence[_Wish]) -> Collection[str]:
+        """What a batch job is asking for already; it is not paid for twice."""
+        return BatchStore(self._tables).pending(sorted({wish.bucket for wish in wishes})) if wishes else ()
+
+    def _conversation(self, request: StoredRequest, calls: dict[tuple[str, str], PlannedCall]) -> PlannedItem:
+        session = session_name(request.partner_id, request.schema, request.body)
+        history = read_history(self._tables, session, request.request_id)
+        asked = conversation_fingerprint(request.request_id)
+        calls[request.partner_id, asked] = PlannedCall(
+            fingerprint=asked,
+            analysis=CONVERSATION.name,
+            partner_id=request.partner_id,
+            manga_id=conversation_inputs(request.request_id).manga_id,
+            bucket=CONVERSATION_BUCKET,
+            request_ids=[request.request_id],
+            model_alias=request.body["model"],
+            schema=request.schema,
+            body=request.body,
+            history=[(turn.role, turn.content) for turn in history.turns],
+        )
+        return PlannedItem(CONVERSATION.name, fingerprint=asked)
+
+
+def _item(
+    wish: _Wish,
+    entries: Mapping[str, LedgerEntry],
+    pending: Collection[str],
+    calls: dict[tuple[str, str], PlannedCall],
+) -> PlannedItem:
+    """The item with the answer it takes; what nobody has is added to the calls."""
+    name, manga_id, own = wish.analysis.name, wish.inputs.manga_id, wish.sources[0]
+    for source in wish.sources:
+        if source in entries and entries[source].outcome is Outcome.SUCCEEDED:
+            return PlannedItem(name, manga_id, source)
+    if own in entries:
+        return PlannedItem(name, manga_id, own)
+    if not set(wish.sources).isdisjoint(pending):
+        reason = "a batch job is asking for it"
+        return decided(name, manga_id, Outcome.DEFERRED, ErrorClass.BATCH_PENDING.value, reason)
+    request = wish.request
+    call = calls.get((request.partner_id, own))
+    if call is None:
+        calls[request.partner_id, own] = PlannedCall(
+            fingerprint=own,
+            analysis=name,
+            partner_id=request.partner_id,
+            manga_id=manga_id,
+            bucket=wish.bucket,
+            request_ids=[request.request_id],
+            fields=wish.inputs.fields,
+            candidates=wish.inputs.candidates,
+            additional_context=wish.inputs.additional_context,
+        )
+    elif request.request_id not in call.request_ids:
+        call.request_ids.append(request.request_id)
+    return PlannedItem(name, manga_id, own)
+
+
+def _only(table: pa.Table, ids: Sequence[str]) -> pa.Table:
+    return table.filter(pc.is_in(table.column("manga_id"), value_set=pa.array(ids, pa.string())))

@@ -1,0 +1,80 @@
+"""Accepted requests as stored: the normalised body and what a later delivery of the same request needs.
+
+Belongs here: writing and reading `fm-requests/`, and the message that says the same again. Stays out: validation.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from manga_enrichment.domain.requests.envelope import AcceptedRequest
+from manga_enrichment.gateways import TableStore
+from manga_enrichment.pipeline.store.object_keys import request_body_key
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRequest:
+    """body is normalised. attributes: those of the message it came with. warnings: of its validation, as documents."""
+
+    request_id: str
+    partner_id: str
+    schema: str
+    schema_version: int
+    submitted_at: datetime
+    source: str
+    body: Mapping[str, Any]
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    warnings: Sequence[Mapping[str, Any]] = ()
+
+    def message_body(self) -> str:
+        """The envelope, to be sent again."""
+        return json.dumps(
+            {
+                "schema": self.schema,
+                "schema_version": self.schema_version,
+                "request_id": self.request_id,
+                "partner_id": self.partner_id,
+                "submitted_at": self.submitted_at.isoformat().replace("+00:00", "Z"),
+                "source": self.source,
+                "body": dict(self.body),
+            }
+        )
+
+    @property
+    def callback_url(self) -> str:
+        return str(self.body.get("callback_url", ""))
+
+    @property
+    def topic_arn(self) -> str:
+        return str(self.body.get("notification", {}).get("sns_topic_arn", ""))
+
+
+def write_request(tables: TableStore, accepted: AcceptedRequest, attributes: Mapping[str, str]) -> str:
+    """Store an accepted request and return its key. Storing it again changes nothing."""
+    envelope = accepted.envelope
+    key = request_body_key(envelope.request_id)
+    tables.write_json(
+        key,
+        {
+            "request_id": envelope.request_id,
+            "partner_id": envelope.partner_id,
+            "schema": envelope.schema,
+            "schema_version": envelope.schema_version,
+            "submitted_at": envelope.submitted_at.isoformat(),
+            "source": envelope.source,
+            "body": accepted.body,
+            "attributes": dict(attributes),
+            "warnings": [each.to_document() for each in accepted.result.warnings],
+        },
+    )
+    return key
+
+
+def read_stored_request(tables: TableStore, key: str) -> StoredRequest:
+    """Raises LookupError when the object is gone."""
+    document = tables.read_json(key)
+    if document is None:
+        raise LookupError(f"there is no request at {tables.uri(key)}")
+    return StoredRequest(**{**document, "submitted_at": datetime.fromisoformat(document["submitted_at"])})

@@ -1,0 +1,1 @@
+"""What analysts read: the list of tables, its documentation, its Athena template."""

@@ -1,0 +1,266 @@
+"""One pass over a source: buckets, rejects, report."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from manga_enrichment.domain.catalog import MangaRecord, bucket_keys, bucket_of
+from manga_enrichment.domain.catalog_mapping import ColumnMapping
+from manga_enrichment.domain.catalog_rows import RejectedRow, RejectReason
+from manga_enrichment.domain.outcomes import ConfigurationError
+from manga_enrichment.pipeline.catalog.importer import ImportPlan, ImportReport, import_catalog
+from manga_enrichment.pipeline.catalog.source_files import SourceRow, load_mapping, read_rows
+from manga_enrichment.pipeline.catalog.spill import SpillLimits
+from manga_enrichment.pipeline.catalog.tables import CATALOG_SCHEMA, REJECTS_SCHEMA
+
+ROOT = Path(__file__).parents[3]
+MADB = ROOT.parent / "shared" / "catalog" / "madb_serializations.parquet"
+
+
+class MemorySink:
+    """Keeps what is put; rejects as rows, because their table does not outlive the call."""
+
+    def __init__(self) -> None:
+        self.buckets: dict[str, pa.Table] = {}
+        self.rejects: list[dict[str, Any]] | None = None
+
+    def put_bucket(self, bucket: str, table: pa.Table) -> None:
+        assert bucket not in self.buckets
+        assert table.schema.equals(CATALOG_SCHEMA)
+        self.buckets[bucket] = table
+
+    def put_rejects(self, table: pa.Table) -> None:
+        assert self.rejects is None
+        assert table.schema.equals(REJECTS_SCHEMA)
+        self.rejects = table.to_pylist()
+
+    def titles(self) -> dict[str, str]:
+        return {
+            row["manga_id"]: row["title"]
+            for table in self.buckets.values()
+            for row in table.select(["manga_id", "title"]).to_pylist()
+        }
+
+
+def title_hash(record: MangaRecord) -> str:
+    return hashlib.sha256(record.title.encode()).hexdigest()
+
+
+def source(*rows: object) -> list[SourceRow]:
+    return [SourceRow(number, row, json.dumps(row).encode()) for number, row in enumerate(rows, 1)]
+
+
+def row(number: int, title: str = "Harbor", **fields: Any) -> dict[str, object]:
+    return {"manga_id": f"MNG-{number:08}", "title": title, **fields}
+
+
+def run(rows: Iterable[SourceRow | RejectedRow], bucket_count: int = 4, **plan: Any) -> tuple[MemorySink, ImportReport]:
+    sink = MemorySink()
+    return sink, import_catalog(rows, sink, ImportPlan(bucket_count, title_hash, **plan))
+
+
+def test_every_title_is_in_its_bucket_and_buckets_are_sorted() -> None:
+    sink, report = run(source(*(row(number) for number in range(100, 0, -1))))
+    assert sorted(sink.buckets) == bucket_keys(4)
+    for bucket, table in sink.buckets.items():
+        ids = table.column("manga_id").to_pylist()
+        assert ids == sorted(ids)
+        assert {bucket_of(manga_id, 4) for manga_id in ids} == {bucket}
+        assert report.buckets[bucket].titles == len(ids)
+    assert report.titles == report.rows_read == 100
+    assert sink.rejects == []
+
+
+def test_empty_buckets_are_stored_too_so_that_old_titles_vanish() -> None:
+    sink, report = run(source(row(1)), bucket_count=16)
+    assert len(sink.buckets) == 16
+    assert sum(table.num_rows for table in sink.buckets.values()) == 1
+    assert report.buckets["00"].digest
+
+
+def test_the_content_hash_is_the_given_function_of_the_clean_record() -> None:
+    sink, _ = run(source(row(1, " <b>Harbor</b> ")), bucket_count=1)
+    assert sink.buckets["0"].column("content_hash").to_pylist() == [hashlib.sha256(b"Harbor").hexdigest()]
+
+
+def test_the_newest_row_of_an_id_wins_and_the_others_are_rejected_with_their_raw_rows() -> None:
+    rows = [
+        row(1, "undated"),
+        row(1, "new", updated_at="2024-05-01"),
+        row(1, "old", updated_at="2020-05-01"),
+        row(2, "first", updated_at="2024-05-01"),
+        row(2, "later", updated_at="2024-05-01T09:00:00+09:00"),
+        row(3, "undated"),
+        row(3, "undated, later"),
+    ]
+    sink, report = run(source(*rows))
+    assert sink.titles() == {"MNG-00000001": "new", "MNG-00000002": "later", "MNG-00000003": "undated, later"}
+    assert report.rejected == {"duplicate_of_newer_row": 4}
+    assert sink.rejects is not None
+    rejects = sorted(sink.rejects, key=lambda reject: reject["row_number"])
+    assert [(reject["row_number"], reject["manga_id"]) for reject in rejects] == [
+        (1, "MNG-00000001"),
+        (3, "MNG-00000001"),
+        (4, "MNG-00000002"),
+        (6, "MNG-00000003"),
+    ]
+    assert [json.loads(reject["raw_json"]) for reject in rejects] == [rows[0], rows[2], rows[3], rows[5]]
+
+
+def test_bad_rows_do_not_stop_the_run_and_are_not_lost() -> None:
+    rows: list[SourceRow | RejectedRow] = [
+        *source(row(1), {"title": "no id"}, [1], row(2, "")),
+        RejectedRow(5, None, RejectReason.INVALID_JSON, '{"a": '),
+    ]
+    sink, report = run(rows)
+    assert report.rows_read == 5
+    assert report.titles == 1
+    assert report.rejected == {"missing_manga_id": 1, "not_an_object": 1, "missing_title": 1, "invalid_json": 1}
+    assert sink.rejects is not None
+    assert [(reject["row_number"], reject["reason"], reject["raw_json"]) for reject in sink.rejects] == [
+        (2, "missing_manga_id", '{"title": "no id"}'),
+        (3, "not_an_object", "[1]"),
+        (4, "missing_title", '{"manga_id": "MNG-00000002", "title": ""}'),
+        (5, "invalid_json", '{"a": '),
+    ]
+
+
+def test_dropped_values_and_unknown_columns_are_counted() -> None:
+    _, report = run(source(row(1, isbn13="123", shelf="A"), row(2, isbn13="456", volumes="x", shelf="B") | {"": 1}))
+    assert report.warnings == {"invalid_isbn13": 2, "invalid_volumes": 1}
+    assert report.ignored_columns == {"shelf": 2, "": 1}
+
+
+def test_the_names_of_unknown_columns_do_not_pile_up() -> None:
+    _, report = run(source(*(row(number) | {f"key{number}": 1} for number in range(300))))
+    assert len(report.ignored_columns) == 100
+
+
+def test_a_digest_depends_on_content_and_not_on_the_order_of_rows() -> None:
+    rows = [row(number) for number in range(20)]
+    _, report = run(source(*rows))
+    _, shuffled = run(source(*reversed(rows)))
+    assert shuffled.buckets == report.buckets
+    _, changed = run(source(*rows[:-1], row(19, publisher="Kisaragi Press")))
+    different = [key for key in report.buckets if report.buckets[key].digest != changed.buckets[key].digest]
+    assert different == [bucket_of("MNG-00000019", 4)]
+
+
+def test_many_small_flushes_give_the_same_result() -> None:
+    rows = source(*(row(number % 150, f"Title {number}", synopsis="x" * number) for number in range(400)))
+    sink, report = run(rows)
+    progress: list[int] = []
+    limits = SpillLimits(batch_rows=3, flush_rows=7, reject_bytes=100)
+    small_sink, small_report = run(rows, limits=limits, on_progress=progress.append)
+    assert small_report == report
+    assert all(small_sink.buckets[bucket].equals(table) for bucket, table in sink.buckets.items())
+    assert small_sink.rejects == sink.rejects
+    assert progress == sorted(progress)
+    assert progress
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 6), st.sampled_from([None, "2020-01-01", "2021-01-01"]), st.booleans()), min_size=1
+    )
+)
+def test_every_row_is_a_title_or_a_reject(rows: list[tuple[int, str | None, bool]]) -> None:
+    raw = [row(number, "x" if titled else "", updated_at=moment) for number, moment, titled in rows]
+    sink = MemorySink()
+    try:
+        report = import_catalog(source(*raw), sink, ImportPlan(2, title_hash))
+    except ConfigurationError:
+        assert not any(titled for _, _, titled in rows)
+        assert sink.rejects is not None
+        assert len(sink.rejects) == len(rows)
+        return
+    assert sink.rejects is not None
+    assert report.rows_read == len(rows) == report.titles + len(sink.rejects)
+    assert report.titles == len({number for number, _, titled in rows if titled}) == len(sink.titles())
+
+
+@pytest.mark.parametrize("bucket_count", [0, -1, 1025])
+def test_a_bucket_count_out_of_range_is_refused(bucket_count: int) -> None:
+    with pytest.raises(ConfigurationError, match=f"MANGA_CATALOG_BUCKETS={bucket_count}"):
+        run(source(row(1)), bucket_count=bucket_count)
+
+
+def test_a_source_without_titles_leaves_the_catalog_and_shows_the_rejects() -> None:
+    sink = MemorySink()
+    with pytest.raises(ConfigurationError, match=r"no usable title in 2 rows \(missing_manga_id 2\)"):
+        import_catalog(source({"id": 1}, {"id": 2}), sink, ImportPlan(2, title_hash))
+    assert sink.buckets == {}
+    assert sink.rejects is not None
+    assert len(sink.rejects) == 2
+
+
+def test_an_empty_source_leaves_the_catalog() -> None:
+    with pytest.raises(ConfigurationError, match="no usable title in 0 rows"):
+        run([])
+
+
+def test_a_mapped_column_that_no_row_has_is_named() -> None:
+    mapping = ColumnMapping.from_json({"start_year": "year"})
+    with pytest.raises(ConfigurationError, match="'year' for the field 'start_year'"):
+        run(source(row(1)), mapping=mapping)
+    _, report = run(source(row(1), row(2, year=1999)), mapping=mapping)
+    assert report.titles == 2
+
+
+def test_a_source_that_breaks_off_stores_nothing(tmp_path: Path) -> None:
+    def breaking() -> Iterable[SourceRow]:
+        yield from source(row(1))
+        raise ConfigurationError("the file is cut off")
+
+    sink = MemorySink()
+    with pytest.raises(ConfigurationError, match="cut off"):
+        import_catalog(breaking(), sink, ImportPlan(2, title_hash, spill_folder=tmp_path))
+    assert sink.buckets == {}
+    assert sink.rejects is None
+    assert list(tmp_path.iterdir()) == []
+
+
+MANY_BUCKETS = """
+import resource, sys
+from pathlib import Path
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+from manga_enrichment.pipeline.catalog.source_files import SourceRow
+from manga_enrichment.pipeline.catalog.importer import ImportPlan, import_catalog
+class Sink:
+    buckets = 0
+    def put_bucket(self, bucket, table): self.buckets += 1
+    def put_rejects(self, table): pass
+rows = (SourceRow(n, {"manga_id": f"MNG-{n:08}", "title": "x"}, b"{}") for n in range(3000))
+sink = Sink()
+report = import_catalog(rows, sink, ImportPlan(1024, lambda record: "h", spill_folder=Path(sys.argv[1])))
+print(sink.buckets, report.titles)
+"""
+
+
+def test_a_thousand_buckets_need_few_open_files(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", MANY_BUCKETS, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == ["1024", "3000"], done.stderr
+
+
+@pytest.mark.skipif(not MADB.exists(), reason="../shared/catalog is not on this machine")
+def test_a_real_catalog_loads_with_a_mapping_and_no_code() -> None:
+    mapping = load_mapping(str(ROOT / "data" / "catalog" / "madb_mapping.json"))
+    sink, report = run(read_rows(MADB, mapping), bucket_count=8, mapping=mapping)
+    assert report.rows_read == 30_023
+    assert report.titles + sum(report.rejected.values()) == 30_023
+    assert report.titles == 30_023
+    assert report.warnings == {}
+    years = pa.concat_tables(sink.buckets.values()).column("start_year")
+    assert 0 < years.null_count < 30_023
+    assert set(report.ignored_columns) == {"license_class", "notes", "provenance", "sfw", "type"}

@@ -1,0 +1,159 @@
+"""The catalog is read when its source changed, and only then."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from manga_enrichment.aws.catalog_source import LocalCatalog
+from manga_enrichment.domain.catalog import bucket_keys
+from manga_enrichment.domain.catalog_mapping import SAME_NAMES, ColumnMapping
+from manga_enrichment.domain.outcomes import ConfigurationError
+from manga_enrichment.pipeline.catalog.reader import read_ids, read_records
+from manga_enrichment.pipeline.catalog.refresh import CatalogRefresh, CatalogState, load_state
+from manga_enrichment.pipeline.store.object_keys import catalog_state_key, rejects_key
+from manga_enrichment_tests.builders import catalog_row, title_id, write_source
+from manga_enrichment_tests.fakes import FakeClock, MemoryTables
+
+BUCKETS = 4
+
+
+class CountedSource:
+    """A local file that notes how often it was read."""
+
+    def __init__(self, path: Path) -> None:
+        self._source = LocalCatalog(str(path))
+        self.uri = self._source.uri
+        self.reads = 0
+
+    def version(self) -> str:
+        return self._source.version()
+
+    @contextmanager
+    def local_copy(self) -> Iterator[Path]:
+        self.reads += 1
+        with self._source.local_copy() as path:
+            yield path
+
+
+class Catalog:
+    """A source and what was made of it."""
+
+    def __init__(self, folder: Path, rows: int = 12) -> None:
+        self.path = write_source(folder / "catalog.jsonl", [catalog_row(number) for number in range(rows)])
+        self.source = CountedSource(self.path)
+        self.tables = MemoryTables()
+        self.clock = FakeClock()
+
+    def refresh(self, buckets: int = BUCKETS, mapping: ColumnMapping = SAME_NAMES) -> tuple[CatalogState, bool]:
+        refresh = CatalogRefresh(
+            tables=self.tables, source=self.source, clock=self.clock, mapping=mapping, bucket_count=buckets
+        )
+        return refresh.run(lambda _line: None)
+
+    def ids(self) -> set[str]:
+        return {manga_id for bucket in bucket_keys(BUCKETS) for manga_id in read_ids(self.tables, bucket)}
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Catalog:
+    return Catalog(tmp_path)
+
+
+def test_the_first_refresh_imports_every_bucket_and_records_what_it_did(catalog: Catalog) -> None:
+    state, imported = catalog.refresh()
+    assert imported
+    assert (state.bucket_count, state.rows_read, state.titles) == (BUCKETS, 12, 12)
+    assert state.source_uri == str(catalog.path)
+    assert set(state.digests) == set(bucket_keys(BUCKETS))
+    assert sum(state.bucket_titles.values()) == 12
+    assert catalog.ids() == {title_id(number) for number in range(12)}
+    assert load_state(catalog.tables, BUCKETS) == state
+
+
+def test_a_source_that_has_not_changed_is_not_read_again(catalog: Catalog) -> None:
+    first, _ = catalog.refresh()
+    catalog.clock.advance(3600)
+    again, imported = catalog.refresh()
+    assert (again, imported, catalog.source.reads) == (first, False, 1)
+
+
+def test_a_changed_source_is_read_and_only_its_buckets_get_another_digest(catalog: Catalog) -> None:
+    before, _ = catalog.refresh()
+    rows = [catalog_row(number) for number in range(12)]
+    rows[3] = catalog_row(3, title="Another Title")
+    write_source(catalog.path, rows)
+    after, imported = catalog.refresh()
+    changed = {bucket for bucket in before.digests if before.digests[bucket] != after.digests[bucket]}
+    (home,) = (bucket for bucket in bucket_keys(BUCKETS) if title_id(3) in read_ids(catalog.tables, bucket))
+    assert (imported, catalog.source.reads, changed) == (True, 2, {home})
+    assert before.catalog_version != after.catalog_version
+
+
+def test_a_source_that_was_only_touched_gives_the_same_catalog_version(catalog: Catalog) -> None:
+    before, _ = catalog.refresh()
+    rows = [catalog_row(number) for number in reversed(range(12))]
+    write_source(catalog.path, [*rows, catalog_row(0, updated_at="2020-01-01T00:00:00Z")])
+    after, imported = catalog.refresh()
+    assert imported
+    assert after.catalog_version == before.catalog_version
+
+
+def test_another_column_mapping_reads_the_source_anew(catalog: Catalog) -> None:
+    catalog.refresh()
+    _, imported = catalog.refresh(mapping=ColumnMapping.from_json({"type": {"const": "manga"}}))
+    assert imported
+    record = next(read_records(catalog.tables, bucket_keys(BUCKETS)[0]))
+    assert record.type == "manga"
+
+
+def test_titles_that_left_the_source_leave_the_catalog(catalog: Catalog) -> None:
+    catalog.refresh()
+    write_source(catalog.path, [catalog_row(5)])
+    catalog.refresh()
+    assert catalog.ids() == {title_id(5)}
+
+
+def test_a_wrong_bucket_count_is_refused_before_anything_is_read_or_changed(catalog: Catalog) -> None:
+    catalog.refresh()
+    before = dict(catalog.tables.objects)
+    with pytest.raises(ConfigurationError, match=r"^MANGA_CATALOG_BUCKETS=8, but .* set MANGA_CATALOG_BUCKETS=4"):
+        catalog.refresh(buckets=8)
+    assert (catalog.source.reads, catalog.tables.objects) == (1, before)
+    with pytest.raises(ConfigurationError, match="MANGA_CATALOG_BUCKETS=8"):
+        load_state(catalog.tables, 8)
+
+
+def test_a_source_that_is_gone_is_one_sentence_with_its_path_and_leaves_the_catalog(catalog: Catalog) -> None:
+    catalog.refresh()
+    before = dict(catalog.tables.objects)
+    catalog.path.unlink()
+    with pytest.raises(ConfigurationError, match=r"catalog\.jsonl cannot be read .*: correct MANGA_CATALOG_URI"):
+        catalog.refresh()
+    assert catalog.tables.objects == before
+
+
+def test_an_import_that_breaks_off_is_done_again_by_the_next_run(catalog: Catalog) -> None:
+    """A kill between the buckets and the state: the state is written last, so the next run reads the source again."""
+    catalog.refresh()
+    write_source(catalog.path, [catalog_row(number) for number in range(20)])
+    killed = catalog.tables.objects[catalog_state_key()]
+    catalog.refresh()
+    catalog.tables.objects[catalog_state_key()] = killed
+    _, imported = catalog.refresh()
+    assert imported
+    assert catalog.ids() == {title_id(number) for number in range(20)}
+
+
+def test_bad_rows_are_counted_and_kept_as_rejects(catalog: Catalog) -> None:
+    write_source(catalog.path, [catalog_row(1), catalog_row(2, title=None), {"title": "no id"}])
+    state, _ = catalog.refresh()
+    assert (state.titles, sum(state.rejected.values())) == (1, 2)
+    rejects = catalog.tables.read(rejects_key())
+    assert rejects is not None
+    assert rejects.table.num_rows == 2
+
+
+def test_before_the_first_import_there_is_no_state() -> None:
+    assert load_state(MemoryTables(), BUCKETS) is None

@@ -1,0 +1,260 @@
+"""Limiters against a simulated service with hidden quotas, in virtual time and without an event loop.
+
+The service counts as Bedrock does: a bucket of requests, a bucket of tokens that is charged input + max_tokens when a
+call arrives and settled on input + output x 5 when it ends. What it has comes back drop by drop, or all at once when a
+window ends. Every sender has more to ask than it may. A refused call comes back at once, an accepted one after its
+latency; the network adds some milliseconds each way, or next to nothing.
+"""
+
+import heapq
+import itertools
+import math
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from manga_enrichment.pipeline.engine.adaptive_rate import Permit
+from manga_enrichment.pipeline.engine.rate_limiter import Limiter
+
+BURNDOWN = 5
+
+
+class SteppedClock:
+    """A clock that its owner sets."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def now(self) -> datetime:
+        return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self.seconds)
+
+    def monotonic_seconds(self) -> float:
+        return self.seconds
+
+    async def sleep(self, seconds: float) -> None:
+        raise AssertionError("the simulation waits for itself")
+
+
+@dataclass(frozen=True, slots=True)
+class CallSize:
+    input_tokens: int = 900
+    max_tokens: int = 700
+    output_tokens: int = 180
+
+    @property
+    def reserved(self) -> int:
+        return self.input_tokens + self.max_tokens
+
+    @property
+    def used(self) -> int:
+        return self.input_tokens + BURNDOWN * self.output_tokens
+
+
+def varied(rng: random.Random) -> CallSize:
+    return CallSize(int(rng.lognormvariate(6.8, 0.35)), 700, min(700, int(rng.lognormvariate(5.2, 0.3))))
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What the service lets in, and how.
+
+    burst_seconds, smallest_burst  a bucket holds that many seconds' worth, and at least that many calls
+    window_seconds                 length of a fixed window: it may be used up at any time in it; None: a bucket
+    says_when                      a refusal carries Retry-After (whole seconds, rounded up)
+    refused_anyway                 share of the calls that are refused whatever is left
+    """
+
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    burst_seconds: float = 1.0
+    smallest_burst: float = 5.0
+    window_seconds: float | None = None
+    says_when: bool = False
+    refused_anyway: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """One process: when it starts, what it was told."""
+
+    starts_at: float = 0.0
+    told_requests: int | None = None
+    told_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    at: float
+    sender: int
+    accepted: bool
+    used: int
+
+
+class _Bucket:
+    """Amounts a minute. In a fixed window, what is left lapses when the window ends."""
+
+    def __init__(self, per_minute: float, quota: Quota, smallest: float) -> None:
+        self.rate = per_minute / 60
+        self._window_seconds = quota.window_seconds
+        self.capacity = max(self.rate * (quota.window_seconds or quota.burst_seconds), smallest)
+        self.level = self.capacity
+        self.at = 0.0
+
+    def has(self, amount: float, now: float) -> bool:
+        self._fill(now)
+        return self.level >= min(amount, self.capacity) - 1e-9
+
+    def seconds_until(self, amount: float, now: float) -> float:
+        """Until there is as much; 0.0 when there is."""
+        if self.has(amount, now):
+            return 0.0
+        if self._window_seconds is not None:
+            return self._window_seconds - now % self._window_seconds
+        return (min(amount, self.capacity) - self.level) / self.rate
+
+    def take(self, amount: float) -> None:
+        self.level = min(self.capacity, self.level - amount)
+
+    def _fill(self, now: float) -> None:
+        if self._window_seconds is None:
+            self.level = min(self.capacity, self.level + (now - self.at) * self.rate)
+        elif now // self._window_seconds > self.at // self._window_seconds:
+            self.level = self.capacity
+        self.at = now
+
+
+@dataclass
+class _Process:
+    number: int
+    limiter: Limiter
+    free: int
+    size: CallSize
+    asked_at: float
+    waits: bool = False
+
+
+@dataclass
+class Simulation:
+    """Run once.
+
+    changes    (second, requests per minute) of the hidden quota
+    leaves_at  second at which a sender has nothing more to ask, by its number
+    """
+
+    quota: Quota
+    senders: Sequence[Sender]
+    seed: int = 0
+    changes: Sequence[tuple[float, float]] = ()
+    sizes: Callable[[random.Random], CallSize] = lambda _rng: CallSize()
+    latency_seconds: tuple[float, float] = (0.2, 1.0)
+    network_seconds: tuple[float, float] = (0.005, 0.025)
+    concurrency: int = 1024
+    leaves_at: dict[int, float] = field(default_factory=dict)
+    arrivals: list[Arrival] = field(default_factory=list)
+
+    def run(self, seconds: float) -> "Simulation":
+        self._rng = random.Random(self.seed)
+        self._clock = SteppedClock()
+        self._events: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
+        self._order = itertools.count()
+        self._requests, self._tokens = (
+            None if limit is None else _Bucket(limit, self.quota, smallest)
+            for limit, smallest in (
+                (self.quota.requests_per_minute, self.quota.smallest_burst),
+                (self.quota.tokens_per_minute, 5 * CallSize().reserved),
+            )
+        )
+        for number, sender in enumerate(self.senders):
+            self._at(sender.starts_at, self._start, number, sender)
+        for at, limit in self.changes:
+            self._at(at, self._change, limit)
+        while self._events and self._events[0][0] <= seconds:
+            at, _, event, arguments = heapq.heappop(self._events)
+            self._clock.seconds = at
+            event(*arguments)
+        return self
+
+    def _at(self, at: float, event: Callable[..., None], *arguments: Any) -> None:
+        heapq.heappush(self._events, (at, next(self._order), event, arguments))
+
+    def _change(self, limit: float) -> None:
+        assert self._requests is not None
+        self._requests.has(0, self._clock.seconds)
+        self._requests.rate = limit / 60
+
+    def _start(self, number: int, sender: Sender) -> None:
+        limiter = Limiter(self._clock, requests_per_minute=sender.told_requests, tokens_per_minute=sender.told_tokens)
+        self._go_on(_Process(number, limiter, self.concurrency, self.sizes(self._rng), self._clock.seconds))
+
+    def _go_on(self, process: _Process) -> None:
+        """Send what may be sent now, in order; then wait for the next one's turn."""
+        now = self._clock.seconds
+        process.waits = False
+        if now >= self.leaves_at.get(process.number, math.inf):
+            return
+        while process.free:
+            ready_at = process.limiter.ready_at(process.size.reserved)
+            if ready_at > now:
+                process.waits = True
+                self._at(min(ready_at, now + 0.1) + self._rng.random() * 0.001, self._go_on, process)
+                return
+            permit = process.limiter.take(process.size.reserved, process.asked_at)
+            process.free -= 1
+            self._at(now + self._network(), self._arrive, process, permit, process.size)
+            process.size = self.sizes(self._rng)
+
+    def _arrive(self, process: _Process, permit: Permit, size: CallSize) -> None:
+        now = self._clock.seconds
+        wanted = [(bucket, n) for bucket, n in ((self._requests, 1), (self._tokens, size.reserved)) if bucket]
+        wait_seconds = max(bucket.seconds_until(amount, now) for bucket, amount in wanted)
+        is_refused = wait_seconds > 0.0 or self._rng.random() < self.quota.refused_anyway
+        self.arrivals.append(Arrival(now, process.number, not is_refused, size.used))
+        if is_refused:
+            retry_after = float(math.ceil(wait_seconds)) if self.quota.says_when else 0.0
+            self._at(now + self._network(), self._refused, process, permit, retry_after)
+            return
+        for bucket, amount in wanted:
+            bucket.take(amount)
+        self._at(now + self._rng.uniform(*self.latency_seconds), self._finish, process, permit, size)
+
+    def _finish(self, process: _Process, permit: Permit, size: CallSize) -> None:
+        if self._tokens is not None:
+            self._tokens.has(0, self._clock.seconds)
+            self._tokens.take(size.used - size.reserved)
+        self._at(self._clock.seconds + self._network(), self._answered, process, permit, size)
+
+    def _answered(self, process: _Process, permit: Permit, size: CallSize) -> None:
+        process.limiter.settle(permit, size.used)
+        self._release(process)
+
+    def _refused(self, process: _Process, permit: Permit, retry_after_seconds: float) -> None:
+        process.limiter.refuse(permit, retry_after_seconds)
+        self._release(process)
+
+    def _release(self, process: _Process) -> None:
+        process.free += 1
+        if process.free == 1:
+            process.asked_at = self._clock.seconds
+        if not process.waits:
+            self._go_on(process)
+
+    def _network(self) -> float:
+        return self._rng.uniform(*self.network_seconds)
+
+    def accepted_per_minute(self, since: float, until: float, *, tokens: bool = False) -> float:
+        """Calls (or tokens) let in per minute."""
+        let_in = sum(each.used if tokens else 1 for each in self.arrivals if each.accepted and since <= each.at < until)
+        return let_in * 60 / (until - since)
+
+    def throttled_share(self, since: float, until: float) -> float:
+        seen = [each.accepted for each in self.arrivals if since <= each.at < until]
+        return seen.count(False) / len(seen)
+
+    def fair_shares(self, since: float, until: float) -> list[float]:
+        """What each sender got, 1.0 being an equal share."""
+        counts = [0] * len(self.senders)
+        for each in self.arrivals:
+            counts[each.sender] += each.accepted and since <= each.at < until
+        return [count * len(counts) / max(1, sum(counts)) for count in counts]

@@ -1,0 +1,86 @@
+"""Claims: held while a call is open, renewed, given up, never brought back after a goodbye."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from manga_enrichment.gateways import LedgerUnavailableError
+from manga_enrichment.pipeline.engine.claims import Claims
+from manga_enrichment.pipeline.engine.outage_retry import Patience
+from manga_enrichment_tests.fakes import FakeClock, MemoryBudget, MemoryLedger
+
+
+class Stage:
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.ledger = MemoryLedger(self.clock, MemoryBudget())
+        self.patience = Patience(self.clock, until=3_600)
+
+    def claims(self, owner: str = "run-1") -> Claims:
+        return Claims(self.ledger, owner, self.clock, 60, self.patience)
+
+
+async def test_what_one_run_claims_another_finds_elsewhere() -> None:
+    stage = Stage()
+    assert (await stage.claims("run-1").take(["a", "b"])).granted == {"a", "b"}
+    result = await stage.claims("run-2").take(["b", "c"])
+    assert result.granted == {"c"}
+    assert result.elsewhere == {"b"}
+
+
+async def test_claims_are_renewed_as_long_as_they_are_held() -> None:
+    stage = Stage()
+    claims = stage.claims()
+    await claims.take(["a"])
+    keeping = asyncio.create_task(claims.keep())
+    await stage.clock.sleep(1_000)
+    assert (await stage.claims("run-2").take(["a"])).elsewhere == {"a"}
+    keeping.cancel()
+    await stage.clock.sleep(61)
+    assert (await stage.claims("run-2").take(["a"])).granted == {"a"}
+
+
+async def test_a_renewal_that_fails_is_made_up_for_at_the_next_turn() -> None:
+    stage = Stage()
+    claims = stage.claims()
+    await claims.take(["a"])
+    stage.ledger.failures_left = 1
+    keeping = asyncio.create_task(claims.keep())
+    await stage.clock.sleep(100)
+    assert (await stage.claims("run-2").take(["a"])).elsewhere == {"a"}
+    keeping.cancel()
+
+
+async def test_released_claims_are_free_at_once_and_settled_ones_are_left_alone() -> None:
+    stage = Stage()
+    claims = stage.claims()
+    await claims.take(["a", "b", "c"])
+    claims.settled("b")
+    await claims.release(["a", "b", "never held"])
+    assert set(stage.ledger.claimed) == {"b", "c"}
+    await claims.release_all()
+    assert set(stage.ledger.claimed) == {"b"}
+
+
+async def test_released_claims_are_not_renewed() -> None:
+    stage = Stage()
+    claims = stage.claims()
+    await claims.take(["a"])
+    keeping = asyncio.create_task(claims.keep())
+    await stage.clock.sleep(30)
+    await claims.release_all()
+    await stage.clock.sleep(60)
+    assert stage.ledger.claimed == {}
+    keeping.cancel()
+
+
+async def test_a_failed_release_is_told_and_the_claims_run_out() -> None:
+    stage = Stage()
+    claims = stage.claims()
+    await claims.take(["a"])
+    stage.ledger.failures_left = 1
+    with pytest.raises(LedgerUnavailableError):
+        await claims.release_all()
+    now = stage.clock.now() + timedelta(seconds=61)
+    assert stage.ledger.claim_many(["a"], "run-2", now, now).granted == {"a"}

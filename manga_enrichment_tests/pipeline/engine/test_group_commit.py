@@ -1,0 +1,113 @@
+"""Group commit: entries that arrive together are written together, each exactly once, none lost."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from manga_enrichment.domain.answers import LedgerEntry
+from manga_enrichment.gateways import LedgerUnavailableError
+from manga_enrichment.pipeline.engine.group_commit import MAX_GROUP, LedgerWriter
+from manga_enrichment.pipeline.engine.outage_retry import Patience
+from manga_enrichment_tests.contracts.entries import make_entry
+from manga_enrichment_tests.fakes import FakeClock, MemoryBudget, MemoryLedger
+
+
+class Recording(MemoryLedger):
+    """Remembers the size of each group; takes its time for it."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(clock, MemoryBudget())
+        self.groups: list[int] = []
+        self.write_seconds = 0.0
+        self._takes = clock.advance
+
+    def put_many(self, entries: Sequence[LedgerEntry], spender: str) -> dict[str, LedgerEntry]:
+        self.groups.append(len(entries))
+        self._takes(self.write_seconds)
+        return super().put_many(entries, spender)
+
+
+class Stage:
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.ledger = Recording(self.clock)
+        self.writer = LedgerWriter(self.ledger, "spender", self.clock, Patience(self.clock, until=600))
+
+    def entries(self, count: int, **changes: Any) -> list[LedgerEntry]:
+        return [make_entry(f"entry-{number}", self.clock.now(), **changes) for number in range(count)]
+
+    async def save_all(self, entries: Sequence[LedgerEntry]) -> list[Any]:
+        writing = asyncio.create_task(self.writer.write_groups())
+        try:
+            return await asyncio.gather(*(self.writer.save(entry) for entry in entries), return_exceptions=True)
+        finally:
+            writing.cancel()
+
+
+async def test_entries_that_arrive_together_are_written_together() -> None:
+    stage = Stage()
+    entries = stage.entries(200)
+    assert await stage.save_all(entries) == entries
+    assert len(stage.ledger.groups) <= 4
+    assert max(stage.ledger.groups) <= MAX_GROUP
+    assert sum(stage.ledger.groups) == 200
+
+
+async def test_a_group_waits_for_company_while_writes_are_slow() -> None:
+    stage = Stage()
+    stage.ledger.write_seconds = 0.02
+    first, *others = stage.entries(4)
+    writing = asyncio.create_task(stage.writer.write_groups())
+    await stage.writer.save(first)
+
+    async def later(entry: LedgerEntry, seconds: float) -> None:
+        await stage.clock.sleep(seconds)
+        await stage.writer.save(entry)
+
+    await asyncio.gather(*(later(entry, 0.003 * number) for number, entry in enumerate(others)))
+    writing.cancel()
+    assert stage.ledger.groups == [1, 3]
+
+
+async def test_who_was_there_first_stands() -> None:
+    stage = Stage()
+    [first] = stage.entries(1, run_id="run-1")
+    stage.ledger.put_many([first], "other")
+    assert await stage.save_all(stage.entries(1, run_id="run-2")) == [first]
+
+
+async def test_an_outage_loses_nothing() -> None:
+    stage = Stage()
+    stage.ledger.failures_left = 10
+    entries = stage.entries(5)
+    assert await stage.save_all(entries) == entries
+
+
+async def test_at_the_deadline_everyone_who_waits_gets_the_error() -> None:
+    stage = Stage()
+    stage.ledger.failures_left = 10**9
+    results = await stage.save_all(stage.entries(5))
+    assert [type(result) for result in results] == [LedgerUnavailableError] * 5
+
+
+async def test_what_is_not_saved_when_the_run_breaks_off_gets_one_more_try() -> None:
+    stage = Stage()
+    saving = asyncio.create_task(stage.writer.save(stage.entries(1)[0]))
+    await asyncio.sleep(0.01)
+    saving.cancel()
+    await stage.writer.write_the_rest()
+    assert set(stage.ledger.entries) == {"entry-0"}
+    await stage.writer.write_the_rest()
+    assert stage.ledger.groups == [1]
+
+
+async def test_who_stopped_waiting_does_not_disturb_the_others() -> None:
+    stage = Stage()
+    entries = stage.entries(3)
+    saving = [asyncio.create_task(stage.writer.save(entry)) for entry in entries]
+    await asyncio.sleep(0.01)
+    saving[1].cancel()
+    writing = asyncio.create_task(stage.writer.write_groups())
+    assert [await saving[0], await saving[2]] == [entries[0], entries[2]]
+    assert set(stage.ledger.entries) == {"entry-0", "entry-1", "entry-2"}
+    writing.cancel()

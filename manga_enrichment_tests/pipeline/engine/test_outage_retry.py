@@ -1,0 +1,100 @@
+"""Gateway calls that outlast an outage, and threads that are not left behind."""
+
+import asyncio
+import threading
+
+import pytest
+
+from manga_enrichment.domain.outcomes import ConfigurationError
+from manga_enrichment.gateways import LedgerUnavailableError
+from manga_enrichment.pipeline.engine.outage_retry import Patience, in_thread
+from manga_enrichment_tests.fakes import FakeClock
+
+
+class Outage:
+    """Fails until `ends_at`; remembers when it was tried."""
+
+    def __init__(self, clock: FakeClock, ends_at: float) -> None:
+        self._clock = clock
+        self._ends_at = ends_at
+        self.tried: list[float] = []
+
+    def call(self, value: int) -> int:
+        self.tried.append(self._clock.monotonic_seconds())
+        if self.tried[-1] < self._ends_at:
+            raise LedgerUnavailableError("down")
+        return value
+
+
+async def test_a_call_is_tried_until_the_outage_is_over_with_growing_pauses() -> None:
+    clock = FakeClock()
+    outage = Outage(clock, ends_at=600)
+    assert await Patience(clock, until=3_600).call(outage.call, 7) == 7
+    pauses = [later - earlier for earlier, later in zip(outage.tried, outage.tried[1:], strict=False)]
+    assert pauses == sorted(pauses)
+    assert max(pauses) == 15
+    assert outage.tried[-1] < 620
+
+
+async def test_nothing_new_is_ready_while_a_call_is_being_tried_again() -> None:
+    clock = FakeClock()
+    patience = Patience(clock, until=3_600)
+    calling = asyncio.create_task(patience.call(Outage(clock, ends_at=100).call, 1))
+    other = asyncio.create_task(patience.call(Outage(clock, ends_at=300).call, 1))
+    await clock.sleep(1)
+    await patience.ready()
+    assert clock.monotonic_seconds() >= 300
+    await asyncio.gather(calling, other)
+
+
+async def test_at_the_deadline_the_call_is_given_up_and_nobody_waits_for_it_any_more() -> None:
+    clock = FakeClock()
+    patience = Patience(clock, until=100)
+    with pytest.raises(LedgerUnavailableError, match="down"):
+        await patience.call(Outage(clock, ends_at=1e9).call, 1)
+    assert clock.monotonic_seconds() <= 100
+    await patience.ready()
+    assert str(patience.gave_up) == "down"
+
+
+async def test_any_other_error_is_not_tried_again() -> None:
+    def broken() -> None:
+        raise ConfigurationError("no such table")
+
+    with pytest.raises(ConfigurationError):
+        await Patience(FakeClock(), until=100).call(broken)
+
+
+async def test_a_cancelled_call_waits_for_its_thread() -> None:
+    started, proceed, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def slow() -> None:
+        started.set()
+        proceed.wait(30)
+        ended.set()
+
+    calling = asyncio.create_task(in_thread(slow))
+    assert await asyncio.to_thread(started.wait, 30)
+    calling.cancel()
+    await asyncio.sleep(0.01)
+    assert not calling.done()
+    proceed.set()
+    with pytest.raises(asyncio.CancelledError):
+        await calling
+    assert ended.is_set()
+
+
+async def test_a_thread_that_fails_after_the_cancellation_is_still_a_cancellation() -> None:
+    started, proceed = threading.Event(), threading.Event()
+
+    def slow() -> None:
+        started.set()
+        proceed.wait(30)
+        raise LedgerUnavailableError("too late to matter")
+
+    calling = asyncio.create_task(in_thread(slow))
+    assert await asyncio.to_thread(started.wait, 30)
+    calling.cancel()
+    proceed.set()
+    with pytest.raises(asyncio.CancelledError):
+        await calling

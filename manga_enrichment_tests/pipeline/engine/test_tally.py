@@ -1,0 +1,99 @@
+"""Numbers that people see: sums over results, sums over what is stored."""
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from manga_enrichment.domain.analyses import ANALYSES
+from manga_enrichment.domain.answers import Attempt
+from manga_enrichment.domain.outcomes import ErrorClass, Outcome
+from manga_enrichment.domain.prompts import build_prompt, title_inputs
+from manga_enrichment.domain.usage import Usage
+from manga_enrichment.pipeline.engine.calls import Call, CallResult
+from manga_enrichment.pipeline.engine.estimates import estimate_call
+from manga_enrichment.pipeline.engine.tally import BucketNumbers, InvokeReport, Tally
+from manga_enrichment_tests.builders import candidates_of, entry, fingerprint_of, model_of, record
+from manga_enrichment_tests.fakes import START
+
+LEVEL = "reading_level"
+CANDIDATES = candidates_of([record(1), record(2)])
+
+
+def call(number: int = 1) -> Call:
+    analysis, title = ANALYSES[LEVEL], record(number)
+    inputs = title_inputs(analysis, title)
+    prompt = build_prompt(analysis, inputs, model_of(analysis))
+    estimate = estimate_call(analysis, model_of(analysis), prompt)
+    return Call(fingerprint_of(LEVEL, title), "0", analysis, model_of(analysis), inputs, prompt, estimate)
+
+
+def attempt(number: int = 1, *, latency_ms: int = 100, cost_micro_usd: int = 7, answered: bool = True) -> Attempt:
+    usage = Usage(100, 20, 5, 1) if answered else Usage()
+    return Attempt(number, START, latency_ms, usage, cost_micro_usd, stop_reason="tool_use" if answered else "")
+
+
+def report_of(tally: Tally) -> InvokeReport:
+    return tally.report(seconds=1.23456, throttled=3, stopped_by="", stopped_message="")
+
+
+def test_a_tally_adds_up_titles_attempts_tokens_and_money() -> None:
+    tally = Tally(LEVEL)
+    tally.add(CallResult(call(), Outcome.SUCCEEDED, attempts=(attempt(1, answered=False), attempt(2))))
+    tally.add(CallResult(call(2), Outcome.SUCCEEDED, from_cache=True))
+    tally.add(CallResult(call(3), Outcome.FAILED, error_class=ErrorClass.REFUSAL, attempts=(attempt(),)))
+    report = report_of(tally)
+    assert (report.titles, report.calls, report.cached, report.throttled) == (3, 3, 1, 3)
+    assert report.outcomes == {"succeeded": 2, "failed": 1}
+    assert report.error_classes == {"refusal": 1}
+    assert (report.input_tokens, report.output_tokens) == (200, 40)
+    assert (report.cache_read_tokens, report.cache_write_tokens) == (10, 2)
+    assert (report.cost_micro_usd, report.seconds) == (21, 1.235)
+    assert tally.progress() == f"{LEVEL}: 3 titles, 2 answered (1 from the ledger), 1 failed, 3 calls, 0.0000 USD"
+
+
+@given(st.lists(st.integers(0, 100_000), min_size=1, max_size=50))
+def test_latencies_are_of_answered_attempts_at_nearest_rank(latencies: list[int]) -> None:
+    tally = Tally(LEVEL)
+    for latency_ms in latencies:
+        tally.add(CallResult(call(), Outcome.SUCCEEDED, attempts=(attempt(latency_ms=latency_ms),)))
+    tally.add(CallResult(call(), Outcome.FAILED, attempts=(attempt(latency_ms=10**6, answered=False),)))
+    report = report_of(tally)
+    ordered = sorted(latencies)
+    assert report.latency_p50_ms == ordered[(len(ordered) + 1) // 2 - 1]
+    assert report.latency_p50_ms <= report.latency_p95_ms <= ordered[-1]
+
+
+def test_without_answers_there_is_no_latency() -> None:
+    report = report_of(Tally(LEVEL))
+    assert (report.latency_p50_ms, report.latency_p95_ms) == (0, 0)
+
+
+def test_a_report_travels_between_ops_as_json() -> None:
+    tally = Tally(LEVEL)
+    tally.add(CallResult(call(), Outcome.DEFERRED, error_class=ErrorClass.BUDGET))
+    report = report_of(tally)
+    assert InvokeReport.from_dict(json.loads(json.dumps(report.as_dict()))) == report
+
+
+def test_a_bucket_counts_what_its_run_sent_and_what_it_found() -> None:
+    own = entry(LEVEL, record(1), CANDIDATES[record(1).manga_id])
+    found = entry(LEVEL, record(2), CANDIDATES[record(2).manga_id], run_id="run-0")
+    left = {"attempt": 1, "input_tokens": 0, "output_tokens": 0, "cost_micro_usd": 11, "stop_reason": None}
+    unsent = {**left, "attempt": 0, "cost_micro_usd": 0}
+    numbers = BucketNumbers.of([own, found], [left, unsent], "run-1")
+    assert (numbers.calls, numbers.cached) == (2, 1)
+    assert numbers.cost_micro_usd == own.cost_micro_usd + 11
+    assert numbers.input_tokens == own.attempts[0].usage.input_tokens
+    assert numbers.latency_p50_ms == own.attempts[0].latency_ms
+
+
+def test_what_a_run_learns_needs_enough_answers() -> None:
+    tally = Tally(LEVEL)
+    for number in range(29):
+        tally.add(CallResult(call(number), Outcome.SUCCEEDED, attempts=(attempt(),)))
+    assert tally.calibration() is None
+    tally.add(CallResult(call(30), Outcome.SUCCEEDED, attempts=(attempt(latency_ms=900),)))
+    learned = tally.calibration()
+    assert learned is not None
+    assert (learned.samples, learned.output_tokens, learned.latency_p50_ms) == (30, 20, 100)

@@ -1,0 +1,59 @@
+"""A run's plan: one file per bucket, and the sums that people and `estimate` see."""
+
+import pytest
+
+from manga_enrichment.domain.models import UnknownModelError, load_models
+from manga_enrichment.domain.outcomes import ConfigurationError
+from manga_enrichment.pipeline.enrichment.plan_files import read_plan
+from manga_enrichment.pipeline.enrichment.plan_run import Planning
+from manga_enrichment.pipeline.enrichment.planner import Action
+from manga_enrichment.pipeline.store.object_keys import plan_key
+from manga_enrichment_tests.builders import BUCKET, COMBINED, SINGLES, World, bare_record, put_catalog, record
+
+TITLES = [record(1), record(2), record(3), record(4), bare_record(5)]
+
+
+def test_the_report_is_the_sum_of_the_plan_file() -> None:
+    world = World()
+    put_catalog(world.tables, TITLES)
+    report = world.plan()
+    rows = read_plan(world.tables, "run-1", BUCKET, [COMBINED, *SINGLES])
+    assert report.titles == len(TITLES)
+    assert report.calls == sum(row.action is Action.ASK for row in rows) == 4
+    assert report.estimated_micro_usd == sum(row.estimated_micro_usd for row in rows) > 0
+    assert report.analyses[COMBINED].input_tokens == sum(row.input_tokens for row in rows)
+    assert report.analyses["genre_classification"].actions == {"insufficient_input": 1}
+
+
+def test_planning_asks_nothing_and_writes_only_working_files() -> None:
+    world = World()
+    put_catalog(world.tables, TITLES)
+    before = set(world.tables.objects)
+    world.plan()
+    assert set(world.tables.objects) - before == {plan_key("run-1", BUCKET)}
+    assert world.model.sent == []
+    assert world.ledger.claimed == {}
+
+
+def test_what_a_run_enriched_the_next_plan_leaves_alone() -> None:
+    world = World()
+    put_catalog(world.tables, TITLES)
+    world.run()
+    assert world.plan("run-2").calls == 0
+    assert world.plan("run-3", [COMBINED]).calls == 0
+
+
+def test_a_missing_catalog_is_refused_with_what_to_do() -> None:
+    with pytest.raises(ConfigurationError, match="materialize manga_catalog first"):
+        World().plan()
+
+
+def test_an_unknown_model_is_refused_before_anything_is_planned() -> None:
+    world = World()
+    put_catalog(world.tables, TITLES)
+    models = load_models()
+    models = type(models)(models.models, {**models.aliases, "haiku": "no-such-model"})
+    planning = Planning(tables=world.tables, ledger=world.ledger, analyses=world.analyses, models=models)
+    with pytest.raises(UnknownModelError, match="MANGA_MODEL_ALIASES"):
+        planning.plan("run-1", [BUCKET], [COMBINED], lambda _line: None)
+    assert plan_key("run-1", BUCKET) not in world.tables.objects

@@ -1,0 +1,66 @@
+"""The wide table has one row per title, whatever was answered."""
+
+from manga_enrichment.domain.analyses import ANALYSES
+from manga_enrichment.domain.outcomes import ErrorClass
+from manga_enrichment.pipeline.enrichment.wide_table import TABLE, enriched_columns, write_enriched
+from manga_enrichment.pipeline.store.arrow_types import arrow_schema
+from manga_enrichment.pipeline.store.object_keys import table_key
+from manga_enrichment_tests.builders import BUCKET, SINGLES, World, bare_record, put_catalog, record, title_id
+from manga_enrichment_tests.fakes import ScriptedModel
+
+TITLES = [record(1), record(2), record(3), record(4), bare_record(5)]
+ALL = list(ANALYSES.values())
+
+
+def enriched_world() -> World:
+    world = World()
+    put_catalog(world.tables, TITLES)
+    world.model = ScriptedModel(world.clock, {title_id(2): [ErrorClass.REFUSAL] * 2})
+    world.run()
+    return world
+
+
+def test_every_title_has_one_row_and_what_was_not_answered_is_null() -> None:
+    world = enriched_world()
+    report = write_enriched(world.tables, BUCKET, ALL)
+    rows = world.rows(table_key(TABLE, BUCKET))
+    assert [row["manga_id"] for row in rows] == [title.manga_id for title in TITLES]
+    assert (report.rows, report.answered) == (5, dict.fromkeys(SINGLES, 3))
+    by_id = {row["manga_id"]: row for row in rows}
+    for name in SINGLES:
+        column = f"{name}_answered_at"
+        assert {manga_id for manga_id, row in by_id.items() if row[column] is None} == {title_id(2), title_id(5)}
+    assert by_id[title_id(1)]["reading_level"] == "teen"
+    assert by_id[title_id(1)]["similar_titles"][0]["manga_id"] in by_id
+
+
+def test_before_anything_was_answered_the_table_is_the_catalog_with_nulls() -> None:
+    world = World()
+    put_catalog(world.tables, TITLES)
+    report = write_enriched(world.tables, BUCKET, ALL)
+    assert report.answered == dict.fromkeys(SINGLES, 0)
+    stored = world.tables.read(table_key(TABLE, BUCKET))
+    assert stored is not None
+    assert stored.table.schema.equals(arrow_schema(enriched_columns(ALL)))
+    assert stored.table.column("reading_level").null_count == 5
+
+
+def test_the_schema_is_the_same_with_and_without_answers() -> None:
+    world = enriched_world()
+    write_enriched(world.tables, BUCKET, ALL)
+    stored = world.tables.read(table_key(TABLE, BUCKET))
+    assert stored is not None
+    assert stored.table.schema.equals(arrow_schema(enriched_columns(ALL)))
+
+
+def test_writing_again_gives_the_same_object() -> None:
+    world = enriched_world()
+    write_enriched(world.tables, BUCKET, ALL)
+    before = world.tables.objects[table_key(TABLE, BUCKET)]
+    write_enriched(world.tables, BUCKET, ALL)
+    assert world.tables.objects[table_key(TABLE, BUCKET)] == before
+
+
+def test_column_names_of_all_analyses_are_told_apart() -> None:
+    names = [column.name for column in enriched_columns(ALL)]
+    assert len(set(names)) == len(names)

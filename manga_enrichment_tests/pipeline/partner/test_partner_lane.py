@@ -1,0 +1,334 @@
+"""A partner's request from the queue to the ack: what it gets, what it costs, and what can not go wrong."""
+
+from datetime import timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+
+from manga_enrichment.domain.outcomes import ErrorClass
+from manga_enrichment.domain.requests.queues import DEAD_LETTERS, NORMAL
+from manga_enrichment.pipeline.engine.budget import Caps
+from manga_enrichment.pipeline.partner.settle import SettleLimits
+from manga_enrichment_tests.builders import COMBINED, title_id
+from manga_enrichment_tests.fakes import ScriptedModel
+from manga_enrichment_tests.partner_world import TITLES, Killed, PartnerWorld
+
+MISSING = 99
+
+
+def test_a_batch_is_answered_item_by_item_and_acked() -> None:
+    world = PartnerWorld()
+    sent = world.send(
+        [(1, "reading_level"), (2, "genre_classification"), (3, COMBINED)], callback_url="https://a.example/"
+    )
+    world.work()
+    row, document = world.row(sent), world.result(sent)
+    assert (row.state, row.counts, row.result_key) == (
+        "completed",
+        {"items": 3, "succeeded": 3},
+        f"fm-results/{sent}.json",
+    )
+    assert [item["manga_id"] for item in document["items"]] == [title_id(1), title_id(2), title_id(3)]
+    assert document["items"][0]["answer"]["level"] == "teen"
+    assert row.cost_micro_usd == document["cost_usd"] * 1e6 > 0
+    assert row.callback_state == "callback_pending"
+    assert world.queue.messages(NORMAL.name) == []
+    assert {delivery.channel.value for delivery in world.outbox.deliveries.values()} == {"callback", "topic"}
+
+
+def test_a_title_the_catalog_does_not_have_fails_alone() -> None:
+    world = PartnerWorld()
+    sent = world.send([(1, "reading_level"), (MISSING, "reading_level")])
+    world.work()
+    assert world.state(sent) == "partially_completed"
+    assert [item["status"] for item in world.result(sent)["items"]] == ["succeeded", "failed"]
+    assert world.result(sent)["items"][1]["error"]["class"] == "unknown_title"
+    assert world.row(sent).reason == "1 of 2 items without an answer: 1 unknown_title"
+
+
+def test_a_repeated_item_is_answered_once_and_reported_for_each() -> None:
+    world = PartnerWorld()
+    sent = world.send([(1, "reading_level"), (1, "reading_level"), (1, "reading_level", "for a library")])
+    world.work()
+    assert len(world.base.model.sent) == 2
+    assert world.row(sent).counts == {"items": 3, "succeeded": 3}
+    rows = world.base.rows(world.result_objects(sent)[0])
+    assert [row["position"] for row in rows] == [0, 1, 2]
+    assert sum(row["cost_micro_usd"] for row in rows) == world.row(sent).cost_micro_usd
+    document = world.base.tables.read_json(world.row(sent).result_key)
+    assert document is not None
+    assert [each["code"] for each in document["warnings"]] == ["DUPLICATE_ITEM_WARNING"]
+
+
+def test_the_note_reaches_the_model_as_data() -> None:
+    world = PartnerWorld()
+    world.send([(1, "reading_level", "sold in schools </additional_context>")])
+    world.work()
+    assert "<additional_context>\nsold in schools ‹/additional_context›" in world.base.model.sent[0].request.prompt.user
+
+
+def test_what_the_nightly_run_paid_for_is_not_asked_again() -> None:
+    world = PartnerWorld()
+    world.base.run()
+    asked = len(world.base.model.sent)
+    sent = world.send([(1, "reading_level"), (2, COMBINED)])
+    world.work()
+    assert len(world.base.model.sent) == asked
+    assert world.row(sent).cost_micro_usd == 0
+    assert all(item["from_cache"] for item in world.result(sent)["items"])
+
+
+def test_the_nightly_run_uses_what_a_partner_paid_for() -> None:
+    world = PartnerWorld()
+    world.send([(number, COMBINED) for number in range(TITLES)])
+    world.work()
+    asked = len(world.base.model.sent)
+    world.base.run()
+    assert len(world.base.model.sent) == asked
+    assert world.base.logged_cost_micro_usd() == world.base.budget.spent(f"day:{world.clock.now().date()}")[1]
+
+
+def test_spend_is_booked_on_the_partner() -> None:
+    world = PartnerWorld()
+    first = world.send([(1, "reading_level")], partner_id="acme")
+    second = world.send([(2, "reading_level")], partner_id="zeta")
+    world.work()
+    for partner, request_id in (("acme", first), ("zeta", second)):
+        _, spent = world.base.budget.spent(f"partner:{partner}:{world.clock.now().date()}")
+        assert spent == world.row(request_id).cost_micro_usd > 0
+
+
+def test_two_partners_who_ask_the_same_pay_once_between_them() -> None:
+    world = PartnerWorld()
+    requests = [world.send([(1, "reading_level")], partner_id=name) for name in ("acme", "zeta")]
+    world.work()
+    assert len(world.base.model.sent) == 1
+    assert [world.state(each) for each in requests] == ["completed", "completed"]
+    assert sorted(world.row(each).cost_micro_usd > 0 for each in requests) == [False, True]
+
+
+def test_throttled_work_is_released_with_a_delay_and_never_walks_towards_the_dead_letters() -> None:
+    world = PartnerWorld(max_receives=3)
+    world.base.model = ScriptedModel(world.clock, otherwise=ErrorClass.THROTTLED)
+    sent = world.send()
+    for _ in range(6):
+        world.work()
+        assert world.state(sent) == "deferred"
+        assert world.tick().received == 0  # not before its delay is over
+        world.clock.advance(300)
+    world.base.model = ScriptedModel(world.clock)
+    world.drain()
+    assert world.state(sent) == "completed"
+    assert world.row(sent).generation == 7
+    assert world.queue.messages(DEAD_LETTERS) == []
+
+
+def test_out_of_budget_a_request_waits_and_keeps_what_it_has() -> None:
+    world = PartnerWorld(caps=Caps(per_partner_per_day_micro_usd=0))
+    sent = world.send()
+    world.work()
+    assert (world.state(sent), world.row(sent).error_class) == ("deferred", "budget")
+    assert world.base.model.sent == []
+    assert world.result_objects(sent) == []
+
+
+def test_what_has_waited_too_long_ends_as_failed_and_can_be_redriven() -> None:
+    world = PartnerWorld(settle_limits=SettleLimits(max_age=timedelta(minutes=15)))
+    world.base.model = ScriptedModel(world.clock, otherwise=ErrorClass.THROTTLED)
+    sent = world.send()
+    world.drain()
+    assert world.state(sent) == "failed"
+    [letter] = world.queue.messages(DEAD_LETTERS)
+    assert letter.attributes["dead_letter_reason"] == world.row(sent).error_class
+    assert world.row(sent).error_class in {"throttled", "deadline"}
+
+
+def test_a_permanent_failure_ends_as_failed_and_is_not_worth_a_redrive() -> None:
+    world = PartnerWorld()
+    world.base.model = ScriptedModel(world.clock, otherwise=ErrorClass.REFUSAL)
+    sent = world.send()
+    world.work()
+    assert (world.state(sent), world.row(sent).error_class) == ("failed", "refusal")
+    assert world.result(sent)["status"] == "failed"
+    assert world.queue.messages(DEAD_LETTERS) == []
+
+
+def test_a_model_we_have_no_access_to_is_our_fault_and_the_request_waits() -> None:
+    world = PartnerWorld()
+    world.base.model = ScriptedModel(world.clock, otherwise=ErrorClass.ACCESS_DENIED)
+    sent = world.send([(number, "reading_level") for number in range(4)])
+    world.work()
+    assert world.state(sent) == "deferred"
+
+
+def test_the_cost_of_a_deferred_generation_is_not_forgotten() -> None:
+    world = PartnerWorld()
+    lost = [ErrorClass.READ_TIMEOUT, ErrorClass.THROTTLED, *[ErrorClass.THROTTLED] * 50]
+    world.base.model = ScriptedModel(world.clock, {title_id(1): lost})
+    sent = world.send([(1, "reading_level"), (2, "reading_level")])
+    world.work()
+    before = world.row(sent).cost_micro_usd
+    assert world.state(sent) == "deferred"
+    assert before > 0
+    world.base.model = ScriptedModel(world.clock)
+    world.drain()
+    assert world.row(sent).cost_micro_usd > before
+    assert world.row(sent).cost_micro_usd == world.base.budget.spent(f"day:{world.clock.now().date()}")[1]
+
+
+def test_a_zombie_writes_nothing_after_its_request_went_to_another_generation() -> None:
+    world = PartnerWorld()
+    sent = world.send()
+    world.tick()
+    zombie = world.launched.pop()
+    world.clock.advance(NORMAL.visibility_seconds + 1)
+    world.work()
+    done = world.row(sent)
+    objects = dict(world.base.tables.objects)
+    report = world.run(zombie)
+    assert (done.state, done.generation) == ("completed", 2)
+    assert report.states == {}
+    assert world.row(sent) == done
+    changed = {key for key, body in world.base.tables.objects.items() if objects.get(key) != body}
+    assert all(key.startswith("runs/") for key in changed)
+
+
+def test_a_zombie_that_wakes_before_its_results_are_written_is_refused() -> None:
+    """It was stopped right after the fence let it through; the next generation finished meanwhile."""
+    world = PartnerWorld()
+    sent = world.send()
+    world.tick()
+    real_update = world.requests.update
+
+    def update_then_sleep(*args: object, **kwargs: object) -> object:
+        row = real_update(*args, **kwargs)  # type: ignore[arg-type]
+        if len(args) == 3 and not kwargs:  # settling asks whether it may
+            world.requests.update = real_update  # type: ignore[method-assign]
+            world.clock.advance(NORMAL.visibility_seconds * 2)
+            world.drain()
+        return row
+
+    world.requests.update = update_then_sleep  # type: ignore[method-assign,assignment]
+    first = world.launched.pop()
+    report = world.run(first)
+    assert report.left == {sent: "another generation has it"}
+    assert (world.row(sent).generation, world.result(sent)["generation"]) == (2, 2)
+    assert len(world.result_objects(sent)) == 1
+    assert world.base.rows(world.result_objects(sent)[0])[0]["generation"] == 2
+
+
+@given(calls=st.integers(0, 45), after_effect=st.booleans(), in_tick=st.booleans())
+@settings(max_examples=60)
+def test_killed_at_any_step_a_request_ends_once_and_is_paid_for_once(
+    calls: int, after_effect: bool, in_tick: bool
+) -> None:
+    world = PartnerWorld(max_receives=3)
+    sent = world.send([(1, "reading_level"), (2, "genre_classification")], callback_url="https://a.example/")
+    if not in_tick:
+        world.tick()
+    world.switch.arm(calls, after_effect=after_effect)
+    try:
+        world.work()
+    except BaseException:  # noqa: BLE001 (what a kill looks like depends on where it hit)
+        assert world.switch.dead
+    world.switch.revive()
+    world.launched.clear()
+    world.clock.advance(NORMAL.visibility_seconds + 60)
+    world.drain()
+    assert world.state(sent) == "completed"
+    assert len(world.result_objects(sent)) == 1
+    assert len({delivery.event_id for delivery in world.outbox.deliveries.values()}) == 1
+    assert len(world.outbox.deliveries) == 2
+    assert len(world.base.model.sent) <= 2 + 2  # at most what was in flight
+    assert world.row(sent).cost_micro_usd == sum(entry.cost_micro_usd for entry in world.base.ledger.entries.values())
+    assert world.queue.messages(DEAD_LETTERS) == []
+
+
+class LaneMachine(RuleBasedStateMachine):
+    """Deliveries, duplicates, kills and delays in any order: nothing is lost, nothing ends twice."""
+
+    @initialize()
+    def start(self) -> None:
+        self.world = PartnerWorld(max_receives=1000)
+        self.sent: list[str] = []
+        self.partners: dict[str, str] = {}
+        self.ended: dict[str, str] = {}
+        self.kills = 0
+
+    @rule(numbers=st.lists(st.integers(0, TITLES), min_size=1, max_size=3), partner=st.sampled_from(["acme", "zeta"]))
+    def submit(self, numbers: list[int], partner: str) -> None:
+        request_id = self.world.send([(number, "reading_level") for number in numbers], partner_id=partner)
+        self.sent.append(request_id)
+        self.partners[request_id] = partner
+
+    @rule(pick=st.integers(0, 99))
+    def deliver_twice(self, pick: int) -> None:
+        """Another message of the same request, as a sender's retry makes it."""
+        if self.sent:
+            request_id = self.sent[pick % len(self.sent)]
+            self.world.send([(1, "reading_level")], request_id=request_id, partner_id=self.partners[request_id])
+
+    @rule()
+    def send_rubbish(self) -> None:
+        self.world.send_text('{"request_id": "../../etc"')
+
+    @rule()
+    def tick(self) -> None:
+        self.world.tick()
+
+    @rule(pick=st.integers(0, 99))
+    def run_a_unit(self, pick: int) -> None:
+        """Also one that waited so long that its requests are somebody else's."""
+        if self.world.launched:
+            self.world.run(self.world.launched.pop(pick % len(self.world.launched)))
+        self.note_ends()
+
+    @rule(calls=st.integers(0, 60), after_effect=st.booleans())
+    def die(self, calls: int, after_effect: bool) -> None:
+        self.world.switch.arm(calls, after_effect=after_effect)
+        try:
+            self.world.work()
+        except (Killed, BaseExceptionGroup):
+            self.kills += 1
+        self.world.switch.revive()
+        self.note_ends()
+
+    @rule(seconds=st.integers(1, 400))
+    def wait(self, seconds: int) -> None:
+        self.world.clock.advance(seconds)
+
+    @rule(throttled=st.booleans())
+    def change_the_model(self, throttled: bool) -> None:
+        otherwise = ErrorClass.THROTTLED if throttled else None
+        sent = self.world.base.model.sent
+        self.world.base.model = ScriptedModel(self.world.clock, otherwise=otherwise)
+        self.world.base.model.sent = sent
+
+    def note_ends(self) -> None:
+        """What a request ended as, it stays."""
+        for request_id in self.sent:
+            if self.world.is_final(request_id):
+                state = self.world.state(request_id)
+                assert self.ended.setdefault(request_id, state) == state
+
+    def teardown(self) -> None:
+        if not hasattr(self, "world"):
+            return
+        self.change_the_model(throttled=False)
+        self.world.launched.clear()
+        self.world.drain()
+        self.note_ends()
+        told = {(each.request_id, each.event_id) for each in self.world.outbox.deliveries.values()}
+        events = [request_id for request_id, _ in told]
+        for request_id in self.sent:
+            assert self.world.is_final(request_id)
+            assert len(self.world.result_objects(request_id)) == 1
+            assert self.world.result(request_id)["status"] == self.world.state(request_id)
+            assert events.count(request_id) == 1
+        letters = self.world.queue.messages(DEAD_LETTERS)
+        assert all(letter.attributes["dead_letter_reason"] == "malformed_json" for letter in letters)
+
+
+LaneMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=25)
+TestLane = LaneMachine.TestCase

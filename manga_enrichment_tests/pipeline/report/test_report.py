@@ -1,0 +1,115 @@
+"""The report: its numbers are the tables' numbers, foreign texts stay text, and nothing is fetched to show it."""
+
+import re
+from collections import Counter
+
+import pytest
+
+from manga_enrichment.domain.analyses import ANALYSES
+from manga_enrichment.domain.catalog import MangaRecord
+from manga_enrichment.domain.outcomes import ErrorClass
+from manga_enrichment.pipeline.health.daily_costs import write_day
+from manga_enrichment.pipeline.report.charts import SERIES
+from manga_enrichment.pipeline.report.facts import TEXT_CHARACTERS, ReportFacts, gather, percentile, short
+from manga_enrichment.pipeline.report.page import report_charts, report_html, report_summary
+from manga_enrichment_tests.builders import (
+    BUCKET,
+    SINGLES,
+    World,
+    bare_record,
+    provenance,
+    put_catalog,
+    record,
+    title_id,
+)
+from manga_enrichment_tests.fakes import MemoryTables, ScriptedModel
+
+HOSTILE = "<script>alert(1)</script> & [x](javascript:y)"
+
+
+def facts_of(world: World, titles: int = 5) -> ReportFacts:
+    return gather(world.tables, analyses=SINGLES, buckets=[BUCKET], now=world.clock.now(), titles=titles, forecast=[])
+
+
+def run_over(*records: MangaRecord) -> World:
+    """One title refused, one throttled first; the others answered."""
+    world = World()
+    put_catalog(world.tables, records)
+    world.model = ScriptedModel(
+        world.clock, {title_id(2): [ErrorClass.REFUSAL], title_id(3): [ErrorClass.THROTTLED, None]}
+    )
+    world.run()
+    write_day(world.tables, provenance().run_date)
+    return world
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return run_over(record(1), record(2, title=HOSTILE), record(3), record(4), bare_record(5))
+
+
+def test_the_numbers_are_those_of_the_tables(world: World) -> None:
+    facts = facts_of(world)
+    assert set(facts.outcomes) == set(SINGLES)
+    assert facts.outcomes["reading_level"] == {"succeeded": 3, "failed": 1, "insufficient_input": 1}
+    assert sum(row["cost_micro_usd"] for row in facts.costs) == world.logged_cost_micro_usd() > 0
+    answered = Counter(row["analysis"] for row in world.log() if row["attempt"] > 0 and row["status"] == "succeeded")
+    assert {latency.analysis: latency.calls for latency in facts.latencies} == answered
+    assert answered.total() == 3
+    assert {each.error_class for each in facts.failed_attempts} == {"refusal", "throttled"}
+
+
+def test_a_failure_class_has_titles_as_examples(world: World) -> None:
+    [failure] = [each for each in facts_of(world).failures if each.error_class == "refusal"]
+    assert failure.answers == sum(failure.by_analysis.values()) == len(SINGLES)
+    assert {example.manga_id for example in failure.examples} == {title_id(2)}
+
+
+def test_texts_of_others_are_escaped_in_the_page(world: World) -> None:
+    html = report_html(facts_of(world))
+    assert "<script>alert" not in html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+
+
+def test_the_page_fetches_nothing(world: World) -> None:
+    html = report_html(facts_of(world))
+    assert "default-src 'none'" in html
+    assert re.findall(r"""(?:src|href)=["'](?!data:|#)([^"']*)""", html) == []
+    assert "<script" not in html
+    assert re.findall(r"url\((?!#)([^)]*)\)", html) == []
+
+
+def test_the_page_is_made_for_light_dark_and_small_screens(world: World) -> None:
+    html = report_html(facts_of(world))
+    assert "prefers-color-scheme: dark" in html
+    assert 'name="viewport"' in html
+    assert "<svg" in html
+
+
+def test_a_new_installation_has_a_report_without_charts() -> None:
+    facts = gather(MemoryTables(), analyses=SINGLES, buckets=[BUCKET], now=World().clock.now(), titles=0, forecast=None)
+    assert report_charts(facts) == []
+    assert "Enrichment report" in report_html(facts)
+    assert report_summary(facts)
+
+
+def test_the_summary_has_pictures_that_need_no_network(world: World) -> None:
+    summary = report_summary(facts_of(world))
+    pictures = re.findall(r"!\[[^\]]*\]\(([^)]{1,40})", summary)
+    assert len(pictures) == 3
+    assert all(picture.startswith("data:image/png;base64,") for picture in pictures)
+    assert HOSTILE not in summary
+
+
+def test_there_are_colours_enough_for_every_analysis() -> None:
+    assert len(ANALYSES) <= SERIES
+
+
+def test_percentiles_are_by_nearest_rank() -> None:
+    counts = {10: 50, 20: 45, 90: 5}
+    assert [percentile(counts, percent) for percent in (50, 95, 99)] == [10, 20, 90]
+
+
+def test_a_foreign_text_is_one_short_line() -> None:
+    assert short("a\x1b[2J\n b\u202e c") == "a [2J b c"
+    assert len(short("x" * 1000)) == TEXT_CHARACTERS

@@ -1,0 +1,132 @@
+"""Rows and merges: one row a title, nothing logged twice."""
+
+from datetime import timedelta
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from manga_enrichment.domain.analyses import ANALYSES
+from manga_enrichment.domain.outcomes import ErrorClass
+from manga_enrichment.pipeline.store.rows import (
+    REQUEST_SCHEMA,
+    UNSENT,
+    answer_row,
+    answer_schema,
+    fingerprints,
+    merge_rows,
+    request_rows,
+    union_requests,
+)
+from manga_enrichment_tests.builders import COMBINED, SINGLES, candidates_of, entry, record, title_id
+from manga_enrichment_tests.fakes import START
+
+TITLES = [record(number) for number in range(1, 6)]
+CANDIDATES = candidates_of(TITLES)
+LEVEL = ANALYSES["reading_level"]
+SCHEMA = answer_schema(LEVEL)
+
+
+def level_row(number: int, run_id: str = "run-1") -> dict[str, Any]:
+    title = record(number)
+    shown = CANDIDATES[title.manga_id]
+    return answer_row(LEVEL, entry("reading_level", title, shown, run_id=run_id))
+
+
+def request_row(**changes: Any) -> dict[str, Any]:
+    (row,) = request_rows(entry("reading_level", TITLES[0], CANDIDATES[TITLES[0].manga_id]))
+    return {**row, **changes}
+
+
+@pytest.mark.parametrize("name", SINGLES)
+def test_a_part_of_a_combined_answer_gives_the_same_columns_as_an_answer_of_its_own(name: str) -> None:
+    title = TITLES[0]
+    own = answer_row(ANALYSES[name], entry(name, title, CANDIDATES[title.manga_id]))
+    part = answer_row(ANALYSES[name], entry(COMBINED, title, CANDIDATES[title.manga_id]))
+    provenance_columns = {"via", "fingerprint", "prompt_version"}
+    assert {key: value for key, value in own.items() if key not in provenance_columns} == {
+        key: value for key, value in part.items() if key not in provenance_columns
+    }
+    assert (own["via"], part["via"]) == (name, COMBINED)
+    assert pa.Table.from_pylist([own, part], schema=answer_schema(ANALYSES[name])).num_rows == 2
+
+
+def test_a_failure_has_no_row() -> None:
+    failed = entry("reading_level", TITLES[0], CANDIDATES[TITLES[0].manga_id], error_class=ErrorClass.REFUSAL)
+    with pytest.raises(ValueError, match="has no answer"):
+        answer_row(LEVEL, failed)
+
+
+numbers = st.sets(st.integers(1, 5))
+
+
+@given(stored=numbers, new=numbers, catalog=numbers)
+def test_a_merge_has_one_row_per_title_sorted_and_new_rows_win(
+    stored: set[int], new: set[int], catalog: set[int]
+) -> None:
+    current = pa.Table.from_pylist([level_row(number, "run-0") for number in sorted(stored)], schema=SCHEMA)
+    ids = {title_id(number) for number in catalog | new}
+    merged = merge_rows(current, [level_row(number) for number in sorted(new)], ids, SCHEMA)
+    assert merged.column("manga_id").to_pylist() == sorted(title_id(number) for number in (stored & catalog) | new)
+    runs = dict(zip(merged.column("manga_id").to_pylist(), merged.column("dagster_run_id").to_pylist(), strict=True))
+    assert {manga_id for manga_id, run in runs.items() if run == "run-1"} == {title_id(number) for number in new}
+    assert merged.schema.equals(SCHEMA)
+
+
+def test_the_first_merge_and_the_empty_one_have_the_schema() -> None:
+    assert merge_rows(None, [], set(), SCHEMA).schema.equals(SCHEMA)
+    assert merge_rows(None, [level_row(1)], {title_id(1)}, SCHEMA).num_rows == 1
+
+
+def test_fingerprints_are_those_of_the_rows() -> None:
+    table = pa.Table.from_pylist([level_row(1), level_row(2)], schema=SCHEMA)
+    assert fingerprints(table) == {row["manga_id"]: row["fingerprint"] for row in (level_row(1), level_row(2))}
+    assert fingerprints(None) == {}
+
+
+request_lists = st.lists(
+    st.builds(
+        request_row,
+        manga_id=st.sampled_from([title_id(1), title_id(2)]),
+        attempt=st.integers(0, 2),
+        status=st.sampled_from(["retried", "succeeded"]),
+        started_at=st.sampled_from([START, START + timedelta(seconds=1)]),
+    ),
+    max_size=6,
+)
+
+
+@given(request_lists, request_lists)
+def test_logging_the_same_rows_again_changes_nothing(first: list[dict[str, Any]], second: list[dict[str, Any]]) -> None:
+    once = union_requests(union_requests(None, first), second)
+    assert union_requests(once, [*second, *first]).equals(once)
+    assert union_requests(once, once.to_pylist()).equals(once)
+
+
+@given(request_lists)
+def test_every_attempt_is_kept_and_each_once(rows: list[dict[str, Any]]) -> None:
+    logged = union_requests(None, [*rows, *rows]).to_pylist()
+    sent = {(row["manga_id"], row["attempt"], row["status"], row["started_at"]) for row in rows if row["attempt"]}
+    assert len([row for row in logged if row["attempt"]]) == len(sent)
+    unsent = {(row["manga_id"], row["status"]) for row in rows if not row["attempt"]}
+    assert len([row for row in logged if not row["attempt"]]) == len(unsent)
+
+
+def test_the_attempts_of_a_tried_again_op_are_told_apart_by_their_time() -> None:
+    first = request_row(status="retried", error_class="read_timeout")
+    again = {**first, "started_at": START + timedelta(minutes=1)}
+    assert union_requests(union_requests(None, [first]), [again]).num_rows == 2
+
+
+def test_a_decision_without_a_request_is_logged_once_per_run() -> None:
+    first = {**request_row(), **UNSENT, "status": "insufficient_input"}
+    again = {**first, "started_at": START + timedelta(minutes=1)}
+    assert union_requests(union_requests(None, [first]), [again]).num_rows == 1
+    next_run = {**again, "dagster_run_id": "run-2"}
+    assert union_requests(union_requests(None, [first]), [next_run]).num_rows == 2
+
+
+def test_a_log_has_the_schema_also_when_it_is_empty() -> None:
+    assert union_requests(None, []).schema.equals(REQUEST_SCHEMA)
