@@ -19,11 +19,11 @@ from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.converse import request_body
 from manga_enrichment.aws.dynamodb_budget import DynamoDBBudget
 from manga_enrichment.aws.dynamodb_ledger import DynamoDBLedger
-from manga_enrichment.clock import SystemClock
-from manga_enrichment.domain.outcomes import Outcome
-from manga_enrichment.gateways import ModelRequest
+from manga_enrichment.domain.outcomes.error_classes import Outcome
+from manga_enrichment.gateways.model import ModelCall
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
-from manga_enrichment.pipeline.engine.rate_limiter import Limiter
+from manga_enrichment.pipeline.engine.rate_limiter import RateLimiter
+from manga_enrichment.runtime.clock import SystemClock
 
 NEVER_LIMITING = 60_000_000  # requests/min: the limiter works, but nothing waits for it
 MADE_BEFOREHAND = 2_000
@@ -52,7 +52,7 @@ async def _run_engine(concurrency: int, window: Window, name: str, *, in_memory:
         model,
         ForgetfulLedger() if in_memory else ledger,
         BoundlessBudget() if in_memory else DynamoDBBudget(clients.dynamodb, table=budget_table),
-        Limiter(clock, requests_per_minute=NEVER_LIMITING),
+        RateLimiter(clock, requests_per_minute=NEVER_LIMITING),
         concurrency,
         name,
     )
@@ -118,4 +118,4 @@ def _body(call: Call) -> bytes:
 
 
 def _fields(call: Call) -> dict[str, Any]:
-    return request_body(ModelRequest(MODEL, call.prompt, call.prompt.max_tokens))
+    return request_body(ModelCall(MODEL, call.prompt, call.prompt.max_tokens))

@@ -27,18 +27,19 @@ import dagster as dg
 from benchmarks.report import show
 from manga_enrichment.aws.gateways import Gateways, open_gateways
 from manga_enrichment.definitions import build_definitions
-from manga_enrichment.defs.jobs import CATALOG_JOB
-from manga_enrichment.defs.run_facts import range_tags
-from manga_enrichment.domain.catalog import bucket_keys
+from manga_enrichment.defs.enrichment.jobs import CATALOG_JOB
+from manga_enrichment.defs.shared.run_facts import range_tags
+from manga_enrichment.domain.catalog.records import bucket_keys
+from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, LOW_PRIORITY
-from manga_enrichment.domain.status import is_final
+from manga_enrichment.domain.requests.states import is_final
+from manga_enrichment.gateways.queue import QueueDepth
 from manga_enrichment.local.dagster_home import prepare_dagster_home
-from manga_enrichment.local.demo_lane import QUIET, InProcessLane
-from manga_enrichment.local.model_control import ModelServerControl
+from manga_enrichment.local.demo.lane import QUIET, InProcessLane
 from manga_enrichment.local.sample_catalog import write_catalog
-from manga_enrichment.local.stack import LocalStack, LocalStackConfig
+from manga_enrichment.local.stack.local_stack import LocalStack, LocalStackConfig
+from manga_enrichment.local.stack.model_control import ModelServerControl
 from manga_enrichment.pipeline.partner.submit import submit
-from manga_enrichment.request_gateways import QueueDepth, RequestRow
 from manga_enrichment.settings import Settings, load_settings
 
 SENSOR = "partner_requests"

@@ -18,8 +18,8 @@ from benchmarks.asking import ask_bare, ask_with_boto3, ask_with_engine
 from benchmarks.report import Row, show
 from benchmarks.support import calls
 from benchmarks.window import Window
-from manga_enrichment.local.model_control import ModelServerControl
-from manga_enrichment.local.stack import LocalStack, LocalStackConfig
+from manga_enrichment.local.stack.local_stack import LocalStack, LocalStackConfig
+from manga_enrichment.local.stack.model_control import ModelServerControl
 
 CASES = "16x0,64x0,256x0,16x200,64x200,256x200"
 

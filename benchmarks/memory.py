@@ -12,10 +12,10 @@ from itertools import islice
 from benchmarks.report import Row, show
 from benchmarks.support import BoundlessBudget, ForgetfulLedger, calls, engine
 from benchmarks.window import peak_rss_bytes
-from manga_enrichment.clock import SystemClock
-from manga_enrichment.domain.usage import Usage
-from manga_enrichment.gateways import ModelReply, ModelRequest
-from manga_enrichment.pipeline.engine.rate_limiter import Limiter
+from manga_enrichment.domain.models.usage import Usage
+from manga_enrichment.gateways.model import ModelCall, ModelReply
+from manga_enrichment.pipeline.engine.rate_limiter import RateLimiter
+from manga_enrichment.runtime.clock import SystemClock
 
 SIZES = (1_000, 100_000)
 CONCURRENCY = 64
@@ -25,7 +25,7 @@ ANSWER = {"primary_genre": "drama", "genres": [{"genre": "drama", "confidence": 
 class InstantModel:
     """The same answer for every title, at once."""
 
-    async def converse(self, request: ModelRequest) -> ModelReply:
+    async def converse(self, request: ModelCall) -> ModelReply:
         return ModelReply("tool_use", ANSWER, Usage(900, 60))
 
     async def check_reachable(self) -> None:
@@ -52,7 +52,7 @@ def measure(titles: int) -> Row:
     outcomes: Counter[str] = Counter()
 
     async def run() -> None:
-        limiter = Limiter(SystemClock(), requests_per_minute=60_000_000)
+        limiter = RateLimiter(SystemClock(), requests_per_minute=60_000_000)
         name = f"memory-{titles}"
         one = engine(InstantModel(), ForgetfulLedger(), BoundlessBudget(), limiter, CONCURRENCY, name)
         await one.run(islice(calls(name), titles), lambda result: outcomes.update([result.outcome.value]))

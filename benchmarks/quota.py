@@ -21,12 +21,12 @@ from benchmarks.report import Row, show
 from benchmarks.support import BoundlessBudget, ForgetfulLedger, calls, engine
 from manga_enrichment.aws.bedrock import BedrockModel
 from manga_enrichment.aws.clients import AwsClients
-from manga_enrichment.clock import SystemClock
-from manga_enrichment.domain.outcomes import Outcome
-from manga_enrichment.local.model_control import ModelServerControl
-from manga_enrichment.local.stack import LocalStack, LocalStackConfig
+from manga_enrichment.domain.outcomes.error_classes import Outcome
+from manga_enrichment.local.stack.local_stack import LocalStack, LocalStackConfig
+from manga_enrichment.local.stack.model_control import ModelServerControl
 from manga_enrichment.pipeline.engine.calls import CallResult
-from manga_enrichment.pipeline.engine.rate_limiter import Limiter
+from manga_enrichment.pipeline.engine.rate_limiter import RateLimiter
+from manga_enrichment.runtime.clock import SystemClock
 
 REQUESTS_PER_MINUTE = 6_000
 SETTLING_SECONDS = 20
@@ -113,7 +113,7 @@ async def ask_for_ever(told: bool, name: str) -> None:
             print(time.monotonic(), answered, flush=True)
 
     model = BedrockModel(AwsClients(), concurrency=CONCURRENCY, call_timeout_seconds=60)
-    limiter = Limiter(SystemClock(), requests_per_minute=REQUESTS_PER_MINUTE if told else None)
+    limiter = RateLimiter(SystemClock(), requests_per_minute=REQUESTS_PER_MINUTE if told else None)
     one = engine(model, ForgetfulLedger(), BoundlessBudget(), limiter, CONCURRENCY, name)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(say())

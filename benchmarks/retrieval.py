@@ -13,8 +13,8 @@ from pathlib import Path
 
 from benchmarks.window import peak_rss_bytes
 from manga_enrichment.domain.analyses.base import Candidate
-from manga_enrichment.domain.catalog import MangaRecord
-from manga_enrichment.domain.catalog_rows import clean_row
+from manga_enrichment.domain.catalog.records import MangaRecord
+from manga_enrichment.domain.catalog.rows import clean_row
 from manga_enrichment.local.sample_catalog import generate
 from manga_enrichment.pipeline.catalog.candidate_index import CandidateIndex
 

@@ -7,21 +7,23 @@ from datetime import datetime, timedelta
 from functools import cache
 from itertools import count
 
-from manga_enrichment.clock import SystemClock
 from manga_enrichment.domain.analyses import get_analysis
-from manga_enrichment.domain.answers import ClaimResult, LedgerEntry, Provenance
-from manga_enrichment.domain.catalog import MangaRecord
-from manga_enrichment.domain.catalog_rows import clean_row
-from manga_enrichment.domain.fingerprint import fingerprint
-from manga_enrichment.domain.models import load_models
-from manga_enrichment.domain.prompts import build_prompt, title_inputs
-from manga_enrichment.gateways import BudgetScope, BudgetStore, FoundationModel, ResultLedger
+from manga_enrichment.domain.catalog.records import MangaRecord
+from manga_enrichment.domain.catalog.rows import clean_row
+from manga_enrichment.domain.models.specs import load_models
+from manga_enrichment.domain.outcomes.answers import ClaimResult, LedgerEntry, Provenance
+from manga_enrichment.domain.prompts.fingerprint import fingerprint
+from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
+from manga_enrichment.gateways.budget import BudgetScope, BudgetStore
+from manga_enrichment.gateways.ledger import ResultLedger
+from manga_enrichment.gateways.model import FoundationModel
 from manga_enrichment.local.sample_catalog import generate
 from manga_enrichment.pipeline.engine.budget import NO_CAPS, RunBudget, scopes_of
 from manga_enrichment.pipeline.engine.calls import Call
 from manga_enrichment.pipeline.engine.engine import Engine, EngineSettings
 from manga_enrichment.pipeline.engine.estimates import estimate_call
-from manga_enrichment.pipeline.engine.rate_limiter import Limiter
+from manga_enrichment.pipeline.engine.rate_limiter import RateLimiter
+from manga_enrichment.runtime.clock import SystemClock
 
 ANALYSIS = get_analysis("genre_classification")
 MODEL = load_models().resolve(ANALYSIS.model_alias)
@@ -59,7 +61,7 @@ def _call(record: MangaRecord) -> Call:
 
 
 def engine(
-    model: FoundationModel, ledger: ResultLedger, budget: BudgetStore, limiter: Limiter, concurrency: int, name: str
+    model: FoundationModel, ledger: ResultLedger, budget: BudgetStore, limiter: RateLimiter, concurrency: int, name: str
 ) -> Engine:
     clock = SystemClock()
     provenance = Provenance(name, clock.now().date().isoformat(), "benchmark")

@@ -5,36 +5,36 @@ from datetime import timedelta
 
 import dagster as dg
 
-from manga_enrichment.defs.alert_sensor import build_alert_sensor
-from manga_enrichment.defs.assets.catalog import build_catalog_assets
-from manga_enrichment.defs.assets.costs import build_costs, build_costs_job, build_costs_schedule
-from manga_enrichment.defs.assets.enriched import build_enriched
-from manga_enrichment.defs.assets.enrichment import build_enrichment
-from manga_enrichment.defs.assets.health import build_queue_assets, build_queue_job, build_queue_schedule
-from manga_enrichment.defs.assets.partner import build_partner_job, build_partner_results
-from manga_enrichment.defs.assets.report import build_report, build_report_job, build_report_schedule
-from manga_enrichment.defs.checks.cost import build_cost_checks, build_model_checks
-from manga_enrichment.defs.checks.daily_costs import build_daily_cost_checks
-from manga_enrichment.defs.checks.quality import build_quality_checks
-from manga_enrichment.defs.checks.queues import build_queue_checks
-from manga_enrichment.defs.dead_letter_jobs import redrive_dead_letters
-from manga_enrichment.defs.jobs import build_jobs
-from manga_enrichment.defs.killed_runs import build_killed_runs_sensor
-from manga_enrichment.defs.metrics_sensor import build_metrics_sensor
-from manga_enrichment.defs.outbox_sensor import build_outbox_sensor, notification_policy
-from manga_enrichment.defs.partitions import catalog_partitions, partition_groups
-from manga_enrichment.defs.partner_ops import PartnerSettings
-from manga_enrichment.defs.partner_runs import build_partner_run
-from manga_enrichment.defs.request_sensors import SensorSettings, build_request_sensors
-from manga_enrichment.defs.resources import build_resources
-from manga_enrichment.defs.run_history import build_history_job, build_history_schedule
-from manga_enrichment.defs.schedules import build_schedules
-from manga_enrichment.defs.sensors import build_batch_job, build_batch_sensor
+from manga_enrichment.defs.batch.sensor import build_batch_job, build_batch_sensor
+from manga_enrichment.defs.catalog.assets import build_catalog_assets
+from manga_enrichment.defs.costs.assets import build_costs, build_costs_job, build_costs_schedule
+from manga_enrichment.defs.costs.checks import build_daily_cost_checks
+from manga_enrichment.defs.enrichment.assets import build_enrichment
+from manga_enrichment.defs.enrichment.cost_checks import build_cost_checks, build_model_checks
+from manga_enrichment.defs.enrichment.jobs import build_jobs
+from manga_enrichment.defs.enrichment.quality_checks import build_quality_checks
+from manga_enrichment.defs.enrichment.schedule import build_schedules
+from manga_enrichment.defs.enrichment.wide_table import build_enriched
+from manga_enrichment.defs.operations.alert_sensor import build_alert_sensor
+from manga_enrichment.defs.operations.killed_runs import build_killed_runs_sensor
+from manga_enrichment.defs.operations.metrics_sensor import build_metrics_sensor
+from manga_enrichment.defs.operations.run_history import build_history_job, build_history_schedule
+from manga_enrichment.defs.partner.assets import build_partner_job, build_partner_results
+from manga_enrichment.defs.partner.ops import PartnerSettings
+from manga_enrichment.defs.partner.outbox_sensor import build_outbox_sensor, notification_policy
+from manga_enrichment.defs.partner.runs import build_partner_run
+from manga_enrichment.defs.partner.sensors import SensorSettings, build_request_sensors
+from manga_enrichment.defs.queues.assets import build_queue_assets, build_queue_job, build_queue_schedule
+from manga_enrichment.defs.queues.checks import build_queue_checks
+from manga_enrichment.defs.queues.redrive_job import redrive_dead_letters
+from manga_enrichment.defs.report.assets import build_report, build_report_job, build_report_schedule
+from manga_enrichment.defs.shared.partitions import catalog_partitions, partition_groups
+from manga_enrichment.defs.shared.resources import build_resources
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.domain.batch_jobs import MIN_TITLES_SETTING, ROLE_SETTING
-from manga_enrichment.domain.models import load_models
-from manga_enrichment.domain.outcomes import ConfigurationError
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.models.batch_jobs import MIN_TITLES_SETTING, ROLE_SETTING
+from manga_enrichment.domain.models.specs import load_models
 from manga_enrichment.pipeline.engine.budget import Caps
 from manga_enrichment.pipeline.engine.engine import EngineSettings
 from manga_enrichment.pipeline.enrichment.ask import InvokeSettings

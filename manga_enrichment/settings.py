@@ -10,13 +10,13 @@ from typing import Annotated, Any
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from manga_enrichment.domain.batch_jobs import MAX_TIMEOUT_HOURS, MIN_RECORDS, MIN_TIMEOUT_HOURS
-from manga_enrichment.domain.catalog import MAX_CATALOG_BUCKETS
-from manga_enrichment.domain.outcomes import ConfigurationError
+from manga_enrichment.domain.callbacks.signatures import KEY_ID_PATTERN, MIN_SECRET_CHARACTERS, SigningKey
+from manga_enrichment.domain.catalog.records import MAX_CATALOG_BUCKETS
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.models.batch_jobs import MAX_TIMEOUT_HOURS, MIN_RECORDS, MIN_TIMEOUT_HOURS
+from manga_enrichment.domain.models.usage import micro_usd_from_usd
 from manga_enrichment.domain.requests.formats import is_sns_topic_arn
-from manga_enrichment.domain.requests.signatures import KEY_ID_PATTERN, MIN_SECRET_CHARACTERS, SigningKey
 from manga_enrichment.domain.requests.validation import RequestPolicy
-from manga_enrichment.domain.usage import micro_usd_from_usd
 
 _SECRETS = frozenset({"callback_secret"})
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 from manga_enrichment.domain.analyses import ANALYSES
-from manga_enrichment.domain.batch_jobs import BATCH_ALIAS
-from manga_enrichment.domain.models import load_models
+from manga_enrichment.domain.models.batch_jobs import BATCH_ALIAS
+from manga_enrichment.domain.models.specs import load_models
 from manga_enrichment.pipeline.batch.follow import Followed, Follower
 from manga_enrichment.pipeline.batch.job_store import BatchStore
 from manga_enrichment.pipeline.batch.launch import BatchGateways

@@ -12,15 +12,16 @@ from typing import Any
 from manga_enrichment.aws.catalog_source import LocalCatalog
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.base import AnalysisType, Candidate
-from manga_enrichment.domain.answers import Attempt, LedgerEntry, Provenance
-from manga_enrichment.domain.candidates import candidate_of
-from manga_enrichment.domain.catalog import MangaRecord, bucket_key
-from manga_enrichment.domain.fingerprint import content_hash, fingerprint
-from manga_enrichment.domain.models import ModelSpec, load_models
-from manga_enrichment.domain.outcomes import ErrorClass, Outcome
-from manga_enrichment.domain.prompts import build_prompt, title_inputs
-from manga_enrichment.domain.usage import cost_micro_usd
-from manga_enrichment.gateways import FoundationModel, TableStore
+from manga_enrichment.domain.catalog.records import MangaRecord, bucket_key
+from manga_enrichment.domain.models.specs import ModelSpec, load_models
+from manga_enrichment.domain.models.usage import cost_micro_usd
+from manga_enrichment.domain.outcomes.answers import Attempt, LedgerEntry, Provenance
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
+from manga_enrichment.domain.prompts.candidates import candidate_of
+from manga_enrichment.domain.prompts.fingerprint import content_hash, fingerprint
+from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
+from manga_enrichment.gateways.model import FoundationModel
+from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.catalog.candidate_tables import candidates_table
 from manga_enrichment.pipeline.catalog.tables import catalog_table
 from manga_enrichment.pipeline.engine.engine import EngineSettings
@@ -136,7 +137,7 @@ def entry(
     )
 
 
-def put_catalog(tables: TableStore, records: Sequence[MangaRecord]) -> None:
+def put_catalog(tables: ObjectStore, records: Sequence[MangaRecord]) -> None:
     """A catalog of one bucket and its candidate lists, as the catalog assets leave them."""
     ordered = sorted(records, key=lambda each: each.manga_id)
     tables.write(table_key("catalog", BUCKET), catalog_table((each, content_hash(each)) for each in ordered))

@@ -7,10 +7,10 @@ import hypothesis
 import pytest
 
 from manga_enrichment.domain.requests.queues import QUEUES
-from manga_enrichment.local.cleaning import empty_bucket, empty_queues, empty_tables
-from manga_enrichment.local.endpoints import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
-from manga_enrichment.local.model_control import ModelServerControl
-from manga_enrichment.local.stack import LocalStack, LocalStackConfig
+from manga_enrichment.local.stack.cleaning import empty_bucket, empty_queues, empty_tables
+from manga_enrichment.local.stack.endpoints import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
+from manga_enrichment.local.stack.local_stack import LocalStack, LocalStackConfig
+from manga_enrichment.local.stack.model_control import ModelServerControl
 
 # No deadline: a shared machine is slow at times, and slow is not wrong.
 hypothesis.settings.register_profile("default", deadline=None)

@@ -8,19 +8,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from manga_enrichment.domain.batch_jobs import JobStatus
-from manga_enrichment.domain.models import load_models
-from manga_enrichment.domain.outcomes import ErrorClass, ModelError
-from manga_enrichment.domain.usage import cost_micro_usd
-from manga_enrichment.gateways import (
-    BatchOrder,
-    BatchReply,
-    BatchState,
-    BatchUnavailableError,
-    Clock,
-    ModelReply,
-    ModelRequest,
-)
+from manga_enrichment.domain.models.batch_jobs import JobStatus
+from manga_enrichment.domain.models.specs import load_models
+from manga_enrichment.domain.models.usage import cost_micro_usd
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
+from manga_enrichment.gateways.batch import BatchOrder, BatchReply, BatchState
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import BatchUnavailableError
+from manga_enrichment.gateways.model import ModelCall, ModelReply
 from manga_enrichment_tests.scripted_model import DEFAULT_USAGE, prompt_fields_of, valid_answer
 
 MISSING = "missing"
@@ -54,12 +49,12 @@ class MemoryBatch:
         self.script = dict(script or {})
         self.ends_as = JobStatus.COMPLETED
         self.refuses: Exception | None = None
-        self.uploads: dict[str, list[tuple[str, ModelRequest]]] = {}
+        self.uploads: dict[str, list[tuple[str, ModelCall]]] = {}
         self.created: dict[str, FakeJob] = {}
         self.billed: Counter[str] = Counter()
         self.billed_micro_usd = 0
 
-    def upload(self, key: str, records: Iterable[tuple[str, ModelRequest]]) -> None:
+    def upload(self, key: str, records: Iterable[tuple[str, ModelCall]]) -> None:
         self.uploads[key] = list(records)
 
     def create(self, order: BatchOrder) -> str:
@@ -103,7 +98,7 @@ class MemoryBatch:
             for record_id, request in records:
                 self._answer(job, record_id, request)
 
-    def _answer(self, job: FakeJob, record_id: str, request: ModelRequest) -> None:
+    def _answer(self, job: FakeJob, record_id: str, request: ModelCall) -> None:
         manga_id = prompt_fields_of(request.prompt)["manga_id"]
         step = self.script.get(manga_id)
         if isinstance(step, ErrorClass):

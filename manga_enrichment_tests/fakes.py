@@ -16,15 +16,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from manga_enrichment.domain.answers import ClaimResult, LedgerEntry
-from manga_enrichment.gateways import (
-    BudgetScope,
-    Clock,
-    LedgerUnavailableError,
-    PartitionStatus,
-    StoredTable,
-    WriteConflictError,
-)
+from manga_enrichment.domain.outcomes.answers import ClaimResult, LedgerEntry
+from manga_enrichment.gateways.budget import BudgetScope
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import StoreUnavailableError, WriteConflictError
+from manga_enrichment.gateways.objects import StoredTable
+from manga_enrichment.gateways.status import PartitionStatus
 from manga_enrichment_tests.fake_clock import START, FakeClock
 from manga_enrichment_tests.scripted_model import DEFAULT_USAGE, ScriptedModel, Sent, Step, valid_answer
 
@@ -132,7 +129,7 @@ class _Claim:
 
 
 class MemoryLedger:
-    """ResultLedger. `failures_left` counts down: that many next calls raise LedgerUnavailableError."""
+    """ResultLedger. `failures_left` counts down: that many next calls raise StoreUnavailableError."""
 
     def __init__(self, clock: Clock, budget: MemoryBudget, *, retention: timedelta = timedelta(days=730)) -> None:
         self._clock = clock
@@ -205,11 +202,11 @@ class MemoryLedger:
     def _fail_if_told(self) -> None:
         if self.failures_left > 0:
             self.failures_left -= 1
-            raise LedgerUnavailableError("the fake ledger was told to fail")
+            raise StoreUnavailableError("the fake ledger was told to fail")
 
 
 class MemoryTables:
-    """TableStore. Objects are kept as bytes, so what is read went through Parquet as in production."""
+    """ObjectStore. Objects are kept as bytes, so what is read went through Parquet as in production."""
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}

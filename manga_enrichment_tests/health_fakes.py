@@ -3,8 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from manga_enrichment.domain.metrics import Metric
-from manga_enrichment.health_gateways import MetricsUnavailableError
+from manga_enrichment.domain.operations.metrics import Metric
+from manga_enrichment.gateways.errors import MetricsUnavailableError
 
 
 class MemoryMetrics:

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from manga_enrichment.domain.requests.deliveries import Delivery, DeliveryState
-from manga_enrichment.domain.requests.events import Event
-from manga_enrichment.domain.requests.signatures import SigningKey
-from manga_enrichment.domain.status import RequestState
-from manga_enrichment.pipeline.outbox.announce import Announcer, NotificationPolicy
-from manga_enrichment.pipeline.outbox.relay import Deliverer, DeliveryGateways, DeliveryReport
-from manga_enrichment.request_gateways import CallbackAnswer, Claimed, RequestRow
+from manga_enrichment.domain.callbacks.deliveries import Delivery, DeliveryState
+from manga_enrichment.domain.callbacks.events import Event
+from manga_enrichment.domain.callbacks.signatures import SigningKey
+from manga_enrichment.domain.requests.claims import Claimed, RequestRow
+from manga_enrichment.domain.requests.states import RequestState
+from manga_enrichment.gateways.notify import CallbackAnswer
+from manga_enrichment.pipeline.outbox.announce import NotificationPolicy, OutboxWriter
+from manga_enrichment.pipeline.outbox.relay import DeliveryGateways, DeliveryReport, OutboxRelay
 from manga_enrichment_tests.fakes import START, FakeClock
 from manga_enrichment_tests.request_fakes import MemoryNotifier, MemoryRequests
 
@@ -121,10 +122,10 @@ class OutboxWorld:
         self.receiver = ScriptedReceiver(self.clock)
 
     @property
-    def announcer(self) -> Announcer:
-        return Announcer(self.outbox, self.clock, self.policy)
+    def announcer(self) -> OutboxWriter:
+        return OutboxWriter(self.outbox, self.clock, self.policy)
 
-    def deliverer(self, jitter: float = 0.5, **replaced: Any) -> Deliverer:
+    def deliverer(self, jitter: float = 0.5, **replaced: Any) -> OutboxRelay:
         gateways = {
             "outbox": self.outbox,
             "sender": self.receiver,
@@ -134,7 +135,7 @@ class OutboxWorld:
             "signing_key": self.key,
             **replaced,
         }
-        return Deliverer(DeliveryGateways(**gateways), self.policy, lambda: jitter)
+        return OutboxRelay(DeliveryGateways(**gateways), self.policy, lambda: jitter)
 
     def deliver(self, limit: int = 500) -> DeliveryReport:
         return self.deliverer().deliver_due(limit)

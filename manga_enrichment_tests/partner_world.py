@@ -13,25 +13,25 @@ from typing import Any
 from uuid import UUID
 
 from manga_enrichment.domain.analyses import ANALYSES
-from manga_enrichment.domain.answers import Provenance
+from manga_enrichment.domain.outcomes.answers import Provenance
+from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.queues import NORMAL, QUEUES, Queue
+from manga_enrichment.domain.requests.states import is_final
 from manga_enrichment.domain.requests.validation import RequestPolicy
-from manga_enrichment.domain.status import is_final
 from manga_enrichment.pipeline.dead_letters.queue import DeadLetters
 from manga_enrichment.pipeline.engine.budget import Caps
-from manga_enrichment.pipeline.outbox.announce import Announcer, NotificationPolicy
+from manga_enrichment.pipeline.outbox.announce import NotificationPolicy, OutboxWriter
 from manga_enrichment.pipeline.partner.ask import AskingGateways, PartnerAsking, Stopping
 from manga_enrichment.pipeline.partner.collect import PartnerCollecting
-from manga_enrichment.pipeline.partner.complete import Endings
+from manga_enrichment.pipeline.partner.complete import Completion
 from manga_enrichment.pipeline.partner.intake import Intake, IntakeReport
 from manga_enrichment.pipeline.partner.leases import Leases
 from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
-from manga_enrichment.pipeline.partner.requeue import Releasing
+from manga_enrichment.pipeline.partner.requeue import Requeue
 from manga_enrichment.pipeline.partner.run_steps import SettleReport, settle_all, stored_requests, take_over
 from manga_enrichment.pipeline.partner.settle import SettleLimits, Settling
 from manga_enrichment.pipeline.partner.work_units import UnitLimits, read_unit
 from manga_enrichment.pipeline.store.object_keys import result_document_key
-from manga_enrichment.request_gateways import RequestRow
 from manga_enrichment_tests.builders import MODELS, World, open_budget_settings, put_catalog, record
 from manga_enrichment_tests.outbox_fakes import MemoryOutbox
 from manga_enrichment_tests.request_fakes import MemoryQueues, MemoryRequests
@@ -218,13 +218,13 @@ class PartnerWorld:
     def dead_letters(self) -> DeadLetters:
         return DeadLetters(queues=self.mortal(self.queue), requests=self.mortal(self.requests), clock=self.clock)
 
-    def endings(self) -> Endings:
-        announcer = Announcer(
+    def endings(self) -> Completion:
+        announcer = OutboxWriter(
             self.mortal(self.outbox),
             self.clock,
             NotificationPolicy(results_topic="arn:results", alerts_topic="arn:alerts"),
         )
-        return Endings(self.mortal(self.queue), self.tables, announcer, self.dead_letters())
+        return Completion(self.mortal(self.queue), self.tables, announcer, self.dead_letters())
 
     def intake(self) -> Intake:
         return Intake(
@@ -254,8 +254,8 @@ class PartnerWorld:
         )
         return PartnerAsking(gateways, self.base.settings, ANALYSES, MODELS)
 
-    def releasing(self) -> Releasing:
-        return Releasing(self.mortal(self.queue), self.mortal(self.requests), self.tables, self.clock)
+    def releasing(self) -> Requeue:
+        return Requeue(self.mortal(self.queue), self.mortal(self.requests), self.tables, self.clock)
 
     def settling(self) -> Settling:
         return Settling(

@@ -14,24 +14,25 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from manga_enrichment.domain.outcomes import ConfigurationError
-from manga_enrichment.domain.requests.queues import QUEUES, Queue
-from manga_enrichment.domain.status import RequestState, moved
-from manga_enrichment.gateways import Clock, LedgerUnavailableError
-from manga_enrichment.request_gateways import (
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.requests.claims import (
     AlreadyFinal,
     AlreadyLive,
     Claimed,
-    FencedError,
-    Message,
-    NotifierUnavailableError,
-    QueueDepth,
-    QueueUnavailableError,
     RequestRow,
-    check_sendable,
     decide_claim,
     may_reopen,
 )
+from manga_enrichment.domain.requests.queues import QUEUES, Queue, check_sendable
+from manga_enrichment.domain.requests.states import RequestState, moved
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import (
+    FencedError,
+    NotifierUnavailableError,
+    QueueUnavailableError,
+    StoreUnavailableError,
+)
+from manga_enrichment.gateways.queue import Message, QueueDepth
 
 DEDUPLICATION_WINDOW = timedelta(minutes=5)
 _PER_CALL = 10
@@ -252,7 +253,7 @@ class MemoryRequests:
             return sorted(own, key=lambda row: row.submitted_at, reverse=True)[:newest]
 
     def _call(self, method: str) -> "_Call":
-        return _Call(self._lock, self.failures, method, LedgerUnavailableError)
+        return _Call(self._lock, self.failures, method, StoreUnavailableError)
 
 
 @dataclass(frozen=True, slots=True)

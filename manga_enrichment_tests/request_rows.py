@@ -4,9 +4,9 @@ import uuid
 from datetime import timedelta
 from typing import Any
 
-from manga_enrichment.domain.status import RequestState
-from manga_enrichment.gateways import Clock
-from manga_enrichment.request_gateways import RequestRow
+from manga_enrichment.domain.requests.claims import RequestRow
+from manga_enrichment.domain.requests.states import RequestState
+from manga_enrichment.gateways.clock import Clock
 
 
 def make_row(clock: Clock, **changes: Any) -> RequestRow:

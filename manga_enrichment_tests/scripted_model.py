@@ -14,15 +14,17 @@ from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.content_summary import MOSTLY_JAPANESE
 from manga_enrichment.domain.analyses.reading_level import BASIS_FIELDS
 from manga_enrichment.domain.analyses.text import japanese_share
-from manga_enrichment.domain.conversations import CONVERSATION
-from manga_enrichment.domain.outcomes import ConfigurationError, ErrorClass, ModelError
-from manga_enrichment.domain.prompts import Prompt
-from manga_enrichment.domain.usage import Usage
-from manga_enrichment.gateways import Clock, ModelReply, ModelRequest
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.models.usage import Usage
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
+from manga_enrichment.domain.prompts.conversations import CONVERSATION
+from manga_enrichment.domain.prompts.prompt import Prompt
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.model import ModelCall, ModelReply
 
 DEFAULT_USAGE = Usage(input_tokens=900, output_tokens=150)
 
-Step = ErrorClass | ModelError | ModelReply | Mapping[str, Any] | Callable[[ModelRequest], ModelReply] | None
+Step = ErrorClass | ModelError | ModelReply | Mapping[str, Any] | Callable[[ModelCall], ModelReply] | None
 """What one attempt brings: an error to raise, a reply, the JSON of an answer, a function that gives the reply (or
 raises), or None for a valid answer."""
 
@@ -35,7 +37,7 @@ class Sent:
     analysis: str
     attempt: int
     at: float
-    request: ModelRequest
+    request: ModelCall
 
 
 class ScriptedModel:
@@ -53,7 +55,7 @@ class ScriptedModel:
         script: Mapping[str, Sequence[Step]] | None = None,
         *,
         otherwise: Step = None,
-        latency_seconds: float | Callable[[ModelRequest], float] = 0.0,
+        latency_seconds: float | Callable[[ModelCall], float] = 0.0,
         usage: Usage = DEFAULT_USAGE,
     ) -> None:
         self._clock = clock
@@ -69,7 +71,7 @@ class ScriptedModel:
         self.reachable = True
         self.closed = False
 
-    async def converse(self, request: ModelRequest) -> ModelReply:
+    async def converse(self, request: ModelCall) -> ModelReply:
         step = self._arrived(request)
         self.in_flight += 1
         self.max_in_flight = max(self.max_in_flight, self.in_flight)
@@ -95,7 +97,7 @@ class ScriptedModel:
         """Requests sent for a title, over all analyses."""
         return sum(1 for sent in self.sent if sent.manga_id == manga_id)
 
-    def _arrived(self, request: ModelRequest) -> Step:
+    def _arrived(self, request: ModelCall) -> Step:
         manga_id = prompt_fields_of(request.prompt).get("manga_id", "")
         analysis = request.prompt.tool_name.removeprefix("record_")
         self._attempts[analysis, manga_id] += 1
@@ -104,7 +106,7 @@ class ScriptedModel:
         steps = self._script.get(manga_id, ())
         return steps[attempt - 1] if attempt <= len(steps) else self._otherwise
 
-    def _play(self, step: Step, request: ModelRequest) -> ModelReply:
+    def _play(self, step: Step, request: ModelCall) -> ModelReply:
         if isinstance(step, ErrorClass):
             raise ModelError(step, f"scripted {step.value}")
         if isinstance(step, ModelError):

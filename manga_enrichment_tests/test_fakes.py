@@ -6,15 +6,15 @@ from datetime import timedelta
 
 import pytest
 
-from manga_enrichment.clock import SystemClock
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.base import Candidate
 from manga_enrichment.domain.analyses.validation import answer_problems
-from manga_enrichment.domain.catalog import MangaRecord
-from manga_enrichment.domain.models import load_models
-from manga_enrichment.domain.outcomes import ErrorClass, ModelError
-from manga_enrichment.domain.prompts import build_prompt, title_inputs
-from manga_enrichment.gateways import ModelRequest
+from manga_enrichment.domain.catalog.records import MangaRecord
+from manga_enrichment.domain.models.specs import load_models
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
+from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
+from manga_enrichment.gateways.model import ModelCall
+from manga_enrichment.runtime.clock import SystemClock
 from manga_enrichment_tests.fakes import START, FakeClock, ScriptedModel, valid_answer
 
 
@@ -126,7 +126,7 @@ async def test_the_scripted_model_follows_its_script_per_title_and_attempt() -> 
     spec = load_models().resolve("haiku")
     analysis = ANALYSES["genre_classification"]
     requests = [
-        ModelRequest(spec, build_prompt(analysis, title_inputs(analysis, record), spec), 400) for record in RECORDS
+        ModelCall(spec, build_prompt(analysis, title_inputs(analysis, record), spec), 400) for record in RECORDS
     ]
     with pytest.raises(ModelError, match="throttled"):
         await model.converse(requests[0])

@@ -3,8 +3,8 @@
 import pytest
 
 from manga_enrichment.domain.requests.queues import NORMAL, SESSION
-from manga_enrichment.gateways import LedgerUnavailableError
-from manga_enrichment.request_gateways import Message, NotifierUnavailableError, QueueUnavailableError
+from manga_enrichment.gateways.errors import NotifierUnavailableError, QueueUnavailableError, StoreUnavailableError
+from manga_enrichment.gateways.queue import Message
 from manga_enrichment_tests.fake_clock import FakeClock
 from manga_enrichment_tests.request_fakes import MemoryNotifier, MemoryQueues, MemoryRequests
 
@@ -68,7 +68,7 @@ def test_the_fakes_fail_as_often_as_told() -> None:
     queues.failures["depth"] = requests.failures["get"] = notifier.failures["publish"] = 1
     with pytest.raises(QueueUnavailableError):
         queues.depth(NORMAL.name)
-    with pytest.raises(LedgerUnavailableError):
+    with pytest.raises(StoreUnavailableError):
         requests.get("r")
     with pytest.raises(NotifierUnavailableError):
         notifier.publish("arn", "s", "m")

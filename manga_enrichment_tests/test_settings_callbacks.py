@@ -2,7 +2,7 @@
 
 import pytest
 
-from manga_enrichment.domain.outcomes import ConfigurationError
+from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.settings import load_settings, settings_markdown
 
 TOPICS = ("arn:aws:sns:ap-northeast-1:123456789012:a", "arn:aws:sns:ap-northeast-1:123456789012:b")

@@ -1,7 +1,7 @@
 """`infra/api.yaml`: the whole request front as one CloudFormation template, generated.
 
 Belongs here: the resources around endpoints, models and templates: API, roles, keys, usage plan, stage, log. Stays out:
-what they contain (`registry.py`, `models.py`, `gateway_responses.py`), deploying (`local/provision.py`).
+what they contain (`registry.py`, `models.py`, `gateway_responses.py`), deploying (`local/stack/provision.py`).
 
 A deployment is a snapshot: CloudFormation makes a new one only for a new logical id. So its id holds a digest of all
 that the snapshot is made of.

@@ -11,7 +11,7 @@ from manga_enrichment.api.endpoints import ENDPOINTS, Endpoint
 from manga_enrichment.api.gateway_responses import GATEWAY_ANSWERS
 from manga_enrichment.api.models import model_name
 from manga_enrichment.domain.requests.schemas import ENVELOPE, REQUEST_SCHEMAS, schema_document
-from manga_enrichment.domain.status import RequestState
+from manga_enrichment.domain.requests.states import RequestState
 
 API_VERSION = "1.0.0"
 

@@ -22,8 +22,9 @@ from yarl import URL
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.converse import classify_error, parse_reply, request_body
 from manga_enrichment.aws.signing import JsonPostSigner
-from manga_enrichment.domain.outcomes import ConfigurationError, ErrorClass, ModelError
-from manga_enrichment.gateways import ModelReply, ModelRequest
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
+from manga_enrichment.gateways.model import ModelCall, ModelReply
 
 SIGNING_NAME = "bedrock"
 CONNECT_TIMEOUT_SECONDS = 5.0
@@ -52,7 +53,7 @@ class BedrockModel:
         )
         self._session: aiohttp.ClientSession | None = None
 
-    async def converse(self, request: ModelRequest) -> ModelReply:
+    async def converse(self, request: ModelCall) -> ModelReply:
         body = orjson.dumps(request_body(request))
         url = _converse_url(self._endpoint, request.model.model_id)
         headers = self._signer.headers(url.raw_path, body, await self._frozen_credentials(), datetime.now(UTC))

@@ -15,9 +15,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from manga_enrichment.aws.claude_messages import model_input, model_reply
 from manga_enrichment.aws.clients import AwsClients, explain
-from manga_enrichment.domain.batch_jobs import MAX_FILE_BYTES, ROLE_SETTING, JobStatus
-from manga_enrichment.domain.outcomes import ConfigurationError, ErrorClass, ModelError
-from manga_enrichment.gateways import BatchOrder, BatchReply, BatchState, BatchUnavailableError, ModelRequest
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.models.batch_jobs import MAX_FILE_BYTES, ROLE_SETTING, JobStatus
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
+from manga_enrichment.gateways.batch import BatchOrder, BatchReply, BatchState
+from manga_enrichment.gateways.errors import BatchUnavailableError
+from manga_enrichment.gateways.model import ModelCall
 
 _HELD_IN_MEMORY_BYTES = 16_000_000
 # One connection: the upload runs inside an op that has its own threads, and a file is rarely above 100 MB.
@@ -34,7 +37,7 @@ class BedrockBatch:
         self._bucket = bucket
         self._role_arn = role_arn
 
-    def upload(self, key: str, records: Iterable[tuple[str, ModelRequest]]) -> None:
+    def upload(self, key: str, records: Iterable[tuple[str, ModelCall]]) -> None:
         with tempfile.SpooledTemporaryFile(max_size=_HELD_IN_MEMORY_BYTES) as file:
             for record_id, request in records:
                 file.write(orjson.dumps({"recordId": record_id, "modelInput": model_input(request)}) + b"\n")

@@ -31,7 +31,7 @@ from manga_enrichment.domain.requests.callback_urls import (
     is_loopback_callback,
     is_public_address,
 )
-from manga_enrichment.request_gateways import CallbackAnswer
+from manga_enrichment.gateways.notify import CallbackAnswer
 
 TIMEOUT_SECONDS = 10.0
 PARTING_SECONDS = 1.0

@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from manga_enrichment.aws.converse import json_in_text
-from manga_enrichment.domain.outcomes import ErrorClass, ModelError
-from manga_enrichment.domain.usage import Usage
-from manga_enrichment.gateways import ModelReply, ModelRequest
+from manga_enrichment.domain.models.usage import Usage
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
+from manga_enrichment.gateways.model import ModelCall, ModelReply
 
 ANTHROPIC_VERSION = "bedrock-2023-05-31"
 
 
-def model_input(request: ModelRequest) -> dict[str, Any]:
+def model_input(request: ModelCall) -> dict[str, Any]:
     """The body of one request. A repair is a conversation, which a batch does not have: its request is refused."""
     if request.repair is not None:
         raise ValueError("a batch record can not carry a repair")

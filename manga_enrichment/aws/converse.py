@@ -10,9 +10,9 @@ from typing import Any
 
 import orjson
 
-from manga_enrichment.domain.outcomes import ErrorClass, ModelError
-from manga_enrichment.domain.usage import Usage
-from manga_enrichment.gateways import ModelReply, ModelRequest
+from manga_enrichment.domain.models.usage import Usage
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
+from manga_enrichment.gateways.model import ModelCall, ModelReply
 
 _BY_NAME = {
     "ThrottlingException": ErrorClass.THROTTLED,
@@ -53,7 +53,7 @@ _NOT_THE_TITLES_FAULT = {
 _MESSAGE_LIMIT = 300
 
 
-def request_body(request: ModelRequest) -> dict[str, Any]:
+def request_body(request: ModelCall) -> dict[str, Any]:
     """The JSON body of one Converse request."""
     prompt = request.prompt
     inference: dict[str, Any] = {"maxTokens": request.max_tokens}
@@ -79,7 +79,7 @@ def request_body(request: ModelRequest) -> dict[str, Any]:
     return body
 
 
-def _messages(request: ModelRequest) -> list[dict[str, Any]]:
+def _messages(request: ModelCall) -> list[dict[str, Any]]:
     messages: list[dict[str, Any]] = [{"role": "user", "content": [{"text": request.prompt.user}]}]
     if request.repair is not None:
         use_id = "repair_1"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from manga_enrichment.aws.ledger_items import epoch_ms
 from manga_enrichment.aws.transactions import errors_explained, transact
-from manga_enrichment.gateways import BudgetScope
+from manga_enrichment.gateways.budget import BudgetScope
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

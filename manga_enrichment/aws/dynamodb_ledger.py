@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from manga_enrichment.aws.ledger_items import claim_item, entry_from_item, entry_item, epoch_ms, storable
 from manga_enrichment.aws.transactions import MAX_ITEMS, batch_get, chunks, condition_failed, transact
-from manga_enrichment.domain.answers import ClaimResult, LedgerEntry
-from manga_enrichment.gateways import Clock
+from manga_enrichment.domain.outcomes.answers import ClaimResult, LedgerEntry
+from manga_enrichment.gateways.clock import Clock
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

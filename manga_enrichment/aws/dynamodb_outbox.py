@@ -16,7 +16,7 @@ import orjson
 from pydantic import TypeAdapter
 
 from manga_enrichment.aws.transactions import errors_explained
-from manga_enrichment.domain.requests.deliveries import Delivery, DeliveryState
+from manga_enrichment.domain.callbacks.deliveries import Delivery, DeliveryState
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

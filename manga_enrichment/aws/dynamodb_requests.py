@@ -12,17 +12,17 @@ from uuid import uuid4
 
 from manga_enrichment.aws.request_items import attribute, from_item, to_item
 from manga_enrichment.aws.transactions import errors_explained
-from manga_enrichment.domain.status import RequestState, moved, states_before
-from manga_enrichment.gateways import Clock, LedgerUnavailableError
-from manga_enrichment.request_gateways import (
+from manga_enrichment.domain.requests.claims import (
     AlreadyFinal,
     AlreadyLive,
     Claimed,
-    FencedError,
     RequestRow,
     decide_claim,
     may_reopen,
 )
+from manga_enrichment.domain.requests.states import RequestState, moved, states_before
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import FencedError, StoreUnavailableError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -56,7 +56,7 @@ class DynamoDBRequests:
                     return decision
             elif present == decision.row or self._refresh(decision.row, wanted, now):
                 return decision
-        raise LedgerUnavailableError(f"the row of request {wanted.request_id} changed {_TRIES} times during one claim")
+        raise StoreUnavailableError(f"the row of request {wanted.request_id} changed {_TRIES} times during one claim")
 
     def update(
         self, request_id: str, owner: str, generation: int, state: RequestState | None = None, **fields: Any
@@ -75,7 +75,7 @@ class DynamoDBRequests:
         if present is None or present.owner not in (owner, new_owner) or present.generation != generation:
             raise FencedError(f"request {request_id} no longer belongs to {owner}, generation {generation}")
         moved(present.state, state or present.state)  # raises TransitionError, the only cause that is left
-        raise LedgerUnavailableError(f"the row of request {request_id} changed during an update; try again")
+        raise StoreUnavailableError(f"the row of request {request_id} changed during an update; try again")
 
     def reopen(self, request_id: str) -> bool:
         for _ in range(_TRIES):
@@ -87,7 +87,7 @@ class DynamoDBRequests:
             fence["#status = :status"] = {":status": {"S": row.state.value}}
             if "Attributes" in self._update(request_id, changes, fence):
                 return True
-        raise LedgerUnavailableError(f"the row of request {request_id} changed {_TRIES} times while it was reopened")
+        raise StoreUnavailableError(f"the row of request {request_id} changed {_TRIES} times while it was reopened")
 
     def set_callback_state(self, request_id: str, told: RequestState, callback_state: str) -> None:
         condition = {"#status = :told": {":told": {"S": told.value}}}

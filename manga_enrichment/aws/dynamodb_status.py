@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from manga_enrichment.aws.transactions import batch_get, errors_explained
-from manga_enrichment.gateways import PartitionStatus
+from manga_enrichment.gateways.status import PartitionStatus
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

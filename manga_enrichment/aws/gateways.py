@@ -11,12 +11,19 @@ from manga_enrichment.aws.dynamodb_outbox import DynamoDBOutbox
 from manga_enrichment.aws.dynamodb_requests import DynamoDBRequests
 from manga_enrichment.aws.dynamodb_status import DynamoDBStatus
 from manga_enrichment.aws.notify import SnsNotifier
-from manga_enrichment.aws.s3_tables import S3TableStore
+from manga_enrichment.aws.s3_objects import S3ObjectStore
 from manga_enrichment.aws.sqs import SqsQueues
-from manga_enrichment.clock import SystemClock
-from manga_enrichment.gateways import BudgetStore, CatalogSource, Clock, ResultLedger, StatusStore, TableStore
-from manga_enrichment.outbox_gateways import OutboxStore
-from manga_enrichment.request_gateways import Notifier, RequestQueue, RequestStore
+from manga_enrichment.gateways.budget import BudgetStore
+from manga_enrichment.gateways.catalog_source import CatalogSource
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.ledger import ResultLedger
+from manga_enrichment.gateways.notify import Notifier
+from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.gateways.outbox import OutboxStore
+from manga_enrichment.gateways.queue import RequestQueue
+from manga_enrichment.gateways.requests import RequestStore
+from manga_enrichment.gateways.status import StatusStore
+from manga_enrichment.runtime.clock import SystemClock
 from manga_enrichment.settings import Settings
 
 
@@ -25,7 +32,7 @@ class Gateways:
     """One of each."""
 
     clock: Clock
-    tables: TableStore
+    tables: ObjectStore
     ledger: ResultLedger
     budget: BudgetStore
     status: StatusStore
@@ -41,7 +48,7 @@ def open_gateways(settings: Settings) -> Gateways:
     clients, clock = AwsClients(), SystemClock()
     return Gateways(
         clock=clock,
-        tables=S3TableStore(clients.s3, bucket=settings.bucket),
+        tables=S3ObjectStore(clients.s3, bucket=settings.bucket),
         ledger=DynamoDBLedger(
             clients.dynamodb,
             clock,

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 from pydantic import TypeAdapter
 
-from manga_enrichment.domain.answers import LedgerEntry
+from manga_enrichment.domain.outcomes.answers import LedgerEntry
 
 MAX_FREE_ATTEMPTS = 100
 """Of the attempts that cost nothing. A title that was throttled for hours has hundreds, and an item ends at 400 KB."""

@@ -1,7 +1,7 @@
 """MetricSink and QueueAges on CloudWatch.
 
-Belongs here: CloudWatch's limits and its way of asking. Stays out: names of metrics (`domain/metrics.py`) and when
-they are sent (`defs/metrics_sensor.py`).
+Belongs here: CloudWatch's limits and its way of asking. Stays out: names of metrics (`domain/operations/metrics.py`)
+and when they are sent (`defs/operations/metrics_sensor.py`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,9 +13,9 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from manga_enrichment.aws.transactions import chunks
-from manga_enrichment.domain.metrics import Metric
-from manga_enrichment.gateways import Clock
-from manga_enrichment.health_gateways import MetricsUnavailableError
+from manga_enrichment.domain.operations.metrics import Metric
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import MetricsUnavailableError
 
 METRICS_PER_CALL = 500
 """CloudWatch takes 1,000 and 1 MB; half of it stays far below both."""

@@ -12,8 +12,8 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from manga_enrichment.aws.clients import explain, is_unreachable
-from manga_enrichment.domain.outcomes import ConfigurationError
-from manga_enrichment.request_gateways import NotifierUnavailableError
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.gateways.errors import NotifierUnavailableError
 
 _MAX_SUBJECT_CHARACTERS = 100
 _MAX_MESSAGE_BYTES = 255 * 1024  # of SNS's 256 KiB; attributes count too

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from manga_enrichment.domain.status import RequestState
-from manga_enrichment.request_gateways import RequestRow
+from manga_enrichment.domain.requests.claims import RequestRow
+from manga_enrichment.domain.requests.states import RequestState
 
 _MICRO = Decimal(1_000_000)
 

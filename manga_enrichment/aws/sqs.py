@@ -17,8 +17,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from manga_enrichment.aws.clients import explain, is_unreachable
 from manga_enrichment.aws.transactions import chunks
-from manga_enrichment.domain.outcomes import ConfigurationError
-from manga_enrichment.request_gateways import Message, QueueDepth, QueueUnavailableError, check_sendable
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.requests.queues import check_sendable
+from manga_enrichment.gateways.errors import QueueUnavailableError
+from manga_enrichment.gateways.queue import Message, QueueDepth
 
 _PER_CALL = 10
 _MAX_WAIT_SECONDS = 20

@@ -15,7 +15,7 @@ import pyarrow.dataset as ds
 from pyarrow import fs
 
 from manga_enrichment.aws.clients import AwsClients
-from manga_enrichment.domain.outcomes import ConfigurationError
+from manga_enrichment.domain.errors import ConfigurationError
 
 
 class TableDatasets:

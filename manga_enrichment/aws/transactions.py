@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from manga_enrichment.aws.clients import explain, is_unreachable
-from manga_enrichment.gateways import LedgerUnavailableError
+from manga_enrichment.gateways.errors import StoreUnavailableError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -33,7 +33,7 @@ def transact(
 ) -> list[dict[str, Any]] | None:
     """Run one transaction. None when it went through, else the cancellation reasons, one per action.
 
-    Tries conflicts again after jittered pauses. Raises LedgerUnavailableError when DynamoDB does not answer.
+    Tries conflicts again after jittered pauses. Raises StoreUnavailableError when DynamoDB does not answer.
     """
     for attempt in range(_TRIES):
         try:
@@ -46,7 +46,7 @@ def transact(
             sleep(_pause_seconds(attempt))
         else:
             return None
-    raise LedgerUnavailableError(f"DynamoDB kept cancelling a transaction of {len(actions)} items")
+    raise StoreUnavailableError(f"DynamoDB kept cancelling a transaction of {len(actions)} items")
 
 
 def condition_failed(reason: dict[str, Any]) -> bool:
@@ -75,12 +75,12 @@ def batch_get(
             if not items:  # throttled; with items it is only the 16 MB limit of a reply
                 sleep(_pause_seconds(attempt))
         else:
-            raise LedgerUnavailableError(f"DynamoDB left keys of a batch read unprocessed {_TRIES} times")
+            raise StoreUnavailableError(f"DynamoDB left keys of a batch read unprocessed {_TRIES} times")
 
 
 @contextmanager
 def errors_explained() -> Iterator[None]:
-    """SDK errors become a ConfigurationError that says what to mend, or LedgerUnavailableError: try again later.
+    """SDK errors become a ConfigurationError that says what to mend, or StoreUnavailableError: try again later.
 
     An unreachable endpoint is the latter: in the middle of a run it may come back, and what was paid for is waiting.
     """
@@ -91,7 +91,7 @@ def errors_explained() -> Iterator[None]:
             raise
         explained = explain(error, "The DynamoDB table", "MANGA_LEDGER_TABLE, MANGA_STATUS_TABLE, MANGA_BUDGET_TABLE")
         if explained is None or is_unreachable(error):
-            raise LedgerUnavailableError(str(explained or error)) from error
+            raise StoreUnavailableError(str(explained or error)) from error
         raise explained from error
 
 

@@ -30,15 +30,14 @@ class _Sentences(click.Group):
     """Wrong settings, and services that do not answer, end a command with a sentence, not with a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        from manga_enrichment.domain.outcomes import ConfigurationError
-        from manga_enrichment.gateways import LedgerUnavailableError
-        from manga_enrichment.request_gateways import QueueUnavailableError
+        from manga_enrichment.domain.errors import ConfigurationError
+        from manga_enrichment.gateways.errors import QueueUnavailableError, StoreUnavailableError
 
         try:
             return super().invoke(ctx)
         except ConfigurationError as error:
             raise click.ClickException(f"{error}{local_stack_hint(ctx)}") from error
-        except (LedgerUnavailableError, QueueUnavailableError) as error:
+        except (StoreUnavailableError, QueueUnavailableError) as error:
             raise click.ClickException(f"{error}. Try again.") from error
 
 
@@ -80,7 +79,7 @@ for _command in (
 @click.option("--concurrency", type=click.IntRange(1, 1024), default=16, show_default=True, help="Calls in flight.")
 def demo(state_dir: Path, as_json: bool, concurrency: int) -> None:
     """Enrich the shipped catalog on the local stack and say what happened and what it cost."""
-    from manga_enrichment.local.demo import run_demo
+    from manga_enrichment.local.demo.run import run_demo
 
     sys.exit(run_demo(state_dir, as_json=as_json, concurrency=concurrency))
 

@@ -16,7 +16,7 @@ import click
 def api_template(partners: Path | None) -> None:
     """Print infra/api.yaml: the request front as a CloudFormation template."""
     from manga_enrichment.api.cloudformation import PartnersError, template_yaml
-    from manga_enrichment.local.provision import infra_directory
+    from manga_enrichment.local.stack.provision import infra_directory
 
     file = partners or infra_directory() / "partners.json"
     try:
@@ -39,8 +39,8 @@ def openapi() -> None:
 def api_access(ctx: click.Context, key_name: str) -> None:
     """With --local: print the API's address and the key KEY_NAME, as a shell takes them."""
     from manga_enrichment.local.api_client import api_key, api_url
-    from manga_enrichment.local.endpoints import LocalEndpoints
-    from manga_enrichment.local.provision import emulator_client
+    from manga_enrichment.local.stack.endpoints import LocalEndpoints
+    from manga_enrichment.local.stack.provision import emulator_client
 
     endpoints = ctx.find_object(LocalEndpoints)
     if endpoints is None:

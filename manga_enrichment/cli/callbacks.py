@@ -8,7 +8,7 @@ import click
 from manga_enrichment.cli.parameters import checked_partner, open_configured_gateways
 
 if TYPE_CHECKING:
-    from manga_enrichment.domain.requests.deliveries import Delivery
+    from manga_enrichment.domain.callbacks.deliveries import Delivery
     from manga_enrichment.pipeline.outbox.redelivery import FailedFilter
 
 _PARTNERS = click.option("--partner", "partners", multiple=True, help="Partner id; may be given more than once.")
@@ -31,14 +31,14 @@ def secret(partner: str, as_json: bool) -> None:
     Both follow from MANGA_CALLBACK_SECRET and MANGA_CALLBACK_KEY_ID: set these to what is to come, and it prints what
     the partner will need then.
     """
-    from manga_enrichment.domain.outcomes import ConfigurationError
-    from manga_enrichment.domain.requests.signatures import partner_key
+    from manga_enrichment.domain.callbacks.signatures import partner_signing_key
+    from manga_enrichment.domain.errors import ConfigurationError
     from manga_enrichment.settings import load_settings, signing_key
 
     master = signing_key(load_settings())
     if master is None:
         raise ConfigurationError("MANGA_CALLBACK_SECRET is not set: partners' secrets are derived from it")
-    key = partner_key(master, partner)
+    key = partner_signing_key(master, partner)
     if as_json:
         click.echo(json.dumps({"partner_id": partner, "key_id": key.key_id, "secret": key.secret}))
     else:

@@ -10,13 +10,13 @@ from rich.table import Table
 
 from manga_enrichment.aws.gateways import open_gateways
 from manga_enrichment.domain.analyses import ANALYSES, get_analysis
-from manga_enrichment.domain.batch_jobs import Lane
-from manga_enrichment.domain.catalog import bucket_keys
-from manga_enrichment.domain.models import load_models
-from manga_enrichment.domain.outcomes import ConfigurationError
-from manga_enrichment.domain.usage import usd
+from manga_enrichment.domain.catalog.records import bucket_keys
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.models.batch_jobs import Lane
+from manga_enrichment.domain.models.specs import load_models
+from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.pipeline.catalog.refresh import load_state
-from manga_enrichment.pipeline.enrichment.forecast import ForecastLine, NextRun, pace_of
+from manga_enrichment.pipeline.enrichment.forecast import ForecastLine, NextRun, throughput_of
 from manga_enrichment.settings import Settings, load_settings
 
 
@@ -48,7 +48,7 @@ def _forecast(settings: Settings, selection: Sequence[str], buckets: Sequence[st
     if load_state(gateways.tables, settings.catalog_buckets) is None:
         raise ConfigurationError("There is no catalog yet: materialize manga_catalog first (job refresh_catalog)")
     models = load_models(settings.model_aliases)
-    next_run = NextRun(gateways.tables, gateways.ledger, analyses=ANALYSES, models=models, pace=pace_of(settings))
+    next_run = NextRun(gateways.tables, gateways.ledger, analyses=ANALYSES, models=models, pace=throughput_of(settings))
     return next_run.forecast(f"estimate-{uuid4()}", buckets or known, selection)
 
 

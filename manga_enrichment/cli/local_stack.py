@@ -16,7 +16,7 @@ import click
 
 def work_on_local_stack(ctx: click.Context, state_dir: Path) -> None:
     """Point the environment at the stack on `state_dir` until the command ends; commands find it as `ctx.obj`."""
-    from manga_enrichment.local.stack import connect
+    from manga_enrichment.local.stack.local_stack import connect
 
     endpoints = connect(state_dir)
     if endpoints is None:
@@ -35,7 +35,7 @@ def local_stack_hint(ctx: click.Context) -> str:
 
 def local_receiver(ctx: click.Context) -> str:
     """URL of the callback receiver of the stack that --local found; "" without --local."""
-    from manga_enrichment.local.endpoints import LocalEndpoints
+    from manga_enrichment.local.stack.endpoints import LocalEndpoints
 
     endpoints = ctx.find_object(LocalEndpoints)
     return endpoints.callback_url if endpoints else ""

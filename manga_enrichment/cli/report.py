@@ -20,8 +20,8 @@ from manga_enrichment.cli.parameters import open_configured_gateways
 def report(out: Path, show: bool) -> None:
     """Write the report of coverage, cost, speed, queues and failures as one HTML file. Asks no model."""
     from manga_enrichment.domain.analyses import ANALYSES
-    from manga_enrichment.domain.models import load_models
-    from manga_enrichment.pipeline.enrichment.forecast import pace_of
+    from manga_enrichment.domain.models.specs import load_models
+    from manga_enrichment.pipeline.enrichment.forecast import throughput_of
     from manga_enrichment.pipeline.report.make import Reporting
     from manga_enrichment.pipeline.report.page import report_html
     from manga_enrichment.settings import load_settings
@@ -34,7 +34,7 @@ def report(out: Path, show: bool) -> None:
         analyses=ANALYSES,
         models=load_models(settings.model_aliases),
         bucket_count=settings.catalog_buckets,
-        pace=pace_of(settings),
+        pace=throughput_of(settings),
     )
     html = report_html(reporting.facts(f"report-{uuid4()}"))
     try:

@@ -12,11 +12,11 @@ import click
 from manga_enrichment.cli.local_stack import local_receiver
 from manga_enrichment.cli.parameters import checked_partner, open_configured_gateways
 from manga_enrichment.domain.requests.schemas import REQUEST_SCHEMAS
-from manga_enrichment.domain.status import RequestState, is_final
+from manga_enrichment.domain.requests.states import RequestState, is_final
 
 if TYPE_CHECKING:
     from manga_enrichment.aws.gateways import Gateways
-    from manga_enrichment.request_gateways import RequestRow
+    from manga_enrichment.domain.requests.claims import RequestRow
 
 POLL_SECONDS = 1.0
 _STEPS = (RequestState.RECEIVED, RequestState.QUEUED, RequestState.PROCESSING)

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from manga_enrichment.aws.table_datasets import TableDatasets
 from manga_enrichment.domain.analyses import ANALYSES
-from manga_enrichment.domain.outcomes import ConfigurationError
+from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.pipeline.publish.tables import PublishedTable, published_tables
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
 

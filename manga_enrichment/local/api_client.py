@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from manga_enrichment.local.endpoints import assert_loopback
+from manga_enrichment.local.stack.endpoints import assert_loopback
 
 TIMEOUT_SECONDS = 30.0
 

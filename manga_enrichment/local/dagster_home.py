@@ -5,7 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from manga_enrichment.process_ids import process_exists
+from manga_enrichment.runtime.processes import process_exists
 
 PROCESS_TAG = "local/process"
 """Tag of a run inside a process that no daemon watches: the process' id."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from manga_enrichment.local.dagster_home import REPOSITORY, prepare_dagster_home
-from manga_enrichment.local.stack import LocalStack, LocalStackConfig
+from manga_enrichment.local.stack.local_stack import LocalStack, LocalStackConfig
 
 SAMPLE = REPOSITORY / "data" / "catalog" / "sample.jsonl"
 DISCOURAGED = "ignore:Function `dev_command` is superseded"

@@ -11,7 +11,7 @@ from manga_enrichment.api.checking import SAMPLE_KEY_ID, sample_context, status_
 from manga_enrichment.api.registry import TemplateRegistry, with_partners
 from manga_enrichment.api.rendering import Rendered, TemplateInput, render
 from manga_enrichment.aws.request_items import to_item
-from manga_enrichment.domain.status import RequestState
+from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment_tests.fake_clock import FakeClock
 from manga_enrichment_tests.request_bodies import REQUEST_ID
 from manga_enrichment_tests.request_rows import make_row

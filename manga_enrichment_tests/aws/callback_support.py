@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from manga_enrichment.aws.callbacks import HttpsCallbacks
-from manga_enrichment.request_gateways import CallbackAnswer
+from manga_enrichment.gateways.notify import CallbackAnswer
 
 BODY = b'{"event_id":"evt_1"}'
 HEADERS = {"Content-Type": "application/json", "X-Manga-Timestamp": "1"}

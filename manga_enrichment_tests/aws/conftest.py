@@ -6,7 +6,7 @@ import pytest
 
 from manga_enrichment.aws.bedrock import BedrockModel
 from manga_enrichment.aws.clients import AwsClients
-from manga_enrichment.domain.outcomes import ModelError
+from manga_enrichment.domain.outcomes.error_classes import ModelError
 from manga_enrichment_tests.contracts.prompts import make_request
 
 OpenModel = Callable[[], BedrockModel]

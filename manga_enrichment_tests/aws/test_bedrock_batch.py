@@ -9,9 +9,11 @@ import pytest
 from manga_enrichment.aws.bedrock_batch import BedrockBatch, parse_record
 from manga_enrichment.aws.claude_messages import model_input, model_reply
 from manga_enrichment.aws.clients import AwsClients
-from manga_enrichment.domain.outcomes import ConfigurationError, ErrorClass, ModelError
-from manga_enrichment.domain.usage import Usage
-from manga_enrichment.gateways import BatchOrder, Repair
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.models.usage import Usage
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
+from manga_enrichment.gateways.batch import BatchOrder
+from manga_enrichment.gateways.model import Repair
 from manga_enrichment_tests.contracts.prompts import make_request, model
 
 USAGE = {"input_tokens": 900, "output_tokens": 40, "cache_read_input_tokens": 0, "cache_creation_input_tokens": None}

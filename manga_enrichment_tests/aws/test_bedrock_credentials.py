@@ -9,7 +9,8 @@ from botocore.exceptions import CredentialRetrievalError
 
 from manga_enrichment.aws.bedrock import BedrockModel
 from manga_enrichment.aws.clients import AwsClients
-from manga_enrichment.domain.outcomes import ConfigurationError, ErrorClass
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment_tests.aws.conftest import PointedAt, error_of
 from manga_enrichment_tests.aws.raw_server import VALID_REPLY, answering, raw_server
 from manga_enrichment_tests.contracts.prompts import make_request

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from manga_enrichment.aws.callbacks import HttpsCallbacks, system_resolve
-from manga_enrichment.request_gateways import CallbackAnswer
+from manga_enrichment.gateways.notify import CallbackAnswer
 from manga_enrichment_tests.aws.callback_support import (
     BRIEF_SECONDS,
     PRIVATE,

@@ -9,9 +9,9 @@ import pytest
 import trustme
 
 from manga_enrichment.aws.callbacks import HttpsCallbacks
-from manga_enrichment.domain.requests.signatures import SigningKey, partner_key, signed_headers
-from manga_enrichment.local.callback_receiver import CallbackReceiver
-from manga_enrichment.request_gateways import CallbackAnswer
+from manga_enrichment.domain.callbacks.signatures import SigningKey, partner_signing_key, signed_headers
+from manga_enrichment.gateways.notify import CallbackAnswer
+from manga_enrichment.local.stack.callback_receiver import CallbackReceiver
 from manga_enrichment_tests.aws.callback_support import BODY, BRIEF_SECONDS, HEADERS, PRIVATE, post, resolving_to
 from manga_enrichment_tests.aws.raw_server import Respond, answering, raw_server
 
@@ -210,6 +210,6 @@ def test_the_receiver_of_the_demo_believes_what_we_send(trust: ssl.SSLContext, t
     master = SigningKey("1", "m" * 40)
     body = b'{"event_id":"evt_1","partner_id":"acme"}'
     with CallbackReceiver(master, tls=tls) as receiver:
-        headers = signed_headers(partner_key(master, "acme"), body, datetime.now(UTC))
+        headers = signed_headers(partner_signing_key(master, "acme"), body, datetime.now(UTC))
         assert to_loopback(trust).post(receiver.url, body, headers) == CallbackAnswer(204)
         assert list(receiver.events) == ["evt_1"]

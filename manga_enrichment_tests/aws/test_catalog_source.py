@@ -8,8 +8,8 @@ from botocore.config import Config
 
 from manga_enrichment.aws.catalog_source import catalog_source
 from manga_enrichment.aws.clients import AwsClients
-from manga_enrichment.domain.outcomes import ConfigurationError
-from manga_enrichment.local.stack import LocalStack
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.local.stack.local_stack import LocalStack
 
 ONE_ATTEMPT = Config(retries={"total_max_attempts": 1})
 

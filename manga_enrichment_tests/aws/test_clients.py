@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, NoCredentialsError
 
 from manga_enrichment.aws.clients import AwsClients, explain, is_unreachable
-from manga_enrichment.domain.outcomes import ConfigurationError
+from manga_enrichment.domain.errors import ConfigurationError
 
 MISSING_REGION = "No AWS region is set: set AWS_DEFAULT_REGION"
 

@@ -9,9 +9,9 @@ import pytest
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.dynamodb_requests import DynamoDBRequests
 from manga_enrichment.aws.request_items import from_item, to_item
-from manga_enrichment.domain.status import RequestState
-from manga_enrichment.local.stack import LocalStack
-from manga_enrichment.request_gateways import AlreadyLive, Claimed
+from manga_enrichment.domain.requests.claims import AlreadyLive, Claimed
+from manga_enrichment.domain.requests.states import RequestState
+from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment_tests.fake_clock import FakeClock
 from manga_enrichment_tests.request_rows import make_row
 

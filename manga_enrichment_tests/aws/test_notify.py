@@ -8,8 +8,8 @@ from botocore.stub import Stubber
 
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.notify import SnsNotifier
-from manga_enrichment.domain.outcomes import ConfigurationError
-from manga_enrichment.request_gateways import NotifierUnavailableError
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.gateways.errors import NotifierUnavailableError
 
 ARN = "arn:aws:sns:ap-northeast-1:123456789012:topic"
 ONE_ATTEMPT = Config(retries={"total_max_attempts": 1})

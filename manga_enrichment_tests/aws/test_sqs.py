@@ -9,8 +9,8 @@ from botocore.stub import ANY, Stubber
 
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.sqs import SqsQueues
-from manga_enrichment.domain.outcomes import ConfigurationError
-from manga_enrichment.request_gateways import QueueUnavailableError
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.gateways.errors import QueueUnavailableError
 
 URL = "https://sqs.ap-northeast-1.amazonaws.com/123456789012/q"
 ONE_ATTEMPT = Config(retries={"total_max_attempts": 1})

@@ -4,10 +4,10 @@ import pyarrow as pa
 import pytest
 
 from manga_enrichment.aws.clients import AwsClients
-from manga_enrichment.aws.s3_tables import S3TableStore
+from manga_enrichment.aws.s3_objects import S3ObjectStore
 from manga_enrichment.aws.table_datasets import TableDatasets
-from manga_enrichment.domain.outcomes import ConfigurationError
-from manga_enrichment.local.stack import LocalStack
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment.pipeline.store.object_keys import TABLES_ROOT
 
 SCHEMA = pa.schema([("manga_id", pa.string()), ("titles", pa.int64())])
@@ -20,7 +20,7 @@ def bucket(local_stack: LocalStack, aws_environment: dict[str, str], fresh_stack
 
 def test_every_object_of_a_table_is_read_with_its_partition(bucket: str) -> None:
     clients = AwsClients()
-    store = S3TableStore(clients.s3, bucket=bucket)
+    store = S3ObjectStore(clients.s3, bucket=bucket)
     for number, name in enumerate("ab"):
         table = pa.table({"manga_id": [name], "titles": [number]}, schema=SCHEMA)
         store.write(f"{TABLES_ROOT}/shelves/bucket={number}/part.parquet", table)

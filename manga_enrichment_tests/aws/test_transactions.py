@@ -10,8 +10,8 @@ from botocore.stub import Stubber
 
 from manga_enrichment.aws.dynamodb_ledger import DynamoDBLedger
 from manga_enrichment.aws.transactions import batch_get, chunks, transact
-from manga_enrichment.domain.outcomes import ConfigurationError
-from manga_enrichment.gateways import LedgerUnavailableError
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment_tests.contracts.conftest import RETENTION
 from manga_enrichment_tests.fakes import FakeClock
 
@@ -60,7 +60,7 @@ def test_endless_conflicts_make_the_ledger_unavailable(client: Any, stub: Stubbe
     for _ in range(12):
         cancel(stub, "TransactionConflict", "TransactionConflict")
     pauses: list[float] = []
-    with pytest.raises(LedgerUnavailableError, match="kept cancelling"):
+    with pytest.raises(StoreUnavailableError, match="kept cancelling"):
         transact(client, ACTIONS, sleep=pauses.append)
     assert len(pauses) == 12
     assert all(0 <= pause <= 1 for pause in pauses)
@@ -68,7 +68,7 @@ def test_endless_conflicts_make_the_ledger_unavailable(client: Any, stub: Stubbe
 
 def test_a_failing_service_makes_the_ledger_unavailable(client: Any, stub: Stubber) -> None:
     stub.add_client_error("transact_write_items", "InternalServerError", "try later")
-    with pytest.raises(LedgerUnavailableError, match="try later"):
+    with pytest.raises(StoreUnavailableError, match="try later"):
         transact(client, ACTIONS)
 
 
@@ -81,7 +81,7 @@ def test_a_missing_table_is_a_wrong_setting(client: Any, stub: Stubber) -> None:
 def test_an_unreachable_ledger_is_unavailable_and_says_where_it_was_looked_for() -> None:
     client = boto3.client("dynamodb", config=ONE_ATTEMPT)
     ledger = DynamoDBLedger(client, FakeClock(), ledger_table="t", budget_table="b", retention=RETENTION)
-    with pytest.raises(LedgerUnavailableError, match=r"cannot be reached at http://127.0.0.1:9.*AWS_ENDPOINT_URL"):
+    with pytest.raises(StoreUnavailableError, match=r"cannot be reached at http://127.0.0.1:9.*AWS_ENDPOINT_URL"):
         ledger.get_many(["a"])
 
 
@@ -99,7 +99,7 @@ def test_keys_left_over_by_a_batch_read_are_read_again(client: Any, stub: Stubbe
 def test_keys_that_are_never_read_make_the_ledger_unavailable(client: Any, stub: Stubber) -> None:
     for _ in range(12):
         stub.add_response("batch_get_item", {"Responses": {}, "UnprocessedKeys": {"t": {"Keys": keys("a")}}})
-    with pytest.raises(LedgerUnavailableError, match="unprocessed"):
+    with pytest.raises(StoreUnavailableError, match="unprocessed"):
         list(batch_get(client, "t", "fingerprint", ["a"], sleep=lambda _seconds: None))
 
 

@@ -8,8 +8,8 @@ from click.testing import CliRunner, Result
 
 from manga_enrichment.aws.gateways import Gateways, open_gateways
 from manga_enrichment.cli import main
-from manga_enrichment.domain.status import RequestState
-from manga_enrichment.request_gateways import Claimed
+from manga_enrichment.domain.requests.claims import Claimed
+from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.settings import load_settings
 from manga_enrichment_tests.request_rows import make_row as row_of
 

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from manga_enrichment.cli import main
 from manga_enrichment.cli.api import api_access
 from manga_enrichment.local.api_client import ApiClient
-from manga_enrichment.local.stack import LocalStack
+from manga_enrichment.local.stack.local_stack import LocalStack
 
 
 def test_the_address_and_key_that_are_printed_let_a_partner_in(local_stack: LocalStack) -> None:

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 import pytest
 
 from manga_enrichment.aws.gateways import Gateways
-from manga_enrichment.domain.requests.deliveries import Channel, new_delivery, refused, told
-from manga_enrichment.domain.requests.signatures import SigningKey, partner_key
-from manga_enrichment.local.cleaning import empty_tables
-from manga_enrichment.local.stack import LocalStack
+from manga_enrichment.domain.callbacks.deliveries import Channel, new_delivery, refused, told
+from manga_enrichment.domain.callbacks.signatures import SigningKey, partner_signing_key
+from manga_enrichment.local.stack.cleaning import empty_tables
+from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment_tests.cli.conftest import Command
 from manga_enrichment_tests.outbox_fakes import PARTNER, REQUEST_ID, URL, ended
 
 SECRET = "a master secret of more than forty characters"
-KEY = partner_key(SigningKey("7", SECRET), "acme")
+KEY = partner_signing_key(SigningKey("7", SECRET), "acme")
 
 
 @pytest.fixture

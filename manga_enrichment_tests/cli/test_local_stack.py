@@ -9,8 +9,8 @@ import pytest
 
 from manga_enrichment.aws.gateways import Gateways
 from manga_enrichment.domain.requests.queues import NORMAL
-from manga_enrichment.local.endpoints import LocalEndpoints
-from manga_enrichment.local.stack import LocalStack
+from manga_enrichment.local.stack.endpoints import LocalEndpoints
+from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment_tests.cli.conftest import Command
 
 BATCH = {"items": [{"manga_id": "MNG-C4G0F4AW", "analysis_type": "reading_level"}]}

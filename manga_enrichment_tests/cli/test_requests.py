@@ -11,12 +11,13 @@ import pytest
 
 from manga_enrichment.aws.gateways import Gateways
 from manga_enrichment.cli.requests import poll_until_ended
+from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.envelope import AcceptedRequest, read_request
 from manga_enrichment.domain.requests.queues import HIGH_PRIORITY, LOW_PRIORITY, NORMAL, SESSION
+from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.domain.requests.validation import RequestPolicy
-from manga_enrichment.domain.status import RequestState
+from manga_enrichment.gateways.queue import Message
 from manga_enrichment.pipeline.store.object_keys import result_document_key
-from manga_enrichment.request_gateways import Message, RequestRow
 from manga_enrichment_tests.cli.conftest import Command, MakeRow
 from manga_enrichment_tests.fakes import FakeClock
 

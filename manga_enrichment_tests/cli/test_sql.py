@@ -11,8 +11,8 @@ from click.testing import CliRunner, Result
 from manga_enrichment.cli import main
 from manga_enrichment.cli.sql_session import questions
 from manga_enrichment.domain.analyses import ANALYSES
-from manga_enrichment.domain.outcomes import ErrorClass
-from manga_enrichment.domain.partner_results import PARTNER_RESULT_COLUMNS
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
+from manga_enrichment.domain.requests.results import PARTNER_RESULT_COLUMNS
 from manga_enrichment.pipeline.enrichment.wide_table import write_enriched
 from manga_enrichment.pipeline.health.daily_costs import write_day
 from manga_enrichment.pipeline.health.queue_watch import SCHEMA as OBSERVATIONS

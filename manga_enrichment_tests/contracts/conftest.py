@@ -13,9 +13,12 @@ from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.dynamodb_budget import DynamoDBBudget
 from manga_enrichment.aws.dynamodb_ledger import DynamoDBLedger
 from manga_enrichment.aws.dynamodb_status import DynamoDBStatus
-from manga_enrichment.aws.s3_tables import S3TableStore
-from manga_enrichment.gateways import BudgetScope, BudgetStore, ResultLedger, StatusStore, TableStore
-from manga_enrichment.local.stack import LocalStack
+from manga_enrichment.aws.s3_objects import S3ObjectStore
+from manga_enrichment.gateways.budget import BudgetScope, BudgetStore
+from manga_enrichment.gateways.ledger import ResultLedger
+from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.gateways.status import StatusStore
+from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment_tests.fakes import FakeClock, MemoryBudget, MemoryLedger, MemoryStatus, MemoryTables
 
 NO_LIMIT = 2**53
@@ -82,12 +85,12 @@ def ledger(kind: str, budget: BudgetStore, clock: FakeClock, request: pytest.Fix
 
 
 @pytest.fixture
-def tables(kind: str, request: pytest.FixtureRequest) -> TableStore:
+def tables(kind: str, request: pytest.FixtureRequest) -> ObjectStore:
     if kind == "fake":
         return MemoryTables()
     stack: LocalStack = request.getfixturevalue("local_stack")
     clients: AwsClients = request.getfixturevalue("aws_clients")
-    return S3TableStore(clients.s3, bucket=stack.endpoints.bucket)
+    return S3ObjectStore(clients.s3, bucket=stack.endpoints.bucket)
 
 
 @pytest.fixture

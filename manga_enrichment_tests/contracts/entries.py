@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from manga_enrichment.domain.answers import Attempt, LedgerEntry, Provenance
-from manga_enrichment.domain.outcomes import ErrorClass, Outcome
-from manga_enrichment.domain.usage import Usage
+from manga_enrichment.domain.models.usage import Usage
+from manga_enrichment.domain.outcomes.answers import Attempt, LedgerEntry, Provenance
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
 
 ANSWER: Mapping[str, Any] = {
     "summary_en": "Two friends keep a shop open.",

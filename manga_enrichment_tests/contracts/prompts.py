@@ -2,10 +2,10 @@
 
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.base import AnalysisType, Candidate, TitleInputs
-from manga_enrichment.domain.catalog import MangaRecord
-from manga_enrichment.domain.models import ModelSpec, load_models
-from manga_enrichment.domain.prompts import build_prompt, title_inputs
-from manga_enrichment.gateways import ModelRequest, Repair
+from manga_enrichment.domain.catalog.records import MangaRecord
+from manga_enrichment.domain.models.specs import ModelSpec, load_models
+from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
+from manga_enrichment.gateways.model import ModelCall, Repair
 
 RECORD = MangaRecord(
     manga_id="MNG-HARB0001",
@@ -40,8 +40,8 @@ def make_request(
     max_tokens: int | None = None,
     repair: Repair | None = None,
     cache_prefix: bool = False,
-) -> ModelRequest:
+) -> ModelCall:
     spec = spec or model()
     kind = ANALYSES[analysis]
     prompt = build_prompt(kind, inputs(kind), spec)
-    return ModelRequest(spec, prompt, max_tokens or prompt.max_tokens, repair, cache_prefix)
+    return ModelCall(spec, prompt, max_tokens or prompt.max_tokens, repair, cache_prefix)

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.dynamodb_budget import DynamoDBBudget
-from manga_enrichment.gateways import BudgetScope
+from manga_enrichment.gateways.budget import BudgetScope
 
 
 def main(counter: str, limit: int, amount: int, table: str) -> int:

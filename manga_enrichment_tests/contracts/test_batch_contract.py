@@ -9,10 +9,11 @@ from manga_enrichment.aws.bedrock_batch import BedrockBatch
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.validation import answer_problems
-from manga_enrichment.domain.batch_jobs import MIN_RECORDS, has_ended
-from manga_enrichment.gateways import BatchInference, BatchOrder, BatchReply, ModelRequest
-from manga_enrichment.local.endpoints import BATCH_ROLE_ARN
-from manga_enrichment.local.stack import LocalStack
+from manga_enrichment.domain.models.batch_jobs import MIN_RECORDS, has_ended
+from manga_enrichment.gateways.batch import BatchInference, BatchOrder, BatchReply
+from manga_enrichment.gateways.model import ModelCall
+from manga_enrichment.local.stack.endpoints import BATCH_ROLE_ARN
+from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment_tests.contracts.prompts import inputs, make_request, model
 from manga_enrichment_tests.fake_batch import MemoryBatch
 from manga_enrichment_tests.fakes import FakeClock
@@ -46,7 +47,7 @@ def order(unique: str, name: str = "job") -> BatchOrder:
     )
 
 
-def records(count: int = MIN_RECORDS) -> Iterator[tuple[str, ModelRequest]]:
+def records(count: int = MIN_RECORDS) -> Iterator[tuple[str, ModelCall]]:
     request = make_request(NAME, SPEC)
     return ((f"record{number:026d}", request) for number in range(count))
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.gateways import BudgetScope, BudgetStore
+from manga_enrichment.gateways.budget import BudgetScope, BudgetStore
 from manga_enrichment_tests.contracts.conftest import NO_LIMIT
 from manga_enrichment_tests.fakes import START, FakeClock, MemoryBudget
 

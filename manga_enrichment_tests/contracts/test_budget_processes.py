@@ -7,7 +7,7 @@ from pathlib import Path
 
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.dynamodb_budget import DynamoDBBudget
-from manga_enrichment.local.stack import LocalStack
+from manga_enrichment.local.stack.local_stack import LocalStack
 
 ROOT = Path(__file__).resolve().parents[2]
 

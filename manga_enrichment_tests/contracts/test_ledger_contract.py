@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-from manga_enrichment.gateways import ResultLedger
+from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment_tests.contracts.conftest import RETENTION, Purse
 from manga_enrichment_tests.contracts.entries import make_entry
 from manga_enrichment_tests.fakes import FakeClock

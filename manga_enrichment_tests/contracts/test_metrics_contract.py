@@ -11,8 +11,9 @@ from botocore.config import Config
 
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.metrics import METRICS_PER_CALL, CloudWatchMetrics, CloudWatchQueueAges
-from manga_enrichment.domain.metrics import Metric
-from manga_enrichment.health_gateways import MetricSink, MetricsUnavailableError, QueueAges
+from manga_enrichment.domain.operations.metrics import Metric
+from manga_enrichment.gateways.errors import MetricsUnavailableError
+from manga_enrichment.gateways.metrics import MetricSink, QueueAges
 from manga_enrichment_tests.fakes import FakeClock
 from manga_enrichment_tests.health_fakes import MemoryAges, MemoryMetrics
 

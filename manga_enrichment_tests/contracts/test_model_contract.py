@@ -13,10 +13,10 @@ from manga_enrichment.aws.bedrock import BedrockModel
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.validation import answer_problems
-from manga_enrichment.domain.outcomes import ErrorClass, ModelError
-from manga_enrichment.domain.usage import Usage
-from manga_enrichment.gateways import FoundationModel, ModelReply, Repair
-from manga_enrichment.local.model_control import ModelServerControl
+from manga_enrichment.domain.models.usage import Usage
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
+from manga_enrichment.gateways.model import FoundationModel, ModelReply, Repair
+from manga_enrichment.local.stack.model_control import ModelServerControl
 from manga_enrichment_tests.contracts.prompts import inputs, make_request, model
 from manga_enrichment_tests.fakes import FakeClock, ScriptedModel, Step
 

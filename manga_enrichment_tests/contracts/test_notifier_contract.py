@@ -8,7 +8,7 @@ import pytest
 
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.notify import SnsNotifier
-from manga_enrichment.request_gateways import Notifier
+from manga_enrichment.gateways.notify import Notifier
 from manga_enrichment_tests.request_fakes import MemoryNotifier, Published
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.dynamodb_outbox import DELIVERED_KEPT, FAILED_KEPT, DynamoDBOutbox
-from manga_enrichment.domain.requests.deliveries import (
+from manga_enrichment.domain.callbacks.deliveries import (
     Channel,
     Delivery,
     anew,
@@ -20,10 +20,10 @@ from manga_enrichment.domain.requests.deliveries import (
     refused,
     told,
 )
-from manga_enrichment.gateways import LedgerUnavailableError
-from manga_enrichment.local.cleaning import empty_tables
-from manga_enrichment.local.stack import LocalStack
-from manga_enrichment.outbox_gateways import OutboxStore
+from manga_enrichment.gateways.errors import StoreUnavailableError
+from manga_enrichment.gateways.outbox import OutboxStore
+from manga_enrichment.local.stack.cleaning import empty_tables
+from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment_tests.fakes import FakeClock
 from manga_enrichment_tests.outbox_fakes import URL, MemoryOutbox, ended
 
@@ -190,7 +190,7 @@ def test_an_unreachable_table_is_said_so(
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     outbox = DynamoDBOutbox(AwsClients().dynamodb, table="manga-fm-outbox")
-    with pytest.raises(LedgerUnavailableError):
+    with pytest.raises(StoreUnavailableError):
         outbox.due(clock.now(), 1)
 
 

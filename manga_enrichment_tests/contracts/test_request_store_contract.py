@@ -9,16 +9,11 @@ import pytest
 
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.dynamodb_requests import DynamoDBRequests
-from manga_enrichment.domain.status import RequestState, TransitionError
-from manga_enrichment.local.stack import LocalStack
-from manga_enrichment.request_gateways import (
-    AlreadyFinal,
-    AlreadyLive,
-    Claimed,
-    FencedError,
-    RequestRow,
-    RequestStore,
-)
+from manga_enrichment.domain.requests.claims import AlreadyFinal, AlreadyLive, Claimed, RequestRow
+from manga_enrichment.domain.requests.states import RequestState, TransitionError
+from manga_enrichment.gateways.errors import FencedError
+from manga_enrichment.gateways.requests import RequestStore
+from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment_tests.fake_clock import FakeClock
 from manga_enrichment_tests.request_fakes import MemoryRequests
 from manga_enrichment_tests.request_rows import make_row

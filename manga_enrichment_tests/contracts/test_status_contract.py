@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from manga_enrichment.gateways import PartitionStatus, StatusStore
+from manga_enrichment.gateways.status import PartitionStatus, StatusStore
 from manga_enrichment_tests.fakes import FakeClock
 
 

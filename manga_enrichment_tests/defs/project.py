@@ -8,9 +8,9 @@ from typing import Any
 import dagster as dg
 
 from manga_enrichment.definitions import build_definitions
-from manga_enrichment.defs.jobs import NIGHTLY_JOB
-from manga_enrichment.defs.run_facts import range_tags
-from manga_enrichment.domain.catalog import bucket_keys
+from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
+from manga_enrichment.defs.shared.run_facts import range_tags
+from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.settings import Settings
 from manga_enrichment_tests.builders import World, catalog_row, write_source
 

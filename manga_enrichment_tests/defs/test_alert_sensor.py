@@ -6,10 +6,10 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from manga_enrichment.defs.jobs import NIGHTLY_JOB
-from manga_enrichment.defs.request_sensors import QUEUE_TAG, UNIT_TAG
-from manga_enrichment.defs.run_facts import range_tags
-from manga_enrichment.domain.outcomes import ErrorClass, ModelError
+from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
+from manga_enrichment.defs.partner.sensors import QUEUE_TAG, UNIT_TAG
+from manga_enrichment.defs.shared.run_facts import range_tags
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
 from manga_enrichment_tests.builders import write_source
 from manga_enrichment_tests.defs.health_lane import HealthLane
 from manga_enrichment_tests.defs.project import rows

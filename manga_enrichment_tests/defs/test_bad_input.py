@@ -7,11 +7,11 @@ import dagster as dg
 import pytest
 
 from manga_enrichment.definitions import build_definitions
-from manga_enrichment.defs.jobs import NIGHTLY_JOB
-from manga_enrichment.defs.run_facts import range_tags
-from manga_enrichment.domain.models import MissingPriceError, parse_models
-from manga_enrichment.domain.outcomes import ConfigurationError
-from manga_enrichment.local.model_control import ModelServerControl
+from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
+from manga_enrichment.defs.shared.run_facts import range_tags
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.models.specs import MissingPriceError, parse_models
+from manga_enrichment.local.stack.model_control import ModelServerControl
 from manga_enrichment.settings import load_settings
 from manga_enrichment_tests.builders import catalog_row, write_source
 from manga_enrichment_tests.conftest import NOWHERE

@@ -9,16 +9,16 @@ import pytest
 
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.gateways import open_gateways
-from manga_enrichment.aws.s3_tables import S3TableStore
+from manga_enrichment.aws.s3_objects import S3ObjectStore
 from manga_enrichment.definitions import build_definitions
-from manga_enrichment.defs.jobs import NIGHTLY_JOB
-from manga_enrichment.defs.run_facts import range_tags
-from manga_enrichment.defs.sensors import BATCH_JOB, BATCH_SENSOR
-from manga_enrichment.domain.batch_jobs import BATCH_ALIAS
-from manga_enrichment.domain.catalog import bucket_keys
-from manga_enrichment.domain.models import load_models
-from manga_enrichment.domain.usage import Usage, cost_micro_usd
-from manga_enrichment.local.model_control import ModelServerControl
+from manga_enrichment.defs.batch.sensor import BATCH_JOB, BATCH_SENSOR
+from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
+from manga_enrichment.defs.shared.run_facts import range_tags
+from manga_enrichment.domain.catalog.records import bucket_keys
+from manga_enrichment.domain.models.batch_jobs import BATCH_ALIAS
+from manga_enrichment.domain.models.specs import load_models
+from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
+from manga_enrichment.local.stack.model_control import ModelServerControl
 from manga_enrichment.settings import Settings, load_settings
 from manga_enrichment_tests.builders import SINGLES, catalog_row, write_source
 
@@ -58,12 +58,12 @@ def tick_until_runs(definitions: dg.Definitions) -> list[dg.RunRequest]:
     raise AssertionError("the job was not collected")
 
 
-def log(tables: S3TableStore) -> list[dict[str, Any]]:
+def log(tables: S3ObjectStore) -> list[dict[str, Any]]:
     stored = (tables.read(key) for key in tables.list_keys("enrichment/requests/"))
     return [row for each in stored if each for row in each.table.to_pylist()]
 
 
-def rows(tables: S3TableStore, name: str) -> int:
+def rows(tables: S3ObjectStore, name: str) -> int:
     stored = (tables.read(f"enrichment/{name}/bucket={bucket}/part.parquet") for bucket in KEYS)
     return sum(each.table.num_rows for each in stored if each)
 
@@ -71,7 +71,7 @@ def rows(tables: S3TableStore, name: str) -> int:
 def test_a_backfill_by_batch_costs_half_and_the_run_that_publishes_it_bills_nothing(
     settings: Settings, model_server: ModelServerControl
 ) -> None:
-    tables = S3TableStore(AwsClients().s3, bucket=settings.bucket)
+    tables = S3ObjectStore(AwsClients().s3, bucket=settings.bucket)
     definitions = build_definitions(settings)
     assert night(definitions, "batch").success
     assert rows(tables, "content_summary") == 0
@@ -98,7 +98,7 @@ def test_a_backfill_by_batch_costs_half_and_the_run_that_publishes_it_bills_noth
 def test_faults_in_a_batch_are_mended_on_demand_and_every_micro_dollar_is_logged(
     settings: Settings, model_server: ModelServerControl
 ) -> None:
-    tables = S3TableStore(AwsClients().s3, bucket=settings.bucket)
+    tables = S3ObjectStore(AwsClients().s3, bucket=settings.bucket)
     definitions = build_definitions(settings)
     model_server.faults(batch={"record_error_probability": 0.05}, invalid_answer_probability=0.05, seed=3)
     assert night(definitions, "batch").success
@@ -115,6 +115,6 @@ def test_faults_in_a_batch_are_mended_on_demand_and_every_micro_dollar_is_logged
     assert sum(row["cost_micro_usd"] for row in log(tables)) == model_server.counters()["cost_micro_usd"]
 
 
-def run_dates(tables: S3TableStore) -> list[str]:
+def run_dates(tables: S3ObjectStore) -> list[str]:
     keys = tables.list_keys("enrichment/requests/")
     return sorted({key.split("run_date=")[1].split("/")[0] for key in keys})

@@ -8,11 +8,12 @@ import dagster as dg
 import pytest
 
 from manga_enrichment.definitions import build_definitions
-from manga_enrichment.defs.sensors import BATCH_JOB, BATCH_SENSOR
+from manga_enrichment.defs.batch.sensor import BATCH_JOB, BATCH_SENSOR
 from manga_enrichment.domain.analyses import ANALYSES
-from manga_enrichment.domain.batch_jobs import BATCH_ALIAS, JobStatus
-from manga_enrichment.domain.models import load_models
-from manga_enrichment.domain.outcomes import ConfigurationError, ErrorClass
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.models.batch_jobs import BATCH_ALIAS, JobStatus
+from manga_enrichment.domain.models.specs import load_models
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.pipeline.store.object_keys import table_key
 from manga_enrichment.settings import Settings
 from manga_enrichment_tests.builders import COMBINED, SINGLES, catalog_row, title_id

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from manga_enrichment.defs.dead_letter_jobs import redrive_dead_letters
+from manga_enrichment.defs.queues.redrive_job import redrive_dead_letters
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, LOW_PRIORITY, NORMAL, SESSION
 from manga_enrichment_tests.pipeline.dead_letters.dead_letter_world import DeadLetterWorld, make_body
 

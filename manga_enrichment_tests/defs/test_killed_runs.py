@@ -10,8 +10,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from manga_enrichment.defs.killed_runs import build_killed_runs_sensor, end_killed_runs
-from manga_enrichment.process_ids import process_exists
+from manga_enrichment.defs.operations.killed_runs import build_killed_runs_sensor, end_killed_runs
+from manga_enrichment.runtime.processes import process_exists
 
 _SECONDS = 60
 _SLEEPER = """

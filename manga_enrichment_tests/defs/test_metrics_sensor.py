@@ -5,10 +5,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from manga_enrichment.defs.assets.partner import PARTNER_JOB
-from manga_enrichment.defs.jobs import NIGHTLY_JOB
-from manga_enrichment.defs.run_facts import range_tags
-from manga_enrichment.domain.metrics import (
+from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
+from manga_enrichment.defs.partner.assets import PARTNER_JOB
+from manga_enrichment.defs.shared.run_facts import range_tags
+from manga_enrichment.domain.operations.metrics import (
     BACKLOG_PER_TASK,
     COST_USD,
     DLQ_DEPTH,
@@ -17,7 +17,7 @@ from manga_enrichment.domain.metrics import (
     THROTTLES,
     TITLES_ENRICHED,
 )
-from manga_enrichment.domain.outcomes import ErrorClass, ModelError
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, NORMAL
 from manga_enrichment_tests.builders import title_id, write_source
 from manga_enrichment_tests.defs.health_lane import HealthLane, unit_config

@@ -8,15 +8,15 @@ from pydantic import SecretStr
 
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.dynamodb_outbox import DynamoDBOutbox
-from manga_enrichment.clock import SystemClock
-from manga_enrichment.defs.outbox_sensor import build_outbox_sensor, notification_policy
-from manga_enrichment.domain.requests.deliveries import DeliveryState
-from manga_enrichment.domain.requests.signatures import SigningKey
-from manga_enrichment.gateways import LedgerUnavailableError
-from manga_enrichment.local.callback_receiver import CallbackReceiver
-from manga_enrichment.local.stack import LocalStack
-from manga_enrichment.pipeline.outbox.announce import Announcer
-from manga_enrichment.request_gateways import CallbackAnswer
+from manga_enrichment.defs.partner.outbox_sensor import build_outbox_sensor, notification_policy
+from manga_enrichment.domain.callbacks.deliveries import DeliveryState
+from manga_enrichment.domain.callbacks.signatures import SigningKey
+from manga_enrichment.gateways.errors import StoreUnavailableError
+from manga_enrichment.gateways.notify import CallbackAnswer
+from manga_enrichment.local.stack.callback_receiver import CallbackReceiver
+from manga_enrichment.local.stack.local_stack import LocalStack
+from manga_enrichment.pipeline.outbox.announce import OutboxWriter
+from manga_enrichment.runtime.clock import SystemClock
 from manga_enrichment.settings import Settings, signing_key
 from manga_enrichment_tests.outbox_fakes import RESULTS_TOPIC, URL, OutboxWorld, ended
 
@@ -73,10 +73,10 @@ def test_a_tick_names_what_failed_for_good() -> None:
 def test_a_tick_without_a_table_fails_visibly() -> None:
     class Gone:
         def due(self, now: datetime, limit: int) -> list[object]:
-            raise LedgerUnavailableError("DynamoDB does not answer")
+            raise StoreUnavailableError("DynamoDB does not answer")
 
     sensor = build_outbox_sensor(Settings(), lambda _settings: OutboxWorld().deliverer(outbox=Gone()))
-    with pytest.raises(LedgerUnavailableError):
+    with pytest.raises(StoreUnavailableError):
         tick(sensor)
 
 
@@ -106,7 +106,7 @@ def test_over_the_local_stack_a_callback_and_a_notification_arrive(
         status_table=local_stack.outputs["RequestStatusTableName"],
     )
     outbox = DynamoDBOutbox(AwsClients().dynamodb, table=settings.outbox_table)
-    announcer = Announcer(outbox, SystemClock(), notification_policy(settings))
+    announcer = OutboxWriter(outbox, SystemClock(), notification_policy(settings))
     with CallbackReceiver(SigningKey(settings.callback_key_id, SECRET)) as receiver:
         deliveries = announcer.announce(ended(occurred_at=datetime.now(UTC)), callback_url=receiver.url)
         assert tick(build_outbox_sensor(settings)) == "2 delivered"

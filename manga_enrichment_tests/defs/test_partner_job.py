@@ -8,11 +8,11 @@ import dagster as dg
 import pytest
 
 from manga_enrichment.definitions import build_definitions
-from manga_enrichment.defs.assets.partner import PARTNER_JOB
-from manga_enrichment.defs.request_sensors import ORDERED, STANDARD
-from manga_enrichment.domain.outcomes import ErrorClass
+from manga_enrichment.defs.partner.assets import PARTNER_JOB
+from manga_enrichment.defs.partner.sensors import ORDERED, STANDARD
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, HIGH_PRIORITY, NORMAL, REQUEST_QUEUES, SESSION
-from manga_enrichment.gateways import ModelReply, ModelRequest
+from manga_enrichment.gateways.model import ModelCall, ModelReply
 from manga_enrichment.pipeline.store.object_keys import unit_key
 from manga_enrichment.settings import Settings
 from manga_enrichment_tests.defs.project import failures
@@ -221,7 +221,7 @@ def test_after_an_unforeseen_error_the_receive_counts(lane: Lane, tmp_path: Path
 def test_sigterm_lets_calls_in_flight_finish_and_gives_the_rest_back(tmp_path: Path) -> None:
     lane = Lane(tmp_path, concurrency=1)
 
-    def answer_and_be_told_to_end(request: ModelRequest) -> ModelReply:
+    def answer_and_be_told_to_end(request: ModelCall) -> ModelReply:
         signal.raise_signal(signal.SIGTERM)
         return ModelReply("tool_use", valid_answer(request.prompt), DEFAULT_USAGE)
 

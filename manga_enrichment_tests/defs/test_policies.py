@@ -7,8 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.defs.policies import MODEL_TIMEOUT, RULES, THROTTLING, RetryRule, permanent_failure, retry_rule
-from manga_enrichment.domain.outcomes import TREATMENTS, ErrorClass
+from manga_enrichment.defs.shared.policies import (
+    MODEL_TIMEOUT,
+    RULES,
+    THROTTLING,
+    RetryRule,
+    permanent_failure,
+    retry_rule,
+)
+from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass
 from manga_enrichment.pipeline.engine.tally import InvokeReport
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from manga_enrichment.defs.checks.queues import SAMPLE
+from manga_enrichment.defs.queues.checks import SAMPLE
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, DEAD_LETTERS_FIFO, HIGH_PRIORITY, NORMAL, SESSION
 from manga_enrichment.pipeline.health.queue_watch import latest_looks
 from manga_enrichment_tests.defs.health_lane import HealthLane

@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from manga_enrichment.defs.run_history import HISTORY_JOB, Pruning, build_history_job
+from manga_enrichment.defs.operations.run_history import HISTORY_JOB, Pruning, build_history_job
 from manga_enrichment_tests.fakes import FakeClock
 
 NOW = datetime.now(UTC)

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from manga_enrichment.defs.run_facts import SCHEDULE_TAG
+from manga_enrichment.defs.shared.run_facts import SCHEDULE_TAG
 from manga_enrichment.domain.analyses import ANALYSES
-from manga_enrichment.domain.outcomes import ErrorClass, ModelError
-from manga_enrichment.gateways import ModelReply, ModelRequest
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
+from manga_enrichment.gateways.model import ModelCall, ModelReply
 from manga_enrichment.pipeline.store.object_keys import outcomes_key, table_key
 from manga_enrichment_tests.builders import COMBINED, SINGLES, World, catalog_row
 from manga_enrichment_tests.defs.project import (
@@ -30,7 +30,7 @@ DRY_RUN = {"ops": {"enrichment": {"ops": {"plan": {"config": {"dry_run": True}}}
 def denied_for(world: World, name: str) -> ScriptedModel:
     """A model that one analysis has no access to."""
 
-    def answer(request: ModelRequest) -> ModelReply:
+    def answer(request: ModelCall) -> ModelReply:
         if request.prompt.tool_name == f"record_{name}":
             raise ModelError(ErrorClass.ACCESS_DENIED, "no access to this model")
         return ModelReply("tool_use", valid_answer(request.prompt), DEFAULT_USAGE)
@@ -166,7 +166,7 @@ def test_an_op_that_found_the_model_down_until_its_deadline_is_tried_again(tmp_p
     project = Project(tmp_path, catalog=rows(8))
     world = project.world
 
-    def answer(request: ModelRequest) -> ModelReply:
+    def answer(request: ModelCall) -> ModelReply:
         if world.clock.monotonic_seconds() < 1.5 * project.settings.deadline_seconds:
             raise ModelError(ErrorClass.SERVICE_UNAVAILABLE, "down for maintenance")
         return ModelReply("tool_use", valid_answer(request.prompt), DEFAULT_USAGE)

@@ -9,9 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manga_enrichment.definitions import build_definitions
-from manga_enrichment.defs.partitions import catalog_partitions, partition_groups
-from manga_enrichment.defs.run_facts import RANGE_END_TAG, RANGE_START_TAG, buckets_of_run, range_tags, trigger_of
-from manga_enrichment.domain.catalog import bucket_keys
+from manga_enrichment.defs.shared.partitions import catalog_partitions, partition_groups
+from manga_enrichment.defs.shared.run_facts import (
+    RANGE_END_TAG,
+    RANGE_START_TAG,
+    buckets_of_run,
+    range_tags,
+    trigger_of,
+)
+from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.settings import Settings
 
 TWO_AT_NIGHT_IN_TOKYO = datetime(2026, 11, 22, 17, 0, tzinfo=UTC)

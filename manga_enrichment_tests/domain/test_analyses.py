@@ -20,11 +20,11 @@ from manga_enrichment.domain.analyses import (
 from manga_enrichment.domain.analyses.base import AnalysisType, Answer, Candidate, TitleInputs
 from manga_enrichment.domain.analyses.full_enrichment import part_answers
 from manga_enrichment.domain.analyses.validation import answer_problems
-from manga_enrichment.domain.catalog import MangaRecord
-from manga_enrichment.domain.columns import Column
-from manga_enrichment.domain.fingerprint import fingerprint
-from manga_enrichment.domain.models import load_models
-from manga_enrichment.domain.prompts import build_prompt, title_inputs
+from manga_enrichment.domain.catalog.records import MangaRecord
+from manga_enrichment.domain.models.specs import load_models
+from manga_enrichment.domain.prompts.fingerprint import fingerprint
+from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
+from manga_enrichment.domain.tables.columns import Column
 
 SINGLES = ("genre_classification", "content_summary", "similar_series", "reading_level")
 CANDIDATES = tuple(Candidate(f"MNG-{number:08d}", f"Title {number}") for number in range(4))

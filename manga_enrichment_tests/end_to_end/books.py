@@ -6,8 +6,8 @@ from typing import Any
 
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.dynamodb_budget import DynamoDBBudget
-from manga_enrichment.aws.s3_tables import S3TableStore
-from manga_enrichment.domain.catalog import bucket_keys
+from manga_enrichment.aws.s3_objects import S3ObjectStore
+from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.pipeline.store.object_keys import outcomes_key, table_key
 from manga_enrichment.settings import Settings
 from manga_enrichment_tests.builders import SINGLES
@@ -18,7 +18,7 @@ class Books:
 
     def __init__(self, settings: Settings) -> None:
         clients = AwsClients()
-        self.tables = S3TableStore(clients.s3, bucket=settings.bucket)
+        self.tables = S3ObjectStore(clients.s3, bucket=settings.bucket)
         self.budget = DynamoDBBudget(clients.dynamodb, table=settings.budget_table)
         self.buckets = bucket_keys(settings.catalog_buckets)
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import dagster as dg
 
-from manga_enrichment.defs.killed_runs import pid_of
+from manga_enrichment.defs.operations.killed_runs import pid_of
 from manga_enrichment.local.dagster_home import prepare_dagster_home
-from manga_enrichment.process_ids import process_exists
+from manga_enrichment.runtime.processes import process_exists
 from manga_enrichment_tests.end_to_end import daemon_definitions
 
 _SECONDS = 120

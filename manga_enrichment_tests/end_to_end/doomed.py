@@ -19,9 +19,9 @@ from manga_enrichment.aws.bedrock import BedrockModel
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.gateways import open_gateways
 from manga_enrichment.definitions import build_definitions
-from manga_enrichment.defs.jobs import NIGHTLY_JOB
-from manga_enrichment.defs.run_facts import range_tags
-from manga_enrichment.domain.catalog import bucket_keys
+from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
+from manga_enrichment.defs.shared.run_facts import range_tags
+from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.settings import Settings, load_settings
 
 CONTEXT = multiprocessing.get_context("forkserver")

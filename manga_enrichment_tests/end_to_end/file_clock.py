@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from manga_enrichment.clock import SystemClock
+from manga_enrichment.runtime.clock import SystemClock
 
 _T = TypeVar("_T")
 

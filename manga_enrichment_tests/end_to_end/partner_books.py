@@ -10,18 +10,18 @@ from uuid import uuid4
 
 from manga_enrichment.aws.callbacks import HttpsCallbacks
 from manga_enrichment.aws.gateways import open_gateways
-from manga_enrichment.defs.outbox_sensor import notification_policy, signing_key
+from manga_enrichment.defs.partner.outbox_sensor import notification_policy, signing_key
+from manga_enrichment.domain.callbacks.signatures import SigningKey
+from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, NORMAL, QUEUES, REQUEST_QUEUES, Queue
-from manga_enrichment.domain.requests.signatures import SigningKey
-from manga_enrichment.domain.status import RequestState
-from manga_enrichment.local.callback_receiver import CallbackReceiver
-from manga_enrichment.local.cleaning import empty_queues
-from manga_enrichment.local.endpoints import CALLBACK_KEY_ID, CALLBACK_SECRET
-from manga_enrichment.local.stack import LocalStack
-from manga_enrichment.pipeline.outbox.relay import Deliverer, DeliveryGateways
+from manga_enrichment.domain.requests.states import RequestState
+from manga_enrichment.local.stack.callback_receiver import CallbackReceiver
+from manga_enrichment.local.stack.cleaning import empty_queues
+from manga_enrichment.local.stack.endpoints import CALLBACK_KEY_ID, CALLBACK_SECRET
+from manga_enrichment.local.stack.local_stack import LocalStack
+from manga_enrichment.pipeline.outbox.relay import DeliveryGateways, OutboxRelay
 from manga_enrichment.pipeline.partner.submit import submit
 from manga_enrichment.pipeline.store.object_keys import result_document_key
-from manga_enrichment.request_gateways import RequestRow
 from manga_enrichment.settings import Settings, load_settings
 from manga_enrichment_tests.end_to_end.file_clock import FileClock
 
@@ -142,7 +142,7 @@ class PartnerBooks:
             clock=self._clock,
             signing_key=signing_key(self._settings),
         )
-        Deliverer(gateways, notification_policy(self._settings)).deliver_due(100)
+        OutboxRelay(gateways, notification_policy(self._settings)).deliver_due(100)
 
     def _url(self, queue: str) -> str:
         return str(self._sqs.get_queue_url(QueueName=queue)["QueueUrl"])

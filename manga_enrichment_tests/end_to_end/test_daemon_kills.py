@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from manga_enrichment.domain.requests.queues import NORMAL
-from manga_enrichment.local.model_control import ModelServerControl
-from manga_enrichment.local.stack import LocalStack
+from manga_enrichment.local.stack.local_stack import LocalStack
+from manga_enrichment.local.stack.model_control import ModelServerControl
 from manga_enrichment_tests.end_to_end.daemon_definitions import CLOCK_FILE
 from manga_enrichment_tests.end_to_end.daemon_process import Daemon
 from manga_enrichment_tests.end_to_end.doomed_partner import import_catalog

@@ -10,10 +10,10 @@ import dagster as dg
 import pytest
 
 from manga_enrichment.definitions import build_definitions
-from manga_enrichment.defs.assets.health import OBSERVE_JOB
-from manga_enrichment.defs.dead_letter_jobs import REDRIVE_JOB
+from manga_enrichment.defs.queues.assets import OBSERVE_JOB
+from manga_enrichment.defs.queues.redrive_job import REDRIVE_JOB
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, NORMAL
-from manga_enrichment.local.stack import LocalStack
+from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment.settings import load_settings
 from manga_enrichment_tests.pipeline.dead_letters.dead_letter_world import make_body
 

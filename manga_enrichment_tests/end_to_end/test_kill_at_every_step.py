@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from manga_enrichment.local.model_control import ModelServerControl
+from manga_enrichment.local.stack.model_control import ModelServerControl
 from manga_enrichment_tests.end_to_end.books import Books
 from manga_enrichment_tests.end_to_end.doomed import Doom, run_nightly
 

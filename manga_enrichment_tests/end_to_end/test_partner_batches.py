@@ -10,18 +10,18 @@ from click.testing import CliRunner
 
 from manga_enrichment.api.endpoints import ENDPOINTS
 from manga_enrichment.aws.clients import AwsClients
-from manga_enrichment.aws.s3_tables import S3TableStore
+from manga_enrichment.aws.s3_objects import S3ObjectStore
 from manga_enrichment.aws.sqs import SqsQueues
 from manga_enrichment.cli import main
 from manga_enrichment.definitions import build_definitions
-from manga_enrichment.defs.assets.partner import PARTNER_JOB
-from manga_enrichment.defs.jobs import CATALOG_JOB
-from manga_enrichment.defs.run_facts import range_tags
-from manga_enrichment.domain.catalog import bucket_keys
+from manga_enrichment.defs.enrichment.jobs import CATALOG_JOB
+from manga_enrichment.defs.partner.assets import PARTNER_JOB
+from manga_enrichment.defs.shared.run_facts import range_tags
+from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, LOW_PRIORITY, SESSION
 from manga_enrichment.local.api_client import ApiClient, api_key, api_url
-from manga_enrichment.local.model_control import ModelServerControl
-from manga_enrichment.local.stack import LocalStack
+from manga_enrichment.local.stack.local_stack import LocalStack
+from manga_enrichment.local.stack.model_control import ModelServerControl
 from manga_enrichment.settings import load_settings
 
 BATCHES = Path(__file__).resolve().parents[2] / "data" / "batches"
@@ -115,7 +115,7 @@ def test_three_batches_end_as_they_should(site: Site, model_server: ModelServerC
     [letter] = SqsQueues(AwsClients().sqs).receive(DEAD_LETTERS, max_messages=10, wait_seconds=0)
     assert letter.attributes["dead_letter_reason"] == "invalid_body"
 
-    tables = S3TableStore(AwsClients().s3, bucket=site.settings.bucket)
+    tables = S3ObjectStore(AwsClients().s3, bucket=site.settings.bucket)
     keys = tables.list_keys("enrichment/partner_results/")
     assert sorted(key.rsplit("/", 1)[1] for key in keys) == sorted(f"{each}.parquet" for each in (good, mixed))
     assert model_server.counters()["billed"] == 7  # each different item with a title once

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from manga_enrichment.domain.requests.queues import NORMAL
-from manga_enrichment.local.cleaning import empty_bucket, empty_tables
-from manga_enrichment.local.model_control import ModelServerControl
-from manga_enrichment.local.stack import LocalStack
+from manga_enrichment.local.stack.cleaning import empty_bucket, empty_tables
+from manga_enrichment.local.stack.local_stack import LocalStack
+from manga_enrichment.local.stack.model_control import ModelServerControl
 from manga_enrichment_tests.end_to_end.doomed import Doom
 from manga_enrichment_tests.end_to_end.doomed_partner import LaneProcess, import_catalog
 from manga_enrichment_tests.end_to_end.file_clock import FileClock

@@ -18,13 +18,13 @@ from manga_enrichment.api.endpoints import ENDPOINTS
 from manga_enrichment.api.openapi import openapi_document
 from manga_enrichment.aws.dynamodb_requests import DynamoDBRequests
 from manga_enrichment.aws.sqs import SqsQueues
-from manga_enrichment.clock import SystemClock
 from manga_enrichment.domain.requests.envelope import Envelope, parse_envelope
 from manga_enrichment.domain.requests.queues import BY_PRIORITY, QUEUES, SESSION
+from manga_enrichment.gateways.queue import Message
 from manga_enrichment.local.api_client import ApiClient, api_key, api_url
-from manga_enrichment.local.provision import deploy_stack
-from manga_enrichment.local.stack import LocalStack
-from manga_enrichment.request_gateways import Message
+from manga_enrichment.local.stack.local_stack import LocalStack
+from manga_enrichment.local.stack.provision import deploy_stack
+from manga_enrichment.runtime.clock import SystemClock
 from manga_enrichment_tests.request_bodies import nearly_valid, valid_body
 from manga_enrichment_tests.request_rows import make_row
 

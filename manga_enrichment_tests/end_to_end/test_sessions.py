@@ -16,15 +16,15 @@ import dagster as dg
 import pytest
 
 from manga_enrichment.definitions import build_definitions
+from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS_FIFO, SESSION
-from manga_enrichment.domain.status import is_final
-from manga_enrichment.local.demo_lane import InProcessLane
-from manga_enrichment.local.model_control import ModelServerControl
-from manga_enrichment.local.stack import LocalStack
+from manga_enrichment.domain.requests.states import is_final
+from manga_enrichment.local.demo.lane import InProcessLane
+from manga_enrichment.local.stack.local_stack import LocalStack
+from manga_enrichment.local.stack.model_control import ModelServerControl
 from manga_enrichment.pipeline.partner.conversations import session_name
 from manga_enrichment.pipeline.partner.submit import submit
 from manga_enrichment.pipeline.store.object_keys import conversation_prefix
-from manga_enrichment.request_gateways import RequestRow
 from manga_enrichment_tests.end_to_end.doomed import Doom
 from manga_enrichment_tests.end_to_end.doomed_partner import LaneProcess
 from manga_enrichment_tests.end_to_end.file_clock import FileClock

@@ -10,8 +10,8 @@ from click.testing import CliRunner
 
 from manga_enrichment.cli import main
 from manga_enrichment.domain.analyses import ANALYSES
-from manga_enrichment.domain.catalog import bucket_keys
-from manga_enrichment.domain.columns import ListOf, StructOf
+from manga_enrichment.domain.catalog.records import bucket_keys
+from manga_enrichment.domain.tables.columns import ListOf, StructOf
 from manga_enrichment.pipeline.publish.athena import athena_type
 from manga_enrichment.pipeline.publish.tables import PublishedTable, published_tables
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema

@@ -16,7 +16,7 @@ from manga_enrichment.api.registry import TemplateRegistry
 from manga_enrichment.api.stage import ACCESS_LOG_FIELDS
 from manga_enrichment.cli import main
 from manga_enrichment.domain.requests.queues import REQUEST_QUEUES
-from manga_enrichment.local.stack import LocalStack
+from manga_enrichment.local.stack.local_stack import LocalStack
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
 TEMPLATE = INFRA / "api.yaml"

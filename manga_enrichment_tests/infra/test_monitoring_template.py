@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from manga_enrichment.aws.metrics import CloudWatchMetrics
-from manga_enrichment.domain.metrics import (
+from manga_enrichment.domain.operations.metrics import (
     BACKLOG_PER_TASK,
     COST_USD,
     ENRICHMENT,
@@ -27,7 +27,7 @@ from manga_enrichment.domain.metrics import (
     nightly_succeeded,
 )
 from manga_enrichment.domain.requests.queues import ALERTS_TOPIC, DEAD_LETTER_QUEUES, HIGH_PRIORITY, NORMAL
-from manga_enrichment.local.stack import LocalStack
+from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment_tests.infra.templates import INFRA, read_template
 
 SECONDS_PER_DAY = 86_400

@@ -18,7 +18,7 @@ from manga_enrichment.domain.requests.queues import (
     Queue,
     route,
 )
-from manga_enrichment.local.stack import LocalStack
+from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment_tests.infra.templates import INFRA, read_template
 from manga_enrichment_tests.request_bodies import REQUEST_ID, valid_body
 

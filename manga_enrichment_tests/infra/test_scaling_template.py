@@ -6,7 +6,7 @@ import botocore.session
 import pytest
 from botocore.validate import ParamValidator
 
-from manga_enrichment.domain.metrics import BACKLOG_PER_TASK, SERVICE, SQS, backlog_per_task
+from manga_enrichment.domain.operations.metrics import BACKLOG_PER_TASK, SERVICE, SQS, backlog_per_task
 from manga_enrichment_tests.fakes import START
 from manga_enrichment_tests.infra.templates import read_template
 

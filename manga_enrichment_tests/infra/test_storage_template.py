@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from manga_enrichment.domain.batch_jobs import MAX_TIMEOUT_HOURS
+from manga_enrichment.domain.models.batch_jobs import MAX_TIMEOUT_HOURS
 from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES, REQUEST_QUEUES
-from manga_enrichment.local.stack import LocalStack
+from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment.pipeline.store.object_keys import TABLES_ROOT
 from manga_enrichment_tests.infra.templates import INFRA, read_template
 

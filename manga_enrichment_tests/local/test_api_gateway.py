@@ -4,7 +4,7 @@ import types
 
 import pytest
 
-from manga_enrichment.local.api_gateway import UnknownEmulatorError, check_emulator
+from manga_enrichment.local.stack.api_gateway import UnknownEmulatorError, check_emulator
 
 
 def test_the_installed_emulator_is_the_right_one() -> None:

@@ -6,15 +6,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from manga_enrichment.domain.requests.signatures import SigningKey, partner_key, signed_headers
-from manga_enrichment.local.callback_receiver import CallbackReceiver, read_callbacks
+from manga_enrichment.domain.callbacks.signatures import SigningKey, partner_signing_key, signed_headers
+from manga_enrichment.local.stack.callback_receiver import CallbackReceiver, read_callbacks
 
 MASTER = SigningKey("1", "m" * 40)
 BODY = json.dumps({"event_id": "evt_1", "partner_id": "acme"}).encode()
 
 
 def signed(body: bytes = BODY, partner_id: str = "acme", at: datetime | None = None) -> dict[str, str]:
-    return signed_headers(partner_key(MASTER, partner_id), body, at or datetime.now(UTC))
+    return signed_headers(partner_signing_key(MASTER, partner_id), body, at or datetime.now(UTC))
 
 
 def post(receiver: CallbackReceiver, body: bytes, headers: dict[str, str]) -> int:

@@ -3,9 +3,9 @@
 import boto3
 import pytest
 
-from manga_enrichment.local.cleaning import empty_bucket, empty_tables
-from manga_enrichment.local.endpoints import NotLoopbackError
-from manga_enrichment.local.stack import LocalStack
+from manga_enrichment.local.stack.cleaning import empty_bucket, empty_tables
+from manga_enrichment.local.stack.endpoints import NotLoopbackError
+from manga_enrichment.local.stack.local_stack import LocalStack
 
 
 def test_emptying_removes_every_item_version_and_delete_marker(local_stack: LocalStack) -> None:

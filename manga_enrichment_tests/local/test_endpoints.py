@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from manga_enrichment.local.endpoints import LocalEndpoints, NotLoopbackError, assert_loopback
+from manga_enrichment.local.stack.endpoints import LocalEndpoints, NotLoopbackError, assert_loopback
 
 ENDPOINTS = LocalEndpoints("http://127.0.0.1:4566", "http://127.0.0.1:4600", "a-bucket")
 

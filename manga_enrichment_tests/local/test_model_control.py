@@ -4,8 +4,8 @@ import urllib.error
 
 import pytest
 
-from manga_enrichment.local.model_control import ModelControlError, ModelServerControl
-from manga_enrichment.local.processes import free_port
+from manga_enrichment.local.stack.model_control import ModelControlError, ModelServerControl
+from manga_enrichment.local.stack.processes import free_port
 
 
 def test_faults_are_set_replaced_and_switched_off_by_a_reset(

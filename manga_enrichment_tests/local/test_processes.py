@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from manga_enrichment.local.processes import (
+from manga_enrichment.local.stack.processes import (
     LOOPBACK,
     ChildEndedError,
     ChildProcess,
@@ -22,7 +22,7 @@ from manga_enrichment.local.processes import (
     free_port,
     start_child,
 )
-from manga_enrichment.process_ids import process_exists
+from manga_enrichment.runtime.processes import process_exists
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -133,7 +133,7 @@ def test_a_child_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     source = f"""
 import os, sys, time
 from pathlib import Path
-from manga_enrichment.local.processes import ChildProgram, start_child
+from manga_enrichment.local.stack.processes import ChildProgram, start_child
 child = start_child(lambda port: ChildProgram(
     "web", "http.server", port, "/", Path({str(tmp_path / "web.log")!r}), (str(port), "--bind", "127.0.0.1"),
     dict(os.environ)))

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from manga_enrichment.local.provision import ProvisioningError, deploy_stack, infra_directory
-from manga_enrichment.local.stack import LocalStack
+from manga_enrichment.local.stack.local_stack import LocalStack
+from manga_enrichment.local.stack.provision import ProvisioningError, deploy_stack, infra_directory
 
 QUEUE = """
 Parameters:

@@ -10,9 +10,9 @@ import pytest
 
 from manga_enrichment.domain.analyses.genre_classification import GENRES
 from manga_enrichment.domain.analyses.reading_level import LEVEL_AGES
-from manga_enrichment.domain.catalog import MangaRecord
-from manga_enrichment.domain.catalog_rows import RejectedRow, clean_row
-from manga_enrichment.domain.outcomes import ConfigurationError
+from manga_enrichment.domain.catalog.records import MangaRecord
+from manga_enrichment.domain.catalog.rows import RejectedRow, clean_row
+from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.local.sample_catalog import generate, write_catalog
 from manga_enrichment.local.sample_catalog.generator import manga_id
 from manga_enrichment.local.sample_catalog.vocabulary import english, genre_facts, japanese

@@ -14,11 +14,11 @@ import boto3
 import pytest
 
 from manga_enrichment.aws.callbacks import HttpsCallbacks
-from manga_enrichment.domain.requests.signatures import partner_key, signed_headers
-from manga_enrichment.local.callback_receiver import read_callbacks
-from manga_enrichment.local.processes import ChildEndedError, answers
-from manga_enrichment.local.stack import LocalStack, LocalStackConfig, StackRunningError, connect
-from manga_enrichment.process_ids import process_exists
+from manga_enrichment.domain.callbacks.signatures import partner_signing_key, signed_headers
+from manga_enrichment.local.stack.callback_receiver import read_callbacks
+from manga_enrichment.local.stack.local_stack import LocalStack, LocalStackConfig, StackRunningError, connect
+from manga_enrichment.local.stack.processes import ChildEndedError, answers
+from manga_enrichment.runtime.processes import process_exists
 from manga_enrichment.settings import load_settings, signing_key
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -103,7 +103,7 @@ def test_the_stack_hears_callbacks_and_its_environment_lets_them_out(
     body = json.dumps({"event_id": "evt_1", "partner_id": "acme"}).encode()
     key = signing_key(settings)
     assert key is not None
-    headers = signed_headers(partner_key(key, "acme"), body, datetime.now(UTC))
+    headers = signed_headers(partner_signing_key(key, "acme"), body, datetime.now(UTC))
     sender = HttpsCallbacks(allow_loopback=True)
     assert sender.post(endpoints.callback_url, body, headers).status == 204
     assert sender.post(endpoints.callback_url, body, {}).status == 401
@@ -135,7 +135,7 @@ def test_data_survives_a_kill_of_the_owner_and_no_process_does(tmp_path: Path) -
     source = f"""
 import time
 from pathlib import Path
-from manga_enrichment.local.stack import LocalStack, LocalStackConfig
+from manga_enrichment.local.stack.local_stack import LocalStack, LocalStackConfig
 from test_stack import write_something
 with LocalStack(LocalStackConfig(Path({str(tmp_path)!r}))) as stack:
     write_something(stack)
@@ -174,7 +174,7 @@ def test_an_emulator_killed_before_it_saved_anything_does_not_block_the_next_sta
 def test_the_foreground_command_prints_the_environment_and_stops_cleanly(
     tmp_path: Path, how_to_stop: signal.Signals
 ) -> None:
-    command = [sys.executable, "-m", "manga_enrichment.local.stack", "--state-dir", str(tmp_path)]
+    command = [sys.executable, "-m", "manga_enrichment.local.stack.local_stack", "--state-dir", str(tmp_path)]
     lines = []
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as served:
         assert served.stdout is not None

@@ -12,7 +12,7 @@ from manga_enrichment.domain.analyses import (
     similar_series,
 )
 from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.domain.outcomes import ConfigurationError
+from manga_enrichment.domain.errors import ConfigurationError
 
 _REGISTERED = (
     genre_classification.ANALYSIS,

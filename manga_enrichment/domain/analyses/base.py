@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from manga_enrichment.domain.columns import Column
+from manga_enrichment.domain.tables.columns import Column
 
 Answer = Mapping[str, Any]
 

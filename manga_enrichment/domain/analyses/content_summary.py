@@ -5,7 +5,7 @@ from typing import Any
 from manga_enrichment.domain.analyses.base import AnalysisType, Answer, TitleInputs
 from manga_enrichment.domain.analyses.text import has_text, japanese_share
 from manga_enrichment.domain.analyses.wording import system_prompt
-from manga_enrichment.domain.columns import Column, ListOf
+from manga_enrichment.domain.tables.columns import Column, ListOf
 
 MINIMUM_SYNOPSIS = 80
 """Weighted characters: below that a summary would be the synopsis again, or invented."""

@@ -5,7 +5,7 @@ from typing import Any
 from manga_enrichment.domain.analyses.base import AnalysisType, Answer, TitleInputs
 from manga_enrichment.domain.analyses.text import has_any, has_text
 from manga_enrichment.domain.analyses.wording import system_prompt
-from manga_enrichment.domain.columns import Column, ListOf, StructOf
+from manga_enrichment.domain.tables.columns import Column, ListOf, StructOf
 
 MINIMUM_SYNOPSIS = 40
 """Weighted characters: about one sentence, the least a genre can be told from."""

@@ -1,7 +1,7 @@
 """How many tokens a request will send, and how many are too many.
 
 Belongs here: which texts of a request are sent, what is sent along with them, the guards. Stays out: the estimate of
-one text (`domain/tokens.py`), money and budgets (the engine reserves exact amounts per call).
+one text (`domain/prompts/tokens.py`), money and budgets (the engine reserves exact amounts per call).
 
 The guard is per call: a query and a chat are one call each, a batch is one call per item. Tokens follow from the text
 itself, not from the language it claims to be in. What a request does not tell (the size of a title, the conversation
@@ -15,10 +15,10 @@ from types import MappingProxyType
 from typing import Any
 
 from manga_enrichment.domain.analyses import ANALYSES
-from manga_enrichment.domain.prompts import Prompt
+from manga_enrichment.domain.prompts.prompt import Prompt
+from manga_enrichment.domain.prompts.tokens import estimate_prompt, estimate_tokens
 from manga_enrichment.domain.requests.problems import Code, Location, Problem, problem
 from manga_enrichment.domain.requests.schemas import default_of
-from manga_enrichment.domain.tokens import estimate_prompt, estimate_tokens
 
 VALIDATOR = "cost_guard"
 
@@ -40,7 +40,7 @@ _SENT = frozenset({"query", "content", "additional_context"})
 
 
 @dataclass(frozen=True, slots=True)
-class CallEstimate:
+class RequestTokens:
     """Input tokens of one call. location: the part of the request that it answers."""
 
     location: Location
@@ -48,7 +48,7 @@ class CallEstimate:
     input_tokens: int
 
 
-def call_estimates(schema: str, body: Any, texts: Sequence[tuple[Location, str]]) -> list[CallEstimate]:
+def request_tokens(schema: str, body: Any, texts: Sequence[tuple[Location, str]]) -> list[RequestTokens]:
     """One estimate per call that the request asks for.
 
     body may be invalid in any way; texts are all of its strings (`json_shape.read_shape`).
@@ -57,10 +57,10 @@ def call_estimates(schema: str, body: Any, texts: Sequence[tuple[Location, str]]
         return _batch_estimates(body, texts)
     sent = [text for location, text in texts if _is_sent(location)]
     tokens = CONVERSATION_TOKENS + sum(MESSAGE_TOKENS + estimate_tokens(text) for text in sent)
-    return [CallEstimate((), _model(schema, body), tokens)]
+    return [RequestTokens((), _model(schema, body), tokens)]
 
 
-def guard_problems(estimates: Sequence[CallEstimate], guards: Mapping[str, int] = TOKEN_GUARDS) -> list[Problem]:
+def guard_problems(estimates: Sequence[RequestTokens], guards: Mapping[str, int] = TOKEN_GUARDS) -> list[Problem]:
     """An error for each call over the guard of its model, a warning for each at 80 % of it or more."""
     found = []
     for each in estimates:
@@ -85,7 +85,7 @@ def _model(schema: str, body: Any) -> str:
     return asked if isinstance(asked, str) and asked in TOKEN_GUARDS else str(default_of(schema, "model"))
 
 
-def _batch_estimates(body: Any, texts: Sequence[tuple[Location, str]]) -> list[CallEstimate]:
+def _batch_estimates(body: Any, texts: Sequence[tuple[Location, str]]) -> list[RequestTokens]:
     items = body.get("items") if isinstance(body, dict) else None
     if not isinstance(items, list):
         return []
@@ -96,7 +96,7 @@ def _batch_estimates(body: Any, texts: Sequence[tuple[Location, str]]) -> list[C
         if isinstance(name, str) and name in ANALYSES:
             location = ("items", position)
             tokens = prompt_overhead(name) + _note_tokens(notes.get(location, ""))
-            estimates.append(CallEstimate(location, ANALYSES[name].model_alias, tokens))
+            estimates.append(RequestTokens(location, ANALYSES[name].model_alias, tokens))
     return estimates
 
 

@@ -1,7 +1,7 @@
 """The formats of the request documents: what a pattern cannot say, or says less exactly.
 
 Belongs here: one function per format, and the checker jsonschema asks. Stays out: callback URLs
-(`callback_urls.py`) and check digits (`domain/isbn.py`).
+(`callback_urls.py`) and check digits (`domain/catalog/isbn.py`).
 
 All formats are matched from the first to the last character: `$` would let a trailing newline pass.
 """
@@ -15,8 +15,8 @@ from types import MappingProxyType
 from jsonschema import FormatChecker
 from jsonschema.exceptions import FormatError
 
-from manga_enrichment.domain.catalog import MANGA_ID
-from manga_enrichment.domain.isbn import isbn13
+from manga_enrichment.domain.catalog.isbn import isbn13
+from manga_enrichment.domain.catalog.records import MANGA_ID
 from manga_enrichment.domain.requests.callback_urls import callback_problem
 
 MAX_EMAIL_CHARACTERS = 254

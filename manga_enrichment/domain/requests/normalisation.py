@@ -1,7 +1,7 @@
 """The one spelling of a valid request: defaults filled in, equal things written equally.
 
 Belongs here: what follows from the document alone, plus notes that say nothing. Stays out: judging, and cleaning of
-texts for prompts (`domain/prompts.py`), which must see what was sent.
+texts for prompts (`domain/prompts/prompt.py`), which must see what was sent.
 """
 
 import copy

@@ -7,10 +7,13 @@ Standard queues are *fair*: with the partner as message group, a partner with a 
 FIFO queues keep the order within a group: a session, or a user where there is no session.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
+
+from manga_enrichment.domain.requests.envelope import MAX_MESSAGE_BYTES
 
 RESULTS_TOPIC = "manga-fm-results"
 ALERTS_TOPIC = "manga-fm-alerts"
@@ -102,3 +105,26 @@ def session_of(schema: str, body: Mapping[str, Any]) -> str | None:
 def deduplication_id(request_id: str, generation: int = 1) -> str:
     """Equal for repeated sends of one request; a redrive is a new generation and must not be taken for a repetition."""
     return request_id if generation == 1 else f"{request_id}.{generation}"
+
+
+# What XML 1.0 cannot carry, and SQS therefore refuses.
+_ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_MAX_ATTRIBUTES = 10
+
+
+def check_sendable(
+    queue: str, body: str, attributes: Mapping[str, str], group_id: str, deduplication_id: str, delay_seconds: int
+) -> None:
+    """Raises ValueError, one sentence, for what SQS would refuse. Attributes count towards the size."""
+    for name, text in (("the body", body), *attributes.items()):
+        illegal = _ILLEGAL.search(text)
+        if illegal:
+            found = f"U+{ord(illegal[0]):04X} at character {illegal.start()} of {name}"
+            raise ValueError(f"a message to {queue} holds {found}, which SQS does not take: escape it")
+    size = len(body.encode()) + sum(len(f"{name}String{value}".encode()) for name, value in attributes.items())
+    if not body or size > MAX_MESSAGE_BYTES:
+        raise ValueError(f"a message to {queue} must have 1 to {MAX_MESSAGE_BYTES} bytes with its attributes")
+    if len(attributes) > _MAX_ATTRIBUTES:
+        raise ValueError(f"a message to {queue} has more than {_MAX_ATTRIBUTES} attributes")
+    if queue.endswith(".fifo") and not (group_id and deduplication_id and not delay_seconds):
+        raise ValueError(f"a message to {queue} needs group_id and deduplication_id and takes no delay_seconds")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from manga_enrichment.domain.requests.callback_urls import is_loopback_callback
-from manga_enrichment.domain.requests.cost_guard import call_estimates, guard_problems
+from manga_enrichment.domain.requests.cost_guard import guard_problems, request_tokens
 from manga_enrichment.domain.requests.duplicates import unique_items
 from manga_enrichment.domain.requests.json_shape import Shape, read_shape
 from manga_enrichment.domain.requests.normalisation import normalised
@@ -82,7 +82,7 @@ def validate(schema_name: str, body: Any, policy: RequestPolicy = ANY_TOPIC) -> 
     shape = read_shape(body)
     if shape.hazards:
         return _result(schema_name, shape.hazards)
-    estimates = call_estimates(schema_name, body, shape.texts)
+    estimates = request_tokens(schema_name, body, shape.texts)
     found = [
         *shape.problems,
         *_schema_errors(schema_name, body, policy),

@@ -6,14 +6,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from manga_enrichment.clock import rare_collections
-from manga_enrichment.domain.models import load_models
-from manga_enrichment.domain.outcomes import ConfigurationError
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.models.specs import load_models
 from manga_enrichment.local.model_server.app import create_app
 from manga_enrichment.local.model_server.batch_files import BatchFiles, S3BatchFiles
 from manga_enrichment.local.model_server.serving import ModelServer
 from manga_enrichment.local.model_server.state import ServerState
-from manga_enrichment.local.provision import emulator_client
+from manga_enrichment.local.stack.provision import emulator_client
+from manga_enrichment.runtime.clock import rare_collections
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from manga_enrichment.domain.models import ModelSpec
+from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.local.model_server.model_request import ModelRequest, Reply, Tool
 from manga_enrichment.local.model_server.schema_values import Schema, types_of
 from manga_enrichment.local.model_server.skills import Study, build_answer

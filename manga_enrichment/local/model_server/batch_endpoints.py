@@ -12,8 +12,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from manga_enrichment.domain.batch_jobs import MAX_TIMEOUT_HOURS, MIN_TIMEOUT_HOURS, JobStatus
-from manga_enrichment.domain.models import ModelSpec
+from manga_enrichment.domain.models.batch_jobs import MAX_TIMEOUT_HOURS, MIN_TIMEOUT_HOURS, JobStatus
+from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.local.model_server.batch_jobs import BatchJobs, ServerJob
 from manga_enrichment.local.model_server.batch_work import run_job
 from manga_enrichment.local.model_server.calls import error_response, json_response

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from manga_enrichment.domain.batch_jobs import MIN_TIMEOUT_HOURS, NEXT_STATUSES, JobStatus
-from manga_enrichment.domain.models import ModelSpec
-from manga_enrichment.local.endpoints import REGION
+from manga_enrichment.domain.models.batch_jobs import MIN_TIMEOUT_HOURS, NEXT_STATUSES, JobStatus
+from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.local.model_server.batch_files import BatchFiles
+from manga_enrichment.local.stack.endpoints import REGION
 
 _ARN_PREFIX = f"arn:aws:bedrock:{REGION}:123456789012:model-invocation-job/"
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import orjson
 
-from manga_enrichment.domain.batch_jobs import MIN_RECORDS, JobStatus
-from manga_enrichment.domain.usage import NO_USAGE, Usage
+from manga_enrichment.domain.models.batch_jobs import MIN_RECORDS, JobStatus
+from manga_enrichment.domain.models.usage import NO_USAGE, Usage
 from manga_enrichment.local.model_server import claude_messages, converse
 from manga_enrichment.local.model_server.answering import answer, break_answer, refuse
 from manga_enrichment.local.model_server.batch_files import BatchFiles

@@ -16,8 +16,8 @@ import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from manga_enrichment.domain.models import ModelSpec
-from manga_enrichment.domain.usage import Usage
+from manga_enrichment.domain.models.specs import ModelSpec
+from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.local.model_server import claude_messages, converse
 from manga_enrichment.local.model_server.answering import answer, break_answer, output_limit, refuse
 from manga_enrichment.local.model_server.checks import check_request, find_model

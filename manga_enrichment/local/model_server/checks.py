@@ -6,7 +6,7 @@ A stand-in that is more lenient than the service hides bugs until the first paid
 
 from collections.abc import Sequence
 
-from manga_enrichment.domain.models import ModelCatalog, ModelSpec, UnknownModelError
+from manga_enrichment.domain.models.specs import ModelCatalog, ModelSpec, UnknownModelError
 from manga_enrichment.local.model_server.model_request import ModelRequest, Turn
 from manga_enrichment.local.model_server.validation import invalid
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from manga_enrichment.domain.usage import Usage
+from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.local.model_server.model_request import (
     ModelRequest,
     Prefix,

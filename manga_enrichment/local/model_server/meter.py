@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from manga_enrichment.domain.models import ModelSpec
-from manga_enrichment.domain.usage import Usage, cost_micro_usd
+from manga_enrichment.domain.models.specs import ModelSpec
+from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
 from manga_enrichment.local.model_server.faults import FaultKind
 
 DIGEST_BYTES = 8

@@ -1,6 +1,6 @@
 """Prompt caching: which part of a prompt is read from the cache, written to it, or neither.
 
-Belongs here: cached prefixes and their five minutes. Stays out: prices (`domain/usage.py`).
+Belongs here: cached prefixes and their five minutes. Stays out: prices (`domain/models/usage.py`).
 Every cache point lives five minutes here, also one that asks for an hour: the price table has one write price. A prefix
 can be read once the call that writes it has been answered, so calls that overlap with the first all pay for writing.
 """
@@ -8,8 +8,8 @@ can be read once the call that writes it has been answered, so calls that overla
 import hashlib
 from collections.abc import Callable, Iterator
 
-from manga_enrichment.domain.models import ModelSpec
-from manga_enrichment.domain.usage import Usage
+from manga_enrichment.domain.models.specs import ModelSpec
+from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.local.model_server.model_request import ModelRequest
 from manga_enrichment.local.model_server.tokens import count_tokens, framing_tokens
 

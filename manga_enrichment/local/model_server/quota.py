@@ -9,8 +9,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from manga_enrichment.domain.models import ModelSpec
-from manga_enrichment.domain.usage import Usage
+from manga_enrichment.domain.models.specs import ModelSpec
+from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.local.model_server.faults import QuotaSettings
 from manga_enrichment.local.model_server.validation import ServiceError
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import orjson
 
-from manga_enrichment.domain.outcomes import ConfigurationError
+from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.local.model_server.meter import DIGEST_BYTES, Meter
 
 

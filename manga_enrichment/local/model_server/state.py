@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from manga_enrichment.domain.models import ModelCatalog
+from manga_enrichment.domain.models.specs import ModelCatalog
 from manga_enrichment.local.model_server.batch_files import BatchFiles
 from manga_enrichment.local.model_server.batch_jobs import BatchJobs
 from manga_enrichment.local.model_server.faults import FaultPlan, FaultSettings

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 
-from manga_enrichment.domain.catalog import MangaRecord
+from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.local.model_server.model_request import Turn
 
 _FIELD_NAMES = frozenset(field.name for field in dataclasses.fields(MangaRecord))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from manga_enrichment.domain.isbn import isbn13_check_digit
+from manga_enrichment.domain.catalog.isbn import isbn13_check_digit
 from manga_enrichment.local.sample_catalog.dice import Dice
 from manga_enrichment.local.sample_catalog.prose import make_synopsis, make_title, soil
 from manga_enrichment.local.sample_catalog.publishing import (

@@ -15,7 +15,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from manga_enrichment.domain.outcomes import ConfigurationError
+from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.local.sample_catalog.generator import GeneratedTitle, generate
 
 SAMPLE_ROWS = 500

@@ -16,12 +16,12 @@ from itertools import islice
 from typing import Any
 
 from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.domain.answers import Attempt, LedgerEntry
-from manga_enrichment.domain.batch_jobs import Lane
-from manga_enrichment.domain.models import ModelCatalog, ModelSpec
-from manga_enrichment.domain.outcomes import ErrorClass, Outcome
-from manga_enrichment.domain.usage import cost_micro_usd
-from manga_enrichment.gateways import BatchReply, BatchState
+from manga_enrichment.domain.models.batch_jobs import Lane
+from manga_enrichment.domain.models.specs import ModelCatalog, ModelSpec
+from manga_enrichment.domain.models.usage import cost_micro_usd
+from manga_enrichment.domain.outcomes.answers import Attempt, LedgerEntry
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
+from manga_enrichment.gateways.batch import BatchReply, BatchState
 from manga_enrichment.pipeline.batch.job_store import BatchJob, BatchStore, BatchTitle, Settlement, Submission
 from manga_enrichment.pipeline.batch.launch import BatchGateways
 from manga_enrichment.pipeline.engine.call_loop import judge
@@ -68,7 +68,7 @@ class Collector:
     def collect(self, job: BatchJob, state: BatchState, until: float) -> Settlement | None:
         """Settle the job; None when the monotonic second `until` came first: call again, what is done stays done.
 
-        Raises LedgerUnavailableError, BatchUnavailableError; UnknownModelError for a model without a row any more.
+        Raises StoreUnavailableError, BatchUnavailableError; UnknownModelError for a model without a row any more.
         """
         titles = self._store.titles(job.token)
         submission = self._store.submission(job.token)

@@ -1,6 +1,6 @@
 """Follow every batch job on record one step further: launch, wait, collect.
 
-Belongs here: one bounded look at all jobs, as the sensor takes it. Stays out: Dagster (`defs/sensors.py`).
+Belongs here: one bounded look at all jobs, as the sensor takes it. Stays out: Dagster (`defs/batch/sensor.py`).
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.domain.batch_jobs import Stage, has_ended
-from manga_enrichment.domain.models import ModelCatalog
-from manga_enrichment.domain.outcomes import ConfigurationError
-from manga_enrichment.gateways import BatchUnavailableError, LedgerUnavailableError, WriteConflictError
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.models.batch_jobs import Stage, has_ended
+from manga_enrichment.domain.models.specs import ModelCatalog
+from manga_enrichment.gateways.errors import BatchUnavailableError, StoreUnavailableError, WriteConflictError
 from manga_enrichment.pipeline.batch.collect import Collector
 from manga_enrichment.pipeline.batch.job_store import BatchJob, BatchStore
 from manga_enrichment.pipeline.batch.launch import BatchGateways, Launcher
@@ -61,7 +61,7 @@ class Follower:
         job = self._store.job(token)
         try:
             waits = self._launch(job) if stage is Stage.PREPARED else self._collect(job, until)
-        except (BatchUnavailableError, LedgerUnavailableError, WriteConflictError, ConfigurationError) as error:
+        except (BatchUnavailableError, StoreUnavailableError, WriteConflictError, ConfigurationError) as error:
             waits = f"{type(error).__name__}: {error}"
             self._say(f"batch job {job.name}: {waits}")
         if waits and not self._store.is_settled(token):

@@ -21,9 +21,11 @@ import pyarrow as pa
 from pydantic import TypeAdapter
 
 from manga_enrichment.domain.analyses.base import Candidate, TitleInputs
-from manga_enrichment.domain.answers import Provenance
-from manga_enrichment.domain.batch_jobs import Stage, record_id
-from manga_enrichment.gateways import BudgetScope, TableStore, WriteConflictError
+from manga_enrichment.domain.models.batch_jobs import Stage, record_id
+from manga_enrichment.domain.outcomes.answers import Provenance
+from manga_enrichment.gateways.budget import BudgetScope
+from manga_enrichment.gateways.errors import WriteConflictError
+from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.engine.calls import Call
 from manga_enrichment.pipeline.store.object_keys import BATCH_ROOT, batch_key
 
@@ -122,9 +124,9 @@ _SETTLEMENT = TypeAdapter(Settlement)
 
 
 class BatchStore:
-    """The facts, over a TableStore."""
+    """The facts, over a ObjectStore."""
 
-    def __init__(self, tables: TableStore) -> None:
+    def __init__(self, tables: ObjectStore) -> None:
         self._tables = tables
 
     def stages(self) -> dict[str, Stage]:

@@ -7,16 +7,14 @@ facts are the owner's, the order has a token. Nothing is billed before `create`.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from manga_enrichment.domain.outcomes import ConfigurationError, ErrorClass
-from manga_enrichment.gateways import (
-    BatchInference,
-    BatchOrder,
-    BatchUnavailableError,
-    BudgetStore,
-    Clock,
-    ResultLedger,
-    TableStore,
-)
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
+from manga_enrichment.gateways.batch import BatchInference, BatchOrder
+from manga_enrichment.gateways.budget import BudgetStore
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import BatchUnavailableError
+from manga_enrichment.gateways.ledger import ResultLedger
+from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.batch.job_store import BatchJob, BatchStore, Settlement, Submission
 
 
@@ -24,7 +22,7 @@ from manga_enrichment.pipeline.batch.job_store import BatchJob, BatchStore, Sett
 class BatchGateways:
     """What a batch job needs of the world."""
 
-    tables: TableStore
+    tables: ObjectStore
     ledger: ResultLedger
     budget: BudgetStore
     batch: BatchInference
@@ -40,7 +38,7 @@ class Launcher:
     def launch(self, job: BatchJob) -> ErrorClass:
         """BATCH_PENDING when Bedrock has the job, or has no room for it yet; else why it was given up.
 
-        Raises ConfigurationError, after giving up, when Bedrock will never take it; LedgerUnavailableError.
+        Raises ConfigurationError, after giving up, when Bedrock will never take it; StoreUnavailableError.
         """
         try:
             job_id = self._to.batch.find(job.name)

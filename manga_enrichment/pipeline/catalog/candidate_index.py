@@ -1,7 +1,7 @@
 """Candidates for `similar_series`: the titles of the whole catalog that are worth comparing with one.
 
 Belongs here: the search index on disk and the query. Stays out: what counts as alike (`candidate_terms.py`), and
-whether a fresh list replaces a stored one (`domain/candidates.py`).
+whether a fresh list replaces a stored one (`domain/prompts/candidates.py`).
 
 A hit's score is the sum, over the terms it shares with the title, of weight times inverse document frequency, as an
 integer. Whole numbers add up to the same score in any order, so an answer does not depend on how the index happens to
@@ -21,8 +21,8 @@ import orjson
 import tantivy
 
 from manga_enrichment.domain.analyses.base import Candidate
-from manga_enrichment.domain.candidates import candidate_of
-from manga_enrichment.domain.catalog import MangaRecord
+from manga_enrichment.domain.catalog.records import MangaRecord
+from manga_enrichment.domain.prompts.candidates import candidate_of
 from manga_enrichment.pipeline.catalog.candidate_terms import DEMOGRAPHIC, MAGAZINE, WORD, kind_of, terms, work_keys
 
 BROAD_KINDS = frozenset({DEMOGRAPHIC, MAGAZINE})

@@ -1,7 +1,7 @@
 """Candidate lists for similar_series: search the whole catalog, keep lists that are still good.
 
 Belongs here: building the index once per catalog version, refreshing buckets once per catalog version. Stays out:
-searching (`candidate_index.py`) and the rule of when a list changes (`domain/candidates.py`).
+searching (`candidate_index.py`) and the rule of when a list changes (`domain/prompts/candidates.py`).
 """
 
 import os
@@ -12,8 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from manga_enrichment.domain.candidates import refresh
-from manga_enrichment.gateways import TableStore
+from manga_enrichment.domain.prompts.candidates import refresh
+from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.catalog.candidate_index import CandidateIndex, CandidateIndexError
 from manga_enrichment.pipeline.catalog.candidate_tables import candidates_table
 from manga_enrichment.pipeline.catalog.reader import read_candidates, read_ids, read_records
@@ -37,7 +37,7 @@ class CandidateReport:
 
 
 class CandidateRefresh:
-    def __init__(self, tables: TableStore, all_buckets: Sequence[str], *, limit: int = 20) -> None:
+    def __init__(self, tables: ObjectStore, all_buckets: Sequence[str], *, limit: int = 20) -> None:
         self._tables = tables
         self._all_buckets = list(all_buckets)
         self._limit = limit

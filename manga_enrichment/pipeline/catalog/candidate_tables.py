@@ -1,6 +1,6 @@
 """Candidate lists to and from the Arrow table `similar_candidates`.
 
-Belongs here: conversion. Stays out: the columns' meaning (`domain/candidates.py`) and where the table is kept.
+Belongs here: conversion. Stays out: the columns' meaning (`domain/prompts/candidates.py`) and where the table is kept.
 """
 
 from collections.abc import Iterable, Sequence
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import pyarrow as pa
 
 from manga_enrichment.domain.analyses.base import Candidate
-from manga_enrichment.domain.candidates import CANDIDATE_COLUMNS
+from manga_enrichment.domain.prompts.candidates import CANDIDATE_COLUMNS
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
 
 

@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-from manga_enrichment.domain.catalog import MangaRecord
+from manga_enrichment.domain.catalog.records import MangaRecord
 
 LABEL, AUTHOR, DEMOGRAPHIC, MAGAZINE, WORD = "label", "author", "demographic", "magazine", "word"
 

@@ -1,7 +1,7 @@
 """One pass over a catalog source writes every bucket of the catalog and the table of rejects.
 
 Belongs here: which row of a manga_id wins, what is counted, in which order things are stored. Stays out: reading files
-(`source_files.py`), cleaning (`domain/catalog_rows.py`), working files (`spill.py`), storing (the sink).
+(`source_files.py`), cleaning (`domain/catalog/rows.py`), working files (`spill.py`), storing (the sink).
 
 Nothing is stored before the whole source has been read, so a source that breaks off leaves the old catalog as it was.
 """
@@ -18,10 +18,10 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from manga_enrichment.domain.catalog import MAX_CATALOG_BUCKETS, MangaRecord, bucket_of
-from manga_enrichment.domain.catalog_mapping import MAPPING_SETTING, SAME_NAMES, ColumnMapping
-from manga_enrichment.domain.catalog_rows import RejectedRow, RejectReason, clean_row
-from manga_enrichment.domain.outcomes import ConfigurationError
+from manga_enrichment.domain.catalog.mapping import MAPPING_SETTING, SAME_NAMES, ColumnMapping
+from manga_enrichment.domain.catalog.records import MAX_CATALOG_BUCKETS, MangaRecord, bucket_of
+from manga_enrichment.domain.catalog.rows import RejectedRow, RejectReason, clean_row
+from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.pipeline.catalog.source_files import SourceRow
 from manga_enrichment.pipeline.catalog.spill import DEFAULT_LIMITS, DIGEST_BYTES, RejectSpill, SpillLimits, TitleSpill
 from manga_enrichment.pipeline.catalog.tables import CATALOG_SCHEMA, record_row

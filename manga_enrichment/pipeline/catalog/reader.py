@@ -10,15 +10,15 @@ from typing import Any
 import pyarrow as pa
 
 from manga_enrichment.domain.analyses.base import Candidate
-from manga_enrichment.domain.catalog import MangaRecord
-from manga_enrichment.domain.outcomes import ConfigurationError
-from manga_enrichment.gateways import TableStore
+from manga_enrichment.domain.catalog.records import MangaRecord
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.catalog.candidate_tables import candidates_from_table
 from manga_enrichment.pipeline.catalog.tables import records_from_table
 from manga_enrichment.pipeline.store.object_keys import catalog_state_key, rejects_key, table_key
 
 
-def read_catalog(tables: TableStore, bucket: str, columns: Sequence[str] | None = None) -> pa.Table:
+def read_catalog(tables: ObjectStore, bucket: str, columns: Sequence[str] | None = None) -> pa.Table:
     """The catalog table of a bucket. Raises ConfigurationError when it was never imported."""
     stored = tables.read(table_key("catalog", bucket), columns)
     if stored is None:
@@ -28,26 +28,26 @@ def read_catalog(tables: TableStore, bucket: str, columns: Sequence[str] | None 
     return stored.table
 
 
-def read_records(tables: TableStore, bucket: str) -> Iterator[MangaRecord]:
+def read_records(tables: ObjectStore, bucket: str) -> Iterator[MangaRecord]:
     return records_from_table(read_catalog(tables, bucket))
 
 
-def read_ids(tables: TableStore, bucket: str) -> set[str]:
+def read_ids(tables: ObjectStore, bucket: str) -> set[str]:
     return set(read_catalog(tables, bucket, ["manga_id"]).column("manga_id").to_pylist())
 
 
-def read_candidates(tables: TableStore, bucket: str) -> dict[str, tuple[Candidate, ...]]:
+def read_candidates(tables: ObjectStore, bucket: str) -> dict[str, tuple[Candidate, ...]]:
     """manga_id -> candidates, best first; empty when the bucket has no candidate table yet."""
     stored = tables.read(table_key("similar_candidates", bucket))
     return {} if stored is None else candidates_from_table(stored.table)
 
 
-def has_candidates(tables: TableStore, bucket: str) -> bool:
+def has_candidates(tables: ObjectStore, bucket: str) -> bool:
     """Whether the bucket has a candidate table."""
     return tables.read(table_key("similar_candidates", bucket), ["manga_id"]) is not None
 
 
-def check_bucket_count(tables: TableStore, bucket_count: int) -> dict[str, Any] | None:
+def check_bucket_count(tables: ObjectStore, bucket_count: int) -> dict[str, Any] | None:
     """The recorded state of the catalog, None before the first import.
 
     Raises ConfigurationError when the data was written with another bucket count: titles would be looked for in the
@@ -64,9 +64,9 @@ def check_bucket_count(tables: TableStore, bucket_count: int) -> dict[str, Any] 
 
 
 class CatalogTables:
-    """CatalogSink over a TableStore: buckets and rejects, each one object."""
+    """CatalogSink over a ObjectStore: buckets and rejects, each one object."""
 
-    def __init__(self, tables: TableStore) -> None:
+    def __init__(self, tables: ObjectStore) -> None:
         self._tables = tables
 
     def put_bucket(self, bucket: str, table: pa.Table) -> None:

@@ -10,9 +10,11 @@ from typing import Any
 
 import orjson
 
-from manga_enrichment.domain.catalog_mapping import ColumnMapping
-from manga_enrichment.domain.fingerprint import content_hash
-from manga_enrichment.gateways import CatalogSource, Clock, TableStore
+from manga_enrichment.domain.catalog.mapping import ColumnMapping
+from manga_enrichment.domain.prompts.fingerprint import content_hash
+from manga_enrichment.gateways.catalog_source import CatalogSource
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.catalog.importer import ImportPlan, ImportReport, import_catalog
 from manga_enrichment.pipeline.catalog.reader import CatalogTables, check_bucket_count
 from manga_enrichment.pipeline.catalog.source_files import read_rows
@@ -49,7 +51,7 @@ class CatalogRefresh:
     def __init__(
         self,
         *,
-        tables: TableStore,
+        tables: ObjectStore,
         source: CatalogSource,
         clock: Clock,
         mapping: ColumnMapping,
@@ -103,7 +105,7 @@ class CatalogRefresh:
         )
 
 
-def load_state(tables: TableStore, bucket_count: int) -> CatalogState | None:
+def load_state(tables: ObjectStore, bucket_count: int) -> CatalogState | None:
     """The recorded state, None before the first import. Raises ConfigurationError for another bucket count."""
     recorded: dict[str, Any] | None = check_bucket_count(tables, bucket_count)
     return None if recorded is None else CatalogState(**recorded)

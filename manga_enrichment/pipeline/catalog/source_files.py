@@ -1,6 +1,6 @@
 """Rows of a local catalog file, streamed: CSV, JSONL or Parquet by extension.
 
-Belongs here: reading, row numbers, rows that cannot be parsed. Stays out: what a row means (`domain/catalog_rows.py`)
+Belongs here: reading, row numbers, rows that cannot be parsed. Stays out: what a row means (`domain/catalog/rows.py`)
 and where the file comes from (a CatalogSource).
 
 A row that cannot be parsed is handed on as rejected, with its text; only a file that cannot be read at all ends the
@@ -21,9 +21,9 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from manga_enrichment.domain.catalog_mapping import MAPPING_SETTING, SAME_NAMES, ColumnMapping
-from manga_enrichment.domain.catalog_rows import RejectedRow, RejectReason, raw_json
-from manga_enrichment.domain.outcomes import ConfigurationError
+from manga_enrichment.domain.catalog.mapping import MAPPING_SETTING, SAME_NAMES, ColumnMapping
+from manga_enrichment.domain.catalog.rows import RejectedRow, RejectReason, raw_json
+from manga_enrichment.domain.errors import ConfigurationError
 
 MAX_ROW_BYTES = 4 * 1024 * 1024
 """A longer line is no title; it is rejected without being held in memory."""

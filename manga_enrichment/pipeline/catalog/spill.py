@@ -13,8 +13,8 @@ from typing import Any, Self
 
 import pyarrow as pa
 
-from manga_enrichment.domain.catalog import bucket_keys
-from manga_enrichment.domain.catalog_rows import RejectedRow
+from manga_enrichment.domain.catalog.records import bucket_keys
+from manga_enrichment.domain.catalog.rows import RejectedRow
 from manga_enrichment.pipeline.catalog.tables import CATALOG_SCHEMA, REJECTS_SCHEMA, batch_of, reject_row
 
 DIGEST_BYTES = 16

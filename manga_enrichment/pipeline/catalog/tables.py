@@ -10,10 +10,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from manga_enrichment.domain.catalog import Author, MangaRecord
-from manga_enrichment.domain.catalog_columns import CATALOG_COLUMNS, REJECT_COLUMNS
-from manga_enrichment.domain.catalog_mapping import FIELD_NAMES
-from manga_enrichment.domain.catalog_rows import RejectedRow
+from manga_enrichment.domain.catalog.columns import CATALOG_COLUMNS, REJECT_COLUMNS
+from manga_enrichment.domain.catalog.mapping import FIELD_NAMES
+from manga_enrichment.domain.catalog.records import Author, MangaRecord
+from manga_enrichment.domain.catalog.rows import RejectedRow
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
 
 CATALOG_SCHEMA = arrow_schema(CATALOG_COLUMNS)

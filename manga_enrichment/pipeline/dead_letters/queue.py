@@ -18,9 +18,10 @@ from datetime import datetime
 
 from manga_enrichment.domain.requests.envelope import Envelope, parse_envelope
 from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES, QUEUES, REQUEST_QUEUES
-from manga_enrichment.domain.status import RequestState
-from manga_enrichment.gateways import Clock
-from manga_enrichment.request_gateways import Message, QueueDepth, RequestQueue, RequestStore
+from manga_enrichment.domain.requests.states import RequestState
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.queue import Message, QueueDepth, RequestQueue
+from manga_enrichment.gateways.requests import RequestStore
 
 REASON = "dead_letter_reason"
 EXPLANATION = "dead_letter_explanation"
@@ -103,7 +104,7 @@ class DeadLetters:
         return Peek(queue, tuple(letters), dict(reasons.most_common()), max(0, unseen))
 
     def read(self, message: Message) -> DeadLetter:
-        """Never raises because of a message. Raises LedgerUnavailableError."""
+        """Never raises because of a message. Raises StoreUnavailableError."""
         parsed = parse_envelope(message.body)
         row = self._requests.get(parsed.request_id) if parsed.request_id else None
         error_class = row.error_class if row else ""

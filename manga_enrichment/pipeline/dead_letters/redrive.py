@@ -16,11 +16,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 
-from manga_enrichment.domain.outcomes import ConfigurationError
+from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.requests.queues import QUEUES, REQUEST_QUEUES
-from manga_enrichment.gateways import Clock
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.queue import Message, RequestQueue
+from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.dead_letters.queue import OWN_ATTRIBUTES, DeadLetter, DeadLetters
-from manga_enrichment.request_gateways import Message, RequestQueue, RequestStore
 
 REDRIVES = "redrives"
 """Message attribute: how often it was redriven."""
@@ -150,7 +151,7 @@ class Redrive:
 
         On the FIFO queue a pass sees ten messages of a group, and those behind only if these go.
 
-        Raises ConfigurationError for a target that cannot take them, QueueUnavailableError and LedgerUnavailableError;
+        Raises ConfigurationError for a target that cannot take them, QueueUnavailableError and StoreUnavailableError;
         what was sent by then is deleted, the rest released.
         """
         _check_target(queue, target)

@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from manga_enrichment.domain.answers import Provenance
-from manga_enrichment.gateways import BudgetScope, BudgetStore, Clock, LedgerUnavailableError
-from manga_enrichment.pipeline.engine.outage_retry import Patience, in_thread
+from manga_enrichment.domain.outcomes.answers import Provenance
+from manga_enrichment.gateways.budget import BudgetScope, BudgetStore
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import StoreUnavailableError
+from manga_enrichment.pipeline.engine.outage_retry import OutageRetry, in_thread
 
 NO_CAP_MICRO_USD = 2**53
 FIRST_BLOCK_CALLS = 8
@@ -33,7 +35,7 @@ class RunBudget:
         self._scopes = list(scopes)
         self.spender = spender
         self._clock = clock
-        self._patience = Patience(clock, -math.inf)
+        self._outage_retry = OutageRetry(clock, -math.inf)
         self._free_micro_usd = 0
         self._calls_open = 0
         self._taking = asyncio.Lock()
@@ -44,9 +46,9 @@ class RunBudget:
         self._too_much: int | None = None  # the smallest amount that a cap refused
         self._no_room_for: int | None = None  # the smallest estimate that found no room
 
-    def use(self, patience: Patience) -> None:
-        """Try store calls again as long as this patience lasts; without it they are tried once."""
-        self._patience = patience
+    def use(self, outage_retry: OutageRetry) -> None:
+        """Try store calls again for as long as this allows; without it they are tried once."""
+        self._outage_retry = outage_retry
 
     def has_no_room_for(self, estimate_micro_usd: int) -> bool:
         """Whether it is known already that a call of this estimate would be refused."""
@@ -55,7 +57,7 @@ class RunBudget:
     async def reserve(self, estimate_micro_usd: int) -> bool:
         """Set the estimate aside for one call; False when no cap leaves room for it.
 
-        Waits while own open calls may still return part of their estimates. Raises LedgerUnavailableError.
+        Waits while own open calls may still return part of their estimates. Raises StoreUnavailableError.
         """
         while self._free_micro_usd < estimate_micro_usd:
             if self.has_no_room_for(estimate_micro_usd):
@@ -88,10 +90,10 @@ class RunBudget:
     async def book_unledgered(self, amount_micro_usd: int) -> None:
         """Book spend that no ledger entry carries: a lost answer that may be on the bill.
 
-        Raises LedgerUnavailableError.
+        Raises StoreUnavailableError.
         """
         if amount_micro_usd:
-            await self._patience.call(self._store.spend, self.spender, amount_micro_usd)
+            await self._outage_retry.call(self._store.spend, self.spender, amount_micro_usd)
 
     async def keep_lease(self) -> None:
         """Renew the lease until cancelled, so that nobody takes this run for dead."""
@@ -99,11 +101,11 @@ class RunBudget:
             await self._clock.sleep(LEASE_SECONDS / 3)
             try:
                 await in_thread(self._store.renew, self.spender, self._lease_until())
-            except LedgerUnavailableError:
+            except StoreUnavailableError:
                 continue  # the next turn comes well before the lease runs out
 
     async def close(self) -> None:
-        """Give back what was not used. Raises LedgerUnavailableError; the lease runs out by itself then."""
+        """Give back what was not used. Raises StoreUnavailableError; the lease runs out by itself then."""
         await in_thread(self._store.close, self.spender)
 
     async def _take_block(self, estimate_micro_usd: int) -> bool:
@@ -116,7 +118,7 @@ class RunBudget:
             while self._too_much is None or shortfall < self._too_much:
                 amount = shortfall + (self._block_calls - 1) * estimate_micro_usd
                 if self._too_much is None or amount < self._too_much:
-                    if await self._patience.call(
+                    if await self._outage_retry.call(
                         self._store.reserve, self._scopes, self.spender, amount, self._lease_until()
                     ):
                         self._free_micro_usd += amount

@@ -13,22 +13,17 @@ from typing import Any
 
 from manga_enrichment.domain.analyses.base import AnalysisType, TitleInputs
 from manga_enrichment.domain.analyses.validation import answer_problems
-from manga_enrichment.domain.answers import Attempt
-from manga_enrichment.domain.outcomes import TREATMENTS, ErrorClass, ModelError, Outcome, Retry
-from manga_enrichment.domain.retries import RetryState
-from manga_enrichment.domain.usage import Usage, cost_micro_usd
-from manga_enrichment.gateways import (
-    Clock,
-    FoundationModel,
-    LedgerUnavailableError,
-    ModelReply,
-    ModelRequest,
-    Repair,
-)
+from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
+from manga_enrichment.domain.outcomes.answers import Attempt
+from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass, ModelError, Outcome, Retry
+from manga_enrichment.domain.outcomes.retries import RetryState
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import StoreUnavailableError
+from manga_enrichment.gateways.model import FoundationModel, ModelCall, ModelReply, Repair
 from manga_enrichment.pipeline.engine.budget import RunBudget
 from manga_enrichment.pipeline.engine.calls import Call
 from manga_enrichment.pipeline.engine.estimates import CallEstimate, estimate_attempt
-from manga_enrichment.pipeline.engine.rate_limiter import Limiter, Permit
+from manga_enrichment.pipeline.engine.rate_limiter import Permit, RateLimiter
 
 SUCCESS_STOP_REASONS = frozenset({"end_turn", "tool_use", "stop_sequence"})
 _STOP_REASON_ERRORS = {
@@ -43,7 +38,7 @@ _MESSAGE_CHARACTERS = 300
 
 
 @dataclass(frozen=True, slots=True)
-class FinalWord:
+class CallOutcome:
     """How a call ended: error_class is None when `answer` is valid."""
 
     answer: Mapping[str, Any] | None
@@ -87,7 +82,7 @@ class Caller:
     def __init__(
         self,
         model: FoundationModel,
-        limiter: Limiter,
+        limiter: RateLimiter,
         budget: RunBudget,
         clock: Clock,
         rng: random.Random,
@@ -110,7 +105,7 @@ class Caller:
         self._refreshing = asyncio.Lock()
         self._refreshed_at = -math.inf
 
-    async def ask(self, call: Call, ready: Callable[[], Awaitable[None]]) -> FinalWord:
+    async def ask(self, call: Call, ready: Callable[[], Awaitable[None]]) -> CallOutcome:
         """Try until there is a valid answer, a permanent failure, or no time or money left.
 
         ready: awaited before every attempt.
@@ -122,15 +117,15 @@ class Caller:
             ending = self._ending(call)
             if ending is not None:
                 refusal = _Refusal(ending, "nothing new is asked any more")
-                return self._final_word(progress, _reason(refusal, progress.refusal))
+                return self._outcome(progress, _reason(refusal, progress.refusal))
             refusal = await self._attempt(call, progress)
             if refusal is None or not self._may_try_again(call, progress, refusal.error_class):
-                return self._final_word(progress, refusal and _reason(refusal, progress.refusal))
+                return self._outcome(progress, refusal and _reason(refusal, progress.refusal))
             progress.refusal = refusal
             jitter = self._rng.random()
             pause_seconds = max(refusal.pause_seconds, progress.retries.pause_seconds(refusal.error_class, jitter))
             if self._clock.monotonic_seconds() + pause_seconds >= self._until:
-                return self._final_word(progress, _out_of_time(refusal))
+                return self._outcome(progress, _out_of_time(refusal))
             if pause_seconds:
                 await self._clock.sleep(pause_seconds)
             if refusal.error_class is ErrorClass.EXPIRED_CREDENTIALS:
@@ -145,7 +140,7 @@ class Caller:
         try:
             if not await self._budget.reserve(estimated_cost):
                 return _Refusal(ErrorClass.BUDGET, "the budget leaves no room for this call")
-        except LedgerUnavailableError as error:
+        except StoreUnavailableError as error:
             return _Refusal(ErrorClass.LEDGER_UNAVAILABLE, str(error))
         spent = 0
         try:
@@ -166,9 +161,7 @@ class Caller:
     async def _send(self, call: Call, progress: _Progress, permit: Permit, estimate: CallEstimate) -> _Refusal | None:
         """One request to the model and its line in the log."""
         started_at, started = self._clock.now(), self._clock.monotonic_seconds()
-        request = ModelRequest(
-            call.model, call.prompt, progress.max_tokens, progress.repair, call.estimate.prefix_cached
-        )
+        request = ModelCall(call.model, call.prompt, progress.max_tokens, progress.repair, call.estimate.prefix_cached)
         refusal: _Refusal | None
         try:
             reply = await self._model.converse(request)
@@ -230,14 +223,14 @@ class Caller:
                 await self._model.refresh_credentials()
                 self._refreshed_at = self._clock.now().timestamp()
 
-    def _final_word(self, progress: _Progress, refusal: _Refusal | None) -> FinalWord:
+    def _outcome(self, progress: _Progress, refusal: _Refusal | None) -> CallOutcome:
         """Close the books."""
         attempts = _with_known_costs(progress.attempts)
         before = sum(attempt.cost_micro_usd for attempt in progress.attempts)
         self._budget.correct(sum(attempt.cost_micro_usd for attempt in attempts) - before)
         if refusal is not None:
-            return FinalWord(None, attempts, refusal.error_class, refusal.message)
-        return FinalWord(progress.reply.answer if progress.reply else None, attempts)
+            return CallOutcome(None, attempts, refusal.error_class, refusal.message)
+        return CallOutcome(progress.reply.answer if progress.reply else None, attempts)
 
 
 def judge(analysis: AnalysisType, inputs: TitleInputs, reply: ModelReply) -> tuple[ErrorClass, str] | None:

@@ -7,28 +7,30 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-from manga_enrichment.domain.answers import ClaimResult
-from manga_enrichment.gateways import Clock, LedgerUnavailableError, ResultLedger
-from manga_enrichment.pipeline.engine.outage_retry import Patience, in_thread
+from manga_enrichment.domain.outcomes.answers import ClaimResult
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import StoreUnavailableError
+from manga_enrichment.gateways.ledger import ResultLedger
+from manga_enrichment.pipeline.engine.outage_retry import OutageRetry, in_thread
 
 
 class Claims:
     """The claims of one engine; `owner` must be unique among live engines."""
 
     def __init__(
-        self, ledger: ResultLedger, owner: str, clock: Clock, claim_seconds: float, patience: Patience
+        self, ledger: ResultLedger, owner: str, clock: Clock, claim_seconds: float, outage_retry: OutageRetry
     ) -> None:
         self._ledger = ledger
         self._owner = owner
         self._clock = clock
         self._claim_seconds = claim_seconds
-        self._patience = patience
+        self._outage_retry = outage_retry
         self._held: set[str] = set()
         self._changing = asyncio.Lock()  # a renewal must not bring back what is being released
 
     async def take(self, fingerprints: Sequence[str]) -> ClaimResult:
-        """Raises LedgerUnavailableError at the deadline; nothing is held then."""
-        result = await self._patience.call(self._claim, fingerprints)
+        """Raises StoreUnavailableError at the deadline; nothing is held then."""
+        result = await self._outage_retry.call(self._claim, fingerprints)
         self._held.update(result.granted)
         return result
 
@@ -39,7 +41,7 @@ class Claims:
     async def release(self, fingerprints: Iterable[str]) -> None:
         """Give up claims whose titles got no entry, so that the next run need not wait for them.
 
-        Raises LedgerUnavailableError; the claims run out by themselves then.
+        Raises StoreUnavailableError; the claims run out by themselves then.
         """
         async with self._changing:
             given_up = [fingerprint for fingerprint in fingerprints if fingerprint in self._held]
@@ -59,7 +61,7 @@ class Claims:
                 if held:
                     try:
                         await in_thread(self._claim, held)
-                    except LedgerUnavailableError:
+                    except StoreUnavailableError:
                         continue
 
     def _claim(self, fingerprints: Sequence[str]) -> ClaimResult:

@@ -15,16 +15,19 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
-from manga_enrichment.domain.answers import LedgerEntry, Provenance
-from manga_enrichment.domain.outcomes import TREATMENTS, ErrorClass, Outcome
-from manga_enrichment.gateways import Clock, FoundationModel, LedgerUnavailableError, ResultLedger
+from manga_enrichment.domain.outcomes.answers import LedgerEntry, Provenance
+from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass, Outcome
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import StoreUnavailableError
+from manga_enrichment.gateways.ledger import ResultLedger
+from manga_enrichment.gateways.model import FoundationModel
 from manga_enrichment.pipeline.engine.budget import RunBudget
-from manga_enrichment.pipeline.engine.call_loop import Caller, FinalWord
+from manga_enrichment.pipeline.engine.call_loop import Caller, CallOutcome
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.claims import Claims
 from manga_enrichment.pipeline.engine.group_commit import LedgerWriter
-from manga_enrichment.pipeline.engine.outage_retry import Patience
-from manga_enrichment.pipeline.engine.rate_limiter import Limiter
+from manga_enrichment.pipeline.engine.outage_retry import OutageRetry
+from manga_enrichment.pipeline.engine.rate_limiter import RateLimiter
 
 MAX_CLAIM_CHUNK = 32  # larger ones cost no less a title, and answers that are to be saved wait behind them
 MOST_ELSEWHERE = 1_000  # titles that other runs are asking for and this one waits for at once
@@ -55,7 +58,7 @@ class Engine:
         model: FoundationModel,
         ledger: ResultLedger,
         budget: RunBudget,
-        limiter: Limiter,
+        limiter: RateLimiter,
         clock: Clock,
         rng: random.Random,
         provenance: Provenance,
@@ -69,17 +72,17 @@ class Engine:
         self._budget = budget
         self._may_ask = may_ask
         self._until = clock.monotonic_seconds() + settings.deadline_seconds
-        self._patience = Patience(clock, self._until)
+        self._outage_retry = OutageRetry(clock, self._until)
         self._caller = Caller(model, limiter, budget, clock, rng, until=self._until, ending=self._ending)
-        self._claims = Claims(ledger, budget.spender, clock, settings.claim_seconds, self._patience)
-        self._writer = LedgerWriter(ledger, budget.spender, clock, self._patience)
+        self._claims = Claims(ledger, budget.spender, clock, settings.claim_seconds, self._outage_retry)
+        self._writer = LedgerWriter(ledger, budget.spender, clock, self._outage_retry)
         self._queue: asyncio.Queue[Call] = asyncio.Queue(maxsize=settings.concurrency)
         # Calls by fingerprint: the first is asked, its twins share what comes of it and pay nothing.
         self._open: dict[str, list[Call]] = {}
         self._elsewhere: dict[str, list[Call]] = {}
         self.stopped_by: ErrorClass | None = None
         self.stopped_message = ""
-        budget.use(self._patience)
+        budget.use(self._outage_retry)
 
     async def run(self, calls: Iterable[Call], deliver: Deliver) -> None:
         """Bring every call to an outcome and hand each result to `deliver` (on the event loop's thread).
@@ -97,7 +100,7 @@ class Engine:
                 await self._queue.join()
                 for task in background:
                     task.cancel()
-            forgiven = LedgerUnavailableError  # claims and leases run out by themselves
+            forgiven = StoreUnavailableError  # claims and leases run out by themselves
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from None  # the first to fail ended the others
         finally:
@@ -122,7 +125,7 @@ class Engine:
 
     async def _take_in(self, chunk: list[Call], deliver: Deliver) -> None:
         """Claim a chunk and queue what was granted."""
-        await self._patience.ready()
+        await self._outage_retry.ready()
         fresh: dict[str, list[Call]] = {}
         for call in chunk:
             twins = self._open.get(call.fingerprint) or self._elsewhere.get(call.fingerprint)
@@ -139,7 +142,7 @@ class Engine:
         """wanted: in the caller's order, which is the catalog's."""
         try:
             result = await self._claims.take(list(wanted))
-        except LedgerUnavailableError as error:
+        except StoreUnavailableError as error:
             for fingerprint, calls in wanted.items():
                 self._elsewhere.pop(fingerprint, None)
                 for call in calls:
@@ -181,7 +184,7 @@ class Engine:
         """Why this call may not be sent any more; None while all is well."""
         if self.stopped_by is not None or not self._may_ask(call):
             return ErrorClass.STOPPED
-        if self._patience.gave_up is not None:
+        if self._outage_retry.gave_up is not None:
             return ErrorClass.LEDGER_UNAVAILABLE
         return ErrorClass.DEADLINE if self._clock.monotonic_seconds() >= self._until else None
 
@@ -194,7 +197,7 @@ class Engine:
 
     def _why(self, ending: ErrorClass) -> str:
         if ending is ErrorClass.LEDGER_UNAVAILABLE:
-            return str(self._patience.gave_up)
+            return str(self._outage_retry.gave_up)
         return self.stopped_message if ending is ErrorClass.STOPPED else ""
 
     # Working
@@ -204,7 +207,7 @@ class Engine:
             call = await self._queue.get()
             result = await self._answer(call)
             if result.entry is None:
-                with suppress(LedgerUnavailableError):  # the claim runs out by itself
+                with suppress(StoreUnavailableError):  # the claim runs out by itself
                     await self._claims.release([call.fingerprint])
             twins = self._open.pop(call.fingerprint)[1:]
             deliver(result)
@@ -213,7 +216,7 @@ class Engine:
             self._queue.task_done()
 
     async def _answer(self, call: Call) -> CallResult:
-        word = await self._caller.ask(call, self._patience.ready)
+        word = await self._caller.ask(call, self._outage_retry.ready)
         error_class, message = word.error_class, word.message
         try:
             if error_class is not None and TREATMENTS[error_class].transient:
@@ -223,12 +226,12 @@ class Engine:
                 message = message or self._why(error_class)
                 return CallResult(call, word.outcome, None, error_class, word.attempts, message=message)
             stands = await self._writer.save(self._entry(call, word))
-        except LedgerUnavailableError as error:
+        except StoreUnavailableError as error:
             return _deferred(call, ErrorClass.LEDGER_UNAVAILABLE, str(error), word)
         self._claims.settled(call.fingerprint)
         return CallResult(call, stands.outcome, stands, stands.error_class, word.attempts, message=message)
 
-    def _entry(self, call: Call, word: FinalWord) -> LedgerEntry:
+    def _entry(self, call: Call, word: CallOutcome) -> LedgerEntry:
         return LedgerEntry(
             fingerprint=call.fingerprint,
             outcome=word.outcome,
@@ -245,7 +248,7 @@ class Engine:
         )
 
 
-def _deferred(call: Call, error_class: ErrorClass, message: str, word: FinalWord | None = None) -> CallResult:
+def _deferred(call: Call, error_class: ErrorClass, message: str, word: CallOutcome | None = None) -> CallResult:
     attempts = word.attempts if word is not None else ()
     return CallResult(call, Outcome.DEFERRED, None, error_class, attempts, message=message)
 

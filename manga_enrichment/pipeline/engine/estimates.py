@@ -1,7 +1,7 @@
 """What one call will take, before it is made.
 
 Belongs here: tokens and money of a prompt, with the part of it that prompt caching makes cheap. Stays out: the
-arithmetic of tokens (`domain/tokens.py`) and of money (`domain/usage.py`).
+arithmetic of tokens (`domain/prompts/tokens.py`) and of money (`domain/models/usage.py`).
 """
 
 import json
@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.domain.calibration import Calibration
-from manga_enrichment.domain.models import ModelSpec
-from manga_enrichment.domain.prompts import Prompt
-from manga_enrichment.domain.tokens import TOOL_USE_TOKENS, estimate_tokens
-from manga_enrichment.domain.usage import Usage, cost_micro_usd
-from manga_enrichment.gateways import Repair
+from manga_enrichment.domain.models.calibration import Calibration
+from manga_enrichment.domain.models.specs import ModelSpec
+from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
+from manga_enrichment.domain.prompts.prompt import Prompt
+from manga_enrichment.domain.prompts.tokens import TOOL_USE_TOKENS, estimate_tokens
+from manga_enrichment.gateways.model import Repair
 from manga_enrichment.pipeline.engine.rate_limiter import FIRST_CALLS_PER_SECOND
 
 ASSUMED_LATENCY_MS = 3_000

@@ -10,9 +10,11 @@ the calls in flight. While the ledger is down no new call starts; what was paid 
 import asyncio
 from dataclasses import dataclass
 
-from manga_enrichment.domain.answers import LedgerEntry
-from manga_enrichment.gateways import Clock, LedgerUnavailableError, ResultLedger
-from manga_enrichment.pipeline.engine.outage_retry import Patience, in_thread
+from manga_enrichment.domain.outcomes.answers import LedgerEntry
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import StoreUnavailableError
+from manga_enrichment.gateways.ledger import ResultLedger
+from manga_enrichment.pipeline.engine.outage_retry import OutageRetry, in_thread
 
 MAX_GROUP = 90
 LONGEST_WAIT_SECONDS = 0.05
@@ -30,11 +32,11 @@ class LedgerWriter:
     One group travels at a time: the next one grows meanwhile, and larger groups cost less CPU per title.
     """
 
-    def __init__(self, ledger: ResultLedger, spender: str, clock: Clock, patience: Patience) -> None:
+    def __init__(self, ledger: ResultLedger, spender: str, clock: Clock, outage_retry: OutageRetry) -> None:
         self._ledger = ledger
         self._spender = spender
         self._clock = clock
-        self._patience = patience
+        self._outage_retry = outage_retry
         self._write_seconds = 0.0
         self._pending: asyncio.Queue[_Pending] = asyncio.Queue()
         self._unsaved: dict[str, LedgerEntry] = {}
@@ -42,7 +44,7 @@ class LedgerWriter:
     async def save(self, entry: LedgerEntry) -> LedgerEntry:
         """The entry that now stands for this fingerprint: this one, or one that was there first.
 
-        Raises LedgerUnavailableError when the ledger could not be written until the deadline.
+        Raises StoreUnavailableError when the ledger could not be written until the deadline.
         """
         saved: asyncio.Future[LedgerEntry] = asyncio.get_running_loop().create_future()
         self._unsaved[entry.fingerprint] = entry
@@ -61,7 +63,7 @@ class LedgerWriter:
     async def write_the_rest(self) -> None:
         """One try for what was paid for and is not saved, when the run ends before its time.
 
-        Raises LedgerUnavailableError.
+        Raises StoreUnavailableError.
         """
         if self._unsaved:
             await in_thread(self._ledger.put_many, list(self._unsaved.values()), self._spender)
@@ -71,8 +73,8 @@ class LedgerWriter:
         entries = [pending.entry for pending in group]
         started = self._clock.monotonic_seconds()
         try:
-            stands = await self._patience.call(self._ledger.put_many, entries, self._spender)
-        except LedgerUnavailableError as error:
+            stands = await self._outage_retry.call(self._ledger.put_many, entries, self._spender)
+        except StoreUnavailableError as error:
             for pending in group:
                 if not pending.saved.done():
                     pending.saved.set_exception(error)

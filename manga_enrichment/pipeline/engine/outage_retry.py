@@ -8,7 +8,8 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
-from manga_enrichment.gateways import Clock, LedgerUnavailableError
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import StoreUnavailableError
 
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 15.0
@@ -16,7 +17,7 @@ LONGEST_PAUSE_SECONDS = 15.0
 _T = TypeVar("_T")
 
 
-class Patience:
+class OutageRetry:
     """Tries until the deadline. While a call is being tried again nothing new should be started: see `ready`."""
 
     def __init__(self, clock: Clock, until: float) -> None:
@@ -26,17 +27,17 @@ class Patience:
         self._failing = 0
         self._ready = asyncio.Event()
         self._ready.set()
-        self.gave_up: LedgerUnavailableError | None = None
+        self.gave_up: StoreUnavailableError | None = None
 
     async def ready(self) -> None:
         """Wait until no call is being tried again, because it went through or because the deadline came."""
         await self._ready.wait()
 
     async def call(self, function: Callable[..., _T], *args: object) -> _T:
-        """Run a blocking gateway call. Raises LedgerUnavailableError when it still fails at the deadline."""
+        """Run a blocking gateway call. Raises StoreUnavailableError when it still fails at the deadline."""
         try:
             return await in_thread(function, *args)
-        except LedgerUnavailableError as error:
+        except StoreUnavailableError as error:
             failure = error
         self._failing += 1
         self._ready.clear()
@@ -47,14 +48,14 @@ class Patience:
             if self._failing == 0:
                 self._ready.set()
 
-    async def _try_again(self, failure: LedgerUnavailableError, function: Callable[..., _T], *args: object) -> _T:
+    async def _try_again(self, failure: StoreUnavailableError, function: Callable[..., _T], *args: object) -> _T:
         pause_seconds = FIRST_PAUSE_SECONDS
         while self._clock.monotonic_seconds() + pause_seconds <= self._until:
             await self._clock.sleep(pause_seconds)
             pause_seconds = min(LONGEST_PAUSE_SECONDS, pause_seconds * 2)
             try:
                 return await in_thread(function, *args)
-            except LedgerUnavailableError as error:
+            except StoreUnavailableError as error:
                 failure = error
         self.gave_up = failure
         raise failure

@@ -9,15 +9,15 @@ the same here.
 import asyncio
 import math
 
-from manga_enrichment.gateways import Clock
+from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.pipeline.engine.adaptive_rate import (
-    Pace,
+    AdaptiveRate,
     Permit,
-    tolerated_of_told_quota,
-    tolerated_of_unknown_quota,
+    target_rejection_of_told_quota,
+    target_rejection_of_unknown_quota,
 )
 
-__all__ = ["Limiter", "Permit"]
+__all__ = ["Permit", "RateLimiter"]
 
 TOLD_SHARE = 0.99  # of a told quota: room for clock drift and for the jitter of the network
 FIRST_CALLS_PER_SECOND = 5.0
@@ -26,7 +26,7 @@ TOKEN_BURST_SECONDS = 0.5  # more: calls differ in size, and what is given back 
 LONGEST_NAP_SECONDS = 0.1  # tokens that are given back may make a call ready sooner than it seemed
 
 
-class Bucket:
+class TokenBucket:
     """Fills at `per_second` up to `burst_seconds` worth. A larger amount passes when it is full and leaves a debt."""
 
     def __init__(self, per_second: float, burst_seconds: float, now: float) -> None:
@@ -62,7 +62,7 @@ class Bucket:
         self._filled_at = now
 
 
-class Limiter:
+class RateLimiter:
     """One model's pace within this process. Not thread-safe: one event loop."""
 
     def __init__(
@@ -75,22 +75,22 @@ class Limiter:
         now = clock.monotonic_seconds()
         told = requests_per_minute is not None or tokens_per_minute is not None
         if told:
-            self._pace = Pace(1.0, 1.0, tolerated_of_told_quota, told=True)
+            self._rate = AdaptiveRate(1.0, 1.0, target_rejection_of_told_quota, told=True)
         else:
-            self._pace = Pace(FIRST_CALLS_PER_SECOND, math.inf, tolerated_of_unknown_quota, told=False)
+            self._rate = AdaptiveRate(FIRST_CALLS_PER_SECOND, math.inf, target_rejection_of_unknown_quota, told=False)
         # What the pace is a multiple of: the told quotas, or one call a second.
         self._base_requests = _told_per_second(requests_per_minute) if told else 1.0
         self._base_tokens = _told_per_second(tokens_per_minute)
         self._requests = self._bucket(self._base_requests, REQUEST_BURST_SECONDS, now)
         self._tokens = self._bucket(self._base_tokens, TOKEN_BURST_SECONDS, now)
 
-    def _bucket(self, base: float | None, burst_seconds: float, now: float) -> Bucket | None:
-        return None if base is None else Bucket(base * self._pace.value, burst_seconds, now)
+    def _bucket(self, base: float | None, burst_seconds: float, now: float) -> TokenBucket | None:
+        return None if base is None else TokenBucket(base * self._rate.value, burst_seconds, now)
 
     @property
     def requests_per_second(self) -> float:
         """The present pace; inf while only tokens are limited."""
-        return math.inf if self._base_requests is None else self._base_requests * self._pace.value
+        return math.inf if self._base_requests is None else self._base_requests * self._rate.value
 
     async def acquire(self, tokens: int, until: float) -> Permit | None:
         """Wait for a turn, in order of asking. None when it would come after `until` (monotonic seconds)."""
@@ -109,7 +109,7 @@ class Limiter:
         """When a call of this size may leave, as far as is known now (monotonic seconds)."""
         now = self._clock.monotonic_seconds()
         return max(
-            self._pace.opens_at,
+            self._rate.retry_at,
             now if self._requests is None else self._requests.ready_at(1.0, now),
             now if self._tokens is None else self._tokens.ready_at(tokens, now),
         )
@@ -120,8 +120,8 @@ class Limiter:
         if self._requests is not None:
             self._requests.take(1.0)
         self._take_tokens(tokens)
-        number = self._pace.sent(now)
-        self._follow_pace(now)
+        number = self._rate.sent(now)
+        self._follow_rate(now)
         return Permit(now, tokens, waited=now > asked_at, number=number)
 
     def settle(self, permit: Permit, tokens_used: int) -> None:
@@ -132,8 +132,8 @@ class Limiter:
     def lost(self, permit: Permit) -> None:
         """A call was accepted but its usage is unknown: its tokens stay taken."""
         now = self._clock.monotonic_seconds()
-        self._pace.accepted(permit, now)
-        self._follow_pace(now)
+        self._rate.accepted(permit, now)
+        self._follow_rate(now)
 
     def drop(self, permit: Permit) -> None:
         """A call failed in a way that says nothing about the quota: return its tokens."""
@@ -147,8 +147,8 @@ class Limiter:
         now = self._clock.monotonic_seconds()
         self.throttled += 1
         self._take_tokens(-permit.tokens)
-        self._pace.refused(permit, now, retry_after_seconds)
-        self._follow_pace(now)
+        self._rate.refused(permit, now, retry_after_seconds)
+        self._follow_rate(now)
         if self._requests is not None:
             self._requests.empty()  # a burst after a cut would be refused in a row, and bring a row of cuts
 
@@ -156,11 +156,11 @@ class Limiter:
         if self._tokens is not None:
             self._tokens.take(tokens)
 
-    def _follow_pace(self, now: float) -> None:
+    def _follow_rate(self, now: float) -> None:
         if self._requests is not None and self._base_requests is not None:
-            self._requests.set_rate(self._base_requests * self._pace.value, now)
+            self._requests.set_rate(self._base_requests * self._rate.value, now)
         if self._tokens is not None and self._base_tokens is not None:
-            self._tokens.set_rate(self._base_tokens * self._pace.value, now)
+            self._tokens.set_rate(self._base_tokens * self._rate.value, now)
 
 
 def _told_per_second(per_minute: int | None) -> float | None:

@@ -11,7 +11,7 @@ ENOUGH_REFUSED = 2.0  # one may be a chance that has nothing to do with the pace
 CLOSE = 1.1  # search no further between two paces with this ratio
 
 
-class Search:
+class RateSearch:
     """Two bounds that close in on a quota. A round ends when calls sent at its pace have been answered.
 
     found: the pace returned last is near the quota; search no further.

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from manga_enrichment.domain.answers import Attempt, LedgerEntry
-from manga_enrichment.domain.calibration import Calibration, Sample, calibrate, nearest_rank
-from manga_enrichment.domain.outcomes import Outcome
-from manga_enrichment.domain.usage import Usage
+from manga_enrichment.domain.models.calibration import Calibration, Sample, calibrate, nearest_rank
+from manga_enrichment.domain.models.usage import Usage
+from manga_enrichment.domain.outcomes.answers import Attempt, LedgerEntry
+from manga_enrichment.domain.outcomes.error_classes import Outcome
 from manga_enrichment.pipeline.engine.calls import CallResult
 
 

@@ -15,19 +15,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from manga_enrichment.domain.analyses.base import AnalysisType, Candidate
-from manga_enrichment.domain.answers import Provenance
-from manga_enrichment.domain.fingerprint import fingerprint
-from manga_enrichment.domain.models import ModelSpec
-from manga_enrichment.domain.outcomes import ErrorClass, Outcome
-from manga_enrichment.domain.prompts import build_prompt, title_inputs
-from manga_enrichment.gateways import BudgetStore, Clock, FoundationModel, ResultLedger, TableStore
+from manga_enrichment.domain.models.specs import ModelSpec
+from manga_enrichment.domain.outcomes.answers import Provenance
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
+from manga_enrichment.domain.prompts.fingerprint import fingerprint
+from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
+from manga_enrichment.gateways.budget import BudgetStore
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.ledger import ResultLedger
+from manga_enrichment.gateways.model import FoundationModel
+from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.batch.job_store import BatchStore
 from manga_enrichment.pipeline.catalog.reader import read_candidates, read_records
 from manga_enrichment.pipeline.engine.budget import NO_CAPS, Caps, RunBudget, scopes_of
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.engine import Engine, EngineSettings
 from manga_enrichment.pipeline.engine.estimates import estimate_call
-from manga_enrichment.pipeline.engine.rate_limiter import Limiter
+from manga_enrichment.pipeline.engine.rate_limiter import RateLimiter
 from manga_enrichment.pipeline.engine.tally import InvokeReport, Tally
 from manga_enrichment.pipeline.enrichment.calibrations import read_calibration, write_calibration
 from manga_enrichment.pipeline.enrichment.plan_files import read_plan
@@ -56,7 +60,7 @@ class Invoking:
     def __init__(
         self,
         *,
-        tables: TableStore,
+        tables: ObjectStore,
         ledger: ResultLedger,
         budget: BudgetStore,
         open_model: Callable[[], FoundationModel],
@@ -99,8 +103,8 @@ class Invoking:
     ) -> InvokeReport:
         started = self._clock.monotonic_seconds()
         tally = Tally(analysis.name)
-        leftovers = Leftovers(provenance, self._clock)
-        limiter = Limiter(
+        leftovers = UnledgeredAttempts(provenance, self._clock)
+        limiter = RateLimiter(
             self._clock,
             requests_per_minute=self._settings.requests_per_minute,
             tokens_per_minute=self._settings.tokens_per_minute,
@@ -134,7 +138,7 @@ class Invoking:
         )
 
     def _engine(
-        self, limiter: Limiter, provenance: Provenance, spender: str, foundation_model: FoundationModel
+        self, limiter: RateLimiter, provenance: Provenance, spender: str, foundation_model: FoundationModel
     ) -> Engine:
         scopes = scopes_of(provenance, self._settings.caps)
         return Engine(
@@ -155,7 +159,7 @@ class Invoking:
 
 
 def planned_calls(
-    tables: TableStore, analysis: AnalysisType, model: ModelSpec, buckets: Sequence[str], run_id: str
+    tables: ObjectStore, analysis: AnalysisType, model: ModelSpec, buckets: Sequence[str], run_id: str
 ) -> Iterator[Call]:
     """What a run's plan says is to be asked, bucket by bucket, built when it is wanted."""
     calibration = read_calibration(tables, analysis.name, model.model_id)
@@ -193,7 +197,7 @@ def _not_pending(
             yield call
 
 
-class Leftovers:
+class UnledgeredAttempts:
     """Requests rows of results that the ledger does not keep: deferrals, passing failures, answers found there."""
 
     def __init__(self, provenance: Provenance, clock: Clock, lane: str = "on_demand") -> None:
@@ -212,7 +216,7 @@ class Leftovers:
         if len(rows) >= _ROWS_PER_TABLE:
             self._pack(result.call.bucket)
 
-    def write(self, tables: TableStore, analysis: str) -> None:
+    def write(self, tables: ObjectStore, analysis: str) -> None:
         """One file per bucket that has leftovers; what an earlier try of the op left stays in it.
 
         What was sent is logged at once: should the run be killed before it writes its tables, nobody else will.
@@ -226,7 +230,7 @@ class Leftovers:
             tables.write(key, left)
             self._log(tables, bucket, left.filter(pc.field("attempt") > 0).to_pylist())
 
-    def _log(self, tables: TableStore, bucket: str, sent: Sequence[Mapping[str, Any]]) -> None:
+    def _log(self, tables: ObjectStore, bucket: str, sent: Sequence[Mapping[str, Any]]) -> None:
         run = self._provenance
         for analysis in {row["analysis"] for row in sent}:
             own = [row for row in sent if row["analysis"] == analysis]

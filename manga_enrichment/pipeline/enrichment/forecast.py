@@ -4,12 +4,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.domain.batch_jobs import Lane, choose_lane
-from manga_enrichment.domain.calibration import Calibration
-from manga_enrichment.domain.models import ModelCatalog, ModelSpec
-from manga_enrichment.domain.outcomes import ConfigurationError
-from manga_enrichment.domain.usage import Usage, cost_micro_usd
-from manga_enrichment.gateways import ResultLedger, TableStore
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.models.batch_jobs import Lane, choose_lane
+from manga_enrichment.domain.models.calibration import Calibration
+from manga_enrichment.domain.models.specs import ModelCatalog, ModelSpec
+from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
+from manga_enrichment.gateways.ledger import ResultLedger
+from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.catalog.reader import has_candidates
 from manga_enrichment.pipeline.engine.estimates import ASSUMED_LATENCY_MS, calls_before_first_answer
 from manga_enrichment.pipeline.enrichment.calibrations import read_calibrations
@@ -18,7 +19,7 @@ from manga_enrichment.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class Throughput:
     """What limits the speed of a run; None: no quota told, batch lane off."""
 
     concurrency: int
@@ -28,8 +29,8 @@ class Pace:
     batch_timeout_hours: int = 24
 
 
-def pace_of(settings: Settings) -> Pace:
-    return Pace(
+def throughput_of(settings: Settings) -> Throughput:
+    return Throughput(
         settings.concurrency,
         settings.requests_per_minute,
         settings.tokens_per_minute,
@@ -68,12 +69,12 @@ class NextRun:
 
     def __init__(
         self,
-        tables: TableStore,
+        tables: ObjectStore,
         ledger: ResultLedger,
         *,
         analyses: Mapping[str, AnalysisType],
         models: ModelCatalog,
-        pace: Pace,
+        pace: Throughput,
     ) -> None:
         self._tables = tables
         self._planning = Planning(
@@ -102,7 +103,7 @@ class NextRun:
 
 
 def forecast(
-    plan: PlanReport, pace: Pace, models: Mapping[str, ModelSpec], calibrations: Mapping[str, Calibration]
+    plan: PlanReport, pace: Throughput, models: Mapping[str, ModelSpec], calibrations: Mapping[str, Calibration]
 ) -> list[ForecastLine]:
     """One line per analysis that has something to ask, in the order of the plan. models: by analysis name."""
     return [
@@ -112,7 +113,9 @@ def forecast(
     ]
 
 
-def _line(name: str, part: AnalysisPlan, pace: Pace, model: ModelSpec, calibration: Calibration | None) -> ForecastLine:
+def _line(
+    name: str, part: AnalysisPlan, pace: Throughput, model: ModelSpec, calibration: Calibration | None
+) -> ForecastLine:
     lane = choose_lane(Lane.AUTO, part.calls, pace.batch_min_titles)
     batch_micro_usd = _batch_micro_usd(part, model)
     is_batch = lane is Lane.BATCH and batch_micro_usd is not None
@@ -138,7 +141,7 @@ def _batch_micro_usd(part: AnalysisPlan, model: ModelSpec) -> int | None:
     return cost_micro_usd(Usage(part.input_tokens, part.output_tokens), model.price, batch=True) + part.calls
 
 
-def _seconds(calls: int, tokens: int, pace: Pace, calibration: Calibration | None) -> float:
+def _seconds(calls: int, tokens: int, pace: Throughput, calibration: Calibration | None) -> float:
     latency_ms = calibration.latency_p50_ms if calibration else ASSUMED_LATENCY_MS
     by_concurrency = calls * latency_ms / 1000 / pace.concurrency
     by_requests = calls * 60 / pace.requests_per_minute if pace.requests_per_minute else 0.0

@@ -10,8 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from manga_enrichment.domain.answers import LedgerEntry
-from manga_enrichment.domain.outcomes import TREATMENTS, ErrorClass, Outcome
+from manga_enrichment.domain.outcomes.answers import LedgerEntry
+from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass, Outcome
 from manga_enrichment.pipeline.enrichment.plan_files import PlanRow
 from manga_enrichment.pipeline.enrichment.planner import Action
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from manga_enrichment.gateways import TableStore
+from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.enrichment.planner import Action, Planned
 from manga_enrichment.pipeline.store.object_keys import plan_key
 
@@ -40,7 +40,7 @@ class PlanRow:
     estimated_micro_usd: int
 
 
-def write_plan(tables: TableStore, run_id: str, bucket: str, planned: Iterable[Planned]) -> list[PlanRow]:
+def write_plan(tables: ObjectStore, run_id: str, bucket: str, planned: Iterable[Planned]) -> list[PlanRow]:
     rows = [
         PlanRow(
             item.manga_id,
@@ -60,7 +60,7 @@ def write_plan(tables: TableStore, run_id: str, bucket: str, planned: Iterable[P
     return rows
 
 
-def read_plan(tables: TableStore, run_id: str, bucket: str, analyses: Sequence[str]) -> list[PlanRow]:
+def read_plan(tables: ObjectStore, run_id: str, bucket: str, analyses: Sequence[str]) -> list[PlanRow]:
     """Rows of these analyses, in the catalog's order. Raises LookupError when the run has no plan for the bucket."""
     stored = tables.read(plan_key(run_id, bucket))
     if stored is None:

@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.domain.models import ModelCatalog, ModelSpec
-from manga_enrichment.gateways import ResultLedger, TableStore
+from manga_enrichment.domain.models.specs import ModelCatalog, ModelSpec
+from manga_enrichment.gateways.ledger import ResultLedger
+from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.batch.job_store import BatchStore
 from manga_enrichment.pipeline.catalog.reader import read_candidates, read_records
 from manga_enrichment.pipeline.enrichment.calibrations import read_calibrations
@@ -54,7 +55,7 @@ class Planning:
     def __init__(
         self,
         *,
-        tables: TableStore,
+        tables: ObjectStore,
         ledger: ResultLedger,
         analyses: Mapping[str, AnalysisType],
         models: ModelCatalog,

@@ -11,13 +11,13 @@ from functools import cached_property
 from types import MappingProxyType
 
 from manga_enrichment.domain.analyses.base import AnalysisType, Candidate, TitleInputs
-from manga_enrichment.domain.answers import LedgerEntry
-from manga_enrichment.domain.calibration import Calibration
-from manga_enrichment.domain.catalog import MangaRecord
-from manga_enrichment.domain.fingerprint import fingerprint
-from manga_enrichment.domain.models import ModelSpec
-from manga_enrichment.domain.outcomes import Outcome
-from manga_enrichment.domain.prompts import build_prompt, title_inputs
+from manga_enrichment.domain.catalog.records import MangaRecord
+from manga_enrichment.domain.models.calibration import Calibration
+from manga_enrichment.domain.models.specs import ModelSpec
+from manga_enrichment.domain.outcomes.answers import LedgerEntry
+from manga_enrichment.domain.outcomes.error_classes import Outcome
+from manga_enrichment.domain.prompts.fingerprint import fingerprint
+from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
 from manga_enrichment.pipeline.engine.estimates import CallEstimate, estimate_call
 
 Lookup = Callable[[Sequence[str]], Mapping[str, LedgerEntry]]

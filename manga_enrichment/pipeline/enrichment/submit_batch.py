@@ -13,18 +13,19 @@ from datetime import timedelta
 from itertools import islice
 
 from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.domain.answers import Provenance
-from manga_enrichment.domain.batch_jobs import MIN_RECORDS, RECORDS_PER_JOB, even_chunk, record_id, request_token
-from manga_enrichment.domain.models import ModelSpec
-from manga_enrichment.domain.outcomes import ErrorClass, Outcome
-from manga_enrichment.domain.usage import Usage, cost_micro_usd
-from manga_enrichment.gateways import BudgetScope, ModelRequest
+from manga_enrichment.domain.models.batch_jobs import MIN_RECORDS, RECORDS_PER_JOB, even_chunk, record_id, request_token
+from manga_enrichment.domain.models.specs import ModelSpec
+from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
+from manga_enrichment.domain.outcomes.answers import Provenance
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
+from manga_enrichment.gateways.budget import BudgetScope
+from manga_enrichment.gateways.model import ModelCall
 from manga_enrichment.pipeline.batch.job_store import BatchJob, BatchStore
 from manga_enrichment.pipeline.batch.launch import BatchGateways, Launcher
 from manga_enrichment.pipeline.engine.budget import NO_CAPS, Caps, scopes_of
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.tally import InvokeReport, Tally
-from manga_enrichment.pipeline.enrichment.ask import Leftovers, planned_calls
+from manga_enrichment.pipeline.enrichment.ask import UnledgeredAttempts, planned_calls
 
 PREPARING = timedelta(minutes=30)
 """How long titles stay claimed by a run that is killed before it wrote the job down."""
@@ -71,7 +72,7 @@ class BatchLane:
         ConfigurationError.
         """
         started = self._to.clock.monotonic_seconds()
-        tally, leftovers = Tally(analysis.name), Leftovers(provenance, self._to.clock, lane="batch")
+        tally, leftovers = Tally(analysis.name), UnledgeredAttempts(provenance, self._to.clock, lane="batch")
 
         def deliver(result: CallResult) -> None:
             tally.add(result)
@@ -192,9 +193,9 @@ def batch_estimate_micro_usd(call: Call) -> int:
     return cost_micro_usd(usage, call.model.price, batch=True)
 
 
-def _records(calls: Sequence[Call]) -> Iterator[tuple[str, ModelRequest]]:
+def _records(calls: Sequence[Call]) -> Iterator[tuple[str, ModelCall]]:
     for call in calls:
-        yield record_id(call.fingerprint), ModelRequest(call.model, call.prompt, call.prompt.max_tokens)
+        yield record_id(call.fingerprint), ModelCall(call.model, call.prompt, call.prompt.max_tokens)
 
 
 def _left(call: Call, error_class: ErrorClass, message: str = "") -> CallResult:

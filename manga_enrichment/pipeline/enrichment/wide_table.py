@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.domain.catalog_columns import CATALOG_COLUMNS
-from manga_enrichment.domain.columns import Column
-from manga_enrichment.gateways import TableStore
+from manga_enrichment.domain.catalog.columns import CATALOG_COLUMNS
+from manga_enrichment.domain.tables.columns import Column
+from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.catalog.reader import read_catalog
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
 from manga_enrichment.pipeline.store.object_keys import table_key
@@ -37,7 +37,7 @@ class EnrichedReport:
     uri: str
 
 
-def write_enriched(tables: TableStore, bucket: str, analyses: Sequence[AnalysisType]) -> EnrichedReport:
+def write_enriched(tables: ObjectStore, bucket: str, analyses: Sequence[AnalysisType]) -> EnrichedReport:
     """Join one bucket's tables on manga_id and replace its wide table."""
     singles = [analysis for analysis in analyses if not analysis.parts]
     wide = read_catalog(tables, bucket)

@@ -12,16 +12,13 @@ from typing import Any
 import pyarrow as pa
 
 from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.domain.answers import LedgerEntry, Provenance
-from manga_enrichment.domain.outcomes import Outcome
-from manga_enrichment.gateways import (
-    Clock,
-    PartitionStatus,
-    ResultLedger,
-    StatusStore,
-    TableStore,
-    WriteConflictError,
-)
+from manga_enrichment.domain.outcomes.answers import LedgerEntry, Provenance
+from manga_enrichment.domain.outcomes.error_classes import Outcome
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import WriteConflictError
+from manga_enrichment.gateways.ledger import ResultLedger
+from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.gateways.status import PartitionStatus, StatusStore
 from manga_enrichment.pipeline.catalog.reader import read_ids
 from manga_enrichment.pipeline.engine.tally import BucketNumbers
 from manga_enrichment.pipeline.enrichment.outcomes import OutcomeRows
@@ -61,7 +58,7 @@ class Writing:
     def __init__(
         self,
         *,
-        tables: TableStore,
+        tables: ObjectStore,
         ledger: ResultLedger,
         status: StatusStore,
         clock: Clock,

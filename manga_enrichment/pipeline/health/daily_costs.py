@@ -1,7 +1,7 @@
 """The requests log of a day added up, and held against the budget counters.
 
 Belongs here: the table `enrichment_costs`, reading it back, reconciling. Stays out: what is unusual
-(`domain/costs.py`).
+(`domain/operations/costs.py`).
 
 A run's requests are logged, and its spend is counted, under the UTC day on which the run began; so both sides of the
 reconciliation mean the same day, also for a run that passes midnight.
@@ -15,9 +15,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from manga_enrichment.domain.costs import COST_COLUMNS, COST_KEYS, Reconciliation, RunCost
-from manga_enrichment.domain.outcomes import ErrorClass, Outcome
-from manga_enrichment.gateways import BudgetStore, TableStore
+from manga_enrichment.domain.operations.costs import COST_COLUMNS, COST_KEYS, Reconciliation, RunCost
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
+from manga_enrichment.gateways.budget import BudgetStore
+from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.engine.budget import day_counter, partner_counter
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
 from manga_enrichment.pipeline.store.object_keys import costs_key, requests_prefix
@@ -38,7 +39,7 @@ def days_until(last: date, count: int) -> list[str]:
     return [(last - timedelta(days=back)).isoformat() for back in reversed(range(count))]
 
 
-def write_day(tables: TableStore, day: str) -> pa.Table:
+def write_day(tables: ObjectStore, day: str) -> pa.Table:
     """Add up the log of one UTC day and store the sums; the same log gives the same object. Returns the table."""
     table = sum_log(_sent(tables, day))
     if table.num_rows or tables.read(costs_key(day)) is not None:
@@ -46,7 +47,7 @@ def write_day(tables: TableStore, day: str) -> pa.Table:
     return table
 
 
-def read_days(tables: TableStore, days: Iterable[str]) -> dict[str, pa.Table]:
+def read_days(tables: ObjectStore, days: Iterable[str]) -> dict[str, pa.Table]:
     """Day -> its sums, for days that have a table."""
     stored = {day: tables.read(costs_key(day)) for day in days}
     return {day: found.table.cast(SCHEMA) for day, found in stored.items() if found is not None}
@@ -79,10 +80,10 @@ def run_costs_newest_first(days: Iterable[pa.Table]) -> list[RunCost]:
     return [RunCost(run, answered[run], cost[run]) for run in newest_first]
 
 
-def reconcile(tables: TableStore, budget: BudgetStore, days: Sequence[str], now: datetime) -> list[Reconciliation]:
+def reconcile(tables: ObjectStore, budget: BudgetStore, days: Sequence[str], now: datetime) -> list[Reconciliation]:
     """Every day's counter and those of its partners beside the stored sums.
 
-    What killed runs had set aside is settled first. Raises LedgerUnavailableError.
+    What killed runs had set aside is settled first. Raises StoreUnavailableError.
     """
     found = []
     sums = read_days(tables, days)
@@ -100,7 +101,7 @@ def reconcile(tables: TableStore, budget: BudgetStore, days: Sequence[str], now:
     return found
 
 
-def _sent(tables: TableStore, day: str) -> Iterator[pa.Table]:
+def _sent(tables: ObjectStore, day: str) -> Iterator[pa.Table]:
     for key in tables.list_keys(requests_prefix(day)):
         stored = tables.read(key, _READ)
         if stored is not None:

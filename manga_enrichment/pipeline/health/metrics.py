@@ -1,20 +1,20 @@
 """Metrics from facts: what is sent to CloudWatch every minute, and what once per ended run.
 
-Belongs here: gathering and adding up. Stays out: names and dimensions (`domain/metrics.py`), sending.
+Belongs here: gathering and adding up. Stays out: names and dimensions (`domain/operations/metrics.py`), sending.
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from manga_enrichment.domain.metrics import Metric, backlog_per_task, cost_usd, dlq_depth, run_counts
-from manga_enrichment.domain.outcomes import Outcome
+from manga_enrichment.domain.models.usage import usd
+from manga_enrichment.domain.operations.metrics import Metric, backlog_per_task, cost_usd, dlq_depth, run_counts
+from manga_enrichment.domain.outcomes.error_classes import Outcome
 from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES
-from manga_enrichment.domain.usage import usd
-from manga_enrichment.gateways import BudgetStore
+from manga_enrichment.gateways.budget import BudgetStore
+from manga_enrichment.gateways.queue import RequestQueue
 from manga_enrichment.pipeline.engine.budget import day_counter
 from manga_enrichment.pipeline.health.queue_watch import depths_and_runs
-from manga_enrichment.request_gateways import RequestQueue
 
 
 def queue_metrics(queues: RequestQueue, runs_in_flight: Mapping[str, int], now: datetime) -> list[Metric]:
@@ -30,7 +30,7 @@ def queue_metrics(queues: RequestQueue, runs_in_flight: Mapping[str, int], now: 
 def cost_metric(budget: BudgetStore, now: datetime) -> Metric:
     """What the UTC day's counter has committed: what ended calls cost and what open ones have set aside.
 
-    Spent alone would be told only when a run ends, which may be hours later. Raises LedgerUnavailableError.
+    Spent alone would be told only when a run ends, which may be hours later. Raises StoreUnavailableError.
     """
     committed, _spent = budget.spent(day_counter(now.date().isoformat()))
     return cost_usd(usd(committed), now)

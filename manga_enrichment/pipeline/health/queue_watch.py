@@ -1,7 +1,8 @@
 """Looking at all queues at once, without touching a message, and keeping what was seen.
 
-Belongs here: the look, the table `queue_observations`. Stays out: what is worrying (`domain/queue_observations.py`),
-which runs are in flight (Dagster knows, `defs/run_facts.py`), what dead letters are (`pipeline/dead_letters/queue.py`).
+Belongs here: the look, the table `queue_observations`. Stays out: what is worrying
+(`domain/operations/queue_observations.py`), which runs are in flight (Dagster knows, `defs/shared/run_facts.py`), what
+dead letters are (`pipeline/dead_letters/queue.py`).
 
 No message is received to learn its age: a receive counts towards the three after which SQS dead-letters it. What SQS
 itself says through CloudWatch comes first. Where it says nothing (the local stack, a queue long unused), live runs know
@@ -16,16 +17,19 @@ from typing import Any
 
 import pyarrow as pa
 
-from manga_enrichment.domain.queue_observations import QUEUE_OBSERVATION_COLUMNS, AgeSource, QueueObservation
+from manga_enrichment.domain.operations.queue_observations import QUEUE_OBSERVATION_COLUMNS, AgeSource, QueueObservation
 from manga_enrichment.domain.requests.queues import QUEUES, REQUEST_QUEUES
-from manga_enrichment.domain.status import RequestState
-from manga_enrichment.gateways import Clock, TableStore, WriteConflictError
-from manga_enrichment.health_gateways import MetricsUnavailableError, QueueAges
-from manga_enrichment.pipeline.partner.scaling import backlog_per_task
+from manga_enrichment.domain.requests.states import RequestState
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import MetricsUnavailableError, WriteConflictError
+from manga_enrichment.gateways.metrics import QueueAges
+from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.gateways.queue import QueueDepth, RequestQueue
+from manga_enrichment.gateways.requests import RequestStore
+from manga_enrichment.pipeline.partner.scaling import visible_per_run
 from manga_enrichment.pipeline.partner.work_units import UnitRequest, read_unit
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
 from manga_enrichment.pipeline.store.object_keys import queue_observations_key
-from manga_enrichment.request_gateways import QueueDepth, RequestQueue, RequestStore
 
 SCHEMA = arrow_schema(QUEUE_OBSERVATION_COLUMNS)
 _WRITE_TRIES = 5
@@ -39,7 +43,7 @@ class QueueWatch:
     """All queues of the project."""
 
     def __init__(
-        self, *, queues: RequestQueue, ages: QueueAges, requests: RequestStore, tables: TableStore, clock: Clock
+        self, *, queues: RequestQueue, ages: QueueAges, requests: RequestStore, tables: ObjectStore, clock: Clock
     ) -> None:
         self._queues = queues
         self._ages = ages
@@ -70,7 +74,7 @@ class QueueWatch:
                     oldest_age_seconds=seconds,
                     runs_in_flight=len(units) if takes_requests else None,
                     held=len(held) if takes_requests else None,
-                    backlog_per_run=backlog_per_task(depth, len(units)) if takes_requests else None,
+                    backlog_per_run=visible_per_run(depth, len(units)) if takes_requests else None,
                 )
             )
         return seen
@@ -106,7 +110,7 @@ class QueueWatch:
         return None, AgeSource.UNKNOWN
 
 
-def store_observations(tables: TableStore, seen: Sequence[QueueObservation], run_id: str) -> str:
+def store_observations(tables: ObjectStore, seen: Sequence[QueueObservation], run_id: str) -> str:
     """Add one look to its day's object; its key. The same look of the same run is stored once.
 
     Raises WriteConflictError when others keep writing.
@@ -129,7 +133,7 @@ def store_observations(tables: TableStore, seen: Sequence[QueueObservation], run
     raise WriteConflictError(f"{tables.uri(key)} is being written by others all the time")
 
 
-def latest_looks(tables: TableStore, now: datetime, count: int) -> list[list[QueueObservation]]:
+def latest_looks(tables: ObjectStore, now: datetime, count: int) -> list[list[QueueObservation]]:
     """The newest looks of today and yesterday, newest first; fewer when there are no more."""
     rows: list[dict[str, Any]] = []
     for day in (now.date(), now.date() - timedelta(days=1)):
@@ -146,9 +150,9 @@ def depths_and_runs(
 ) -> tuple[dict[str, QueueDepth], dict[str, float]]:
     """Depths of all queues, and the backlog per run of those that take requests; "" is all of them together."""
     depths = {name: queues.depth(name) for name in QUEUES}
-    backlog = {q.name: backlog_per_task(depths[q.name], runs_in_flight.get(q.name, 0)) for q in REQUEST_QUEUES}
+    backlog = {q.name: visible_per_run(depths[q.name], runs_in_flight.get(q.name, 0)) for q in REQUEST_QUEUES}
     visible = sum(depths[queue.name].visible for queue in REQUEST_QUEUES)
-    backlog[""] = backlog_per_task(QueueDepth(visible, 0, 0), sum(runs_in_flight.values()))
+    backlog[""] = visible_per_run(QueueDepth(visible, 0, 0), sum(runs_in_flight.values()))
     return depths, backlog
 
 

@@ -11,8 +11,8 @@ from datetime import datetime
 
 import pyarrow.compute as pc
 
-from manga_enrichment.domain.outcomes import Outcome
-from manga_enrichment.gateways import TableStore
+from manga_enrichment.domain.outcomes.error_classes import Outcome
+from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.store.object_keys import requests_prefix
 
 _COLUMNS = ["analysis", "attempt", "status", "error_class", "cost_micro_usd", "dagster_run_id", "from_cache"]
@@ -38,7 +38,7 @@ class RunCosts:
         return self.failed / self.titles if self.titles else 0.0
 
 
-def run_costs(tables: TableStore, run_id: str, days: Iterable[str]) -> RunCosts:
+def run_costs(tables: ObjectStore, run_id: str, days: Iterable[str]) -> RunCosts:
     """Sums over what the log has of this run under these UTC days: a run is logged under the one it began on."""
     costs = RunCosts(run_id)
     for key in (key for day in days for key in tables.list_keys(f"{requests_prefix(day)}{run_id}-")):
@@ -54,7 +54,7 @@ def run_costs(tables: TableStore, run_id: str, days: Iterable[str]) -> RunCosts:
     return costs
 
 
-def latest_run(tables: TableStore, days: Sequence[str]) -> str | None:
+def latest_run(tables: ObjectStore, days: Sequence[str]) -> str | None:
     """The run of the last of these days with a log that sent or decided something last; None when there is no log."""
     newest: tuple[datetime, str] | None = None
     for key in next(filter(None, (tables.list_keys(requests_prefix(day)) for day in reversed(days))), []):

@@ -1,6 +1,6 @@
 """What must hold of the tables, checked row by row. Pure but for reading.
 
-Belongs here: problems with an example each. Stays out: severities (`defs/checks/quality.py`).
+Belongs here: problems with an example each. Stays out: severities (`defs/enrichment/quality_checks.py`).
 """
 
 from collections import Counter
@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.domain.columns import ListOf, StructOf
-from manga_enrichment.domain.outcomes import Outcome
-from manga_enrichment.gateways import TableStore
+from manga_enrichment.domain.outcomes.error_classes import Outcome
+from manga_enrichment.domain.tables.columns import ListOf, StructOf
+from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.catalog.reader import read_ids
 from manga_enrichment.pipeline.store.object_keys import outcomes_key, table_key
 from manga_enrichment.pipeline.store.rows import answer_schema
@@ -36,7 +36,7 @@ class QualityReport:
             self.examples.append(f"{kind}: {example}")
 
 
-def check_rows(tables: TableStore, analysis: AnalysisType, buckets: Sequence[str]) -> QualityReport:
+def check_rows(tables: ObjectStore, analysis: AnalysisType, buckets: Sequence[str]) -> QualityReport:
     """Schema, unique ids, ids that exist in the catalog, values that the analysis knows."""
     report = QualityReport()
     for bucket in buckets:
@@ -56,7 +56,7 @@ def refers_to_titles(analysis: AnalysisType) -> bool:
 
 
 def check_references(
-    tables: TableStore, analysis: AnalysisType, buckets: Sequence[str], all_buckets: Sequence[str]
+    tables: ObjectStore, analysis: AnalysisType, buckets: Sequence[str], all_buckets: Sequence[str]
 ) -> QualityReport:
     """Whether the other titles that rows of `buckets` name are in the catalog, in whichever bucket."""
     report = QualityReport()
@@ -112,7 +112,7 @@ def _reference_columns(analysis: AnalysisType) -> list[str]:
     ]
 
 
-def count_outcomes(tables: TableStore, analysis: str, buckets: Sequence[str]) -> Counter[str]:
+def count_outcomes(tables: ObjectStore, analysis: str, buckets: Sequence[str]) -> Counter[str]:
     """Titles by outcome over all buckets that have an outcomes table."""
     counts: Counter[str] = Counter()
     for bucket in buckets:
@@ -122,7 +122,7 @@ def count_outcomes(tables: TableStore, analysis: str, buckets: Sequence[str]) ->
     return counts
 
 
-def count_deferred(tables: TableStore, analysis: str, buckets: Sequence[str]) -> Counter[str]:
+def count_deferred(tables: ObjectStore, analysis: str, buckets: Sequence[str]) -> Counter[str]:
     """Titles that the next run asks for, by error class: why this one left them."""
     counts: Counter[str] = Counter()
     for bucket in buckets:

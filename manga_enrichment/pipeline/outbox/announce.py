@@ -16,12 +16,12 @@ Announcing before 1 is not: a worker that lost its lease would tell of an end th
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from manga_enrichment.domain.callbacks.deliveries import Channel, Delivery, new_delivery
+from manga_enrichment.domain.callbacks.events import Event
 from manga_enrichment.domain.requests.callback_urls import callback_problem, is_loopback_callback
-from manga_enrichment.domain.requests.deliveries import Channel, Delivery, new_delivery
-from manga_enrichment.domain.requests.events import Event
-from manga_enrichment.domain.status import RequestState
-from manga_enrichment.gateways import Clock
-from manga_enrichment.outbox_gateways import OutboxStore
+from manga_enrichment.domain.requests.states import RequestState
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.outbox import OutboxStore
 
 _ALERTING = frozenset({RequestState.REJECTED, RequestState.FAILED})
 
@@ -52,7 +52,7 @@ class NotificationPolicy:
         return f"the callback URL {problem}" if problem else ""
 
 
-class Announcer:
+class OutboxWriter:
     """Writes deliveries into the outbox."""
 
     def __init__(self, outbox: OutboxStore, clock: Clock, policy: NotificationPolicy) -> None:
@@ -64,7 +64,7 @@ class Announcer:
         """Put the event down for the partner's URL and topic ("": none) and for our own topics.
 
         A target that is not allowed is put down as well: the delivery then ends as failed, with the reason, where
-        people look for it. Raises LedgerUnavailableError: do not ack then.
+        people look for it. Raises StoreUnavailableError: do not ack then.
         """
         now = self._clock.now()
         targets = dict.fromkeys(self._targets(event, callback_url, topic_arn))

@@ -10,10 +10,10 @@ the end before we note the beginning. Cut between the two, the delivery is still
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from manga_enrichment.domain.requests.deliveries import CallbackState, Channel, Delivery, anew
-from manga_enrichment.gateways import Clock
-from manga_enrichment.outbox_gateways import OutboxStore
-from manga_enrichment.request_gateways import RequestStore
+from manga_enrichment.domain.callbacks.deliveries import CallbackState, Channel, Delivery, anew
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.outbox import OutboxStore
+from manga_enrichment.gateways.requests import RequestStore
 
 MOST_LOOKED_AT = 1000
 """The latest ones; an answer of DynamoDB holds 1 MB, which is about as many."""
@@ -33,7 +33,7 @@ class FailedFilter:
 
 
 def failed_deliveries(outbox: OutboxStore, wanted: FailedFilter, *, limit: int) -> list[Delivery]:
-    """The latest first, of the MOST_LOOKED_AT latest. Raises LedgerUnavailableError."""
+    """The latest first, of the MOST_LOOKED_AT latest. Raises StoreUnavailableError."""
     return [each for each in outbox.failed(newest=MOST_LOOKED_AT) if wanted.takes(each)][:limit]
 
 
@@ -42,7 +42,7 @@ def retry(
 ) -> list[Delivery]:
     """Make failed deliveries due again; returns those that are. One that changed meanwhile is left alone.
 
-    Raises LedgerUnavailableError; repeat it then.
+    Raises StoreUnavailableError; repeat it then.
     """
     opened = []
     for delivery in deliveries:

@@ -1,7 +1,7 @@
 """Delivering: what is due in the outbox is sent, within the time of one sensor tick.
 
 Belongs here: leases, order, time limits, what follows from an answer. Stays out: HTTP and SNS (`aws/`), when a delivery
-is due and when it has failed (`domain/requests/deliveries.py`).
+is due and when it has failed (`domain/callbacks/deliveries.py`).
 
 Each step may be the last one before a kill -9:
 
@@ -25,8 +25,7 @@ from enum import StrEnum
 from functools import partial
 from itertools import chain, zip_longest
 
-from manga_enrichment.domain.outcomes import ConfigurationError
-from manga_enrichment.domain.requests.deliveries import (
+from manga_enrichment.domain.callbacks.deliveries import (
     CallbackState,
     Channel,
     Delivery,
@@ -38,17 +37,14 @@ from manga_enrichment.domain.requests.deliveries import (
     refused,
     told,
 )
-from manga_enrichment.domain.requests.signatures import SigningKey, partner_key, signed_headers
-from manga_enrichment.gateways import Clock
-from manga_enrichment.outbox_gateways import OutboxStore
+from manga_enrichment.domain.callbacks.signatures import SigningKey, partner_signing_key, signed_headers
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import NotifierUnavailableError
+from manga_enrichment.gateways.notify import CallbackAnswer, CallbackSender, Notifier
+from manga_enrichment.gateways.outbox import OutboxStore
+from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.outbox.announce import NotificationPolicy
-from manga_enrichment.request_gateways import (
-    CallbackAnswer,
-    CallbackSender,
-    Notifier,
-    NotifierUnavailableError,
-    RequestStore,
-)
 
 START_SECONDS = 8.0
 """No try begins later in a tick: with the 10 s a receiver has and the writes around them, 20 s are kept."""
@@ -122,7 +118,7 @@ class _Wait:
     problem: str
 
 
-class Deliverer:
+class OutboxRelay:
     """Sends what is due. Several may work on one outbox."""
 
     def __init__(
@@ -139,7 +135,7 @@ class Deliverer:
     def deliver_due(self, limit: int) -> DeliveryReport:
         """Send up to `limit` due deliveries; no try begins after START_SECONDS.
 
-        Raises LedgerUnavailableError when DynamoDB does not answer; what was in hand is due again after its lease.
+        Raises StoreUnavailableError when DynamoDB does not answer; what was in hand is due again after its lease.
         """
         clock = self._to.clock
         tick = _Tick(clock.monotonic_seconds() + START_SECONDS)
@@ -199,7 +195,7 @@ class Deliverer:
         if self._to.signing_key is None:
             return CallbackAnswer(0, _UNSIGNED)
         body = delivery.body.encode()
-        key = partner_key(self._to.signing_key, delivery.partner_id)
+        key = partner_signing_key(self._to.signing_key, delivery.partner_id)
         headers = {"Content-Type": "application/json", **signed_headers(key, body, self._to.clock.now())}
         return self._to.sender.post(delivery.target, body, headers)
 

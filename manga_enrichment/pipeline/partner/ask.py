@@ -12,18 +12,22 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.domain.answers import Provenance
-from manga_enrichment.domain.conversations import CONVERSATION, Turn, conversation_inputs, conversation_prompt
-from manga_enrichment.domain.models import ModelCatalog, ModelSpec
-from manga_enrichment.domain.prompts import build_prompt
-from manga_enrichment.gateways import BudgetStore, Clock, FoundationModel, ResultLedger, TableStore
+from manga_enrichment.domain.models.specs import ModelCatalog, ModelSpec
+from manga_enrichment.domain.outcomes.answers import Provenance
+from manga_enrichment.domain.prompts.conversations import CONVERSATION, Turn, conversation_inputs, conversation_prompt
+from manga_enrichment.domain.prompts.prompt import build_prompt
+from manga_enrichment.gateways.budget import BudgetStore
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.ledger import ResultLedger
+from manga_enrichment.gateways.model import FoundationModel
+from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.engine.budget import RunBudget, scopes_of
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.engine import Engine
 from manga_enrichment.pipeline.engine.estimates import estimate_call
-from manga_enrichment.pipeline.engine.rate_limiter import Limiter
+from manga_enrichment.pipeline.engine.rate_limiter import RateLimiter
 from manga_enrichment.pipeline.engine.tally import InvokeReport, Tally
-from manga_enrichment.pipeline.enrichment.ask import InvokeSettings, Leftovers
+from manga_enrichment.pipeline.enrichment.ask import InvokeSettings, UnledgeredAttempts
 from manga_enrichment.pipeline.partner.plan import PlannedCall
 
 TRIGGER = "partner"
@@ -59,7 +63,7 @@ class _Group:
 class AskingGateways:
     """What asking talks to."""
 
-    tables: TableStore
+    tables: ObjectStore
     ledger: ResultLedger
     budget: BudgetStore
     open_model: Callable[[], FoundationModel]
@@ -183,7 +187,7 @@ class _Asking:
     async def _ask_all(
         self,
         groups: Sequence[_Group],
-        limiters: Mapping[str, Limiter],
+        limiters: Mapping[str, RateLimiter],
         model: FoundationModel,
         may_ask: Callable[[Call], bool],
     ) -> None:
@@ -204,7 +208,7 @@ class _Asking:
             raise failures.exceptions[0] from None
 
     async def _ask_group(self, group: _Group, engine: Engine) -> None:
-        leftovers = Leftovers(self._provenance_of(group), self._clock)
+        leftovers = UnledgeredAttempts(self._provenance_of(group), self._clock)
 
         def deliver(result: CallResult) -> None:
             self._tally.add(result)
@@ -221,7 +225,7 @@ class _Asking:
         self,
         group: _Group,
         model: FoundationModel,
-        limiter: Limiter,
+        limiter: RateLimiter,
         engines: int,
         may_ask: Callable[[Call], bool],
     ) -> Engine:
@@ -245,8 +249,8 @@ class _Asking:
     def _provenance_of(self, group: _Group) -> Provenance:
         return replace(self._provenance, trigger=TRIGGER, partner_id=group.partner_id)
 
-    def _limiter(self) -> Limiter:
-        return Limiter(
+    def _limiter(self) -> RateLimiter:
+        return RateLimiter(
             self._clock,
             requests_per_minute=self._settings.requests_per_minute,
             tokens_per_minute=self._settings.tokens_per_minute,

@@ -9,23 +9,24 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from manga_enrichment.domain.answers import LedgerEntry, Provenance
-from manga_enrichment.domain.outcomes import TREATMENTS, ErrorClass, Outcome
-from manga_enrichment.domain.partner_results import ItemResult, RequestResult
+from manga_enrichment.domain.outcomes.answers import LedgerEntry, Provenance
+from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass, Outcome
 from manga_enrichment.domain.requests.duplicates import unique_items
-from manga_enrichment.gateways import ResultLedger, TableStore
+from manga_enrichment.domain.requests.results import ItemResult, RequestResult
+from manga_enrichment.gateways.ledger import ResultLedger
+from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.partner.ask import TRIGGER
 from manga_enrichment.pipeline.partner.plan import PartnerPlan, PlannedItem, read_partner_plan
 from manga_enrichment.pipeline.partner.stored_requests import StoredRequest
 from manga_enrichment.pipeline.store.conditional_writes import append_requests
-from manga_enrichment.pipeline.store.object_keys import RUNS_ROOT, partner_key, requests_key
+from manga_enrichment.pipeline.store.object_keys import RUNS_ROOT, requests_key, run_document_key
 from manga_enrichment.pipeline.store.rows import request_rows
 
 Row = Mapping[str, Any]
 
 
 class PartnerCollecting:
-    def __init__(self, tables: TableStore, ledger: ResultLedger) -> None:
+    def __init__(self, tables: ObjectStore, ledger: ResultLedger) -> None:
         self._tables = tables
         self._ledger = ledger
         self._plans: dict[str, PartnerPlan] = {}
@@ -49,7 +50,7 @@ class PartnerCollecting:
         results = [_result(request, plan.items[request.request_id], books) for request in requests]
         results = [self._with_earlier(each, entries) if each.request_id in redelivered else each for each in results]
         self._tables.write_json(
-            partner_key(provenance.run_id, "collected"), {"results": [result.to_document() for result in results]}
+            run_document_key(provenance.run_id, "collected"), {"results": [result.to_document() for result in results]}
         )
         return results
 
@@ -99,9 +100,9 @@ class PartnerCollecting:
         return next(wanted, "")
 
 
-def read_collected(tables: TableStore, run_id: str) -> list[RequestResult]:
+def read_collected(tables: ObjectStore, run_id: str) -> list[RequestResult]:
     """Raises LookupError when the run collected nothing."""
-    document = tables.read_json(partner_key(run_id, "collected"))
+    document = tables.read_json(run_document_key(run_id, "collected"))
     if document is None:
         raise LookupError(f"run {run_id} has collected nothing: its requests come again by themselves")
     return [RequestResult.from_document(each) for each in document["results"]]

@@ -8,24 +8,25 @@ A request that is found final when its message comes again goes through `finish`
 known by its id, what was not is made up for, and the message is acked.
 """
 
-from manga_enrichment.domain.outcomes import TREATMENTS, ErrorClass
-from manga_enrichment.domain.requests.deliveries import CallbackState
-from manga_enrichment.domain.requests.events import Event
-from manga_enrichment.domain.status import RequestState
-from manga_enrichment.gateways import TableStore
+from manga_enrichment.domain.callbacks.deliveries import CallbackState
+from manga_enrichment.domain.callbacks.events import Event
+from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass
+from manga_enrichment.domain.requests.claims import RequestRow
+from manga_enrichment.domain.requests.states import RequestState
+from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.gateways.queue import Message, RequestQueue
 from manga_enrichment.pipeline.dead_letters.queue import DeadLetters
-from manga_enrichment.pipeline.outbox.announce import Announcer
+from manga_enrichment.pipeline.outbox.announce import OutboxWriter
 from manga_enrichment.pipeline.partner.stored_requests import StoredRequest, read_stored_request
-from manga_enrichment.request_gateways import Message, RequestQueue, RequestRow
 
 _TOLD = frozenset({CallbackState.DELIVERED.value, CallbackState.FAILED.value})
 
 
-class Endings:
-    """Everything raises LedgerUnavailableError or QueueUnavailableError; the message then comes again."""
+class Completion:
+    """Everything raises StoreUnavailableError or QueueUnavailableError; the message then comes again."""
 
     def __init__(
-        self, queue: RequestQueue, tables: TableStore, announcer: Announcer, dead_letters: DeadLetters
+        self, queue: RequestQueue, tables: ObjectStore, announcer: OutboxWriter, dead_letters: DeadLetters
     ) -> None:
         self._queue = queue
         self._tables = tables

@@ -1,7 +1,7 @@
 """Conversations: the history of a session, one object per turn.
 
 Belongs here: which session a request belongs to, reading the newest turns, adding one. Stays out: prompts
-(`domain/conversations.py`), order (a FIFO group has one message in flight).
+(`domain/prompts/conversations.py`), order (a FIFO group has one message in flight).
 
 A turn's object is named by its number and request, so settling the same request twice writes the same object, and no
 writer ever replaces what another one wrote.
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from manga_enrichment.domain.conversations import MAX_TURNS, Turn
+from manga_enrichment.domain.prompts.conversations import MAX_TURNS, Turn
 from manga_enrichment.domain.requests.queues import session_of
-from manga_enrichment.gateways import TableStore
+from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.store.object_keys import conversation_prefix, conversation_turn_key
 
 
@@ -36,7 +36,7 @@ def session_name(partner_id: str, schema: str, body: Mapping[str, Any]) -> str |
     return hashlib.sha256(f"{partner_id}:{named}".encode()).hexdigest()[:32] if named else None
 
 
-def read_history(tables: TableStore, session: str | None, request_id: str) -> History:
+def read_history(tables: ObjectStore, session: str | None, request_id: str) -> History:
     """The newest turns of a session without the request's own, should it have been settled before."""
     if session is None:
         return NO_HISTORY
@@ -50,7 +50,7 @@ def read_history(tables: TableStore, session: str | None, request_id: str) -> Hi
 
 
 def write_turn(
-    tables: TableStore, session: str, number: int, *, request_id: str, question: str, reply: str, at: datetime
+    tables: ObjectStore, session: str, number: int, *, request_id: str, question: str, reply: str, at: datetime
 ) -> None:
     """Keep an answered question. at: when it was answered."""
     tables.write_json(

@@ -14,12 +14,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from manga_enrichment.domain.status import RequestState
-from manga_enrichment.gateways import Clock, TableStore
+from manga_enrichment.domain.requests.states import RequestState
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.gateways.queue import RequestQueue
+from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.partner.leases import LONGEST_LEASE, SAFETY
 from manga_enrichment.pipeline.partner.work_units import UnitRequest, request_document, request_of
 from manga_enrichment.pipeline.store.object_keys import parked_key, parked_prefix
-from manga_enrichment.request_gateways import RequestQueue, RequestStore
 
 WINDOW = timedelta(minutes=3)
 """How long after its time a request may be taken up; the message stays hidden for a minute more."""
@@ -28,17 +30,17 @@ _SPAN = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
-class Parked:
+class DeferredMessage:
     """request: as it was when it was given back."""
 
     request: UnitRequest
     due_at: datetime
 
 
-class Parking:
-    """Methods raise QueueUnavailableError and LedgerUnavailableError."""
+class FifoDeferral:
+    """Methods raise QueueUnavailableError and StoreUnavailableError."""
 
-    def __init__(self, queue: RequestQueue, requests: RequestStore, tables: TableStore, clock: Clock) -> None:
+    def __init__(self, queue: RequestQueue, requests: RequestStore, tables: ObjectStore, clock: Clock) -> None:
         self._queue = queue
         self._requests = requests
         self._tables = tables
@@ -58,31 +60,31 @@ class Parking:
             document = {"due_at": due_at.isoformat(), "request": request_document(request)}
             self._tables.write_json(key, document)
 
-    def due(self, queue: str) -> list[Parked]:
+    def due(self, queue: str) -> list[DeferredMessage]:
         """Requests whose time has come and which nobody has taken up, the longest waiting first."""
         now = self._clock.now()
         parked = [each for each in self._noted(queue, now) if now - WINDOW <= each.due_at <= now]
         return sorted(filter(self._still_waits, parked), key=lambda each: each.due_at)
 
-    def keep(self, parked: Parked) -> None:
+    def keep(self, parked: DeferredMessage) -> None:
         """There is no run for it now: hide its message further, when the end of its time comes near."""
         if self._clock.now() - parked.due_at > WINDOW / 2:
             self.park(parked.request, 0)
 
-    def take_up(self, parked: Parked) -> bool:
+    def take_up(self, parked: DeferredMessage) -> bool:
         """Hide the message for a work's beginning; False when it is lost, and will come by itself."""
         request = parked.request
         return not self._queue.extend(request.queue, [request.receipt_handle], request.visibility_seconds)
 
-    def _noted(self, queue: str, now: datetime) -> Iterator[Parked]:
+    def _noted(self, queue: str, now: datetime) -> Iterator[DeferredMessage]:
         for span in sorted({_span(now - WINDOW), _span(now)}):
             for key in self._tables.list_keys(parked_prefix(queue, span)):
                 document = self._tables.read_json(key)
                 if document is not None:
                     due_at = datetime.fromisoformat(document["due_at"]).astimezone(UTC)
-                    yield Parked(request_of(document["request"]), due_at)
+                    yield DeferredMessage(request_of(document["request"]), due_at)
 
-    def _still_waits(self, parked: Parked) -> bool:
+    def _still_waits(self, parked: DeferredMessage) -> bool:
         row = self._requests.get(parked.request.request_id)
         return (
             row is not None

@@ -1,7 +1,7 @@
 """Intake: from queue messages to claimed requests, packed into work units.
 
 Belongs here: receiving no more than can start, validating, claiming, what becomes of messages that are not worked on.
-Stays out: the rules of a request (`domain/requests/`), launching runs (`defs/request_sensors.py`).
+Stays out: the rules of a request (`domain/requests/`), launching runs (`defs/partner/sensors.py`).
 
 Each message stands alone: an invalid one, or one for which a gateway fails, never holds up the others of its batch.
 What is left undone in the middle needs no cleaning up: the message comes again when its time is over.
@@ -19,27 +19,22 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import repeat
 
+from manga_enrichment.domain.callbacks.events import Event
+from manga_enrichment.domain.requests.claims import AlreadyFinal, Claimed, RequestRow
 from manga_enrichment.domain.requests.envelope import AcceptedRequest, Rejection, read_request
-from manga_enrichment.domain.requests.events import Event
 from manga_enrichment.domain.requests.queues import QUEUES
+from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.domain.requests.validation import RequestPolicy
-from manga_enrichment.domain.status import RequestState
-from manga_enrichment.gateways import Clock, LedgerUnavailableError, TableStore
-from manga_enrichment.pipeline.partner.complete import Endings, event_of
-from manga_enrichment.pipeline.partner.fifo_deferral import Parked, Parking
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import FencedError, QueueUnavailableError, StoreUnavailableError
+from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.gateways.queue import Message, RequestQueue
+from manga_enrichment.gateways.requests import RequestStore
+from manga_enrichment.pipeline.partner.complete import Completion, event_of
+from manga_enrichment.pipeline.partner.fifo_deferral import DeferredMessage, FifoDeferral
 from manga_enrichment.pipeline.partner.stored_requests import write_request
 from manga_enrichment.pipeline.partner.work_units import Packing, UnitLimits, UnitRequest, WorkUnit, write_unit
 from manga_enrichment.pipeline.store.object_keys import request_body_key
-from manga_enrichment.request_gateways import (
-    AlreadyFinal,
-    Claimed,
-    FencedError,
-    Message,
-    QueueUnavailableError,
-    RequestQueue,
-    RequestRow,
-    RequestStore,
-)
 
 RECEIVE_AT_ONCE = 50
 WORKERS = 8
@@ -48,7 +43,7 @@ REQUEST_ID_TAKEN = "request_id_taken"
 _log = logging.getLogger(__name__)
 
 
-class Fate(StrEnum):
+class IntakeOutcome(StrEnum):
     """What became of a received message.
 
     claimed: to be worked on; rejected: a dead letter now; live: another delivery is worked on; final: acked; left: a
@@ -67,7 +62,7 @@ class Fate(StrEnum):
 class IntakeReport:
     """One queue in one tick. units: what to launch runs for."""
 
-    fates: Counter[Fate] = field(default_factory=Counter)
+    fates: Counter[IntakeOutcome] = field(default_factory=Counter)
     units: list[WorkUnit] = field(default_factory=list)
 
     @property
@@ -81,9 +76,9 @@ class Intake:
         *,
         queue: RequestQueue,
         requests: RequestStore,
-        tables: TableStore,
+        tables: ObjectStore,
         clock: Clock,
-        endings: Endings,
+        endings: Completion,
         policy: RequestPolicy,
         limits: UnitLimits,
         new_owner: Callable[[], str],
@@ -99,7 +94,7 @@ class Intake:
         self._limits = limits
         self._new_owner = new_owner
         self._workers = workers
-        self._parking = Parking(queue, requests, tables, clock)
+        self._parking = FifoDeferral(queue, requests, tables, clock)
 
     def pull(self, queue: str, free_runs: int, until: float) -> IntakeReport:
         """Receive what `free_runs` runs can take, until the queue has no more or the monotonic second has come.
@@ -119,7 +114,7 @@ class Intake:
                     break
                 received_at = self._clock.now()
                 for taken in pool.map(self._take, messages, repeat(received_at)):
-                    report.fates[taken if isinstance(taken, Fate) else Fate.CLAIMED] += 1
+                    report.fates[taken if isinstance(taken, IntakeOutcome) else IntakeOutcome.CLAIMED] += 1
                     if isinstance(taken, UnitRequest):
                         packing.add(taken)
             marked = {unit.key: list(pool.map(self._mark_queued, unit.requests)) for unit in packing.units()}
@@ -141,12 +136,12 @@ class Intake:
                 if not packing.room():
                     self._parking.keep(parked)
                 elif (resumed := self._resume(parked)) is not None:
-                    report.fates[Fate.RESUMED] += 1
+                    report.fates[IntakeOutcome.RESUMED] += 1
                     packing.add(resumed)
-        except (LedgerUnavailableError, QueueUnavailableError) as error:
+        except (StoreUnavailableError, QueueUnavailableError) as error:
             _log.warning("deferred requests of %s are left for later: %s", queue, error)
 
-    def _resume(self, parked: Parked) -> UnitRequest | None:
+    def _resume(self, parked: DeferredMessage) -> UnitRequest | None:
         """The next generation of a deferred request, with the receipt handle that it has."""
         request, now = parked.request, self._clock.now()
         row = self._requests.get(request.request_id)
@@ -167,21 +162,21 @@ class Intake:
             cost_before_micro_usd=claimed.cost_micro_usd,
         )
 
-    def _take(self, message: Message, received_at: datetime) -> UnitRequest | Fate:
+    def _take(self, message: Message, received_at: datetime) -> UnitRequest | IntakeOutcome:
         """The claimed request of a message, or what became of it instead."""
         try:
             read = read_request(message.body, self._policy)
             if isinstance(read, Rejection):
                 self._reject(message, read, received_at)
-                return Fate.REJECTED
+                return IntakeOutcome.REJECTED
             return self._claim(message, read, received_at)
-        except (LedgerUnavailableError, QueueUnavailableError) as error:
+        except (StoreUnavailableError, QueueUnavailableError) as error:
             _log.warning("message %s of %s is left for later: %s", message.message_id, message.queue, error)
         except Exception:  # noqa: BLE001 (one message must not hold up the others; its third receive ends it)
             _log.exception("message %s of %s could not be taken in", message.message_id, message.queue)
-        return Fate.LEFT
+        return IntakeOutcome.LEFT
 
-    def _claim(self, message: Message, accepted: AcceptedRequest, received_at: datetime) -> UnitRequest | Fate:
+    def _claim(self, message: Message, accepted: AcceptedRequest, received_at: datetime) -> UnitRequest | IntakeOutcome:
         wanted = self._wanted(message, accepted, received_at)
         decision = self._requests.claim(wanted, self._clock.now())
         if isinstance(decision, Claimed):
@@ -190,11 +185,11 @@ class Intake:
         if decision.row.partner_id != wanted.partner_id:
             explanation = "another partner's request has this request_id"
             self._endings.reject(message, None, reason=REQUEST_ID_TAKEN, explanation=explanation)
-            return Fate.REJECTED
+            return IntakeOutcome.REJECTED
         if isinstance(decision, AlreadyFinal):
             self._endings.finish(decision.row, message.queue, message.receipt_handle)
-            return Fate.FINAL
-        return Fate.LIVE
+            return IntakeOutcome.FINAL
+        return IntakeOutcome.LIVE
 
     def _wanted(self, message: Message, accepted: AcceptedRequest, received_at: datetime) -> RequestRow:
         """The lease ends when the message shows again, not later: who receives it then must be able to claim."""
@@ -258,7 +253,7 @@ class Intake:
             self._requests.update(request.request_id, request.owner, request.generation, RequestState.QUEUED)
         except FencedError:
             return False
-        except LedgerUnavailableError as error:
+        except StoreUnavailableError as error:
             _log.warning("request %s is left for later: %s", request.request_id, error)
             return False
         return True

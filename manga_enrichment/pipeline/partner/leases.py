@@ -18,9 +18,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
-from manga_enrichment.gateways import Clock, LedgerUnavailableError
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import FencedError, QueueUnavailableError, StoreUnavailableError
+from manga_enrichment.gateways.queue import RequestQueue
+from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.partner.work_units import UnitRequest
-from manga_enrichment.request_gateways import FencedError, QueueUnavailableError, RequestQueue, RequestStore
 
 LONGEST_LEASE = timedelta(hours=12)
 """SQS hides a message no longer than this after it was received."""
@@ -102,7 +104,7 @@ class Leases:
             self.drop(request_id)
             _log.warning("lost the lease of request %s: another generation has it", request_id)
             return _Renewal.OVER
-        except LedgerUnavailableError as error:
+        except StoreUnavailableError as error:
             _log.warning("could not renew request %s: %s", request_id, error)
             return _Renewal.FAILED
 

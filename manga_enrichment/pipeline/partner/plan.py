@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from manga_enrichment.domain.analyses.base import Candidate, TitleInputs
-from manga_enrichment.domain.outcomes import Outcome
-from manga_enrichment.gateways import TableStore
-from manga_enrichment.pipeline.store.object_keys import partner_key
+from manga_enrichment.domain.outcomes.error_classes import Outcome
+from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.pipeline.store.object_keys import run_document_key
 
 UNKNOWN_TITLE = "unknown_title"
 
@@ -78,13 +78,13 @@ class PartnerPlan:
         return sorted({item.fingerprint for items in self.items.values() for item in items if item.fingerprint})
 
 
-def write_partner_plan(tables: TableStore, run_id: str, plan: PartnerPlan) -> None:
-    tables.write_json(partner_key(run_id, "plan"), asdict(plan))
+def write_partner_plan(tables: ObjectStore, run_id: str, plan: PartnerPlan) -> None:
+    tables.write_json(run_document_key(run_id, "plan"), asdict(plan))
 
 
-def read_partner_plan(tables: TableStore, run_id: str) -> PartnerPlan:
+def read_partner_plan(tables: ObjectStore, run_id: str) -> PartnerPlan:
     """Raises LookupError when the run made none."""
-    document = tables.read_json(partner_key(run_id, "plan"))
+    document = tables.read_json(run_document_key(run_id, "plan"))
     if document is None:
         raise LookupError(f"run {run_id} has no plan: its requests come again by themselves")
     return PartnerPlan(

@@ -15,15 +15,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from manga_enrichment.domain.analyses.base import AnalysisType, Candidate, TitleInputs
-from manga_enrichment.domain.answers import LedgerEntry
-from manga_enrichment.domain.catalog import MangaRecord, bucket_of
-from manga_enrichment.domain.conversations import CONVERSATION, conversation_fingerprint, conversation_inputs
-from manga_enrichment.domain.fingerprint import fingerprint
-from manga_enrichment.domain.models import ModelCatalog
-from manga_enrichment.domain.outcomes import ErrorClass, Outcome
-from manga_enrichment.domain.prompts import title_inputs
+from manga_enrichment.domain.catalog.records import MangaRecord, bucket_of
+from manga_enrichment.domain.models.specs import ModelCatalog
+from manga_enrichment.domain.outcomes.answers import LedgerEntry
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
+from manga_enrichment.domain.prompts.conversations import CONVERSATION, conversation_fingerprint, conversation_inputs
+from manga_enrichment.domain.prompts.fingerprint import fingerprint
+from manga_enrichment.domain.prompts.prompt import title_inputs
 from manga_enrichment.domain.requests.duplicates import unique_items
-from manga_enrichment.gateways import ResultLedger, TableStore
+from manga_enrichment.gateways.ledger import ResultLedger
+from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.batch.job_store import BatchStore
 from manga_enrichment.pipeline.catalog.candidate_tables import candidates_from_table
 from manga_enrichment.pipeline.catalog.reader import check_bucket_count, read_catalog
@@ -68,7 +69,7 @@ class PartnerPlanning:
     def __init__(
         self,
         *,
-        tables: TableStore,
+        tables: ObjectStore,
         ledger: ResultLedger,
         analyses: Mapping[str, AnalysisType],
         models: ModelCatalog,

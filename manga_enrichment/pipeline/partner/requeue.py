@@ -9,25 +9,28 @@ queue would put the new message behind the rest of its group, so there the reque
 message itself stays hidden and is worked on again without being received.
 """
 
+from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.queues import QUEUES
-from manga_enrichment.domain.status import RequestState
-from manga_enrichment.gateways import Clock, TableStore
-from manga_enrichment.pipeline.partner.fifo_deferral import Parking
+from manga_enrichment.domain.requests.states import RequestState
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.gateways.queue import RequestQueue
+from manga_enrichment.gateways.requests import RequestStore
+from manga_enrichment.pipeline.partner.fifo_deferral import FifoDeferral
 from manga_enrichment.pipeline.partner.stored_requests import read_stored_request
 from manga_enrichment.pipeline.partner.work_units import UnitRequest
-from manga_enrichment.request_gateways import RequestQueue, RequestRow, RequestStore
 
 MAX_DELAY_SECONDS = 900
 """What SQS takes."""
 
 
-class Releasing:
-    def __init__(self, queue: RequestQueue, requests: RequestStore, tables: TableStore, clock: Clock) -> None:
+class Requeue:
+    def __init__(self, queue: RequestQueue, requests: RequestStore, tables: ObjectStore, clock: Clock) -> None:
         self._queue = queue
         self._requests = requests
         self._tables = tables
         self._clock = clock
-        self._parking = Parking(queue, requests, tables, clock)
+        self._parking = FifoDeferral(queue, requests, tables, clock)
 
     def release(
         self,
@@ -41,7 +44,7 @@ class Releasing:
     ) -> RequestRow:
         """Defer a request that is ours. cost_micro_usd: of all its generations.
 
-        Raises FencedError, QueueUnavailableError, LedgerUnavailableError; then it comes again by itself.
+        Raises FencedError, QueueUnavailableError, StoreUnavailableError; then it comes again by itself.
         """
         row = self._requests.update(
             request.request_id,

@@ -1,7 +1,7 @@
 """The steps of a partner run, from its unit to the last ack.
 
 Belongs here: taking requests over, the order of the steps, one request's fault kept from the others. Stays out: each
-step itself, and Dagster (`defs/assets/partner.py`).
+step itself, and Dagster (`defs/partner/assets.py`).
 """
 
 import logging
@@ -11,15 +11,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from manga_enrichment.domain.partner_results import RequestResult
-from manga_enrichment.domain.status import RequestState, TransitionError
-from manga_enrichment.gateways import Clock, LedgerUnavailableError, TableStore
+from manga_enrichment.domain.requests.claims import RequestRow
+from manga_enrichment.domain.requests.results import RequestResult
+from manga_enrichment.domain.requests.states import RequestState, TransitionError
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import FencedError, QueueUnavailableError, StoreUnavailableError
+from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.partner.leases import Leases
-from manga_enrichment.pipeline.partner.requeue import Releasing
+from manga_enrichment.pipeline.partner.requeue import Requeue
 from manga_enrichment.pipeline.partner.settle import Settling
 from manga_enrichment.pipeline.partner.stored_requests import StoredRequest, read_stored_request
 from manga_enrichment.pipeline.partner.work_units import UnitRequest, WorkUnit
-from manga_enrichment.request_gateways import FencedError, QueueUnavailableError, RequestRow, RequestStore
 
 SETTLERS = 8
 
@@ -69,7 +72,7 @@ def take_over(
     return taken
 
 
-def stored_requests(tables: TableStore, requests: Iterable[UnitRequest]) -> list[StoredRequest]:
+def stored_requests(tables: ObjectStore, requests: Iterable[UnitRequest]) -> list[StoredRequest]:
     return [read_stored_request(tables, request.body_key) for request in requests]
 
 
@@ -91,7 +94,7 @@ def settle_all(
             return settling.settle(request, by_id[request.request_id], run_id)
         except FencedError:
             return "another generation has it"
-        except (LedgerUnavailableError, QueueUnavailableError) as error:
+        except (StoreUnavailableError, QueueUnavailableError) as error:
             return str(error)
         except Exception as error:  # noqa: BLE001 (a fault in one request must not cost the others their answers)
             _log.exception("request %s could not be settled", request.request_id)
@@ -109,7 +112,7 @@ def settle_all(
 
 def release_all(
     leases: Leases,
-    releasing: Releasing,
+    releasing: Requeue,
     *,
     delay_seconds: int,
     error_class: str,
@@ -125,6 +128,6 @@ def release_all(
             released += 1
         except (FencedError, TransitionError):
             continue  # settled, or another generation's
-        except (LedgerUnavailableError, QueueUnavailableError, LookupError) as error:
+        except (StoreUnavailableError, QueueUnavailableError, LookupError) as error:
             say(f"request {request.request_id} comes again when its lease is over: {error}")
     return released

@@ -5,7 +5,7 @@ Belongs here: arithmetic over numbers that SQS and Dagster give. Stays out: aski
 
 from dataclasses import dataclass
 
-from manga_enrichment.request_gateways import QueueDepth
+from manga_enrichment.gateways.queue import QueueDepth
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,6 @@ class BacklogRule:
         return max(0, self.wanted_runs(depth) - runs_in_flight) if depth.visible else 0
 
 
-def backlog_per_task(depth: QueueDepth, runs_in_flight: int) -> float:
+def visible_per_run(depth: QueueDepth, runs_in_flight: int) -> float:
     """Messages that wait, per run that could take them: what alarms and scaling look at."""
     return depth.visible / max(1, runs_in_flight)

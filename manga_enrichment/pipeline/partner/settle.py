@@ -18,25 +18,28 @@ from typing import Any
 
 import pyarrow as pa
 
-from manga_enrichment.domain.outcomes import Outcome
-from manga_enrichment.domain.partner_results import (
+from manga_enrichment.domain.callbacks.deliveries import CallbackState
+from manga_enrichment.domain.outcomes.error_classes import Outcome
+from manga_enrichment.domain.requests.claims import RequestRow
+from manga_enrichment.domain.requests.results import (
     PARTNER_RESULT_COLUMNS,
     RequestResult,
     ResultHeading,
     result_document,
     result_rows,
 )
-from manga_enrichment.domain.requests.deliveries import CallbackState
-from manga_enrichment.domain.status import RequestState, is_final
-from manga_enrichment.gateways import Clock, TableStore, WriteConflictError
-from manga_enrichment.pipeline.partner.complete import Endings
+from manga_enrichment.domain.requests.states import RequestState, is_final
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import FencedError, WriteConflictError
+from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.gateways.requests import RequestStore
+from manga_enrichment.pipeline.partner.complete import Completion
 from manga_enrichment.pipeline.partner.conversations import last_question, read_history, session_name, write_turn
-from manga_enrichment.pipeline.partner.requeue import Releasing
+from manga_enrichment.pipeline.partner.requeue import Requeue
 from manga_enrichment.pipeline.partner.stored_requests import StoredRequest, read_stored_request
 from manga_enrichment.pipeline.partner.work_units import UnitRequest
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
 from manga_enrichment.pipeline.store.object_keys import partner_results_key, result_document_key
-from manga_enrichment.request_gateways import FencedError, RequestRow, RequestStore
 
 PARTNER_RESULT_SCHEMA = arrow_schema(PARTNER_RESULT_COLUMNS)
 
@@ -54,10 +57,10 @@ class Settling:
         self,
         *,
         requests: RequestStore,
-        tables: TableStore,
+        tables: ObjectStore,
         clock: Clock,
-        endings: Endings,
-        releasing: Releasing,
+        endings: Completion,
+        releasing: Requeue,
         limits: SettleLimits,
     ) -> None:
         self._requests = requests

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from manga_enrichment.domain.requests.envelope import AcceptedRequest
-from manga_enrichment.gateways import TableStore
+from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.store.object_keys import request_body_key
 
 
@@ -51,7 +51,7 @@ class StoredRequest:
         return str(self.body.get("notification", {}).get("sns_topic_arn", ""))
 
 
-def write_request(tables: TableStore, accepted: AcceptedRequest, attributes: Mapping[str, str]) -> str:
+def write_request(tables: ObjectStore, accepted: AcceptedRequest, attributes: Mapping[str, str]) -> str:
     """Store an accepted request and return its key. Storing it again changes nothing."""
     envelope = accepted.envelope
     key = request_body_key(envelope.request_id)
@@ -72,7 +72,7 @@ def write_request(tables: TableStore, accepted: AcceptedRequest, attributes: Map
     return key
 
 
-def read_stored_request(tables: TableStore, key: str) -> StoredRequest:
+def read_stored_request(tables: ObjectStore, key: str) -> StoredRequest:
     """Raises LookupError when the object is gone."""
     document = tables.read_json(key)
     if document is None:

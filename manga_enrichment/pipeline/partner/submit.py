@@ -12,7 +12,7 @@ from typing import Any
 from manga_enrichment.domain.requests.problems import Problem
 from manga_enrichment.domain.requests.queues import NORMAL, Route, route
 from manga_enrichment.domain.requests.validation import ANY_TOPIC, RequestPolicy, ValidationResult, validate
-from manga_enrichment.request_gateways import RequestQueue
+from manga_enrichment.gateways.queue import RequestQueue
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.queues import QUEUES
-from manga_enrichment.gateways import TableStore
+from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.store.object_keys import unit_key
-from manga_enrichment.request_gateways import RequestRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +124,13 @@ class Packing:
         return max(0 if messages else 1, min(self._limits.max_messages - messages, by_titles))
 
 
-def write_unit(tables: TableStore, unit: WorkUnit) -> None:
+def write_unit(tables: ObjectStore, unit: WorkUnit) -> None:
     tables.write_json(
         unit_key(unit.key), {"queue": unit.queue, "requests": [request_document(each) for each in unit.requests]}
     )
 
 
-def read_unit(tables: TableStore, key: str) -> WorkUnit:
+def read_unit(tables: ObjectStore, key: str) -> WorkUnit:
     """Raises LookupError when there is no such unit (any more)."""
     document = tables.read_json(unit_key(key))
     if document is None:

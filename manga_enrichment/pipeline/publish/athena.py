@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.domain.columns import ColumnType, ListOf, StructOf
+from manga_enrichment.domain.tables.columns import ColumnType, ListOf, StructOf
 from manga_enrichment.pipeline.publish.tables import PartitionKey, PublishedTable, published_tables
 from manga_enrichment.pipeline.store.object_keys import TABLES_ROOT
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.domain.columns import ColumnType, ListOf, StructOf
+from manga_enrichment.domain.tables.columns import ColumnType, ListOf, StructOf
 from manga_enrichment.pipeline.publish.tables import PublishedTable, published_tables
 from manga_enrichment.pipeline.store.object_keys import TABLES_ROOT
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.domain.candidates import CANDIDATE_COLUMNS
-from manga_enrichment.domain.catalog_columns import CATALOG_COLUMNS, REJECT_COLUMNS
-from manga_enrichment.domain.columns import Column
-from manga_enrichment.domain.costs import COST_COLUMNS
-from manga_enrichment.domain.partner_results import PARTNER_RESULT_COLUMNS
-from manga_enrichment.domain.queue_observations import QUEUE_OBSERVATION_COLUMNS
-from manga_enrichment.domain.table_columns import OUTCOME_COLUMNS, REQUEST_COLUMNS, analysis_columns
+from manga_enrichment.domain.catalog.columns import CATALOG_COLUMNS, REJECT_COLUMNS
+from manga_enrichment.domain.operations.costs import COST_COLUMNS
+from manga_enrichment.domain.operations.queue_observations import QUEUE_OBSERVATION_COLUMNS
+from manga_enrichment.domain.prompts.candidates import CANDIDATE_COLUMNS
+from manga_enrichment.domain.requests.results import PARTNER_RESULT_COLUMNS
+from manga_enrichment.domain.tables.columns import Column
+from manga_enrichment.domain.tables.shared_columns import OUTCOME_COLUMNS, REQUEST_COLUMNS, analysis_columns
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE as ENRICHED_TABLE
 from manga_enrichment.pipeline.enrichment.wide_table import enriched_columns
 from manga_enrichment.pipeline.health.daily_costs import TABLE as COSTS_TABLE

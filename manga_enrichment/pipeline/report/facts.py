@@ -15,8 +15,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from manga_enrichment.domain.outcomes import Outcome
-from manga_enrichment.gateways import TableStore
+from manga_enrichment.domain.outcomes.error_classes import Outcome
+from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.enrichment.forecast import ForecastLine
 from manga_enrichment.pipeline.health.daily_costs import days_until, read_days
 from manga_enrichment.pipeline.store.object_keys import outcomes_key, queue_observations_key, requests_prefix, table_key
@@ -105,7 +105,7 @@ class ReportFacts:
 
 
 def gather(
-    tables: TableStore,
+    tables: ObjectStore,
     *,
     analyses: Sequence[str],
     buckets: Sequence[str],
@@ -151,7 +151,7 @@ def short(text: str) -> str:
     return line if len(line) <= TEXT_CHARACTERS else line[: TEXT_CHARACTERS - 1] + "…"
 
 
-def _costs(tables: TableStore, today: date) -> tuple[list[str], list[dict[str, Any]]]:
+def _costs(tables: ObjectStore, today: date) -> tuple[list[str], list[dict[str, Any]]]:
     days = days_until(today, COST_DAYS)
     stored = read_days(tables, days)
     rows = [{**row, "day": day} for day in days if day in stored for row in stored[day].to_pylist()]
@@ -160,7 +160,7 @@ def _costs(tables: TableStore, today: date) -> tuple[list[str], list[dict[str, A
 
 
 def _outcomes(
-    tables: TableStore, analyses: Sequence[str], buckets: Sequence[str]
+    tables: ObjectStore, analyses: Sequence[str], buckets: Sequence[str]
 ) -> tuple[dict[str, Counter[str]], list[FailureClass]]:
     counts: dict[str, Counter[str]] = {name: Counter() for name in analyses}
     classes: dict[tuple[str, bool], FailureClass] = {}
@@ -184,7 +184,7 @@ def _outcomes(
 
 
 def _add_examples(
-    tables: TableStore, bucket: str, found: Iterable[tuple[FailureClass, str, Mapping[str, Any]]]
+    tables: ObjectStore, bucket: str, found: Iterable[tuple[FailureClass, str, Mapping[str, Any]]]
 ) -> None:
     rows = list(found)
     if not rows:
@@ -197,7 +197,7 @@ def _add_examples(
         failure.examples.append(Example(row["manga_id"], analysis, title, short(row["reason"] or "")))
 
 
-def _log(tables: TableStore, days: Sequence[str]) -> tuple[list[Latency], list[FailedAttempts]]:
+def _log(tables: ObjectStore, days: Sequence[str]) -> tuple[list[Latency], list[FailedAttempts]]:
     latencies: dict[str, Counter[int]] = defaultdict(Counter)
     failed: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     columns = ["attempt", "analysis", "lane", "latency_ms", "error_class", "cost_micro_usd"]
@@ -238,7 +238,7 @@ def _failed(sent: pa.Table) -> list[dict[str, Any]]:
     return rows
 
 
-def _queues(tables: TableStore, days: Sequence[str]) -> tuple[list[dict[str, Any]], list[QueueHour]]:
+def _queues(tables: ObjectStore, days: Sequence[str]) -> tuple[list[dict[str, Any]], list[QueueHour]]:
     """The latest look, and each hour's worst; empty when nobody has looked."""
     stored = (tables.read(queue_observations_key(day)) for day in days)
     rows = [row for found in stored if found is not None for row in found.table.to_pylist()]

@@ -7,12 +7,14 @@ showing (`page.py`).
 from collections.abc import Mapping
 
 from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.domain.catalog import bucket_keys
-from manga_enrichment.domain.models import ModelCatalog
-from manga_enrichment.gateways import Clock, ResultLedger, TableStore
+from manga_enrichment.domain.catalog.records import bucket_keys
+from manga_enrichment.domain.models.specs import ModelCatalog
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.ledger import ResultLedger
+from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.catalog.reader import has_candidates
 from manga_enrichment.pipeline.catalog.refresh import load_state
-from manga_enrichment.pipeline.enrichment.forecast import NextRun, Pace
+from manga_enrichment.pipeline.enrichment.forecast import NextRun, Throughput
 from manga_enrichment.pipeline.report.facts import ReportFacts, gather
 
 
@@ -20,13 +22,13 @@ class Reporting:
     def __init__(
         self,
         *,
-        tables: TableStore,
+        tables: ObjectStore,
         ledger: ResultLedger,
         clock: Clock,
         analyses: Mapping[str, AnalysisType],
         models: ModelCatalog,
         bucket_count: int,
-        pace: Pace,
+        pace: Throughput,
     ) -> None:
         self._tables = tables
         self._clock = clock
@@ -37,7 +39,7 @@ class Reporting:
     def facts(self, name: str) -> ReportFacts:
         """name: of the forecast's working files. Bills nothing.
 
-        Raises ConfigurationError for a wrong bucket count, LedgerUnavailableError.
+        Raises ConfigurationError for a wrong bucket count, StoreUnavailableError.
         """
         buckets = bucket_keys(self._bucket_count)
         state = load_state(self._tables, self._bucket_count)

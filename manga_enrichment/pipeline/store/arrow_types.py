@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
-from manga_enrichment.domain.columns import Column, ColumnType, ListOf, StructOf
+from manga_enrichment.domain.tables.columns import Column, ColumnType, ListOf, StructOf
 
 _SCALARS = {
     "string": pa.string(),

@@ -8,13 +8,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from manga_enrichment.gateways import StoredTable, TableStore, WriteConflictError
+from manga_enrichment.gateways.errors import WriteConflictError
+from manga_enrichment.gateways.objects import ObjectStore, StoredTable
 from manga_enrichment.pipeline.store.rows import union_requests
 
 CONFLICT_TRIES = 8
 
 
-def replace_table(tables: TableStore, key: str, stored: StoredTable | None, table: pa.Table) -> bool:
+def replace_table(tables: ObjectStore, key: str, stored: StoredTable | None, table: pa.Table) -> bool:
     """Put `table` over the version that was read; False when another writer was faster. Equal tables are kept."""
     if stored is not None and stored.table.equals(table):
         return True
@@ -25,7 +26,7 @@ def replace_table(tables: TableStore, key: str, stored: StoredTable | None, tabl
     return True
 
 
-def append_requests(tables: TableStore, key: str, rows: Sequence[Mapping[str, Any]]) -> None:
+def append_requests(tables: ObjectStore, key: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Add rows to one object of the requests log; rows that are there already change nothing.
 
     Raises WriteConflictError when it kept changing.

@@ -76,7 +76,7 @@ def parked_key(queue: str, span: str, request_id: str, generation: int) -> str:
     return f"{parked_prefix(queue, span)}{request_id}-{generation}.json"
 
 
-def partner_key(run_id: str, name: str) -> str:
+def run_document_key(run_id: str, name: str) -> str:
     """A working file of a partner run."""
     return f"{RUNS_ROOT}/{run_id}/partner/{name}.json"
 

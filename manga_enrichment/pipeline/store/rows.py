@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from manga_enrichment.domain.analyses.base import AnalysisType, Answer
-from manga_enrichment.domain.answers import Attempt, LedgerEntry
-from manga_enrichment.domain.table_columns import OUTCOME_COLUMNS, REQUEST_COLUMNS, analysis_columns
+from manga_enrichment.domain.outcomes.answers import Attempt, LedgerEntry
+from manga_enrichment.domain.tables.shared_columns import OUTCOME_COLUMNS, REQUEST_COLUMNS, analysis_columns
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
 
 OUTCOME_SCHEMA = arrow_schema(OUTCOME_COLUMNS)

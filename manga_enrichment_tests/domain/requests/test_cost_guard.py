@@ -10,28 +10,28 @@ from hypothesis import strategies as st
 
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.base import Candidate
-from manga_enrichment.domain.catalog import MangaRecord
-from manga_enrichment.domain.catalog_rows import clean_row
-from manga_enrichment.domain.models import load_models
-from manga_enrichment.domain.prompts import build_prompt, title_inputs
+from manga_enrichment.domain.catalog.records import MangaRecord
+from manga_enrichment.domain.catalog.rows import clean_row
+from manga_enrichment.domain.models.specs import load_models
+from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
+from manga_enrichment.domain.prompts.tokens import estimate_prompt, estimate_tokens
 from manga_enrichment.domain.requests.cost_guard import (
     TOKEN_GUARDS,
-    CallEstimate,
-    call_estimates,
+    RequestTokens,
     guard_problems,
     prompt_overhead,
+    request_tokens,
 )
 from manga_enrichment.domain.requests.json_shape import read_shape
 from manga_enrichment.domain.requests.problems import Code
-from manga_enrichment.domain.tokens import estimate_prompt, estimate_tokens
 from manga_enrichment_tests.request_bodies import ANY_JSON, body_with, nearly_valid, valid_body
 
 SAMPLE = Path(__file__).resolve().parents[3] / "data" / "catalog" / "sample.jsonl"
 JAPANESE = "灯台守は夜ごと海に物語を読み聞かせる。"
 
 
-def estimates(schema: str, body: Any) -> list[CallEstimate]:
-    return call_estimates(schema, body, read_shape(body).texts)
+def estimates(schema: str, body: Any) -> list[RequestTokens]:
+    return request_tokens(schema, body, read_shape(body).texts)
 
 
 def tokens(schema: str, body: Any) -> int:
@@ -91,7 +91,7 @@ def test_the_guard_is_the_last_number_allowed_and_warns_from_four_fifths(model: 
     guard = TOKEN_GUARDS[model]
 
     def found(count: int) -> list[Code]:
-        return [each.code for each in guard_problems([CallEstimate((), model, count)])]
+        return [each.code for each in guard_problems([RequestTokens((), model, count)])]
 
     assert found(guard * 8 // 10 - 1) == []
     assert found(guard * 8 // 10) == [Code.TOKEN_LIMIT_WARNING]
@@ -104,7 +104,7 @@ def test_the_guards_are_those_of_the_requirements() -> None:
 
 
 def test_a_model_without_a_guard_gets_the_strictest() -> None:
-    (found,) = guard_problems([CallEstimate((), "some-new-alias", 8_001)])
+    (found,) = guard_problems([RequestTokens((), "some-new-alias", 8_001)])
     assert found.code is Code.TOKEN_LIMIT_EXCEEDED
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema.exceptions import FormatError
 
-from manga_enrichment.domain.isbn import isbn13_check_digit
+from manga_enrichment.domain.catalog.isbn import isbn13_check_digit
 from manga_enrichment.domain.requests.formats import (
     format_checker,
     is_email,

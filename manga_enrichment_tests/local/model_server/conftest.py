@@ -11,14 +11,14 @@ from botocore.config import Config
 
 from manga_enrichment.domain.analyses import get_analysis
 from manga_enrichment.domain.analyses.base import Candidate
-from manga_enrichment.domain.catalog import MangaRecord
-from manga_enrichment.domain.models import ModelSpec, load_models
-from manga_enrichment.domain.prompts import build_prompt, title_inputs
-from manga_enrichment.local.model_control import ModelServerControl
+from manga_enrichment.domain.catalog.records import MangaRecord
+from manga_enrichment.domain.models.specs import ModelSpec, load_models
+from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
 from manga_enrichment.local.model_server.app import create_app
 from manga_enrichment.local.model_server.model_request import ModelRequest
 from manga_enrichment.local.model_server.serving import ModelServer
 from manga_enrichment.local.model_server.state import ServerState
+from manga_enrichment.local.stack.model_control import ModelServerControl
 
 FORCING_MODEL = "global.anthropic.claude-haiku-4-5-20251001-v1:0"
 """Takes a temperature and a forced tool, caches from 4,096 tokens, burns 5 tokens of quota per output token."""

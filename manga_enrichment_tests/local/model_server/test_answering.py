@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from manga_enrichment.domain.models import ModelSpec
+from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.local.model_server.answering import answer, break_answer
 from manga_enrichment.local.model_server.model_request import ModelRequest
 

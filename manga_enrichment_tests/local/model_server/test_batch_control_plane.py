@@ -12,13 +12,13 @@ from botocore.exceptions import ClientError
 
 from manga_enrichment.aws.claude_messages import model_input
 from manga_enrichment.aws.converse import request_body
-from manga_enrichment.domain.batch_jobs import MIN_RECORDS
-from manga_enrichment.domain.models import load_models
-from manga_enrichment.domain.usage import Usage, cost_micro_usd
-from manga_enrichment.local.model_control import ModelServerControl
+from manga_enrichment.domain.models.batch_jobs import MIN_RECORDS
+from manga_enrichment.domain.models.specs import load_models
+from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
 from manga_enrichment.local.model_server.app import create_app
 from manga_enrichment.local.model_server.serving import ModelServer
 from manga_enrichment.local.model_server.state import ServerState
+from manga_enrichment.local.stack.model_control import ModelServerControl
 from manga_enrichment_tests.contracts.prompts import make_request, model
 
 SPEC = model("haiku-batch")

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from manga_enrichment.domain.models import ModelSpec, load_models
-from manga_enrichment.domain.usage import Usage
+from manga_enrichment.domain.models.specs import ModelSpec, load_models
+from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.local.model_server import claude_messages
 from manga_enrichment.local.model_server.faults import QuotaSettings
 from manga_enrichment.local.model_server.model_request import ModelRequest

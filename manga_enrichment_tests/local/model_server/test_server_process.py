@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from manga_enrichment.local.model_control import ModelServerControl
+from manga_enrichment.local.stack.model_control import ModelServerControl
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 MODULE = "manga_enrichment.local.model_server"

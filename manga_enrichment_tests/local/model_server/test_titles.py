@@ -9,9 +9,9 @@ import pytest
 from manga_enrichment.domain.analyses import ANALYSES, get_analysis
 from manga_enrichment.domain.analyses.base import Candidate
 from manga_enrichment.domain.analyses.text import japanese_share
-from manga_enrichment.domain.catalog import Author, MangaRecord
-from manga_enrichment.domain.models import ModelSpec
-from manga_enrichment.domain.prompts import title_inputs
+from manga_enrichment.domain.catalog.records import Author, MangaRecord
+from manga_enrichment.domain.models.specs import ModelSpec
+from manga_enrichment.domain.prompts.prompt import title_inputs
 from manga_enrichment.local.model_server.answering import answer
 from manga_enrichment.local.model_server.checks import check_request
 from manga_enrichment.local.model_server.model_request import ModelRequest

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from manga_enrichment.domain.batch_jobs import JobStatus
-from manga_enrichment.domain.outcomes import ErrorClass, Outcome
-from manga_enrichment.domain.usage import Usage, cost_micro_usd
-from manga_enrichment.gateways import ModelReply
+from manga_enrichment.domain.models.batch_jobs import JobStatus
+from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
+from manga_enrichment.gateways.model import ModelReply
 from manga_enrichment_tests.batch_world import MODEL, NAME, BatchWorld
 from manga_enrichment_tests.builders import entry, record, title_id
 from manga_enrichment_tests.fake_batch import MISSING, Step

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from manga_enrichment.domain.catalog import Author, MangaRecord
+from manga_enrichment.domain.catalog.records import Author, MangaRecord
 from manga_enrichment.pipeline.catalog.candidate_index import CandidateIndex, CandidateIndexError, rarest_within
 
 

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
-from manga_enrichment.domain.catalog import MangaRecord
+from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.pipeline.catalog.candidate_refresh import CandidateRefresh, CandidateReport
 from manga_enrichment.pipeline.catalog.reader import read_candidates
 from manga_enrichment.pipeline.store.object_keys import candidates_state_key, table_key

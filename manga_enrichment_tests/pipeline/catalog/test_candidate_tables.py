@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manga_enrichment.domain.analyses.base import Candidate
-from manga_enrichment.domain.candidates import CANDIDATE_COLUMNS
+from manga_enrichment.domain.prompts.candidates import CANDIDATE_COLUMNS
 from manga_enrichment.pipeline.catalog.candidate_tables import candidates_from_table, candidates_table
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
 

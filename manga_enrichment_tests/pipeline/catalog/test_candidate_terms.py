@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.domain.catalog import Author, MangaRecord
+from manga_enrichment.domain.catalog.records import Author, MangaRecord
 from manga_enrichment.pipeline.catalog.candidate_terms import kind_of, terms, work_keys
 
 

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.domain.catalog import MangaRecord, bucket_keys, bucket_of
-from manga_enrichment.domain.catalog_mapping import ColumnMapping
-from manga_enrichment.domain.catalog_rows import RejectedRow, RejectReason
-from manga_enrichment.domain.outcomes import ConfigurationError
+from manga_enrichment.domain.catalog.mapping import ColumnMapping
+from manga_enrichment.domain.catalog.records import MangaRecord, bucket_keys, bucket_of
+from manga_enrichment.domain.catalog.rows import RejectedRow, RejectReason
+from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.pipeline.catalog.importer import ImportPlan, ImportReport, import_catalog
 from manga_enrichment.pipeline.catalog.source_files import SourceRow, load_mapping, read_rows
 from manga_enrichment.pipeline.catalog.spill import SpillLimits

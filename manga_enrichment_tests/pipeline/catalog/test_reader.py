@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from manga_enrichment.domain.outcomes import ConfigurationError
+from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.pipeline.catalog.reader import (
     check_bucket_count,
     read_candidates,

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from manga_enrichment.aws.catalog_source import LocalCatalog
-from manga_enrichment.domain.catalog import bucket_keys
-from manga_enrichment.domain.catalog_mapping import SAME_NAMES, ColumnMapping
-from manga_enrichment.domain.outcomes import ConfigurationError
+from manga_enrichment.domain.catalog.mapping import SAME_NAMES, ColumnMapping
+from manga_enrichment.domain.catalog.records import bucket_keys
+from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.pipeline.catalog.reader import read_ids, read_records
 from manga_enrichment.pipeline.catalog.refresh import CatalogRefresh, CatalogState, load_state
 from manga_enrichment.pipeline.store.object_keys import catalog_state_key, rejects_key

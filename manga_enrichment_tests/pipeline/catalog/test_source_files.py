@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from manga_enrichment.domain.catalog import MangaRecord
-from manga_enrichment.domain.catalog_mapping import ColumnMapping
-from manga_enrichment.domain.catalog_rows import RejectedRow, RejectReason, clean_row
-from manga_enrichment.domain.outcomes import ConfigurationError
+from manga_enrichment.domain.catalog.mapping import ColumnMapping
+from manga_enrichment.domain.catalog.records import MangaRecord
+from manga_enrichment.domain.catalog.rows import RejectedRow, RejectReason, clean_row
+from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.pipeline.catalog import source_files as catalog_files
 from manga_enrichment.pipeline.catalog.source_files import SourceRow, load_mapping, read_rows
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from manga_enrichment.domain.catalog import Author, MangaRecord
+from manga_enrichment.domain.catalog.records import Author, MangaRecord
 from manga_enrichment.pipeline.catalog.tables import CATALOG_SCHEMA, catalog_table, records_from_table
 
 FULL = MangaRecord(

@@ -6,11 +6,12 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from manga_enrichment.domain.requests.claims import AlreadyFinal, AlreadyLive, Claimed
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, NORMAL
-from manga_enrichment.domain.status import RequestState
+from manga_enrichment.domain.requests.states import RequestState
+from manga_enrichment.gateways.queue import Message
 from manga_enrichment.pipeline.dead_letters.queue import DeadLetters
 from manga_enrichment.pipeline.dead_letters.redrive import Redrive
-from manga_enrichment.request_gateways import AlreadyFinal, AlreadyLive, Claimed, Message
 from manga_enrichment_tests.fake_clock import FakeClock
 from manga_enrichment_tests.request_fakes import MemoryQueues, MemoryRequests
 from manga_enrichment_tests.request_rows import make_row

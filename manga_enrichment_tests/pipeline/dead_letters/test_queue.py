@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.domain.outcomes import ConfigurationError
+from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.requests.envelope import MAX_MESSAGE_BYTES
 from manga_enrichment.domain.requests.queues import (
     DEAD_LETTERS,
@@ -17,9 +17,10 @@ from manga_enrichment.domain.requests.queues import (
     QUEUES,
     SESSION,
 )
-from manga_enrichment.domain.status import RequestState
+from manga_enrichment.domain.requests.states import RequestState
+from manga_enrichment.gateways.errors import QueueUnavailableError
+from manga_enrichment.gateways.queue import QueueDepth
 from manga_enrichment.pipeline.dead_letters.queue import TOO_MANY_RECEIVES, DeadLetters
-from manga_enrichment.request_gateways import QueueDepth, QueueUnavailableError
 from manga_enrichment_tests.pipeline.dead_letters.dead_letter_world import (
     MALFORMED,
     DeadLetterWorld,

@@ -5,7 +5,8 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from manga_enrichment.domain.outcomes import ConfigurationError
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.requests.claims import AlreadyFinal, AlreadyLive, Claimed
 from manga_enrichment.domain.requests.envelope import MAX_MESSAGE_BYTES
 from manga_enrichment.domain.requests.queues import (
     DEAD_LETTERS,
@@ -16,10 +17,10 @@ from manga_enrichment.domain.requests.queues import (
     ORDERED,
     SESSION,
 )
-from manga_enrichment.domain.status import RequestState
-from manga_enrichment.gateways import LedgerUnavailableError
+from manga_enrichment.domain.requests.states import RequestState
+from manga_enrichment.gateways.errors import QueueUnavailableError, StoreUnavailableError
+from manga_enrichment.gateways.queue import QueueDepth
 from manga_enrichment.pipeline.dead_letters.redrive import RedriveFilter
-from manga_enrichment.request_gateways import AlreadyFinal, AlreadyLive, Claimed, QueueDepth, QueueUnavailableError
 from manga_enrichment_tests.pipeline.dead_letters.dead_letter_world import (
     MALFORMED,
     DeadLetterWorld,
@@ -255,7 +256,7 @@ def test_a_pass_that_breaks_off_deletes_what_it_sent_and_releases_the_rest(metho
                 failures["send" if method == "send" else "reopen"] = 1
             return take(self, letter)  # type: ignore[arg-type]
 
-    with pytest.raises((QueueUnavailableError, LedgerUnavailableError)):
+    with pytest.raises((QueueUnavailableError, StoreUnavailableError)):
         world.redrive.redrive(DEAD_LETTERS, BreaksOff(), limit=100)
     assert len(world.drain(NORMAL.name)) == 3
     assert world.letters.depth()[DEAD_LETTERS] == QueueDepth(5, 0, 0)

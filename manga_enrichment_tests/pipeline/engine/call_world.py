@@ -7,15 +7,16 @@ from datetime import datetime
 from typing import Any
 
 from manga_enrichment.domain.analyses import ANALYSES
-from manga_enrichment.domain.fingerprint import fingerprint
-from manga_enrichment.domain.prompts import build_prompt, title_inputs
-from manga_enrichment.gateways import BudgetScope, LedgerUnavailableError
+from manga_enrichment.domain.prompts.fingerprint import fingerprint
+from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
+from manga_enrichment.gateways.budget import BudgetScope
+from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.pipeline.engine.budget import Caps, RunBudget, scopes_of
 from manga_enrichment.pipeline.engine.call_loop import Caller
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.engine import Engine, EngineSettings
 from manga_enrichment.pipeline.engine.estimates import estimate_call
-from manga_enrichment.pipeline.engine.rate_limiter import Limiter
+from manga_enrichment.pipeline.engine.rate_limiter import RateLimiter
 from manga_enrichment_tests.builders import BUCKET, model_of, provenance, record
 from manga_enrichment_tests.fakes import FakeClock, MemoryBudget, MemoryLedger, ScriptedModel
 
@@ -65,7 +66,7 @@ class FlakyBudget(MemoryBudget):
     def _fail_if_told(self) -> None:
         if self.failures_left > 0:
             self.failures_left -= 1
-            raise LedgerUnavailableError("the flaky budget was told to fail")
+            raise StoreUnavailableError("the flaky budget was told to fail")
 
 
 @dataclass
@@ -93,7 +94,7 @@ class CallWorld:
             model=self.model,
             ledger=self.ledger,
             budget=self.run_budget(spender),
-            limiter=Limiter(self.clock, requests_per_minute=6_000_000),
+            limiter=RateLimiter(self.clock, requests_per_minute=6_000_000),
             clock=self.clock,
             rng=random.Random(1),
             provenance=provenance(),
@@ -101,10 +102,10 @@ class CallWorld:
             may_ask=may_ask,
         )
 
-    def caller(self, *, until: float = 3600.0, limiter: Limiter | None = None) -> Caller:
+    def caller(self, *, until: float = 3600.0, limiter: RateLimiter | None = None) -> Caller:
         return Caller(
             self.model,
-            limiter or Limiter(self.clock, requests_per_minute=6_000_000),
+            limiter or RateLimiter(self.clock, requests_per_minute=6_000_000),
             self.run_budget(),
             self.clock,
             random.Random(1),

@@ -12,17 +12,19 @@ from datetime import timedelta
 from typing import Any
 
 from manga_enrichment.domain.analyses import ANALYSES
-from manga_enrichment.domain.answers import ClaimResult, LedgerEntry
-from manga_enrichment.domain.fingerprint import fingerprint
-from manga_enrichment.domain.outcomes import ConfigurationError
-from manga_enrichment.domain.prompts import build_prompt, title_inputs
-from manga_enrichment.domain.usage import Usage, cost_micro_usd
-from manga_enrichment.gateways import Clock, LedgerUnavailableError, ModelRequest
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
+from manga_enrichment.domain.outcomes.answers import ClaimResult, LedgerEntry
+from manga_enrichment.domain.prompts.fingerprint import fingerprint
+from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import StoreUnavailableError
+from manga_enrichment.gateways.model import ModelCall
 from manga_enrichment.pipeline.engine.budget import Caps, RunBudget, scopes_of
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.engine import Engine, EngineSettings
 from manga_enrichment.pipeline.engine.estimates import estimate_call
-from manga_enrichment.pipeline.engine.rate_limiter import Limiter
+from manga_enrichment.pipeline.engine.rate_limiter import RateLimiter
 from manga_enrichment_tests.builders import BUCKET, model_of, provenance, record
 from manga_enrichment_tests.fakes import DEFAULT_USAGE, FakeClock, MemoryBudget, MemoryLedger, ScriptedModel, Step
 
@@ -74,7 +76,7 @@ class FailingPuts(MemoryLedger):
     def put_many(self, entries: Sequence[LedgerEntry], spender: str) -> dict[str, LedgerEntry]:
         self.puts_tried += 1
         if self._clock.monotonic_seconds() < self.puts_fail_until:
-            raise LedgerUnavailableError("no writes for now")
+            raise StoreUnavailableError("no writes for now")
         return super().put_many(entries, spender)
 
 
@@ -93,7 +95,7 @@ class FailingClaims(MemoryLedger):
     def claim_many(self, fingerprints: Sequence[str], *args: object) -> ClaimResult:
         if self.claims_left:
             self.claims_left -= 1
-            raise LedgerUnavailableError("no claims for now")
+            raise StoreUnavailableError("no claims for now")
         return super().claim_many(fingerprints, *args)  # type: ignore[arg-type]
 
 
@@ -105,7 +107,7 @@ class EngineRig:
         script: Mapping[str, Sequence[Step]] | None = None,
         *,
         otherwise: Step = None,
-        latency_seconds: float | Callable[[ModelRequest], float] = 1.0,
+        latency_seconds: float | Callable[[ModelCall], float] = 1.0,
         usage: Usage = DEFAULT_USAGE,
         clock: Clock | None = None,
     ) -> None:
@@ -124,7 +126,7 @@ class EngineRig:
         concurrency: int = 4,
         deadline_seconds: float = 3600,
         cap_micro_usd: int | None = None,
-        limiter: Limiter | None = None,
+        limiter: RateLimiter | None = None,
         may_ask: Callable[[Call], bool] = lambda _call: True,
     ) -> Engine:
         """cap_micro_usd: of the day, which all runs share."""
@@ -133,7 +135,7 @@ class EngineRig:
             model=self.model,
             ledger=self.ledger,
             budget=RunBudget(self.store, scopes, run_id, self.clock),
-            limiter=limiter or Limiter(self.clock, requests_per_minute=FAST_ENOUGH_PER_MINUTE),
+            limiter=limiter or RateLimiter(self.clock, requests_per_minute=FAST_ENOUGH_PER_MINUTE),
             clock=self.clock,
             rng=random.Random(1),
             provenance=provenance(run_id),

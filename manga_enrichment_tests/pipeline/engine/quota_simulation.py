@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from manga_enrichment.pipeline.engine.adaptive_rate import Permit
-from manga_enrichment.pipeline.engine.rate_limiter import Limiter
+from manga_enrichment.pipeline.engine.rate_limiter import RateLimiter
 
 BURNDOWN = 5
 
@@ -128,7 +128,7 @@ class _Bucket:
 @dataclass
 class _Process:
     number: int
-    limiter: Limiter
+    limiter: RateLimiter
     free: int
     size: CallSize
     asked_at: float
@@ -185,7 +185,9 @@ class Simulation:
         self._requests.rate = limit / 60
 
     def _start(self, number: int, sender: Sender) -> None:
-        limiter = Limiter(self._clock, requests_per_minute=sender.told_requests, tokens_per_minute=sender.told_tokens)
+        limiter = RateLimiter(
+            self._clock, requests_per_minute=sender.told_requests, tokens_per_minute=sender.told_tokens
+        )
         self._go_on(_Process(number, limiter, self.concurrency, self.sizes(self._rng), self._clock.seconds))
 
     def _go_on(self, process: _Process) -> None:

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manga_enrichment.domain.answers import Provenance
-from manga_enrichment.gateways import BudgetScope, LedgerUnavailableError
+from manga_enrichment.domain.outcomes.answers import Provenance
+from manga_enrichment.gateways.budget import BudgetScope
+from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.pipeline.engine.budget import NO_CAP_MICRO_USD, NO_CAPS, Caps, RunBudget, scopes_of
-from manga_enrichment.pipeline.engine.outage_retry import Patience
+from manga_enrichment.pipeline.engine.outage_retry import OutageRetry
 from manga_enrichment_tests.fakes import FakeClock
 from manga_enrichment_tests.pipeline.engine.call_world import FlakyBudget
 
@@ -129,7 +130,7 @@ async def test_a_correction_after_settling_counts() -> None:
 async def test_store_failures_are_waited_out_with_patience() -> None:
     purses = Purses(cap=1_000)
     budget = purses.open()
-    budget.use(Patience(purses.clock, until=3_600))
+    budget.use(OutageRetry(purses.clock, until=3_600))
     purses.store.failures_left = 5
     assert await budget.reserve(100)
     purses.store.failures_left = 5
@@ -141,7 +142,7 @@ async def test_store_failures_are_waited_out_with_patience() -> None:
 async def test_without_patience_a_store_failure_is_an_error_at_once() -> None:
     purses = Purses(cap=1_000)
     purses.store.failures_left = 1
-    with pytest.raises(LedgerUnavailableError):
+    with pytest.raises(StoreUnavailableError):
         await purses.open().reserve(100)
 
 

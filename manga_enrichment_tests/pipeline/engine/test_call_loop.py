@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from manga_enrichment.domain.outcomes import TREATMENTS, ErrorClass, ModelError, Outcome, Retry
-from manga_enrichment.domain.usage import Usage, cost_micro_usd
-from manga_enrichment.gateways import ModelReply
+from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
+from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass, ModelError, Outcome, Retry
+from manga_enrichment.gateways.model import ModelReply
 from manga_enrichment.pipeline.engine.budget import Caps
-from manga_enrichment.pipeline.engine.call_loop import FinalWord, judge
+from manga_enrichment.pipeline.engine.call_loop import CallOutcome, judge
 from manga_enrichment.pipeline.engine.calls import Call
-from manga_enrichment.pipeline.engine.rate_limiter import Limiter
+from manga_enrichment.pipeline.engine.rate_limiter import RateLimiter
 from manga_enrichment_tests.builders import title_id
 from manga_enrichment_tests.fakes import DEFAULT_USAGE, ScriptedModel, Step, valid_answer
 from manga_enrichment_tests.pipeline.engine.call_world import CallWorld, at_once, make_call
@@ -40,7 +40,7 @@ def cost_of(usage: Usage) -> int:
     return cost_micro_usd(usage, make_call().model.price)
 
 
-async def ask(world: CallWorld, *steps: Step, call: Call | None = None, until: float = 3600.0) -> FinalWord:
+async def ask(world: CallWorld, *steps: Step, call: Call | None = None, until: float = 3600.0) -> CallOutcome:
     world.model = ScriptedModel(world.clock, {title_id(1): steps}, latency_seconds=1.0)
     return await world.caller(until=until).ask(call or make_call(), at_once)
 
@@ -221,7 +221,7 @@ async def test_no_time_for_a_repair_is_not_a_failure_for_good() -> None:
 
 async def test_a_call_whose_turn_comes_too_late_is_not_sent() -> None:
     world = CallWorld()
-    limiter = Limiter(world.clock, requests_per_minute=1)
+    limiter = RateLimiter(world.clock, requests_per_minute=1)
     caller = world.caller(until=30.0, limiter=limiter)
     await caller.ask(make_call(1), at_once)
     word = await caller.ask(make_call(2), at_once)

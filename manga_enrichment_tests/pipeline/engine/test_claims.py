@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from manga_enrichment.gateways import LedgerUnavailableError
+from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.pipeline.engine.claims import Claims
-from manga_enrichment.pipeline.engine.outage_retry import Patience
+from manga_enrichment.pipeline.engine.outage_retry import OutageRetry
 from manga_enrichment_tests.fakes import FakeClock, MemoryBudget, MemoryLedger
 
 
@@ -15,10 +15,10 @@ class Stage:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.ledger = MemoryLedger(self.clock, MemoryBudget())
-        self.patience = Patience(self.clock, until=3_600)
+        self.outage_retry = OutageRetry(self.clock, until=3_600)
 
     def claims(self, owner: str = "run-1") -> Claims:
-        return Claims(self.ledger, owner, self.clock, 60, self.patience)
+        return Claims(self.ledger, owner, self.clock, 60, self.outage_retry)
 
 
 async def test_what_one_run_claims_another_finds_elsewhere() -> None:
@@ -80,7 +80,7 @@ async def test_a_failed_release_is_told_and_the_claims_run_out() -> None:
     claims = stage.claims()
     await claims.take(["a"])
     stage.ledger.failures_left = 1
-    with pytest.raises(LedgerUnavailableError):
+    with pytest.raises(StoreUnavailableError):
         await claims.release_all()
     now = stage.clock.now() + timedelta(seconds=61)
     assert stage.ledger.claim_many(["a"], "run-2", now, now).granted == {"a"}

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from manga_enrichment.clock import SystemClock
-from manga_enrichment.domain.outcomes import ErrorClass, Outcome
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
-from manga_enrichment.pipeline.engine.rate_limiter import Limiter
+from manga_enrichment.pipeline.engine.rate_limiter import RateLimiter
+from manga_enrichment.runtime.clock import SystemClock
 from manga_enrichment_tests.builders import title_id
 from manga_enrichment_tests.pipeline.engine.engine_rig import (
     ONE_ANSWER_MICRO_USD,
@@ -78,7 +78,7 @@ async def test_results_are_delivered_while_later_calls_are_still_asked() -> None
 async def test_with_the_real_clock_an_untold_limiter_comes_to_an_end() -> None:
     """Virtual time does not pass in a busy loop and does not notice one either."""
     world = EngineRig(clock=SystemClock(), latency_seconds=0.01)
-    engine = world.engine(concurrency=16, limiter=Limiter(world.clock))
+    engine = world.engine(concurrency=16, limiter=RateLimiter(world.clock))
     results = await asyncio.wait_for(world.run(calls_of(40), engine), timeout=60)
     assert classes(results) == {"answered": 40}
 

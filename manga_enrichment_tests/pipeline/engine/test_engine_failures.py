@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manga_enrichment.domain.outcomes import ConfigurationError, ErrorClass, Outcome
-from manga_enrichment.domain.usage import Usage
-from manga_enrichment.gateways import ModelReply, ModelRequest
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.models.usage import Usage
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
+from manga_enrichment.gateways.model import ModelCall, ModelReply
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment_tests.builders import title_id
 from manga_enrichment_tests.fakes import Step
@@ -182,7 +183,7 @@ def test_what_the_attempts_cost_is_what_the_spender_booked(
     asyncio.run(run())
 
 
-def broken(_request: ModelRequest) -> ModelReply:
+def broken(_request: ModelCall) -> ModelReply:
     raise ConfigurationError("no credentials any more")
 
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.domain.calibration import Calibration
-from manga_enrichment.domain.usage import Usage
-from manga_enrichment.gateways import Repair
+from manga_enrichment.domain.models.calibration import Calibration
+from manga_enrichment.domain.models.usage import Usage
+from manga_enrichment.gateways.model import Repair
 from manga_enrichment.pipeline.engine.estimates import CallEstimate, estimate_attempt, estimate_call
 from manga_enrichment_tests.pipeline.engine.call_world import make_call
 

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from manga_enrichment.domain.answers import LedgerEntry
-from manga_enrichment.gateways import LedgerUnavailableError
+from manga_enrichment.domain.outcomes.answers import LedgerEntry
+from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.pipeline.engine.group_commit import MAX_GROUP, LedgerWriter
-from manga_enrichment.pipeline.engine.outage_retry import Patience
+from manga_enrichment.pipeline.engine.outage_retry import OutageRetry
 from manga_enrichment_tests.contracts.entries import make_entry
 from manga_enrichment_tests.fakes import FakeClock, MemoryBudget, MemoryLedger
 
@@ -31,7 +31,7 @@ class Stage:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.ledger = Recording(self.clock)
-        self.writer = LedgerWriter(self.ledger, "spender", self.clock, Patience(self.clock, until=600))
+        self.writer = LedgerWriter(self.ledger, "spender", self.clock, OutageRetry(self.clock, until=600))
 
     def entries(self, count: int, **changes: Any) -> list[LedgerEntry]:
         return [make_entry(f"entry-{number}", self.clock.now(), **changes) for number in range(count)]
@@ -87,7 +87,7 @@ async def test_at_the_deadline_everyone_who_waits_gets_the_error() -> None:
     stage = Stage()
     stage.ledger.failures_left = 10**9
     results = await stage.save_all(stage.entries(5))
-    assert [type(result) for result in results] == [LedgerUnavailableError] * 5
+    assert [type(result) for result in results] == [StoreUnavailableError] * 5
 
 
 async def test_what_is_not_saved_when_the_run_breaks_off_gets_one_more_try() -> None:

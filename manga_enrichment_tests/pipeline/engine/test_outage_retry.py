@@ -5,9 +5,9 @@ import threading
 
 import pytest
 
-from manga_enrichment.domain.outcomes import ConfigurationError
-from manga_enrichment.gateways import LedgerUnavailableError
-from manga_enrichment.pipeline.engine.outage_retry import Patience, in_thread
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.gateways.errors import StoreUnavailableError
+from manga_enrichment.pipeline.engine.outage_retry import OutageRetry, in_thread
 from manga_enrichment_tests.fakes import FakeClock
 
 
@@ -22,14 +22,14 @@ class Outage:
     def call(self, value: int) -> int:
         self.tried.append(self._clock.monotonic_seconds())
         if self.tried[-1] < self._ends_at:
-            raise LedgerUnavailableError("down")
+            raise StoreUnavailableError("down")
         return value
 
 
 async def test_a_call_is_tried_until_the_outage_is_over_with_growing_pauses() -> None:
     clock = FakeClock()
     outage = Outage(clock, ends_at=600)
-    assert await Patience(clock, until=3_600).call(outage.call, 7) == 7
+    assert await OutageRetry(clock, until=3_600).call(outage.call, 7) == 7
     pauses = [later - earlier for earlier, later in zip(outage.tried, outage.tried[1:], strict=False)]
     assert pauses == sorted(pauses)
     assert max(pauses) == 15
@@ -38,23 +38,23 @@ async def test_a_call_is_tried_until_the_outage_is_over_with_growing_pauses() ->
 
 async def test_nothing_new_is_ready_while_a_call_is_being_tried_again() -> None:
     clock = FakeClock()
-    patience = Patience(clock, until=3_600)
-    calling = asyncio.create_task(patience.call(Outage(clock, ends_at=100).call, 1))
-    other = asyncio.create_task(patience.call(Outage(clock, ends_at=300).call, 1))
+    outage_retry = OutageRetry(clock, until=3_600)
+    calling = asyncio.create_task(outage_retry.call(Outage(clock, ends_at=100).call, 1))
+    other = asyncio.create_task(outage_retry.call(Outage(clock, ends_at=300).call, 1))
     await clock.sleep(1)
-    await patience.ready()
+    await outage_retry.ready()
     assert clock.monotonic_seconds() >= 300
     await asyncio.gather(calling, other)
 
 
 async def test_at_the_deadline_the_call_is_given_up_and_nobody_waits_for_it_any_more() -> None:
     clock = FakeClock()
-    patience = Patience(clock, until=100)
-    with pytest.raises(LedgerUnavailableError, match="down"):
-        await patience.call(Outage(clock, ends_at=1e9).call, 1)
+    outage_retry = OutageRetry(clock, until=100)
+    with pytest.raises(StoreUnavailableError, match="down"):
+        await outage_retry.call(Outage(clock, ends_at=1e9).call, 1)
     assert clock.monotonic_seconds() <= 100
-    await patience.ready()
-    assert str(patience.gave_up) == "down"
+    await outage_retry.ready()
+    assert str(outage_retry.gave_up) == "down"
 
 
 async def test_any_other_error_is_not_tried_again() -> None:
@@ -62,7 +62,7 @@ async def test_any_other_error_is_not_tried_again() -> None:
         raise ConfigurationError("no such table")
 
     with pytest.raises(ConfigurationError):
-        await Patience(FakeClock(), until=100).call(broken)
+        await OutageRetry(FakeClock(), until=100).call(broken)
 
 
 async def test_a_cancelled_call_waits_for_its_thread() -> None:
@@ -90,7 +90,7 @@ async def test_a_thread_that_fails_after_the_cancellation_is_still_a_cancellatio
     def slow() -> None:
         started.set()
         proceed.wait(30)
-        raise LedgerUnavailableError("too late to matter")
+        raise StoreUnavailableError("too late to matter")
 
     calling = asyncio.create_task(in_thread(slow))
     assert await asyncio.to_thread(started.wait, 30)

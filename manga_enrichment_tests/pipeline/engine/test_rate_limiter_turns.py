@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.pipeline.engine.rate_limiter import Bucket, Limiter
+from manga_enrichment.pipeline.engine.rate_limiter import RateLimiter, TokenBucket
 from manga_enrichment_tests.fakes import FakeClock
 from manga_enrichment_tests.pipeline.engine.quota_simulation import SteppedClock
 
 
 async def test_turns_come_in_the_order_of_asking() -> None:
     clock = FakeClock()
-    limiter = Limiter(clock, requests_per_minute=60)
+    limiter = RateLimiter(clock, requests_per_minute=60)
     order: list[int] = []
 
     async def ask(number: int) -> None:
@@ -28,7 +28,7 @@ async def test_turns_come_in_the_order_of_asking() -> None:
 
 async def test_a_turn_that_would_come_too_late_is_refused_without_waiting_for_it() -> None:
     clock = FakeClock()
-    limiter = Limiter(clock, requests_per_minute=1)
+    limiter = RateLimiter(clock, requests_per_minute=1)
     assert await limiter.acquire(1, until=10) is not None
     assert await limiter.acquire(1, until=10) is None
     assert clock.monotonic_seconds() < 10
@@ -36,14 +36,14 @@ async def test_a_turn_that_would_come_too_late_is_refused_without_waiting_for_it
 
 async def test_nobody_gets_a_turn_after_the_deadline() -> None:
     clock = FakeClock()
-    limiter = Limiter(clock)
+    limiter = RateLimiter(clock)
     await clock.sleep(11)
     assert await limiter.acquire(1, until=10) is None
 
 
 async def test_tokens_that_are_given_back_let_the_next_call_go_sooner() -> None:
     clock = FakeClock()
-    limiter = Limiter(clock, tokens_per_minute=6_000)
+    limiter = RateLimiter(clock, tokens_per_minute=6_000)
     permit = await limiter.acquire(6_000, until=math.inf)
     assert permit is not None
     waiting = asyncio.create_task(limiter.acquire(100, until=math.inf))
@@ -55,7 +55,7 @@ async def test_tokens_that_are_given_back_let_the_next_call_go_sooner() -> None:
 
 async def test_a_call_that_was_dropped_costs_no_tokens() -> None:
     clock = FakeClock()
-    limiter = Limiter(clock, tokens_per_minute=6_000)
+    limiter = RateLimiter(clock, tokens_per_minute=6_000)
     for _ in range(20):
         permit = await limiter.acquire(6_000, until=math.inf)
         assert permit is not None
@@ -65,7 +65,7 @@ async def test_a_call_that_was_dropped_costs_no_tokens() -> None:
 
 async def test_someone_who_gives_up_waiting_does_not_block_the_others() -> None:
     clock = FakeClock()
-    limiter = Limiter(clock, requests_per_minute=60)
+    limiter = RateLimiter(clock, requests_per_minute=60)
     await limiter.acquire(1, until=math.inf)
     impatient = asyncio.create_task(limiter.acquire(1, until=math.inf))
     patient = asyncio.create_task(limiter.acquire(1, until=math.inf))
@@ -76,7 +76,7 @@ async def test_someone_who_gives_up_waiting_does_not_block_the_others() -> None:
 
 def test_a_limiter_that_is_not_used_to_the_full_does_not_speed_up() -> None:
     clock = SteppedClock()
-    limiter = Limiter(clock)
+    limiter = RateLimiter(clock)
     for second in range(1, 200):
         clock.seconds = float(second)
         limiter.settle(limiter.take(10, asked_at=clock.seconds), 10)
@@ -85,7 +85,7 @@ def test_a_limiter_that_is_not_used_to_the_full_does_not_speed_up() -> None:
 
 def test_nothing_leaves_before_the_service_wants_it_to() -> None:
     clock = SteppedClock()
-    limiter = Limiter(clock, requests_per_minute=6_000)
+    limiter = RateLimiter(clock, requests_per_minute=6_000)
     limiter.refuse(limiter.take(10, asked_at=0), retry_after_seconds=30)
     assert limiter.ready_at(10) == 30
     clock.seconds = 30.0
@@ -95,13 +95,13 @@ def test_nothing_leaves_before_the_service_wants_it_to() -> None:
 
 def test_a_second_of_waiting_is_for_the_refused_call_alone() -> None:
     """Whole seconds have no finer word for "soon"."""
-    limiter = Limiter(SteppedClock(), requests_per_minute=6_000)
+    limiter = RateLimiter(SteppedClock(), requests_per_minute=6_000)
     limiter.refuse(limiter.take(10, asked_at=0), retry_after_seconds=1)
     assert limiter.ready_at(10) < 0.1
 
 
 def test_throttled_calls_are_counted() -> None:
-    limiter = Limiter(SteppedClock())
+    limiter = RateLimiter(SteppedClock())
     limiter.refuse(limiter.take(10, asked_at=0))
     assert limiter.throttled == 1
 
@@ -114,7 +114,7 @@ def test_throttled_calls_are_counted() -> None:
 def test_a_bucket_never_lets_out_more_than_burst_plus_rate(
     per_second: float, burst_seconds: float, steps: list[tuple[float, float]]
 ) -> None:
-    bucket = Bucket(per_second, burst_seconds, 0.0)
+    bucket = TokenBucket(per_second, burst_seconds, 0.0)
     now, taken, largest = 0.0, 0.0, 0.0
     for pause, amount in steps:
         now = max(now + pause, bucket.ready_at(amount, now + pause))

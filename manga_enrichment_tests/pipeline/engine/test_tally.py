@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manga_enrichment.domain.analyses import ANALYSES
-from manga_enrichment.domain.answers import Attempt
-from manga_enrichment.domain.outcomes import ErrorClass, Outcome
-from manga_enrichment.domain.prompts import build_prompt, title_inputs
-from manga_enrichment.domain.usage import Usage
+from manga_enrichment.domain.models.usage import Usage
+from manga_enrichment.domain.outcomes.answers import Attempt
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
+from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.estimates import estimate_call
 from manga_enrichment.pipeline.engine.tally import BucketNumbers, InvokeReport, Tally

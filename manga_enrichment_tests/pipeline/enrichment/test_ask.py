@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manga_enrichment.domain.outcomes import ConfigurationError, ErrorClass, Outcome
-from manga_enrichment.gateways import BudgetScope, ModelReply, ModelRequest
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
+from manga_enrichment.gateways.budget import BudgetScope
+from manga_enrichment.gateways.model import ModelCall, ModelReply
 from manga_enrichment.pipeline.engine.budget import Caps
 from manga_enrichment.pipeline.store.object_keys import results_key
 from manga_enrichment_tests.builders import (
@@ -93,7 +95,7 @@ def test_what_the_ledger_keeps_is_not_kept_twice() -> None:
 def test_attempts_are_kept_also_when_the_run_breaks_off() -> None:
     """A gateway that finds its configuration wrong in the middle ends the op; what was paid for is still logged."""
 
-    def broken(request: ModelRequest) -> ModelReply:
+    def broken(request: ModelCall) -> ModelReply:
         raise ConfigurationError("no credentials any more")
 
     world = World()

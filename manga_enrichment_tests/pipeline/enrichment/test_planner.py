@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.base import Candidate
-from manga_enrichment.domain.answers import LedgerEntry
-from manga_enrichment.domain.calibration import Calibration
-from manga_enrichment.domain.catalog import MangaRecord
-from manga_enrichment.domain.outcomes import ErrorClass
-from manga_enrichment.domain.prompts import build_prompt, title_inputs
+from manga_enrichment.domain.catalog.records import MangaRecord
+from manga_enrichment.domain.models.calibration import Calibration
+from manga_enrichment.domain.outcomes.answers import LedgerEntry
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
+from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
 from manga_enrichment.pipeline.engine.estimates import estimate_call
 from manga_enrichment.pipeline.enrichment.planner import Action, Planned, Planner
 from manga_enrichment_tests.builders import (

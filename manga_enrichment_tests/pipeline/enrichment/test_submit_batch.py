@@ -5,9 +5,9 @@ from collections.abc import Iterable
 import pytest
 
 from manga_enrichment.domain.analyses import ANALYSES
-from manga_enrichment.domain.batch_jobs import Stage
-from manga_enrichment.domain.outcomes import ConfigurationError
-from manga_enrichment.gateways import ModelRequest
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.models.batch_jobs import Stage
+from manga_enrichment.gateways.model import ModelCall
 from manga_enrichment.pipeline.engine.budget import Caps
 from manga_enrichment.pipeline.enrichment.plan_files import read_plan
 from manga_enrichment.pipeline.enrichment.planner import Action
@@ -191,7 +191,7 @@ def test_the_budgets_day_is_the_runs_day() -> None:
 
 
 class FullDisk(MemoryBatch):
-    def upload(self, key: str, records: Iterable[tuple[str, ModelRequest]]) -> None:
+    def upload(self, key: str, records: Iterable[tuple[str, ModelCall]]) -> None:
         raise OSError("disk full")
 
 

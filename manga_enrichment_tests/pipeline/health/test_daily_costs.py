@@ -6,8 +6,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from manga_enrichment.domain.outcomes import ErrorClass
-from manga_enrichment.gateways import BudgetScope
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
+from manga_enrichment.gateways.budget import BudgetScope
 from manga_enrichment.pipeline.health.daily_costs import (
     SCHEMA,
     days_until,

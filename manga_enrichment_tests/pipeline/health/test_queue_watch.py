@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from manga_enrichment.domain.queue_observations import (
+from manga_enrichment.domain.operations.queue_observations import (
     HIGH_PRIORITY_MESSAGES,
     AgeSource,
     QueueObservation,

@@ -1,6 +1,6 @@
 """What a run cost, read back from the requests log."""
 
-from manga_enrichment.domain.outcomes import ErrorClass
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.pipeline.health.run_costs import latest_run, run_costs
 from manga_enrichment_tests.builders import COMBINED, World, bare_record, provenance, put_catalog, record, title_id
 from manga_enrichment_tests.fakes import MemoryTables, ScriptedModel

@@ -2,8 +2,8 @@
 
 import pytest
 
-from manga_enrichment.domain.requests.deliveries import Channel, DeliveryState, new_delivery
-from manga_enrichment.domain.status import RequestState
+from manga_enrichment.domain.callbacks.deliveries import Channel, DeliveryState, new_delivery
+from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.pipeline.outbox.announce import NotificationPolicy
 from manga_enrichment_tests.outbox_fakes import ALERTS_TOPIC, PARTNER_TOPIC, RESULTS_TOPIC, URL, OutboxWorld, ended
 

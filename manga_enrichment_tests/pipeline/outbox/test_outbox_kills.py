@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from manga_enrichment.domain.requests.deliveries import LEASE, DeliveryState
-from manga_enrichment.pipeline.outbox.announce import Announcer, NotificationPolicy
-from manga_enrichment.request_gateways import CallbackAnswer
+from manga_enrichment.domain.callbacks.deliveries import LEASE, DeliveryState
+from manga_enrichment.gateways.notify import CallbackAnswer
+from manga_enrichment.pipeline.outbox.announce import NotificationPolicy, OutboxWriter
 from manga_enrichment_tests.fake_batch import Killed, Reaper
 from manga_enrichment_tests.outbox_fakes import PARTNER_TOPIC, URL, OutboxWorld, ended
 
@@ -24,7 +24,7 @@ def settled_world(answer: CallbackAnswer | None = None) -> OutboxWorld:
 
 
 def announce(world: OutboxWorld, outbox: Any = None) -> None:
-    Announcer(outbox or world.outbox, world.clock, world.policy).announce(
+    OutboxWriter(outbox or world.outbox, world.clock, world.policy).announce(
         ended(), callback_url=URL, topic_arn=PARTNER_TOPIC
     )
 

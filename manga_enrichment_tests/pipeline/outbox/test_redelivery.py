@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from manga_enrichment.domain.requests.deliveries import DeliveryState
-from manga_enrichment.domain.status import RequestState
+from manga_enrichment.domain.callbacks.deliveries import DeliveryState
+from manga_enrichment.domain.requests.states import RequestState
+from manga_enrichment.gateways.notify import CallbackAnswer
 from manga_enrichment.pipeline.outbox.redelivery import FailedFilter, failed_deliveries, retry
-from manga_enrichment.request_gateways import CallbackAnswer
 from manga_enrichment_tests.outbox_fakes import PARTNER, REQUEST_ID, TAKEN, URL, OutboxWorld, ended
 
 EVERYTHING = FailedFilter()

@@ -7,14 +7,14 @@ from uuid import NAMESPACE_URL, uuid5
 
 import pytest
 
-from manga_enrichment.domain.outcomes import ConfigurationError
-from manga_enrichment.domain.requests.deliveries import LEASE, MAX_ATTEMPTS, DeliveryState
-from manga_enrichment.domain.requests.signatures import partner_key, verify
-from manga_enrichment.domain.status import RequestState
-from manga_enrichment.gateways import LedgerUnavailableError
+from manga_enrichment.domain.callbacks.deliveries import LEASE, MAX_ATTEMPTS, DeliveryState
+from manga_enrichment.domain.callbacks.signatures import partner_signing_key, verify
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.requests.states import RequestState
+from manga_enrichment.gateways.errors import StoreUnavailableError
+from manga_enrichment.gateways.notify import CallbackAnswer
 from manga_enrichment.pipeline.outbox.announce import NotificationPolicy
 from manga_enrichment.pipeline.outbox.relay import LANES_PER_RECEIVER, START_SECONDS, Handled
-from manga_enrichment.request_gateways import CallbackAnswer
 from manga_enrichment_tests.outbox_fakes import (
     MASTER,
     PARTNER,
@@ -45,7 +45,7 @@ def test_a_callback_is_delivered_signed_and_the_status_row_knows(world: OutboxWo
     assert report.sentence() == "1 delivered"
     (posted,) = world.receiver.posted
     assert json.loads(posted.body)["event_id"] == ended().event_id
-    key = partner_key(MASTER, PARTNER)
+    key = partner_signing_key(MASTER, PARTNER)
     verify(posted.headers, posted.body, {key.key_id: key.secret}, world.clock.now())
     assert posted.headers["Content-Type"] == "application/json"
     assert world.callback_state() == "callback_delivered"
@@ -271,7 +271,7 @@ def test_a_worker_that_slept_through_its_lease_changes_nothing(world: OutboxWorl
 
 def test_an_unreachable_status_table_ends_the_tick_and_costs_no_second_callback(world: OutboxWorld) -> None:
     world.requests.failures["set_callback_state"] = 1
-    with pytest.raises(LedgerUnavailableError):
+    with pytest.raises(StoreUnavailableError):
         world.deliver()
     world.pass_time(seconds=LEASE.total_seconds())
     assert world.deliver().counts == Counter({Handled.TOLD: 1})

@@ -6,8 +6,9 @@ from collections.abc import Callable
 import pytest
 
 from manga_enrichment.domain.analyses import ANALYSES
-from manga_enrichment.domain.answers import Provenance
-from manga_enrichment.domain.outcomes import ConfigurationError, ErrorClass
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.outcomes.answers import Provenance
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.pipeline.engine.tally import InvokeReport
 from manga_enrichment.pipeline.partner.ask import PartnerAsking, Stopping
 from manga_enrichment.pipeline.partner.plan import PlannedCall

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from manga_enrichment.domain.outcomes import ErrorClass
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS_FIFO, SESSION
-from manga_enrichment.gateways import ModelReply, ModelRequest
+from manga_enrichment.gateways.model import ModelCall, ModelReply
 from manga_enrichment.pipeline.partner.conversations import read_history, session_name
 from manga_enrichment_tests.fakes import DEFAULT_USAGE, ScriptedModel
 from manga_enrichment_tests.partner_world import PartnerWorld
@@ -84,7 +84,7 @@ def test_many_sessions_with_random_failures_keep_their_order(sessions: int, mess
     world, chance = PartnerWorld(max_receives=50), random.Random(seed)
     answered: dict[str, list[int]] = defaultdict(list)
 
-    def answer(request: ModelRequest) -> ModelReply:
+    def answer(request: ModelCall) -> ModelReply:
         last = request.prompt.user.split("</conversation>", maxsplit=1)[0].rsplit("user: ", 1)[1].strip()
         session, number = last.split("/")
         answered[session].append(int(number))

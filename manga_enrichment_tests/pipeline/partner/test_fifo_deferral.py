@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from manga_enrichment.domain.outcomes import ErrorClass
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS_FIFO, SESSION
 from manga_enrichment.pipeline.partner.fifo_deferral import WINDOW
-from manga_enrichment.pipeline.partner.intake import Fate
+from manga_enrichment.pipeline.partner.intake import IntakeOutcome
 from manga_enrichment.pipeline.partner.leases import LONGEST_LEASE
 from manga_enrichment_tests.fakes import ScriptedModel
 from manga_enrichment_tests.partner_world import PartnerWorld
@@ -64,7 +64,7 @@ def test_it_is_not_tried_before_its_time() -> None:
     world.clock.advance(DELAY_SECONDS - 1)
     assert world.tick(SESSION.name).fates == {}
     world.clock.advance(2)
-    assert world.tick(SESSION.name).fates == {Fate.RESUMED: 1}
+    assert world.tick(SESSION.name).fates == {IntakeOutcome.RESUMED: 1}
     assert world.tick(SESSION.name).fates == {}
     assert world.state(sent) == "queued"
 
@@ -94,7 +94,7 @@ def test_when_nobody_looked_in_time_it_is_received_again() -> None:
     world, sent = throttled_world()
     world.base.model = ScriptedModel(world.clock)
     world.clock.advance(DELAY_SECONDS + 2 * WINDOW.total_seconds())
-    assert world.tick(SESSION.name).fates == {Fate.CLAIMED: 1}
+    assert world.tick(SESSION.name).fates == {IntakeOutcome.CLAIMED: 1}
     assert receives(world) == [2]
     world.run(world.launched.pop())
     assert world.state(sent) == "completed"

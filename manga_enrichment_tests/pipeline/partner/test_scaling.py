@@ -2,8 +2,8 @@
 
 import pytest
 
-from manga_enrichment.pipeline.partner.scaling import BacklogRule, backlog_per_task
-from manga_enrichment.request_gateways import QueueDepth
+from manga_enrichment.gateways.queue import QueueDepth
+from manga_enrichment.pipeline.partner.scaling import BacklogRule, visible_per_run
 
 RULE = BacklogRule(messages_per_run=10, min_runs=1, max_runs=20)
 
@@ -29,5 +29,5 @@ def test_a_message_that_comes_while_a_long_run_works_gets_a_run_of_its_own() -> 
 
 
 def test_the_metric_divides_what_waits_by_the_runs_there_are() -> None:
-    assert backlog_per_task(QueueDepth(30, 7, 2), 3) == 10
-    assert backlog_per_task(QueueDepth(30, 7, 2), 0) == 30
+    assert visible_per_run(QueueDepth(30, 7, 2), 3) == 10
+    assert visible_per_run(QueueDepth(30, 7, 2), 0) == 30

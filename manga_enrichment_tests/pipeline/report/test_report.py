@@ -6,8 +6,8 @@ from collections import Counter
 import pytest
 
 from manga_enrichment.domain.analyses import ANALYSES
-from manga_enrichment.domain.catalog import MangaRecord
-from manga_enrichment.domain.outcomes import ErrorClass
+from manga_enrichment.domain.catalog.records import MangaRecord
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.pipeline.health.daily_costs import write_day
 from manga_enrichment.pipeline.report.charts import SERIES
 from manga_enrichment.pipeline.report.facts import TEXT_CHARACTERS, ReportFacts, gather, percentile, short

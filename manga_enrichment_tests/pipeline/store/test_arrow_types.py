@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from manga_enrichment.domain.columns import Column, ListOf, StructOf
+from manga_enrichment.domain.tables.columns import Column, ListOf, StructOf
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
 
 COLUMNS = (

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manga_enrichment.domain.analyses import ANALYSES
-from manga_enrichment.domain.outcomes import ErrorClass
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.pipeline.store.rows import (
     REQUEST_SCHEMA,
     UNSENT,

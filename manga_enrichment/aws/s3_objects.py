@@ -1,0 +1,111 @@
+"""ObjectStore on S3: each object put once, whole, with a condition on what it replaces.
+
+boto3 rather than pyarrow's S3FileSystem: that one ignores AWS_ENDPOINT_URL, and a streamed Parquet writer publishes
+half a table when it is interrupted.
+"""
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+from botocore.exceptions import BotoCoreError, ClientError
+
+from manga_enrichment.aws.clients import explain
+from manga_enrichment.gateways.errors import WriteConflictError
+from manga_enrichment.gateways.objects import StoredTable
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+ROW_GROUP_ROWS = 131_072
+_MISSING = {"NoSuchKey", "404"}
+_CONFLICT = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
+
+
+class S3ObjectStore:
+    def __init__(self, client: "S3Client", *, bucket: str) -> None:
+        """Keys are whole keys of objects in `bucket`."""
+        self._client = client
+        self._bucket = bucket
+
+    def read(self, key: str, columns: Sequence[str] | None = None) -> StoredTable | None:
+        found = self._get(key)
+        if found is None:
+            return None
+        body, etag = found
+        table = pq.read_table(pa.BufferReader(body), columns=None if columns is None else list(columns))
+        return StoredTable(table, etag)
+
+    def write(self, key: str, table: pa.Table, *, expected_etag: str | None = None, new: bool = False) -> str:
+        sink = io.BytesIO()
+        pq.write_table(table, sink, compression="zstd", row_group_size=ROW_GROUP_ROWS)
+        return self._put(key, sink.getvalue(), "application/vnd.apache.parquet", expected_etag=expected_etag, new=new)
+
+    def read_json(self, key: str) -> dict[str, Any] | None:
+        found = self._get(key)
+        return None if found is None else dict(orjson.loads(found[0]))
+
+    def write_json(self, key: str, document: Mapping[str, Any], *, new: bool = False) -> None:
+        self._put(key, orjson.dumps(dict(document), option=orjson.OPT_SORT_KEYS), "application/json", new=new)
+
+    def read_text(self, key: str) -> str | None:
+        found = self._get(key)
+        return None if found is None else found[0].decode()
+
+    def write_text(self, key: str, text: str, *, content_type: str) -> None:
+        self._put(key, text.encode(), f"{content_type}; charset=utf-8")
+
+    def list_keys(self, prefix: str) -> list[str]:
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+        try:
+            return [item["Key"] for page in pages for item in page.get("Contents", [])]
+        except (ClientError, BotoCoreError) as error:
+            self._fail(error)
+
+    def uri(self, key: str) -> str:
+        return f"s3://{self._bucket}/{key}"
+
+    def _get(self, key: str) -> tuple[bytes, str] | None:
+        try:
+            response = self._client.get_object(Bucket=self._bucket, Key=key)
+            return response["Body"].read(), response["ETag"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _MISSING:
+                return None
+            self._fail(error)
+        except BotoCoreError as error:
+            self._fail(error)
+
+    def _put(
+        self, key: str, body: bytes, content_type: str, *, expected_etag: str | None = None, new: bool = False
+    ) -> str:
+        condition: dict[str, Any] = {}
+        if expected_etag is not None:
+            condition["IfMatch"] = expected_etag
+        elif new:
+            condition["IfNoneMatch"] = "*"
+        try:
+            response = self._client.put_object(
+                Bucket=self._bucket,
+                Key=key,
+                Body=body,
+                ContentType=content_type,
+                **condition,
+            )
+            return response["ETag"]
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code in _CONFLICT or (expected_etag is not None and code in _MISSING):
+                raise WriteConflictError(f"{self.uri(key)} was replaced by another writer") from error
+            self._fail(error)
+        except BotoCoreError as error:
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> NoReturn:
+        explained = explain(error, f"The S3 bucket {self._bucket}", "MANGA_BUCKET")
+        if explained is None:
+            raise error
+        raise explained from error

@@ -1,0 +1,1 @@
+"""Bedrock batch jobs in Dagster."""

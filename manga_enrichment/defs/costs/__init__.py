@@ -1,0 +1,1 @@
+"""What enrichment cost, in Dagster."""

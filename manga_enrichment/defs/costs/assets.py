@@ -1,0 +1,109 @@
+"""`enrichment_costs`: the requests log of each UTC day added up, held against the budget counters.
+
+Belongs here: the asset, its job and schedule. Stays out: the sums (`pipeline/health/daily_costs.py`), the checks
+(`defs/costs/checks.py`).
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, timedelta
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from manga_enrichment.defs.partner.assets import PARTNER_RESULTS, partner_days
+from manga_enrichment.defs.shared.metadata import markdown_table
+from manga_enrichment.defs.shared.run_facts import range_tags
+from manga_enrichment.domain.models.usage import usd
+from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.pipeline.health.daily_costs import TABLE, write_day
+from manga_enrichment.pipeline.store.object_keys import costs_key
+
+COSTS_JOB = "account_costs"
+LATE_DAYS = 7
+"""A killed run's last requests are logged by a later run, under the killed run's day: old days may still change."""
+_LATE_HOUR = 4
+
+
+def build_costs() -> dg.AssetsDefinition:
+    spec = dg.AssetSpec(
+        TABLE,
+        deps=[dg.AssetDep("enriched_catalog", partition_mapping=dg.AllPartitionMapping()), PARTNER_RESULTS],
+        partitions_def=partner_days(),
+        group_name="health",
+        description="What each run cost by analysis, model, trigger, partner: the requests log of a UTC day, summed.",
+        kinds={"parquet", "s3"},
+        owners=["team:catalog-data"],
+        tags={"lane": "health"},
+    )
+
+    @dg.multi_asset(name=TABLE, specs=[spec], backfill_policy=dg.BackfillPolicy.single_run())
+    def enrichment_costs(context: dg.AssetExecutionContext, tables: dg.ResourceParam[ObjectStore]) -> None:
+        for day in context.partition_keys:
+            table = write_day(tables, day)
+            metadata = {**cost_metadata(table), "uri": tables.uri(costs_key(day))}
+            context.add_asset_metadata(metadata, asset_key=dg.AssetKey(TABLE), partition_key=day)
+
+    return enrichment_costs
+
+
+def build_costs_job() -> Any:
+    """An unresolved asset job; Dagster does not export its type."""
+    return dg.define_asset_job(
+        COSTS_JOB,
+        selection=dg.AssetSelection.assets(TABLE),
+        description="Add up what the enrichment cost by day, and hold it against the budget counters.",
+        tags={"lane": "health"},
+    )
+
+
+def build_costs_schedule() -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name=COSTS_JOB,
+        job_name=COSTS_JOB,
+        cron_schedule="10 * * * *",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=f"Every hour, for yesterday and today (UTC); at {_LATE_HOUR:02}:10 for the last {LATE_DAYS} days.",
+    )
+    def account_costs(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+        now = context.scheduled_execution_time.astimezone(UTC)
+        back = LATE_DAYS - 1 if now.hour == _LATE_HOUR else 1
+        first = (now.date() - timedelta(days=back)).isoformat()
+        yield dg.RunRequest(run_key=f"{now:%Y-%m-%dT%H}", tags=range_tags(first, now.date().isoformat()))
+
+    return account_costs
+
+
+def cost_metadata(table: pa.Table) -> dict[str, Any]:
+    """Numbers the UI plots over days, and who spent it."""
+    rows = table.to_pylist()
+    numbers: dict[str, Any] = {
+        "cost_usd": usd(sum(row["cost_micro_usd"] for row in rows)),
+        "wasted_usd": usd(sum(row["wasted_micro_usd"] for row in rows)),
+        "calls": sum(row["calls"] for row in rows),
+        "answered": sum(row["answered"] for row in rows),
+        "throttled": sum(row["throttled"] for row in rows),
+        "dagster/row_count": len(rows),
+    }
+    for column in ("analysis", "trigger"):
+        for name in sorted({row[column] for row in rows}):
+            numbers[f"cost_usd_{name}"] = usd(sum(row["cost_micro_usd"] for row in rows if row[column] == name))
+    if rows:
+        numbers["spenders"] = dg.MetadataValue.md(markdown_table(_spenders(rows)))
+    return numbers
+
+
+def _spenders(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """By trigger, partner, analysis and model, the most expensive first. Runs are left to the table itself."""
+    sums: dict[tuple[str, str, str, str], list[int]] = {}
+    for row in rows:
+        key = (row["trigger"], row["partner_id"] or "-", row["analysis"], row["model_id"] or "-")
+        found = sums.setdefault(key, [0, 0, 0])
+        for position, name in enumerate(("calls", "answered", "cost_micro_usd")):
+            found[position] += row[name]
+    ordered = sorted(sums.items(), key=lambda item: -item[1][2])
+    names = ("trigger", "partner", "analysis", "model")
+    return [
+        {**dict(zip(names, key, strict=True)), "calls": calls, "answered": answered, "USD": f"{usd(cost):.6f}"}
+        for key, (calls, answered, cost) in ordered
+    ]

@@ -1,0 +1,189 @@
+"""Checks of `enrichment_costs`: the books agree, the budget holds, an answer costs what answers cost.
+
+Belongs here: grading. Stays out: sums and reconciling (`pipeline/health/daily_costs.py`), what is usual
+(`domain/operations/costs.py`).
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from manga_enrichment.defs.costs.assets import LATE_DAYS
+from manga_enrichment.defs.shared.metadata import markdown_table
+from manga_enrichment.defs.shared.severity import graded
+from manga_enrichment.domain.models.specs import ModelCatalog
+from manga_enrichment.domain.models.usage import MICRO_USD_PER_USD, usd
+from manga_enrichment.domain.operations.costs import LOWEST_CACHE_HIT_RATE, TRAILING_RUNS, cache_hit_rate, usual_cost
+from manga_enrichment.gateways.budget import BudgetStore
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.pipeline.engine.budget import day_counter
+from manga_enrichment.pipeline.health.daily_costs import TABLE, days_until, read_days, reconcile, run_costs_newest_first
+from manga_enrichment.settings import Settings
+
+NEARLY_SPENT = 0.8
+"""Share of the day's budget from which on the check warns."""
+_USUAL_DAYS = 31
+"""How far back the trailing runs are looked for."""
+
+
+def build_daily_cost_checks(settings: Settings, models: ModelCatalog) -> list[dg.AssetChecksDefinition]:
+    return [
+        _costs_reconcile(),
+        _cost_within_daily_budget(settings),
+        _cost_per_title_in_range(settings),
+        _cache_hit_rate(),
+        _no_unpriced_model(models),
+    ]
+
+
+def _costs_reconcile() -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=TABLE,
+        description=f"Requests log and budget counters agree to the micro-dollar on the last {LATE_DAYS} UTC days.",
+    )
+    def costs_reconcile(
+        tables: dg.ResourceParam[ObjectStore], budget: dg.ResourceParam[BudgetStore], clock: dg.ResourceParam[Clock]
+    ) -> dg.AssetCheckResult:
+        now = clock.now()
+        today = now.date().isoformat()
+        found = reconcile(tables, budget, days_until(now.date(), LATE_DAYS), now)
+        differing = [each for each in found if each.difference_micro_usd]
+        settled = [each for each in differing if each.day != today and not each.is_open]
+        rows = [
+            {
+                "counter": each.counter,
+                "log": each.logged_micro_usd,
+                "counted": each.spent_micro_usd,
+                "set aside": each.committed_micro_usd - each.spent_micro_usd,
+                "difference": each.difference_micro_usd,
+            }
+            for each in found
+            if each.logged_micro_usd or each.committed_micro_usd
+        ]
+        metadata: dict[str, Any] = {
+            "difference_micro_usd": sum(abs(each.difference_micro_usd) for each in differing),
+            "counters": len(rows),
+        }
+        if rows:
+            metadata["micro_usd"] = dg.MetadataValue.md(markdown_table(rows))
+        return dg.AssetCheckResult(
+            passed=not differing,
+            severity=dg.AssetCheckSeverity.ERROR if settled else dg.AssetCheckSeverity.WARN,
+            description="; ".join(f"{each.counter}: {each.difference_micro_usd:+d} micro-USD" for each in differing)
+            or "log and counters agree",
+            metadata=metadata,
+        )
+
+    return costs_reconcile
+
+
+def _cost_within_daily_budget(settings: Settings) -> dg.AssetChecksDefinition:
+    cap_usd = settings.budget_usd_per_day
+
+    @dg.asset_check(asset=TABLE, description="What today (UTC) has cost, against MANGA_BUDGET_USD_PER_DAY.")
+    def cost_within_daily_budget(
+        budget: dg.ResourceParam[BudgetStore], clock: dg.ResourceParam[Clock]
+    ) -> dg.AssetCheckResult:
+        _committed, spent = budget.spent(day_counter(clock.now().date().isoformat()))
+        if cap_usd is None:
+            return dg.AssetCheckResult(
+                passed=True,
+                description=f"{usd(spent):.6f} USD today; MANGA_BUDGET_USD_PER_DAY sets no cap",
+                metadata={"spent_usd": usd(spent)},
+            )
+        return graded(
+            usd(spent),
+            warn_above=cap_usd * NEARLY_SPENT,
+            error_above=cap_usd,
+            description=f"{usd(spent):.6f} of {cap_usd:g} USD today; what no longer fits waits for tomorrow",
+            metadata={"spent_usd": usd(spent), "budget_usd": cap_usd},
+        )
+
+    return cost_within_daily_budget
+
+
+def _cost_per_title_in_range(settings: Settings) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=TABLE,
+        description=f"Cost per answered title of the latest run: against the {TRAILING_RUNS} before, and the limits.",
+    )
+    def cost_per_title_in_range(
+        tables: dg.ResourceParam[ObjectStore], clock: dg.ResourceParam[Clock]
+    ) -> dg.AssetCheckResult:
+        usual = usual_cost(run_costs_newest_first(_days(tables, clock, _USUAL_DAYS)))
+        if usual.latest is None or usual.latest.cost_per_title_micro_usd is None:
+            return dg.AssetCheckResult(passed=True, description="no run has answered a title lately")
+        per_title_usd = usual.latest.cost_per_title_micro_usd / MICRO_USD_PER_USD
+        metadata: dict[str, Any] = {
+            "cost_per_title_usd": per_title_usd,
+            "titles": usual.latest.answered,
+            "runs_before": usual.runs_before,
+            "run_id": usual.latest.run_id,
+        }
+        before = "no run before it"
+        if usual.median_micro_usd is not None:
+            metadata["median_of_runs_before_usd"] = usual.median_micro_usd / MICRO_USD_PER_USD
+            before = f"{usual.ratio or 0:.2f} times the median of {usual.runs_before} runs before"
+        result = graded(
+            per_title_usd,
+            warn_above=settings.cost_per_title_usd_warn,
+            error_above=settings.cost_per_title_usd_error,
+            description=f"{per_title_usd:.6f} USD per title, {before}",
+            metadata=metadata,
+        )
+        return result._replace(passed=result.passed and not usual.is_unusual)
+
+    return cost_per_title_in_range
+
+
+def _cache_hit_rate() -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=TABLE,
+        name="cache_hit_rate",
+        description="Of the prompt tokens that Bedrock may cache, most were read from the cache yesterday and today.",
+    )
+    def cache_hit_rate_check(
+        tables: dg.ResourceParam[ObjectStore], clock: dg.ResourceParam[Clock]
+    ) -> dg.AssetCheckResult:
+        rows = [row for table in _days(tables, clock, 2) for row in table.to_pylist()]
+        read, written = (sum(row[f"cache_{what}_tokens"] for row in rows) for what in ("read", "write"))
+        rate = cache_hit_rate(read, written)
+        metadata = {"cache_read_tokens": read, "cache_write_tokens": written}
+        if rate is None:
+            return dg.AssetCheckResult(
+                passed=True, description="no prompt reached its model's minimum for caching", metadata=metadata
+            )
+        return dg.AssetCheckResult(
+            passed=rate >= LOWEST_CACHE_HIT_RATE,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=f"{rate:.1%} of cacheable prompt tokens were read from the cache",
+            metadata={**metadata, "cache_hit_rate": rate, "warn_below": LOWEST_CACHE_HIT_RATE},
+        )
+
+    return cache_hit_rate_check
+
+
+def _no_unpriced_model(models: ModelCatalog) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=TABLE,
+        description=f"Every model that was asked in the last {LATE_DAYS} days has a price, and cost something.",
+    )
+    def no_unpriced_model(tables: dg.ResourceParam[ObjectStore], clock: dg.ResourceParam[Clock]) -> dg.AssetCheckResult:
+        rows = [row for table in _days(tables, clock, LATE_DAYS) for row in table.to_pylist()]
+        unknown = sorted({row["model_id"] for row in rows if row["model_id"]} - set(models.models))
+        free = sorted({str(row["model_id"]) for row in rows if row["unpriced_calls"]})
+        problems = [*(f"{each} is not in models.toml" for each in unknown), *(f"{each} cost nothing" for each in free)]
+        return dg.AssetCheckResult(
+            passed=not problems,
+            description="; ".join(problems) or "every model has a price",
+            metadata={"models": len({row["model_id"] for row in rows}), "problems": len(problems)},
+        )
+
+    return no_unpriced_model
+
+
+def _days(tables: ObjectStore, clock: Clock, count: int) -> Iterable[pa.Table]:
+    return read_days(tables, days_until(clock.now().date(), count)).values()

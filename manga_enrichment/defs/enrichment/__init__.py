@@ -1,0 +1,1 @@
+"""The title lane in Dagster: assets, ops, checks, job, schedule."""

@@ -1,0 +1,101 @@
+"""Checks of one run's money and failures, and of the models' last days. Those of whole days:
+`defs/costs/checks.py`."""
+
+from collections.abc import Mapping
+
+import dagster as dg
+
+from manga_enrichment.defs.shared.run_facts import PARTITION_TAG, RANGE_START_TAG
+from manga_enrichment.defs.shared.severity import graded
+from manga_enrichment.domain.analyses.base import AnalysisType
+from manga_enrichment.domain.models.specs import ModelCatalog
+from manga_enrichment.domain.models.usage import usd
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.pipeline.enrichment.wide_table import TABLE
+from manga_enrichment.pipeline.health.daily_costs import days_until
+from manga_enrichment.pipeline.health.run_costs import RunCosts, latest_run, run_costs
+from manga_enrichment.settings import Settings
+
+END_OF_LIFE_DAYS = 90
+LOG_DAYS = 31
+"""How far back the latest run is looked for."""
+LONGEST_RUN_DAYS = 3
+"""A run is logged under the UTC day it began on, and is looked for under so many."""
+
+
+def build_cost_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
+    """On `enriched_catalog`, so that they see the whole run."""
+
+    @dg.asset_check(asset=TABLE, description="Cost of the whole run, against the settings' limits.")
+    def cost_per_run_within_limits(
+        context: dg.AssetCheckExecutionContext, tables: dg.ResourceParam[ObjectStore], clock: dg.ResourceParam[Clock]
+    ) -> dg.AssetCheckResult:
+        costs = _costs(context, tables, clock)
+        return graded(
+            usd(costs.cost_micro_usd),
+            warn_above=settings.cost_per_run_usd_warn,
+            error_above=settings.cost_per_run_usd_error,
+            description=f"{usd(costs.cost_micro_usd):.6f} USD for {costs.calls} calls",
+            metadata={
+                "cost_usd": usd(costs.cost_micro_usd),
+                "calls": costs.calls,
+                "run_id": costs.run_id,
+                **{f"cost_usd_{name}": usd(amount) for name, amount in costs.cost_by_analysis.items()},
+            },
+        )
+
+    @dg.asset_check(asset=TABLE, description="Share of the asked titles that failed in the run.")
+    def error_rate_within_limits(
+        context: dg.AssetCheckExecutionContext, tables: dg.ResourceParam[ObjectStore], clock: dg.ResourceParam[Clock]
+    ) -> dg.AssetCheckResult:
+        costs = _costs(context, tables, clock)
+        return graded(
+            costs.error_rate,
+            warn_above=settings.error_rate_warn,
+            error_above=settings.error_rate_error,
+            description=f"{costs.failed} of {costs.titles} asked titles failed",
+            metadata={"error_rate": costs.error_rate, "failed": costs.failed, "titles": costs.titles},
+        )
+
+    return [cost_per_run_within_limits, error_rate_within_limits]
+
+
+def build_model_checks(analyses: Mapping[str, AnalysisType], models: ModelCatalog) -> list[dg.AssetChecksDefinition]:
+    return [_model_is_not_ending(analysis, models) for analysis in analyses.values()]
+
+
+def _model_is_not_ending(analysis: AnalysisType, models: ModelCatalog) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=analysis.name,
+        name="model_is_not_ending",
+        description=f"The model is sold for at least {END_OF_LIFE_DAYS} more days (ERROR when it is gone).",
+    )
+    def model_is_not_ending(clock: dg.ResourceParam[Clock]) -> dg.AssetCheckResult:
+        model = models.resolve(analysis.model_alias)
+        today = clock.now().date()
+        gone = model.ends_within(0, today)
+        end = model.end_of_life.isoformat() if model.end_of_life else "no date announced"
+        return dg.AssetCheckResult(
+            passed=not model.ends_within(END_OF_LIFE_DAYS, today),
+            severity=dg.AssetCheckSeverity.ERROR if gone else dg.AssetCheckSeverity.WARN,
+            description=f"{model.model_id}: end of life {end}; another model is set with MANGA_MODEL_ALIASES",
+            metadata={"model_id": model.model_id, "end_of_life": end},
+        )
+
+    return model_is_not_ending
+
+
+def _costs(context: dg.AssetCheckExecutionContext, tables: ObjectStore, clock: Clock) -> RunCosts:
+    """Of this run when it asked anything, else of the latest one in the log (a checks-only run)."""
+    days = days_until(clock.now().date(), LOG_DAYS)
+    own = run_costs(tables, context.run.run_id, days[-LONGEST_RUN_DAYS:])
+    if own.calls or _materializes(context):
+        return own
+    latest = latest_run(tables, days)
+    return run_costs(tables, latest, days) if latest else own
+
+
+def _materializes(context: dg.AssetCheckExecutionContext) -> bool:
+    """A run of partitions materializes; a checks-only run has none."""
+    return bool({PARTITION_TAG, RANGE_START_TAG} & set(context.run.tags))

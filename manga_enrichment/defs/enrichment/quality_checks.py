@@ -1,0 +1,125 @@
+"""Checks of the tables: every row is sound, most titles are covered. A broken table stops `enriched_catalog`.
+
+They look at the buckets of their run: others may be waiting for a run of their own that brings them up to date.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import dagster as dg
+
+from manga_enrichment.defs.shared.run_facts import buckets_of_run
+from manga_enrichment.defs.shared.severity import graded
+from manga_enrichment.domain.analyses.base import AnalysisType
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
+from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.pipeline.health.table_quality import (
+    QualityReport,
+    check_references,
+    check_rows,
+    count_deferred,
+    count_outcomes,
+    coverage,
+    outcome_summary,
+    refers_to_titles,
+)
+from manga_enrichment.settings import Settings
+
+
+def build_quality_checks(
+    analyses: Mapping[str, AnalysisType], buckets: Sequence[str], settings: Settings
+) -> list[dg.AssetChecksDefinition]:
+    checks = []
+    for analysis in analyses.values():
+        if not analysis.parts:
+            checks += [
+                _rows_are_valid(analysis, buckets),
+                _titles_are_covered(analysis, buckets, settings),
+                _budget_sufficed(analysis, buckets),
+            ]
+        if refers_to_titles(analysis):
+            checks.append(_referenced_titles_exist(analysis, buckets))
+    return checks
+
+
+def _rows_are_valid(analysis: AnalysisType, buckets: Sequence[str]) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=analysis.name,
+        name="rows_are_valid",
+        blocking=True,
+        description="Every row fits the schema, names a title of the catalog once, and has only values that are known.",
+    )
+    def rows_are_valid(
+        context: dg.AssetCheckExecutionContext, tables: dg.ResourceParam[ObjectStore]
+    ) -> dg.AssetCheckResult:
+        report = check_rows(tables, analysis, buckets_of_run(context.run.tags, buckets))
+        return _result(report, dg.AssetCheckSeverity.ERROR)
+
+    return rows_are_valid
+
+
+def _referenced_titles_exist(analysis: AnalysisType, buckets: Sequence[str]) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=analysis.name,
+        name="referenced_titles_exist",
+        description="Titles that a row names are in the catalog; a row that names one that left is due to be renewed.",
+    )
+    def referenced_titles_exist(
+        context: dg.AssetCheckExecutionContext, tables: dg.ResourceParam[ObjectStore]
+    ) -> dg.AssetCheckResult:
+        report = check_references(tables, analysis, buckets_of_run(context.run.tags, buckets), buckets)
+        return _result(report, dg.AssetCheckSeverity.WARN)
+
+    return referenced_titles_exist
+
+
+def _result(report: QualityReport, severity: dg.AssetCheckSeverity) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        passed=not report.problems,
+        severity=severity,
+        description="; ".join(report.examples) or f"{report.rows} rows are sound",
+        metadata={"rows": report.rows, "problems": sum(report.problems.values()), **report.problems},
+    )
+
+
+def _titles_are_covered(analysis: AnalysisType, buckets: Sequence[str], settings: Settings) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=analysis.name,
+        name="titles_are_covered",
+        description="Of the titles with enough text, the share that has an answer is at least MANGA_COVERAGE_WARN.",
+    )
+    def titles_are_covered(
+        context: dg.AssetCheckExecutionContext, tables: dg.ResourceParam[ObjectStore]
+    ) -> dg.AssetCheckResult:
+        counts = count_outcomes(tables, analysis.name, buckets_of_run(context.run.tags, buckets))
+        share = coverage(counts)
+        return graded(
+            1 - share,
+            warn_above=1 - settings.coverage_warn,
+            error_above=1.0,
+            description=f"{share:.1%} of the titles with enough text are answered",
+            metadata={"coverage": share, **outcome_summary(counts)},
+        )
+
+    return titles_are_covered
+
+
+def _budget_sufficed(analysis: AnalysisType, buckets: Sequence[str]) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=analysis.name,
+        name="budget_sufficed",
+        description="No title was left for the next run because a budget was spent.",
+    )
+    def budget_sufficed(
+        context: dg.AssetCheckExecutionContext, tables: dg.ResourceParam[ObjectStore]
+    ) -> dg.AssetCheckResult:
+        left = count_deferred(tables, analysis.name, buckets_of_run(context.run.tags, buckets))
+        unfunded = left[ErrorClass.BUDGET.value]
+        said = f"{unfunded} titles are left for the next run: a MANGA_BUDGET_USD_... is spent"
+        return dg.AssetCheckResult(
+            passed=not unfunded,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=said if unfunded else "no title was left for want of money",
+            metadata={"left_by_budget": unfunded, **{f"left_{name}": count for name, count in sorted(left.items())}},
+        )
+
+    return budget_sufficed

@@ -1,0 +1,1 @@
+"""What watches all runs: alerts, metrics, killed runs, run history."""

@@ -1,0 +1,66 @@
+"""The sensor `killed_runs`: ends runs whose process is gone.
+
+Dagster's default launcher starts runs under its code server, which reports a run that dies. When the machine or the
+code server dies with it, nobody does: the run stays STARTED, keeps its slot of a pool, and every later run waits for
+that slot. Run monitoring asks the launcher, and the default one does not know. This sensor is evaluated where the runs
+are, so it can look. What follows is Dagster's: the slot is freed, the run is launched again (`dagster.yaml`).
+
+Other launchers (ECS, Kubernetes, Docker) watch their runs themselves; with those it does nothing.
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from manga_enrichment.runtime.processes import process_exists
+
+KILLED_RUNS_SENSOR = "killed_runs"
+INTERVAL_SECONDS = 30
+CLOCK_SLACK_SECONDS = 60.0
+"""When a machine's clock is set, the moments at which its processes began seem to move."""
+_GOING_ON = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+
+
+def build_killed_runs_sensor() -> dg.SensorDefinition:
+    @dg.sensor(
+        name=KILLED_RUNS_SENSOR,
+        minimum_interval_seconds=INTERVAL_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="End runs whose process is gone, so that they free their slots. Starts no runs.",
+    )
+    def killed_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        instance = context.instance
+        if not isinstance(instance.run_launcher, dg.DefaultRunLauncher):
+            return dg.SkipReason("this launcher watches its runs itself")
+        ended = list(end_killed_runs(instance))
+        for run_id in ended:
+            context.log.warning(f"the process of run {run_id} is gone: the run is marked as failed")
+        return dg.SkipReason(f"{len(ended)} runs were ended" if ended else "all runs have their processes")
+
+    return killed_runs
+
+
+def end_killed_runs(instance: dg.DagsterInstance) -> Iterator[str]:
+    """Mark runs as failed that go on without a process on this machine; their ids.
+
+    A run that has not said yet which process it is in is left alone.
+    """
+    for record in instance.get_run_records(dg.RunsFilter(statuses=_GOING_ON)):
+        run = record.dagster_run
+        pid = pid_of(instance, run.run_id)
+        if pid is None or record.start_time is None:
+            continue
+        if not process_exists(pid, since=record.start_time + CLOCK_SLACK_SECONDS):
+            if (now := instance.get_run_by_id(run.run_id)) is None or now.is_finished:
+                continue  # it came to its end between the two looks
+            instance.report_run_failed(run, "The process of the run is gone: it, or its machine, was killed.")
+            yield run.run_id
+
+
+def pid_of(instance: dg.DagsterInstance, run_id: str) -> int | None:
+    """The process of a run, as its first events say; None before they do."""
+    for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT):
+        event = entry.dagster_event
+        if event is not None and event.step_key is None and "pid" in event.engine_event_data.metadata:
+            return int(str(event.engine_event_data.metadata["pid"].value))
+    return None

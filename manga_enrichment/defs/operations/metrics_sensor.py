@@ -1,0 +1,102 @@
+"""The sensor `metrics`: once a minute numbers go to CloudWatch, for alarms and scaling. It starts no runs.
+
+A sensor and not a run: when all runs are taken is when scaling needs the numbers most. Nothing here can fail a run.
+When CloudWatch does not answer, gauges of that minute are lost and ended runs are counted at the next tick.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import timedelta
+
+import dagster as dg
+
+from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
+from manga_enrichment.defs.operations.finished_runs import (
+    FOR_METRICS,
+    FinishedRun,
+    finished_after,
+    lane_of,
+    latest_end,
+    new_rows_of,
+    output_metadata,
+)
+from manga_enrichment.defs.queues.assets import units_in_flight
+from manga_enrichment.defs.shared.run_facts import RANGE_START_TAG
+from manga_enrichment.domain.operations.metrics import Metric, nightly_succeeded
+from manga_enrichment.gateways.budget import BudgetStore
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import MetricsUnavailableError, QueueUnavailableError, StoreUnavailableError
+from manga_enrichment.gateways.metrics import MetricSink
+from manga_enrichment.gateways.queue import RequestQueue
+from manga_enrichment.pipeline.health.metrics import cost_metric, queue_metrics, run_metrics
+
+METRICS_SENSOR = "metrics"
+INTERVAL_SECONDS = 60
+OLDEST = timedelta(days=13)
+"""CloudWatch refuses what is older than two weeks, and would for ever."""
+NIGHT_TAG = "night"
+
+
+def build_metrics_sensor(group_starts: Sequence[str], tables: Sequence[str]) -> dg.SensorDefinition:
+    """group_starts: the first bucket of each run that a night consists of. tables: those that answers go to."""
+
+    @dg.sensor(
+        name=METRICS_SENSOR,
+        minimum_interval_seconds=INTERVAL_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Queue depths, backlog, cost and what ended runs did, to CloudWatch. Starts no runs.",
+    )
+    def metrics(
+        context: dg.SensorEvaluationContext,
+        metric_sink: dg.ResourceParam[MetricSink],
+        queues: dg.ResourceParam[RequestQueue],
+        budget: dg.ResourceParam[BudgetStore],
+        clock: dg.ResourceParam[Clock],
+    ) -> dg.SensorResult:
+        after = json.loads(context.cursor) if context.cursor else latest_end(context.instance)
+        now = clock.now()
+        ended = finished_after(context.instance, after, FOR_METRICS)
+        points = [
+            point
+            for each in ended
+            if now - each.at < OLDEST
+            for point in _points_of(each, context.instance, group_starts, tables)
+        ]
+        try:
+            runs = {queue: len(keys) for queue, keys in units_in_flight(context.instance).items()}
+            points += [*queue_metrics(queues, runs, now), cost_metric(budget, now)]
+        except (QueueUnavailableError, StoreUnavailableError) as error:
+            context.log.warning(f"gauges of this minute are missing: {error}")
+        try:
+            metric_sink.put(points)
+        except MetricsUnavailableError as error:
+            context.log.warning(f"{len(points)} metrics were not sent: {error}")
+            return dg.SensorResult(cursor=json.dumps(after), skip_reason=dg.SkipReason(f"not sent: {error}"))
+        last = ended[-1].storage_id if ended else after
+        return dg.SensorResult(cursor=json.dumps(last), skip_reason=dg.SkipReason(f"{len(points)} metrics were sent"))
+
+    return metrics
+
+
+def _points_of(
+    finished: FinishedRun, instance: dg.DagsterInstance, group_starts: Sequence[str], tables: Sequence[str]
+) -> list[Metric]:
+    points = run_metrics(
+        lane_of(finished.run),
+        output_metadata(finished.events, "invoke_"),
+        new_rows_of(finished.events, tables),
+        finished.at,
+    )
+    if finished.succeeded and _completes_its_night(finished.run, instance, group_starts):
+        points.append(nightly_succeeded(finished.at))
+    return points
+
+
+def _completes_its_night(run: dg.DagsterRun, instance: dg.DagsterInstance, group_starts: Sequence[str]) -> bool:
+    """Whether every run of the night has succeeded now, tried again or not."""
+    night = run.tags.get(NIGHT_TAG)
+    if run.job_name != NIGHTLY_JOB or night is None:
+        return False
+    succeeded = dg.RunsFilter(job_name=NIGHTLY_JOB, tags={NIGHT_TAG: night}, statuses=[dg.DagsterRunStatus.SUCCESS])
+    done = {each.tags.get(RANGE_START_TAG) for each in instance.get_runs(succeeded)}
+    return done >= set(group_starts)

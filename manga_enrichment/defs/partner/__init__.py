@@ -1,0 +1,1 @@
+"""Partners' requests in Dagster: sensors, job, ops, the outbox."""

@@ -1,0 +1,124 @@
+"""What a partner run has beside its ops: the leases it holds from its first op to its last ack, and a good end.
+
+Belongs here: the resource `partner_run` and what SIGTERM does to a run. Stays out: the ops (`assets/partner.py`),
+leases themselves (`pipeline/partner/leases.py`).
+
+The resource lives as long as the run: between ops a run waits for pools and retries, and its leases must not. That
+holds in the in-process executor, which the project uses; steps in processes of their own would each hold nothing.
+
+SIGTERM makes a run finish early, not break off: calls in flight may end, nothing new is asked, what is complete is
+settled and the rest is given back. Dagster's own way would be to raise in the middle of an op, where answers that are
+on their way are paid for and lost; and to try the op again when it has a retry policy.
+
+What still is held when the run ends is given back: sent again, so that a deploy costs no receives. After an error that
+nobody foresaw it is not: should the request be the reason, its third receive must be its last.
+"""
+
+import random
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
+from manga_enrichment.pipeline.partner.ask import Stopping
+from manga_enrichment.pipeline.partner.leases import Heartbeat, Leases
+from manga_enrichment.pipeline.partner.requeue import Requeue
+from manga_enrichment.pipeline.partner.run_steps import release_all
+
+INTERRUPTED_DELAY_SECONDS = 15
+
+
+@dataclass
+class PartnerRun:
+    """stop: set when this process is to end. keep_back: what is held at the end is not sent again."""
+
+    leases: Leases
+    releasing: Requeue
+    deferral_seconds: int
+    stop: threading.Event = field(default_factory=threading.Event)
+    keep_back: bool = False
+
+    def stopping(self, grace_seconds: float) -> Stopping:
+        return Stopping(self.leases.holds, self.stop, grace_seconds)
+
+    @property
+    def is_stopping(self) -> bool:
+        return self.stop.is_set()
+
+    def release(self, delay_seconds: int, error_class: str, reason: str, log: Any) -> None:
+        count = release_all(
+            self.leases,
+            self.releasing,
+            delay_seconds=delay_seconds,
+            error_class=error_class,
+            reason=reason,
+            say=log.warning,
+        )
+        if count:
+            log.info(f"{count} requests are given back and come again in {delay_seconds} s: {reason}")
+
+    @contextmanager
+    def step(self, context: dg.OpExecutionContext) -> Iterator[None]:
+        """Around an op's body: what its end means for the requests that are held."""
+        try:
+            with signals_only_set(self.stop):
+                yield
+        except ConfigurationError as error:
+            self.release(self.deferral_seconds, ErrorClass.STOPPED.value, str(error), context.log)
+            raise dg.Failure(str(error), allow_retries=False) from error
+        except LookupError as error:  # a file of the run is gone, and will be at the next try
+            self.keep_back = True
+            raise dg.Failure(f"{type(error).__name__}: {error}", allow_retries=False) from error
+        except Exception:
+            self.keep_back = True
+            raise
+        else:
+            self.keep_back = False  # of an op that was tried again with success
+
+
+def build_partner_run(deferral_seconds: int) -> dg.ResourceDefinition:
+    @dg.resource(
+        required_resource_keys={"queues", "requests", "tables", "clock"},
+        description="Leases of the requests that a run works at.",
+    )
+    def partner_run(context: dg.InitResourceContext) -> Iterator[PartnerRun]:
+        given: Any = context.resources
+        leases = Leases(given.queues, given.requests, given.clock, random.Random())  # noqa: S311
+        releasing = Requeue(given.queues, given.requests, given.tables, given.clock)
+        run = PartnerRun(leases, releasing, deferral_seconds)
+        heartbeat = Heartbeat(leases)
+        heartbeat.start()
+        try:
+            with signals_only_set(run.stop):
+                yield run
+        finally:
+            heartbeat.stop()
+            if not run.keep_back:
+                run.release(
+                    INTERRUPTED_DELAY_SECONDS, ErrorClass.STOPPED.value, "the run was ended", dg.get_dagster_logger()
+                )
+
+    return partner_run
+
+
+@contextmanager
+def signals_only_set(stop: threading.Event) -> Iterator[None]:
+    """SIGTERM and SIGINT set `stop` and do nothing else, where this thread can decide about that."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in signals}
+    for number in signals:
+        signal.signal(number, lambda _number, _frame: stop.set())
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

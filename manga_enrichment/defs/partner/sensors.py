@@ -1,0 +1,167 @@
+"""The sensors that turn queue messages into runs: one for the standard queues, one for the FIFO queues.
+
+Belongs here: how many runs may start, renewing what waits for its run, RunRequests. Stays out: what is done with a
+message (`pipeline/partner/intake.py`).
+
+What a sensor does before it returns is unprotected, so everything here can be cut anywhere: a claimed request whose run
+never starts is delivered again. What Dagster does after it is not: it neither loses nor repeats a run.
+"""
+
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+import dagster as dg
+
+from manga_enrichment.defs.partner.assets import PARTNER_JOB, PARTNER_RESULTS
+from manga_enrichment.defs.partner.ops import partner_endings
+from manga_enrichment.domain.requests.queues import REQUEST_QUEUES, Queue
+from manga_enrichment.domain.requests.validation import RequestPolicy
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import QueueUnavailableError
+from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.gateways.outbox import OutboxStore
+from manga_enrichment.gateways.queue import RequestQueue
+from manga_enrichment.gateways.requests import RequestStore
+from manga_enrichment.pipeline.outbox.announce import NotificationPolicy
+from manga_enrichment.pipeline.partner.intake import Intake, IntakeReport
+from manga_enrichment.pipeline.partner.leases import Leases
+from manga_enrichment.pipeline.partner.scaling import BacklogRule
+from manga_enrichment.pipeline.partner.work_units import UnitLimits, WorkUnit, read_unit
+
+QUEUE_TAG = "manga/queue"
+UNIT_TAG = "manga/unit"
+PRIORITY_TAG = "dagster/priority"
+TICK_SECONDS = 20.0
+INTERVAL_SECONDS = 5
+
+STANDARD = tuple(queue for queue in REQUEST_QUEUES if not queue.is_fifo)
+ORDERED = tuple(queue for queue in REQUEST_QUEUES if queue.is_fifo)
+
+_WAITING = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING]
+IN_FLIGHT = [*_WAITING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+
+
+@dataclass(frozen=True, slots=True)
+class SensorSettings:
+    backlog: BacklogRule
+    limits: UnitLimits
+    policy: RequestPolicy
+    notification: NotificationPolicy
+
+
+def build_request_sensors(settings: SensorSettings) -> list[dg.SensorDefinition]:
+    """Running by default. Queues of a sensor are looked at in order, the most urgent first."""
+    return [
+        _sensor("partner_requests", STANDARD, "Batches of partners, by priority", settings),
+        _sensor("partner_conversations", ORDERED, "Questions and chats, in order", settings),
+    ]
+
+
+def _sensor(name: str, queues_of_it: Sequence[Queue], what: str, settings: SensorSettings) -> dg.SensorDefinition:
+    @dg.sensor(
+        name=name,
+        job_name=PARTNER_JOB,
+        minimum_interval_seconds=INTERVAL_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=f"{what}: receive, validate, claim; one run per {settings.limits.max_messages} messages at most.",
+    )
+    def requests_sensor(
+        context: dg.SensorEvaluationContext,
+        queues: dg.ResourceParam[RequestQueue],
+        requests: dg.ResourceParam[RequestStore],
+        tables: dg.ResourceParam[ObjectStore],
+        outbox: dg.ResourceParam[OutboxStore],
+        clock: dg.ResourceParam[Clock],
+    ) -> dg.SensorResult:
+        until = clock.monotonic_seconds() + TICK_SECONDS
+        cursor = _renew_waiting(context, queues_of_it, tables, Leases(queues, requests, clock, random.Random()), clock)  # noqa: S311
+        intake = Intake(
+            queue=queues,
+            requests=requests,
+            tables=tables,
+            clock=clock,
+            endings=partner_endings(queues, requests, tables, outbox, clock, settings.notification),
+            policy=settings.policy,
+            limits=settings.limits,
+            new_owner=lambda: uuid4().hex,
+        )
+        reports: dict[str, IntakeReport] = {}
+        for queue in queues_of_it:
+            try:
+                depth = queues.depth(queue.name)
+            except QueueUnavailableError as error:
+                context.log.warning(f"{queue.name}: {error}")
+                continue
+            may_be_due = queue.is_fifo and depth.in_flight > 0  # deferred messages stay in flight
+            waiting = replace(depth, visible=depth.visible + depth.in_flight, in_flight=0) if may_be_due else depth
+            free = settings.backlog.free_runs(waiting, _runs_in_flight(context, queue.name))
+            if (free or may_be_due) and clock.monotonic_seconds() < until:
+                reports[queue.name] = intake.pull(queue.name, free, until)
+        return _result(reports, queues_of_it, clock.now(), cursor)
+
+    return requests_sensor
+
+
+def _result(
+    reports: dict[str, IntakeReport], queues_of_it: Sequence[Queue], now: datetime, cursor: str
+) -> dg.SensorResult:
+    urgency = {queue.name: len(queues_of_it) - place for place, queue in enumerate(queues_of_it)}
+    launches = [_run_request(unit, urgency[queue], now) for queue, report in reports.items() for unit in report.units]
+    said = [
+        f"{queue}: " + ", ".join(f"{count} {fate}" for fate, count in sorted(report.fates.items()))
+        for queue, report in reports.items()
+        if report.received
+    ]
+    reason = dg.SkipReason("; ".join(said) or "nothing waits, or all runs are taken")
+    return dg.SensorResult(run_requests=launches, skip_reason=None if launches else reason, cursor=cursor)
+
+
+def _run_request(unit: WorkUnit, urgency: int, now: datetime) -> dg.RunRequest:
+    return dg.RunRequest(
+        run_key=unit.key,
+        partition_key=now.date().isoformat(),
+        run_config={"ops": {PARTNER_RESULTS: {"ops": {"open_requests": {"config": {"unit": unit.key}}}}}},
+        tags={QUEUE_TAG: unit.queue, UNIT_TAG: unit.key, PRIORITY_TAG: str(urgency)},
+    )
+
+
+def _runs_in_flight(context: dg.SensorEvaluationContext, queue: str) -> int:
+    return context.instance.get_runs_count(dg.RunsFilter(tags={QUEUE_TAG: queue}, statuses=IN_FLIGHT))
+
+
+def _renew_waiting(
+    context: dg.SensorEvaluationContext,
+    queues_of_it: Sequence[Queue],
+    tables: ObjectStore,
+    leases: Leases,
+    clock: Clock,
+) -> str:
+    """Keep the requests of runs that have not started yet; the cursor says when each unit was last renewed."""
+    before: dict[str, str] = json.loads(context.cursor or "{}")
+    renewed: dict[str, str] = {}
+    now = clock.now()
+    for queue in queues_of_it:
+        waiting = dg.RunsFilter(tags={QUEUE_TAG: queue.name}, statuses=_WAITING)
+        for run in context.instance.get_runs(waiting):
+            key = run.tags[UNIT_TAG]
+            renewed[key] = before.get(key, "")
+            third = timedelta(seconds=queue.visibility_seconds / 3)
+            if not renewed[key] or now - datetime.fromisoformat(renewed[key]) >= third:
+                _hold(context, leases, tables, key, now)
+                renewed[key] = now.isoformat()
+    leases.beat()
+    return json.dumps(renewed)
+
+
+def _hold(context: dg.SensorEvaluationContext, leases: Leases, tables: ObjectStore, key: str, now: datetime) -> None:
+    try:
+        unit = read_unit(tables, key)
+    except LookupError as error:  # its run will fail with the same sentence; what it claimed comes again
+        context.log.warning(str(error))
+        return
+    for request in unit.requests:
+        leases.add(request, now)

@@ -1,0 +1,132 @@
+"""`request_queues` and `dead_letter_queues`: how full the queues are, looked at every 5 minutes.
+
+Belongs here: the two assets, their job and schedule. Stays out: the look itself (`pipeline/health/queue_watch.py`),
+what is worrying about it (`defs/queues/checks.py`), metrics for scaling, which must not wait for a run
+(`metrics_sensor.py`).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import dagster as dg
+
+from manga_enrichment.defs.partner.sensors import IN_FLIGHT, QUEUE_TAG, UNIT_TAG
+from manga_enrichment.defs.shared.metadata import markdown_table
+from manga_enrichment.domain.operations.queue_observations import QueueObservation
+from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES, QUEUES, REQUEST_QUEUES
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.metrics import QueueAges
+from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.gateways.queue import RequestQueue
+from manga_enrichment.gateways.requests import RequestStore
+from manga_enrichment.pipeline.health.queue_watch import QueueWatch, store_observations
+
+REQUEST_QUEUES_ASSET = "request_queues"
+DEAD_LETTERS_ASSET = "dead_letter_queues"
+OBSERVE_JOB = "observe_queues"
+GROUP = "health"
+HISTORY_DAYS_TAG = "manga/history_days"
+"""How long a run of this job is worth keeping, where that is less than MANGA_RUN_HISTORY_DAYS."""
+
+_PREFIX = "manga-fm-"
+
+
+def build_queue_assets() -> dg.AssetsDefinition:
+    """One look for both assets. Each has flat numbers, which the UI plots, and a table by queue."""
+
+    @dg.multi_asset(
+        name="look_at_queues",
+        specs=[
+            _spec(REQUEST_QUEUES_ASSET, "How full the five request queues are, and how old what waits there is."),
+            _spec(DEAD_LETTERS_ASSET, "How many requests failed three times or were no requests, in both queues."),
+        ],
+        can_subset=True,
+    )
+    def look_at_queues(
+        context: dg.AssetExecutionContext,
+        queues: dg.ResourceParam[RequestQueue],
+        queue_ages: dg.ResourceParam[QueueAges],
+        requests: dg.ResourceParam[RequestStore],
+        tables: dg.ResourceParam[ObjectStore],
+        clock: dg.ResourceParam[Clock],
+    ) -> Iterator[dg.MaterializeResult[None]]:
+        watch = QueueWatch(queues=queues, ages=queue_ages, requests=requests, tables=tables, clock=clock)
+        seen = watch.look(units_in_flight(context.instance))
+        key = store_observations(tables, seen, context.run.run_id)
+        for asset, its in ((REQUEST_QUEUES_ASSET, REQUEST_QUEUES), (DEAD_LETTERS_ASSET, DEAD_LETTER_QUEUES)):
+            if dg.AssetKey(asset) in context.selected_asset_keys:
+                names = {queue.name for queue in its}
+                metadata = queue_metadata([each for each in seen if each.queue in names])
+                yield dg.MaterializeResult(asset_key=asset, metadata={**metadata, "uri": tables.uri(key)})
+
+    return look_at_queues
+
+
+def build_queue_job() -> Any:
+    """An unresolved asset job; Dagster does not export its type. Before other runs: it takes seconds."""
+    return dg.define_asset_job(
+        OBSERVE_JOB,
+        selection=dg.AssetSelection.assets(REQUEST_QUEUES_ASSET, DEAD_LETTERS_ASSET),
+        description="Look at all queues and check them.",
+        tags={"lane": "health", "dagster/priority": "10", HISTORY_DAYS_TAG: "3"},
+    )
+
+
+def build_queue_schedule() -> dg.ScheduleDefinition:
+    return dg.ScheduleDefinition(
+        name=OBSERVE_JOB,
+        job_name=OBSERVE_JOB,
+        cron_schedule="*/5 * * * *",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Every 5 minutes.",
+    )
+
+
+def units_in_flight(instance: dg.DagsterInstance) -> dict[str, list[str]]:
+    """By queue the keys of the units whose runs have not ended."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for run in instance.get_runs(dg.RunsFilter(tags={QUEUE_TAG: list(QUEUES)}, statuses=IN_FLIGHT)):
+        found[run.tags[QUEUE_TAG]].append(run.tags.get(UNIT_TAG, ""))
+    return dict(found)
+
+
+def queue_metadata(seen: Sequence[QueueObservation]) -> dict[str, Any]:
+    """Sums, numbers by queue, a table. An age that is not known has no number."""
+    numbers: dict[str, Any] = {
+        "messages": sum(each.messages for each in seen),
+        "visible": sum(each.visible for each in seen),
+        "in_flight": sum(each.in_flight for each in seen),
+        "delayed": sum(each.delayed for each in seen),
+    }
+    for each in seen:
+        name = each.queue.removeprefix(_PREFIX).replace("-", "_").replace(".", "_")
+        numbers |= {f"{name}_visible": each.visible, f"{name}_in_flight": each.in_flight}
+        if each.oldest_age_seconds is not None:
+            numbers[f"{name}_oldest_age_seconds"] = each.oldest_age_seconds
+        if each.backlog_per_run is not None:
+            numbers[f"{name}_backlog_per_run"] = each.backlog_per_run
+    return {**numbers, "queues": dg.MetadataValue.md(markdown_table([_table_row(each) for each in seen]))}
+
+
+def _table_row(seen: QueueObservation) -> dict[str, Any]:
+    return {
+        "queue": seen.queue,
+        "visible": seen.visible,
+        "in flight": seen.in_flight,
+        "delayed": seen.delayed,
+        "runs": "-" if seen.runs_in_flight is None else seen.runs_in_flight,
+        "oldest": seen.age_words(),
+        "says": seen.oldest_age_source.value,
+    }
+
+
+def _spec(name: str, description: str) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        name,
+        group_name=GROUP,
+        description=description,
+        kinds={"sqs"},
+        owners=["team:catalog-data"],
+        tags={"lane": "health"},
+    )

@@ -1,0 +1,69 @@
+"""Job `redrive_dead_letters`: the redrive of `manga-enrichment dlq redrive`, for those who work in the UI."""
+
+from dataclasses import asdict
+
+import dagster as dg
+from pydantic import Field
+
+from manga_enrichment.defs.enrichment.ops import configuration_errors_are_final
+from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.queue import RequestQueue
+from manga_enrichment.gateways.requests import RequestStore
+from manga_enrichment.pipeline.dead_letters.redrive import Redrive, RedriveFilter
+
+REDRIVE_JOB = "redrive_dead_letters"
+
+
+class RedriveConfig(dg.Config):
+    """What is given must all fit; nothing given: every message."""
+
+    queue: str = Field("", description="one of the two dead-letter queues; empty: one after the other, each to `limit`")
+    reasons: list[str] = Field(default_factory=list, description="reasons of rejection, or error classes")
+    partners: list[str] = Field(default_factory=list, description="partner ids")
+    request_ids: list[str] = Field(default_factory=list, description="request ids")
+    older_than_seconds: float | None = Field(None, description="sent at least so long ago")
+    younger_than_seconds: float | None = Field(None, description="sent at most so long ago")
+    limit: int = Field(100, ge=1, description="messages to send back at most")
+    target: str = Field("", description="queue for all of them; empty: each goes where it came from")
+    dry_run: bool = Field(False, description="say what would go back, and move nothing")
+
+
+@dg.op(description="Send chosen dead letters back to the queue they came from.", tags={"kind": "sqs"})
+def redrive(
+    context: dg.OpExecutionContext,
+    config: RedriveConfig,
+    queues: dg.ResourceParam[RequestQueue],
+    requests: dg.ResourceParam[RequestStore],
+    clock: dg.ResourceParam[Clock],
+) -> int:
+    """How many messages went back."""
+    chosen = RedriveFilter(
+        frozenset(config.reasons),
+        frozenset(config.partners),
+        frozenset(config.request_ids),
+        config.older_than_seconds,
+        config.younger_than_seconds,
+    )
+    redriving = Redrive(queues=queues, requests=requests, clock=clock)
+    reports = []
+    with configuration_errors_are_final():
+        for queue in [config.queue] if config.queue else [each.name for each in DEAD_LETTER_QUEUES]:
+            reports.append(
+                redriving.redrive(queue, chosen, limit=config.limit, dry_run=config.dry_run, target=config.target)
+            )
+            context.log.info(reports[-1].sentence())
+    redriven = sum(report.redriven for report in reports)
+    context.add_output_metadata(
+        {"redriven": redriven, "dry_run": config.dry_run, "reports": [asdict(report) for report in reports]}
+    )
+    return redriven
+
+
+@dg.job(
+    name=REDRIVE_JOB,
+    description="Send dead letters back to work: by reason or error class, partner, age or request id; bounded.",
+    tags={"lane": "partner"},
+)
+def redrive_dead_letters() -> None:
+    redrive()

@@ -1,0 +1,100 @@
+"""`enrichment_report`: one HTML file for people, and its summary with pictures in the UI.
+
+Belongs here: the asset, its job and schedule. Stays out: all that the report says (`pipeline/report/make.py`).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from manga_enrichment.defs.queues.assets import DEAD_LETTERS_ASSET, GROUP, REQUEST_QUEUES_ASSET
+from manga_enrichment.domain.analyses.base import AnalysisType
+from manga_enrichment.domain.models.specs import ModelCatalog
+from manga_enrichment.domain.models.usage import usd
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.ledger import ResultLedger
+from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.pipeline.enrichment.forecast import throughput_of
+from manga_enrichment.pipeline.enrichment.wide_table import TABLE as ENRICHED_TABLE
+from manga_enrichment.pipeline.health.daily_costs import TABLE as COSTS_TABLE
+from manga_enrichment.pipeline.health.table_quality import coverage
+from manga_enrichment.pipeline.report.facts import ReportFacts
+from manga_enrichment.pipeline.report.make import Reporting
+from manga_enrichment.pipeline.report.page import report_html, report_summary
+from manga_enrichment.pipeline.store.object_keys import report_key
+from manga_enrichment.settings import Settings
+
+REPORT_ASSET = "enrichment_report"
+REPORT_JOB = "report_enrichment"
+
+
+def build_report(
+    *, analyses: Mapping[str, AnalysisType], models: ModelCatalog, settings: Settings
+) -> dg.AssetsDefinition:
+
+    @dg.asset(
+        name=REPORT_ASSET,
+        deps=[ENRICHED_TABLE, COSTS_TABLE, REQUEST_QUEUES_ASSET, DEAD_LETTERS_ASSET],
+        group_name=GROUP,
+        description="Coverage, outcomes, cost, latency, queues, failures and the forecast of the next night: one page.",
+        kinds={"html", "s3"},
+        owners=["team:catalog-data"],
+        tags={"lane": "health"},
+    )
+    def enrichment_report(
+        context: dg.AssetExecutionContext,
+        tables: dg.ResourceParam[ObjectStore],
+        ledger: dg.ResourceParam[ResultLedger],
+        clock: dg.ResourceParam[Clock],
+    ) -> dg.MaterializeResult[None]:
+        reporting = Reporting(
+            tables=tables,
+            ledger=ledger,
+            clock=clock,
+            analyses=analyses,
+            models=models,
+            bucket_count=settings.catalog_buckets,
+            pace=throughput_of(settings),
+        )
+        facts = reporting.facts(context.run.run_id)
+        tables.write_text(report_key(), report_html(facts), content_type="text/html")
+        return dg.MaterializeResult(metadata={**report_metadata(facts), "uri": tables.uri(report_key())})
+
+    return enrichment_report
+
+
+def build_report_job() -> Any:
+    """An unresolved asset job; Dagster does not export its type."""
+    return dg.define_asset_job(
+        REPORT_JOB,
+        selection=dg.AssetSelection.assets(REPORT_ASSET),
+        description="Make the report anew. Asks no model.",
+        tags={"lane": "health"},
+    )
+
+
+def build_report_schedule() -> dg.ScheduleDefinition:
+    return dg.ScheduleDefinition(
+        name=REPORT_JOB,
+        job_name=REPORT_JOB,
+        cron_schedule="20 6 * * *",
+        execution_timezone="Asia/Tokyo",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Every morning at 06:20 in Tokyo, after the night.",
+    )
+
+
+def report_metadata(facts: ReportFacts) -> dict[str, Any]:
+    """Numbers the UI plots over the reports, and the summary."""
+    forecast = facts.forecast or ()
+    return {
+        "summary": dg.MetadataValue.md(report_summary(facts)),
+        "titles": facts.titles,
+        "answers_missing": sum(each.answers for each in facts.failures),
+        **{f"coverage_{name}": coverage(counts) for name, counts in facts.outcomes.items() if counts},
+        **{f"latency_p95_ms_{each.analysis}": each.p95_ms for each in facts.latencies},
+        "forecast_calls": sum(line.calls for line in forecast),
+        "forecast_cost_usd": usd(sum(line.cost_micro_usd for line in forecast)),
+        "forecast_seconds": sum(line.seconds for line in forecast),
+    }

@@ -1,0 +1,1 @@
+"""What definitions of several lanes use: partitions, policies, resources, tags, metadata."""

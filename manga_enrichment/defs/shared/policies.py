@@ -1,0 +1,83 @@
+"""Who retries what: the three retry layers of a run, in one place.
+
+1. The *engine* (`pipeline/engine/call_loop.py`) retries single requests to the model, by error class, within its
+deadline. It
+   is the only layer that pays again, and only where `domain/outcomes/error_classes.py` says so.
+2. The *op* retries when a whole analysis got nowhere: the model was unreachable, throttled to the deadline or timed
+   out for a large share of the titles. A second try finds what was answered in the ledger and pays only for the rest.
+3. The *run* is retried by the daemon only when its process died (`run_retries` in dagster.yaml, with
+   `retry_on_asset_or_op_failure: false`), again continuing from the ledger.
+
+A permanent failure (access denied, unknown model, wrong setting) stops all three: `Failure(allow_retries=False)`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import dagster as dg
+
+from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass
+from manga_enrichment.pipeline.engine.tally import InvokeReport
+
+BEDROCK_POOL = "bedrock"
+CATALOG_POOL = "catalog"
+UNANSWERED_SHARE = 0.2
+"""Of the titles asked; below that the rest is left to the next run rather than holding up this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryRule:
+    """tries includes the first one; the wait before try n + 1 is first_wait_seconds * factor ** (n - 1), jittered."""
+
+    tries: int
+    first_wait_seconds: float
+    factor: float
+
+    def wait_seconds(self, retry_number: int, jitter: float) -> float:
+        """jitter is uniform in [0, 1) and moves the wait by up to a quarter either way."""
+        return self.first_wait_seconds * self.factor**retry_number * (0.75 + jitter / 2)
+
+
+THROTTLING = RetryRule(tries=5, first_wait_seconds=5, factor=2)
+MODEL_TIMEOUT = RetryRule(tries=3, first_wait_seconds=10, factor=1.5)
+
+RULES: Mapping[ErrorClass, RetryRule] = {
+    ErrorClass.THROTTLED: THROTTLING,
+    ErrorClass.MODEL_NOT_READY: THROTTLING,
+    ErrorClass.SERVICE_UNAVAILABLE: THROTTLING,
+    ErrorClass.CONNECTION: THROTTLING,
+    ErrorClass.MODEL_TIMEOUT: MODEL_TIMEOUT,
+    ErrorClass.MODEL_ERROR: MODEL_TIMEOUT,
+    ErrorClass.READ_TIMEOUT: MODEL_TIMEOUT,
+    ErrorClass.EMPTY_ANSWER: MODEL_TIMEOUT,
+    ErrorClass.TRUNCATED_ANSWER: MODEL_TIMEOUT,
+}
+
+OP_RETRY_POLICY = dg.RetryPolicy(
+    max_retries=THROTTLING.tries - 1,
+    delay=THROTTLING.first_wait_seconds,
+    backoff=dg.Backoff.EXPONENTIAL,
+    jitter=dg.Jitter.PLUS_MINUS,
+)
+"""For exceptions nobody foresaw (S3 or DynamoDB away for longer than the SDK retries); RULES decide the rest."""
+
+
+def retry_rule(report: InvokeReport) -> RetryRule | None:
+    """The rule for trying the op again, None when it is done as well as it can be now."""
+    unanswered = {ErrorClass(name): count for name, count in report.error_classes.items() if ErrorClass(name) in RULES}
+    if sum(unanswered.values()) <= report.titles * UNANSWERED_SHARE:
+        return None
+    return RULES[max(unanswered, key=lambda name: unanswered[name])]
+
+
+def permanent_failure(report: InvokeReport) -> str | None:
+    """One sentence when no title of this analysis can succeed until someone mends something."""
+    if not report.stopped_by or not TREATMENTS[ErrorClass(report.stopped_by)].stops_analysis:
+        return None
+    hints = {
+        ErrorClass.ACCESS_DENIED: "allow bedrock:InvokeModel on this model for the role, and request model access",
+        ErrorClass.MODEL_NOT_FOUND: "correct MANGA_MODEL_ALIASES or the region (AWS_REGION)",
+        ErrorClass.EXPIRED_CREDENTIALS: "renew the AWS credentials of this process",
+    }
+    hint = hints.get(ErrorClass(report.stopped_by), "see the message")
+    return f"{report.analysis} stopped ({report.stopped_by}): {report.stopped_message}. To mend it: {hint}"

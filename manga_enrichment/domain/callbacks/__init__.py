@@ -1,0 +1,1 @@
+"""Being told that a request has ended: events, deliveries, signatures."""

@@ -1,0 +1,1 @@
+"""A title of the catalog: from a raw row to a clean record."""

@@ -1,0 +1,146 @@
+"""A raw catalog row -> a clean record, or the reason why not.
+
+Belongs here: which field is cleaned how, what rejects a row and what is only a warning. Stays out: the cleaning of one
+value (`values.py`), reading files (`pipeline/catalog/source_files.py`), duplicates
+(`pipeline/catalog/importer.py`).
+
+Only the identity of a title can reject its row: `manga_id` (taken exactly as given, for it joins tables) and `title`.
+An optional field with an unusable value, such as an ISBN with a wrong check digit, becomes empty and is counted as the
+warning `invalid_<field>`: a store would rather have the title without its ISBN than not have the title.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from manga_enrichment.domain.catalog import values
+from manga_enrichment.domain.catalog.mapping import SAME_NAMES, ColumnMapping
+from manga_enrichment.domain.catalog.records import MANGA_ID, MangaRecord
+
+
+class RejectReason(StrEnum):
+    """Why a row is not in the catalog; the values stand in the table of rejects."""
+
+    INVALID_JSON = "invalid_json"
+    INVALID_CSV = "invalid_csv"
+    NOT_UTF8 = "not_utf8"
+    ROW_TOO_LONG = "row_too_long"
+    WRONG_COLUMN_COUNT = "wrong_column_count"
+    UNREADABLE_VALUE = "unreadable_value"
+    NOT_AN_OBJECT = "not_an_object"
+    MISSING_MANGA_ID = "missing_manga_id"
+    INVALID_MANGA_ID = "invalid_manga_id"
+    MISSING_TITLE = "missing_title"
+    DUPLICATE_OF_NEWER_ROW = "duplicate_of_newer_row"
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """A row that is not in the catalog.
+
+    row_number counts from 1, without a CSV header; in JSONL it is the line. manga_id is None unless valid. raw_json is
+    the row as JSON, or its text where it could not be parsed.
+    """
+
+    row_number: int
+    manga_id: str | None
+    reason: RejectReason
+    raw_json: str
+
+
+_CLEANERS: Mapping[str, Callable[[object], Any]] = MappingProxyType(
+    {
+        "title_ja": values.optional_text,
+        "title_kana": values.optional_text,
+        "title_en": values.optional_text,
+        "synonyms": values.text_list,
+        "authors": values.authors,
+        "publisher": values.label,
+        "magazines": values.text_list,
+        "isbn13": values.isbn,
+        "publisher_genres": values.text_list,
+        "themes": values.text_list,
+        "demographics": values.text_list,
+        "content_rating": values.label,
+        "type": values.label,
+        "synopsis": values.synopsis,
+        "volumes": values.integer(0, 10_000),
+        "chapters": values.integer(0, 100_000),
+        "status": values.label,
+        "start_year": values.year,
+        "source": values.label,
+        "source_id": values.optional_text,
+        "updated_at": values.moment,
+    }
+)
+
+
+def _no_warning(_kind: str) -> None:
+    """For callers that do not count."""
+
+
+def clean_row(
+    raw: object,
+    row_number: int,
+    mapping: ColumnMapping = SAME_NAMES,
+    warn: Callable[[str], None] = _no_warning,
+) -> MangaRecord | RejectedRow:
+    """The record of a row, or why it has none. Never raises for anything a JSON, CSV or Parquet reader gives.
+
+    warn gets the kind of each warning, such as `invalid_isbn13`.
+    """
+    if not isinstance(raw, Mapping):
+        return _reject(raw, row_number, None, RejectReason.NOT_AN_OBJECT)
+    manga_id = raw.get(mapping.columns["manga_id"])
+    if manga_id is None or manga_id == "":
+        return _reject(raw, row_number, None, RejectReason.MISSING_MANGA_ID)
+    if not isinstance(manga_id, str) or MANGA_ID.match(manga_id) is None:
+        return _reject(raw, row_number, None, RejectReason.INVALID_MANGA_ID)
+    title = _title(raw, mapping)
+    if title is None:
+        return _reject(raw, row_number, manga_id, RejectReason.MISSING_TITLE)
+    return MangaRecord(manga_id, title, **_optional_fields(raw, mapping, warn))
+
+
+def raw_json(raw: object) -> str:
+    """A row as JSON that can be stored: values JSON does not know are written as text, lone surrogates escaped."""
+    try:
+        text = json.dumps(raw, ensure_ascii=False, default=str)
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(raw, default=str)
+    except (ValueError, TypeError, RecursionError):  # nested too deeply, or keys that are not text
+        return json.dumps(repr(type(raw)))
+    return text
+
+
+def _reject(raw: object, row_number: int, manga_id: str | None, reason: RejectReason) -> RejectedRow:
+    return RejectedRow(row_number, manga_id, reason, raw_json(raw))
+
+
+def _title(raw: Mapping[str, Any], mapping: ColumnMapping) -> str | None:
+    column = mapping.columns.get("title")
+    value = mapping.constants.get("title") if column is None else raw.get(column)
+    if value is None:
+        return None
+    try:
+        return values.required_text(value)
+    except values.InvalidValueError:
+        return None
+
+
+def _optional_fields(raw: Mapping[str, Any], mapping: ColumnMapping, warn: Callable[[str], None]) -> dict[str, Any]:
+    columns, constants = mapping.columns, mapping.constants
+    cleaned = {}
+    for name, clean in _CLEANERS.items():
+        value = raw.get(columns[name]) if name in columns else constants.get(name)
+        if value is None or value in ("", []):
+            continue
+        try:
+            cleaned[name] = clean(value)
+        except values.InvalidValueError:
+            warn(f"invalid_{name}")
+    return cleaned

@@ -1,0 +1,165 @@
+"""Cleaning of catalog text: what the sources leave in it and no reader should see.
+
+Belongs here: characters, HTML remains, whitespace, attribution tails, placeholders. Stays out: which field gets which
+cleaning (`rows.py`), escaping for prompts (`domain/prompts/prompt.py`).
+
+Two rules keep titles whole. Only known HTML tags are tags: real titles contain `<四代目>` or `<3`. Only entities that
+end in ";" are entities: "R&D" and "Me&not you" stay.
+"""
+
+import html
+import re
+import unicodedata
+
+_MAX_ROUNDS = 4
+"""Rounds of decoding: sources encode twice at times ("&amp;lt;br&amp;gt;"); more is somebody's game."""
+
+_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+_REPEATED_AMP = re.compile(r"&(?:amp;)+")
+_TAG_NAMES = (
+    "a|abbr|b|big|blockquote|center|cite|code|del|em|font|h[1-6]|hr|i|img|ins|li|ol|pre|q|s|script|small|span|strike|"
+    "strong|style|sub|sup|table|tbody|td|th|tr|tt|u|ul|spoiler"
+)
+_COMMENT = re.compile(r"<!--[^<>]{0,500}-->")
+_BREAK_TAG = re.compile(r"</?(?:br|p|div)\b[^<>]{0,500}/?>", re.IGNORECASE)
+_TAG = re.compile(rf"</?(?:{_TAG_NAMES})(?:\s[^<>]{{0,500}})?/?>", re.IGNORECASE)
+
+_LINE_END = re.compile("\r\n?|[\v\f\x1c-\x1e\x85\u2028\u2029]")
+# Control characters, soft hyphen, zero-width and direction marks, byte-order mark, tag characters (they smuggle
+# invisible text into prompts), noncharacters and lone surrogates. Variation selectors stay: kanji of names need them.
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
+    "\ufff9-\ufffb\ufdd0-\ufdef\ufffe\uffff\ud800-\udfff\U000e0000-\U000e007f]"
+)
+_SPACES = re.compile(r"[^\S\n]+")
+_AROUND_NEWLINE = re.compile(r" ?\n ?")
+_MANY_NEWLINES = re.compile(r"\n{3,}")
+_ANY_SPACE = re.compile(r"\s+")
+
+_TAIL_CHARACTERS = 400
+_SOURCE_WORDS = (
+    r"(?:original\s+)?sources?(?:\s*[:：]|\s+-|\s+from\b)|from\s*:|(?:adapted|taken|edited|translated|quoted)\s+from\b|"
+    r"(?:re)?written\s+by\b|(?:synopsis|summary|description|text)\s+(?:by|from|courtesy\s+of)\b|(?:credit|via)\s*[:：]|"
+    r"(?:出典|引用元?|情報元|参照元?|参考|ソース|提供|文責)\s*[:：]"
+)
+_JAPANESE_TAIL = (
+    r"(?:「?BOOK」?データベース|出版社|内容紹介|内容説明|公式サイト|公式HP|裏表紙|帯|作品紹介)[^()（）\n]{0,40}より"
+)
+_BRACKETED_TAIL = re.compile(
+    rf"[(\[（［【〈<]\s*(?:(?:{_SOURCE_WORDS})(?:[^()（）\[\]\n]|\([^()\n]{{0,80}}\)){{0,200}}|{_JAPANESE_TAIL})\s*"
+    r"[)\]）］】〉>]\s*[.。]?\s*\Z",
+    re.IGNORECASE,
+)
+_LINE_TAIL = re.compile(
+    rf"[~～\-—–*※\s]{{0,5}}(?:(?:sources?|出典|引用元?|情報元)\s*[:：][^\n]{{1,200}}|{_JAPANESE_TAIL})\s*\Z",
+    re.IGNORECASE,
+)
+# "Source" in mid-line counts only as a sentence of its own.
+_SENTENCE_TAIL = re.compile(r"(?<=[.!?。！？…\"”」』)）])\s*(?:Sources?|出典|引用元?)\s*[:：]\s*[^\n.!?。！？]{1,80}\Z")
+_CLOSING = frozenset(")]）］】〉>")
+_PLACEHOLDER = re.compile(
+    r"(?:n/?a|none|null|nan|tba|tbd|-+|―+|\.+|unknown|なし|未定|準備中|"
+    r"no (?:synopsis|summary|description)(?: (?:information|yet|available|has been added)\b.{0,80})?)[.。]?\Z",
+    re.IGNORECASE,
+)
+
+
+def clean_line(text: str) -> str:
+    """One line: NFC, no markup, no invisible characters, single spaces. Cleaning twice changes nothing."""
+    if is_plain(text):
+        return text
+    return _ANY_SPACE.sub(" ", _without_markup(text)).strip()
+
+
+def clean_paragraphs(text: str) -> str:
+    """Like `clean_line`, but line breaks stay; at most one empty line in a row."""
+    if is_plain(text):
+        return text
+    text = _without_markup(text)
+    # What has only spaces and line breaks, as most synopses, gets by without the searches.
+    if "  " in text or not text.replace("\n", "").isprintable():
+        text = _SPACES.sub(" ", text)
+    if " \n" in text or "\n " in text:
+        text = _AROUND_NEWLINE.sub("\n", text)
+    if "\n\n\n" in text:
+        text = _MANY_NEWLINES.sub("\n\n", text)
+    return text.strip()
+
+
+def clean_synopsis(text: str) -> str:
+    """Paragraphs without attribution tails; "" for a placeholder such as "No synopsis yet"."""
+    text = strip_attribution(clean_paragraphs(text))
+    return "" if _PLACEHOLDER.match(text) else text
+
+
+def strip_attribution(text: str) -> str:
+    """Remove tails that say where the text comes from, for example "(Source: …)" or "（出典：…）".
+
+    Most synopses end in one; it would make equal texts differ and tells a model nothing. Only the end is looked at.
+    """
+    while text:
+        start = _attribution_start(text)
+        if start is None:
+            break
+        text = text[:start].rstrip()
+    return text
+
+
+def _attribution_start(text: str) -> int | None:
+    """Where the last attribution tail begins; None when the text does not end in one."""
+    if text.rstrip(" .。\n")[-1:] in _CLOSING:
+        offset = max(0, len(text) - _TAIL_CHARACTERS)
+        bracketed = _BRACKETED_TAIL.search(text[offset:])
+        if bracketed is not None:
+            return offset + bracketed.start()
+    line_start = text.rfind("\n") + 1
+    if len(text) - line_start <= _TAIL_CHARACTERS and _LINE_TAIL.match(text, line_start):
+        return line_start
+    sentence = _SENTENCE_TAIL.search(text, max(0, len(text) - _TAIL_CHARACTERS))
+    return None if sentence is None else sentence.start()
+
+
+def decode_entities(text: str) -> str:
+    """HTML entities as characters, also when they were encoded more than once."""
+    for _ in range(_MAX_ROUNDS):
+        decoded = _ENTITY.sub(_decode_entity, _REPEATED_AMP.sub("&", text))
+        if decoded == text:
+            break
+        text = decoded
+    return text
+
+
+def _decode_entity(match: re.Match[str]) -> str:
+    """Unknown names stay as they are; numbers that are no character vanish."""
+    return html.unescape(match[0]).replace("\ufffd", "")
+
+
+def is_plain(text: str) -> bool:
+    """Nothing to clean; true for most values, and far cheaper than cleaning.
+
+    No invisible character is printable, and the only printable white space is " ".
+    """
+    return (
+        text.isprintable()
+        and "&" not in text
+        and "<" not in text
+        and "  " not in text
+        and text[:1] != " "
+        and text[-1:] != " "
+        and (text.isascii() or unicodedata.is_normalized("NFC", text))
+    )
+
+
+def _without_markup(text: str) -> str:
+    for _ in range(_MAX_ROUNDS):
+        before = text
+        if not text.replace("\n", "").isprintable():
+            text = _INVISIBLE.sub("", _LINE_END.sub("\n", text))
+        if "&" in text:
+            text = decode_entities(text)
+        if "<" in text:
+            text = _TAG.sub("", _BREAK_TAG.sub("\n", _COMMENT.sub("", text)))
+        text = unicodedata.normalize("NFC", text)
+        if text == before:
+            break
+    return text

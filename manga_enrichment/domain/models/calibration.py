@@ -1,0 +1,55 @@
+"""What earlier calls teach about later ones: how far estimates were off, how long answers are.
+
+Estimates before a call come from rules of thumb (`domain/prompts/tokens.py`, `AnalysisType.expected_output_tokens`).
+Once an analysis has been asked some dozens of times of a model, the 99th percentile of what was billed replaces them:
+of input and of output each, so that both hold for 95 titles in a hundred.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+_Number = TypeVar("_Number", int, float)
+
+MIN_SAMPLES = 30
+PERCENT = 99
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One answered request: tokens estimated and billed (input with cached tokens), and how long it took."""
+
+    estimated_input_tokens: int
+    input_tokens: int
+    output_tokens: int
+    latency_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """For one analysis and model. input_factor: billed per estimated input token; both are 99th percentiles."""
+
+    samples: int
+    input_factor: float
+    output_tokens: int
+    latency_p50_ms: int
+
+
+def calibrate(samples: Collection[Sample]) -> Calibration | None:
+    """None when there are too few samples to go by."""
+    if len(samples) < MIN_SAMPLES:
+        return None
+    factors = sorted(sample.input_tokens / max(1, sample.estimated_input_tokens) for sample in samples)
+    outputs = sorted(sample.output_tokens for sample in samples)
+    latencies = sorted(sample.latency_ms for sample in samples)
+    return Calibration(
+        samples=len(samples),
+        input_factor=nearest_rank(factors, PERCENT),
+        output_tokens=nearest_rank(outputs, PERCENT),
+        latency_p50_ms=nearest_rank(latencies, 50),
+    )
+
+
+def nearest_rank(ordered: Sequence[_Number], percent: int) -> _Number:
+    """The smallest of the ordered values that is not below `percent` % of them."""
+    return ordered[max(0, -(-len(ordered) * percent // 100) - 1)]

@@ -1,0 +1,1 @@
+"""What operators see: costs, incidents, metrics, queue observations."""

@@ -1,0 +1,109 @@
+"""What the enrichment cost, per run: columns of the table, the rules of the cost checks.
+
+Belongs here: pure rules over sums of micro-dollars. Stays out: adding the requests log up
+(`pipeline/health/daily_costs.py`), severities as Dagster knows them (`defs/costs/checks.py`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from manga_enrichment.domain.tables.columns import Column
+
+TRAILING_RUNS = 14
+USUAL_FACTOR = 2.0
+"""Within this factor of the median of the runs before, a run costs what runs cost."""
+LOWEST_CACHE_HIT_RATE = 0.5
+"""Below it more prompt tokens are written to the cache than are read from it, and a write costs more than no cache."""
+
+COST_COLUMNS = (
+    Column("dagster_run_id", "string", "run that paid", nullable=False),
+    Column("analysis", "string", "analysis type asked for", nullable=False),
+    Column("model_id", "string", "Bedrock model or inference profile"),
+    Column("trigger", "string", "schedule, backfill, manual or partner", nullable=False),
+    Column("partner_id", "string", "partner who asked, null for the store's own runs"),
+    Column("lane", "string", "on_demand or batch", nullable=False),
+    Column("calls", "int64", "requests sent to the model", nullable=False),
+    Column("titles", "int64", "titles that had their last attempt in the run", nullable=False),
+    Column("answered", "int64", "of these titles: those with an answer", nullable=False),
+    Column("failed", "int64", "of these titles: those that failed", nullable=False),
+    Column("throttled", "int64", "calls that the model's quota refused; they cost nothing", nullable=False),
+    Column("input_tokens", "int64", "input tokens billed, without cached ones", nullable=False),
+    Column("output_tokens", "int64", "output tokens billed", nullable=False),
+    Column("cache_read_tokens", "int64", "tokens read from the prompt cache", nullable=False),
+    Column("cache_write_tokens", "int64", "tokens written to the prompt cache", nullable=False),
+    Column("cost_micro_usd", "int64", "cost in micro-dollars (1,000,000 = 1 USD)", nullable=False),
+    Column("wasted_micro_usd", "int64", "part of it for attempts that brought no answer", nullable=False),
+    Column("maybe_billed_micro_usd", "int64", "part of it for attempts that had no reply", nullable=False),
+    Column("unpriced_calls", "int64", "calls with tokens and without cost: there was no price", nullable=False),
+    Column("first_at", "timestamp", "when the first call was sent (UTC)", nullable=False),
+    Column("last_at", "timestamp", "when the last call was sent (UTC)", nullable=False),
+)
+COST_KEYS = ("dagster_run_id", "analysis", "model_id", "trigger", "partner_id", "lane")
+
+
+@dataclass(frozen=True, slots=True)
+class RunCost:
+    """One run over all analyses. cost_per_title_micro_usd is None when it answered no title."""
+
+    run_id: str
+    answered: int
+    cost_micro_usd: int
+
+    @property
+    def cost_per_title_micro_usd(self) -> float | None:
+        return self.cost_micro_usd / self.answered if self.answered else None
+
+
+@dataclass(frozen=True, slots=True)
+class UsualCost:
+    """The latest run's cost per answered title beside the median of the runs before it; None: there is none."""
+
+    latest: RunCost | None
+    median_micro_usd: float | None
+    runs_before: int
+
+    @property
+    def ratio(self) -> float | None:
+        per_title = self.latest.cost_per_title_micro_usd if self.latest else None
+        return per_title / self.median_micro_usd if per_title is not None and self.median_micro_usd else None
+
+    @property
+    def is_unusual(self) -> bool:
+        return self.ratio is not None and not 1 / USUAL_FACTOR <= self.ratio <= USUAL_FACTOR
+
+
+def usual_cost(runs: Sequence[RunCost]) -> UsualCost:
+    """runs: newest first. Those that answered nothing say nothing about the cost of an answer."""
+    telling = [run for run in runs if run.answered]
+    before = [run.cost_micro_usd / run.answered for run in telling[1 : TRAILING_RUNS + 1]]
+    return UsualCost(telling[0] if telling else None, median(before) if before else None, len(before))
+
+
+def cache_hit_rate(read_tokens: int, write_tokens: int) -> float | None:
+    """Share of the cacheable prompt tokens that were read from the cache; None when nothing was cacheable."""
+    cacheable = read_tokens + write_tokens
+    return read_tokens / cacheable if cacheable else None
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """One budget counter of one UTC day beside the requests log, in micro-dollars.
+
+    spent is what closed spenders spent; committed also holds what live runs have set aside.
+    """
+
+    day: str
+    counter: str
+    logged_micro_usd: int
+    spent_micro_usd: int
+    committed_micro_usd: int
+
+    @property
+    def difference_micro_usd(self) -> int:
+        return self.logged_micro_usd - self.spent_micro_usd
+
+    @property
+    def is_open(self) -> bool:
+        """Runs are still spending: the counter learns what they spent when they end."""
+        return self.committed_micro_usd != self.spent_micro_usd

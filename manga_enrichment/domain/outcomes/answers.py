@@ -1,0 +1,81 @@
+"""What is kept of a call: every attempt with its cost, and the answer that came of it.
+
+Belongs here: `Attempt`, `LedgerEntry`, `Provenance`. Stays out: how entries are stored (`aws/dynamodb.py`) and how
+tables are cut from them (`pipeline/store/rows.py`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from manga_enrichment.domain.models.usage import NO_USAGE, Usage
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Who asked: the run that pays, and why it runs (schedule, backfill, manual, partner id)."""
+
+    run_id: str
+    run_date: str
+    trigger: str
+    partner_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One request sent to the model.
+
+    number         1 for the first try of a call
+    error_class    None when the attempt brought the answer
+    maybe_billed   no usage came back but the provider may charge: cost_micro_usd is then the cost of the same
+                   call's answered attempt, or the estimate when none was answered
+    """
+
+    number: int
+    started_at: datetime
+    latency_ms: int
+    usage: Usage = NO_USAGE
+    cost_micro_usd: int = 0
+    error_class: ErrorClass | None = None
+    stop_reason: str = ""
+    maybe_billed: bool = False
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """The final word on one fingerprint: an answer, or a permanent failure not worth asking again."""
+
+    fingerprint: str
+    outcome: Outcome
+    analysis: str
+    manga_id: str
+    bucket: str
+    model_id: str
+    prompt_version: str
+    provenance: Provenance
+    created_at: datetime
+    attempts: tuple[Attempt, ...] = ()
+    answer: Mapping[str, Any] | None = None
+    error_class: ErrorClass | None = None
+    lane: str = "on_demand"
+
+    @property
+    def cost_micro_usd(self) -> int:
+        return sum(attempt.cost_micro_usd for attempt in self.attempts)
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimResult:
+    """What became of a wish to answer some fingerprints.
+
+    granted     ours to ask until the claim runs out
+    answered    already in the ledger: nothing to pay
+    elsewhere   another run is asking right now
+    """
+
+    granted: frozenset[str] = frozenset()
+    answered: Mapping[str, LedgerEntry] = field(default_factory=dict)
+    elsewhere: frozenset[str] = frozenset()

@@ -1,0 +1,119 @@
+"""What can become of a title, and the one table of error classes.
+
+Belongs here: outcome kinds, every error class with how it is treated. Stays out: how an HTTP answer is
+mapped to a class (`aws/converse.py`) and who sleeps between tries (`pipeline/engine/engine.py`).
+Status codes and exception names: botocore's bedrock-runtime model, error shapes of Converse.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    SUCCEEDED = "succeeded"
+    INSUFFICIENT_INPUT = "insufficient_input"
+    DEFERRED = "deferred"
+    FAILED = "failed"
+
+
+class ErrorClass(StrEnum):
+    THROTTLED = "throttled"
+    MODEL_NOT_READY = "model_not_ready"
+    SERVICE_UNAVAILABLE = "service_unavailable"
+    CONNECTION = "connection"
+    MODEL_TIMEOUT = "model_timeout"
+    MODEL_ERROR = "model_error"
+    READ_TIMEOUT = "read_timeout"
+    EXPIRED_CREDENTIALS = "expired_credentials"
+    INVALID_REQUEST = "invalid_request"
+    ACCESS_DENIED = "access_denied"
+    MODEL_NOT_FOUND = "model_not_found"
+    EMPTY_ANSWER = "empty_answer"
+    TRUNCATED_ANSWER = "truncated_answer"
+    MAX_TOKENS = "max_tokens"
+    REFUSAL = "refusal"
+    CONTENT_FILTERED = "content_filtered"
+    INVALID_ANSWER = "invalid_answer"
+    BUDGET = "budget"
+    DEADLINE = "deadline"
+    CLAIMED_ELSEWHERE = "claimed_elsewhere"
+    LEDGER_UNAVAILABLE = "ledger_unavailable"
+    STOPPED = "stopped"
+    BATCH_PENDING = "batch_pending"
+
+
+class Retry(StrEnum):
+    """How the engine treats a failed attempt."""
+
+    UNTIL_DEADLINE = "until_deadline"
+    ONCE = "once"
+    REFRESH_ONCE = "refresh_once"
+    LARGER_LIMIT_ONCE = "larger_limit_once"
+    REPAIR_ONCE = "repair_once"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class Treatment:
+    """One row of the table.
+
+    retry           what the engine does about one attempt
+    outcome         what the title becomes when that does not help
+    transient       a later run may ask again; a permanent failure is remembered and not asked again
+    maybe_billed    the attempt may be on the bill although no answer came: charged to the budget
+    poison          counts towards dead-lettering a request; throttling and budget stops never do
+    stops_analysis  no other title can succeed either: stop the op, ask no further
+    """
+
+    retry: Retry
+    outcome: Outcome
+    transient: bool
+    maybe_billed: bool = False
+    poison: bool = False
+    stops_analysis: bool = False
+
+
+_DEFER = Treatment(Retry.UNTIL_DEADLINE, Outcome.DEFERRED, transient=True)
+_LEFT_FOR_LATER = Treatment(Retry.NEVER, Outcome.DEFERRED, transient=True)
+_MAYBE_BILLED = Treatment(Retry.ONCE, Outcome.FAILED, transient=True, maybe_billed=True, poison=True)
+_REFUSED = Treatment(Retry.NEVER, Outcome.FAILED, transient=False, poison=True)
+_STOPS = Treatment(Retry.NEVER, Outcome.FAILED, transient=True, poison=True, stops_analysis=True)
+
+TREATMENTS: dict[ErrorClass, Treatment] = {
+    ErrorClass.THROTTLED: _DEFER,
+    ErrorClass.MODEL_NOT_READY: _DEFER,
+    ErrorClass.SERVICE_UNAVAILABLE: _DEFER,
+    ErrorClass.CONNECTION: _DEFER,
+    ErrorClass.MODEL_TIMEOUT: _MAYBE_BILLED,
+    ErrorClass.MODEL_ERROR: _MAYBE_BILLED,
+    ErrorClass.READ_TIMEOUT: _MAYBE_BILLED,
+    ErrorClass.EMPTY_ANSWER: _MAYBE_BILLED,
+    ErrorClass.TRUNCATED_ANSWER: _MAYBE_BILLED,
+    ErrorClass.EXPIRED_CREDENTIALS: Treatment(Retry.REFRESH_ONCE, Outcome.FAILED, transient=True, stops_analysis=True),
+    ErrorClass.INVALID_REQUEST: _REFUSED,
+    ErrorClass.ACCESS_DENIED: _STOPS,
+    ErrorClass.MODEL_NOT_FOUND: _STOPS,
+    ErrorClass.MAX_TOKENS: Treatment(Retry.LARGER_LIMIT_ONCE, Outcome.FAILED, transient=False, poison=True),
+    ErrorClass.REFUSAL: _REFUSED,
+    ErrorClass.CONTENT_FILTERED: _REFUSED,
+    ErrorClass.INVALID_ANSWER: Treatment(Retry.REPAIR_ONCE, Outcome.FAILED, transient=False, poison=True),
+    ErrorClass.BUDGET: _LEFT_FOR_LATER,
+    ErrorClass.DEADLINE: _LEFT_FOR_LATER,
+    ErrorClass.CLAIMED_ELSEWHERE: _LEFT_FOR_LATER,
+    ErrorClass.LEDGER_UNAVAILABLE: _LEFT_FOR_LATER,
+    ErrorClass.STOPPED: _LEFT_FOR_LATER,
+    ErrorClass.BATCH_PENDING: _LEFT_FOR_LATER,
+}
+
+
+class ModelError(Exception):
+    """A call that brought no usable reply, already classified.
+
+    retry_after_seconds is the server's own wish (Retry-After), None when it gave none.
+    """
+
+    def __init__(self, error_class: ErrorClass, message: str, *, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.error_class = error_class
+        self.message = message
+        self.retry_after_seconds = retry_after_seconds

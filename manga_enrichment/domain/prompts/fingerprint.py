@@ -1,0 +1,61 @@
+"""The identity of one answer: what it depends on, and nothing else.
+
+Two calls with the same fingerprint would be the same question to the same model, so only one is ever paid
+for. Belongs here: the fingerprint of a call and the content hash of a record. Stays out: where answers are
+looked up (the ledger), and how inputs are cleaned (`prompt.py`).
+
+What does not count, on purpose: catalog fields that the prompt does not show, time, the run, the order in
+which candidates were retrieved, the alias by which the model was chosen.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+from manga_enrichment.domain.analyses import ANALYSES
+from manga_enrichment.domain.analyses.base import AnalysisType, TitleInputs
+from manga_enrichment.domain.catalog.records import MangaRecord
+from manga_enrichment.domain.models.specs import ModelSpec
+from manga_enrichment.domain.prompts.prompt import inference_parameters, prompt_fields
+
+
+def fingerprint(analysis: AnalysisType, model: ModelSpec, inputs: TitleInputs) -> str:
+    """sha256 in hex of everything the answer depends on. `inputs` come from `prompts.title_inputs`."""
+    return _digest(
+        {
+            "analysis": analysis.name,
+            "prompt_version": analysis.version,
+            "model_id": model.model_id,
+            "parameters": inference_parameters(analysis, model),
+            "manga_id": inputs.manga_id,
+            "fields": dict(inputs.fields),
+            "candidates": sorted(candidate.manga_id for candidate in inputs.candidates),
+            "additional_context": inputs.additional_context,
+        }
+    )
+
+
+def content_hash(record: MangaRecord, analyses: Iterable[AnalysisType] | None = None) -> str:
+    """sha256 in hex of what any analysis shows of a record; a change means that some answer may be outdated.
+
+    `analyses` defaults to the registry.
+    """
+    names = _registry_fields() if analyses is None else _fields_of(analyses)
+    return _digest({"manga_id": record.manga_id, "fields": prompt_fields(record, names)})
+
+
+@cache
+def _registry_fields() -> tuple[str, ...]:
+    """Once, not once a title: an import hashes millions."""
+    return _fields_of(ANALYSES.values())
+
+
+def _fields_of(analyses: Iterable[AnalysisType]) -> tuple[str, ...]:
+    return tuple(sorted({name for analysis in analyses for name in analysis.fields}))
+
+
+def _digest(content: dict[str, Any]) -> str:
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()

@@ -1,0 +1,164 @@
+"""From a catalog record to the text a model sees.
+
+Belongs here: which fields of a record go in, how they are cleaned, cut, escaped and laid out, which
+inference parameters go with them. Stays out: what an analysis asks (`analyses/`), the body of the request
+(`aws/converse.py`).
+
+The user part quotes untrusted text inside blocks. Angle brackets in that text are replaced, so nothing a
+publisher or partner writes can open or close a block: each block tag occurs exactly once. Further lines of a
+field are indented, so a line of a synopsis cannot pass for a field of its own.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from manga_enrichment.domain.analyses.base import AnalysisType, Candidate, TitleInputs
+from manga_enrichment.domain.catalog.records import Author, MangaRecord
+from manga_enrichment.domain.models.specs import ModelSpec
+
+MAX_SYNOPSIS_CHARACTERS = 6_000
+"""A longer synopsis is cut: what it is about has long been said, and every character is paid for."""
+
+_MULTILINE = frozenset({"synopsis"})
+_SENTENCE_END = re.compile(r"[。．！？!?][」』）”\")]*|\.(?=\s)|\n")
+_LONGEST_SENTENCE_END = 8
+_LINE_BREAK = re.compile(r"[^\S\n]*(?:\r\n|[\n\r\u0085\u2028\u2029])\s*")
+_CUT_MARK = "…"
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One request to a model, before any wire format. max_tokens bounds the answer."""
+
+    system: str
+    user: str
+    tool_name: str
+    tool_description: str
+    tool_schema: Mapping[str, Any]
+    max_tokens: int
+    temperature: float | None
+
+
+def title_inputs(
+    analysis: AnalysisType,
+    record: MangaRecord,
+    candidates: Sequence[Candidate] = (),
+    additional_context: str = "",
+) -> TitleInputs:
+    """What one prompt of this analysis may depend on: the record's non-empty fields, cleaned, and no others.
+
+    Candidates are kept only by an analysis that needs them, and never the title itself.
+    """
+    shown = candidates if analysis.needs_candidates else ()
+    return TitleInputs(
+        manga_id=record.manga_id,
+        fields=prompt_fields(record, analysis.fields),
+        candidates=tuple(candidate for candidate in shown if candidate.manga_id != record.manga_id),
+        additional_context=_clean_text(additional_context),
+    )
+
+
+def prompt_fields(record: MangaRecord, names: Sequence[str]) -> dict[str, Any]:
+    """The named fields as cleaned strings or tuples of strings, empty ones left out."""
+    values = {name: _clean(name, getattr(record, name)) for name in names}
+    return {name: value for name, value in values.items() if value}
+
+
+def inference_parameters(analysis: AnalysisType, model: ModelSpec) -> dict[str, Any]:
+    """What is sent beside the text; None stands for a parameter that the model does not take."""
+    return {
+        "max_tokens": min(analysis.max_tokens + model.thinking_tokens, model.max_output_tokens),
+        "temperature": analysis.temperature if model.takes_temperature else None,
+        "thinking": model.thinking_off,
+    }
+
+
+def build_prompt(analysis: AnalysisType, inputs: TitleInputs, model: ModelSpec) -> Prompt:
+    """The prompt for one title."""
+    parameters = inference_parameters(analysis, model)
+    return Prompt(
+        system=_system(analysis, model),
+        user=_user(analysis, inputs),
+        tool_name=analysis.tool_name,
+        tool_description=analysis.description,
+        tool_schema=analysis.output_schema,
+        max_tokens=parameters["max_tokens"],
+        temperature=parameters["temperature"],
+    )
+
+
+def _system(analysis: AnalysisType, model: ModelSpec) -> str:
+    if model.takes_forced_tool:
+        return analysis.instructions
+    return (
+        f"{analysis.instructions}\n- Call the tool {analysis.tool_name} right away, without text before it; "
+        "if you cannot call it, answer with nothing but one JSON object that fits its input schema."
+    )
+
+
+def _user(analysis: AnalysisType, inputs: TitleInputs) -> str:
+    lines = [f"manga_id: {_escaped(inputs.manga_id)}"]
+    lines += [f"{name}: {_field(value)}" for name, value in inputs.fields.items()]
+    blocks = [_block("title", "\n".join(lines))]
+    if analysis.needs_candidates:
+        blocks.append(_block("candidates", "\n".join(_candidate_line(each) for each in inputs.candidates)))
+    if inputs.additional_context:
+        blocks.append(_block("additional_context", _escaped(inputs.additional_context)))
+    return "\n".join((*blocks, analysis.request))
+
+
+def _block(tag: str, text: str) -> str:
+    return f"<{tag}>\n{text}\n</{tag}>"
+
+
+def _candidate_line(candidate: Candidate) -> str:
+    cells = (candidate.manga_id, candidate.title, candidate.hint)
+    return " | ".join(_escaped(_one_line(cell)).replace("|", "¦") for cell in cells if cell)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("<", "‹").replace(">", "›")
+
+
+def _field(value: Any) -> str:
+    text = value if isinstance(value, str) else "; ".join(value)
+    return _escaped(text).replace("\n", "\n  ")
+
+
+@lru_cache(maxsize=1024)  # five analyses in turn look at the same fields of a title
+def _clean(name: str, value: Any) -> str | tuple[str, ...]:
+    if value is None:
+        return ""
+    if isinstance(value, tuple):
+        items = (_one_line(_author(item) if isinstance(item, Author) else str(item)) for item in value)
+        return tuple(item for item in items if item)
+    if name in _MULTILINE:
+        return cut_at_sentence(_clean_text(value), MAX_SYNOPSIS_CHARACTERS)
+    return _one_line(str(value))
+
+
+def _author(author: Author) -> str:
+    return f"{author.name} ({author.role})" if author.role else author.name
+
+
+def _one_line(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def _clean_text(text: str) -> str:
+    """NFC, no white space at either end, single line breaks."""
+    text = unicodedata.normalize("NFC", text).strip()
+    return text if len(text.splitlines()) <= 1 else _LINE_BREAK.sub("\n", text)  # the pattern tries every space
+
+
+def cut_at_sentence(text: str, limit: int) -> str:
+    """At most `limit` characters, cut after a sentence of the second half if one ends there; "…" marks it."""
+    if len(text) <= limit:
+        return text
+    matches = _SENTENCE_END.finditer(text, limit // 2, limit + _LONGEST_SENTENCE_END)
+    end = max((match.end() for match in matches if match.end() < limit), default=limit - 1)
+    return text[:end].rstrip() + _CUT_MARK

@@ -1,0 +1,111 @@
+"""Who may work at a request: its status row, and what a claim on it comes to.
+
+Belongs here: the row, the decision, when a redrive opens a request again. Stays out: which states may follow which
+(`states.py`), the conditional write that makes the decision hold (`aws/dynamodb_requests.py`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from manga_enrichment.domain.requests.states import RequestState, is_answered
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRow:
+    """The status row of one request. owner and generation fence every write after the claim.
+
+    lease_until: the owner is taken for alive until then. body_key: object with the validated request. Timestamps UTC.
+    reopened: a person had a rejected or failed request redriven, so that the next claim may have it.
+    """
+
+    request_id: str
+    partner_id: str
+    schema: str
+    state: RequestState
+    generation: int
+    owner: str
+    queue: str
+    message_id: str
+    receipt_handle: str
+    submitted_at: datetime
+    updated_at: datetime
+    lease_until: datetime
+    run_id: str = ""
+    group_id: str = ""
+    body_key: str = ""
+    result_key: str = ""
+    error_class: str = ""
+    reason: str = ""
+    callback_state: str = ""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    cost_micro_usd: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    reopened: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """Ours now, as this row says."""
+
+    row: RequestRow
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyLive:
+    """Another delivery is being worked on; its stored receipt handle was refreshed to the newer one."""
+
+    row: RequestRow
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyFinal:
+    """Answered (or rejected) before: only ack."""
+
+    row: RequestRow
+
+
+def decide_claim(present: RequestRow | None, wanted: RequestRow, now: datetime) -> Claimed | AlreadyLive | AlreadyFinal:
+    """What a claim comes to, given the row as it stands; the row in the answer is what is to be written.
+
+    A failed request is final if it has a result: then the partner was told. Without one it was a crash of ours.
+    Deferred requests wait for nobody, and neither do crashed ones: no lease protects them. A message of another partner
+    gets the row as it is, whatever its state: nobody takes over a request by knowing its id.
+    """
+    if present is None:
+        return Claimed(replace(wanted, generation=1, reopened=False))
+    if present.partner_id and wanted.partner_id != present.partner_id:
+        return AlreadyFinal(present) if is_answered(present.state) or _is_closed(present) else AlreadyLive(present)
+    if is_answered(present.state) or (_is_closed(present) and not present.reopened):
+        return AlreadyFinal(present)
+    waits = present.reopened or present.state in (RequestState.DEFERRED, RequestState.FAILED)
+    if present.lease_until >= now and not waits:
+        return AlreadyLive(_refreshed(present, wanted))
+    return Claimed(
+        replace(
+            wanted,
+            generation=present.generation + 1,
+            reopened=False,
+            body_key=wanted.body_key or present.body_key,
+            cost_micro_usd=present.cost_micro_usd,
+            input_tokens=present.input_tokens,
+            output_tokens=present.output_tokens,
+        )
+    )
+
+
+def _is_closed(row: RequestRow) -> bool:
+    return row.state is RequestState.REJECTED or (row.state is RequestState.FAILED and bool(row.result_key))
+
+
+def may_reopen(row: RequestRow) -> bool:
+    """Whether a redrive opens it: it is closed and the partner has no answer from it."""
+    return _is_closed(row)
+
+
+def _refreshed(present: RequestRow, wanted: RequestRow) -> RequestRow:
+    """The newer delivery's handle, since SQS forgot the older one; not that of an invalid message of the same id."""
+    if wanted.state is RequestState.REJECTED:
+        return present
+    return replace(present, queue=wanted.queue, message_id=wanted.message_id, receipt_handle=wanted.receipt_handle)

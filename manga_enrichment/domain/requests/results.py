@@ -1,0 +1,219 @@
+"""What a partner gets: one result per item, one document and one table object per request.
+
+Belongs here: the shape of a result, the columns, the state and the sums that follow from items. Stays out: finding the
+answers (`pipeline/partner/collect.py`), storing (`pipeline/partner/settle.py`).
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from manga_enrichment.domain.models.usage import usd
+from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass, Outcome
+from manga_enrichment.domain.requests.states import RequestState, settled_state
+from manga_enrichment.domain.tables.columns import Column
+
+RESULT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ItemResult:
+    """One different item. Cost and tokens are 0 when the answer was there before.
+
+    answer: JSON of the analysis; None unless the outcome is `succeeded`. earlier_micro_usd: what an earlier generation
+    of the same request paid for the answer.
+    """
+
+    analysis: str
+    manga_id: str
+    outcome: Outcome
+    error_class: str = ""
+    message: str = ""
+    answer: Mapping[str, Any] | None = None
+    via: str = ""
+    fingerprint: str = ""
+    model_id: str = ""
+    prompt_version: str = ""
+    from_cache: bool = False
+    cost_micro_usd: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    earlier_micro_usd: int = 0
+
+    @property
+    def is_transient(self) -> bool:
+        return self.error_class in set(ErrorClass) and TREATMENTS[ErrorClass(self.error_class)].transient
+
+    def given_up(self) -> "ItemResult":
+        """The failure of an item that has waited long enough."""
+        return replace(self, outcome=Outcome.FAILED) if self.outcome is Outcome.DEFERRED else self
+
+
+@dataclass(frozen=True, slots=True)
+class RequestResult:
+    """items: different ones. index_of: for each item as sent, its place in `items`."""
+
+    request_id: str
+    items: tuple[ItemResult, ...]
+    index_of: tuple[int, ...]
+
+    @property
+    def state(self) -> RequestState:
+        """Deferred while an item waits for another try."""
+        count = Counter(item.outcome for item in self.items)
+        answered = count[Outcome.SUCCEEDED] + count[Outcome.INSUFFICIENT_INPUT]
+        return settled_state(answered=answered, failed=count[Outcome.FAILED], deferred=count[Outcome.DEFERRED])
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Items as sent, and those of each outcome."""
+        by_outcome = Counter(self.items[place].outcome.value for place in self.index_of)
+        return {"items": len(self.index_of), **dict(sorted(by_outcome.items()))}
+
+    @property
+    def cost_micro_usd(self) -> int:
+        return sum(item.cost_micro_usd for item in self.items)
+
+    def cost_of_all_generations(self, recorded_micro_usd: int) -> int:
+        """recorded_micro_usd: what the status row says of earlier generations; a killed one recorded nothing."""
+        return self.cost_micro_usd + max(recorded_micro_usd, sum(item.earlier_micro_usd for item in self.items))
+
+    @property
+    def input_tokens(self) -> int:
+        return sum(item.input_tokens for item in self.items)
+
+    @property
+    def output_tokens(self) -> int:
+        return sum(item.output_tokens for item in self.items)
+
+    @property
+    def error_class(self) -> str:
+        """The commonest one, of those that may pass if there are any: what decides whether trying again is of use."""
+        bad = [item for item in self.items if item.error_class]
+        passing = [item for item in bad if item.is_transient]
+        counted = Counter(item.error_class for item in passing or bad)
+        return min(counted, key=lambda name: (-counted[name], name), default="")
+
+    @property
+    def reason(self) -> str:
+        """One sentence; "" when every item got what there is to get."""
+        bad = Counter(self.items[place].error_class for place in self.index_of if self.items[place].error_class)
+        named = ", ".join(f"{count} {name}" for name, count in bad.most_common())
+        return f"{bad.total()} of {len(self.index_of)} items without an answer: {named}" if bad else ""
+
+    def given_up(self) -> "RequestResult":
+        return replace(self, items=tuple(item.given_up() for item in self.items))
+
+    def to_document(self) -> dict[str, Any]:
+        """For handing on between ops."""
+        return asdict(self)
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> "RequestResult":
+        items = tuple(ItemResult(**{**item, "outcome": Outcome(item["outcome"])}) for item in document["items"])
+        return cls(document["request_id"], items, tuple(document["index_of"]))
+
+
+@dataclass(frozen=True, slots=True)
+class ResultHeading:
+    """What stands above the items. cost_micro_usd is that of all generations."""
+
+    request_id: str
+    partner_id: str
+    schema: str
+    generation: int
+    submitted_at: datetime
+    completed_at: datetime
+    cost_micro_usd: int
+    run_id: str
+
+
+PARTNER_RESULT_COLUMNS = (
+    Column("request_id", "string", "request of the partner", nullable=False),
+    Column("partner_id", "string", "partner who asked", nullable=False),
+    Column("generation", "int64", "attempt at the request that gave this result", nullable=False),
+    Column("position", "int64", "place of the item in the request, from 0", nullable=False),
+    Column("manga_id", "string", "title asked about; null for a conversation"),
+    Column("analysis", "string", "analysis type asked for, or conversation", nullable=False),
+    Column("outcome", "string", "succeeded, insufficient_input or failed", nullable=False),
+    Column("error_class", "string", "why it did not succeed, null when it did"),
+    Column("message", "string", "the same in words"),
+    Column("answer", "string", "the answer as JSON, null when there is none"),
+    Column("via", "string", "analysis type whose call gave the answer"),
+    Column("fingerprint", "string", "identity of the answer"),
+    Column("model_id", "string", "Bedrock model or inference profile that answered"),
+    Column("prompt_version", "string", "version of the prompt"),
+    Column("from_cache", "bool", "the answer was there before this request", nullable=False),
+    Column("cost_micro_usd", "int64", "cost of the item; 0 for one that repeats another", nullable=False),
+    Column("completed_at", "timestamp", "when the result was written (UTC)", nullable=False),
+    Column("dagster_run_id", "string", "run that wrote it", nullable=False),
+)
+
+
+def result_rows(heading: ResultHeading, result: RequestResult) -> list[dict[str, Any]]:
+    """One row per item as sent. Cost stands where an item comes first, so that the column adds up."""
+    rows = []
+    seen: set[int] = set()
+    for position, place in enumerate(result.index_of):
+        item = result.items[place]
+        answer = None if item.answer is None else json.dumps(item.answer, ensure_ascii=False)
+        values = {name: getattr(item, name) or None for name in _TEXTS}
+        rows.append(
+            {
+                **values,
+                "request_id": heading.request_id,
+                "partner_id": heading.partner_id,
+                "generation": heading.generation,
+                "position": position,
+                "analysis": item.analysis,
+                "outcome": item.outcome.value,
+                "answer": answer,
+                "from_cache": item.from_cache,
+                "cost_micro_usd": 0 if place in seen else item.cost_micro_usd,
+                "completed_at": heading.completed_at,
+                "dagster_run_id": heading.run_id,
+            }
+        )
+        seen.add(place)
+    return rows
+
+
+_TEXTS: Sequence[str] = ("manga_id", "error_class", "message", "via", "fingerprint", "model_id", "prompt_version")
+
+
+def result_document(
+    heading: ResultHeading, result: RequestResult, warnings: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
+    """The document that the partner fetches. warnings: what was odd about the request, as documents."""
+    return {
+        "result_version": RESULT_VERSION,
+        "request_id": heading.request_id,
+        "partner_id": heading.partner_id,
+        "schema": heading.schema,
+        "status": result.state.value,
+        "generation": heading.generation,
+        "submitted_at": heading.submitted_at.isoformat(),
+        "completed_at": heading.completed_at.isoformat(),
+        "counts": result.counts,
+        "cost_usd": usd(heading.cost_micro_usd),
+        "warnings": [dict(each) for each in warnings],
+        "items": [_item_document(position, result.items[place]) for position, place in enumerate(result.index_of)],
+    }
+
+
+def _item_document(position: int, item: ItemResult) -> dict[str, Any]:
+    error = {"class": item.error_class, "message": item.message} if item.error_class or item.message else None
+    return {
+        "position": position,
+        "manga_id": item.manga_id or None,
+        "analysis_type": item.analysis,
+        "status": item.outcome.value,
+        "answer": item.answer,
+        "error": error,
+        "model_id": item.model_id or None,
+        "prompt_version": item.prompt_version or None,
+        "from_cache": item.from_cache,
+    }

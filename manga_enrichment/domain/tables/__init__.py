@@ -1,0 +1,1 @@
+"""Columns of published tables, without a table library."""

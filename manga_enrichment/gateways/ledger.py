@@ -1,0 +1,30 @@
+"""The ledger: every answer ever paid for, and the claims on those that are being asked for."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from manga_enrichment.domain.outcomes.answers import ClaimResult, LedgerEntry
+
+
+class ResultLedger(Protocol):
+    """Every answer ever paid for, by fingerprint. All methods raise StoreUnavailableError."""
+
+    def get_many(self, fingerprints: Sequence[str]) -> dict[str, LedgerEntry]:
+        """Entries that exist; claims are not entries."""
+        ...
+
+    def claim_many(self, fingerprints: Sequence[str], owner: str, now: datetime, until: datetime) -> ClaimResult:
+        """Take the right to ask. A claim of the same owner is renewed; one past its time is taken over."""
+        ...
+
+    def put_many(self, entries: Sequence[LedgerEntry], spender: str) -> dict[str, LedgerEntry]:
+        """Put if absent and book the cost on `spender` in the same transaction.
+
+        Returns what now stands for each fingerprint: the given entry, or the one that was there first.
+        """
+        ...
+
+    def release_many(self, fingerprints: Sequence[str], owner: str) -> None:
+        """Give up own claims so that another run need not wait for them to run out."""
+        ...

@@ -1,0 +1,65 @@
+"""A foundation model that answers prompts, one call at a time."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from manga_enrichment.domain.models.specs import ModelSpec
+from manga_enrichment.domain.models.usage import Usage
+from manga_enrichment.domain.prompts.prompt import Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """A second chance after an answer that broke the schema: what was said and what is wrong with it."""
+
+    answer: Mapping[str, Any]
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCall:
+    """One request.
+
+    max_tokens overrides the prompt's own limit after a `max_tokens` stop. cache_prefix asks for prompt caching of what
+    is the same for every title.
+    """
+
+    model: ModelSpec
+    prompt: Prompt
+    max_tokens: int
+    repair: Repair | None = None
+    cache_prefix: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReply:
+    """A complete reply. answer is None when the model gave no JSON object."""
+
+    stop_reason: str
+    answer: Mapping[str, Any] | None
+    usage: Usage
+    text: str = ""
+
+
+class FoundationModel(Protocol):
+    """A model that answers prompts."""
+
+    async def converse(self, request: ModelCall) -> ModelReply:
+        """One attempt, never retried below this line.
+
+        Raises ModelError, classified, when no complete reply with usage came.
+        """
+        ...
+
+    async def check_reachable(self) -> None:
+        """Raises ConfigurationError when nothing answers at the endpoint; bills nothing.
+
+        Asked once before the first call: an endpoint that was never there is a wrong setting, not an outage to wait
+        out.
+        """
+        ...
+
+    async def refresh_credentials(self) -> None: ...
+
+    async def close(self) -> None: ...

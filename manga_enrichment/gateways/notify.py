@@ -1,0 +1,30 @@
+"""Telling people and partners: callbacks over HTTPS, topics of SNS."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackAnswer:
+    """status: HTTP status of the receiver, 0 when there was none; problem: "" when it took the event."""
+
+    status: int
+    problem: str = ""
+
+
+class CallbackSender(Protocol):
+    """One signed POST: https, public address after resolution, no redirects, 10 s. Never raises for a bad receiver."""
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> CallbackAnswer: ...
+
+
+class Notifier(Protocol):
+    """SNS."""
+
+    def publish(self, topic_arn: str, subject: str, message: str, *, deduplication_id: str = "") -> None:
+        """Raises NotifierUnavailableError; ConfigurationError when the topic is missing or closed to us.
+
+        deduplication_id reaches subscribers as the attribute `event_id`, so that they can tell a repetition.
+        """
+        ...

@@ -1,0 +1,44 @@
+"""Objects on S3: Parquet tables and small documents."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTable:
+    """A table object and the version tag its next writer must present."""
+
+    table: pa.Table
+    etag: str
+
+
+class ObjectStore(Protocol):
+    """Parquet objects and small documents, each replaced whole or not at all."""
+
+    def read(self, key: str, columns: Sequence[str] | None = None) -> StoredTable | None:
+        """The object at `key`, None when there is none."""
+        ...
+
+    def write(self, key: str, table: pa.Table, *, expected_etag: str | None = None, new: bool = False) -> str:
+        """Put one object and return its etag.
+
+        expected_etag: only over that version; new: only where nothing stands. Raises WriteConflictError.
+        """
+        ...
+
+    def read_json(self, key: str) -> dict[str, Any] | None: ...
+
+    def write_json(self, key: str, document: Mapping[str, Any], *, new: bool = False) -> None: ...
+
+    def read_text(self, key: str) -> str | None: ...
+
+    def write_text(self, key: str, text: str, *, content_type: str) -> None:
+        """A document for people, in UTF-8. content_type: without the charset, such as `text/html`."""
+        ...
+
+    def list_keys(self, prefix: str) -> list[str]: ...
+
+    def uri(self, key: str) -> str: ...

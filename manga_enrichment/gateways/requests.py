@@ -1,0 +1,45 @@
+"""The status rows of partners' requests."""
+
+from datetime import datetime
+from typing import Any, Protocol
+
+from manga_enrichment.domain.requests.claims import AlreadyFinal, AlreadyLive, Claimed, RequestRow
+from manga_enrichment.domain.requests.states import RequestState
+
+
+class RequestStore(Protocol):
+    """Status rows in DynamoDB; every write is conditional. Raises StoreUnavailableError when it does not answer."""
+
+    def claim(self, wanted: RequestRow, now: datetime) -> Claimed | AlreadyLive | AlreadyFinal:
+        """Take the next generation of a request, unless it is final or its present owner's lease still runs.
+
+        wanted.generation is ignored: 1 for a new request, else one more than before. wanted.state: received, or
+        rejected to close an invalid request at once. What earlier generations cost stays in the row.
+        """
+        ...
+
+    def update(
+        self, request_id: str, owner: str, generation: int, state: RequestState | None = None, **fields: Any
+    ) -> RequestRow:
+        """Move to `state` if the transitions allow it, set other fields. Raises FencedError, TransitionError.
+
+        fields are those of RequestRow, and `new_owner` to hand over. updated_at is now, unless given.
+        """
+        ...
+
+    def reopen(self, request_id: str) -> bool:
+        """Let the next claim have a rejected or failed request; False when there is nothing to open. Idempotent."""
+        ...
+
+    def set_callback_state(self, request_id: str, told: RequestState, callback_state: str) -> None:
+        """Note what became of telling the partner that the request ended as `told`; sets nothing else.
+
+        Needs no owner: days may have passed. Does nothing when the request is no longer in that state.
+        """
+        ...
+
+    def get(self, request_id: str) -> RequestRow | None: ...
+
+    def by_partner(self, partner_id: str, *, newest: int) -> list[RequestRow]:
+        """Newest submission first; eventually consistent."""
+        ...

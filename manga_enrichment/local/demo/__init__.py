@@ -1,0 +1,1 @@
+"""`make demo`: the shipped catalog and example batches, through the whole system."""

@@ -1,0 +1,64 @@
+"""The partner lane without a daemon: the code location's own sensors, evaluated here, and the runs they ask for.
+
+Belongs here: ticks and runs in this process, recorded in the instance that `make dev` shows. Stays out: what is
+submitted (`partners.py`).
+
+A daemon would do the same in processes of their own, which cost seconds each. Where one works on the same stack at the
+same time, claims decide who gets a request, as always.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+
+from manga_enrichment.defs.partner.assets import PARTNER_JOB
+from manga_enrichment.defs.partner.outbox_sensor import OUTBOX_SENSOR
+from manga_enrichment.local.dagster_home import PROCESS_TAG
+
+REQUEST_SENSORS = ("partner_requests", "partner_conversations")
+QUIET: Mapping[str, Any] = {"loggers": {"console": {"config": {"log_level": "WARNING"}}}}
+"""Run config: an in-process run otherwise prints a line per event."""
+
+
+class InProcessLane:
+    def __init__(self, definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:
+        self._definitions = definitions
+        self._instance = instance
+        self._cursors: dict[str, str | None] = {}
+
+    def work(self, sensors: Sequence[str] = REQUEST_SENSORS) -> list[dg.ExecuteInProcessResult]:
+        """One tick of each request sensor and the runs it asks for; then what is due in the outbox is sent."""
+        results = [result for sensor in sensors for result in self.run_all(self.tick(sensor))]
+        self.tick(OUTBOX_SENSOR)
+        return results
+
+    def run_all(self, requests: Sequence[dg.RunRequest]) -> list[dg.ExecuteInProcessResult]:
+        """The runs, one after the other."""
+        return [self._run(request) for request in requests]
+
+    def tick(self, name: str) -> Sequence[dg.RunRequest]:
+        """One tick of a sensor; the runs it asks for, not started."""
+        sensor = self._definitions.resolve_sensor_def(name)
+        given = self._definitions.resources or {}
+        with dg.build_sensor_context(
+            instance=self._instance,
+            cursor=self._cursors.get(name),
+            definitions=self._definitions,
+            resources={key: given[key] for key in sensor.required_resource_keys},
+        ) as context:
+            result = sensor(context)
+        if not isinstance(result, dg.SensorResult):  # a sensor that starts no runs only says why
+            return ()
+        self._cursors[name] = result.cursor
+        return list(result.run_requests or [])
+
+    def _run(self, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
+        return self._definitions.resolve_job_def(PARTNER_JOB).execute_in_process(
+            run_config={**request.run_config, **QUIET},
+            partition_key=request.partition_key,
+            tags={**request.tags, PROCESS_TAG: str(os.getpid())},
+            instance=self._instance,
+            raise_on_error=False,
+        )

@@ -1,0 +1,1 @@
+"""What the process itself is: its clock, its garbage collector, other processes."""

@@ -1,0 +1,44 @@
+"""S3ObjectStore: what only S3 does."""
+
+import boto3
+import pyarrow as pa
+import pytest
+from botocore.config import Config
+
+from manga_enrichment.aws.clients import AwsClients
+from manga_enrichment.aws.s3_objects import S3ObjectStore
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.local.stack.local_stack import LocalStack
+
+ONE_ATTEMPT = Config(retries={"total_max_attempts": 1})
+
+
+def test_a_missing_bucket_is_named(aws_environment: dict[str, str]) -> None:
+    store = S3ObjectStore(AwsClients().s3, bucket="no-such-bucket")
+    words = "The S3 bucket no-such-bucket does not exist: deploy infra/storage.yaml or correct MANGA_BUCKET"
+    with pytest.raises(ConfigurationError, match=words):
+        store.read("enrichment/a.parquet")
+    with pytest.raises(ConfigurationError, match=words):
+        store.write_json("enrichment/a.json", {})
+    with pytest.raises(ConfigurationError, match=words):
+        store.list_keys("enrichment/")
+
+
+def test_an_unreachable_store_is_named() -> None:
+    store = S3ObjectStore(boto3.client("s3", config=ONE_ATTEMPT), bucket="bucket")
+    with pytest.raises(ConfigurationError, match=r"cannot be reached at http://127.0.0.1:9.*: check AWS_ENDPOINT_URL"):
+        store.read("enrichment/a.parquet")
+
+
+def test_a_write_that_fails_half_way_leaves_the_old_object(
+    aws_environment: dict[str, str], local_stack: LocalStack
+) -> None:
+    """A column that Parquet cannot hold: the failure comes before anything is sent."""
+    store = S3ObjectStore(AwsClients().s3, bucket=local_stack.endpoints.bucket)
+    etag = store.write("enrichment/whole.parquet", pa.table({"a": [1]}))
+    unwritable = pa.table({"a": pa.array([None], pa.month_day_nano_interval())})
+    with pytest.raises(pa.ArrowNotImplementedError):
+        store.write("enrichment/whole.parquet", unwritable)
+    stored = store.read("enrichment/whole.parquet")
+    assert stored is not None
+    assert stored.etag == etag
