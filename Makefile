@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install hooks demo dev test lint lint-quick format bench clean
+.PHONY: help install hooks demo dev test-fast test lint lint-quick format bench clean
 
 help:  ## say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -26,6 +26,9 @@ demo: $(INSTALLED)  ## local stack up, the shipped catalog enriched, the result 
 
 dev: $(INSTALLED)  ## local stack and the Dagster UI on http://127.0.0.1:3000
 	$(BIN)/manga-enrichment dev
+
+test-fast: $(INSTALLED)  ## tests without the local stack, processes and waiting: under a minute
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not stack and not slow"
 
 test: $(INSTALLED)  ## all tests, in three processes with a local stack each
 	$(BIN)/python -m pytest -n 3 --dist loadfile

@@ -124,6 +124,7 @@ async def test_a_localhost_that_is_another_machine_is_refused() -> None:
     assert network.addresses == []
 
 
+@pytest.mark.slow
 async def test_a_slow_name_server_is_not_waited_for() -> None:
     asked_enough = threading.Event()
 

@@ -20,6 +20,8 @@ from manga_enrichment_tests.builders import COMBINED, SINGLES, catalog_row, titl
 from manga_enrichment_tests.defs.project import FIRST, LAST, Project, failures
 from manga_enrichment_tests.fake_batch import MemoryBatch
 
+pytestmark = pytest.mark.slow
+
 BATCH_MODEL = load_models().resolve(BATCH_ALIAS).model_id
 ROLE = "arn:aws:iam::123456789012:role/batch"
 TITLES = 104

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from manga_enrichment.defs.shared.run_facts import SCHEDULE_TAG
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
@@ -21,6 +23,8 @@ from manga_enrichment_tests.defs.project import (
 )
 from manga_enrichment_tests.fakes import ScriptedModel, valid_answer
 from manga_enrichment_tests.scripted_model import DEFAULT_USAGE
+
+pytestmark = pytest.mark.slow
 
 CATALOG_ASSETS = {"manga_catalog", "similar_candidates"}
 ALL_ASSETS = {*CATALOG_ASSETS, *ANALYSES, "enriched_catalog"}

@@ -1,8 +1,6 @@
 """infra/api.yaml is what the generator makes, lets nobody in without a key, and may do no more than it must."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +27,6 @@ def resources() -> dict[str, dict[str, Any]]:
 
 def of_type(resources: dict[str, dict[str, Any]], kind: str) -> dict[str, dict[str, Any]]:
     return {name: each["Properties"] for name, each in resources.items() if each["Type"] == f"AWS::{kind}"}
-
-
-def test_the_template_passes_cfn_lint() -> None:
-    found = subprocess.run(
-        [Path(sys.executable).with_name("cfn-lint"), TEMPLATE], capture_output=True, text=True, check=False
-    )
-    assert found.returncode == 0, found.stdout + found.stderr
 
 
 def test_the_committed_template_is_current() -> None:

@@ -7,6 +7,8 @@ from manga_enrichment_tests.builders import title_id
 from manga_enrichment_tests.fake_batch import MISSING, Killed, Reaper, Step
 from manga_enrichment_tests.pipeline.batch.test_collect import BROKEN
 
+pytestmark = pytest.mark.slow
+
 MOST_CALLS = 120
 
 

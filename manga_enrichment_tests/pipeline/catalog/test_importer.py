@@ -246,6 +246,7 @@ print(sink.buckets, report.titles)
 """
 
 
+@pytest.mark.slow
 def test_a_thousand_buckets_need_few_open_files(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", MANY_BUCKETS, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False

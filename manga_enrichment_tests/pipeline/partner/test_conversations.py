@@ -76,6 +76,7 @@ def open_sessions(world: PartnerWorld, sent: Sequence[Sequence[str]]) -> list[in
 
 
 @pytest.mark.parametrize(("sessions", "messages", "seed"), [(12, 6, 0), (12, 6, 1), (50, 20, 2)])
+@pytest.mark.slow
 def test_many_sessions_with_random_failures_keep_their_order(sessions: int, messages: int, seed: int) -> None:
     """Some answers fail for good, some runs are killed: per session, answers come in the order of the questions.
 
