@@ -159,19 +159,19 @@ class MemoryLedger:
     def claim_many(self, fingerprints: Sequence[str], owner: str, now: datetime, until: datetime) -> ClaimResult:
         with self._lock:
             self._fail_if_told()
-            granted, answered, elsewhere = set(), {}, set()
+            granted, answered, contended = set(), {}, set()
             for fingerprint in fingerprints:
                 entry = self._live(fingerprint, now)
                 claim = self._claims.get(fingerprint)
                 if entry is not None:
                     answered[fingerprint] = entry
                 elif claim is not None and claim.owner != owner and claim.until >= now:
-                    elsewhere.add(fingerprint)
+                    contended.add(fingerprint)
                 else:
                     self._claims[fingerprint] = _Claim(owner, until)
                     self._entries.pop(fingerprint, None)
                     granted.add(fingerprint)
-            return ClaimResult(frozenset(granted), answered, frozenset(elsewhere))
+            return ClaimResult(frozenset(granted), answered, frozenset(contended))
 
     def put_many(self, entries: Sequence[LedgerEntry], spender: str) -> dict[str, LedgerEntry]:
         with self._lock:

@@ -107,7 +107,7 @@ class ScriptedReceiver:
 
 @dataclass(slots=True)
 class OutboxWorld:
-    """All of it, wired. `policy` and `key` may be replaced before `announcer` or `deliverer` is asked for."""
+    """All of it, wired. `policy` and `key` may be replaced before `outbox_writer` or `relay` is asked for."""
 
     clock: FakeClock = field(default_factory=FakeClock)
     outbox: MemoryOutbox = field(default_factory=MemoryOutbox)
@@ -122,10 +122,10 @@ class OutboxWorld:
         self.receiver = ScriptedReceiver(self.clock)
 
     @property
-    def announcer(self) -> OutboxWriter:
+    def outbox_writer(self) -> OutboxWriter:
         return OutboxWriter(self.outbox, self.clock, self.policy)
 
-    def deliverer(self, jitter: float = 0.5, **replaced: Any) -> OutboxRelay:
+    def relay(self, jitter: float = 0.5, **replaced: Any) -> OutboxRelay:
         gateways = {
             "outbox": self.outbox,
             "sender": self.receiver,
@@ -138,7 +138,7 @@ class OutboxWorld:
         return OutboxRelay(DeliveryGateways(**gateways), self.policy, lambda: jitter)
 
     def deliver(self, limit: int = 500) -> DeliveryReport:
-        return self.deliverer().deliver_due(limit)
+        return self.relay().deliver_due(limit)
 
     def pass_time(self, **duration: float) -> None:
         self.clock.advance(timedelta(**duration).total_seconds())

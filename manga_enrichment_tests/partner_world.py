@@ -219,12 +219,12 @@ class PartnerWorld:
         return DeadLetters(queues=self.mortal(self.queue), requests=self.mortal(self.requests), clock=self.clock)
 
     def endings(self) -> Completion:
-        announcer = OutboxWriter(
+        outbox_writer = OutboxWriter(
             self.mortal(self.outbox),
             self.clock,
             NotificationPolicy(results_topic="arn:results", alerts_topic="arn:alerts"),
         )
-        return Completion(self.mortal(self.queue), self.tables, announcer, self.dead_letters())
+        return Completion(self.mortal(self.queue), self.tables, outbox_writer, self.dead_letters())
 
     def intake(self) -> Intake:
         return Intake(

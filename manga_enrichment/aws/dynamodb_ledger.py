@@ -47,7 +47,7 @@ class DynamoDBLedger:
     def claim_many(self, fingerprints: Sequence[str], owner: str, now: datetime, until: datetime) -> ClaimResult:
         granted: set[str] = set()
         answered: dict[str, LedgerEntry] = {}
-        elsewhere: set[str] = set()
+        contended: set[str] = set()
         for chunk in chunks(list(dict.fromkeys(fingerprints)), MAX_ITEMS):
             wanted = chunk
             while wanted:
@@ -56,14 +56,14 @@ class DynamoDBLedger:
                 for fingerprint, item in refused.items():
                     entry = entry_from_item(item, now)
                     if entry is None:
-                        elsewhere.add(fingerprint)
+                        contended.add(fingerprint)
                     else:
                         answered[fingerprint] = entry
                 if reasons is None:
                     granted.update(wanted)
                     break
                 wanted = [fingerprint for fingerprint in wanted if fingerprint not in refused]
-        return ClaimResult(frozenset(granted), answered, frozenset(elsewhere))
+        return ClaimResult(frozenset(granted), answered, frozenset(contended))
 
     def put_many(self, entries: Sequence[LedgerEntry], spender: str) -> dict[str, LedgerEntry]:
         stands: dict[str, LedgerEntry] = {}

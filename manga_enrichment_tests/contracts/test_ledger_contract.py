@@ -109,7 +109,7 @@ def test_a_claim_is_granted_to_one_owner_and_is_no_entry(ledger: ResultLedger, c
     until = clock.now() + MINUTE
     assert ledger.claim_many([unique, unique], "a", clock.now(), until).granted == {unique}
     other = ledger.claim_many([unique], "b", clock.now(), until)
-    assert (other.granted, dict(other.answered), other.elsewhere) == (frozenset(), {}, frozenset({unique}))
+    assert (other.granted, dict(other.answered), other.contended) == (frozenset(), {}, frozenset({unique}))
     assert ledger.get_many([unique]) == {}
 
 
@@ -117,16 +117,16 @@ def test_the_owner_renews_its_claim(ledger: ResultLedger, clock: FakeClock, uniq
     start = clock.now()
     ledger.claim_many([unique], "a", start, start + MINUTE)
     assert ledger.claim_many([unique], "a", start, start + 3 * MINUTE).granted == {unique}
-    assert ledger.claim_many([unique], "b", start + 2 * MINUTE, start + 9 * MINUTE).elsewhere == {unique}
+    assert ledger.claim_many([unique], "b", start + 2 * MINUTE, start + 9 * MINUTE).contended == {unique}
 
 
 def test_a_claim_is_taken_over_only_after_its_time(ledger: ResultLedger, clock: FakeClock, unique: str) -> None:
     start = clock.now().replace(microsecond=0)
     until = start + MINUTE
     ledger.claim_many([unique], "a", start, until)
-    assert ledger.claim_many([unique], "b", until, until + MINUTE).elsewhere == {unique}
+    assert ledger.claim_many([unique], "b", until, until + MINUTE).contended == {unique}
     assert ledger.claim_many([unique], "b", until + MILLISECOND, until + MINUTE).granted == {unique}
-    assert ledger.claim_many([unique], "a", until + MILLISECOND, until + MINUTE).elsewhere == {unique}
+    assert ledger.claim_many([unique], "a", until + MILLISECOND, until + MINUTE).contended == {unique}
 
 
 def test_a_claim_on_an_answered_question_brings_the_answer(
@@ -135,17 +135,17 @@ def test_a_claim_on_an_answered_question_brings_the_answer(
     entry = make_entry(unique, clock.now())
     ledger.put_many([entry], purse.spender)
     result = ledger.claim_many([unique], "a", clock.now(), clock.now() + MINUTE)
-    assert (result.granted, result.answered, result.elsewhere) == (frozenset(), {unique: entry}, frozenset())
+    assert (result.granted, result.answered, result.contended) == (frozenset(), {unique: entry}, frozenset())
 
 
 def test_many_claims_at_once_are_told_apart(ledger: ResultLedger, clock: FakeClock, purse: Purse, unique: str) -> None:
     every = names(unique, 230)
-    answered, elsewhere, free = every[0::3], every[1::3], every[2::3]
+    answered, contended, free = every[0::3], every[1::3], every[2::3]
     ledger.put_many([make_entry(name, clock.now()) for name in answered], purse.spender)
-    ledger.claim_many(elsewhere, "other", clock.now(), clock.now() + MINUTE)
+    ledger.claim_many(contended, "other", clock.now(), clock.now() + MINUTE)
     result = ledger.claim_many(every, "me", clock.now(), clock.now() + MINUTE)
     assert set(result.answered) == set(answered)
-    assert result.elsewhere == set(elsewhere)
+    assert result.contended == set(contended)
     assert result.granted == set(free)
 
 
@@ -165,7 +165,7 @@ def test_a_released_claim_is_free_for_others(ledger: ResultLedger, clock: FakeCl
     ledger.release_many([f"{unique}-unknown", *every], "a")
     result = ledger.claim_many(every, "c", clock.now(), until)
     assert result.granted == set(every[:100])
-    assert result.elsewhere == set(every[100:])
+    assert result.contended == set(every[100:])
 
 
 def test_an_answer_past_its_retention_counts_as_missing(
@@ -189,7 +189,7 @@ def test_an_answer_past_its_retention_can_be_claimed(
     clock.advance(120)
     until = clock.now() + MINUTE
     assert ledger.claim_many([unique], "a", clock.now(), until).granted == {unique}
-    assert ledger.claim_many([unique], "b", clock.now(), until).elsewhere == {unique}
+    assert ledger.claim_many([unique], "b", clock.now(), until).contended == {unique}
 
 
 def test_concurrent_claims_grant_each_question_once(ledger: ResultLedger, clock: FakeClock, unique: str) -> None:

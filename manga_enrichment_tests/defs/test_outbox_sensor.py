@@ -42,11 +42,11 @@ def test_nothing_connects_before_the_first_tick() -> None:
     opened: list[Settings] = []
     world = OutboxWorld()
 
-    def open_deliverer(settings: Settings) -> object:
+    def open_relay(settings: Settings) -> object:
         opened.append(settings)
-        return world.deliverer()
+        return world.relay()
 
-    sensor = build_outbox_sensor(Settings(), open_deliverer)  # type: ignore[arg-type]
+    sensor = build_outbox_sensor(Settings(), open_relay)  # type: ignore[arg-type]
     assert opened == []
     assert tick(sensor) == "nothing is due"
     assert tick(sensor) == "nothing is due"
@@ -56,16 +56,16 @@ def test_nothing_connects_before_the_first_tick() -> None:
 def test_a_tick_says_what_it_did() -> None:
     world = OutboxWorld()
     world.settle()
-    world.announcer.announce(ended(), callback_url=URL)
-    assert tick(build_outbox_sensor(Settings(), lambda _settings: world.deliverer())) == "1 delivered"
+    world.outbox_writer.announce(ended(), callback_url=URL)
+    assert tick(build_outbox_sensor(Settings(), lambda _settings: world.relay())) == "1 delivered"
 
 
 def test_a_tick_names_what_failed_for_good() -> None:
     world = OutboxWorld()
     world.settle()
-    world.announcer.announce(ended(), callback_url=URL)
+    world.outbox_writer.announce(ended(), callback_url=URL)
     world.receiver.answers[URL] = [CallbackAnswer(410, "the receiver answered with status 410")]
-    said = tick(build_outbox_sensor(Settings(), lambda _settings: world.deliverer()))
+    said = tick(build_outbox_sensor(Settings(), lambda _settings: world.relay()))
     assert said.startswith("1 failed for good. request.completed of request ")
     assert "very-private" not in said
 
@@ -75,7 +75,7 @@ def test_a_tick_without_a_table_fails_visibly() -> None:
         def due(self, now: datetime, limit: int) -> list[object]:
             raise StoreUnavailableError("DynamoDB does not answer")
 
-    sensor = build_outbox_sensor(Settings(), lambda _settings: OutboxWorld().deliverer(outbox=Gone()))
+    sensor = build_outbox_sensor(Settings(), lambda _settings: OutboxWorld().relay(outbox=Gone()))
     with pytest.raises(StoreUnavailableError):
         tick(sensor)
 
@@ -106,9 +106,9 @@ def test_over_the_local_stack_a_callback_and_a_notification_arrive(
         status_table=local_stack.outputs["RequestStatusTableName"],
     )
     outbox = DynamoDBOutbox(AwsClients().dynamodb, table=settings.outbox_table)
-    announcer = OutboxWriter(outbox, SystemClock(), notification_policy(settings))
+    outbox_writer = OutboxWriter(outbox, SystemClock(), notification_policy(settings))
     with CallbackReceiver(SigningKey(settings.callback_key_id, SECRET)) as receiver:
-        deliveries = announcer.announce(ended(occurred_at=datetime.now(UTC)), callback_url=receiver.url)
+        deliveries = outbox_writer.announce(ended(occurred_at=datetime.now(UTC)), callback_url=receiver.url)
         assert tick(build_outbox_sensor(settings)) == "2 delivered"
         (received,) = receiver.received
     assert received.problem == ""

@@ -26,13 +26,13 @@ DELIVERIES_PER_TICK = 500
 
 
 def build_outbox_sensor(
-    settings: Settings, open_deliverer: Callable[[Settings], OutboxRelay] | None = None
+    settings: Settings, open_relay: Callable[[Settings], OutboxRelay] | None = None
 ) -> dg.SensorDefinition:
     """Running by default. Connects at its first tick, and stays connected."""
 
     @cache
-    def deliverer() -> OutboxRelay:
-        return (open_deliverer or connected_deliverer)(settings)
+    def relay() -> OutboxRelay:
+        return (open_relay or connected_relay)(settings)
 
     @dg.sensor(
         name=OUTBOX_SENSOR,
@@ -41,7 +41,7 @@ def build_outbox_sensor(
         description="Send callbacks and notifications that are due; the skip reason says what was done. No runs.",
     )
     def outbox(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        report = deliverer().deliver_due(DELIVERIES_PER_TICK)
+        report = relay().deliver_due(DELIVERIES_PER_TICK)
         for note in report.notes:
             context.log.warning(note)
         return dg.SkipReason(". ".join([report.sentence(), *report.notes]))
@@ -49,7 +49,7 @@ def build_outbox_sensor(
     return outbox
 
 
-def connected_deliverer(settings: Settings) -> OutboxRelay:
+def connected_relay(settings: Settings) -> OutboxRelay:
     """Raises ConfigurationError when region or credentials are missing."""
     clients, clock = AwsClients(), SystemClock()
     gateways = DeliveryGateways(

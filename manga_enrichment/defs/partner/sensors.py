@@ -112,7 +112,7 @@ def _result(
     urgency = {queue.name: len(queues_of_it) - place for place, queue in enumerate(queues_of_it)}
     launches = [_run_request(unit, urgency[queue], now) for queue, report in reports.items() for unit in report.units]
     said = [
-        f"{queue}: " + ", ".join(f"{count} {fate}" for fate, count in sorted(report.fates.items()))
+        f"{queue}: " + ", ".join(f"{count} {outcome}" for outcome, count in sorted(report.outcomes.items()))
         for queue, report in reports.items()
         if report.received
     ]

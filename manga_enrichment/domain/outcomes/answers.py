@@ -73,9 +73,9 @@ class ClaimResult:
 
     granted     ours to ask until the claim runs out
     answered    already in the ledger: nothing to pay
-    elsewhere   another run is asking right now
+    contended   another run is asking right now
     """
 
     granted: frozenset[str] = frozenset()
     answered: Mapping[str, LedgerEntry] = field(default_factory=dict)
-    elsewhere: frozenset[str] = frozenset()
+    contended: frozenset[str] = frozenset()

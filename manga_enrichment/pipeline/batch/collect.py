@@ -25,9 +25,8 @@ from manga_enrichment.gateways.batch import BatchReply, BatchState
 from manga_enrichment.pipeline.batch.job_store import BatchJob, BatchStore, BatchTitle, Settlement, Submission
 from manga_enrichment.pipeline.batch.launch import BatchGateways
 from manga_enrichment.pipeline.engine.call_loop import judge
-from manga_enrichment.pipeline.store.conditional_writes import append_requests
-from manga_enrichment.pipeline.store.object_keys import requests_key
-from manga_enrichment.pipeline.store.rows import attempt_row, request_rows
+from manga_enrichment.pipeline.log.append import log_rows
+from manga_enrichment.pipeline.log.rows import attempt_row, request_rows, row_identity
 
 GROUP = 500
 FINAL = frozenset({ErrorClass.REFUSAL, ErrorClass.CONTENT_FILTERED})
@@ -137,10 +136,8 @@ class Collector:
                 seen.unledgered_micro_usd += each.attempt.cost_micro_usd
 
     def _settle(self, job: BatchJob, titles: Mapping[str, BatchTitle], state: BatchState, seen: _Pass) -> Settlement:
-        paid = job.provenance
-        for bucket, rows in seen.rows.items():
-            key = requests_key(paid.run_date, paid.run_id, job.analysis, bucket)
-            append_requests(self._to.tables, key, rows)
+        for rows in seen.rows.values():
+            log_rows(self._to.tables, job.provenance, rows)
         self._to.ledger.release_many(
             [title.fingerprint for title in titles.values() if title.fingerprint not in seen.ledgered], job.owner
         )
@@ -186,16 +183,14 @@ def _attempt(
 def _wasted_row(job: BatchJob, judged: _Judged) -> dict[str, Any]:
     """A requests row of a record that no entry keeps; `retried`, because another lane asks again."""
     title = judged.title
-    identity = {
-        "manga_id": title.manga_id,
-        "analysis": job.analysis,
-        "bucket": title.bucket,
-        "fingerprint": title.fingerprint,
-        "model_id": job.model_id,
-        "prompt_version": job.prompt_version,
-        "lane": Lane.BATCH.value,
-        "dagster_run_id": job.provenance.run_id,
-        "trigger": job.provenance.trigger,
-        "partner_id": job.provenance.partner_id or None,
-    }
+    identity = row_identity(
+        manga_id=title.manga_id,
+        analysis=job.analysis,
+        bucket=title.bucket,
+        provenance=job.provenance,
+        fingerprint=title.fingerprint,
+        model_id=job.model_id,
+        prompt_version=job.prompt_version,
+        lane=Lane.BATCH.value,
+    )
     return attempt_row(judged.attempt, (judged.attempt,), identity=identity, status="retried")

@@ -30,7 +30,7 @@ from manga_enrichment.pipeline.engine.outage_retry import OutageRetry
 from manga_enrichment.pipeline.engine.rate_limiter import RateLimiter
 
 MAX_CLAIM_CHUNK = 32  # larger ones cost no less a title, and answers that are to be saved wait behind them
-MOST_ELSEWHERE = 1_000  # titles that other runs are asking for and this one waits for at once
+MOST_CONTENDED = 1_000  # titles that other runs are asking for and this one waits for at once
 CLAIM_POLL_SECONDS = 2.0
 
 Deliver = Callable[[CallResult], None]
@@ -77,9 +77,9 @@ class Engine:
         self._claims = Claims(ledger, budget.spender, clock, settings.claim_seconds, self._outage_retry)
         self._writer = LedgerWriter(ledger, budget.spender, clock, self._outage_retry)
         self._queue: asyncio.Queue[Call] = asyncio.Queue(maxsize=settings.concurrency)
-        # Calls by fingerprint: the first is asked, its twins share what comes of it and pay nothing.
+        # Calls by fingerprint: the first is asked, its followers share what comes of it and pay nothing.
         self._open: dict[str, list[Call]] = {}
-        self._elsewhere: dict[str, list[Call]] = {}
+        self._contended: dict[str, list[Call]] = {}
         self.stopped_by: ErrorClass | None = None
         self.stopped_message = ""
         budget.use(self._outage_retry)
@@ -89,7 +89,7 @@ class Engine:
 
         Raises what a gateway raises beyond its protocol (ConfigurationError, bugs); claims are released first.
         """
-        forgiven: type[Exception] = Exception  # while something worse goes up
+        tolerated_errors: type[Exception] = Exception  # while something worse goes up
         try:
             async with asyncio.TaskGroup() as group:
                 background = [group.create_task(self._work(deliver)) for _ in range(self._settings.concurrency)]
@@ -100,17 +100,17 @@ class Engine:
                 await self._queue.join()
                 for task in background:
                     task.cancel()
-            forgiven = StoreUnavailableError  # claims and leases run out by themselves
+            tolerated_errors = StoreUnavailableError  # claims and leases run out by themselves
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from None  # the first to fail ended the others
         finally:
-            await self._give_back(forgiven)
+            await self._give_back(tolerated_errors)
 
-    async def _give_back(self, forgiven: type[Exception]) -> None:
+    async def _give_back(self, tolerated_errors: type[Exception]) -> None:
         """What was paid for, claims, unused budget; the next run need not wait for what we will not ask."""
-        for farewell in (self._writer.write_the_rest, self._claims.release_all, self._budget.close):
-            with suppress(forgiven):
-                await farewell()
+        for shutdown_step in (self._writer.write_the_rest, self._claims.release_all, self._budget.close):
+            with suppress(tolerated_errors):
+                await shutdown_step()
 
     # Feeding
 
@@ -119,18 +119,18 @@ class Engine:
         chunk_size = min(MAX_CLAIM_CHUNK, max(8, self._settings.concurrency))
         while chunk := list(islice(iterator, chunk_size)):
             await self._take_in(chunk, deliver)
-            await self._wait_for_elsewhere(deliver, at_most=MOST_ELSEWHERE)
+            await self._wait_for_contended(deliver, at_most=MOST_CONTENDED)
             await asyncio.sleep(0)  # a chunk that needed no waiting must not hold up those who work
-        await self._wait_for_elsewhere(deliver, at_most=0)
+        await self._wait_for_contended(deliver, at_most=0)
 
     async def _take_in(self, chunk: list[Call], deliver: Deliver) -> None:
         """Claim a chunk and queue what was granted."""
         await self._outage_retry.ready()
         fresh: dict[str, list[Call]] = {}
         for call in chunk:
-            twins = self._open.get(call.fingerprint) or self._elsewhere.get(call.fingerprint)
-            if twins is not None:
-                twins.append(call)
+            followers = self._open.get(call.fingerprint) or self._contended.get(call.fingerprint)
+            if followers is not None:
+                followers.append(call)
             elif (left := self._left(call)) is not None:
                 deliver(left)
             else:
@@ -144,15 +144,15 @@ class Engine:
             result = await self._claims.take(list(wanted))
         except StoreUnavailableError as error:
             for fingerprint, calls in wanted.items():
-                self._elsewhere.pop(fingerprint, None)
+                self._contended.pop(fingerprint, None)
                 for call in calls:
                     deliver(_deferred(call, ErrorClass.LEDGER_UNAVAILABLE, str(error)))
             return
         for fingerprint, calls in wanted.items():
-            if fingerprint in result.elsewhere:
-                self._elsewhere[fingerprint] = calls
+            if fingerprint in result.contended:
+                self._contended[fingerprint] = calls
                 continue
-            self._elsewhere.pop(fingerprint, None)
+            self._contended.pop(fingerprint, None)
             if fingerprint in result.granted:
                 self._open[fingerprint] = calls
                 await self._queue.put(calls[0])
@@ -160,20 +160,20 @@ class Engine:
                 for call in calls:
                     deliver(_cached(call, result.answered[fingerprint]))
 
-    async def _wait_for_elsewhere(self, deliver: Deliver, *, at_most: int) -> None:
+    async def _wait_for_contended(self, deliver: Deliver, *, at_most: int) -> None:
         """Until other runs have answered or given up what they claimed, or the deadline comes."""
-        while len(self._elsewhere) > at_most:
+        while len(self._contended) > at_most:
             self._leave_what_has_ended(deliver)
-            if self._elsewhere:
+            if self._contended:
                 await self._clock.sleep(min(CLAIM_POLL_SECONDS, self._settings.claim_seconds / 3))
-                await self._claim(dict(self._elsewhere), deliver)
+                await self._claim(dict(self._contended), deliver)
 
     def _leave_what_has_ended(self, deliver: Deliver) -> None:
-        for fingerprint, calls in list(self._elsewhere.items()):
+        for fingerprint, calls in list(self._contended.items()):
             ending = self._ending(calls[0])
             if ending is None:
                 continue
-            del self._elsewhere[fingerprint]
+            del self._contended[fingerprint]
             error_class = ErrorClass.CLAIMED_ELSEWHERE if ending is ErrorClass.DEADLINE else ending
             for call in calls:
                 deliver(_deferred(call, error_class, "another run was asking for this answer"))
@@ -209,10 +209,10 @@ class Engine:
             if result.entry is None:
                 with suppress(StoreUnavailableError):  # the claim runs out by itself
                     await self._claims.release([call.fingerprint])
-            twins = self._open.pop(call.fingerprint)[1:]
+            followers = self._open.pop(call.fingerprint)[1:]
             deliver(result)
-            for twin in twins:
-                deliver(_twin(twin, result))
+            for follower in followers:
+                deliver(_follower(follower, result))
             self._queue.task_done()
 
     async def _answer(self, call: Call) -> CallResult:
@@ -257,7 +257,7 @@ def _cached(call: Call, entry: LedgerEntry) -> CallResult:
     return CallResult(call, entry.outcome, entry, entry.error_class, from_cache=True)
 
 
-def _twin(call: Call, result: CallResult) -> CallResult:
+def _follower(call: Call, result: CallResult) -> CallResult:
     """The same outcome for the same question, paid for once."""
     return CallResult(
         call,

@@ -2,7 +2,7 @@
 
 from array import array
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -112,7 +112,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class BucketNumbers:
-    """What one run sent for one analysis and bucket, from the ledger and the leftovers; retried ops included."""
+    """What one run sent for one analysis and bucket, from ledger and unledgered attempts; retried ops included."""
 
     calls: int = 0
     cached: int = 0
@@ -123,9 +123,11 @@ class BucketNumbers:
     latency_p95_ms: int = 0
 
     @classmethod
-    def of(cls, entries: Sequence[LedgerEntry], leftovers: Sequence[Mapping[str, Any]], run_id: str) -> "BucketNumbers":
+    def of(
+        cls, entries: Sequence[LedgerEntry], unledgered: Iterable[Mapping[str, Any]], run_id: str
+    ) -> "BucketNumbers":
         own = [attempt for e in entries if e.provenance.run_id == run_id for attempt in e.attempts]
-        sent = [row for row in leftovers if row["attempt"] > 0]
+        sent = [row for row in unledgered if row["attempt"] > 0]
         answered = [attempt.latency_ms for attempt in own if attempt.stop_reason]
         latencies = sorted([*answered, *(row["latency_ms"] for row in sent if row["stop_reason"])])
         return cls(

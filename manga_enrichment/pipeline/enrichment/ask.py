@@ -6,13 +6,9 @@ Stays out: the engine itself, and the tables (`write.py`).
 
 import asyncio
 import random
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from manga_enrichment.domain.analyses.base import AnalysisType, Candidate
 from manga_enrichment.domain.models.specs import ModelSpec
@@ -36,12 +32,9 @@ from manga_enrichment.pipeline.engine.tally import InvokeReport, Tally
 from manga_enrichment.pipeline.enrichment.calibrations import read_calibration, write_calibration
 from manga_enrichment.pipeline.enrichment.plan_files import read_plan
 from manga_enrichment.pipeline.enrichment.planner import Action
-from manga_enrichment.pipeline.store.conditional_writes import append_requests
-from manga_enrichment.pipeline.store.object_keys import requests_key, results_key
-from manga_enrichment.pipeline.store.rows import REQUEST_SCHEMA, UNSENT, attempt_row
+from manga_enrichment.pipeline.log.unledgered import UnledgeredAttempts
 
 PROGRESS_SECONDS = 10.0
-_ROWS_PER_TABLE = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +96,7 @@ class Invoking:
     ) -> InvokeReport:
         started = self._clock.monotonic_seconds()
         tally = Tally(analysis.name)
-        leftovers = UnledgeredAttempts(provenance, self._clock)
+        unledgered = UnledgeredAttempts(provenance, self._clock)
         limiter = RateLimiter(
             self._clock,
             requests_per_minute=self._settings.requests_per_minute,
@@ -113,7 +106,7 @@ class Invoking:
 
         def deliver(result: CallResult) -> None:
             tally.add(result)
-            leftovers.add(result)
+            unledgered.add(result)
 
         progress = asyncio.create_task(self._say_progress(tally, say))
         try:
@@ -126,7 +119,7 @@ class Invoking:
             with suppress(asyncio.CancelledError):
                 await progress
             await foundation_model.close()
-            leftovers.write(self._tables, analysis.name)
+            unledgered.write(self._tables, analysis.name)
         learned = tally.calibration()
         if learned is not None:
             write_calibration(self._tables, analysis.name, model.model_id, learned)
@@ -195,74 +188,3 @@ def _not_pending(
             deliver(CallResult(call, Outcome.DEFERRED, None, ErrorClass.BATCH_PENDING))
         else:
             yield call
-
-
-class UnledgeredAttempts:
-    """Requests rows of results that the ledger does not keep: deferrals, passing failures, answers found there."""
-
-    def __init__(self, provenance: Provenance, clock: Clock, lane: str = "on_demand") -> None:
-        self._provenance = provenance
-        self._lane = lane
-        self._clock = clock
-        self._rows: dict[str, list[dict[str, Any]]] = {}
-        self._tables: dict[str, list[pa.Table]] = {}
-
-    def add(self, result: CallResult) -> None:
-        entry = result.entry
-        if entry is not None and entry.provenance == self._provenance:
-            return  # paid for by this run, maybe by an earlier try of its op: the ledger has every attempt
-        rows = self._rows.setdefault(result.call.bucket, [])
-        rows.extend(self._result_rows(result))
-        if len(rows) >= _ROWS_PER_TABLE:
-            self._pack(result.call.bucket)
-
-    def write(self, tables: ObjectStore, analysis: str) -> None:
-        """One file per bucket that has leftovers; what an earlier try of the op left stays in it.
-
-        What was sent is logged at once: should the run be killed before it writes its tables, nobody else will.
-        """
-        for bucket in list(self._rows):
-            self._pack(bucket)
-        for bucket, parts in self._tables.items():
-            key = results_key(self._provenance.run_id, analysis, bucket)
-            earlier = tables.read(key)
-            left = pa.concat_tables([earlier.table, *parts] if earlier else parts)
-            tables.write(key, left)
-            self._log(tables, bucket, left.filter(pc.field("attempt") > 0).to_pylist())
-
-    def _log(self, tables: ObjectStore, bucket: str, sent: Sequence[Mapping[str, Any]]) -> None:
-        run = self._provenance
-        for analysis in {row["analysis"] for row in sent}:
-            own = [row for row in sent if row["analysis"] == analysis]
-            append_requests(tables, requests_key(run.run_date, run.run_id, analysis, bucket), own)
-
-    def _pack(self, bucket: str) -> None:
-        rows = self._rows.pop(bucket)
-        self._tables.setdefault(bucket, []).append(pa.Table.from_pylist(rows, schema=REQUEST_SCHEMA))
-
-    def _result_rows(self, result: CallResult) -> Iterator[dict[str, Any]]:
-        call = result.call
-        identity = {
-            "manga_id": call.manga_id,
-            "analysis": call.analysis.name,
-            "bucket": call.bucket,
-            "fingerprint": call.fingerprint,
-            "model_id": call.model.model_id,
-            "prompt_version": call.analysis.version,
-            "lane": self._lane,
-            "dagster_run_id": self._provenance.run_id,
-            "trigger": self._provenance.trigger,
-            "partner_id": self._provenance.partner_id or None,
-        }
-        for attempt in result.attempts:
-            yield attempt_row(attempt, result.attempts, identity=identity, status=result.outcome.value)
-        if not result.attempts or (result.error_class and result.attempts[-1].error_class != result.error_class):
-            yield {
-                **UNSENT,
-                **identity,
-                "status": result.outcome.value,
-                "error_class": result.error_class.value if result.error_class else None,
-                "message": result.message or None,
-                "from_cache": result.from_cache,
-                "started_at": self._clock.now(),
-            }

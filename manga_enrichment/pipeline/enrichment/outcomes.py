@@ -1,6 +1,7 @@
 """The `outcomes` table: every title of the catalog accounted for, per analysis.
 
-Belongs here: deciding a title's outcome from plan, ledger, leftovers and table. Stays out: storing (`write.py`).
+Belongs here: deciding a title's outcome from plan, ledger, unledgered attempts and table. Stays out: storing
+(`write.py`).
 """
 
 from collections import Counter
@@ -26,16 +27,19 @@ class OutcomeRows:
         analysis: str,
         planned: Mapping[str, PlanRow],
         entries: Mapping[str, LedgerEntry],
-        leftovers: Sequence[Mapping[str, Any]],
+        unledgered: Sequence[Mapping[str, Any]],
         run_id: str,
         now: datetime,
     ) -> None:
-        """planned: by manga_id, what this run does about titles that lack the analysis. leftovers: oldest first."""
+        """planned: by manga_id, what this run does about titles that lack the analysis.
+
+        unledgered: rows of attempts, oldest first.
+        """
         self._analysis = analysis
         self._entries = entries
         self._run_id = run_id
         self._now = now
-        self._leftovers = {(row["manga_id"], row["analysis"]): row for row in leftovers}
+        self._unledgered = {(row["manga_id"], row["analysis"]): row for row in unledgered}
         self._planned = planned
         self.outcomes: Counter[str] = Counter()
         self.error_classes: Counter[str] = Counter()
@@ -87,7 +91,7 @@ class OutcomeRows:
         """Why a planned title has no final word yet, where that is known."""
         if planned.action is Action.PENDING:
             return ErrorClass.BATCH_PENDING, planned.reason
-        left = self._leftovers.get((planned.manga_id, planned.analysis))
+        left = self._unledgered.get((planned.manga_id, planned.analysis))
         return (ErrorClass(left["error_class"]), left["message"] or "") if left and left["error_class"] else None
 
     def _is_answer_to(self, planned: PlanRow, fingerprint: str) -> bool:

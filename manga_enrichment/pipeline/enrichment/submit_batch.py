@@ -25,7 +25,8 @@ from manga_enrichment.pipeline.batch.launch import BatchGateways, Launcher
 from manga_enrichment.pipeline.engine.budget import NO_CAPS, Caps, scopes_of
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.tally import InvokeReport, Tally
-from manga_enrichment.pipeline.enrichment.ask import UnledgeredAttempts, planned_calls
+from manga_enrichment.pipeline.enrichment.ask import planned_calls
+from manga_enrichment.pipeline.log.unledgered import UnledgeredAttempts
 
 PREPARING = timedelta(minutes=30)
 """How long titles stay claimed by a run that is killed before it wrote the job down."""
@@ -72,11 +73,11 @@ class BatchLane:
         ConfigurationError.
         """
         started = self._to.clock.monotonic_seconds()
-        tally, leftovers = Tally(analysis.name), UnledgeredAttempts(provenance, self._to.clock, lane="batch")
+        tally, unledgered = Tally(analysis.name), UnledgeredAttempts(provenance, self._to.clock, lane="batch")
 
         def deliver(result: CallResult) -> None:
             tally.add(result)
-            leftovers.add(result)
+            unledgered.add(result)
 
         pending = self._store.pending(buckets)
         calls = planned_calls(self._to.tables, analysis, model, buckets, provenance.run_id)
@@ -88,7 +89,7 @@ class BatchLane:
                 fresh = list({call.fingerprint: call for call in chunk if call.fingerprint not in pending}.values())
                 self._submit_chunk(fresh, tuple(selected), provenance, deliver, say)
         finally:
-            leftovers.write(self._to.tables, analysis.name)
+            unledgered.write(self._to.tables, analysis.name)
         seconds = self._to.clock.monotonic_seconds() - started
         return tally.report(seconds=seconds, throttled=0, stopped_by="", stopped_message="")
 
@@ -149,7 +150,7 @@ class BatchLane:
             for call in wanted:
                 if entry := result.answered.get(call.fingerprint):
                     deliver(CallResult(call, entry.outcome, entry, entry.error_class, from_cache=True))
-            elsewhere = [call for call in wanted if call.fingerprint in result.elsewhere]
+            elsewhere = [call for call in wanted if call.fingerprint in result.contended]
             _deliver_all(elsewhere, ErrorClass.CLAIMED_ELSEWHERE, deliver)
             wanted = [call for call in wanted if call.fingerprint in result.granted]
         _deliver_all(wanted, ErrorClass.STOPPED, deliver, "too few are left for a batch job; the next run asks them")

@@ -21,7 +21,7 @@ from manga_enrichment.domain.operations.queue_observations import QUEUE_OBSERVAT
 from manga_enrichment.domain.requests.queues import QUEUES, REQUEST_QUEUES
 from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.gateways.clock import Clock
-from manga_enrichment.gateways.errors import MetricsUnavailableError, WriteConflictError
+from manga_enrichment.gateways.errors import MetricsUnavailableError
 from manga_enrichment.gateways.metrics import QueueAges
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.queue import QueueDepth, RequestQueue
@@ -29,10 +29,10 @@ from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.partner.scaling import visible_per_run
 from manga_enrichment.pipeline.partner.work_units import UnitRequest, read_unit
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
+from manga_enrichment.pipeline.store.conditional_writes import rewrite_table
 from manga_enrichment.pipeline.store.object_keys import queue_observations_key
 
 SCHEMA = arrow_schema(QUEUE_OBSERVATION_COLUMNS)
-_WRITE_TRIES = 5
 _WORKED_AT = frozenset({RequestState.RECEIVED, RequestState.QUEUED, RequestState.PROCESSING})
 """A deferred request is a new message, with an age of its own."""
 
@@ -117,20 +117,15 @@ def store_observations(tables: ObjectStore, seen: Sequence[QueueObservation], ru
     """
     key = queue_observations_key(seen[0].observed_at.date().isoformat())
     fresh = pa.Table.from_pylist([_row(each, run_id) for each in seen], schema=SCHEMA)
-    for _ in range(_WRITE_TRIES):
-        found = tables.read(key)
-        try:
-            if found is None:
-                tables.write(key, fresh, new=True)
-            elif {run_id} & set(found.table.column("dagster_run_id").to_pylist()):
-                return key
-            else:
-                merged = pa.concat_tables([found.table.cast(SCHEMA), fresh])
-                tables.write(key, merged, expected_etag=found.etag)
-            return key
-        except WriteConflictError:
-            continue
-    raise WriteConflictError(f"{tables.uri(key)} is being written by others all the time")
+
+    def with_look(found: pa.Table | None) -> pa.Table:
+        if found is None:
+            return fresh
+        known = run_id in found.column("dagster_run_id").to_pylist()
+        return found if known else pa.concat_tables([found.cast(SCHEMA), fresh])
+
+    rewrite_table(tables, key, with_look)
+    return key
 
 
 def latest_looks(tables: ObjectStore, now: datetime, count: int) -> list[list[QueueObservation]]:

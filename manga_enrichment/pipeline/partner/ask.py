@@ -27,7 +27,8 @@ from manga_enrichment.pipeline.engine.engine import Engine
 from manga_enrichment.pipeline.engine.estimates import estimate_call
 from manga_enrichment.pipeline.engine.rate_limiter import RateLimiter
 from manga_enrichment.pipeline.engine.tally import InvokeReport, Tally
-from manga_enrichment.pipeline.enrichment.ask import InvokeSettings, UnledgeredAttempts
+from manga_enrichment.pipeline.enrichment.ask import InvokeSettings
+from manga_enrichment.pipeline.log.unledgered import UnledgeredAttempts
 from manga_enrichment.pipeline.partner.plan import PlannedCall
 
 TRIGGER = "partner"
@@ -208,16 +209,16 @@ class _Asking:
             raise failures.exceptions[0] from None
 
     async def _ask_group(self, group: _Group, engine: Engine) -> None:
-        leftovers = UnledgeredAttempts(self._provenance_of(group), self._clock)
+        unledgered = UnledgeredAttempts(self._provenance_of(group), self._clock)
 
         def deliver(result: CallResult) -> None:
             self._tally.add(result)
-            leftovers.add(result)
+            unledgered.add(result)
 
         try:
             await engine.run(group.calls, deliver)
         finally:
-            leftovers.write(self._gateways.tables, self._name)
+            unledgered.write(self._gateways.tables, self._name)
             if engine.stopped_by:
                 self._stopped_by, self._stopped_message = engine.stopped_by.value, engine.stopped_message
 

@@ -1,4 +1,5 @@
-"""After asking: what became of every item, read from the ledger and the run's leftovers; and the requests log.
+"""After asking: what became of every item, read from the ledger and the run's unledgered attempts; and the requests
+log.
 
 Belongs here: one result per request, each cent in it once. Stays out: writing results where partners see them
 (`settle.py`).
@@ -15,12 +16,13 @@ from manga_enrichment.domain.requests.duplicates import unique_items
 from manga_enrichment.domain.requests.results import ItemResult, RequestResult
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.pipeline.log.append import log_entries, log_rows
+from manga_enrichment.pipeline.log.rows import request_rows
+from manga_enrichment.pipeline.log.unledgered import read_all_unledgered
 from manga_enrichment.pipeline.partner.ask import TRIGGER
 from manga_enrichment.pipeline.partner.plan import PartnerPlan, PlannedItem, read_partner_plan
 from manga_enrichment.pipeline.partner.stored_requests import StoredRequest
-from manga_enrichment.pipeline.store.conditional_writes import append_requests
-from manga_enrichment.pipeline.store.object_keys import RUNS_ROOT, requests_key, run_document_key
-from manga_enrichment.pipeline.store.rows import request_rows
+from manga_enrichment.pipeline.store.object_keys import run_document_key
 
 Row = Mapping[str, Any]
 
@@ -44,31 +46,16 @@ class PartnerCollecting:
         """
         asked = plan.fingerprints()
         entries = self._ledger.get_many(asked) if asked else {}
-        leftovers = self._leftovers(provenance.run_id)
-        self._log(provenance, entries, leftovers)
-        books = _Books(provenance.run_id, entries, leftovers)
+        unledgered = read_all_unledgered(self._tables, provenance.run_id)
+        log_entries(self._tables, (entry for entry in entries.values() if entry.provenance.trigger == TRIGGER))
+        log_rows(self._tables, provenance, unledgered)
+        books = _Books(provenance.run_id, entries, unledgered)
         results = [_result(request, plan.items[request.request_id], books) for request in requests]
         results = [self._with_earlier(each, entries) if each.request_id in redelivered else each for each in results]
         self._tables.write_json(
             run_document_key(provenance.run_id, "collected"), {"results": [result.to_document() for result in results]}
         )
         return results
-
-    def _leftovers(self, run_id: str) -> list[dict[str, Any]]:
-        stored = (self._tables.read(key) for key in self._tables.list_keys(f"{RUNS_ROOT}/{run_id}/results/"))
-        return [row for found in stored if found is not None for row in found.table.to_pylist()]
-
-    def _log(self, provenance: Provenance, entries: Mapping[str, LedgerEntry], leftovers: Sequence[Row]) -> None:
-        """Under the run that paid, also when that run was killed before it could log."""
-        rows: dict[str, list[Row]] = defaultdict(list)
-        for entry in entries.values():
-            paid = entry.provenance
-            if paid.trigger == TRIGGER:
-                rows[requests_key(paid.run_date, paid.run_id, entry.analysis, entry.bucket)] += request_rows(entry)
-        for row in leftovers:
-            rows[requests_key(provenance.run_date, provenance.run_id, row["analysis"], row["bucket"])].append(row)
-        for key, own in rows.items():
-            append_requests(self._tables, key, own)
 
     def _with_earlier(self, result: RequestResult, entries: Mapping[str, LedgerEntry]) -> RequestResult:
         """What a killed generation of the same request paid is the request's, too: its run's plan tells."""
@@ -111,12 +98,12 @@ def read_collected(tables: ObjectStore, run_id: str) -> list[RequestResult]:
 class _Books:
     """Answers and spend of a run. Spend is booked once per partner, on the first request that it was for."""
 
-    def __init__(self, run_id: str, entries: Mapping[str, LedgerEntry], leftovers: Sequence[Row]) -> None:
+    def __init__(self, run_id: str, entries: Mapping[str, LedgerEntry], unledgered: Sequence[Row]) -> None:
         self._run_id = run_id
         self._entries = entries
-        self._leftovers: dict[tuple[str, str], list[Row]] = defaultdict(list)
-        for row in leftovers:
-            self._leftovers[row["partner_id"] or "", row["fingerprint"]].append(row)
+        self._unledgered: dict[tuple[str, str], list[Row]] = defaultdict(list)
+        for row in unledgered:
+            self._unledgered[row["partner_id"] or "", row["fingerprint"]].append(row)
         self._booked: set[tuple[str, str]] = set()
 
     def item(self, request: StoredRequest, planned: PlannedItem) -> ItemResult:
@@ -124,12 +111,12 @@ class _Books:
             return ItemResult(
                 planned.analysis, planned.manga_id, Outcome(planned.outcome), planned.error_class, planned.reason
             )
-        rows = self._leftovers.get((request.partner_id, planned.fingerprint), [])
+        rows = self._unledgered.get((request.partner_id, planned.fingerprint), [])
         entry = self._entries.get(planned.fingerprint)
         spend = self._spend(request.partner_id, planned.fingerprint, rows, entry)
         if entry is not None:
             return _from_entry(planned, entry, spend, from_cache=entry.provenance.run_id != self._run_id)
-        return _from_leftovers(planned, rows, spend)
+        return _from_unledgered(planned, rows, spend)
 
     def _spend(
         self, partner_id: str, fingerprint: str, rows: Sequence[Row], entry: LedgerEntry | None
@@ -172,7 +159,7 @@ def _from_entry(planned: PlannedItem, entry: LedgerEntry, spend: Mapping[str, An
     )
 
 
-def _from_leftovers(planned: PlannedItem, rows: Sequence[Row], spend: Mapping[str, Any]) -> ItemResult:
+def _from_unledgered(planned: PlannedItem, rows: Sequence[Row], spend: Mapping[str, Any]) -> ItemResult:
     """Deferred or failed in passing. What stops a whole analysis is our fault, not the request's: it waits."""
     last = rows[-1] if rows else {"status": Outcome.DEFERRED.value, "error_class": ErrorClass.STOPPED.value}
     error_class = ErrorClass(last["error_class"] or ErrorClass.STOPPED)

@@ -26,18 +26,18 @@ class Completion:
     """Everything raises StoreUnavailableError or QueueUnavailableError; the message then comes again."""
 
     def __init__(
-        self, queue: RequestQueue, tables: ObjectStore, announcer: OutboxWriter, dead_letters: DeadLetters
+        self, queue: RequestQueue, tables: ObjectStore, outbox_writer: OutboxWriter, dead_letters: DeadLetters
     ) -> None:
         self._queue = queue
         self._tables = tables
-        self._announcer = announcer
+        self._outbox_writer = outbox_writer
         self._dead_letters = dead_letters
 
     def finish(self, row: RequestRow, queue: str, receipt_handle: str) -> None:
         """Announce a final row and take its message from the queue. Safe to repeat."""
         request = read_stored_request(self._tables, row.body_key) if row.body_key else None
         if request is not None and row.callback_state not in _TOLD:
-            self._announcer.announce(event_of(row), callback_url=request.callback_url, topic_arn=request.topic_arn)
+            self._outbox_writer.announce(event_of(row), callback_url=request.callback_url, topic_arn=request.topic_arn)
         if request is not None and is_worth_a_redrive(row):
             message = _message_again(row, request, queue, receipt_handle)
             self._dead_letters.reject(message, row.error_class, row.reason)
@@ -47,7 +47,7 @@ class Completion:
     def reject(self, message: Message, event: Event | None, *, reason: str, explanation: str) -> None:
         """Dead-letter a message that is no request. event: what our own topics hear of it, if it is news."""
         if event is not None:
-            self._announcer.announce(event)
+            self._outbox_writer.announce(event)
         self._dead_letters.reject(message, reason, explanation)
 
 

@@ -1,6 +1,6 @@
 """Deferred requests of FIFO queues: their messages stay hidden and are worked on again without being received again.
 
-Belongs here: parking a request that was given back, and knowing when its time has come. Stays out: giving it back
+Belongs here: deferring a request that was given back, and knowing when its time has come. Stays out: giving it back
 (`requeue.py`), claiming it again (`intake.py`).
 
 A FIFO message cannot be sent anew: it would stand behind the rest of its group. Received again, its receive counts, and
@@ -46,7 +46,7 @@ class FifoDeferral:
         self._tables = tables
         self._clock = clock
 
-    def park(self, request: UnitRequest, delay_seconds: float) -> None:
+    def defer(self, request: UnitRequest, delay_seconds: float) -> None:
         """Hide the message of a deferred request and note when it may be tried again."""
         now = self._clock.now()
         due_at = now + timedelta(seconds=delay_seconds)
@@ -63,17 +63,17 @@ class FifoDeferral:
     def due(self, queue: str) -> list[DeferredMessage]:
         """Requests whose time has come and which nobody has taken up, the longest waiting first."""
         now = self._clock.now()
-        parked = [each for each in self._noted(queue, now) if now - WINDOW <= each.due_at <= now]
-        return sorted(filter(self._still_waits, parked), key=lambda each: each.due_at)
+        deferred = [each for each in self._noted(queue, now) if now - WINDOW <= each.due_at <= now]
+        return sorted(filter(self._still_waits, deferred), key=lambda each: each.due_at)
 
-    def keep(self, parked: DeferredMessage) -> None:
+    def keep(self, deferred: DeferredMessage) -> None:
         """There is no run for it now: hide its message further, when the end of its time comes near."""
-        if self._clock.now() - parked.due_at > WINDOW / 2:
-            self.park(parked.request, 0)
+        if self._clock.now() - deferred.due_at > WINDOW / 2:
+            self.defer(deferred.request, 0)
 
-    def take_up(self, parked: DeferredMessage) -> bool:
+    def take_up(self, deferred: DeferredMessage) -> bool:
         """Hide the message for a work's beginning; False when it is lost, and will come by itself."""
-        request = parked.request
+        request = deferred.request
         return not self._queue.extend(request.queue, [request.receipt_handle], request.visibility_seconds)
 
     def _noted(self, queue: str, now: datetime) -> Iterator[DeferredMessage]:
@@ -84,13 +84,13 @@ class FifoDeferral:
                     due_at = datetime.fromisoformat(document["due_at"]).astimezone(UTC)
                     yield DeferredMessage(request_of(document["request"]), due_at)
 
-    def _still_waits(self, parked: DeferredMessage) -> bool:
-        row = self._requests.get(parked.request.request_id)
+    def _still_waits(self, deferred: DeferredMessage) -> bool:
+        row = self._requests.get(deferred.request.request_id)
         return (
             row is not None
             and row.state is RequestState.DEFERRED
-            and row.generation == parked.request.generation
-            and row.receipt_handle == parked.request.receipt_handle
+            and row.generation == deferred.request.generation
+            and row.receipt_handle == deferred.request.receipt_handle
         )
 
 

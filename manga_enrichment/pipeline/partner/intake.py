@@ -62,12 +62,12 @@ class IntakeOutcome(StrEnum):
 class IntakeReport:
     """One queue in one tick. units: what to launch runs for."""
 
-    fates: Counter[IntakeOutcome] = field(default_factory=Counter)
+    outcomes: Counter[IntakeOutcome] = field(default_factory=Counter)
     units: list[WorkUnit] = field(default_factory=list)
 
     @property
     def received(self) -> int:
-        return self.fates.total()
+        return self.outcomes.total()
 
 
 class Intake:
@@ -94,7 +94,7 @@ class Intake:
         self._limits = limits
         self._new_owner = new_owner
         self._workers = workers
-        self._parking = FifoDeferral(queue, requests, tables, clock)
+        self._fifo_deferral = FifoDeferral(queue, requests, tables, clock)
 
     def pull(self, queue: str, free_runs: int, until: float) -> IntakeReport:
         """Receive what `free_runs` runs can take, until the queue has no more or the monotonic second has come.
@@ -106,7 +106,7 @@ class Intake:
         report = IntakeReport()
         packing = Packing(queue, free_runs, self._limits)
         if QUEUES[queue].is_fifo:
-            self._resume_parked(queue, packing, report)
+            self._resume_deferred(queue, packing, report)
         with ThreadPoolExecutor(self._workers) as pool:
             while packing.room() and self._clock.monotonic_seconds() < until:
                 messages = self._receive(queue, packing.room())
@@ -114,7 +114,7 @@ class Intake:
                     break
                 received_at = self._clock.now()
                 for taken in pool.map(self._take, messages, repeat(received_at)):
-                    report.fates[taken if isinstance(taken, IntakeOutcome) else IntakeOutcome.CLAIMED] += 1
+                    report.outcomes[taken if isinstance(taken, IntakeOutcome) else IntakeOutcome.CLAIMED] += 1
                     if isinstance(taken, UnitRequest):
                         packing.add(taken)
             marked = {unit.key: list(pool.map(self._mark_queued, unit.requests)) for unit in packing.units()}
@@ -129,23 +129,23 @@ class Intake:
             _log.warning("%s: %s", queue, error)
             return ()
 
-    def _resume_parked(self, queue: str, packing: Packing, report: IntakeReport) -> None:
+    def _resume_deferred(self, queue: str, packing: Packing, report: IntakeReport) -> None:
         """What fails here is left alone: its message shows by itself."""
         try:
-            for parked in self._parking.due(queue):
+            for deferred in self._fifo_deferral.due(queue):
                 if not packing.room():
-                    self._parking.keep(parked)
-                elif (resumed := self._resume(parked)) is not None:
-                    report.fates[IntakeOutcome.RESUMED] += 1
+                    self._fifo_deferral.keep(deferred)
+                elif (resumed := self._resume(deferred)) is not None:
+                    report.outcomes[IntakeOutcome.RESUMED] += 1
                     packing.add(resumed)
         except (StoreUnavailableError, QueueUnavailableError) as error:
             _log.warning("deferred requests of %s are left for later: %s", queue, error)
 
-    def _resume(self, parked: DeferredMessage) -> UnitRequest | None:
+    def _resume(self, deferred: DeferredMessage) -> UnitRequest | None:
         """The next generation of a deferred request, with the receipt handle that it has."""
-        request, now = parked.request, self._clock.now()
+        request, now = deferred.request, self._clock.now()
         row = self._requests.get(request.request_id)
-        if row is None or not self._parking.take_up(parked):
+        if row is None or not self._fifo_deferral.take_up(deferred):
             return None
         lease_until = now + timedelta(seconds=request.visibility_seconds - 1)
         wanted = replace(

@@ -5,8 +5,8 @@ Belongs here: releasing so that nothing gets lost and nothing moves towards the 
 SQS counts every receive, and after three the message goes to the dead letters, whatever the reason was. So on a
 standard queue the request is sent anew with a delay, then the old message is deleted: a new message starts to count
 from 0. Cut between the two, both exist; one is claimed as the next generation, the other finds it live or final. A FIFO
-queue would put the new message behind the rest of its group, so there the request is parked (`fifo_deferral.py`): the
-message itself stays hidden and is worked on again without being received.
+queue would put the new message behind the rest of its group, so there the message is kept hidden (`fifo_deferral.py`):
+the message itself stays hidden and is worked on again without being received.
 """
 
 from manga_enrichment.domain.requests.claims import RequestRow
@@ -30,7 +30,7 @@ class Requeue:
         self._requests = requests
         self._tables = tables
         self._clock = clock
-        self._parking = FifoDeferral(queue, requests, tables, clock)
+        self._fifo_deferral = FifoDeferral(queue, requests, tables, clock)
 
     def release(
         self,
@@ -59,7 +59,7 @@ class Requeue:
         )
         delay = min(MAX_DELAY_SECONDS, delay_seconds)
         if QUEUES[row.queue].is_fifo:
-            self._parking.park(request.with_handle_of(row), delay)
+            self._fifo_deferral.defer(request.with_handle_of(row), delay)
             return row
         stored = read_stored_request(self._tables, row.body_key)
         self._queue.send(

@@ -1,38 +1,32 @@
 """Writes that other writers may race: an object is only put over the version that was read.
 
-Belongs here: the conditional put and the append to the requests log built on it. Stays out: what is written.
+Belongs here: the compare-and-swap loop. Stays out: what is written.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import pyarrow as pa
 
 from manga_enrichment.gateways.errors import WriteConflictError
-from manga_enrichment.gateways.objects import ObjectStore, StoredTable
-from manga_enrichment.pipeline.store.rows import union_requests
+from manga_enrichment.gateways.objects import ObjectStore
 
 CONFLICT_TRIES = 8
 
 
-def replace_table(tables: ObjectStore, key: str, stored: StoredTable | None, table: pa.Table) -> bool:
-    """Put `table` over the version that was read; False when another writer was faster. Equal tables are kept."""
-    if stored is not None and stored.table.equals(table):
-        return True
-    try:
-        tables.write(key, table, expected_etag=stored.etag if stored else None, new=stored is None)
-    except WriteConflictError:
-        return False
-    return True
+def rewrite_table(objects: ObjectStore, key: str, change: Callable[[pa.Table | None], pa.Table]) -> pa.Table:
+    """Replace a table by what `change` makes of it, and return that; a table that stays equal is not written.
 
-
-def append_requests(tables: ObjectStore, key: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Add rows to one object of the requests log; rows that are there already change nothing.
-
-    Raises WriteConflictError when it kept changing.
+    change: called again with the newer table when another writer was faster. Raises WriteConflictError when the object
+    kept changing.
     """
     for _ in range(CONFLICT_TRIES):
-        stored = tables.read(key)
-        if replace_table(tables, key, stored, union_requests(stored.table if stored else None, rows)):
-            return
-    raise WriteConflictError(f"{tables.uri(key)} kept changing under {CONFLICT_TRIES} writes")
+        stored = objects.read(key)
+        table = change(stored.table if stored else None)
+        if stored is not None and stored.table.equals(table):
+            return table
+        try:
+            objects.write(key, table, expected_etag=stored.etag if stored else None, new=stored is None)
+        except WriteConflictError:
+            continue
+        return table
+    raise WriteConflictError(f"{objects.uri(key)} kept changing under {CONFLICT_TRIES} writes")

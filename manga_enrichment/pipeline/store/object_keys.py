@@ -55,7 +55,11 @@ def plan_key(run_id: str, bucket: str) -> str:
 
 
 def results_key(run_id: str, analysis: str, bucket: str) -> str:
-    return f"{RUNS_ROOT}/{run_id}/results/{analysis}/bucket={bucket}.parquet"
+    return f"{results_prefix(run_id)}{analysis}/bucket={bucket}.parquet"
+
+
+def results_prefix(run_id: str) -> str:
+    return f"{RUNS_ROOT}/{run_id}/results/"
 
 
 def batch_key(token: str, name: str) -> str:

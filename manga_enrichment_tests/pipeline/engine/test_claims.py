@@ -26,7 +26,7 @@ async def test_what_one_run_claims_another_finds_elsewhere() -> None:
     assert (await stage.claims("run-1").take(["a", "b"])).granted == {"a", "b"}
     result = await stage.claims("run-2").take(["b", "c"])
     assert result.granted == {"c"}
-    assert result.elsewhere == {"b"}
+    assert result.contended == {"b"}
 
 
 async def test_claims_are_renewed_as_long_as_they_are_held() -> None:
@@ -35,7 +35,7 @@ async def test_claims_are_renewed_as_long_as_they_are_held() -> None:
     await claims.take(["a"])
     keeping = asyncio.create_task(claims.keep())
     await stage.clock.sleep(1_000)
-    assert (await stage.claims("run-2").take(["a"])).elsewhere == {"a"}
+    assert (await stage.claims("run-2").take(["a"])).contended == {"a"}
     keeping.cancel()
     await stage.clock.sleep(61)
     assert (await stage.claims("run-2").take(["a"])).granted == {"a"}
@@ -48,7 +48,7 @@ async def test_a_renewal_that_fails_is_made_up_for_at_the_next_turn() -> None:
     stage.ledger.failures_left = 1
     keeping = asyncio.create_task(claims.keep())
     await stage.clock.sleep(100)
-    assert (await stage.claims("run-2").take(["a"])).elsewhere == {"a"}
+    assert (await stage.claims("run-2").take(["a"])).contended == {"a"}
     keeping.cancel()
 
 

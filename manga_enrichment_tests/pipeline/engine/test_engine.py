@@ -86,7 +86,7 @@ async def test_with_the_real_clock_an_untold_limiter_comes_to_an_end() -> None:
 
 @pytest.mark.slow
 async def test_with_the_real_clock_twins_in_one_chunk_are_asked_once() -> None:
-    """Worker threads take their time: the first twin's claim is on its way when the second is looked at."""
+    """Worker threads take their time: the first follower's claim is on its way when the second is looked at."""
     world = EngineRig(clock=SystemClock(), latency_seconds=0.01)
     results = await asyncio.wait_for(world.run([call_of(1)] * 5), timeout=60)
     assert (len(results), len(world.model.sent)) == (5, 1)

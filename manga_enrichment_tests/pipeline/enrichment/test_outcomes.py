@@ -37,7 +37,7 @@ def answers(*rows: dict[str, Any]) -> pa.Table:
 def outcome_rows(
     *plan: PlanRow,
     entries: Any = (),
-    leftovers: Any = (),
+    unledgered: Any = (),
     run_id: str = "run-1",
     later: timedelta = timedelta(0),
 ) -> OutcomeRows:
@@ -45,7 +45,7 @@ def outcome_rows(
         LEVEL,
         {row.manga_id: row for row in plan},
         {each.fingerprint: each for each in entries},
-        leftovers,
+        unledgered,
         run_id,
         START + later,
     )
@@ -83,11 +83,11 @@ def test_a_refused_combined_call_is_tried_again_by_single_ones() -> None:
 
 @pytest.mark.parametrize("error_class", [each for each in ErrorClass if TREATMENTS[each].transient])
 def test_a_passing_failure_is_what_the_last_attempt_says(error_class: ErrorClass) -> None:
-    leftovers = [
+    unledgered = [
         {"manga_id": title_id(1), "analysis": LEVEL, "error_class": "throttled", "message": "first"},
         {"manga_id": title_id(1), "analysis": LEVEL, "error_class": error_class.value, "message": "last"},
     ]
-    row = decide(outcome_rows(planned(1, Action.ASK, "f1"), leftovers=leftovers))
+    row = decide(outcome_rows(planned(1, Action.ASK, "f1"), unledgered=unledgered))
     assert (row["outcome"], row["error_class"]) == (TREATMENTS[error_class].outcome.value, error_class.value)
     assert (row["reason"], row["transient"]) == ("last", True)
 
@@ -138,14 +138,14 @@ def test_a_changed_decision_has_the_date_and_run_that_changed_it() -> None:
 def test_whatever_happened_every_title_has_one_outcome_and_all_that_did_not_succeed_a_reason(
     ids: set[int], plans: dict[int, Action], left: dict[int, ErrorClass]
 ) -> None:
-    leftovers = [
+    unledgered = [
         {"manga_id": title_id(number), "analysis": LEVEL, "error_class": each.value, "message": None}
         for number, each in left.items()
     ]
     rows = outcome_rows(
         *(planned(number, action, f"f{number}", "a reason") for number, action in plans.items()),
         entries=[ANSWERED, REFUSED],
-        leftovers=leftovers,
+        unledgered=unledgered,
     )
     table = answers(answer_row(ANALYSES[LEVEL], ANSWERED))
     decided, _changed = rows.merged(None, {title_id(number) for number in ids}, table)

@@ -16,7 +16,7 @@ def targets(world: OutboxWorld) -> set[str]:
 
 def test_an_end_is_put_down_for_the_partner_and_for_the_results_topic() -> None:
     world = OutboxWorld(policy=OWN_TOPICS)
-    world.announcer.announce(ended(), callback_url=URL, topic_arn=PARTNER_TOPIC)
+    world.outbox_writer.announce(ended(), callback_url=URL, topic_arn=PARTNER_TOPIC)
     assert targets(world) == {URL, PARTNER_TOPIC, RESULTS_TOPIC}
     assert {each.event_id for each in world.outbox.deliveries.values()} == {ended().event_id}
 
@@ -24,30 +24,30 @@ def test_an_end_is_put_down_for_the_partner_and_for_the_results_topic() -> None:
 @pytest.mark.parametrize("state", [RequestState.REJECTED, RequestState.FAILED])
 def test_what_went_wrong_also_reaches_the_alerts_topic(state: RequestState) -> None:
     world = OutboxWorld(policy=OWN_TOPICS)
-    world.announcer.announce(ended(state=state))
+    world.outbox_writer.announce(ended(state=state))
     assert targets(world) == {RESULTS_TOPIC, ALERTS_TOPIC}
 
 
 def test_nobody_is_told_when_nobody_asked() -> None:
     world = OutboxWorld()
-    assert world.announcer.announce(ended()) == []
+    assert world.outbox_writer.announce(ended()) == []
     assert world.outbox.deliveries == {}
 
 
 def test_a_topic_named_twice_hears_it_once() -> None:
     world = OutboxWorld(policy=OWN_TOPICS)
-    world.announcer.announce(ended(), topic_arn=RESULTS_TOPIC)
+    world.outbox_writer.announce(ended(), topic_arn=RESULTS_TOPIC)
     assert len(world.outbox.deliveries) == 1
 
 
 def test_announcing_again_changes_nothing() -> None:
     world = OutboxWorld()
     world.settle()
-    world.announcer.announce(ended(), callback_url=URL)
+    world.outbox_writer.announce(ended(), callback_url=URL)
     world.deliver()
     before = world.only
     world.pass_time(hours=1)
-    world.announcer.announce(ended(occurred_at=world.clock.now()), callback_url=URL)
+    world.outbox_writer.announce(ended(occurred_at=world.clock.now()), callback_url=URL)
     assert world.only == before
     assert world.deliver().sentence() == "nothing is due"
     assert len(world.receiver.posted) == 1
@@ -55,11 +55,11 @@ def test_announcing_again_changes_nothing() -> None:
 
 def test_a_failed_delivery_starts_anew_when_it_is_announced_again() -> None:
     world = OutboxWorld(policy=NotificationPolicy())
-    world.announcer.announce(ended(), topic_arn=PARTNER_TOPIC)
+    world.outbox_writer.announce(ended(), topic_arn=PARTNER_TOPIC)
     world.deliver()
     assert world.outbox.failed(newest=1) == [world.only]
     world.policy = NotificationPolicy(allowed_topics=frozenset({PARTNER_TOPIC}))
-    world.announcer.announce(ended(), topic_arn=PARTNER_TOPIC)
+    world.outbox_writer.announce(ended(), topic_arn=PARTNER_TOPIC)
     world.deliver()
     assert world.only.state is DeliveryState.DELIVERED
 

@@ -31,7 +31,7 @@ def announce(world: OutboxWorld, outbox: Any = None) -> None:
 
 def deliver(world: OutboxWorld, reaper: Reaper) -> None:
     """One tick in which every call of every gateway goes past the reaper."""
-    world.deliverer(
+    world.relay(
         outbox=reaper.wrap(world.outbox),
         sender=reaper.wrap(world.receiver),
         notifier=reaper.wrap(world.notifier),
@@ -41,7 +41,7 @@ def deliver(world: OutboxWorld, reaper: Reaper) -> None:
 
 def calls_of_a_delivery(answer: CallbackAnswer | None) -> int:
     world, reaper = settled_world(answer), Reaper(MOST_CALLS, after=False)
-    world.announcer.announce(ended(), callback_url=URL)
+    world.outbox_writer.announce(ended(), callback_url=URL)
     deliver(world, reaper)
     return reaper.calls
 
@@ -59,7 +59,7 @@ def test_a_kill_at_any_step_of_a_delivery_loses_nothing(answer: CallbackAnswer |
     assert steps == 6  # due, lease, send, settle, status row, told
     for at in range(1, steps + 1):
         world = settled_world(answer)
-        world.announcer.announce(ended(), callback_url=URL)
+        world.outbox_writer.announce(ended(), callback_url=URL)
         with pytest.raises(Killed):
             deliver(world, Reaper(at, after=after))
         recover(world)

@@ -20,7 +20,7 @@ def world() -> OutboxWorld:
     world = OutboxWorld()
     world.settle()
     world.receiver.answers[URL] = [GONE]
-    world.announcer.announce(ended(), callback_url=URL)
+    world.outbox_writer.announce(ended(), callback_url=URL)
     world.deliver()
     assert world.callback_state() == "callback_failed"
     return world
@@ -45,7 +45,7 @@ def test_the_limit_takes_the_latest() -> None:
     world.receiver.answers[URL] = [GONE]
     ids = [f"00000000-0000-4000-8000-00000000000{number}" for number in range(3)]
     for request_id in ids:
-        world.announcer.announce(ended(request_id), callback_url=URL)
+        world.outbox_writer.announce(ended(request_id), callback_url=URL)
         world.deliver()
         world.clock.advance(60)
     found = failed_deliveries(world.outbox, EVERYTHING, limit=2)

@@ -35,7 +35,7 @@ def world() -> OutboxWorld:
     """One ended request whose partner wants a callback."""
     world = OutboxWorld()
     world.settle()
-    world.announcer.announce(ended(), callback_url=URL)
+    world.outbox_writer.announce(ended(), callback_url=URL)
     return world
 
 
@@ -109,7 +109,7 @@ def test_a_receiver_that_recovers_gets_its_event(world: OutboxWorld) -> None:
 def test_a_late_failure_does_not_speak_over_what_a_redrive_brought() -> None:
     world = OutboxWorld()
     world.settle(state=RequestState.FAILED)
-    world.announcer.announce(ended(state=RequestState.FAILED), callback_url=URL)
+    world.outbox_writer.announce(ended(state=RequestState.FAILED), callback_url=URL)
     world.receiver.answers[URL] = [CallbackAnswer(410, "gone")]
     world.settle(state=RequestState.COMPLETED)
     world.deliver()
@@ -133,7 +133,7 @@ def test_without_a_secret_callbacks_wait_unsent_and_say_why(world: OutboxWorld) 
 def test_a_forbidden_url_that_got_into_the_outbox_is_never_called(url: str) -> None:
     world = OutboxWorld()
     world.settle()
-    world.announcer.announce(ended(), callback_url=url)
+    world.outbox_writer.announce(ended(), callback_url=url)
     assert world.deliver().counts == Counter({Handled.FAILED: 1})
     assert world.receiver.posted == []
     assert world.only.problem.startswith("the callback URL must")
@@ -142,7 +142,7 @@ def test_a_forbidden_url_that_got_into_the_outbox_is_never_called(url: str) -> N
 
 def test_an_allowed_topic_is_published_to_with_the_event_id() -> None:
     world = OutboxWorld(policy=NotificationPolicy(allowed_topics=frozenset({PARTNER_TOPIC})))
-    world.announcer.announce(ended(), topic_arn=PARTNER_TOPIC)
+    world.outbox_writer.announce(ended(), topic_arn=PARTNER_TOPIC)
     assert world.deliver().sentence() == "1 delivered"
     (published,) = world.notifier.published
     assert (published.topic_arn, published.subject) == (PARTNER_TOPIC, "request.completed")
@@ -151,7 +151,7 @@ def test_an_allowed_topic_is_published_to_with_the_event_id() -> None:
 
 def test_another_topic_is_refused_with_a_reason() -> None:
     world = OutboxWorld()
-    world.announcer.announce(ended(), topic_arn=PARTNER_TOPIC)
+    world.outbox_writer.announce(ended(), topic_arn=PARTNER_TOPIC)
     assert world.deliver().counts == Counter({Handled.FAILED: 1})
     assert world.notifier.published == []
     (failed,) = world.outbox.failed(newest=1)
@@ -160,7 +160,7 @@ def test_another_topic_is_refused_with_a_reason() -> None:
 
 def test_a_topic_that_does_not_answer_is_tried_again() -> None:
     world = OutboxWorld(policy=NotificationPolicy(allowed_topics=frozenset({PARTNER_TOPIC})))
-    world.announcer.announce(ended(), topic_arn=PARTNER_TOPIC)
+    world.outbox_writer.announce(ended(), topic_arn=PARTNER_TOPIC)
     world.notifier.failures["publish"] = 1
     assert world.deliver().counts == Counter({Handled.RETRY: 1})
     world.pass_time(seconds=15)
@@ -173,15 +173,15 @@ def test_a_topic_closed_to_us_is_tried_again_because_its_policy_may_be_mended() 
             raise ConfigurationError("SNS topic may not be used by this role")
 
     world = OutboxWorld(policy=NotificationPolicy(allowed_topics=frozenset({PARTNER_TOPIC})))
-    world.announcer.announce(ended(), topic_arn=PARTNER_TOPIC)
-    report = world.deliverer(notifier=Closed()).deliver_due(10)
+    world.outbox_writer.announce(ended(), topic_arn=PARTNER_TOPIC)
+    report = world.relay(notifier=Closed()).deliver_due(10)
     assert report.counts == Counter({Handled.RETRY: 1})
     assert world.only.problem == "SNS topic may not be used by this role"
 
 
 def many(world: OutboxWorld, count: int, url: str) -> None:
     for number in range(count):
-        world.announcer.announce(ended(str(uuid5(NAMESPACE_URL, f"{url}{number}"))), callback_url=url)
+        world.outbox_writer.announce(ended(str(uuid5(NAMESPACE_URL, f"{url}{number}"))), callback_url=url)
 
 
 def test_no_try_begins_when_the_time_of_a_tick_is_over() -> None:
@@ -201,7 +201,7 @@ def test_what_a_tick_had_no_time_for_goes_behind_what_waits_already() -> None:
     world = OutboxWorld()
     many(world, 30, "https://slow.example/")
     world.pass_time(seconds=1)
-    world.announcer.announce(ended(), callback_url=URL)
+    world.outbox_writer.announce(ended(), callback_url=URL)
     world.receiver.seconds_per_post = 3.0
     world.deliver(limit=30)
     assert URL not in {posted.url for posted in world.receiver.posted}
@@ -249,7 +249,7 @@ def test_of_two_workers_with_the_same_delivery_one_sends(world: OutboxWorld) -> 
             world.deliver()
             return found
 
-    report = world.deliverer(outbox=Overlapping()).deliver_due(10)
+    report = world.relay(outbox=Overlapping()).deliver_due(10)
     assert report.counts == Counter({Handled.TAKEN: 1})
     assert len(world.receiver.posted) == 1
 
@@ -263,7 +263,7 @@ def test_a_worker_that_slept_through_its_lease_changes_nothing(world: OutboxWorl
             world.deliver()
             return CallbackAnswer(410, "gone")
 
-    report = world.deliverer(sender=Frozen()).deliver_due(10)
+    report = world.relay(sender=Frozen()).deliver_due(10)
     assert report.counts == Counter({Handled.TAKEN: 1})
     assert world.only.state is DeliveryState.DELIVERED
     assert world.callback_state() == "callback_delivered"
@@ -281,5 +281,5 @@ def test_an_unreachable_status_table_ends_the_tick_and_costs_no_second_callback(
 
 def test_an_event_of_no_request_asks_for_no_status_row() -> None:
     world = OutboxWorld(policy=NotificationPolicy(alerts_topic=PARTNER_TOPIC))
-    world.announcer.announce(ended("", RequestState.REJECTED, message_id="m-1"))
+    world.outbox_writer.announce(ended("", RequestState.REJECTED, message_id="m-1"))
     assert world.deliver().sentence() == "1 delivered"

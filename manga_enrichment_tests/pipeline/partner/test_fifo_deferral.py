@@ -62,10 +62,10 @@ def test_work_that_is_throttled_for_hours_does_not_walk_towards_the_dead_letters
 def test_it_is_not_tried_before_its_time() -> None:
     world, sent = throttled_world()
     world.clock.advance(DELAY_SECONDS - 1)
-    assert world.tick(SESSION.name).fates == {}
+    assert world.tick(SESSION.name).outcomes == {}
     world.clock.advance(2)
-    assert world.tick(SESSION.name).fates == {IntakeOutcome.RESUMED: 1}
-    assert world.tick(SESSION.name).fates == {}
+    assert world.tick(SESSION.name).outcomes == {IntakeOutcome.RESUMED: 1}
+    assert world.tick(SESSION.name).outcomes == {}
     assert world.state(sent) == "queued"
 
 
@@ -94,7 +94,7 @@ def test_when_nobody_looked_in_time_it_is_received_again() -> None:
     world, sent = throttled_world()
     world.base.model = ScriptedModel(world.clock)
     world.clock.advance(DELAY_SECONDS + 2 * WINDOW.total_seconds())
-    assert world.tick(SESSION.name).fates == {IntakeOutcome.CLAIMED: 1}
+    assert world.tick(SESSION.name).outcomes == {IntakeOutcome.CLAIMED: 1}
     assert receives(world) == [2]
     world.run(world.launched.pop())
     assert world.state(sent) == "completed"

@@ -17,7 +17,7 @@ def test_a_valid_message_becomes_a_queued_request_with_its_body_stored() -> None
     world = PartnerWorld()
     sent = world.send([(1, "reading_level")])
     report = world.tick()
-    assert report.fates == {"claimed": 1}
+    assert report.outcomes == {"claimed": 1}
     assert [unit.key for unit in report.units] == [f"{sent}:1"]
     row = world.row(sent)
     assert (row.state, row.generation, row.partner_id) == ("queued", 1, "acme")
@@ -33,7 +33,7 @@ def test_invalid_messages_are_dead_lettered_at_once_and_hold_up_nobody() -> None
     world.send_text("[]")
     good = world.send()
     report = world.tick()
-    assert report.fates == {"rejected": 3, "claimed": 1}
+    assert report.outcomes == {"rejected": 3, "claimed": 1}
     assert reasons(world) == ["invalid_body", "malformed_json", "not_an_object"]
     assert (world.state(bad), world.state(good)) == ("rejected", "queued")
     assert "analysis_type" in world.row(bad).reason
@@ -54,9 +54,9 @@ def test_a_rejection_cut_short_is_made_up_for() -> None:
     world = PartnerWorld()
     bad = world.send([(1, "no_such_analysis")])
     world.queue.failures["send"] = 1
-    assert world.tick().fates == {"left": 1}
+    assert world.tick().outcomes == {"left": 1}
     world.clock.advance(NORMAL.visibility_seconds)
-    assert world.tick().fates == {"rejected": 1}
+    assert world.tick().outcomes == {"rejected": 1}
     assert (world.state(bad), reasons(world)) == ("rejected", ["invalid_body"])
     assert {each.target for each in world.outbox.deliveries.values()} == {"arn:alerts", "arn:results"}
     assert len(world.outbox.deliveries) == 2
@@ -69,7 +69,7 @@ def test_a_duplicate_of_a_live_request_launches_nothing_and_refreshes_its_handle
     before = world.row(sent)
     world.send(request_id=sent)
     report = world.tick()
-    assert (report.fates, report.units) == ({"live": 1}, [])
+    assert (report.outcomes, report.units) == ({"live": 1}, [])
     assert world.row(sent).receipt_handle != before.receipt_handle
     assert world.row(sent).generation == 1
 
@@ -81,7 +81,7 @@ def test_a_duplicate_of_a_finished_request_is_only_acked() -> None:
     done = world.row(sent)
     world.send(request_id=sent)
     report = world.tick()
-    assert (report.fates, report.units) == ({"final": 1}, [])
+    assert (report.outcomes, report.units) == ({"final": 1}, [])
     assert (world.row(sent), world.queue.messages(NORMAL.name)) == (done, [])
 
 
@@ -90,7 +90,7 @@ def test_nobody_gets_the_answer_of_another_by_using_their_request_id() -> None:
     sent = world.send(partner_id="acme")
     world.work()
     world.send(request_id=sent, partner_id="zeta")
-    assert world.tick().fates == {"rejected": 1}
+    assert world.tick().outcomes == {"rejected": 1}
     assert reasons(world) == ["request_id_taken"]
     assert world.row(sent).partner_id == "acme"
 
@@ -101,7 +101,7 @@ def test_an_invalid_message_does_not_change_the_request_whose_id_it_has() -> Non
     world.tick()
     before = world.row(sent)
     world.send([(1, "no_such_analysis")], request_id=sent)
-    assert world.tick().fates == {"rejected": 1}
+    assert world.tick().outcomes == {"rejected": 1}
     assert world.row(sent) == before
 
 

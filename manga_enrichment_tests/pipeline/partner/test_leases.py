@@ -91,7 +91,7 @@ def test_a_lease_that_ran_out_is_taken_up_again_when_nobody_has_claimed_the_requ
     world.clock.advance(VISIBILITY + 1)
     leases.beat()
     assert leases.holds(request.request_id)
-    assert world.tick().fates == {"live": 1}
+    assert world.tick().outcomes == {"live": 1}
     world.clock.advance(VISIBILITY / 2)
     leases.beat()
     world.clock.advance(VISIBILITY - 1)

@@ -1,6 +1,5 @@
-"""Rows and merges: one row a title, nothing logged twice."""
+"""Rows of answers and their merge: one row a title."""
 
-from datetime import timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -10,18 +9,8 @@ from hypothesis import strategies as st
 
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
-from manga_enrichment.pipeline.store.rows import (
-    REQUEST_SCHEMA,
-    UNSENT,
-    answer_row,
-    answer_schema,
-    fingerprints,
-    merge_rows,
-    request_rows,
-    union_requests,
-)
+from manga_enrichment.pipeline.store.rows import answer_row, answer_schema, fingerprints, merge_rows
 from manga_enrichment_tests.builders import COMBINED, SINGLES, candidates_of, entry, record, title_id
-from manga_enrichment_tests.fakes import START
 
 TITLES = [record(number) for number in range(1, 6)]
 CANDIDATES = candidates_of(TITLES)
@@ -33,11 +22,6 @@ def level_row(number: int, run_id: str = "run-1") -> dict[str, Any]:
     title = record(number)
     shown = CANDIDATES[title.manga_id]
     return answer_row(LEVEL, entry("reading_level", title, shown, run_id=run_id))
-
-
-def request_row(**changes: Any) -> dict[str, Any]:
-    (row,) = request_rows(entry("reading_level", TITLES[0], CANDIDATES[TITLES[0].manga_id]))
-    return {**row, **changes}
 
 
 @pytest.mark.parametrize("name", SINGLES)
@@ -84,49 +68,3 @@ def test_fingerprints_are_those_of_the_rows() -> None:
     table = pa.Table.from_pylist([level_row(1), level_row(2)], schema=SCHEMA)
     assert fingerprints(table) == {row["manga_id"]: row["fingerprint"] for row in (level_row(1), level_row(2))}
     assert fingerprints(None) == {}
-
-
-request_lists = st.lists(
-    st.builds(
-        request_row,
-        manga_id=st.sampled_from([title_id(1), title_id(2)]),
-        attempt=st.integers(0, 2),
-        status=st.sampled_from(["retried", "succeeded"]),
-        started_at=st.sampled_from([START, START + timedelta(seconds=1)]),
-    ),
-    max_size=6,
-)
-
-
-@given(request_lists, request_lists)
-def test_logging_the_same_rows_again_changes_nothing(first: list[dict[str, Any]], second: list[dict[str, Any]]) -> None:
-    once = union_requests(union_requests(None, first), second)
-    assert union_requests(once, [*second, *first]).equals(once)
-    assert union_requests(once, once.to_pylist()).equals(once)
-
-
-@given(request_lists)
-def test_every_attempt_is_kept_and_each_once(rows: list[dict[str, Any]]) -> None:
-    logged = union_requests(None, [*rows, *rows]).to_pylist()
-    sent = {(row["manga_id"], row["attempt"], row["status"], row["started_at"]) for row in rows if row["attempt"]}
-    assert len([row for row in logged if row["attempt"]]) == len(sent)
-    unsent = {(row["manga_id"], row["status"]) for row in rows if not row["attempt"]}
-    assert len([row for row in logged if not row["attempt"]]) == len(unsent)
-
-
-def test_the_attempts_of_a_tried_again_op_are_told_apart_by_their_time() -> None:
-    first = request_row(status="retried", error_class="read_timeout")
-    again = {**first, "started_at": START + timedelta(minutes=1)}
-    assert union_requests(union_requests(None, [first]), [again]).num_rows == 2
-
-
-def test_a_decision_without_a_request_is_logged_once_per_run() -> None:
-    first = {**request_row(), **UNSENT, "status": "insufficient_input"}
-    again = {**first, "started_at": START + timedelta(minutes=1)}
-    assert union_requests(union_requests(None, [first]), [again]).num_rows == 1
-    next_run = {**again, "dagster_run_id": "run-2"}
-    assert union_requests(union_requests(None, [first]), [next_run]).num_rows == 2
-
-
-def test_a_log_has_the_schema_also_when_it_is_empty() -> None:
-    assert union_requests(None, []).schema.equals(REQUEST_SCHEMA)
