@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install hooks demo dev test-fast test lint lint-quick format bench clean
+.PHONY: help install hooks demo dev test-fast test test-pythons lint lint-quick format bench clean
 
 help:  ## say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -33,6 +33,9 @@ test-fast: $(INSTALLED)  ## tests without the local stack, processes and waiting
 test: $(INSTALLED)  ## all tests, in three processes with a local stack each
 	$(BIN)/python -m pytest -n 3 --dist loadfile
 
+test-pythons: $(INSTALLED)  ## test-fast on every other supported Python that this machine has
+	.ci/test-pythons
+
 lint-quick: $(INSTALLED)  ## formatting, lint, spelling, layers: seconds
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -53,5 +56,5 @@ bench: $(INSTALLED)  ## benchmarks: a table and one JSON line each
 	$(BIN)/python -m benchmarks
 
 clean:  ## remove the environment, local data and caches
-	rm -rf $(VENV) .local .dagster .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venvs .local .dagster .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
