@@ -101,6 +101,7 @@ def test_a_lost_tick_asks_for_the_same_run_again(tmp_path: Path) -> None:
     project = BatchProject(tmp_path)
     project.run()
     first = project.ticks()
+    assert len(first) == 1
     project.cursor = None
     assert [request.run_key for request in project.tick()] == [request.run_key for request in first]
 

@@ -1,5 +1,6 @@
 """Runs of the whole job in this process, over gateways in memory."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +145,7 @@ def test_one_failing_analysis_does_not_block_the_others(tmp_path: Path) -> None:
         "To mend it: allow bedrock:InvokeModel on this model for the role, and request model access"
     }
     assert titles_with(project, "reading_level") == 8
-    assert {outcome for outcome, _ in outcomes_of(project, "genre_classification")} <= {"failed", "deferred"}
+    assert Counter(outcome for outcome, _ in outcomes_of(project, "genre_classification")) == {"failed": 8}
 
 
 def test_a_permanent_failure_is_not_tried_again(tmp_path: Path) -> None:
@@ -153,7 +154,7 @@ def test_a_permanent_failure_is_not_tried_again(tmp_path: Path) -> None:
     result = project.run()
     assert retried(result) == {}
     asked = [sent for sent in project.world.model.sent if sent.analysis == "genre_classification"]
-    assert len(asked) <= project.settings.concurrency
+    assert 1 <= len(asked) <= project.settings.concurrency, "asked, and no oftener than was in flight at the refusal"
 
 
 def test_after_the_permanent_failure_was_mended_the_next_run_asks_only_for_what_is_missing(tmp_path: Path) -> None:

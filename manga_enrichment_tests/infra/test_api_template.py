@@ -99,14 +99,16 @@ def test_the_plan_limits_rate_burst_and_day_of_each_key(resources: dict[str, dic
     assert plan["Quota"] == {"Limit": {"Ref": "PartnerRequestsPerDay"}, "Period": "DAY"}
     keys = of_type(resources, "ApiGateway::ApiKey")
     in_plan = {each["KeyId"]["Ref"] for each in of_type(resources, "ApiGateway::UsagePlanKey").values()}
-    assert keys.keys() == in_plan
+    assert keys.keys() == in_plan != set()
     assert not any("Value" in key for key in keys.values())  # AWS makes them up; they are in no file
 
 
 def test_templates_are_substituted_for_key_ids_alone() -> None:
     """Fn::Sub would take any other ${...} of a template for a name of CloudFormation."""
     registry = TemplateRegistry()
-    assert not any("${" in registry.get(key.endpoint, key.status) for key in registry.keys())  # noqa: SIM118
+    templates = [registry.get(key.endpoint, key.status) for key in registry.keys()]  # noqa: SIM118
+    assert templates
+    assert not [each for each in templates if "${" in each]
 
 
 def test_a_change_of_anything_in_the_snapshot_makes_a_new_deployment() -> None:

@@ -35,7 +35,9 @@ VISIBLE, AGE = "ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMess
 def alarms() -> dict[str, dict[str, Any]]:
     """Properties by logical id."""
     resources = read_template("monitoring.yaml")["Resources"]
-    return {name: each["Properties"] for name, each in resources.items() if each["Type"] == "AWS::CloudWatch::Alarm"}
+    found = {name: each["Properties"] for name, each in resources.items() if each["Type"] == "AWS::CloudWatch::Alarm"}
+    assert found
+    return found
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from manga_enrichment_tests.request_bodies import REQUEST_ID, valid_body
 
 TEMPLATE = INFRA / "queues.yaml"
 SECONDS_PER_DAY = 86_400
+TOPICS = 2  # results, alerts
 ARN = "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:"
 
 
@@ -75,10 +76,10 @@ def test_a_queue_is_exactly_as_the_table_says(queues: dict[str, Any], name: str)
 
 
 def test_queues_and_topics_stay_when_the_stack_goes(template: dict[str, Any]) -> None:
-    for name, resource in template["Resources"].items():
-        if resource["Type"] in {"AWS::SQS::Queue", "AWS::SNS::Topic"}:
-            assert resource["DeletionPolicy"] == "RetainExceptOnCreate", name
-            assert resource["UpdateReplacePolicy"] == "Retain", name
+    kept = [each for each in template["Resources"].values() if each["Type"] in {"AWS::SQS::Queue", "AWS::SNS::Topic"}]
+    assert len(kept) == len(QUEUES) + TOPICS
+    policies = [(each["DeletionPolicy"], each["UpdateReplacePolicy"]) for each in kept]
+    assert policies == [("RetainExceptOnCreate", "Retain")] * len(kept)
 
 
 def test_every_queue_and_topic_refuses_plain_http(template: dict[str, Any], queues: dict[str, Any]) -> None:
@@ -101,11 +102,13 @@ def test_the_topics_have_the_names_of_the_table(template: dict[str, Any]) -> Non
 
 
 def test_every_queue_and_topic_is_an_output(template: dict[str, Any]) -> None:
+    names: dict[str, list[str]] = {"AWS::SQS::Queue": [], "AWS::SNS::Topic": []}
     for name, resource in template["Resources"].items():
-        if resource["Type"] == "AWS::SQS::Queue":
-            assert {f"{name}Url", f"{name}Arn"} <= set(template["Outputs"])
-        if resource["Type"] == "AWS::SNS::Topic":
-            assert f"{name}Arn" in template["Outputs"]
+        names.get(resource["Type"], []).append(name)
+    queues, topics = names.values()
+    assert (len(queues), len(topics)) == (len(QUEUES), TOPICS)
+    outputs = {f"{name}Url" for name in queues} | {f"{name}Arn" for name in (*queues, *topics)}
+    assert outputs <= set(template["Outputs"])
 
 
 @pytest.mark.parametrize("name", QUEUES)

@@ -64,7 +64,12 @@ def test_the_deployed_bucket_is_versioned_encrypted_private_and_tls_only(local_s
     assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
     encryption = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"][0]
     assert encryption["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
-    assert all(s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values())
+    assert s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"] == {
+        "BlockPublicAcls": True,
+        "BlockPublicPolicy": True,
+        "IgnorePublicAcls": True,
+        "RestrictPublicBuckets": True,
+    }
     policy = s3.get_bucket_policy(Bucket=bucket)["Policy"]
     assert '"Deny"' in policy
     assert '{"aws:SecureTransport": "false"}' in policy

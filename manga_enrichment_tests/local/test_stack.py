@@ -118,6 +118,7 @@ def test_data_survives_a_restart_and_every_process_is_gone_in_between(tmp_path: 
         write_something(stack)
         pids, health = stack.pids, stack.endpoints.model_url + "/_control/health"
         assert answers(health)
+        assert len(pids) == PROGRAMS
     assert not any(process_exists(pid) for pid in pids)
     assert not answers(health)
     assert connect(tmp_path) is None

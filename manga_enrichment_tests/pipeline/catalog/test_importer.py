@@ -162,6 +162,7 @@ def test_many_small_flushes_give_the_same_result() -> None:
     limits = SpillLimits(batch_rows=3, flush_rows=7, reject_bytes=100)
     small_sink, small_report = run(rows, limits=limits, on_progress=progress.append)
     assert small_report == report
+    assert set(small_sink.buckets) == set(sink.buckets) == set(bucket_keys(4))
     assert all(small_sink.buckets[bucket].equals(table) for bucket, table in sink.buckets.items())
     assert small_sink.rejects == sink.rejects
     assert progress == sorted(progress)

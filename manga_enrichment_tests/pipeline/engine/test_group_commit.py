@@ -81,6 +81,7 @@ async def test_an_outage_loses_nothing() -> None:
     stage.ledger.failures_left = 10
     entries = stage.entries(5)
     assert await stage.save_all(entries) == entries
+    assert stage.ledger.groups == [5] * 11, "refused ten times, then written"
 
 
 async def test_at_the_deadline_everyone_who_waits_gets_the_error() -> None:
