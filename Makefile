@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+FAST_TESTS := -n 2 --dist loadfile -m "not stack and not slow" --hypothesis-profile=fast
 
 .DEFAULT_GOAL := help
 .PHONY: help install hooks demo dev test-fast test test-pythons lint lint-quick format bench clean
@@ -28,13 +29,13 @@ dev: $(INSTALLED)  ## local stack and the Dagster UI on http://127.0.0.1:3000
 	$(BIN)/manga-enrichment dev
 
 test-fast: $(INSTALLED)  ## tests without the local stack, processes and waiting: under a minute
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not stack and not slow"
+	$(BIN)/python -m pytest $(FAST_TESTS)
 
 test: $(INSTALLED)  ## all tests, in three processes with a local stack each
 	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 test-pythons: $(INSTALLED)  ## test-fast on every other supported Python that this machine has
-	.ci/test-pythons
+	.ci/test-pythons $(FAST_TESTS)
 
 lint-quick: $(INSTALLED)  ## formatting, lint, spelling, layers: seconds
 	$(BIN)/ruff format --check .

@@ -18,6 +18,7 @@ __all__ = ["pytest_collection_modifyitems", "pytest_runtest_protocol"]  # hooks 
 # No deadline: a shared machine is slow at times, and slow is not wrong.
 hypothesis.settings.register_profile("default", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("fast", deadline=None, derandomize="CI" in os.environ, max_examples=25)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 # Nobody listens on the discard port: a client that was not pointed at the local stack fails at once.

@@ -13,6 +13,8 @@ from manga_enrichment_tests.defs.health_lane import HealthLane
 from manga_enrichment_tests.defs.project import materialized
 from manga_enrichment_tests.pipeline.dead_letters.dead_letter_world import make_body
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def lane(tmp_path: Path) -> HealthLane:
