@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+FAST_TESTS := -n 2 --dist loadfile -m "not stack and not slow" --hypothesis-profile=fast
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev test lint format bench clean
+.PHONY: help install hooks demo dev test-fast test test-pythons lint lint-quick format bench clean
 
 help:  ## say what can be made
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
@@ -18,22 +19,35 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 install: $(INSTALLED)  ## make the virtual environment
 
+hooks: $(INSTALLED)  ## let git check what is committed (pre-commit)
+	$(BIN)/pre-commit install
+
 demo: $(INSTALLED)  ## local stack up, the shipped catalog enriched, the result and its cost printed
 	$(BIN)/manga-enrichment demo
 
 dev: $(INSTALLED)  ## local stack and the Dagster UI on http://127.0.0.1:3000
 	$(BIN)/manga-enrichment dev
 
+test-fast: $(INSTALLED)  ## tests without the local stack, processes and waiting: under a minute
+	$(BIN)/python -m pytest $(FAST_TESTS)
+
 test: $(INSTALLED)  ## all tests, in three processes with a local stack each
 	$(BIN)/python -m pytest -n 3 --dist loadfile
 
-lint: $(INSTALLED)  ## formatting, lint, types, layers, dead names, templates, definitions
+test-pythons: $(INSTALLED)  ## test-fast on every other supported Python that this machine has
+	.ci/test-pythons $(FAST_TESTS)
+
+lint-quick: $(INSTALLED)  ## formatting, lint, spelling, layers, dead names: seconds
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
+	$(BIN)/typos
 	$(BIN)/lint-imports
 	$(BIN)/vulture
+
+lint: lint-quick  ## all of lint-quick, and types, templates, secrets, definitions
+	$(BIN)/mypy
 	$(BIN)/cfn-lint infra/*.yaml
+	$(BIN)/pre-commit run --all-files detect-secrets
 	$(BIN)/manga-enrichment check-definitions
 
 format: $(INSTALLED)  ## let ruff mend what it can
@@ -44,5 +58,5 @@ bench: $(INSTALLED)  ## benchmarks: a table and one JSON line each
 	$(BIN)/python -m benchmarks
 
 clean:  ## remove the environment, local data and caches
-	rm -rf $(VENV) .local .dagster .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venvs .local .dagster .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -11,10 +11,14 @@ from manga_enrichment.local.stack.cleaning import empty_bucket, empty_queues, em
 from manga_enrichment.local.stack.endpoints import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
 from manga_enrichment.local.stack.local_stack import LocalStack, LocalStackConfig
 from manga_enrichment.local.stack.model_control import ModelServerControl
+from manga_enrichment_tests.tiers import pytest_collection_modifyitems, pytest_runtest_protocol
+
+__all__ = ["pytest_collection_modifyitems", "pytest_runtest_protocol"]  # hooks that pytest looks for here
 
 # No deadline: a shared machine is slow at times, and slow is not wrong.
 hypothesis.settings.register_profile("default", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("fast", deadline=None, derandomize="CI" in os.environ, max_examples=25)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 # Nobody listens on the discard port: a client that was not pointed at the local stack fails at once.

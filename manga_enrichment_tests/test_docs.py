@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from manga_enrichment.cli import main
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-DOCUMENTS = [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md")]
+DOCUMENTS = [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md")]
 LINK = re.compile(r"\]\(([^)#]+)\)")
 
 
@@ -20,7 +20,7 @@ def test_a_generated_document_is_what_its_command_prints(command: str, document:
     assert (REPOSITORY / "docs" / document).read_text("utf-8") == result.output
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
 def test_links_to_files_lead_somewhere(document: Path) -> None:
     targets = [link for link in LINK.findall(document.read_text("utf-8")) if "://" not in link]
     missing = [target for target in targets if not (document.parent / target).exists()]
@@ -35,3 +35,13 @@ def test_every_command_the_documents_name_exists() -> None:
     }
     assert named
     assert named <= set(main.commands)
+
+
+def test_every_decision_says_what_led_to_it_what_follows_and_what_was_measured() -> None:
+    folder = REPOSITORY / "docs" / "decisions"
+    records = sorted(folder.glob("[0-9]*.md"))
+    assert len(records) >= 5
+    assert [record.name for record in records] == LINK.findall((folder / "README.md").read_text("utf-8"))
+    for record in records:
+        headings = re.findall(r"^## (.+)$", record.read_text("utf-8"), re.MULTILINE)
+        assert headings == ["Context", "Decision", "Consequences", "Measured"], record.name

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from jsonschema import Draft4Validator
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
@@ -66,7 +66,9 @@ def test_a_model_is_draft_4_of_a_size_and_name_that_api_gateway_takes(schema: st
 @pytest.mark.parametrize("schema", REQUEST_SCHEMAS)
 def test_valid_requests_pass_both_and_each_missing_or_unknown_field_fails_both(schema: str) -> None:
     assert model_accepts(schema, VALID_BODIES[schema])
-    for place in places(VALID_BODIES[schema]):
+    everywhere = places(VALID_BODIES[schema])
+    assert len(everywhere) >= len(VALID_BODIES[schema]) > 0
+    for place in everywhere:
         body = valid_body(schema)
         inner = _at(body, place[:-1])
         inner.pop(place[-1])
@@ -87,8 +89,8 @@ def test_the_limits_are_the_same(schema: str, place: tuple[str | int, ...], last
 @settings(max_examples=300)
 def test_both_judge_requests_that_are_nearly_valid_alike(drawn: tuple[str, Any]) -> None:
     schema, body = drawn
-    if not has_whole_float(body):
-        assert model_accepts(schema, body) is document_accepts(schema, body)
+    assume(not has_whole_float(body))
+    assert model_accepts(schema, body) is document_accepts(schema, body)
 
 
 def test_the_one_difference_is_a_whole_number_written_with_a_fraction() -> None:

@@ -61,6 +61,7 @@ async def test_a_refused_connection_is_never_billed(pointed_at: PointedAt) -> No
     assert "AWS_ENDPOINT_URL_BEDROCK_RUNTIME" in error.message
 
 
+@pytest.mark.slow
 async def test_an_endpoint_where_nothing_answers_is_a_wrong_setting(pointed_at: PointedAt) -> None:
     with pytest.raises(ConfigurationError, match=r"http://127\.0\.0\.1:9.*AWS_ENDPOINT_URL_BEDROCK_RUNTIME"):
         await pointed_at("http://127.0.0.1:9").check_reachable()
@@ -75,8 +76,8 @@ async def _hang_up(_writer: asyncio.StreamWriter) -> None:
     return
 
 
-async def _hang(_writer: asyncio.StreamWriter) -> None:
-    await asyncio.sleep(5)
+async def _say_nothing(_writer: asyncio.StreamWriter) -> None:
+    await asyncio.get_running_loop().create_future()
 
 
 ENDINGS = [
@@ -87,7 +88,6 @@ ENDINGS = [
     ("no body", answering(b""), ErrorClass.EMPTY_ANSWER),
     ("an empty object", answering(b"{}"), ErrorClass.EMPTY_ANSWER),
     ("not an object", answering(b"[1]"), ErrorClass.EMPTY_ANSWER),
-    ("silence", _hang, ErrorClass.READ_TIMEOUT),
     ("a redirect", answering(b"", status="307 T", headers="Location: /x\r\n"), ErrorClass.SERVICE_UNAVAILABLE),
     ("a proxy's page", answering(b"<html>", status="502 Bad Gateway"), ErrorClass.SERVICE_UNAVAILABLE),
     ("an overload", answering(b"{}", status="529 Overloaded"), ErrorClass.SERVICE_UNAVAILABLE),
@@ -102,6 +102,14 @@ async def test_every_bad_ending_is_classified(
         error = await error_of(pointed_at(url))
     assert error.error_class is error_class
     assert len(seen) == 1, "one call is one request"
+
+
+@pytest.mark.slow
+async def test_silence_is_a_read_timeout(pointed_at: PointedAt) -> None:
+    async with raw_server(_say_nothing) as (url, seen):
+        error = await error_of(pointed_at(url))
+    assert error.error_class is ErrorClass.READ_TIMEOUT
+    assert len(seen) == 1
 
 
 async def test_retry_after_of_the_server_is_read(pointed_at: PointedAt) -> None:

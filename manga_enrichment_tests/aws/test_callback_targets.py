@@ -94,7 +94,7 @@ async def test_a_name_with_any_address_that_is_not_public_is_refused_unconnected
         "https://localhost/",
         "https://metadata.google.internal/",
         "https://good@127.0.0.1/",
-        "https://user:password@partner.example/",
+        "https://user:password@partner.example/",  # pragma: allowlist secret
         "https://partner.example:22/",
         "https://partner.example#@127.0.0.1/",
         "https://partner.example\\@127.0.0.1/",
@@ -124,6 +124,7 @@ async def test_a_localhost_that_is_another_machine_is_refused() -> None:
     assert network.addresses == []
 
 
+@pytest.mark.slow
 async def test_a_slow_name_server_is_not_waited_for() -> None:
     asked_enough = threading.Event()
 

@@ -151,7 +151,7 @@ async def test_headers_without_end_are_not_read(trust: ssl.SSLContext, tls: ssl.
 
 
 async def silent(_writer: asyncio.StreamWriter) -> None:
-    await asyncio.sleep(60)
+    await asyncio.get_running_loop().create_future()
 
 
 async def dripping(writer: asyncio.StreamWriter) -> None:
@@ -163,6 +163,7 @@ async def dripping(writer: asyncio.StreamWriter) -> None:
 
 
 @pytest.mark.parametrize("respond", [silent, dripping])
+@pytest.mark.slow
 async def test_a_slow_receiver_is_not_waited_for(respond: Respond, trust: ssl.SSLContext, tls: ssl.SSLContext) -> None:
     async with raw_server(respond, tls) as (url, seen):
         answer = await post(to_loopback(trust, timeout_seconds=BRIEF_SECONDS), url)

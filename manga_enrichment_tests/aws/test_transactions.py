@@ -46,7 +46,9 @@ def test_a_conflict_is_tried_again(client: Any, stub: Stubber) -> None:
     cancel(stub, "TransactionConflict", "None")
     cancel(stub, "None", "ThrottlingError")
     stub.add_response("transact_write_items", {})
-    assert transact(client, ACTIONS) is None
+    pauses: list[float] = []
+    assert transact(client, ACTIONS, sleep=pauses.append) is None
+    assert len(pauses) == 2
 
 
 def test_a_failed_condition_is_an_answer_even_beside_a_conflict(client: Any, stub: Stubber) -> None:
@@ -93,7 +95,9 @@ def test_keys_left_over_by_a_batch_read_are_read_again(client: Any, stub: Stubbe
     )
     stub.add_response("batch_get_item", {"Responses": {}, "UnprocessedKeys": left}, {"RequestItems": left})
     stub.add_response("batch_get_item", {"Responses": {"t": keys("b")}}, {"RequestItems": left})
-    assert list(batch_get(client, "t", "fingerprint", ["a", "b"])) == keys("a", "b")
+    pauses: list[float] = []
+    assert list(batch_get(client, "t", "fingerprint", ["a", "b"], sleep=pauses.append)) == keys("a", "b")
+    assert len(pauses) == 1, "only where nothing came"
 
 
 def test_keys_that_are_never_read_make_the_ledger_unavailable(client: Any, stub: Stubber) -> None:

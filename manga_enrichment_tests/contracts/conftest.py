@@ -42,7 +42,7 @@ def aws_clients(local_stack: LocalStack) -> AwsClients:
     return clients
 
 
-@pytest.fixture(params=["fake", "real"])
+@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.stack)])
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -15,6 +15,8 @@ from manga_enrichment_tests.defs.health_lane import HealthLane
 from manga_enrichment_tests.defs.project import rows
 from manga_enrichment_tests.fakes import ScriptedModel
 
+pytestmark = pytest.mark.slow
+
 DENIED = ModelError(ErrorClass.ACCESS_DENIED, "you may not")
 
 

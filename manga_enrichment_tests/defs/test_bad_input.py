@@ -69,6 +69,7 @@ def test_missing_credentials_are_one_sentence(tmp_path: Path, monkeypatch: pytes
     assert "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in sentence
 
 
+@pytest.mark.slow
 def test_an_unreachable_endpoint_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (sentence,) = nightly(tmp_path, monkeypatch).values()
     assert sentence == (

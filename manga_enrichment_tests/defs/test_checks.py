@@ -17,6 +17,8 @@ from manga_enrichment_tests.builders import COMBINED, SINGLES
 from manga_enrichment_tests.defs.project import FIRST, LAST, Project, checks, materialized, rows
 from manga_enrichment_tests.fakes import FakeClock, ScriptedModel
 
+pytestmark = pytest.mark.slow
+
 LEVEL, SIMILAR, ENRICHED = "reading_level", "similar_series", "enriched_catalog"
 WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 

@@ -11,6 +11,8 @@ import pytest
 from manga_enrichment.defs.shared.run_facts import trigger_of
 from manga_enrichment.local.dagster_home import REPOSITORY, prepare_dagster_home
 
+pytestmark = pytest.mark.slow
+
 SECONDS = 120
 
 

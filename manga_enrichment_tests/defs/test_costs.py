@@ -15,6 +15,8 @@ from manga_enrichment.pipeline.store.object_keys import costs_key
 from manga_enrichment_tests.defs.project import Project, checks, materialized
 from manga_enrichment_tests.fakes import START, ScriptedModel
 
+pytestmark = pytest.mark.slow
+
 TODAY, YESTERDAY = "2026-01-15", "2026-01-14"
 WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 

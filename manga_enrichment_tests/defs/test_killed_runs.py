@@ -13,6 +13,8 @@ import pytest
 from manga_enrichment.defs.operations.killed_runs import build_killed_runs_sensor, end_killed_runs
 from manga_enrichment.runtime.processes import process_exists
 
+pytestmark = pytest.mark.slow
+
 _SECONDS = 60
 _SLEEPER = """
 import time

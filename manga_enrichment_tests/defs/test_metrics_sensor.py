@@ -24,6 +24,8 @@ from manga_enrichment_tests.defs.health_lane import HealthLane, unit_config
 from manga_enrichment_tests.defs.project import rows
 from manga_enrichment_tests.fakes import ScriptedModel
 
+pytestmark = pytest.mark.slow
+
 ANSWERS = 9 * 4  # titles with enough text, times tables
 
 

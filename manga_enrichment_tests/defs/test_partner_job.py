@@ -19,6 +19,8 @@ from manga_enrichment_tests.defs.project import failures
 from manga_enrichment_tests.fakes import DEFAULT_USAGE, ScriptedModel, valid_answer
 from manga_enrichment_tests.partner_world import PartnerWorld
 
+pytestmark = pytest.mark.slow
+
 DRY_QUESTION = {"query": "Which manga has a lighthouse?", "conversation_id": "7c9e6679-7425-40de-944b-e07fc1f90ae7"}
 ALWAYS = ("open_requests", "plan_requests", "collect_answers", "settle_requests")
 

@@ -10,6 +10,8 @@ import pytest
 from manga_enrichment.defs.operations.run_history import HISTORY_JOB, Pruning, build_history_job
 from manga_enrichment_tests.fakes import FakeClock
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime.now(UTC)
 IN_40_DAYS = NOW + timedelta(days=40)
 

@@ -1,7 +1,10 @@
 """Runs of the whole job in this process, over gateways in memory."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from manga_enrichment.defs.shared.run_facts import SCHEDULE_TAG
 from manga_enrichment.domain.analyses import ANALYSES
@@ -21,6 +24,8 @@ from manga_enrichment_tests.defs.project import (
 )
 from manga_enrichment_tests.fakes import ScriptedModel, valid_answer
 from manga_enrichment_tests.scripted_model import DEFAULT_USAGE
+
+pytestmark = pytest.mark.slow
 
 CATALOG_ASSETS = {"manga_catalog", "similar_candidates"}
 ALL_ASSETS = {*CATALOG_ASSETS, *ANALYSES, "enriched_catalog"}
@@ -140,7 +145,7 @@ def test_one_failing_analysis_does_not_block_the_others(tmp_path: Path) -> None:
         "To mend it: allow bedrock:InvokeModel on this model for the role, and request model access"
     }
     assert titles_with(project, "reading_level") == 8
-    assert {outcome for outcome, _ in outcomes_of(project, "genre_classification")} <= {"failed", "deferred"}
+    assert Counter(outcome for outcome, _ in outcomes_of(project, "genre_classification")) == {"failed": 8}
 
 
 def test_a_permanent_failure_is_not_tried_again(tmp_path: Path) -> None:
@@ -149,7 +154,7 @@ def test_a_permanent_failure_is_not_tried_again(tmp_path: Path) -> None:
     result = project.run()
     assert retried(result) == {}
     asked = [sent for sent in project.world.model.sent if sent.analysis == "genre_classification"]
-    assert len(asked) <= project.settings.concurrency
+    assert 1 <= len(asked) <= project.settings.concurrency, "asked, and no oftener than was in flight at the refusal"
 
 
 def test_after_the_permanent_failure_was_mended_the_next_run_asks_only_for_what_is_missing(tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ def test_a_night_is_asked_for_once_and_the_next_night_again() -> None:
     schedule = nightly(catalog_buckets=8, buckets_per_run=4)
     tonight, again = requests_of(schedule), requests_of(schedule)
     tomorrow = requests_of(schedule, datetime(2026, 11, 23, 17, 0, tzinfo=UTC))
+    assert len(tonight) == len(tomorrow) == 2
     assert [request.run_key for request in tonight] == [request.run_key for request in again]
     assert not {request.run_key for request in tonight} & {request.run_key for request in tomorrow}
 

@@ -15,7 +15,7 @@ from manga_enrichment_tests.end_to_end.doomed_partner import import_catalog
 from manga_enrichment_tests.end_to_end.file_clock import FileClock
 from manga_enrichment_tests.end_to_end.partner_books import SAMPLE, PartnerBooks, known_titles, open_books
 
-pytestmark = pytest.mark.crash
+pytestmark = pytest.mark.slow
 
 TITLES = 6
 CONCURRENCY = 2

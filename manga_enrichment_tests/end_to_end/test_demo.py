@@ -136,7 +136,7 @@ class Demo:
             time.sleep(0.1)
 
 
-@pytest.mark.crash
+@pytest.mark.slow
 def test_a_killed_demo_goes_on_the_next_one_bills_nothing_and_dev_works_on_what_they_left(tmp_path: Path) -> None:
     demo = Demo(tmp_path)
     billed_before = demo.run_and_kill(after_calls=20)

@@ -36,7 +36,7 @@ def enrich_in_two_runs(environment: dict[str, str], doom: Doom) -> None:
     assert run_nightly(environment) == 0
 
 
-@pytest.mark.crash
+@pytest.mark.slow
 @pytest.mark.parametrize("doom", WHILE_ASKING, ids=str)
 def test_killed_while_asking_at_most_the_calls_in_flight_are_paid_twice(
     environment: dict[str, str], doom: Doom, model_server: ModelServerControl, open_books: Callable[[], Books]
@@ -51,7 +51,7 @@ def test_killed_while_asking_at_most_the_calls_in_flight_are_paid_twice(
     assert (unlogged_micro_usd > 0) == (bill["duplicates"] > 0)
 
 
-@pytest.mark.crash
+@pytest.mark.slow
 @pytest.mark.parametrize("doom", WHILE_WRITING, ids=str)
 def test_killed_while_writing_nothing_is_paid_twice_and_every_call_is_logged(
     environment: dict[str, str], doom: Doom, model_server: ModelServerControl, open_books: Callable[[], Books]

@@ -44,7 +44,7 @@ def wait_for_billed_calls(model_server: ModelServerControl, calls: int, process:
         time.sleep(0.02)
 
 
-@pytest.mark.crash
+@pytest.mark.slow
 def test_killed_in_the_middle_of_a_night_nothing_is_lost_and_only_calls_in_flight_are_paid_twice(
     arrange: Callable[..., dict[str, str]],
     model_server: ModelServerControl,

@@ -21,7 +21,7 @@ from manga_enrichment_tests.end_to_end.doomed_partner import LaneProcess, import
 from manga_enrichment_tests.end_to_end.file_clock import FileClock
 from manga_enrichment_tests.end_to_end.partner_books import SAMPLE, PartnerBooks, known_titles, open_books
 
-pytestmark = pytest.mark.crash
+pytestmark = pytest.mark.slow
 
 TITLES = 4
 CONCURRENCY = 2

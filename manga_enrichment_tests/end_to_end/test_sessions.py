@@ -30,7 +30,7 @@ from manga_enrichment_tests.end_to_end.doomed_partner import LaneProcess
 from manga_enrichment_tests.end_to_end.file_clock import FileClock
 from manga_enrichment_tests.end_to_end.partner_books import PARTNER, PartnerBooks, open_books
 
-pytestmark = pytest.mark.crash
+pytestmark = pytest.mark.slow
 
 SENSOR = "partner_conversations"
 SESSIONS, MESSAGES, FULL_MESSAGES = 50, 4, 20

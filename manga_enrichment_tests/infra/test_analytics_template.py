@@ -97,6 +97,7 @@ def test_types_are_written_as_athena_writes_them() -> None:
 def test_glue_and_athena_know_every_field() -> None:
     model = botocore.session.Session().get_service_model("glue").shape_for("TableInput")
     storage = model.members["StorageDescriptor"].members
+    assert set(table_inputs()) == {table.name for table in TABLES}
     for found in table_inputs().values():
         assert set(found) <= set(model.members)
         assert set(found["StorageDescriptor"]) <= set(storage)

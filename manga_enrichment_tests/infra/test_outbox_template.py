@@ -1,7 +1,5 @@
 """infra/outbox.yaml: nothing that waits is lost, and looking for what is due reads nothing else."""
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +18,6 @@ def table(local_stack: LocalStack) -> dict[str, Any]:
         TableName=local_stack.outputs["OutboxTableName"]
     )["Table"]
     return found
-
-
-def test_the_template_passes_cfn_lint() -> None:
-    found = subprocess.run(
-        [Path(sys.executable).with_name("cfn-lint"), TEMPLATE], capture_output=True, text=True, check=False
-    )
-    assert found.returncode == 0, found.stdout + found.stderr
 
 
 def test_what_waits_does_not_go_with_the_stack_and_can_be_restored() -> None:

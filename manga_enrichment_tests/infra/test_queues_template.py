@@ -1,9 +1,6 @@
 """infra/queues.yaml is the table of queues in CloudFormation's words, and the emulator deploys it so."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +19,7 @@ from manga_enrichment_tests.request_bodies import REQUEST_ID, valid_body
 
 TEMPLATE = INFRA / "queues.yaml"
 SECONDS_PER_DAY = 86_400
+TOPICS = 2  # results, alerts
 ARN = "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:"
 
 
@@ -65,13 +63,6 @@ def expected_properties(queue: Queue, dead_letter_ids: dict[str, str]) -> dict[s
     return expected
 
 
-def test_the_template_passes_cfn_lint() -> None:
-    found = subprocess.run(
-        [Path(sys.executable).with_name("cfn-lint"), TEMPLATE], capture_output=True, text=True, check=False
-    )
-    assert found.returncode == 0, found.stdout + found.stderr
-
-
 def test_template_and_table_have_the_same_queues(queues: dict[str, Any]) -> None:
     assert set(queues) == set(QUEUES)
 
@@ -83,10 +74,10 @@ def test_a_queue_is_exactly_as_the_table_says(queues: dict[str, Any], name: str)
 
 
 def test_queues_and_topics_stay_when_the_stack_goes(template: dict[str, Any]) -> None:
-    for name, resource in template["Resources"].items():
-        if resource["Type"] in {"AWS::SQS::Queue", "AWS::SNS::Topic"}:
-            assert resource["DeletionPolicy"] == "RetainExceptOnCreate", name
-            assert resource["UpdateReplacePolicy"] == "Retain", name
+    kept = [each for each in template["Resources"].values() if each["Type"] in {"AWS::SQS::Queue", "AWS::SNS::Topic"}]
+    assert len(kept) == len(QUEUES) + TOPICS
+    policies = [(each["DeletionPolicy"], each["UpdateReplacePolicy"]) for each in kept]
+    assert policies == [("RetainExceptOnCreate", "Retain")] * len(kept)
 
 
 def test_every_queue_and_topic_refuses_plain_http(template: dict[str, Any], queues: dict[str, Any]) -> None:
@@ -109,11 +100,13 @@ def test_the_topics_have_the_names_of_the_table(template: dict[str, Any]) -> Non
 
 
 def test_every_queue_and_topic_is_an_output(template: dict[str, Any]) -> None:
+    names: dict[str, list[str]] = {"AWS::SQS::Queue": [], "AWS::SNS::Topic": []}
     for name, resource in template["Resources"].items():
-        if resource["Type"] == "AWS::SQS::Queue":
-            assert {f"{name}Url", f"{name}Arn"} <= set(template["Outputs"])
-        if resource["Type"] == "AWS::SNS::Topic":
-            assert f"{name}Arn" in template["Outputs"]
+        names.get(resource["Type"], []).append(name)
+    queues, topics = names.values()
+    assert (len(queues), len(topics)) == (len(QUEUES), TOPICS)
+    outputs = {f"{name}Url" for name in queues} | {f"{name}Arn" for name in (*queues, *topics)}
+    assert outputs <= set(template["Outputs"])
 
 
 @pytest.mark.parametrize("name", QUEUES)

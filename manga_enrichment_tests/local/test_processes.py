@@ -24,6 +24,8 @@ from manga_enrichment.local.stack.processes import (
 )
 from manga_enrichment.runtime.processes import process_exists
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -128,7 +130,6 @@ def test_an_answer_that_is_not_http_is_no_answer() -> None:
         assert not answers(f"http://{LOOPBACK}:{port}/", timeout_seconds=0.2)
 
 
-@pytest.mark.crash
 def test_a_child_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     source = f"""
 import os, sys, time

@@ -81,7 +81,9 @@ def test_titles_vary_like_real_ones() -> None:
 
 
 def test_every_generated_title_is_a_good_row_without_its_attribution() -> None:
-    for title in generate(1000, 2):
+    made = list(generate(1000, 2))
+    assert len(made) == 1000
+    for title in made:
         record = clean_row(title.row, 1)
         assert isinstance(record, MangaRecord)
         for trace in ("Source:", "出典", "データベース", "Catalog Rewrite", "<br", "&#39;", "&nbsp;"):

@@ -21,6 +21,8 @@ from manga_enrichment.local.stack.processes import ChildEndedError, answers
 from manga_enrichment.runtime.processes import process_exists
 from manga_enrichment.settings import load_settings, signing_key
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 LEDGER = "manga-fm-results"
 PROGRAMS = 3
@@ -116,6 +118,7 @@ def test_data_survives_a_restart_and_every_process_is_gone_in_between(tmp_path: 
         write_something(stack)
         pids, health = stack.pids, stack.endpoints.model_url + "/_control/health"
         assert answers(health)
+        assert len(pids) == PROGRAMS
     assert not any(process_exists(pid) for pid in pids)
     assert not answers(health)
     assert connect(tmp_path) is None
@@ -130,7 +133,6 @@ def test_a_stack_that_keeps_nothing_starts_empty_again(tmp_path: Path) -> None:
             write_something(stack)
 
 
-@pytest.mark.crash
 def test_data_survives_a_kill_of_the_owner_and_no_process_does(tmp_path: Path) -> None:
     source = f"""
 import time
@@ -157,7 +159,6 @@ with LocalStack(LocalStackConfig(Path({str(tmp_path)!r}))) as stack:
         assert eventually(lambda: not any(process_exists(pid) for pid in pids))
 
 
-@pytest.mark.crash
 def test_an_emulator_killed_before_it_saved_anything_does_not_block_the_next_start(tmp_path: Path) -> None:
     with LocalStack(LocalStackConfig(tmp_path)) as stack:
         write_something(stack)

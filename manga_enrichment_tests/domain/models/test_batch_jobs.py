@@ -1,5 +1,6 @@
 """Batch jobs by themselves: names, states, and which lane a run takes."""
 
+import math
 import re
 
 import pytest
@@ -62,10 +63,13 @@ def test_a_job_is_never_too_large_and_none_is_much_smaller_than_the_others(total
 
 
 @given(st.integers(1, 60), st.integers(1, 9))
-def test_no_title_is_left_out_of_the_jobs(total: int, most: int) -> None:
+def test_jobs_hold_every_title_are_as_few_as_the_limit_allows_and_even(total: int, most: int) -> None:
     size = even_chunk(total, most)
-    assert 1 <= size <= most
-    assert -(-total // size) == -(-total // most)
+    jobs = [range(total)[start : start + size] for start in range(0, total, size)]
+    assert [each for job in jobs for each in job] == list(range(total))
+    assert max(map(len, jobs)) <= most
+    assert len(jobs) == math.ceil(total / most)
+    assert max(map(len, jobs)) - len(jobs[-1]) < len(jobs), "the last is short by less than one title a job"
 
 
 def test_every_status_of_the_service_has_a_next_step_or_has_ended() -> None:

@@ -94,6 +94,7 @@ def test_an_alias_resolves_to_its_model(alias: str, model_id: str) -> None:
 
 def test_a_model_id_resolves_to_itself() -> None:
     models = load_models()
+    assert models.models
     assert all(models.resolve(model_id) is spec for model_id, spec in models.models.items())
 
 

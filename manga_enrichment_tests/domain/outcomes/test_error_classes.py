@@ -10,25 +10,19 @@ def test_every_error_class_has_a_treatment() -> None:
     assert set(TREATMENTS) == set(ErrorClass)
 
 
-@pytest.mark.parametrize("error_class", ErrorClass)
+@pytest.mark.parametrize("error_class", [each for each in ErrorClass if TREATMENTS[each].outcome is Outcome.DEFERRED])
 def test_what_is_deferred_may_be_asked_again(error_class: ErrorClass) -> None:
-    treatment = TREATMENTS[error_class]
-    if treatment.outcome is Outcome.DEFERRED:
-        assert treatment.transient
+    assert TREATMENTS[error_class].transient
 
 
-@pytest.mark.parametrize("error_class", ErrorClass)
+@pytest.mark.parametrize("error_class", [each for each in ErrorClass if TREATMENTS[each].maybe_billed])
 def test_what_may_be_billed_is_tried_at_most_once_more(error_class: ErrorClass) -> None:
-    treatment = TREATMENTS[error_class]
-    if treatment.maybe_billed:
-        assert treatment.retry is Retry.ONCE
+    assert TREATMENTS[error_class].retry in {Retry.ONCE, Retry.NEVER}
 
 
-@pytest.mark.parametrize("error_class", ErrorClass)
+@pytest.mark.parametrize("error_class", [each for each in ErrorClass if TREATMENTS[each].stops_analysis])
 def test_what_stops_an_analysis_is_not_remembered_against_a_title(error_class: ErrorClass) -> None:
-    treatment = TREATMENTS[error_class]
-    if treatment.stops_analysis:
-        assert treatment.transient
+    assert TREATMENTS[error_class].transient
 
 
 def test_throttling_and_an_empty_budget_never_fail_a_title() -> None:

@@ -51,7 +51,7 @@ def test_public_https_urls_are_accepted(url: str) -> None:
         "https://partner.example/#fragment",
         "https://partner.example\\@127.0.0.1/",
         "https://good@127.0.0.1",
-        "https://user:password@partner.example/",
+        "https://user:password@partner.example/",  # pragma: allowlist secret
         "https://partner.example:80:443/",
         "https://partner.example:/",
         "https://パートナー.example/",

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 
 from manga_enrichment.domain.requests.json_shape import MAX_DEPTH, MAX_VALUES, read_shape
 from manga_enrichment.domain.requests.problems import Code
@@ -85,5 +85,5 @@ def test_what_no_json_parser_gives_is_a_hazard(value: Any) -> None:
 @given(ANY_JSON)
 def test_every_string_is_found_once(body: Any) -> None:
     shape = read_shape(body)
-    if not shape.hazards:
-        assert [text for _, text in shape.texts] == strings(body)
+    assume(not shape.hazards)
+    assert [text for _, text in shape.texts] == strings(body)

@@ -21,6 +21,8 @@ from manga_enrichment.local.model_server.state import ServerState
 from manga_enrichment.local.stack.model_control import ModelServerControl
 from manga_enrichment_tests.contracts.prompts import make_request, model
 
+pytestmark = pytest.mark.slow
+
 SPEC = model("haiku-batch")
 INPUT, OUTPUT = "s3://a-bucket/in/records.jsonl", "s3://a-bucket/out/"
 LOOKS = 500

@@ -141,6 +141,7 @@ async def counters_when(server: Any, name: str, value: int) -> dict[str, Any]:
     return dict(counters)
 
 
+@pytest.mark.slow
 async def test_hung_requests_are_held_side_by_side_until_the_clients_go_and_are_billed(server: Any) -> None:
     server.control.faults(hang_probability=1.0)
     calls = [asyncio.create_task(post(server, hello(number))) for number in range(8)]
@@ -161,6 +162,7 @@ def test_a_hung_request_ends_by_itself_at_its_limit(server: Any) -> None:
     assert settled(server.control.counters())
 
 
+@pytest.mark.slow
 def test_latency_is_waited_for_and_reported(server: Any) -> None:
     server.control.faults(latency={"fixed_ms": 60})
     assert server.ask()["metrics"]["latencyMs"] >= 59  # uvloop's timers round to whole milliseconds

@@ -117,6 +117,7 @@ async def test_a_converse_body_that_the_service_would_not_take_is_refused(server
         raise ValueError(answer["message"])
 
 
+@pytest.mark.slow
 async def test_a_request_that_breaks_off_is_rejected_and_free(server: Any) -> None:
     host, port = server.url.removeprefix("http://").split(":")
     _, writer = await asyncio.open_connection(host, int(port))

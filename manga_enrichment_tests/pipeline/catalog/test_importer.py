@@ -157,6 +157,7 @@ def test_many_small_flushes_give_the_same_result() -> None:
     limits = SpillLimits(batch_rows=3, flush_rows=7, reject_bytes=100)
     small_sink, small_report = run(rows, limits=limits, on_progress=progress.append)
     assert small_report == report
+    assert set(small_sink.buckets) == set(sink.buckets) == set(bucket_keys(4))
     assert all(small_sink.buckets[bucket].equals(table) for bucket, table in sink.buckets.items())
     assert small_sink.rejects == sink.rejects
     assert progress == sorted(progress)
@@ -241,6 +242,7 @@ print(sink.buckets, report.titles)
 """
 
 
+@pytest.mark.slow
 def test_a_thousand_buckets_need_few_open_files(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", MANY_BUCKETS, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False

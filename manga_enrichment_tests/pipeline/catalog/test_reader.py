@@ -12,7 +12,7 @@ from manga_enrichment.pipeline.catalog.reader import (
     read_ids,
     read_records,
 )
-from manga_enrichment.pipeline.store.object_keys import catalog_state_key
+from manga_enrichment.pipeline.store.object_keys import catalog_state_key, table_key
 from manga_enrichment_tests.builders import BUCKET, bare_record, candidates_of, put_catalog, record
 from manga_enrichment_tests.fakes import MemoryTables
 
@@ -36,12 +36,18 @@ def test_a_bucket_that_was_never_imported_is_refused_with_what_to_do(
         read(MemoryTables(), "7")
 
 
-def test_before_the_first_retrieval_there_are_no_candidates() -> None:
-    assert read_candidates(MemoryTables(), BUCKET) == {}
+def test_before_the_first_retrieval_there_are_no_candidates_though_there_are_titles() -> None:
+    tables = MemoryTables()
+    put_catalog(tables, TITLES)
+    del tables.objects[table_key("similar_candidates", BUCKET)]
+    assert len(read_ids(tables, BUCKET)) == len(TITLES)
+    assert read_candidates(tables, BUCKET) == {}
 
 
-def test_before_the_first_import_any_bucket_count_will_do() -> None:
-    assert check_bucket_count(MemoryTables(), 64) is None
+def test_before_the_first_import_any_bucket_count_will_do_and_none_is_frozen_by_asking() -> None:
+    tables = MemoryTables()
+    assert [check_bucket_count(tables, count) for count in (1, 8, 64)] == [None, None, None]
+    assert tables.objects == {}
 
 
 def test_another_bucket_count_is_refused_with_the_right_one() -> None:

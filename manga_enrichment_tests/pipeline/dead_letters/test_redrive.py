@@ -91,10 +91,11 @@ def test_a_filter_takes_what_fits_all_of_it(chosen: RedriveFilter, expected: set
     world.clock.advance(60)
     world.fail_three_times(NORMAL.name, "malformed", group_id="acme")
     report = world.redrive.redrive(DEAD_LETTERS, chosen, limit=100)
-    went = {name for name in ("timeout", "denied", "malformed") for body in world.drain(NORMAL.name) if name in body}
+    bodies = world.drain(NORMAL.name)
+    went = {name for name in ("timeout", "denied", "malformed") if any(name in body for body in bodies)}
     assert report.redriven == len(expected)
     assert report.left == 3 - len(expected)
-    assert went <= expected
+    assert went == expected
     assert world.letters.depth()[DEAD_LETTERS] == QueueDepth(3 - len(expected), 0, 0)
 
 

@@ -91,20 +91,23 @@ async def test_once_a_cap_has_refused_it_is_not_asked_again_for_every_call() -> 
 
 
 async def test_a_call_waits_for_what_open_calls_may_return() -> None:
-    budget = Purses(cap=100).open()
+    purses = Purses(cap=100)
+    budget = purses.open()
     assert await budget.reserve(100)
     waiting = asyncio.create_task(budget.reserve(80))
-    await asyncio.sleep(0.01)
+    await purses.clock.sleep(1)  # virtual: over when nothing else can go on
     assert not waiting.done()
     budget.settle(100, 20)
     assert await waiting
 
 
 async def test_all_who_wait_are_told_when_nothing_can_come_back_any_more() -> None:
-    budget = Purses(cap=100).open()
+    purses = Purses(cap=100)
+    budget = purses.open()
     assert await budget.reserve(100)
     waiting = [asyncio.create_task(budget.reserve(100)) for _ in range(20)]
-    await asyncio.sleep(0.01)
+    await purses.clock.sleep(1)
+    assert not any(each.done() for each in waiting)
     budget.settle(100, 100)
     assert await asyncio.gather(*waiting) == [False] * 20
 

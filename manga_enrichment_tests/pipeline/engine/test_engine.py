@@ -76,6 +76,7 @@ async def test_results_are_delivered_while_later_calls_are_still_asked() -> None
     assert results[-1].call.manga_id == slow
 
 
+@pytest.mark.slow
 async def test_with_the_real_clock_an_untold_limiter_comes_to_an_end() -> None:
     """Virtual time does not pass in a busy loop and does not notice one either."""
     world = EngineRig(clock=SystemClock(), latency_seconds=0.01)
@@ -84,6 +85,7 @@ async def test_with_the_real_clock_an_untold_limiter_comes_to_an_end() -> None:
     assert classes(results) == {"answered": 40}
 
 
+@pytest.mark.slow
 async def test_with_the_real_clock_twins_in_one_chunk_are_asked_once() -> None:
     """Worker threads take their time: the first follower's claim is on its way when the second is looked at."""
     world = EngineRig(clock=SystemClock(), latency_seconds=0.01)

@@ -108,7 +108,7 @@ async def test_a_refusal_that_concerns_all_titles_stops_the_rest(stop: ErrorClas
     engine = world.engine(concurrency=2)
     results = await world.run(calls_of(50), engine)
     assert len(results) == 50
-    assert len(world.model.sent) <= 2
+    assert 1 <= len(world.model.sent) <= 2
     assert classes(results)["stopped"] >= 48
     assert (engine.stopped_by, engine.stopped_message) == (stop, f"scripted {stop.value}")
     assert world.ledger.claimed == {}
@@ -125,7 +125,7 @@ async def test_at_the_deadline_what_is_open_is_left_and_all_is_accounted_for() -
     results = await world.run(calls_of(40), world.engine(deadline_seconds=90))
     assert len(results) == 40
     assert {result.outcome for result in results} == {Outcome.DEFERRED}
-    assert set(classes(results)) <= {"service_unavailable", "deadline"}
+    assert set(classes(results)) == {"service_unavailable", "deadline"}
     assert world.clock.monotonic_seconds() < 200
     assert world.ledger.claimed == {}
 

@@ -38,7 +38,7 @@ async def test_while_the_ledger_cannot_be_written_no_call_starts_and_nothing_is_
     results = await world.run(calls_of(30), world.engine(concurrency=3))
     assert classes(results) == {"answered": 30}
     assert len(world.model.sent) == 30
-    assert sum(1 for sent in world.model.sent if sent.at < 600.0) <= 2 * 3
+    assert 1 <= sum(1 for sent in world.model.sent if sent.at < 600.0) <= 2 * 3
     assert len(ledger.entries) == 30
     assert ledger.puts_tried > 10
     assert world.spent_micro_usd() == 30 * ONE_ANSWER_MICRO_USD

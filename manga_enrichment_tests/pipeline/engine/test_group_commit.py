@@ -93,6 +93,7 @@ async def test_an_outage_loses_nothing() -> None:
     stage.ledger.failures_left = 10
     entries = stage.entries(5)
     assert await stage.save_all(entries) == entries
+    assert stage.ledger.groups == [5] * 11, "refused ten times, then written"
 
 
 async def test_at_the_deadline_everyone_who_waits_gets_the_error() -> None:
@@ -124,7 +125,7 @@ async def test_who_stopped_waiting_does_not_disturb_the_others() -> None:
     stage = Stage()
     entries = stage.entries(3)
     saving = [asyncio.create_task(stage.writer.save(entry)) for entry in entries]
-    await asyncio.sleep(0.01)
+    await asyncio.sleep(0)  # until all of them wait
     saving[1].cancel()
     writing = asyncio.create_task(stage.writer.write_groups())
     assert [await saving[0], await saving[2]] == [entries[0], entries[2]]

@@ -52,7 +52,7 @@ async def test_at_the_deadline_the_call_is_given_up_and_nobody_waits_for_it_any_
     outage_retry = OutageRetry(clock, until=100)
     with pytest.raises(StoreUnavailableError, match="down"):
         await outage_retry.call(Outage(clock, ends_at=1e9).call, 1)
-    assert clock.monotonic_seconds() <= 100
+    assert 85 <= clock.monotonic_seconds() <= 100, "not before there was no time for one more pause"
     await outage_retry.ready()
     assert str(outage_retry.gave_up) == "down"
 
@@ -76,7 +76,8 @@ async def test_a_cancelled_call_waits_for_its_thread() -> None:
     calling = asyncio.create_task(in_thread(slow))
     assert await asyncio.to_thread(started.wait, 30)
     calling.cancel()
-    await asyncio.sleep(0.01)
+    for _ in range(10):  # as many turns of the loop as the cancellation could take
+        await asyncio.sleep(0)
     assert not calling.done()
     proceed.set()
     with pytest.raises(asyncio.CancelledError):

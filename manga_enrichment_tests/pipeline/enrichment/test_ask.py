@@ -187,6 +187,7 @@ scripts = st.dictionaries(st.sampled_from([title.manga_id for title in TITLES]),
 
 @given(scripts)
 @settings(max_examples=25)
+@pytest.mark.slow
 def test_whatever_the_model_does_every_title_is_accounted_for_and_every_cent_is_logged(
     script: dict[str, list[Step]],
 ) -> None:

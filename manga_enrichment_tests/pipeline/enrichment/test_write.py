@@ -77,6 +77,7 @@ def test_a_run_without_news_rewrites_no_table_and_logs_nothing() -> None:
     put_catalog(world.tables, [record(1), bare_record(2)])
     world.run("run-1")
     before = dict(world.tables.objects)
+    assert before.keys() > {table_key(name, BUCKET) for name in SINGLES}
     world.clock.advance(86_400)
     world.run("run-2")
     assert {key: body for key, body in world.tables.objects.items() if not key.startswith("runs/")} == {

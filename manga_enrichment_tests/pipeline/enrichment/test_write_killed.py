@@ -9,6 +9,8 @@ from manga_enrichment_tests.builders import SINGLES, World
 from manga_enrichment_tests.fakes import MemoryTables
 from manga_enrichment_tests.pipeline.enrichment.writing_stage import asked_world, attempts_of, decisions, write_all
 
+pytestmark = pytest.mark.slow
+
 
 class KilledError(BaseException):
     """What a kill looks like to a program that lives on: nothing may catch it."""

@@ -220,7 +220,7 @@ def test_one_silent_receiver_does_not_hold_up_the_others() -> None:
     report = world.deliver()
     tries = Counter(posted.url for posted in world.receiver.posted)
     assert tries[URL] == 20
-    assert tries[silent] <= 4
+    assert 1 <= tries[silent] <= 4
     assert report.counts[Handled.DELIVERED] == 20
     assert report.counts[Handled.POSTPONED] + report.counts[Handled.RETRY] == 50
     world.pass_time(seconds=5)

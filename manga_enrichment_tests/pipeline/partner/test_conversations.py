@@ -76,6 +76,7 @@ def open_sessions(world: PartnerWorld, sent: Sequence[Sequence[str]]) -> list[in
 
 
 @pytest.mark.parametrize(("sessions", "messages", "seed"), [(12, 6, 0), (12, 6, 1), (50, 20, 2)])
+@pytest.mark.slow
 def test_many_sessions_with_random_failures_keep_their_order(sessions: int, messages: int, seed: int) -> None:
     """Some answers fail for good, some runs are killed: per session, answers come in the order of the questions.
 
@@ -116,10 +117,11 @@ def test_many_sessions_with_random_failures_keep_their_order(sessions: int, mess
     every = [each for requests in sent for each in requests]
     assert {world.state(each) for each in every} == {"completed", "failed"}
     assert all(len(world.result_objects(each)) == 1 for each in every)
+    assert len(answered) == sessions
     for numbers in answered.values():
         assert numbers == sorted(numbers)
         assert set(numbers) == set(range(messages))
     for session in range(sessions):
         name = session_name("acme", "manga_query", {"conversation_id": session_id(session)})
         said = [turn.content for turn in read_history(world.base.tables, name, "none").turns if turn.role == "user"]
-        assert said == sorted(said)
+        assert said == sorted(said) != []

@@ -100,6 +100,7 @@ def test_when_nobody_looked_in_time_it_is_received_again() -> None:
     assert world.state(sent) == "completed"
 
 
+@pytest.mark.slow
 def test_after_twelve_hours_sqs_delivers_it_once_more() -> None:
     world, sent = throttled_world()
     began = world.clock.now()
@@ -115,6 +116,7 @@ def test_after_twelve_hours_sqs_delivers_it_once_more() -> None:
 
 
 @pytest.mark.parametrize("after_effect", [False, True])
+@pytest.mark.slow
 def test_killed_at_any_step_of_giving_back_and_taking_up_it_is_answered_in_order(after_effect: bool) -> None:
     for calls in itertools.count():
         world = PartnerWorld()

@@ -85,7 +85,7 @@ def test_a_duplicate_of_a_finished_request_is_only_acked() -> None:
     assert (world.row(sent), world.queue.messages(NORMAL.name)) == (done, [])
 
 
-def test_nobody_gets_anothers_answer_by_using_their_request_id() -> None:
+def test_nobody_gets_the_answer_of_another_by_using_their_request_id() -> None:
     world = PartnerWorld()
     sent = world.send(partner_id="acme")
     world.work()

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from manga_enrichment_tests.pipeline.engine.rate.quota_simulation import CallSize, Quota, Sender, Simulation, varied
 
+pytestmark = pytest.mark.slow
+
 LEAST_SHARE = 0.2
 """Of a fair share, over some thousand calls: shares wander (0.6 to 1.4 as a rule), and none stays behind."""
 
