@@ -14,7 +14,6 @@ from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.content_summary import MOSTLY_JAPANESE
 from manga_enrichment.domain.analyses.reading_level import BASIS_FIELDS
 from manga_enrichment.domain.analyses.text import japanese_share
-from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
 from manga_enrichment.domain.prompts.conversations import CONVERSATION
@@ -84,7 +83,7 @@ class ScriptedModel:
 
     async def check_reachable(self) -> None:
         if not self.reachable:
-            raise ConfigurationError("Bedrock cannot be reached at nowhere: check AWS_DEFAULT_REGION")
+            raise ModelError(ErrorClass.CONNECTION, "Bedrock cannot be reached at nowhere: check AWS_DEFAULT_REGION")
 
     async def refresh_credentials(self) -> None:
         self.refreshes += 1

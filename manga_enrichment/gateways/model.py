@@ -53,10 +53,10 @@ class FoundationModel(Protocol):
         ...
 
     async def check_reachable(self) -> None:
-        """Raises ConfigurationError when nothing answers at the endpoint; bills nothing.
+        """Raises ModelError (`connection`) when nothing has answered at the endpoint for a while; bills nothing.
 
-        Asked once before the first call: an endpoint that was never there is a wrong setting, not an outage to wait
-        out.
+        Asked once before the first call. Whether the endpoint is away or wrong nobody can tell so soon: the op is tried
+        again, and the sentence says what to look at if it never answers.
         """
         ...
 

@@ -129,6 +129,38 @@ def test_a_claim_is_taken_over_only_after_its_time(ledger: ResultLedger, clock: 
     assert ledger.claim_many({unique: 0}, "a", until + MILLISECOND, until + MINUTE).contended == {unique}
 
 
+def test_whoever_takes_over_a_claim_is_told_what_its_call_may_have_cost(
+    ledger: ResultLedger, clock: FakeClock, unique: str
+) -> None:
+    now = clock.now()
+    ledger.claim_many({unique: 70}, "a", now, now + MINUTE)
+    ledger.claim_many({unique: 90}, "a", now, now + MINUTE)  # it says more now
+    early = ledger.claim_many({unique: 5}, "b", now + MINUTE, now + 2 * MINUTE)
+    assert (early.contended, early.lost) == ({unique}, {})
+    taken = ledger.claim_many({unique: 5}, "b", now + 2 * MINUTE, now + 3 * MINUTE)
+    assert (taken.granted, taken.lost) == ({unique}, {unique: 90})
+    again = ledger.claim_many({unique: 5}, "c", now + 4 * MINUTE, now + 5 * MINUTE)
+    assert again.lost == {unique: 95}, "the claim of b stands for what a left as well"
+
+
+def test_a_claim_that_was_given_up_leaves_nothing_to_book(ledger: ResultLedger, clock: FakeClock, unique: str) -> None:
+    now = clock.now()
+    ledger.claim_many({unique: 70}, "a", now, now + MINUTE)
+    ledger.release_many([unique], "a")
+    taken = ledger.claim_many({unique: 5}, "b", now + 2 * MINUTE, now + 3 * MINUTE)
+    assert (taken.granted, taken.lost) == ({unique}, {})
+
+
+def test_of_many_claims_at_once_only_the_abandoned_ones_are_lost(
+    ledger: ResultLedger, clock: FakeClock, unique: str
+) -> None:
+    now = clock.now()
+    abandoned, free = [f"{unique}-{n}" for n in range(3)], [f"{unique}-free-{n}" for n in range(3)]
+    ledger.claim_many(dict.fromkeys(abandoned, 7), "a", now, now + MINUTE)
+    taken = ledger.claim_many(dict.fromkeys([*abandoned, *free], 1), "b", now + 2 * MINUTE, now + 3 * MINUTE)
+    assert (taken.granted, dict(taken.lost)) == ({*abandoned, *free}, dict.fromkeys(abandoned, 7))
+
+
 def test_a_claim_on_an_answered_question_brings_the_answer(
     ledger: ResultLedger, clock: FakeClock, purse: Purse, unique: str
 ) -> None:
