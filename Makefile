@@ -37,11 +37,12 @@ test: $(INSTALLED)  ## all tests, in three processes with a local stack each
 test-pythons: $(INSTALLED)  ## test-fast on every other supported Python that this machine has
 	.ci/test-pythons $(FAST_TESTS)
 
-lint-quick: $(INSTALLED)  ## formatting, lint, spelling, layers: seconds
+lint-quick: $(INSTALLED)  ## formatting, lint, spelling, layers, dead names: seconds
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/typos
 	$(BIN)/lint-imports
+	$(BIN)/vulture
 
 lint: lint-quick  ## all of lint-quick, and types, templates, secrets, definitions
 	$(BIN)/mypy

@@ -19,7 +19,7 @@ from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.converse import request_body
 from manga_enrichment.aws.dynamodb_budget import DynamoDBBudget
 from manga_enrichment.aws.dynamodb_ledger import DynamoDBLedger
-from manga_enrichment.domain.outcomes.error_classes import Outcome
+from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.model import ModelCall
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.rate_limiter import RateLimiter

@@ -25,7 +25,7 @@ ANSWER = {"primary_genre": "drama", "genres": [{"genre": "drama", "confidence": 
 class InstantModel:
     """The same answer for every title, at once."""
 
-    async def converse(self, request: ModelCall) -> ModelReply:
+    async def converse(self, call: ModelCall) -> ModelReply:
         return ModelReply("tool_use", ANSWER, Usage(900, 60))
 
     async def check_reachable(self) -> None:

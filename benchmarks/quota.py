@@ -21,7 +21,7 @@ from benchmarks.report import Row, show
 from benchmarks.support import BoundlessBudget, ForgetfulLedger, calls, engine
 from manga_enrichment.aws.bedrock import BedrockModel
 from manga_enrichment.aws.clients import AwsClients
-from manga_enrichment.domain.outcomes.error_classes import Outcome
+from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.local.stack.local_stack import LocalStack, LocalStackConfig
 from manga_enrichment.local.stack.model_control import ModelServerControl
 from manga_enrichment.pipeline.engine.calls import CallResult

@@ -12,16 +12,15 @@ from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.catalog.rows import clean_row
 from manga_enrichment.domain.models.specs import load_models
 from manga_enrichment.domain.outcomes.answers import ClaimResult, LedgerEntry, Provenance
-from manga_enrichment.domain.prompts.fingerprint import fingerprint
-from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
+from manga_enrichment.domain.prompts.prompt import title_inputs
 from manga_enrichment.gateways.budget import BudgetScope, BudgetStore
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.model import FoundationModel
 from manga_enrichment.local.sample_catalog import generate
 from manga_enrichment.pipeline.engine.budget import NO_CAPS, RunBudget, scopes_of
+from manga_enrichment.pipeline.engine.build_call import Question, build_call
 from manga_enrichment.pipeline.engine.calls import Call
 from manga_enrichment.pipeline.engine.engine import Engine, EngineSettings
-from manga_enrichment.pipeline.engine.estimates import estimate_call
 from manga_enrichment.pipeline.engine.rate_limiter import RateLimiter
 from manga_enrichment.runtime.clock import SystemClock
 
@@ -54,10 +53,7 @@ def _longer(record: MangaRecord) -> MangaRecord:
 
 
 def _call(record: MangaRecord) -> Call:
-    inputs = title_inputs(ANALYSIS, record)
-    prompt = build_prompt(ANALYSIS, inputs, MODEL)
-    estimate = estimate_call(ANALYSIS, MODEL, prompt)
-    return Call(fingerprint(ANALYSIS, MODEL, inputs), "0", ANALYSIS, MODEL, inputs, prompt, estimate)
+    return build_call(Question(ANALYSIS, MODEL, title_inputs(ANALYSIS, record)), "0")
 
 
 def engine(

@@ -37,11 +37,11 @@ from manga_enrichment.domain.models.batch_jobs import MIN_TITLES_SETTING, ROLE_S
 from manga_enrichment.domain.models.specs import load_models
 from manga_enrichment.pipeline.engine.budget import Caps
 from manga_enrichment.pipeline.engine.engine import EngineSettings
-from manga_enrichment.pipeline.enrichment.ask import InvokeSettings
+from manga_enrichment.pipeline.engine.invocation import InvokeSettings
 from manga_enrichment.pipeline.enrichment.submit_batch import BatchSettings
+from manga_enrichment.pipeline.partner.packing import UnitLimits
 from manga_enrichment.pipeline.partner.scaling import BacklogRule
 from manga_enrichment.pipeline.partner.settle import SettleLimits
-from manga_enrichment.pipeline.partner.work_units import UnitLimits
 from manga_enrichment.settings import Settings, load_settings, micro_usd, request_policy
 
 

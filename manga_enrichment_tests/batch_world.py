@@ -11,7 +11,7 @@ from manga_enrichment.domain.models.specs import load_models
 from manga_enrichment.pipeline.batch.follow import Followed, Follower
 from manga_enrichment.pipeline.batch.job_store import BatchStore
 from manga_enrichment.pipeline.batch.launch import BatchGateways
-from manga_enrichment.pipeline.engine.tally import InvokeReport
+from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 from manga_enrichment.pipeline.enrichment.plan_run import Planning, PlanReport
 from manga_enrichment.pipeline.enrichment.submit_batch import BatchLane, BatchSettings
 from manga_enrichment_tests.builders import BUCKET, World, provenance, put_catalog, record

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from manga_enrichment.aws.catalog_source import LocalCatalog
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.base import AnalysisType, Candidate
@@ -16,17 +18,19 @@ from manga_enrichment.domain.catalog.records import MangaRecord, bucket_key
 from manga_enrichment.domain.models.specs import ModelSpec, load_models
 from manga_enrichment.domain.models.usage import cost_micro_usd
 from manga_enrichment.domain.outcomes.answers import Attempt, LedgerEntry, Provenance
-from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
+from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.prompts.candidates import candidate_of
 from manga_enrichment.domain.prompts.fingerprint import content_hash, fingerprint
 from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
 from manga_enrichment.gateways.model import FoundationModel
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.catalog.candidate_tables import candidates_table
-from manga_enrichment.pipeline.catalog.tables import catalog_table
+from manga_enrichment.pipeline.catalog.tables import CATALOG_SCHEMA, batch_of, record_row
 from manga_enrichment.pipeline.engine.engine import EngineSettings
-from manga_enrichment.pipeline.engine.tally import InvokeReport
-from manga_enrichment.pipeline.enrichment.ask import InvokeSettings, Invoking
+from manga_enrichment.pipeline.engine.invocation import InvokeGateways, InvokeSettings
+from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
+from manga_enrichment.pipeline.enrichment.ask import Invoking
 from manga_enrichment.pipeline.enrichment.plan_run import Planning, PlanReport
 from manga_enrichment.pipeline.enrichment.write import WriteReport, Writing
 from manga_enrichment.pipeline.store.object_keys import outcomes_key, table_key
@@ -137,6 +141,11 @@ def entry(
     )
 
 
+def catalog_table(rows: Iterable[tuple[MangaRecord, str]]) -> pa.Table:
+    """Records with their content hashes, in the given order, as an import stores them."""
+    return pa.Table.from_batches([batch_of((record_row(*row) for row in rows), CATALOG_SCHEMA)])
+
+
 def put_catalog(tables: ObjectStore, records: Sequence[MangaRecord]) -> None:
     """A catalog of one bucket and its candidate lists, as the catalog assets leave them."""
     ordered = sorted(records, key=lambda each: each.manga_id)
@@ -217,14 +226,8 @@ class World:
         )
 
     def invoking(self) -> Invoking:
-        return Invoking(
-            tables=self.tables,
-            ledger=self.ledger,
-            budget=self.budget,
-            open_model=self.open_model,
-            clock=self.clock,
-            settings=self.settings,
-        )
+        gateways = InvokeGateways(self.ledger, self.budget, self.open_model, self.clock)
+        return Invoking(tables=self.tables, gateways=gateways, settings=self.settings)
 
     def write(self, name: str, run_id: str = "run-1") -> WriteReport:
         analysis = self.analyses[name]

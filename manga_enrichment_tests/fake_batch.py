@@ -95,19 +95,19 @@ class MemoryBatch:
         if status is JobStatus.PARTIALLY_COMPLETED:
             records = records[: len(records) // 2]
         if status in {JobStatus.COMPLETED, JobStatus.PARTIALLY_COMPLETED}:
-            for record_id, request in records:
-                self._answer(job, record_id, request)
+            for record_id, call in records:
+                self._answer(job, record_id, call)
 
-    def _answer(self, job: FakeJob, record_id: str, request: ModelCall) -> None:
-        manga_id = prompt_fields_of(request.prompt)["manga_id"]
+    def _answer(self, job: FakeJob, record_id: str, call: ModelCall) -> None:
+        manga_id = prompt_fields_of(call.prompt)["manga_id"]
         step = self.script.get(manga_id)
         if isinstance(step, ErrorClass):
             job.replies.append(BatchReply(record_id, error=ModelError(step, f"scripted {step.value}")))
             return
-        valid = ModelReply("tool_use", valid_answer(request.prompt), DEFAULT_USAGE)
+        valid = ModelReply("tool_use", valid_answer(call.prompt), DEFAULT_USAGE)
         reply = step if isinstance(step, ModelReply) else valid
         self.billed[manga_id] += 1
-        self.billed_micro_usd += cost_micro_usd(reply.usage, request.model.price, batch=True)
+        self.billed_micro_usd += cost_micro_usd(reply.usage, call.model.price, batch=True)
         if step != MISSING:
             job.replies.append(BatchReply(record_id, reply))
 

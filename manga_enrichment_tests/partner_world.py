@@ -20,17 +20,19 @@ from manga_enrichment.domain.requests.states import is_final
 from manga_enrichment.domain.requests.validation import RequestPolicy
 from manga_enrichment.pipeline.dead_letters.queue import DeadLetters
 from manga_enrichment.pipeline.engine.budget import Caps
+from manga_enrichment.pipeline.engine.invocation import InvokeGateways
 from manga_enrichment.pipeline.outbox.announce import NotificationPolicy, OutboxWriter
-from manga_enrichment.pipeline.partner.ask import AskingGateways, PartnerAsking, Stopping
+from manga_enrichment.pipeline.partner.ask import PartnerAsking, Stopping
 from manga_enrichment.pipeline.partner.collect import PartnerCollecting
 from manga_enrichment.pipeline.partner.complete import Completion
 from manga_enrichment.pipeline.partner.intake import Intake, IntakeReport
 from manga_enrichment.pipeline.partner.leases import Leases
+from manga_enrichment.pipeline.partner.packing import UnitLimits
 from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
 from manga_enrichment.pipeline.partner.requeue import Requeue
 from manga_enrichment.pipeline.partner.run_steps import SettleReport, settle_all, stored_requests, take_over
 from manga_enrichment.pipeline.partner.settle import SettleLimits, Settling
-from manga_enrichment.pipeline.partner.work_units import UnitLimits, read_unit
+from manga_enrichment.pipeline.partner.stored_units import read_unit
 from manga_enrichment.pipeline.store.object_keys import result_document_key
 from manga_enrichment_tests.builders import MODELS, World, open_budget_settings, put_catalog, record
 from manga_enrichment_tests.outbox_fakes import MemoryOutbox
@@ -245,14 +247,15 @@ class PartnerWorld:
         )
 
     def asking(self) -> PartnerAsking:
-        gateways = AskingGateways(
-            tables=self.tables,
+        gateways = InvokeGateways(
             ledger=self.mortal(self.base.ledger),
             budget=self.base.budget,
             open_model=self.base.open_model,
             clock=self.clock,
         )
-        return PartnerAsking(gateways, self.base.settings, ANALYSES, MODELS)
+        return PartnerAsking(
+            tables=self.tables, gateways=gateways, settings=self.base.settings, analyses=ANALYSES, models=MODELS
+        )
 
     def releasing(self) -> Requeue:
         return Requeue(self.mortal(self.queue), self.mortal(self.requests), self.tables, self.clock)

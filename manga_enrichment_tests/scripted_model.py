@@ -71,14 +71,14 @@ class ScriptedModel:
         self.reachable = True
         self.closed = False
 
-    async def converse(self, request: ModelCall) -> ModelReply:
-        step = self._arrived(request)
+    async def converse(self, call: ModelCall) -> ModelReply:
+        step = self._arrived(call)
         self.in_flight += 1
         self.max_in_flight = max(self.max_in_flight, self.in_flight)
         try:
             latency = self._latency_seconds
-            await self._clock.sleep(latency(request) if callable(latency) else latency)
-            return self._play(step, request)
+            await self._clock.sleep(latency(call) if callable(latency) else latency)
+            return self._play(step, call)
         finally:
             self.in_flight -= 1
 
@@ -97,16 +97,16 @@ class ScriptedModel:
         """Requests sent for a title, over all analyses."""
         return sum(1 for sent in self.sent if sent.manga_id == manga_id)
 
-    def _arrived(self, request: ModelCall) -> Step:
-        manga_id = prompt_fields_of(request.prompt).get("manga_id", "")
-        analysis = request.prompt.tool_name.removeprefix("record_")
+    def _arrived(self, call: ModelCall) -> Step:
+        manga_id = prompt_fields_of(call.prompt).get("manga_id", "")
+        analysis = call.prompt.tool_name.removeprefix("record_")
         self._attempts[analysis, manga_id] += 1
         attempt = self._attempts[analysis, manga_id]
-        self.sent.append(Sent(manga_id, analysis, attempt, self._clock.monotonic_seconds(), request))
+        self.sent.append(Sent(manga_id, analysis, attempt, self._clock.monotonic_seconds(), call))
         steps = self._script.get(manga_id, ())
         return steps[attempt - 1] if attempt <= len(steps) else self._otherwise
 
-    def _play(self, step: Step, request: ModelCall) -> ModelReply:
+    def _play(self, step: Step, call: ModelCall) -> ModelReply:
         if isinstance(step, ErrorClass):
             raise ModelError(step, f"scripted {step.value}")
         if isinstance(step, ModelError):
@@ -114,8 +114,8 @@ class ScriptedModel:
         if isinstance(step, ModelReply):
             return step
         if callable(step):
-            return step(request)
-        answer = valid_answer(request.prompt) if step is None else step
+            return step(call)
+        answer = valid_answer(call.prompt) if step is None else step
         return ModelReply("tool_use", answer, self._usage)
 
 

@@ -12,8 +12,6 @@ from typing import Any
 from manga_enrichment.domain.requests.schemas import REQUEST_SCHEMAS, schema_document
 
 DRAFT_4 = "http://json-schema.org/draft-04/schema#"
-MAX_MODEL_BYTES = 400_000
-"""What API Gateway takes."""
 
 _SAME = frozenset(
     {"title", "description", "type", "enum", "required", "default"}

@@ -53,9 +53,9 @@ class BedrockModel:
         )
         self._session: aiohttp.ClientSession | None = None
 
-    async def converse(self, request: ModelCall) -> ModelReply:
-        body = orjson.dumps(request_body(request))
-        url = _converse_url(self._endpoint, request.model.model_id)
+    async def converse(self, call: ModelCall) -> ModelReply:
+        body = orjson.dumps(request_body(call))
+        url = _converse_url(self._endpoint, call.model.model_id)
         headers = self._signer.headers(url.raw_path, body, await self._frozen_credentials(), datetime.now(UTC))
         try:
             async with self._open().post(

@@ -39,8 +39,8 @@ class BedrockBatch:
 
     def upload(self, key: str, records: Iterable[tuple[str, ModelCall]]) -> None:
         with tempfile.SpooledTemporaryFile(max_size=_HELD_IN_MEMORY_BYTES) as file:
-            for record_id, request in records:
-                file.write(orjson.dumps({"recordId": record_id, "modelInput": model_input(request)}) + b"\n")
+            for record_id, call in records:
+                file.write(orjson.dumps({"recordId": record_id, "modelInput": model_input(call)}) + b"\n")
             if file.tell() > MAX_FILE_BYTES:
                 raise ConfigurationError(f"A batch input of {file.tell()} bytes is larger than Bedrock takes")
             file.seek(0)

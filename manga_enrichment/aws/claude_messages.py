@@ -16,16 +16,16 @@ from manga_enrichment.gateways.model import ModelCall, ModelReply
 ANTHROPIC_VERSION = "bedrock-2023-05-31"
 
 
-def model_input(request: ModelCall) -> dict[str, Any]:
-    """The body of one request. A repair is a conversation, which a batch does not have: its request is refused."""
-    if request.repair is not None:
+def model_input(call: ModelCall) -> dict[str, Any]:
+    """The body of one record. A repair is a conversation, which a batch does not have: its call is refused."""
+    if call.repair is not None:
         raise ValueError("a batch record can not carry a repair")
-    prompt, model = request.prompt, request.model
+    prompt, model = call.prompt, call.model
     tool = {"name": prompt.tool_name, "description": prompt.tool_description, "input_schema": prompt.tool_schema}
     choice = {"type": "tool", "name": prompt.tool_name} if model.takes_forced_tool else {"type": "auto"}
     body: dict[str, Any] = {
         "anthropic_version": ANTHROPIC_VERSION,
-        "max_tokens": request.max_tokens,
+        "max_tokens": call.max_tokens,
         "system": prompt.system,
         "messages": [{"role": "user", "content": [{"type": "text", "text": prompt.user}]}],
         "tools": [tool],

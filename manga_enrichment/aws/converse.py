@@ -53,39 +53,39 @@ _NOT_THE_TITLES_FAULT = {
 _MESSAGE_LIMIT = 300
 
 
-def request_body(request: ModelCall) -> dict[str, Any]:
-    """The JSON body of one Converse request."""
-    prompt = request.prompt
-    inference: dict[str, Any] = {"maxTokens": request.max_tokens}
-    if prompt.temperature is not None and request.model.takes_temperature:
+def request_body(call: ModelCall) -> dict[str, Any]:
+    """The JSON body of the Converse request for one call."""
+    prompt = call.prompt
+    inference: dict[str, Any] = {"maxTokens": call.max_tokens}
+    if prompt.temperature is not None and call.model.takes_temperature:
         inference["temperature"] = prompt.temperature
     tool = {
         "name": prompt.tool_name,
         "description": prompt.tool_description,
         "inputSchema": {"json": prompt.tool_schema},
     }
-    choice = {"tool": {"name": prompt.tool_name}} if request.model.takes_forced_tool else {"auto": {}}
+    choice = {"tool": {"name": prompt.tool_name}} if call.model.takes_forced_tool else {"auto": {}}
     system: list[dict[str, Any]] = [{"text": prompt.system}]
-    if request.cache_prefix:
+    if call.cache_prefix:
         system.append({"cachePoint": {"type": "default"}})  # tools come before system in the cached prefix
     body = {
         "system": system,
-        "messages": _messages(request),
+        "messages": _messages(call),
         "inferenceConfig": inference,
         "toolConfig": {"tools": [{"toolSpec": tool}], "toolChoice": choice},
     }
-    if request.model.thinking_off is not None:
-        body["additionalModelRequestFields"] = {"thinking": {"type": request.model.thinking_off}}
+    if call.model.thinking_off is not None:
+        body["additionalModelRequestFields"] = {"thinking": {"type": call.model.thinking_off}}
     return body
 
 
-def _messages(request: ModelCall) -> list[dict[str, Any]]:
-    messages: list[dict[str, Any]] = [{"role": "user", "content": [{"text": request.prompt.user}]}]
-    if request.repair is not None:
+def _messages(call: ModelCall) -> list[dict[str, Any]]:
+    messages: list[dict[str, Any]] = [{"role": "user", "content": [{"text": call.prompt.user}]}]
+    if call.repair is not None:
         use_id = "repair_1"
-        use = {"toolUseId": use_id, "name": request.prompt.tool_name, "input": dict(request.repair.answer)}
+        use = {"toolUseId": use_id, "name": call.prompt.tool_name, "input": dict(call.repair.answer)}
         text = "The answer breaks the schema. Answer again, complete and valid. Problems:\n- " + "\n- ".join(
-            request.repair.problems
+            call.repair.problems
         )
         result = {"toolUseId": use_id, "content": [{"text": text}], "status": "error"}
         messages.append({"role": "assistant", "content": [{"toolUse": use}]})

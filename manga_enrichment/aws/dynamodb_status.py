@@ -1,4 +1,4 @@
-"""StatusStore on DynamoDB: one row per partition of an analysis (and, by request id, per request)."""
+"""StatusStore on DynamoDB: one row per partition of an analysis."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime

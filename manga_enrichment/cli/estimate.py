@@ -16,7 +16,7 @@ from manga_enrichment.domain.models.batch_jobs import Lane
 from manga_enrichment.domain.models.specs import load_models
 from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.pipeline.catalog.refresh import load_state
-from manga_enrichment.pipeline.enrichment.forecast import ForecastLine, NextRun, throughput_of
+from manga_enrichment.pipeline.enrichment.forecast import ForecastLine, forecast_next_run, throughput_of
 from manga_enrichment.settings import Settings, load_settings
 
 
@@ -47,9 +47,16 @@ def _forecast(settings: Settings, selection: Sequence[str], buckets: Sequence[st
     gateways = open_gateways(settings)
     if load_state(gateways.tables, settings.catalog_buckets) is None:
         raise ConfigurationError("There is no catalog yet: materialize manga_catalog first (job refresh_catalog)")
-    models = load_models(settings.model_aliases)
-    next_run = NextRun(gateways.tables, gateways.ledger, analyses=ANALYSES, models=models, pace=throughput_of(settings))
-    return next_run.forecast(f"estimate-{uuid4()}", buckets or known, selection)
+    return forecast_next_run(
+        f"estimate-{uuid4()}",
+        buckets or known,
+        selection,
+        tables=gateways.tables,
+        ledger=gateways.ledger,
+        analyses=ANALYSES,
+        models=load_models(settings.model_aliases),
+        pace=throughput_of(settings),
+    )
 
 
 def _print(lines: Sequence[ForecastLine], total: dict[str, float]) -> None:

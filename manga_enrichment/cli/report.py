@@ -22,12 +22,13 @@ def report(out: Path, show: bool) -> None:
     from manga_enrichment.domain.analyses import ANALYSES
     from manga_enrichment.domain.models.specs import load_models
     from manga_enrichment.pipeline.enrichment.forecast import throughput_of
-    from manga_enrichment.pipeline.report.make import Reporting
+    from manga_enrichment.pipeline.report.make import make_report
     from manga_enrichment.pipeline.report.page import report_html
     from manga_enrichment.settings import load_settings
 
     settings, gateways = load_settings(), open_configured_gateways()
-    reporting = Reporting(
+    facts = make_report(
+        f"report-{uuid4()}",
         tables=gateways.tables,
         ledger=gateways.ledger,
         clock=gateways.clock,
@@ -36,7 +37,7 @@ def report(out: Path, show: bool) -> None:
         bucket_count=settings.catalog_buckets,
         pace=throughput_of(settings),
     )
-    html = report_html(reporting.facts(f"report-{uuid4()}"))
+    html = report_html(facts)
     try:
         out.write_text(html, "utf-8")
     except OSError as error:

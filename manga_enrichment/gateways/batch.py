@@ -43,7 +43,7 @@ class BatchInference(Protocol):
     """Asks for many answers in one job, at half the price and in its own time."""
 
     def upload(self, key: str, records: Iterable[tuple[str, ModelCall]]) -> None:
-        """Write (record id, request) pairs as the input of a job. The same key is replaced."""
+        """Write (record id, call) pairs as the input of a job. The same key is replaced."""
         ...
 
     def create(self, order: BatchOrder) -> str:

@@ -10,7 +10,7 @@ class BatchUnavailableError(Exception):
 
 
 class StoreUnavailableError(Exception):
-    """The ledger could not be read or written although the gateway retried."""
+    """A store on DynamoDB could not be read or written although the gateway retried."""
 
 
 class QueueUnavailableError(Exception):

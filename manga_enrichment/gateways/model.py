@@ -19,7 +19,7 @@ class Repair:
 
 @dataclass(frozen=True, slots=True)
 class ModelCall:
-    """One request.
+    """One attempt of a call: what is sent.
 
     max_tokens overrides the prompt's own limit after a `max_tokens` stop. cache_prefix asks for prompt caching of what
     is the same for every title.
@@ -45,7 +45,7 @@ class ModelReply:
 class FoundationModel(Protocol):
     """A model that answers prompts."""
 
-    async def converse(self, request: ModelCall) -> ModelReply:
+    async def converse(self, call: ModelCall) -> ModelReply:
         """One attempt, never retried below this line.
 
         Raises ModelError, classified, when no complete reply with usage came.

@@ -22,7 +22,7 @@ class PartitionStatus:
 
 
 class StatusStore(Protocol):
-    """States of requests and partitions."""
+    """How work on partitions ended, the last time for each."""
 
     def put_partition(self, status: PartitionStatus) -> None: ...
 

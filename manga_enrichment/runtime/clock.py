@@ -1,14 +1,12 @@
-"""The real clock. Everything that reads or waits for time gets a `gateways.Clock`; this is the one for production.
+"""The real clock. What reads or waits for time gets a `gateways/clock.py:Clock`; this is the one for production.
 
 Waiting happens on uvloop, which takes less CPU per call than asyncio's own loop (`docs/benchmarks.md`); where it does
 not exist (Windows), asyncio's own does the same work.
 """
 
 import asyncio
-import gc
 import time
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Coroutine
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -17,10 +15,9 @@ try:
 except ImportError:
     from asyncio import new_event_loop  # type: ignore[assignment]
 
-_T = TypeVar("_T")
+from manga_enrichment.runtime.garbage import rare_collections
 
-RARE_COLLECTION_OBJECTS = 10_000
-"""Python 3.11 looks for cycles after 700 new objects, a fifth of the CPU of an engine that makes thousands a title."""
+_T = TypeVar("_T")
 
 
 class SystemClock:
@@ -42,14 +39,3 @@ class SystemClock:
         """`asyncio.run` on uvloop."""
         with rare_collections(), asyncio.Runner(loop_factory=new_event_loop) as runner:
             return runner.run(main)
-
-
-@contextmanager
-def rare_collections() -> Iterator[None]:
-    """Look for garbage cycles less often meanwhile; a process-wide setting."""
-    before = gc.get_threshold()
-    gc.set_threshold(max(before[0], RARE_COLLECTION_OBJECTS), *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from manga_enrichment.aws.ledger_items import claim_item, entry_from_item, entry_item, storable
 from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.domain.outcomes.answers import Attempt, LedgerEntry, Provenance
-from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
+from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment_tests.contracts.entries import make_entry
 
 NOW = datetime(2026, 11, 22, 12, 30, 15, 250_000, tzinfo=UTC)

@@ -15,7 +15,7 @@ from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.requests.results import PARTNER_RESULT_COLUMNS
 from manga_enrichment.pipeline.enrichment.wide_table import write_enriched
 from manga_enrichment.pipeline.health.daily_costs import write_day
-from manga_enrichment.pipeline.health.queue_watch import SCHEMA as OBSERVATIONS
+from manga_enrichment.pipeline.health.stored_looks import SCHEMA as OBSERVATIONS
 from manga_enrichment.pipeline.publish.tables import published_tables
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
 from manga_enrichment.pipeline.store.object_keys import partner_results_key, queue_observations_key

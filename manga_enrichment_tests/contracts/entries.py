@@ -6,7 +6,8 @@ from typing import Any
 
 from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.domain.outcomes.answers import Attempt, LedgerEntry, Provenance
-from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
+from manga_enrichment.domain.outcomes.outcome import Outcome
 
 ANSWER: Mapping[str, Any] = {
     "summary_en": "Two friends keep a shop open.",

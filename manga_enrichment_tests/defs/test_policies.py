@@ -16,7 +16,7 @@ from manga_enrichment.defs.shared.policies import (
     retry_rule,
 )
 from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass
-from manga_enrichment.pipeline.engine.tally import InvokeReport
+from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 
 
 def report(

@@ -8,7 +8,7 @@ import pytest
 
 from manga_enrichment.defs.queues.checks import SAMPLE
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, DEAD_LETTERS_FIFO, HIGH_PRIORITY, NORMAL, SESSION
-from manga_enrichment.pipeline.health.queue_watch import latest_looks
+from manga_enrichment.pipeline.health.stored_looks import latest_looks
 from manga_enrichment_tests.defs.health_lane import HealthLane
 from manga_enrichment_tests.defs.project import materialized
 from manga_enrichment_tests.pipeline.dead_letters.dead_letter_world import make_body

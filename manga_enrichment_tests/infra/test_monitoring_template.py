@@ -23,7 +23,7 @@ from manga_enrichment.domain.operations.metrics import (
     cost_usd,
     nightly_succeeded,
 )
-from manga_enrichment.domain.requests.queues import ALERTS_TOPIC, DEAD_LETTER_QUEUES, HIGH_PRIORITY, NORMAL
+from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES, HIGH_PRIORITY, NORMAL
 from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment_tests.infra.templates import read_template
 
@@ -90,7 +90,7 @@ def test_a_night_is_missed_after_26_hours_in_which_silence_counts(alarms: dict[s
 def test_every_alarm_tells_when_it_begins_and_when_it_ends(alarms: dict[str, Any]) -> None:
     topic = [{"!Sub": "arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:${AlertsTopicName}"}]
     assert all(alarm["AlarmActions"] == alarm["OKActions"] == topic for alarm in alarms.values())
-    assert read_template("monitoring.yaml")["Parameters"]["AlertsTopicName"]["Default"] == ALERTS_TOPIC
+    assert read_template("monitoring.yaml")["Parameters"]["AlertsTopicName"]["Default"] == "manga-fm-alerts"
 
 
 @pytest.fixture

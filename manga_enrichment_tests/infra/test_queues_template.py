@@ -7,11 +7,9 @@ import pytest
 
 from manga_enrichment.domain.requests.envelope import MAX_MESSAGE_BYTES
 from manga_enrichment.domain.requests.queues import (
-    ALERTS_TOPIC,
     DEAD_LETTER_QUEUES,
     QUEUES,
     REQUEST_QUEUES,
-    RESULTS_TOPIC,
     Queue,
     route,
 )
@@ -98,7 +96,7 @@ def test_every_queue_and_topic_refuses_plain_http(template: dict[str, Any], queu
 
 def test_the_topics_have_the_names_of_the_table(template: dict[str, Any]) -> None:
     topics = [each for each in template["Resources"].values() if each["Type"] == "AWS::SNS::Topic"]
-    assert {each["Properties"]["TopicName"] for each in topics} == {RESULTS_TOPIC, ALERTS_TOPIC}
+    assert {each["Properties"]["TopicName"] for each in topics} == {"manga-fm-results", "manga-fm-alerts"}
 
 
 def test_every_queue_and_topic_is_an_output(template: dict[str, Any]) -> None:

@@ -6,7 +6,8 @@ import threading
 
 import pytest
 
-from manga_enrichment.runtime.clock import RARE_COLLECTION_OBJECTS, SystemClock
+from manga_enrichment.runtime.clock import SystemClock
+from manga_enrichment.runtime.garbage import RARE_COLLECTION_OBJECTS
 
 
 async def _loop_and_thread() -> tuple[str, int]:

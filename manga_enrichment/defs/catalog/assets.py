@@ -7,8 +7,8 @@ from manga_enrichment.defs.shared.policies import CATALOG_POOL
 from manga_enrichment.gateways.catalog_source import CatalogSource
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.objects import ObjectStore
-from manga_enrichment.pipeline.catalog.candidate_refresh import CandidateRefresh
-from manga_enrichment.pipeline.catalog.refresh import CatalogRefresh, load_state
+from manga_enrichment.pipeline.catalog.candidate_refresh import refresh_candidates
+from manga_enrichment.pipeline.catalog.refresh import load_state, refresh_catalog
 from manga_enrichment.pipeline.catalog.source_files import load_mapping
 from manga_enrichment.pipeline.store.object_keys import rejects_key, table_key
 from manga_enrichment.settings import Settings
@@ -50,14 +50,14 @@ def _manga_catalog(
         clock: dg.ResourceParam[Clock],
     ) -> None:
         with configuration_errors_are_final():
-            refresh = CatalogRefresh(
+            state, imported = refresh_catalog(
                 tables=tables,
                 source=catalog_source,
                 clock=clock,
                 mapping=load_mapping(settings.catalog_mapping),
                 bucket_count=settings.catalog_buckets,
+                say=context.log.info,
             )
-            state, imported = refresh.run(context.log.info)
         for bucket in context.partition_keys:
             context.add_asset_metadata(
                 {
@@ -98,8 +98,12 @@ def _similar_candidates(
             state = load_state(tables, settings.catalog_buckets)
             if state is None:
                 raise dg.Failure("There is no catalog yet: materialize manga_catalog first", allow_retries=False)
-            reports = CandidateRefresh(tables, partitions.get_partition_keys()).run(
-                context.partition_keys, state.catalog_version, context.log.info
+            reports = refresh_candidates(
+                tables=tables,
+                buckets=context.partition_keys,
+                all_buckets=partitions.get_partition_keys(),
+                catalog_version=state.catalog_version,
+                say=context.log.info,
             )
         for report in reports:
             context.add_asset_metadata(

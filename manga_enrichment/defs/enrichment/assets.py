@@ -13,7 +13,7 @@ from manga_enrichment.defs.enrichment.ops import build_invoke_op, build_plan_op,
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models.specs import ModelCatalog
 from manga_enrichment.pipeline.engine.estimates import calls_before_first_answer
-from manga_enrichment.pipeline.enrichment.ask import InvokeSettings
+from manga_enrichment.pipeline.engine.invocation import InvokeSettings
 from manga_enrichment.pipeline.enrichment.submit_batch import BATCH_OFF, BatchSettings
 
 GROUP = "enrichment"

@@ -28,8 +28,9 @@ from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.status import StatusStore
 from manga_enrichment.pipeline.batch.launch import BatchGateways
 from manga_enrichment.pipeline.catalog.reader import check_bucket_count
-from manga_enrichment.pipeline.engine.tally import InvokeReport
-from manga_enrichment.pipeline.enrichment.ask import InvokeSettings, Invoking
+from manga_enrichment.pipeline.engine.invocation import InvokeGateways, InvokeSettings
+from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
+from manga_enrichment.pipeline.enrichment.ask import Invoking
 from manga_enrichment.pipeline.enrichment.plan_run import Planning, PlanReport
 from manga_enrichment.pipeline.enrichment.submit_batch import BatchLane, BatchSettings
 from manga_enrichment.pipeline.enrichment.write import Writing
@@ -132,9 +133,8 @@ def build_invoke_op(
                     analysis, model, buckets, provenance, total=calls, selected=plan["selected"], say=say
                 )
             else:
-                invoking = Invoking(
-                    tables=tables, ledger=ledger, budget=budget, open_model=open_model, clock=clock, settings=settings
-                )
+                gateways = InvokeGateways(ledger, budget, open_model, clock)
+                invoking = Invoking(tables=tables, gateways=gateways, settings=settings)
                 spender = f"{context.run_id}:{analysis.name}:{context.retry_number}"
                 report = invoking.invoke(analysis, model, buckets, provenance, spender=spender, say=say)
         retry_if_hopeful(context, report)

@@ -29,17 +29,18 @@ from manga_enrichment.gateways.outbox import OutboxStore
 from manga_enrichment.gateways.queue import RequestQueue
 from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.dead_letters.queue import DeadLetters
-from manga_enrichment.pipeline.engine.tally import InvokeReport
-from manga_enrichment.pipeline.enrichment.ask import InvokeSettings
+from manga_enrichment.pipeline.engine.invocation import InvokeGateways, InvokeSettings
+from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 from manga_enrichment.pipeline.outbox.announce import NotificationPolicy, OutboxWriter
-from manga_enrichment.pipeline.partner.ask import TRIGGER, AskingGateways, PartnerAsking
+from manga_enrichment.pipeline.partner.ask import TRIGGER, PartnerAsking
 from manga_enrichment.pipeline.partner.collect import PartnerCollecting, read_collected
 from manga_enrichment.pipeline.partner.complete import Completion
 from manga_enrichment.pipeline.partner.plan import read_partner_plan
 from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
 from manga_enrichment.pipeline.partner.run_steps import SettleReport, settle_all, stored_requests, take_over
 from manga_enrichment.pipeline.partner.settle import SettleLimits, Settling
-from manga_enrichment.pipeline.partner.work_units import UnitRequest, read_unit
+from manga_enrichment.pipeline.partner.stored_units import read_unit
+from manga_enrichment.pipeline.partner.work_units import UnitRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +140,9 @@ def build_partner_invoke_op(
         open_model: dg.ResourceParam[Callable[[], FoundationModel]],
         clock: dg.ResourceParam[Clock],
     ) -> dict[str, Any]:
+        gateways = InvokeGateways(ledger, budget, open_model, clock)
         asking = PartnerAsking(
-            AskingGateways(tables, ledger, budget, open_model, clock), settings.invoke, analyses, models
+            tables=tables, gateways=gateways, settings=settings.invoke, analyses=analyses, models=models
         )
         with partner_run.step(context):
             report = asking.ask(

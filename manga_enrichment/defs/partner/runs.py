@@ -1,6 +1,6 @@
 """What a partner run has beside its ops: the leases it holds from its first op to its last ack, and a good end.
 
-Belongs here: the resource `partner_run` and what SIGTERM does to a run. Stays out: the ops (`assets/partner.py`),
+Belongs here: the resource `partner_run` and what SIGTERM does to a run. Stays out: the ops (`ops.py`),
 leases themselves (`pipeline/partner/leases.py`).
 
 The resource lives as long as the run: between ops a run waits for pools and retries, and its leases must not. That

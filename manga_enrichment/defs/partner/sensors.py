@@ -29,8 +29,10 @@ from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.outbox.announce import NotificationPolicy
 from manga_enrichment.pipeline.partner.intake import Intake, IntakeReport
 from manga_enrichment.pipeline.partner.leases import Leases
+from manga_enrichment.pipeline.partner.packing import UnitLimits
 from manga_enrichment.pipeline.partner.scaling import BacklogRule
-from manga_enrichment.pipeline.partner.work_units import UnitLimits, WorkUnit, read_unit
+from manga_enrichment.pipeline.partner.stored_units import read_unit
+from manga_enrichment.pipeline.partner.work_units import WorkUnit
 
 QUEUE_TAG = "manga/queue"
 UNIT_TAG = "manga/unit"

@@ -2,7 +2,7 @@
 
 Belongs here: the two assets, their job and schedule. Stays out: the look itself (`pipeline/health/queue_watch.py`),
 what is worrying about it (`defs/queues/checks.py`), metrics for scaling, which must not wait for a run
-(`metrics_sensor.py`).
+(`defs/operations/metrics_sensor.py`).
 """
 
 from collections import defaultdict
@@ -20,7 +20,8 @@ from manga_enrichment.gateways.metrics import QueueAges
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.queue import RequestQueue
 from manga_enrichment.gateways.requests import RequestStore
-from manga_enrichment.pipeline.health.queue_watch import QueueWatch, store_observations
+from manga_enrichment.pipeline.health.queue_watch import QueueWatch
+from manga_enrichment.pipeline.health.stored_looks import store_observations
 
 REQUEST_QUEUES_ASSET = "request_queues"
 DEAD_LETTERS_ASSET = "dead_letter_queues"

@@ -26,7 +26,7 @@ from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.queue import RequestQueue
 from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.dead_letters.queue import DeadLetter, DeadLetters
-from manga_enrichment.pipeline.health.queue_watch import latest_looks
+from manga_enrichment.pipeline.health.stored_looks import latest_looks
 
 DEAD_LETTERS_ERROR_ABOVE = 50
 SAMPLE = 10

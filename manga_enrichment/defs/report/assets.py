@@ -20,7 +20,7 @@ from manga_enrichment.pipeline.enrichment.wide_table import TABLE as ENRICHED_TA
 from manga_enrichment.pipeline.health.daily_costs import TABLE as COSTS_TABLE
 from manga_enrichment.pipeline.health.table_quality import coverage
 from manga_enrichment.pipeline.report.facts import ReportFacts
-from manga_enrichment.pipeline.report.make import Reporting
+from manga_enrichment.pipeline.report.make import make_report
 from manga_enrichment.pipeline.report.page import report_html, report_summary
 from manga_enrichment.pipeline.store.object_keys import report_key
 from manga_enrichment.settings import Settings
@@ -48,7 +48,8 @@ def build_report(
         ledger: dg.ResourceParam[ResultLedger],
         clock: dg.ResourceParam[Clock],
     ) -> dg.MaterializeResult[None]:
-        reporting = Reporting(
+        facts = make_report(
+            context.run.run_id,
             tables=tables,
             ledger=ledger,
             clock=clock,
@@ -57,7 +58,6 @@ def build_report(
             bucket_count=settings.catalog_buckets,
             pace=throughput_of(settings),
         )
-        facts = reporting.facts(context.run.run_id)
         tables.write_text(report_key(), report_html(facts), content_type="text/html")
         return dg.MaterializeResult(metadata={**report_metadata(facts), "uri": tables.uri(report_key())})
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass
-from manga_enrichment.pipeline.engine.tally import InvokeReport
+from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 
 BEDROCK_POOL = "bedrock"
 CATALOG_POOL = "catalog"

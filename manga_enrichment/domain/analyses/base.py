@@ -1,7 +1,7 @@
 """What an analysis type is: prompt, answer schema, limits, version, table columns.
 
 Belongs here: the contract every analysis module fulfils. Stays out: the registry (`__init__.py`) and how
-a prompt is sent (`aws/bedrock.py`).
+a prompt is sent (`aws/converse.py`).
 
 A prompt has a fixed *system* part (same for every title, so that prompt caching can apply) and a *user*
 part that quotes untrusted text inside a delimited block.
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from manga_enrichment.domain.tables.columns import Column
+from manga_enrichment.domain.tables.shared_columns import MANGA_ID_COLUMN, PROVENANCE_COLUMNS
 
 Answer = Mapping[str, Any]
 
@@ -78,3 +79,8 @@ class AnalysisType:
     @property
     def tool_name(self) -> str:
         return f"record_{self.name}"
+
+    @property
+    def table_columns(self) -> tuple[Column, ...]:
+        """All columns of its table, in order."""
+        return (MANGA_ID_COLUMN, *self.columns, *PROVENANCE_COLUMNS)

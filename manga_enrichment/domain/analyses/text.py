@@ -1,6 +1,7 @@
 """How much text there is, and whether it is Japanese: what the sufficiency rules and checks ask.
 
-Belongs here: counting characters by script. Stays out: tokens (`tokens.py`) and cleaning (`prompts.py`).
+Belongs here: counting characters by script. Stays out: tokens (`domain/prompts/tokens.py`), cleaning
+(`domain/prompts/prompt.py`).
 """
 
 import re

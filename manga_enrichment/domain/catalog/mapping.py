@@ -53,10 +53,6 @@ class ColumnMapping:
                     f"name the right one in {MAPPING_SETTING} or correct MANGA_CATALOG_URI"
                 )
 
-    def source_columns(self) -> frozenset[str]:
-        """Columns of the source that are read; all others are ignored."""
-        return frozenset(self.columns.values())
-
 
 def _check_entry(name: object, source: object) -> None:
     if name not in FIELD_NAMES:

@@ -3,7 +3,7 @@
 Belongs here: what is true of any batch job. Stays out: the job record and its files (`pipeline/batch/job_store.py`),
 the control plane's wire format (`aws/bedrock_batch.py`).
 
-A job's life in our books is a row of facts, each written once and never changed (STAGES); what Bedrock says of it is a
+A job's life in our books is a row of facts, each written once and never changed (`Stage`); what Bedrock says of it is a
 `JobStatus`. Names and meanings of the statuses: botocore's bedrock service model, GetModelInvocationJob.
 """
 
@@ -18,8 +18,6 @@ from manga_enrichment.domain.models.specs import ALIASES_SETTING, ModelSpec
 # first two may differ by model and account) and bounds of CreateModelInvocationJob in botocore's service model.
 MIN_RECORDS = 100
 """Minimum number of records per batch inference job."""
-QUOTA_RECORDS = 100_000
-"""Records per batch inference job, and per input file."""
 MAX_FILE_BYTES = 1_000_000_000
 """Batch inference input file size."""
 MIN_TIMEOUT_HOURS, MAX_TIMEOUT_HOURS = 24, 168
@@ -51,13 +49,6 @@ class Stage(StrEnum):
     PREPARED = "prepared"
     SUBMITTED = "submitted"
     SETTLED = "settled"
-
-
-NEXT_STAGES: dict[Stage, frozenset[Stage]] = {
-    Stage.PREPARED: frozenset({Stage.SUBMITTED, Stage.SETTLED}),
-    Stage.SUBMITTED: frozenset({Stage.SETTLED}),
-    Stage.SETTLED: frozenset(),
-}
 
 
 class JobStatus(StrEnum):

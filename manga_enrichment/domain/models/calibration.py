@@ -5,11 +5,11 @@ Once an analysis has been asked some dozens of times of a model, the 99th percen
 of input and of output each, so that both hold for 95 titles in a hundred.
 """
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TypeVar
 
-_Number = TypeVar("_Number", int, float)
+from manga_enrichment.domain.percentiles import nearest_rank
 
 MIN_SAMPLES = 30
 PERCENT = 99
@@ -39,17 +39,12 @@ def calibrate(samples: Collection[Sample]) -> Calibration | None:
     """None when there are too few samples to go by."""
     if len(samples) < MIN_SAMPLES:
         return None
-    factors = sorted(sample.input_tokens / max(1, sample.estimated_input_tokens) for sample in samples)
-    outputs = sorted(sample.output_tokens for sample in samples)
-    latencies = sorted(sample.latency_ms for sample in samples)
+    factors = Counter(sample.input_tokens / max(1, sample.estimated_input_tokens) for sample in samples)
+    outputs = Counter(sample.output_tokens for sample in samples)
+    latencies = Counter(sample.latency_ms for sample in samples)
     return Calibration(
         samples=len(samples),
         input_factor=nearest_rank(factors, PERCENT),
         output_tokens=nearest_rank(outputs, PERCENT),
         latency_p50_ms=nearest_rank(latencies, 50),
     )
-
-
-def nearest_rank(ordered: Sequence[_Number], percent: int) -> _Number:
-    """The smallest of the ordered values that is not below `percent` % of them."""
-    return ordered[max(0, -(-len(ordered) * percent // 100) - 1)]

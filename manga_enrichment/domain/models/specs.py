@@ -1,8 +1,8 @@
 """Which models we know: ids, prices, limits, capabilities, end of life, and the aliases people use.
 
 Belongs here: reading the packaged `models.toml` and turning an alias or an id into one `ModelSpec`.
-Stays out: what a call costs (`usage.py`), the environment (`settings.py` reads MANGA_MODEL_ALIASES and
-passes it in), the wire format that the capabilities decide about (`aws/bedrock.py`).
+Stays out: what a call costs (`usage.py`), the environment (`settings.py` reads MANGA_MODEL_ALIASES),
+the wire format that the capabilities decide about (`aws/converse.py`).
 
 The rows are data, not code: a new model is one more table in `models.toml`.
 """

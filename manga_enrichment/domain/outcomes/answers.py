@@ -1,6 +1,6 @@
 """What is kept of a call: every attempt with its cost, and the answer that came of it.
 
-Belongs here: `Attempt`, `LedgerEntry`, `Provenance`. Stays out: how entries are stored (`aws/dynamodb.py`) and how
+Belongs here: `Attempt`, `LedgerEntry`, `Provenance`. Stays out: how entries are stored (`aws/ledger_items.py`) and how
 tables are cut from them (`pipeline/store/rows.py`).
 """
 
@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from manga_enrichment.domain.models.usage import NO_USAGE, Usage
-from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
+from manga_enrichment.domain.outcomes.outcome import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One request sent to the model.
+    """One try at a call, as sent to the model.
 
     number         1 for the first try of a call
     error_class    None when the attempt brought the answer

@@ -1,19 +1,14 @@
-"""What can become of a title, and the one table of error classes.
+"""The one table of error classes.
 
-Belongs here: outcome kinds, every error class with how it is treated. Stays out: how an HTTP answer is
-mapped to a class (`aws/converse.py`) and who sleeps between tries (`pipeline/engine/engine.py`).
+Belongs here: every error class with how it is treated. Stays out: what becomes of a title (`outcome.py`), how an HTTP
+answer is mapped to a class (`aws/converse.py`), who sleeps between tries (`pipeline/engine/call_loop.py`).
 Status codes and exception names: botocore's bedrock-runtime model, error shapes of Converse.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-
-class Outcome(StrEnum):
-    SUCCEEDED = "succeeded"
-    INSUFFICIENT_INPUT = "insufficient_input"
-    DEFERRED = "deferred"
-    FAILED = "failed"
+from manga_enrichment.domain.outcomes.outcome import Outcome
 
 
 class ErrorClass(StrEnum):
@@ -61,7 +56,6 @@ class Treatment:
     outcome         what the title becomes when that does not help
     transient       a later run may ask again; a permanent failure is remembered and not asked again
     maybe_billed    the attempt may be on the bill although no answer came: charged to the budget
-    poison          counts towards dead-lettering a request; throttling and budget stops never do
     stops_analysis  no other title can succeed either: stop the op, ask no further
     """
 
@@ -69,15 +63,14 @@ class Treatment:
     outcome: Outcome
     transient: bool
     maybe_billed: bool = False
-    poison: bool = False
     stops_analysis: bool = False
 
 
 _DEFER = Treatment(Retry.UNTIL_DEADLINE, Outcome.DEFERRED, transient=True)
 _LEFT_FOR_LATER = Treatment(Retry.NEVER, Outcome.DEFERRED, transient=True)
-_MAYBE_BILLED = Treatment(Retry.ONCE, Outcome.FAILED, transient=True, maybe_billed=True, poison=True)
-_REFUSED = Treatment(Retry.NEVER, Outcome.FAILED, transient=False, poison=True)
-_STOPS = Treatment(Retry.NEVER, Outcome.FAILED, transient=True, poison=True, stops_analysis=True)
+_MAYBE_BILLED = Treatment(Retry.ONCE, Outcome.FAILED, transient=True, maybe_billed=True)
+_REFUSED = Treatment(Retry.NEVER, Outcome.FAILED, transient=False)
+_STOPS = Treatment(Retry.NEVER, Outcome.FAILED, transient=True, stops_analysis=True)
 
 TREATMENTS: dict[ErrorClass, Treatment] = {
     ErrorClass.THROTTLED: _DEFER,
@@ -93,10 +86,10 @@ TREATMENTS: dict[ErrorClass, Treatment] = {
     ErrorClass.INVALID_REQUEST: _REFUSED,
     ErrorClass.ACCESS_DENIED: _STOPS,
     ErrorClass.MODEL_NOT_FOUND: _STOPS,
-    ErrorClass.MAX_TOKENS: Treatment(Retry.LARGER_LIMIT_ONCE, Outcome.FAILED, transient=False, poison=True),
+    ErrorClass.MAX_TOKENS: Treatment(Retry.LARGER_LIMIT_ONCE, Outcome.FAILED, transient=False),
     ErrorClass.REFUSAL: _REFUSED,
     ErrorClass.CONTENT_FILTERED: _REFUSED,
-    ErrorClass.INVALID_ANSWER: Treatment(Retry.REPAIR_ONCE, Outcome.FAILED, transient=False, poison=True),
+    ErrorClass.INVALID_ANSWER: Treatment(Retry.REPAIR_ONCE, Outcome.FAILED, transient=False),
     ErrorClass.BUDGET: _LEFT_FOR_LATER,
     ErrorClass.DEADLINE: _LEFT_FOR_LATER,
     ErrorClass.CLAIMED_ELSEWHERE: _LEFT_FOR_LATER,

@@ -22,7 +22,7 @@ from manga_enrichment.domain.prompts.prompt import inference_parameters, prompt_
 
 
 def fingerprint(analysis: AnalysisType, model: ModelSpec, inputs: TitleInputs) -> str:
-    """sha256 in hex of everything the answer depends on. `inputs` come from `prompts.title_inputs`."""
+    """sha256 in hex of everything the answer depends on. `inputs` come from `prompt.py:title_inputs`."""
     return _digest(
         {
             "analysis": analysis.name,

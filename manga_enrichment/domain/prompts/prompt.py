@@ -32,7 +32,7 @@ _CUT_MARK = "…"
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One request to a model, before any wire format. max_tokens bounds the answer."""
+    """What a call says to a model, before any wire format. max_tokens bounds the answer."""
 
     system: str
     user: str

@@ -8,4 +8,6 @@ normalisation.py    defaults, one spelling          duplicates.py       items as
 problems.py         errors and warnings in words    validation.py       `validate`: all of the above
 envelope.py         from a queue message to a request, or the reason why not
 queues.py           which queues there are and where a request goes
+states.py           which states may follow which      claims.py        who may work at a request
+results.py          what a partner gets
 """

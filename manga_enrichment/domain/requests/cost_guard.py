@@ -119,4 +119,4 @@ def prompt_overhead(analysis_name: str) -> int:
         temperature=None,
     )
     candidates = CANDIDATES_TOKENS if analysis.needs_candidates else 0
-    return estimate_prompt(prompt, 0).input_tokens + TITLE_TOKENS + candidates
+    return estimate_prompt(prompt) + TITLE_TOKENS + candidates

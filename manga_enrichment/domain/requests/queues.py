@@ -1,4 +1,4 @@
-"""The one table of queues and topics, and where a request goes.
+"""The one table of queues, and where a request goes.
 
 Belongs here: names, times, dead-letter rules, routing, message groups. Stays out: sending and receiving
 (`aws/sqs.py`), the template that creates the queues (`infra/queues.yaml`; a test holds it to this table).
@@ -15,12 +15,7 @@ from typing import Any
 
 from manga_enrichment.domain.requests.envelope import MAX_MESSAGE_BYTES
 
-RESULTS_TOPIC = "manga-fm-results"
-ALERTS_TOPIC = "manga-fm-alerts"
-
 MAX_RECEIVES = 3
-MAX_GROUP_CHARACTERS = 128
-"""Limit of SQS; a partner id (63), a colon and a session or user id (64) just fit."""
 
 DEAD_LETTERS = "manga-fm-dlq"
 DEAD_LETTERS_FIFO = "manga-fm-dlq.fifo"
@@ -72,14 +67,18 @@ BY_PRIORITY: Mapping[str, Queue] = MappingProxyType({"high": HIGH_PRIORITY, "nor
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where to send a request and how. deduplication_id: for FIFO queues, otherwise None."""
+    """Where to send a request and how.
+
+    message_group_id   at most 128 characters for SQS: a partner id (63), a colon and a session or user id (64) just fit
+    deduplication_id   equal for repeated sends of one request; for FIFO queues, otherwise None
+    """
 
     queue: Queue
     message_group_id: str
     deduplication_id: str | None
 
 
-def route(schema: str, body: Mapping[str, Any], *, partner_id: str, request_id: str, generation: int = 1) -> Route:
+def route(schema: str, body: Mapping[str, Any], *, partner_id: str, request_id: str) -> Route:
     """The route of a valid, normalised body.
 
     A batch goes by its priority. A conversation goes to the queue of sessions, without a session but with a user to the
@@ -90,7 +89,7 @@ def route(schema: str, body: Mapping[str, Any], *, partner_id: str, request_id: 
     session, user = session_of(schema, body), body.get("context", {}).get("user_id")
     queue = ORDERED if session is None and user is not None else SESSION
     group = f"{partner_id}:{session or user or request_id}"
-    return Route(queue, group, deduplication_id(request_id, generation))
+    return Route(queue, group, request_id)
 
 
 def session_of(schema: str, body: Mapping[str, Any]) -> str | None:
@@ -100,11 +99,6 @@ def session_of(schema: str, body: Mapping[str, Any]) -> str | None:
     else:
         named = body.get("conversation_id") or body.get("context", {}).get("session_id")
     return named
-
-
-def deduplication_id(request_id: str, generation: int = 1) -> str:
-    """Equal for repeated sends of one request; a redrive is a new generation and must not be taken for a repetition."""
-    return request_id if generation == 1 else f"{request_id}.{generation}"
 
 
 # What XML 1.0 cannot carry, and SQS therefore refuses.

@@ -1,7 +1,7 @@
 """What a partner gets: one result per item, one document and one table object per request.
 
 Belongs here: the shape of a result, the columns, the state and the sums that follow from items. Stays out: finding the
-answers (`pipeline/partner/collect.py`), storing (`pipeline/partner/settle.py`).
+answers (`pipeline/partner/collect.py`), storing (`pipeline/partner/stored_results.py`).
 """
 
 import json
@@ -12,7 +12,8 @@ from datetime import datetime
 from typing import Any
 
 from manga_enrichment.domain.models.usage import usd
-from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass, Outcome
+from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass
+from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.requests.states import RequestState, settled_state
 from manga_enrichment.domain.tables.columns import Column
 

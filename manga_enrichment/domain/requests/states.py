@@ -1,7 +1,7 @@
 """States of a request and which may follow which.
 
 Belongs here: the states, the allowed transitions, the state a request settles in. Stays out: writing them
-(`aws/dynamodb_status.py`, always on condition of owner and generation) and who decides when.
+(`aws/dynamodb_requests.py`, always on condition of owner and generation) and who decides when.
 
     received -> queued -> processing -> completed | partially_completed | failed | deferred
         \\________|____________|______> rejected | failed | deferred
@@ -63,11 +63,6 @@ def is_final(state: RequestState) -> bool:
 def may_follow(present: RequestState, following: RequestState) -> bool:
     """Whether a request may move on within its generation. Staying where it is counts as no move and is allowed."""
     return present is following or following in TRANSITIONS[present]
-
-
-def may_claim(present: RequestState | None) -> bool:
-    """Whether a new generation may start; None: the request is new."""
-    return present is None or not is_answered(present)
 
 
 def states_before(following: RequestState) -> frozenset[RequestState]:

@@ -1,7 +1,7 @@
 """Characters that no text of a request should hold, and those worth a warning.
 
 Belongs here: the one table of character rules, blank texts, mixed scripts. Stays out: which fields are text
-(`schemas.text_fields`), cleaning of catalog text (`domain/catalog/text.py`).
+(`schemas.py:text_fields`), cleaning of catalog text (`domain/catalog/text.py`).
 
 What rejects a request, and why:
 - control characters except tab and line breaks, lone surrogates, noncharacters: no editor produces them, UTF-8, XML or

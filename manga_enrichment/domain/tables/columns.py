@@ -1,6 +1,6 @@
 """Columns of the published tables, described without a table library.
 
-One description serves the Parquet schema (`pipeline/store/rows.py`), `docs/tables.md` and the Athena
+One description serves the Parquet schema (`pipeline/store/arrow_types.py`), `docs/tables.md` and the Athena
 templates. Types are written as nested tuples so that the domain stays free of pyarrow.
 """
 

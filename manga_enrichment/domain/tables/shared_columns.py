@@ -3,7 +3,6 @@
 `docs/tables.md` is generated from these descriptions; a test holds the two together.
 """
 
-from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.tables.columns import Column
 
 PROVENANCE_COLUMNS = (
@@ -58,8 +57,3 @@ REQUEST_COLUMNS = (
     Column("trigger", "string", "schedule, backfill, manual or partner", nullable=False),
     Column("partner_id", "string", "partner who asked, null for the store's own runs"),
 )
-
-
-def analysis_columns(analysis: AnalysisType) -> tuple[Column, ...]:
-    """All columns of an analysis' table, in order."""
-    return (MANGA_ID_COLUMN, *analysis.columns, *PROVENANCE_COLUMNS)

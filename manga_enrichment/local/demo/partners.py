@@ -19,7 +19,7 @@ from rich.table import Table
 from manga_enrichment.aws.gateways import Gateways
 from manga_enrichment.domain.callbacks.deliveries import CallbackState
 from manga_enrichment.domain.models.usage import usd
-from manga_enrichment.domain.outcomes.error_classes import Outcome
+from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.states import is_final
 from manga_enrichment.local.dagster_home import REPOSITORY

@@ -26,7 +26,7 @@ from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
 from manga_enrichment.defs.shared.run_facts import range_tags
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.catalog.records import bucket_keys
-from manga_enrichment.domain.outcomes.error_classes import Outcome
+from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.local.dagster_home import PROCESS_TAG, end_killed_runs, prepare_dagster_home
 from manga_enrichment.local.demo.lane import QUIET, InProcessLane
 from manga_enrichment.local.demo.partners import BatchReport, run_examples, show_batches

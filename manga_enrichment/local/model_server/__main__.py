@@ -13,7 +13,7 @@ from manga_enrichment.local.model_server.batch_files import BatchFiles, S3BatchF
 from manga_enrichment.local.model_server.serving import ModelServer
 from manga_enrichment.local.model_server.state import ServerState
 from manga_enrichment.local.stack.provision import emulator_client
-from manga_enrichment.runtime.clock import rare_collections
+from manga_enrichment.runtime.garbage import rare_collections
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -20,7 +20,8 @@ from manga_enrichment.domain.models.batch_jobs import Lane
 from manga_enrichment.domain.models.specs import ModelCatalog, ModelSpec
 from manga_enrichment.domain.models.usage import cost_micro_usd
 from manga_enrichment.domain.outcomes.answers import Attempt, LedgerEntry
-from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
+from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.batch import BatchReply, BatchState
 from manga_enrichment.pipeline.batch.job_store import BatchJob, BatchStore, BatchTitle, Settlement, Submission
 from manga_enrichment.pipeline.batch.launch import BatchGateways
@@ -97,24 +98,8 @@ class Collector:
             if title is None:
                 continue
             attempt = _attempt(reply, analysis, title, model, submission.submitted_at)
-            final = attempt.error_class is None or attempt.error_class in FINAL
-            answer = reply.reply.answer if reply.reply and attempt.error_class is None else None
-            entry = LedgerEntry(
-                fingerprint=title.fingerprint,
-                outcome=Outcome.SUCCEEDED if attempt.error_class is None else Outcome.FAILED,
-                analysis=job.analysis,
-                manga_id=title.manga_id,
-                bucket=title.bucket,
-                model_id=job.model_id,
-                prompt_version=job.prompt_version,
-                provenance=job.provenance,
-                created_at=ended_at,
-                attempts=(attempt,),
-                answer=answer,
-                error_class=attempt.error_class,
-                lane=Lane.BATCH.value,
-            )
-            yield _Judged(title, attempt, entry if final else None)
+            is_final = attempt.error_class is None or attempt.error_class in FINAL
+            yield _Judged(title, attempt, _entry(job, title, attempt, reply, ended_at) if is_final else None)
 
     def _save(self, job: BatchJob, group: list[_Judged], seen: _Pass) -> None:
         entries = {each.entry.fingerprint: each.entry for each in group if each.entry is not None}
@@ -156,6 +141,24 @@ class Collector:
         self._to.budget.close(job.owner)
         self._store.put_settlement(job.token, settlement)
         return settlement
+
+
+def _entry(job: BatchJob, title: BatchTitle, attempt: Attempt, reply: BatchReply, ended_at: datetime) -> LedgerEntry:
+    return LedgerEntry(
+        fingerprint=title.fingerprint,
+        outcome=Outcome.SUCCEEDED if attempt.error_class is None else Outcome.FAILED,
+        analysis=job.analysis,
+        manga_id=title.manga_id,
+        bucket=title.bucket,
+        model_id=job.model_id,
+        prompt_version=job.prompt_version,
+        provenance=job.provenance,
+        created_at=ended_at,
+        attempts=(attempt,),
+        answer=reply.reply.answer if reply.reply and attempt.error_class is None else None,
+        error_class=attempt.error_class,
+        lane=Lane.BATCH.value,
+    )
 
 
 def _attempt(

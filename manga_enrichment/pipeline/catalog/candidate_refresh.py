@@ -36,63 +36,70 @@ class CandidateReport:
     uri: str
 
 
-class CandidateRefresh:
-    def __init__(self, tables: ObjectStore, all_buckets: Sequence[str], *, limit: int = 20) -> None:
-        self._tables = tables
-        self._all_buckets = list(all_buckets)
-        self._limit = limit
+def refresh_candidates(
+    *,
+    tables: ObjectStore,
+    buckets: Sequence[str],
+    all_buckets: Sequence[str],
+    catalog_version: str,
+    say: Callable[[str], None],
+    limit: int = 20,
+) -> list[CandidateReport]:
+    """Bring the lists of these buckets up to date with the whole catalog; as long as it stays the same, they do."""
+    state = {"catalog_version": catalog_version, "retrieval_version": RETRIEVAL_VERSION, "limit": limit}
+    outdated = [bucket for bucket in buckets if tables.read_json(candidates_state_key(bucket)) != state]
+    reports = {bucket: _unchanged(tables, bucket) for bucket in buckets if bucket not in outdated}
+    if outdated:
+        index = _index(tables, all_buckets, catalog_version, say)
+        ids = {manga_id for bucket in all_buckets for manga_id in read_ids(tables, bucket)}
+    for bucket in outdated:
+        reports[bucket] = report = _refreshed(tables, bucket, index, ids, limit)
+        tables.write_json(candidates_state_key(bucket), state)
+        say(f"bucket {bucket}: {report.changed} of {report.titles} candidate lists changed")
+    return [reports[bucket] for bucket in buckets]
 
-    def run(self, buckets: Sequence[str], catalog_version: str, say: Callable[[str], None]) -> list[CandidateReport]:
-        """Bring the lists of these buckets up to date with the whole catalog; as long as it stays the same, they do."""
-        state = {"catalog_version": catalog_version, "retrieval_version": RETRIEVAL_VERSION, "limit": self._limit}
-        outdated = [bucket for bucket in buckets if self._tables.read_json(candidates_state_key(bucket)) != state]
-        reports = {bucket: self._unchanged(bucket) for bucket in buckets if bucket not in outdated}
-        if outdated:
-            index = self._index(catalog_version, say)
-            ids = {manga_id for bucket in self._all_buckets for manga_id in read_ids(self._tables, bucket)}
-        for bucket in outdated:
-            reports[bucket] = report = self._refresh(index, bucket, ids)
-            self._tables.write_json(candidates_state_key(bucket), state)
-            say(f"bucket {bucket}: {report.changed} of {report.titles} candidate lists changed")
-        return [reports[bucket] for bucket in buckets]
 
-    def _unchanged(self, bucket: str) -> CandidateReport:
-        stored = read_candidates(self._tables, bucket)
-        uri = self._tables.uri(table_key("similar_candidates", bucket))
-        return CandidateReport(bucket, len(stored), sum(map(bool, stored.values())), 0, uri)
+def _unchanged(tables: ObjectStore, bucket: str) -> CandidateReport:
+    stored = read_candidates(tables, bucket)
+    uri = tables.uri(table_key("similar_candidates", bucket))
+    return CandidateReport(bucket, len(stored), sum(map(bool, stored.values())), 0, uri)
 
-    def _refresh(self, index: CandidateIndex, bucket: str, ids: set[str]) -> CandidateReport:
-        stored = read_candidates(self._tables, bucket)
-        rows = []
-        changed = with_candidates = 0
-        for record in read_records(self._tables, bucket):
-            before = stored.get(record.manga_id, ())
-            after = refresh(before, index.candidates(record, self._limit), ids)
-            changed += tuple(after) != tuple(before)
-            with_candidates += bool(after)
-            rows.append((record.manga_id, after))
-        key = table_key("similar_candidates", bucket)
-        self._tables.write(key, candidates_table(rows))
-        return CandidateReport(bucket, len(rows), with_candidates, changed, self._tables.uri(key))
 
-    def _index(self, catalog_version: str, say: Callable[[str], None]) -> CandidateIndex:
-        """The index of this catalog version: from this machine's disk when an earlier run built it."""
-        home = Path(tempfile.gettempdir()) / "manga-enrichment-index"
-        folder = home / catalog_version
-        with suppress(CandidateIndexError):
-            found = CandidateIndex.open(folder)
-            os.utime(folder)
-            return found
-        say("indexing the whole catalog for candidate search")
-        home.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)  # nothing, or what cannot be read
-        with tempfile.TemporaryDirectory(dir=home, prefix="building-") as building:
-            records = (record for bucket in self._all_buckets for record in read_records(self._tables, bucket))
-            CandidateIndex.build(records, Path(building) / "index")
-            with suppress(OSError):  # another run was faster; its index is the same
-                (Path(building) / "index").rename(folder)
-        _delete_unused(home, folder)
-        return CandidateIndex.open(folder)
+def _refreshed(tables: ObjectStore, bucket: str, index: CandidateIndex, ids: set[str], limit: int) -> CandidateReport:
+    stored = read_candidates(tables, bucket)
+    rows = []
+    changed = with_candidates = 0
+    for record in read_records(tables, bucket):
+        before = stored.get(record.manga_id, ())
+        after = refresh(before, index.candidates(record, limit), ids)
+        changed += tuple(after) != tuple(before)
+        with_candidates += bool(after)
+        rows.append((record.manga_id, after))
+    key = table_key("similar_candidates", bucket)
+    tables.write(key, candidates_table(rows))
+    return CandidateReport(bucket, len(rows), with_candidates, changed, tables.uri(key))
+
+
+def _index(
+    tables: ObjectStore, all_buckets: Sequence[str], catalog_version: str, say: Callable[[str], None]
+) -> CandidateIndex:
+    """The index of this catalog version: from this machine's disk when an earlier run built it."""
+    home = Path(tempfile.gettempdir()) / "manga-enrichment-index"
+    folder = home / catalog_version
+    with suppress(CandidateIndexError):
+        found = CandidateIndex.open(folder)
+        os.utime(folder)
+        return found
+    say("indexing the whole catalog for candidate search")
+    home.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)  # nothing, or what cannot be read
+    with tempfile.TemporaryDirectory(dir=home, prefix="building-") as building:
+        records = (record for bucket in all_buckets for record in read_records(tables, bucket))
+        CandidateIndex.build(records, Path(building) / "index")
+        with suppress(OSError):  # another run was faster; its index is the same
+            (Path(building) / "index").rename(folder)
+    _delete_unused(home, folder)
+    return CandidateIndex.open(folder)
 
 
 def _delete_unused(home: Path, newest: Path) -> None:

@@ -26,9 +26,6 @@ from manga_enrichment.pipeline.catalog.source_files import SourceRow
 from manga_enrichment.pipeline.catalog.spill import DEFAULT_LIMITS, DIGEST_BYTES, RejectSpill, SpillLimits, TitleSpill
 from manga_enrichment.pipeline.catalog.tables import CATALOG_SCHEMA, record_row
 
-_MAX_IGNORED_COLUMNS = 100
-"""Names kept for the report; a JSONL file can have a new key in every row."""
-
 _WINNER_FIRST = [("manga_id", "ascending"), ("updated_at", "descending"), ("row_number", "descending")]
 
 
@@ -56,15 +53,13 @@ class BucketReport:
 class ImportReport:
     """What became of a source: rows_read = titles + all rejected.
 
-    rejected: reason -> rows; warnings: kind -> values dropped (see `catalog_rows.py`); ignored_columns: name -> rows
-    that had it, at most 100 names.
+    rejected: reason -> rows; warnings: kind -> values dropped (see `domain/catalog/rows.py`).
     """
 
     rows_read: int
     titles: int
     rejected: Mapping[str, int]
     warnings: Mapping[str, int]
-    ignored_columns: Mapping[str, int]
     buckets: Mapping[str, BucketReport]
 
 
@@ -111,8 +106,6 @@ class _Import:
         self._rows_read = 0
         self._rejected: Counter[str] = Counter()
         self._warnings: Counter[str] = Counter()
-        self._ignored: Counter[str] = Counter()
-        self._known = plan.mapping.source_columns()
         self._unseen = {plan.mapping.columns[name]: name for name in plan.mapping.explicit}
 
     def run(self, rows: Iterable[SourceRow | RejectedRow], sink: CatalogSink) -> ImportReport:
@@ -131,13 +124,12 @@ class _Import:
             titles=sum(bucket.titles for bucket in buckets.values()),
             rejected=dict(self._rejected),
             warnings=dict(self._warnings),
-            ignored_columns=dict(self._ignored),
             buckets=buckets,
         )
 
     def _take(self, row: SourceRow) -> None:
-        if isinstance(row.values, Mapping):
-            self._note_columns(row.values)
+        if self._unseen and isinstance(row.values, Mapping):
+            self._unseen = {column: name for column, name in self._unseen.items() if column not in row.values}
         record = clean_row(row.values, row.number, self._plan.mapping, self._warn)
         if isinstance(record, RejectedRow):
             self._reject(replace(record, raw_json=row.raw.decode("utf-8", "backslashreplace")))
@@ -148,13 +140,6 @@ class _Import:
         digest = hashlib.blake2b(orjson.dumps(values), digest_size=DIGEST_BYTES).digest()
         if self._titles.add(bucket, values, row.number, row.raw, digest):
             self._plan.on_progress(self._rows_read)
-
-    def _note_columns(self, values: Mapping[str, object]) -> None:
-        if self._unseen:
-            self._unseen = {column: name for column, name in self._unseen.items() if column not in values}
-        for name in values.keys() - self._known:
-            if name in self._ignored or len(self._ignored) < _MAX_IGNORED_COLUMNS:
-                self._ignored[name] += 1
 
     def _warn(self, kind: str) -> None:
         self._warnings[kind] += 1

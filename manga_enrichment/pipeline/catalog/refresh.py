@@ -6,6 +6,7 @@ Belongs here: the recorded state of the catalog and the decision to import. Stay
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -47,65 +48,55 @@ class CatalogState:
         return hashlib.sha256(orjson.dumps(dict(self.digests), option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
 
 
-class CatalogRefresh:
-    def __init__(
-        self,
-        *,
-        tables: ObjectStore,
-        source: CatalogSource,
-        clock: Clock,
-        mapping: ColumnMapping,
-        bucket_count: int,
-    ) -> None:
-        self._tables = tables
-        self._source = source
-        self._clock = clock
-        self._mapping = mapping
-        self._bucket_count = bucket_count
-
-    def run(self, say: Callable[[str], None]) -> tuple[CatalogState, bool]:
-        """(state, whether anything was imported). Raises ConfigurationError; the stored catalog is then as before."""
-        recorded = check_bucket_count(self._tables, self._bucket_count)
-        version = self._version()
-        if recorded is not None and recorded["source_version"] == version:
-            say(f"{self._source.uri} has not changed since {recorded['imported_at']}")
-            return CatalogState(**recorded), False
-        state = self._state(self._import(say), version)
-        self._tables.write_json(catalog_state_key(), asdict(state))
-        return state, True
-
-    def _import(self, say: Callable[[str], None]) -> ImportReport:
-        plan = ImportPlan(
-            bucket_count=self._bucket_count,
-            content_hash=content_hash,
-            mapping=self._mapping,
-            on_progress=lambda rows: say(f"{rows} rows read"),
-        )
-        with self._source.local_copy() as path:
-            return import_catalog(
-                read_rows(path, self._mapping, uri=self._source.uri), CatalogTables(self._tables), plan
-            )
-
-    def _version(self) -> str:
-        parts = [self._source.uri, self._source.version(), repr(self._mapping), SCHEMAS_VERSION]
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
-
-    def _state(self, report: ImportReport, version: str) -> CatalogState:
-        return CatalogState(
-            bucket_count=self._bucket_count,
-            source_uri=self._source.uri,
-            source_version=version,
-            imported_at=self._clock.now().isoformat(),
-            rows_read=report.rows_read,
-            titles=report.titles,
-            rejected=dict(report.rejected),
-            warnings=dict(report.warnings),
-            bucket_titles={bucket: part.titles for bucket, part in report.buckets.items()},
-            digests={bucket: part.digest for bucket, part in report.buckets.items()},
-        )
+def refresh_catalog(
+    *,
+    tables: ObjectStore,
+    source: CatalogSource,
+    clock: Clock,
+    mapping: ColumnMapping,
+    bucket_count: int,
+    say: Callable[[str], None],
+) -> tuple[CatalogState, bool]:
+    """(state, whether anything was imported). Raises ConfigurationError; the stored catalog is then as before."""
+    recorded = check_bucket_count(tables, bucket_count)
+    version = _version(source, mapping)
+    if recorded is not None and recorded["source_version"] == version:
+        say(f"{source.uri} has not changed since {recorded['imported_at']}")
+        return CatalogState(**recorded), False
+    plan = ImportPlan(
+        bucket_count=bucket_count,
+        content_hash=content_hash,
+        mapping=mapping,
+        on_progress=lambda rows: say(f"{rows} rows read"),
+    )
+    with source.local_copy() as path:
+        report = import_catalog(read_rows(path, mapping, uri=source.uri), CatalogTables(tables), plan)
+    state = _state(report, plan, source.uri, version, clock.now())
+    tables.write_json(catalog_state_key(), asdict(state))
+    return state, True
 
 
 def load_state(tables: ObjectStore, bucket_count: int) -> CatalogState | None:
     """The recorded state, None before the first import. Raises ConfigurationError for another bucket count."""
     recorded: dict[str, Any] | None = check_bucket_count(tables, bucket_count)
     return None if recorded is None else CatalogState(**recorded)
+
+
+def _version(source: CatalogSource, mapping: ColumnMapping) -> str:
+    parts = [source.uri, source.version(), repr(mapping), SCHEMAS_VERSION]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def _state(report: ImportReport, plan: ImportPlan, source_uri: str, version: str, now: datetime) -> CatalogState:
+    return CatalogState(
+        bucket_count=plan.bucket_count,
+        source_uri=source_uri,
+        source_version=version,
+        imported_at=now.isoformat(),
+        rows_read=report.rows_read,
+        titles=report.titles,
+        rejected=dict(report.rejected),
+        warnings=dict(report.warnings),
+        bucket_titles={bucket: part.titles for bucket, part in report.buckets.items()},
+        digests={bucket: part.digest for bucket, part in report.buckets.items()},
+    )

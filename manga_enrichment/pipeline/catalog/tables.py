@@ -39,11 +39,6 @@ def batch_of(rows: Iterable[tuple[Any, ...]], schema: pa.Schema) -> pa.RecordBat
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def catalog_table(rows: Iterable[tuple[MangaRecord, str]]) -> pa.Table:
-    """Records with their content hashes as a table, in the given order."""
-    return pa.Table.from_batches([batch_of((record_row(*row) for row in rows), CATALOG_SCHEMA)])
-
-
 def reject_row(rejected: RejectedRow) -> tuple[Any, ...]:
     """Values in the order of REJECTS_SCHEMA."""
     return (rejected.row_number, rejected.manga_id, rejected.reason.value, rejected.raw_json)

@@ -15,7 +15,8 @@ from manga_enrichment.domain.analyses.base import AnalysisType, TitleInputs
 from manga_enrichment.domain.analyses.validation import answer_problems
 from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
 from manga_enrichment.domain.outcomes.answers import Attempt
-from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass, ModelError, Outcome, Retry
+from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass, ModelError, Retry
+from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.outcomes.retries import RetryState
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import StoreUnavailableError
@@ -132,7 +133,7 @@ class Caller:
                 await self._refresh(progress.attempts[-1])
 
     async def _attempt(self, call: Call, progress: _Progress) -> _Refusal | None:
-        """Send one request; None when it brought a valid answer."""
+        """Make one attempt; None when it brought a valid answer."""
         if call.estimate.input_tokens > call.model.price_holds_up_to_input_tokens:
             return _Refusal(ErrorClass.INVALID_REQUEST, "the prompt is longer than the model's price holds for")
         estimate = estimate_attempt(self._estimate_of(call), progress.max_tokens, progress.repair)
@@ -159,12 +160,12 @@ class Caller:
         return call.estimate if is_cached else call.estimate.writing_prefix()
 
     async def _send(self, call: Call, progress: _Progress, permit: Permit, estimate: CallEstimate) -> _Refusal | None:
-        """One request to the model and its line in the log."""
+        """Ask the model once, and write the attempt down."""
         started_at, started = self._clock.now(), self._clock.monotonic_seconds()
-        request = ModelCall(call.model, call.prompt, progress.max_tokens, progress.repair, call.estimate.prefix_cached)
+        asked = ModelCall(call.model, call.prompt, progress.max_tokens, progress.repair, call.estimate.prefix_cached)
         refusal: _Refusal | None
         try:
-            reply = await self._model.converse(request)
+            reply = await self._model.converse(asked)
         except ModelError as error:
             progress.reply = None
             usage, stop_reason, maybe_billed = Usage(), "", TREATMENTS[error.error_class].maybe_billed
@@ -178,19 +179,10 @@ class Caller:
             cost = cost_micro_usd(usage, call.model.price)
             self._limiter.settle(permit, _quota_tokens_used(usage, call.model.output_burndown))
             refusal = _verdict(call, reply)
-        progress.attempts.append(
-            Attempt(
-                number=len(progress.attempts) + 1,
-                started_at=started_at,
-                latency_ms=round((self._clock.monotonic_seconds() - started) * 1000),
-                usage=usage,
-                cost_micro_usd=cost,
-                error_class=refusal.error_class if refusal else None,
-                stop_reason=stop_reason,
-                maybe_billed=maybe_billed,
-                message=refusal.message[:_MESSAGE_CHARACTERS] if refusal else "",
-            )
-        )
+        latency_ms = round((self._clock.monotonic_seconds() - started) * 1000)
+        number = len(progress.attempts) + 1
+        attempt = Attempt(number, started_at, latency_ms, usage, cost, None, stop_reason, maybe_billed)
+        progress.attempts.append(_refused(attempt, refusal) if refusal else attempt)
         return refusal
 
     def _tell_limiter_of_failure(self, permit: Permit, error: ModelError) -> None:
@@ -249,6 +241,10 @@ def _verdict(call: Call, reply: ModelReply) -> _Refusal | None:
     return None if problem is None else _Refusal(*problem)
 
 
+def _refused(attempt: Attempt, refusal: _Refusal) -> Attempt:
+    return replace(attempt, error_class=refusal.error_class, message=refusal.message[:_MESSAGE_CHARACTERS])
+
+
 def _quota_tokens_used(usage: Usage, burndown: int) -> int:
     return usage.input_tokens + usage.cache_write_tokens + usage.output_tokens * burndown
 
@@ -268,7 +264,7 @@ def _out_of_time(refusal: _Refusal) -> _Refusal:
 
 
 def _with_known_costs(attempts: list[Attempt]) -> tuple[Attempt, ...]:
-    """A lost answer costs what the same request cost when it was answered."""
+    """A lost answer costs what the same call cost when it was answered."""
     known: list[Attempt] = []
     answered: Attempt | None = None
     for attempt in reversed(attempts):

@@ -7,7 +7,8 @@ from typing import Any
 from manga_enrichment.domain.analyses.base import AnalysisType, TitleInputs
 from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.outcomes.answers import Attempt, LedgerEntry
-from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
+from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.prompts.prompt import Prompt
 from manga_enrichment.pipeline.engine.estimates import CallEstimate
 

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 from manga_enrichment.domain.outcomes.answers import LedgerEntry, Provenance
-from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass, Outcome
+from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass
+from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.gateways.ledger import ResultLedger
@@ -49,7 +50,7 @@ class Engine:
     """Asks for a stream of calls within one event loop. One engine runs once.
 
     stopped_by, stopped_message: why no call can succeed any more (wrong credentials, no such model), None while some
-    may.
+    may. may_ask is looked at before every attempt, from the event loop; a call it refuses is left (`stopped`).
     """
 
     def __init__(
@@ -65,7 +66,6 @@ class Engine:
         settings: EngineSettings,
         may_ask: Callable[[Call], bool] = lambda _call: True,
     ) -> None:
-        """may_ask: looked at before every attempt, from the event loop; a call it refuses is left (`stopped`)."""
         self._clock = clock
         self._settings = settings
         self._provenance = provenance
@@ -102,7 +102,8 @@ class Engine:
                     task.cancel()
             tolerated_errors = StoreUnavailableError  # claims and leases run out by themselves
         except ExceptionGroup as failures:
-            raise failures.exceptions[0] from None  # the first to fail ended the others
+            first = first_failure(failures)
+            raise first from first.__cause__
         finally:
             await self._give_back(tolerated_errors)
 
@@ -246,6 +247,15 @@ class Engine:
             answer=word.answer,
             error_class=word.error_class,
         )
+
+
+def first_failure(failures: ExceptionGroup[Exception]) -> Exception:
+    """The failure that ended the others. Those that came after it stay in sight: as its cause, with the one it had."""
+    first, *others = failures.exceptions
+    if others:
+        causes = [first.__cause__] if isinstance(first.__cause__, Exception) else []
+        first.__cause__ = ExceptionGroup(f"{len(others)} more failed with it", [*causes, *others])
+    return first
 
 
 def _deferred(call: Call, error_class: ErrorClass, message: str, word: CallOutcome | None = None) -> CallResult:

@@ -87,11 +87,6 @@ class RateLimiter:
     def _bucket(self, base: float | None, burst_seconds: float, now: float) -> TokenBucket | None:
         return None if base is None else TokenBucket(base * self._rate.value, burst_seconds, now)
 
-    @property
-    def requests_per_second(self) -> float:
-        """The present pace; inf while only tokens are limited."""
-        return math.inf if self._base_requests is None else self._base_requests * self._rate.value
-
     async def acquire(self, tokens: int, until: float) -> Permit | None:
         """Wait for a turn, in order of asking. None when it would come after `until` (monotonic seconds)."""
         asked_at = self._clock.monotonic_seconds()

@@ -1,46 +1,21 @@
-"""What an op says about its work: counts, tokens, money, latency. Plain JSON values, summed over buckets."""
+"""Counting what an op's calls came to: titles, attempts, tokens, money, latency, and what that teaches.
 
-from array import array
+Belongs here: adding up results as they arrive. Stays out: the form of the report (`invoke_report.py`), calibrating
+(`domain/models/calibration.py`).
+"""
+
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
 
-from manga_enrichment.domain.models.calibration import Calibration, Sample, calibrate, nearest_rank
+from manga_enrichment.domain.models.calibration import Calibration, Sample, calibrate
 from manga_enrichment.domain.models.usage import Usage
-from manga_enrichment.domain.outcomes.answers import Attempt, LedgerEntry
-from manga_enrichment.domain.outcomes.error_classes import Outcome
+from manga_enrichment.domain.outcomes.answers import Attempt
+from manga_enrichment.domain.outcomes.outcome import Outcome
+from manga_enrichment.domain.percentiles import nearest_rank_or_zero
 from manga_enrichment.pipeline.engine.calls import CallResult
+from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 
-
-@dataclass(slots=True)
-class InvokeReport:
-    """One analysis over some buckets. calls: requests sent; cached: answered from the ledger."""
-
-    analysis: str
-    titles: int = 0
-    calls: int = 0
-    cached: int = 0
-    throttled: int = 0
-    outcomes: dict[str, int] = field(default_factory=dict)
-    error_classes: dict[str, int] = field(default_factory=dict)
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cache_read_tokens: int = 0
-    cache_write_tokens: int = 0
-    cost_micro_usd: int = 0
-    latency_p50_ms: int = 0
-    latency_p95_ms: int = 0
-    seconds: float = 0.0
-    stopped_by: str = ""
-    stopped_message: str = ""
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "InvokeReport":
-        return cls(**values)
+MOST_SAMPLES = 10_000
+"""First attempts that a calibration is made of: the newest."""
 
 
 class Tally:
@@ -55,8 +30,8 @@ class Tally:
         self.outcomes: Counter[str] = Counter()
         self.error_classes: Counter[str] = Counter()
         self._usage = Usage()
-        self._latencies_ms = array("l")
-        self._samples = _Samples()
+        self._latencies_ms: Counter[int] = Counter()
+        self._samples: deque[Sample] = deque(maxlen=MOST_SAMPLES)
 
     def add(self, result: CallResult) -> None:
         self.titles += 1
@@ -67,17 +42,18 @@ class Tally:
         for attempt in result.attempts:
             self._add_attempt(attempt)
         if result.attempts and result.attempts[0].stop_reason:
-            self._samples.add(result.call.estimate.uncalibrated_input_tokens, result.attempts[0])
+            self._samples.append(_sample(result.call.estimate.uncalibrated_input_tokens, result.attempts[0]))
 
     def _add_attempt(self, attempt: Attempt) -> None:
         self.calls += 1
         self.cost_micro_usd += attempt.cost_micro_usd
         self._usage += attempt.usage
         if attempt.stop_reason:
-            self._latencies_ms.append(attempt.latency_ms)
+            self._latencies_ms[attempt.latency_ms] += 1
 
-    def report(self, *, seconds: float, throttled: int, stopped_by: str, stopped_message: str) -> InvokeReport:
-        latencies = sorted(self._latencies_ms)
+    def report(
+        self, *, seconds: float, throttled: int = 0, stopped_by: str = "", stopped_message: str = ""
+    ) -> InvokeReport:
         return InvokeReport(
             analysis=self.analysis,
             titles=self.titles,
@@ -91,8 +67,8 @@ class Tally:
             cache_read_tokens=self._usage.cache_read_tokens,
             cache_write_tokens=self._usage.cache_write_tokens,
             cost_micro_usd=self.cost_micro_usd,
-            latency_p50_ms=_percentile(latencies, 50),
-            latency_p95_ms=_percentile(latencies, 95),
+            latency_p50_ms=nearest_rank_or_zero(self._latencies_ms, 50),
+            latency_p95_ms=nearest_rank_or_zero(self._latencies_ms, 95),
             seconds=round(seconds, 3),
             stopped_by=stopped_by,
             stopped_message=stopped_message,
@@ -100,7 +76,7 @@ class Tally:
 
     def calibration(self) -> Calibration | None:
         """What this run teaches about the next; None when it asked too little."""
-        return self._samples.calibration()
+        return calibrate(self._samples)
 
     def progress(self) -> str:
         return (
@@ -110,54 +86,7 @@ class Tally:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class BucketNumbers:
-    """What one run sent for one analysis and bucket, from ledger and unledgered attempts; retried ops included."""
-
-    calls: int = 0
-    cached: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cost_micro_usd: int = 0
-    latency_p50_ms: int = 0
-    latency_p95_ms: int = 0
-
-    @classmethod
-    def of(
-        cls, entries: Sequence[LedgerEntry], unledgered: Iterable[Mapping[str, Any]], run_id: str
-    ) -> "BucketNumbers":
-        own = [attempt for e in entries if e.provenance.run_id == run_id for attempt in e.attempts]
-        sent = [row for row in unledgered if row["attempt"] > 0]
-        answered = [attempt.latency_ms for attempt in own if attempt.stop_reason]
-        latencies = sorted([*answered, *(row["latency_ms"] for row in sent if row["stop_reason"])])
-        return cls(
-            calls=len(own) + len(sent),
-            cached=sum(e.provenance.run_id != run_id for e in entries),
-            input_tokens=sum(a.usage.input_tokens for a in own) + sum(row["input_tokens"] for row in sent),
-            output_tokens=sum(a.usage.output_tokens for a in own) + sum(row["output_tokens"] for row in sent),
-            cost_micro_usd=sum(a.cost_micro_usd for a in own) + sum(row["cost_micro_usd"] for row in sent),
-            latency_p50_ms=_percentile(latencies, 50),
-            latency_p95_ms=_percentile(latencies, 95),
-        )
-
-
-class _Samples:
-    """The newest first attempts, for calibration; bounded."""
-
-    MOST = 10_000
-
-    def __init__(self) -> None:
-        self._samples: deque[Sample] = deque(maxlen=self.MOST)
-
-    def add(self, estimated_input_tokens: int, attempt: Attempt) -> None:
-        usage = attempt.usage
-        billed = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens
-        self._samples.append(Sample(estimated_input_tokens, billed, usage.output_tokens, attempt.latency_ms))
-
-    def calibration(self) -> Calibration | None:
-        return calibrate(self._samples)
-
-
-def _percentile(ordered: list[int], percent: int) -> int:
-    """Nearest rank; 0 for no values."""
-    return nearest_rank(ordered, percent) if ordered else 0
+def _sample(estimated_input_tokens: int, attempt: Attempt) -> Sample:
+    usage = attempt.usage
+    billed = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens
+    return Sample(estimated_input_tokens, billed, usage.output_tokens, attempt.latency_ms)

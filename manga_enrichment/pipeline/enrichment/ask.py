@@ -1,70 +1,38 @@
 """Ask for what a plan says is missing: from plan files to the ledger.
 
-Belongs here: building calls lazily, running the engine, keeping what the ledger does not (deferrals, passing failures).
-Stays out: the engine itself, and the tables (`write.py`).
+Belongs here: building calls lazily, keeping what the ledger does not (deferrals, passing failures), learning for later
+runs. Stays out: the engine (`pipeline/engine/invocation.py`), and the tables (`write.py`).
 """
 
-import asyncio
-import random
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 
 from manga_enrichment.domain.analyses.base import AnalysisType, Candidate
 from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.outcomes.answers import Provenance
-from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
-from manga_enrichment.domain.prompts.fingerprint import fingerprint
-from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
-from manga_enrichment.gateways.budget import BudgetStore
-from manga_enrichment.gateways.clock import Clock
-from manga_enrichment.gateways.ledger import ResultLedger
-from manga_enrichment.gateways.model import FoundationModel
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
+from manga_enrichment.domain.outcomes.outcome import Outcome
+from manga_enrichment.domain.prompts.prompt import title_inputs
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.batch.job_store import BatchStore
 from manga_enrichment.pipeline.catalog.reader import read_candidates, read_records
-from manga_enrichment.pipeline.engine.budget import NO_CAPS, Caps, RunBudget, scopes_of
+from manga_enrichment.pipeline.engine.budget import scopes_of
+from manga_enrichment.pipeline.engine.build_call import Question, build_call
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
-from manga_enrichment.pipeline.engine.engine import Engine, EngineSettings
-from manga_enrichment.pipeline.engine.estimates import estimate_call
-from manga_enrichment.pipeline.engine.rate_limiter import RateLimiter
-from manga_enrichment.pipeline.engine.tally import InvokeReport, Tally
+from manga_enrichment.pipeline.engine.invocation import InvokeGateways, InvokeSettings, open_invocation
+from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 from manga_enrichment.pipeline.enrichment.calibrations import read_calibration, write_calibration
 from manga_enrichment.pipeline.enrichment.plan_files import read_plan
 from manga_enrichment.pipeline.enrichment.planner import Action
 from manga_enrichment.pipeline.log.unledgered import UnledgeredAttempts
 
-PROGRESS_SECONDS = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class InvokeSettings:
-    """Limits of one op execution; None: no quota told, no cap."""
-
-    engine: EngineSettings
-    requests_per_minute: int | None = None
-    tokens_per_minute: int | None = None
-    caps: Caps = NO_CAPS
-
 
 class Invoking:
     """Runs one analysis over the buckets of a run."""
 
-    def __init__(
-        self,
-        *,
-        tables: ObjectStore,
-        ledger: ResultLedger,
-        budget: BudgetStore,
-        open_model: Callable[[], FoundationModel],
-        clock: Clock,
-        settings: InvokeSettings,
-    ) -> None:
+    def __init__(self, *, tables: ObjectStore, gateways: InvokeGateways, settings: InvokeSettings) -> None:
         self._tables = tables
-        self._ledger = ledger
-        self._budget = budget
-        self._open_model = open_model
-        self._clock = clock
+        self._gateways = gateways
+        self._clock = gateways.clock
         self._settings = settings
 
     def invoke(
@@ -82,7 +50,7 @@ class Invoking:
         spender: a name no other execution has. say: told of progress every 10 s. Raises ConfigurationError.
         """
         counters = [scope.counter for scope in scopes_of(provenance, self._settings.caps)]
-        self._budget.close_abandoned(counters, self._clock.now())  # what a killed run set aside is free again
+        self._gateways.budget.close_abandoned(counters, self._clock.now())  # a killed run's money is free again
         return self._clock.run(self._invoke(analysis, model, buckets, provenance, spender, say))
 
     async def _invoke(
@@ -94,61 +62,21 @@ class Invoking:
         spender: str,
         say: Callable[[str], None],
     ) -> InvokeReport:
-        started = self._clock.monotonic_seconds()
-        tally = Tally(analysis.name)
         unledgered = UnledgeredAttempts(provenance, self._clock)
-        limiter = RateLimiter(
-            self._clock,
-            requests_per_minute=self._settings.requests_per_minute,
-            tokens_per_minute=self._settings.tokens_per_minute,
-        )
-        engine = self._engine(limiter, provenance, spender, foundation_model := self._open_model())
-
-        def deliver(result: CallResult) -> None:
-            tally.add(result)
-            unledgered.add(result)
-
-        progress = asyncio.create_task(self._say_progress(tally, say))
         try:
-            calls = planned_calls(self._tables, analysis, model, buckets, provenance.run_id)
-            pending = BatchStore(self._tables).pending(buckets)
-            await foundation_model.check_reachable()
-            await engine.run(_not_pending(calls, pending, deliver), deliver)
+            async with open_invocation(self._gateways, self._settings, analysis.name, say) as invocation:
+                deliver = invocation.counted(unledgered.add)
+                calls = planned_calls(self._tables, analysis, model, buckets, provenance.run_id)
+                pending = BatchStore(self._tables).pending(buckets)
+                await invocation.model.check_reachable()
+                engine = invocation.engine(model, provenance, spender)
+                await engine.run(_not_pending(calls, pending, deliver), deliver)
         finally:
-            progress.cancel()
-            with suppress(asyncio.CancelledError):
-                await progress
-            await foundation_model.close()
             unledgered.write(self._tables, analysis.name)
-        learned = tally.calibration()
+        learned = invocation.tally.calibration()
         if learned is not None:
             write_calibration(self._tables, analysis.name, model.model_id, learned)
-        return tally.report(
-            seconds=self._clock.monotonic_seconds() - started,
-            throttled=limiter.throttled,
-            stopped_by=engine.stopped_by.value if engine.stopped_by else "",
-            stopped_message=engine.stopped_message,
-        )
-
-    def _engine(
-        self, limiter: RateLimiter, provenance: Provenance, spender: str, foundation_model: FoundationModel
-    ) -> Engine:
-        scopes = scopes_of(provenance, self._settings.caps)
-        return Engine(
-            model=foundation_model,
-            ledger=self._ledger,
-            budget=RunBudget(self._budget, scopes, spender, self._clock),
-            limiter=limiter,
-            clock=self._clock,
-            rng=random.Random(spender),  # noqa: S311
-            provenance=provenance,
-            settings=self._settings.engine,
-        )
-
-    async def _say_progress(self, tally: Tally, say: Callable[[str], None]) -> None:
-        while True:
-            await self._clock.sleep(PROGRESS_SECONDS)
-            say(tally.progress())
+        return invocation.report()
 
 
 def planned_calls(
@@ -167,16 +95,7 @@ def planned_calls(
         for record in read_records(tables, bucket):
             if record.manga_id in wanted:
                 inputs = title_inputs(analysis, record, candidates.get(record.manga_id, ()))
-                prompt = build_prompt(analysis, inputs, model)
-                yield Call(
-                    fingerprint=fingerprint(analysis, model, inputs),
-                    bucket=bucket,
-                    analysis=analysis,
-                    model=model,
-                    inputs=inputs,
-                    prompt=prompt,
-                    estimate=estimate_call(analysis, model, prompt, calibration),
-                )
+                yield build_call(Question(analysis, model, inputs, calibration), bucket)
 
 
 def _not_pending(

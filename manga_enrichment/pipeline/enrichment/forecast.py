@@ -64,42 +64,33 @@ class ForecastLine:
     refusal: str = ""
 
 
-class NextRun:
-    """What a run would have to ask now, found by planning one that is never started."""
+def forecast_next_run(
+    name: str,
+    buckets: Sequence[str],
+    selected: Collection[str],
+    *,
+    tables: ObjectStore,
+    ledger: ResultLedger,
+    analyses: Mapping[str, AnalysisType],
+    models: ModelCatalog,
+    pace: Throughput,
+) -> list[ForecastLine]:
+    """What a run would have to ask now, found by planning one that is never started.
 
-    def __init__(
-        self,
-        tables: ObjectStore,
-        ledger: ResultLedger,
-        *,
-        analyses: Mapping[str, AnalysisType],
-        models: ModelCatalog,
-        pace: Throughput,
-    ) -> None:
-        self._tables = tables
-        self._planning = Planning(
-            tables=tables,
-            ledger=ledger,
-            analyses=analyses,
-            models=models,
-            first_calls=calls_before_first_answer(pace.concurrency, pace.requests_per_minute),
+    name: of the plan's working files, where a run has its id. Raises ConfigurationError without a catalog or candidate
+    lists: calls cannot be told then.
+    """
+    without = [bucket for bucket in buckets if not has_candidates(tables, bucket)]
+    if without:
+        raise ConfigurationError(
+            f"There are no candidate lists yet for bucket {', '.join(without)}, so calls cannot be told: "
+            "materialize similar_candidates first, or run the job with dry_run"
         )
-        self._models = {name: models.resolve(analysis.model_alias) for name, analysis in analyses.items()}
-        self._pace = pace
-
-    def forecast(self, name: str, buckets: Sequence[str], selected: Collection[str]) -> list[ForecastLine]:
-        """name: of the plan's working files, where a run has its id.
-
-        Raises ConfigurationError without a catalog or candidate lists: calls cannot be told then.
-        """
-        without = [bucket for bucket in buckets if not has_candidates(self._tables, bucket)]
-        if without:
-            raise ConfigurationError(
-                f"There are no candidate lists yet for bucket {', '.join(without)}, so calls cannot be told: "
-                "materialize similar_candidates first, or run the job with dry_run"
-            )
-        plan = self._planning.plan(name, buckets, selected, lambda _message: None)
-        return forecast(plan, self._pace, self._models, read_calibrations(self._tables, self._models))
+    first_calls = calls_before_first_answer(pace.concurrency, pace.requests_per_minute)
+    planning = Planning(tables=tables, ledger=ledger, analyses=analyses, models=models, first_calls=first_calls)
+    plan = planning.plan(name, buckets, selected, lambda _message: None)
+    asked = {each: models.resolve(analysis.model_alias) for each, analysis in analyses.items()}
+    return forecast(plan, pace, asked, read_calibrations(tables, asked))
 
 
 def forecast(

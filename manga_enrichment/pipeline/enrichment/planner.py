@@ -7,7 +7,6 @@ and the choice between one `full_enrichment` and single calls. Pure but for the 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import cached_property
 from types import MappingProxyType
 
 from manga_enrichment.domain.analyses.base import AnalysisType, Candidate, TitleInputs
@@ -15,10 +14,10 @@ from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.models.calibration import Calibration
 from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.outcomes.answers import LedgerEntry
-from manga_enrichment.domain.outcomes.error_classes import Outcome
-from manga_enrichment.domain.prompts.fingerprint import fingerprint
-from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
-from manga_enrichment.pipeline.engine.estimates import CallEstimate, estimate_call
+from manga_enrichment.domain.outcomes.outcome import Outcome
+from manga_enrichment.domain.prompts.prompt import title_inputs
+from manga_enrichment.pipeline.engine.build_call import Question
+from manga_enrichment.pipeline.engine.estimates import CallEstimate
 
 Lookup = Callable[[Sequence[str]], Mapping[str, LedgerEntry]]
 
@@ -49,33 +48,14 @@ class Planned:
     estimated_micro_usd: int = 0
 
 
-class _Option:
-    """One analysis type for one title: its identity, its price, and why it can not be asked if so.
-
-    Identity and price are worked out when first wanted: most titles of a real catalog have too little text for both.
-    """
+class _Option(Question):
+    """One analysis type for one title, and why it can not be asked if so."""
 
     def __init__(
         self, analysis: AnalysisType, model: ModelSpec, inputs: TitleInputs, calibration: Calibration | None
     ) -> None:
-        self.analysis = analysis
-        self.inputs = inputs
+        super().__init__(analysis, model, inputs, calibration)
         self.insufficient = analysis.sufficient(inputs)
-        self._model = model
-        self._calibration = calibration
-
-    @cached_property
-    def fingerprint(self) -> str:
-        return fingerprint(self.analysis, self._model, self.inputs)
-
-    @cached_property
-    def estimate(self) -> CallEstimate:
-        prompt = build_prompt(self.analysis, self.inputs, self._model)
-        return estimate_call(self.analysis, self._model, prompt, self._calibration)
-
-    @property
-    def cost_micro_usd(self) -> int:
-        return self.estimate.cost_micro_usd(self._model)
 
     def fills(self, name: str) -> bool:
         """Whether an answer of this option is one of the analysis `name`, and can be had."""

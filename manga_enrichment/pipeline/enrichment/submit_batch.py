@@ -7,7 +7,7 @@ The order of things makes a kill harmless anywhere: a short claim, the input, th
 run out by themselves; after it the sensor carries on with the same token, so nothing is ever paid for twice.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
@@ -17,14 +17,16 @@ from manga_enrichment.domain.models.batch_jobs import MIN_RECORDS, RECORDS_PER_J
 from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
 from manga_enrichment.domain.outcomes.answers import Provenance
-from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
+from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.budget import BudgetScope
 from manga_enrichment.gateways.model import ModelCall
 from manga_enrichment.pipeline.batch.job_store import BatchJob, BatchStore
 from manga_enrichment.pipeline.batch.launch import BatchGateways, Launcher
 from manga_enrichment.pipeline.engine.budget import NO_CAPS, Caps, scopes_of
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
-from manga_enrichment.pipeline.engine.tally import InvokeReport, Tally
+from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
+from manga_enrichment.pipeline.engine.tally import Tally
 from manga_enrichment.pipeline.enrichment.ask import planned_calls
 from manga_enrichment.pipeline.log.unledgered import UnledgeredAttempts
 
@@ -67,10 +69,9 @@ class BatchLane:
         selected: Sequence[str],
         say: Callable[[str], None],
     ) -> InvokeReport:
-        """Put all planned calls into jobs; every one ends deferred, most of them as batch_pending.
+        """Put all planned calls into jobs; all end deferred, most as batch_pending. Raises ConfigurationError.
 
-        total: how many calls the plan has, to cut even jobs. selected: the assets the run brings up to date. Raises
-        ConfigurationError.
+        total: how many calls the plan has, to cut even jobs. selected: the assets the run brings up to date.
         """
         started = self._to.clock.monotonic_seconds()
         tally, unledgered = Tally(analysis.name), UnledgeredAttempts(provenance, self._to.clock, lane="batch")
@@ -81,17 +82,12 @@ class BatchLane:
 
         pending = self._store.pending(buckets)
         calls = planned_calls(self._to.tables, analysis, model, buckets, provenance.run_id)
-        size = even_chunk(total, self._settings.records_per_job)
         try:
-            while chunk := list(islice(calls, size)):
-                for call in [call for call in chunk if call.fingerprint in pending]:
-                    deliver(_left(call, ErrorClass.BATCH_PENDING))
-                fresh = list({call.fingerprint: call for call in chunk if call.fingerprint not in pending}.values())
-                self._submit_chunk(fresh, tuple(selected), provenance, deliver, say)
+            while chunk := list(islice(calls, even_chunk(total, self._settings.records_per_job))):
+                self._submit_chunk(_fresh(chunk, pending, deliver), tuple(selected), provenance, deliver, say)
         finally:
             unledgered.write(self._to.tables, analysis.name)
-        seconds = self._to.clock.monotonic_seconds() - started
-        return tally.report(seconds=seconds, throttled=0, stopped_by="", stopped_message="")
+        return tally.report(seconds=self._to.clock.monotonic_seconds() - started)
 
     def _submit_chunk(
         self,
@@ -197,6 +193,14 @@ def batch_estimate_micro_usd(call: Call) -> int:
 def _records(calls: Sequence[Call]) -> Iterator[tuple[str, ModelCall]]:
     for call in calls:
         yield record_id(call.fingerprint), ModelCall(call.model, call.prompt, call.prompt.max_tokens)
+
+
+def _fresh(chunk: Sequence[Call], pending: Collection[str], deliver: Deliver) -> list[Call]:
+    """Each question once; what another job asks for already is left to it."""
+    for call in chunk:
+        if call.fingerprint in pending:
+            deliver(_left(call, ErrorClass.BATCH_PENDING))
+    return list({call.fingerprint: call for call in chunk if call.fingerprint not in pending}.values())
 
 
 def _left(call: Call, error_class: ErrorClass, message: str = "") -> CallResult:

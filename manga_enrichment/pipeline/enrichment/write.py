@@ -13,13 +13,13 @@ import pyarrow as pa
 
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.outcomes.answers import LedgerEntry, Provenance
-from manga_enrichment.domain.outcomes.error_classes import Outcome
+from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.status import PartitionStatus, StatusStore
 from manga_enrichment.pipeline.catalog.reader import read_ids
-from manga_enrichment.pipeline.engine.tally import BucketNumbers
+from manga_enrichment.pipeline.enrichment.bucket_numbers import BucketNumbers
 from manga_enrichment.pipeline.enrichment.outcomes import OutcomeRows
 from manga_enrichment.pipeline.enrichment.plan_files import PlanRow, read_plan
 from manga_enrichment.pipeline.log.append import log_entries, log_rows

@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from manga_enrichment.domain.operations.costs import COST_COLUMNS, COST_KEYS, Reconciliation, RunCost
-from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
+from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.budget import BudgetStore
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.engine.budget import day_counter, partner_counter

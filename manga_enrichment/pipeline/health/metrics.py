@@ -9,12 +9,12 @@ from typing import Any
 
 from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.domain.operations.metrics import Metric, backlog_per_task, cost_usd, dlq_depth, run_counts
-from manga_enrichment.domain.outcomes.error_classes import Outcome
-from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES
+from manga_enrichment.domain.outcomes.outcome import Outcome
+from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES, QUEUES, REQUEST_QUEUES
 from manga_enrichment.gateways.budget import BudgetStore
-from manga_enrichment.gateways.queue import RequestQueue
+from manga_enrichment.gateways.queue import QueueDepth, RequestQueue
 from manga_enrichment.pipeline.engine.budget import day_counter
-from manga_enrichment.pipeline.health.queue_watch import depths_and_runs
+from manga_enrichment.pipeline.partner.scaling import visible_per_run
 
 
 def queue_metrics(queues: RequestQueue, runs_in_flight: Mapping[str, int], now: datetime) -> list[Metric]:
@@ -25,6 +25,17 @@ def queue_metrics(queues: RequestQueue, runs_in_flight: Mapping[str, int], now: 
         *(dlq_depth(queue.is_fifo, d.visible + d.in_flight + d.delayed, now) for queue, d in dead.items()),
         *(backlog_per_task(value, now, queue) for queue, value in backlog.items()),
     ]
+
+
+def depths_and_runs(
+    queues: RequestQueue, runs_in_flight: Mapping[str, int]
+) -> tuple[dict[str, QueueDepth], dict[str, float]]:
+    """Depths of all queues, and the backlog per run of those that take requests; "" is all of them together."""
+    depths = {name: queues.depth(name) for name in QUEUES}
+    backlog = {q.name: visible_per_run(depths[q.name], runs_in_flight.get(q.name, 0)) for q in REQUEST_QUEUES}
+    visible = sum(depths[queue.name].visible for queue in REQUEST_QUEUES)
+    backlog[""] = visible_per_run(QueueDepth(visible, 0, 0), sum(runs_in_flight.values()))
+    return depths, backlog
 
 
 def cost_metric(budget: BudgetStore, now: datetime) -> Metric:

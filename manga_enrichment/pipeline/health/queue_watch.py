@@ -1,6 +1,6 @@
-"""Looking at all queues at once, without touching a message, and keeping what was seen.
+"""Looking at all queues at once, without touching a message.
 
-Belongs here: the look, the table `queue_observations`. Stays out: what is worrying
+Belongs here: the look. Stays out: keeping it (`stored_looks.py`), what is worrying
 (`domain/operations/queue_observations.py`), which runs are in flight (Dagster knows, `defs/shared/run_facts.py`), what
 dead letters are (`pipeline/dead_letters/queue.py`).
 
@@ -11,14 +11,10 @@ since when the requests they hold were in the queue, which is a lower bound; els
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
 
-import pyarrow as pa
-
-from manga_enrichment.domain.operations.queue_observations import QUEUE_OBSERVATION_COLUMNS, AgeSource, QueueObservation
-from manga_enrichment.domain.requests.queues import QUEUES, REQUEST_QUEUES
+from manga_enrichment.domain.operations.queue_observations import AgeSource, QueueObservation
+from manga_enrichment.domain.requests.queues import QUEUES
 from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import MetricsUnavailableError
@@ -27,12 +23,9 @@ from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.queue import QueueDepth, RequestQueue
 from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.partner.scaling import visible_per_run
-from manga_enrichment.pipeline.partner.work_units import UnitRequest, read_unit
-from manga_enrichment.pipeline.store.arrow_types import arrow_schema
-from manga_enrichment.pipeline.store.conditional_writes import rewrite_table
-from manga_enrichment.pipeline.store.object_keys import queue_observations_key
+from manga_enrichment.pipeline.partner.stored_units import read_unit
+from manga_enrichment.pipeline.partner.work_units import UnitRequest
 
-SCHEMA = arrow_schema(QUEUE_OBSERVATION_COLUMNS)
 _WORKED_AT = frozenset({RequestState.RECEIVED, RequestState.QUEUED, RequestState.PROCESSING})
 """A deferred request is a new message, with an age of its own."""
 
@@ -108,55 +101,3 @@ class QueueWatch:
             if row is not None and row.generation == request.generation and row.state in _WORKED_AT:
                 return max(0.0, (now - request.sent_at).total_seconds()), AgeSource.AT_LEAST
         return None, AgeSource.UNKNOWN
-
-
-def store_observations(tables: ObjectStore, seen: Sequence[QueueObservation], run_id: str) -> str:
-    """Add one look to its day's object; its key. The same look of the same run is stored once.
-
-    Raises WriteConflictError when others keep writing.
-    """
-    key = queue_observations_key(seen[0].observed_at.date().isoformat())
-    fresh = pa.Table.from_pylist([_row(each, run_id) for each in seen], schema=SCHEMA)
-
-    def with_look(found: pa.Table | None) -> pa.Table:
-        if found is None:
-            return fresh
-        known = run_id in found.column("dagster_run_id").to_pylist()
-        return found if known else pa.concat_tables([found.cast(SCHEMA), fresh])
-
-    rewrite_table(tables, key, with_look)
-    return key
-
-
-def latest_looks(tables: ObjectStore, now: datetime, count: int) -> list[list[QueueObservation]]:
-    """The newest looks of today and yesterday, newest first; fewer when there are no more."""
-    rows: list[dict[str, Any]] = []
-    for day in (now.date(), now.date() - timedelta(days=1)):
-        found = tables.read(queue_observations_key(day.isoformat()))
-        rows += found.table.to_pylist() if found else []
-        if len({row["observed_at"] for row in rows}) >= count:
-            break
-    moments = sorted({row["observed_at"] for row in rows}, reverse=True)[:count]
-    return [[_observation(row) for row in rows if row["observed_at"] == moment] for moment in moments]
-
-
-def depths_and_runs(
-    queues: RequestQueue, runs_in_flight: Mapping[str, int]
-) -> tuple[dict[str, QueueDepth], dict[str, float]]:
-    """Depths of all queues, and the backlog per run of those that take requests; "" is all of them together."""
-    depths = {name: queues.depth(name) for name in QUEUES}
-    backlog = {q.name: visible_per_run(depths[q.name], runs_in_flight.get(q.name, 0)) for q in REQUEST_QUEUES}
-    visible = sum(depths[queue.name].visible for queue in REQUEST_QUEUES)
-    backlog[""] = visible_per_run(QueueDepth(visible, 0, 0), sum(runs_in_flight.values()))
-    return depths, backlog
-
-
-def _row(seen: QueueObservation, run_id: str) -> dict[str, Any]:
-    kind = "dead_letters" if seen.is_dead_letters else "requests"
-    source = seen.oldest_age_source.value
-    return {**asdict(seen), "kind": kind, "oldest_age_source": source, "dagster_run_id": run_id}
-
-
-def _observation(row: Mapping[str, Any]) -> QueueObservation:
-    fields = {name: value for name, value in row.items() if name not in {"kind", "dagster_run_id"}}
-    return QueueObservation(**{**fields, "oldest_age_source": AgeSource(row["oldest_age_source"])})

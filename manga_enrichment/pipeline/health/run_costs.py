@@ -1,7 +1,7 @@
 """Reading the requests log: one run's requests summed up.
 
 Belongs here: which objects belong to a run, sums over them. Stays out: writing the log
-(`pipeline/enrichment/write.py`).
+(`pipeline/log/append.py`).
 """
 
 from collections import Counter
@@ -11,7 +11,7 @@ from datetime import datetime
 
 import pyarrow.compute as pc
 
-from manga_enrichment.domain.outcomes.error_classes import Outcome
+from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.store.object_keys import requests_prefix
 
@@ -20,7 +20,7 @@ _COLUMNS = ["analysis", "attempt", "status", "error_class", "cost_micro_usd", "d
 
 @dataclass(slots=True)
 class RunCosts:
-    """One run: requests sent, titles that got a final word after being asked, what it cost."""
+    """One run: attempts at calls, titles that got a final word after being asked, what it cost."""
 
     run_id: str = ""
     calls: int = 0

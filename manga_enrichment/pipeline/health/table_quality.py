@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.domain.outcomes.error_classes import Outcome
+from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.tables.columns import ListOf, StructOf
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.catalog.reader import read_ids

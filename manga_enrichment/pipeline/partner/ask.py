@@ -1,11 +1,10 @@
 """Ask for what a partner plan lacks: one analysis, many partners, the same engine, ledger and budget as every night.
 
 Belongs here: calls from planned calls, one engine per partner and model (spend is booked on the partner), stopping in
-good order. Stays out: the engine itself, and what the answers become (`collect.py`).
+good order. Stays out: the engines (`pipeline/engine/invocation.py`), and what the answers become (`collect.py`).
 """
 
 import asyncio
-import random
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -14,25 +13,18 @@ from dataclasses import dataclass, replace
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models.specs import ModelCatalog, ModelSpec
 from manga_enrichment.domain.outcomes.answers import Provenance
-from manga_enrichment.domain.prompts.conversations import CONVERSATION, Turn, conversation_inputs, conversation_prompt
-from manga_enrichment.domain.prompts.prompt import build_prompt
-from manga_enrichment.gateways.budget import BudgetStore
+from manga_enrichment.domain.prompts.conversations import CONVERSATION, Turn
 from manga_enrichment.gateways.clock import Clock
-from manga_enrichment.gateways.ledger import ResultLedger
-from manga_enrichment.gateways.model import FoundationModel
 from manga_enrichment.gateways.objects import ObjectStore
-from manga_enrichment.pipeline.engine.budget import RunBudget, scopes_of
-from manga_enrichment.pipeline.engine.calls import Call, CallResult
-from manga_enrichment.pipeline.engine.engine import Engine
-from manga_enrichment.pipeline.engine.estimates import estimate_call
-from manga_enrichment.pipeline.engine.rate_limiter import RateLimiter
-from manga_enrichment.pipeline.engine.tally import InvokeReport, Tally
-from manga_enrichment.pipeline.enrichment.ask import InvokeSettings
+from manga_enrichment.pipeline.engine.build_call import ConversationQuestion, Question, build_call
+from manga_enrichment.pipeline.engine.calls import Call
+from manga_enrichment.pipeline.engine.engine import first_failure
+from manga_enrichment.pipeline.engine.invocation import Invocation, InvokeGateways, InvokeSettings, open_invocation
+from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 from manga_enrichment.pipeline.log.unledgered import UnledgeredAttempts
 from manga_enrichment.pipeline.partner.plan import PlannedCall
 
 TRIGGER = "partner"
-PROGRESS_SECONDS = 10.0
 _WATCH_SECONDS = 0.5
 
 
@@ -60,25 +52,17 @@ class _Group:
     calls: list[Call]
 
 
-@dataclass(frozen=True, slots=True)
-class AskingGateways:
-    """What asking talks to."""
-
-    tables: ObjectStore
-    ledger: ResultLedger
-    budget: BudgetStore
-    open_model: Callable[[], FoundationModel]
-    clock: Clock
-
-
 class PartnerAsking:
     def __init__(
         self,
-        gateways: AskingGateways,
+        *,
+        tables: ObjectStore,
+        gateways: InvokeGateways,
         settings: InvokeSettings,
         analyses: Mapping[str, AnalysisType],
         models: ModelCatalog,
     ) -> None:
+        self._tables = tables
         self._gateways = gateways
         self._settings = settings
         self._analyses = {**analyses, CONVERSATION.name: CONVERSATION}
@@ -102,169 +86,94 @@ class PartnerAsking:
         wanted_by: dict[str, set[str]] = {}
         for call in own:
             wanted_by.setdefault(call.fingerprint, set()).update(call.request_ids)
-        asking = _Asking(self._gateways, self._settings, name, provenance, spender)
-        return self._gateways.clock.run(asking.run(self._groups(own), stopping, wanted_by, say))
+
+        def may_ask(call: Call) -> bool:
+            return stopping.may_ask(wanted_by[call.fingerprint])
+
+        asking = _Asking(self._tables, provenance, spender, may_ask)
+        return self._gateways.clock.run(self._ask(name, asking, self._groups(own), stopping, say))
+
+    async def _ask(
+        self,
+        name: str,
+        asking: "_Asking",
+        groups: Sequence[_Group],
+        stopping: Stopping,
+        say: Callable[[str], None],
+    ) -> InvokeReport:
+        async with open_invocation(self._gateways, self._settings, name, say) as invocation:
+            task = asyncio.create_task(asking.run(invocation, groups, self._settings.engine.concurrency))
+            watching = asyncio.create_task(_end_in_time(task, stopping, self._gateways.clock))
+            try:
+                await task
+            except asyncio.CancelledError:
+                if not stopping.asked.is_set():
+                    raise
+            finally:
+                watching.cancel()
+                with suppress(asyncio.CancelledError):
+                    await watching
+        return invocation.report()
 
     def _groups(self, planned: Iterable[PlannedCall]) -> list[_Group]:
         groups: dict[tuple[str, str], _Group] = {}
         for each in planned:
-            call = self._call(each)
+            call = build_call(self._question(each), each.bucket)
             key = (each.partner_id, call.model.model_id)
             groups.setdefault(key, _Group(each.partner_id, call.model, [])).calls.append(call)
         return list(groups.values())
 
-    def _call(self, planned: PlannedCall) -> Call:
+    def _question(self, planned: PlannedCall) -> Question:
         analysis = self._analyses[planned.analysis]
         model = self._models.resolve(planned.model_alias or analysis.model_alias)
-        if analysis is CONVERSATION:
-            inputs = conversation_inputs(planned.request_ids[0])
-            history = [Turn(role, content) for role, content in planned.history]
-            prompt = conversation_prompt(planned.schema, planned.body, history, model)
-        else:
-            inputs = planned.inputs()
-            prompt = build_prompt(analysis, inputs, model)
-        return Call(
-            fingerprint=planned.fingerprint,
-            bucket=planned.bucket,
-            analysis=analysis,
-            model=model,
-            inputs=inputs,
-            prompt=prompt,
-            estimate=estimate_call(analysis, model, prompt),
-        )
+        if analysis is not CONVERSATION:
+            return Question(analysis, model, planned.inputs())
+        history = [Turn(role, content) for role, content in planned.history]
+        return ConversationQuestion(planned.request_ids[0], planned.schema, planned.body, history, model)
 
 
 class _Asking:
     """One execution of `ask`."""
 
     def __init__(
-        self, gateways: AskingGateways, settings: InvokeSettings, name: str, provenance: Provenance, spender: str
+        self, tables: ObjectStore, provenance: Provenance, spender: str, may_ask: Callable[[Call], bool]
     ) -> None:
-        self._gateways = gateways
-        self._clock = gateways.clock
-        self._settings = settings
-        self._name = name
+        self._tables = tables
         self._provenance = provenance
         self._spender = spender
-        self._tally = Tally(name)
-        self._stopped_by = ""
-        self._stopped_message = ""
+        self._may_ask = may_ask
 
-    async def run(
-        self,
-        groups: Sequence[_Group],
-        stopping: Stopping,
-        wanted_by: Mapping[str, Iterable[str]],
-        say: Callable[[str], None],
-    ) -> InvokeReport:
-        """wanted_by: the requests that wait for a fingerprint."""
-        started = self._clock.monotonic_seconds()
-        limiters = {group.model.model_id: self._limiter() for group in groups}
-        model = self._gateways.open_model()
-
-        def may_ask(call: Call) -> bool:
-            return stopping.may_ask(wanted_by[call.fingerprint])
-
-        asking = asyncio.create_task(self._ask_all(groups, limiters, model, may_ask))
-        watching = [asyncio.create_task(self._say_progress(say)), asyncio.create_task(self._watch(asking, stopping))]
-        try:
-            await asking
-        except asyncio.CancelledError:
-            if not stopping.asked.is_set():
-                raise
-        finally:
-            for task in watching:
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
-            await model.close()
-        return self._tally.report(
-            seconds=self._clock.monotonic_seconds() - started,
-            throttled=sum(limiter.throttled for limiter in limiters.values()),
-            stopped_by=self._stopped_by,
-            stopped_message=self._stopped_message,
-        )
-
-    async def _ask_all(
-        self,
-        groups: Sequence[_Group],
-        limiters: Mapping[str, RateLimiter],
-        model: FoundationModel,
-        may_ask: Callable[[Call], bool],
-    ) -> None:
+    async def run(self, invocation: Invocation, groups: Sequence[_Group], concurrency: int) -> None:
         """All groups at once, as far as the concurrency goes; the first to fail ends all of them."""
-        at_once = asyncio.Semaphore(self._settings.engine.concurrency)
-        await model.check_reachable()
+        at_once = asyncio.Semaphore(concurrency)
+        await invocation.model.check_reachable()
 
         async def ask(group: _Group) -> None:
             async with at_once:
-                limiter = limiters[group.model.model_id]
-                await self._ask_group(group, self._engine(group, model, limiter, len(groups), may_ask))
+                await self._ask_group(invocation, group, len(groups))
 
         try:
             async with asyncio.TaskGroup() as tasks:
                 for group in groups:
                     tasks.create_task(ask(group))
-        except* Exception as failures:  # noqa: BLE001 (unwrapped, not swallowed)
-            raise failures.exceptions[0] from None
+        except ExceptionGroup as failures:
+            first = first_failure(failures)
+            raise first from first.__cause__
 
-    async def _ask_group(self, group: _Group, engine: Engine) -> None:
-        unledgered = UnledgeredAttempts(self._provenance_of(group), self._clock)
-
-        def deliver(result: CallResult) -> None:
-            self._tally.add(result)
-            unledgered.add(result)
-
-        try:
-            await engine.run(group.calls, deliver)
-        finally:
-            unledgered.write(self._gateways.tables, self._name)
-            if engine.stopped_by:
-                self._stopped_by, self._stopped_message = engine.stopped_by.value, engine.stopped_message
-
-    def _engine(
-        self,
-        group: _Group,
-        model: FoundationModel,
-        limiter: RateLimiter,
-        engines: int,
-        may_ask: Callable[[Call], bool],
-    ) -> Engine:
-        """`engines` of them share the concurrency of the run."""
-        provenance = self._provenance_of(group)
+    async def _ask_group(self, invocation: Invocation, group: _Group, engines: int) -> None:
+        provenance = replace(self._provenance, trigger=TRIGGER, partner_id=group.partner_id)
+        unledgered = UnledgeredAttempts(provenance, invocation.clock)
         spender = f"{self._spender}:{group.partner_id}:{group.model.model_id}"
-        scopes = scopes_of(provenance, self._settings.caps)
-        own = replace(self._settings.engine, concurrency=max(1, self._settings.engine.concurrency // engines))
-        return Engine(
-            model=model,
-            ledger=self._gateways.ledger,
-            budget=RunBudget(self._gateways.budget, scopes, spender, self._clock),
-            limiter=limiter,
-            clock=self._clock,
-            rng=random.Random(spender),  # noqa: S311
-            provenance=provenance,
-            settings=own,
-            may_ask=may_ask,
-        )
+        engine = invocation.engine(group.model, provenance, spender, engines=engines, may_ask=self._may_ask)
+        try:
+            await engine.run(group.calls, invocation.counted(unledgered.add))
+        finally:
+            unledgered.write(self._tables, invocation.tally.analysis)
 
-    def _provenance_of(self, group: _Group) -> Provenance:
-        return replace(self._provenance, trigger=TRIGGER, partner_id=group.partner_id)
 
-    def _limiter(self) -> RateLimiter:
-        return RateLimiter(
-            self._clock,
-            requests_per_minute=self._settings.requests_per_minute,
-            tokens_per_minute=self._settings.tokens_per_minute,
-        )
-
-    async def _watch(self, asking: "asyncio.Task[None]", stopping: Stopping) -> None:
-        """Once this process is to end, calls in flight get their grace and no more."""
-        while not stopping.asked.is_set():
-            await self._clock.sleep(_WATCH_SECONDS)
-        await self._clock.sleep(stopping.grace_seconds)
-        asking.cancel()
-
-    async def _say_progress(self, say: Callable[[str], None]) -> None:
-        while True:
-            await self._clock.sleep(PROGRESS_SECONDS)
-            say(self._tally.progress())
+async def _end_in_time(asking: "asyncio.Task[None]", stopping: Stopping, clock: Clock) -> None:
+    """Once this process is to end, calls in flight get their grace and no more."""
+    while not stopping.asked.is_set():
+        await clock.sleep(_WATCH_SECONDS)
+    await clock.sleep(stopping.grace_seconds)
+    asking.cancel()

@@ -2,7 +2,7 @@
 log.
 
 Belongs here: one result per request, each cent in it once. Stays out: writing results where partners see them
-(`settle.py`).
+(`stored_results.py`).
 """
 
 from collections import defaultdict
@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from manga_enrichment.domain.outcomes.answers import LedgerEntry, Provenance
-from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass, Outcome
+from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass
+from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.requests.duplicates import unique_items
 from manga_enrichment.domain.requests.results import ItemResult, RequestResult
 from manga_enrichment.gateways.ledger import ResultLedger
@@ -40,7 +41,7 @@ class PartnerCollecting:
         requests: Sequence[StoredRequest],
         redelivered: Collection[str] = (),
     ) -> list[RequestResult]:
-        """Log every request sent to the model, then write down and return what became of the partners' requests.
+        """Log every attempt at a call, then write down and return what became of the partners' requests.
 
         provenance: of the run, without a partner. redelivered: ids of requests of a later generation than the first.
         """

@@ -33,9 +33,13 @@ class Completion:
         self._outbox_writer = outbox_writer
         self._dead_letters = dead_letters
 
-    def finish(self, row: RequestRow, queue: str, receipt_handle: str) -> None:
-        """Announce a final row and take its message from the queue. Safe to repeat."""
-        request = read_stored_request(self._tables, row.body_key) if row.body_key else None
+    def finish(self, row: RequestRow, queue: str, receipt_handle: str, request: StoredRequest | None = None) -> None:
+        """Announce a final row and take its message from the queue. Safe to repeat.
+
+        request: as stored, from a caller that has read it; else it is read.
+        """
+        if request is None and row.body_key:
+            request = read_stored_request(self._tables, row.body_key)
         if request is not None and row.callback_state not in _TOLD:
             self._outbox_writer.announce(event_of(row), callback_url=request.callback_url, topic_arn=request.topic_arn)
         if request is not None and is_worth_a_redrive(row):

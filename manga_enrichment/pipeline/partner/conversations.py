@@ -16,6 +16,7 @@ from typing import Any
 from manga_enrichment.domain.prompts.conversations import MAX_TURNS, Turn
 from manga_enrichment.domain.requests.queues import session_of
 from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.pipeline.partner.stored_requests import StoredRequest
 from manga_enrichment.pipeline.store.object_keys import conversation_prefix, conversation_turn_key
 
 
@@ -49,14 +50,15 @@ def read_history(tables: ObjectStore, session: str | None, request_id: str) -> H
     return History(tuple(turns), len(keys))
 
 
-def write_turn(
-    tables: ObjectStore, session: str, number: int, *, request_id: str, question: str, reply: str, at: datetime
-) -> None:
-    """Keep an answered question. at: when it was answered."""
-    tables.write_json(
-        conversation_turn_key(session, number, request_id),
-        {"request_id": request_id, "question": question, "reply": reply, "answered_at": at.isoformat()},
-    )
+def keep_turn(tables: ObjectStore, request: StoredRequest, reply: str, at: datetime) -> None:
+    """Add an answered question to its session's history; a single request has none. at: when it was answered."""
+    session = session_name(request.partner_id, request.schema, request.body)
+    if session is not None:
+        number = read_history(tables, session, request.request_id).number
+        question = last_question(request.schema, request.body)
+        document = {"request_id": request.request_id, "question": question, "reply": reply}
+        key = conversation_turn_key(session, number, request.request_id)
+        tables.write_json(key, {**document, "answered_at": at.isoformat()})
 
 
 def last_question(schema: str, body: Mapping[str, Any]) -> str:

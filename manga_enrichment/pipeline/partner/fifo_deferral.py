@@ -20,7 +20,8 @@ from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.queue import RequestQueue
 from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.partner.leases import LONGEST_LEASE, SAFETY
-from manga_enrichment.pipeline.partner.work_units import UnitRequest, request_document, request_of
+from manga_enrichment.pipeline.partner.stored_units import request_document, request_of
+from manga_enrichment.pipeline.partner.work_units import UnitRequest
 from manga_enrichment.pipeline.store.object_keys import parked_key, parked_prefix
 
 WINDOW = timedelta(minutes=3)

@@ -32,8 +32,10 @@ from manga_enrichment.gateways.queue import Message, RequestQueue
 from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.partner.complete import Completion, event_of
 from manga_enrichment.pipeline.partner.fifo_deferral import DeferredMessage, FifoDeferral
+from manga_enrichment.pipeline.partner.packing import Packing, UnitLimits
 from manga_enrichment.pipeline.partner.stored_requests import write_request
-from manga_enrichment.pipeline.partner.work_units import Packing, UnitLimits, UnitRequest, WorkUnit, write_unit
+from manga_enrichment.pipeline.partner.stored_units import write_unit
+from manga_enrichment.pipeline.partner.work_units import UnitRequest, WorkUnit
 from manga_enrichment.pipeline.store.object_keys import request_body_key
 
 RECEIVE_AT_ONCE = 50

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from manga_enrichment.domain.analyses.base import Candidate, TitleInputs
-from manga_enrichment.domain.outcomes.error_classes import Outcome
+from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.store.object_keys import run_document_key
 

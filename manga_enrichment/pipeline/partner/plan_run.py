@@ -18,9 +18,9 @@ from manga_enrichment.domain.analyses.base import AnalysisType, Candidate, Title
 from manga_enrichment.domain.catalog.records import MangaRecord, bucket_of
 from manga_enrichment.domain.models.specs import ModelCatalog
 from manga_enrichment.domain.outcomes.answers import LedgerEntry
-from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
+from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.prompts.conversations import CONVERSATION, conversation_fingerprint, conversation_inputs
-from manga_enrichment.domain.prompts.fingerprint import fingerprint
 from manga_enrichment.domain.prompts.prompt import title_inputs
 from manga_enrichment.domain.requests.duplicates import unique_items
 from manga_enrichment.gateways.ledger import ResultLedger
@@ -29,6 +29,7 @@ from manga_enrichment.pipeline.batch.job_store import BatchStore
 from manga_enrichment.pipeline.catalog.candidate_tables import candidates_from_table
 from manga_enrichment.pipeline.catalog.reader import check_bucket_count, read_catalog
 from manga_enrichment.pipeline.catalog.tables import records_from_table
+from manga_enrichment.pipeline.engine.build_call import Question
 from manga_enrichment.pipeline.partner.conversations import read_history, session_name
 from manga_enrichment.pipeline.partner.plan import (
     UNKNOWN_TITLE,
@@ -136,17 +137,17 @@ class PartnerPlanning:
     def _wish(self, request: StoredRequest, item: Mapping[str, Any], title: _Title) -> _Wish | PlannedItem:
         analysis = self._analyses[item["analysis_type"]]
         note = item.get("additional_context", "")
-        inputs = title_inputs(analysis, title.record, title.candidates, note)
+        inputs = self._question(analysis, title, note).inputs
         problem = analysis.sufficient(inputs)
         if problem is not None:
             return decided(analysis.name, inputs.manga_id, Outcome.INSUFFICIENT_INPUT, "", problem)
         kinds = [analysis, *(other for other in self._analyses.values() if analysis.name in other.parts)]
-        sources = tuple(self._fingerprint(kind, title, note) for kind in kinds)
+        sources = tuple(self._question(kind, title, note).fingerprint for kind in kinds)
         return _Wish(request, analysis, title.bucket, inputs, sources)
 
-    def _fingerprint(self, analysis: AnalysisType, title: _Title, note: str) -> str:
+    def _question(self, analysis: AnalysisType, title: _Title, note: str) -> Question:
         inputs = title_inputs(analysis, title.record, title.candidates, note)
-        return fingerprint(analysis, self._models.resolve(analysis.model_alias), inputs)
+        return Question(analysis, self._models.resolve(analysis.model_alias), inputs)
 
     def _entries(self, wishes: Sequence[_Wish]) -> Mapping[str, LedgerEntry]:
         asked = sorted({source for wish in wishes for source in wish.sources})
@@ -192,22 +193,24 @@ def _item(
         reason = "a batch job is asking for it"
         return decided(name, manga_id, Outcome.DEFERRED, ErrorClass.BATCH_PENDING.value, reason)
     request = wish.request
-    call = calls.get((request.partner_id, own))
-    if call is None:
-        calls[request.partner_id, own] = PlannedCall(
-            fingerprint=own,
-            analysis=name,
-            partner_id=request.partner_id,
-            manga_id=manga_id,
-            bucket=wish.bucket,
-            request_ids=[request.request_id],
-            fields=wish.inputs.fields,
-            candidates=wish.inputs.candidates,
-            additional_context=wish.inputs.additional_context,
-        )
-    elif request.request_id not in call.request_ids:
+    call = calls.setdefault((request.partner_id, own), _title_call(wish))
+    if request.request_id not in call.request_ids:
         call.request_ids.append(request.request_id)
     return PlannedItem(name, manga_id, own)
+
+
+def _title_call(wish: _Wish) -> PlannedCall:
+    return PlannedCall(
+        fingerprint=wish.sources[0],
+        analysis=wish.analysis.name,
+        partner_id=wish.request.partner_id,
+        manga_id=wish.inputs.manga_id,
+        bucket=wish.bucket,
+        request_ids=[wish.request.request_id],
+        fields=wish.inputs.fields,
+        candidates=wish.inputs.candidates,
+        additional_context=wish.inputs.additional_context,
+    )
 
 
 def _only(table: pa.Table, ids: Sequence[str]) -> pa.Table:

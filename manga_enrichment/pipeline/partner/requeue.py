@@ -57,17 +57,19 @@ class Requeue:
             cost_micro_usd=cost_micro_usd or request.cost_before_micro_usd,
             lease_until=self._clock.now(),
         )
-        delay = min(MAX_DELAY_SECONDS, delay_seconds)
         if QUEUES[row.queue].is_fifo:
-            self._fifo_deferral.defer(request.with_handle_of(row), delay)
-            return row
+            self._fifo_deferral.defer(request.with_handle_of(row), min(MAX_DELAY_SECONDS, delay_seconds))
+        else:
+            self._send_anew(row, min(MAX_DELAY_SECONDS, delay_seconds))
+        return row
+
+    def _send_anew(self, row: RequestRow, delay_seconds: int) -> None:
         stored = read_stored_request(self._tables, row.body_key)
         self._queue.send(
             row.queue,
             stored.message_body(),
             attributes=stored.attributes,
             group_id=row.group_id,
-            delay_seconds=delay,
+            delay_seconds=delay_seconds,
         )
         self._queue.delete(row.queue, [row.receipt_handle])
-        return row

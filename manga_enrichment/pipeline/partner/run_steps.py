@@ -90,15 +90,7 @@ def settle_all(
     report = SettleReport()
 
     def settle(request: UnitRequest) -> RequestRow | str:
-        try:
-            return settling.settle(request, by_id[request.request_id], run_id)
-        except FencedError:
-            return "another generation has it"
-        except (StoreUnavailableError, QueueUnavailableError) as error:
-            return str(error)
-        except Exception as error:  # noqa: BLE001 (a fault in one request must not cost the others their answers)
-            _log.exception("request %s could not be settled", request.request_id)
-            return f"{type(error).__name__}: {error}"
+        return _settle_one(request, by_id[request.request_id], run_id, settling)
 
     with ThreadPoolExecutor(workers) as pool:
         for request, settled in zip(requests, pool.map(settle, requests), strict=True):
@@ -108,6 +100,19 @@ def settle_all(
             else:
                 report.left[request.request_id] = settled
     return report
+
+
+def _settle_one(request: UnitRequest, result: RequestResult, run_id: str, settling: Settling) -> RequestRow | str:
+    """The final row, or why it could not be settled."""
+    try:
+        return settling.settle(request, result, run_id)
+    except FencedError:
+        return "another generation has it"
+    except (StoreUnavailableError, QueueUnavailableError) as error:
+        return str(error)
+    except Exception as error:  # noqa: BLE001 (a fault in one request must not cost the others their answers)
+        _log.exception("request %s could not be settled", request.request_id)
+        return f"{type(error).__name__}: {error}"
 
 
 def release_all(

@@ -6,42 +6,28 @@
     outbox                            the same event has the same id
     ack                               a message that was not deleted finds its request final
 
-Belongs here: this order, and refusing a zombie: a process that lost its request while it slept. The fence is asked
-before anything is written; a results object is only put over the version that was read, and never over one of a later
-generation. Stays out: what the results are (`collect.py`).
+Belongs here: this order. The fence is asked before anything is written: a process that lost its request while it slept
+is refused. Stays out: what the results are (`collect.py`), their objects (`stored_results.py`).
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
-
-import pyarrow as pa
 
 from manga_enrichment.domain.callbacks.deliveries import CallbackState
-from manga_enrichment.domain.outcomes.error_classes import Outcome
+from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.requests.claims import RequestRow
-from manga_enrichment.domain.requests.results import (
-    PARTNER_RESULT_COLUMNS,
-    RequestResult,
-    ResultHeading,
-    result_document,
-    result_rows,
-)
+from manga_enrichment.domain.requests.results import RequestResult, ResultHeading
 from manga_enrichment.domain.requests.states import RequestState, is_final
 from manga_enrichment.gateways.clock import Clock
-from manga_enrichment.gateways.errors import FencedError, WriteConflictError
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.partner.complete import Completion
-from manga_enrichment.pipeline.partner.conversations import last_question, read_history, session_name, write_turn
+from manga_enrichment.pipeline.partner.conversations import keep_turn
 from manga_enrichment.pipeline.partner.requeue import Requeue
 from manga_enrichment.pipeline.partner.stored_requests import StoredRequest, read_stored_request
+from manga_enrichment.pipeline.partner.stored_results import write_results
 from manga_enrichment.pipeline.partner.work_units import UnitRequest
-from manga_enrichment.pipeline.store.arrow_types import arrow_schema
-from manga_enrichment.pipeline.store.object_keys import partner_results_key, result_document_key
-
-PARTNER_RESULT_SCHEMA = arrow_schema(PARTNER_RESULT_COLUMNS)
+from manga_enrichment.pipeline.store.object_keys import result_document_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +78,10 @@ class Settling:
             )
         stored = read_stored_request(self._tables, request.body_key)
         heading = self._heading(request, cost, run_id)
-        self._write_results(heading, result, stored)
+        write_results(self._tables, heading, result, stored.warnings)
+        self._keep_turn(stored, result, heading.completed_at)
         row = self._write_status(request, result, cost, stored)
-        self._endings.finish(row, row.queue, row.receipt_handle)
+        self._endings.finish(row, row.queue, row.receipt_handle, stored)
         return row
 
     def _aged(self, request: UnitRequest, result: RequestResult) -> RequestResult:
@@ -113,44 +100,10 @@ class Settling:
             run_id=run_id,
         )
 
-    def _write_results(self, heading: ResultHeading, result: RequestResult, stored: StoredRequest) -> None:
-        table = pa.Table.from_pylist(result_rows(heading, result), schema=PARTNER_RESULT_SCHEMA)
-        key = results_object_key(heading.submitted_at, heading.request_id)
-        there = self._tables.read(key)
-        if there is not None:
-            _refuse_older(heading, there.table.column("generation")[0].as_py())
-        try:
-            self._tables.write(key, table, expected_etag=there.etag if there else None, new=there is None)
-        except WriteConflictError as error:
-            raise FencedError(f"another generation of request {heading.request_id} writes its results") from error
-        self._write_document(heading, result_document(heading, result, stored.warnings))
-        self._keep_turn(heading, result, stored)
-
-    def _write_document(self, heading: ResultHeading, document: Mapping[str, Any]) -> None:
-        key = result_document_key(heading.request_id)
-        try:
-            self._tables.write_json(key, document, new=True)
-        except WriteConflictError:
-            there = self._tables.read_json(key)
-            _refuse_older(heading, there["generation"] if there else 0)
-            self._tables.write_json(key, document)
-
-    def _keep_turn(self, heading: ResultHeading, result: RequestResult, stored: StoredRequest) -> None:
-        """The answered question of a conversation joins its session's history."""
+    def _keep_turn(self, stored: StoredRequest, result: RequestResult, at: datetime) -> None:
         answer = result.items[0].answer
-        if "items" in stored.body or result.items[0].outcome is not Outcome.SUCCEEDED or answer is None:
-            return
-        session = session_name(stored.partner_id, stored.schema, stored.body)
-        if session is not None:
-            write_turn(
-                self._tables,
-                session,
-                read_history(self._tables, session, stored.request_id).number,
-                request_id=stored.request_id,
-                question=last_question(stored.schema, stored.body),
-                reply=answer["reply"],
-                at=heading.completed_at,
-            )
+        if "items" not in stored.body and result.items[0].outcome is Outcome.SUCCEEDED and answer is not None:
+            keep_turn(self._tables, stored, answer["reply"], at)
 
     def _write_status(
         self, request: UnitRequest, result: RequestResult, cost_micro_usd: int, stored: StoredRequest
@@ -169,12 +122,3 @@ class Settling:
             reason=result.reason,
             callback_state=CallbackState.PENDING.value if stored.callback_url else "",
         )
-
-
-def results_object_key(submitted_at: datetime, request_id: str) -> str:
-    return partner_results_key(submitted_at.date().isoformat(), request_id)
-
-
-def _refuse_older(heading: ResultHeading, generation: int) -> None:
-    if generation > heading.generation:
-        raise FencedError(f"generation {generation} of request {heading.request_id} has written its results already")

@@ -11,6 +11,7 @@ from typing import Any
 
 from manga_enrichment.domain.requests.problems import Problem
 from manga_enrichment.domain.requests.queues import NORMAL, Route, route
+from manga_enrichment.domain.requests.schemas import SCHEMA_VERSION
 from manga_enrichment.domain.requests.validation import ANY_TOPIC, RequestPolicy, ValidationResult, validate
 from manga_enrichment.gateways.queue import RequestQueue
 
@@ -48,25 +49,25 @@ def submit(
     check: False sends a body that the worker will reject. Raises InvalidRequestError, QueueUnavailableError.
     """
     result = validate(schema, body, policy)
-    if result.errors and check:
+    if check and result.errors:
         raise InvalidRequestError(result)
     envelope = {
         "schema": schema,
-        "schema_version": 1,
+        "schema_version": SCHEMA_VERSION,
         "request_id": request_id,
         "partner_id": partner_id,
         "submitted_at": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "source": source,
         "body": body,
     }
-    where = _route(schema, result.normalized_body, partner_id, request_id)
-    queue.send(
-        where.queue.name,
-        json.dumps(envelope),
-        group_id=where.message_group_id,
-        deduplication_id=where.deduplication_id or "",
-    )
-    return Submitted(where, result.warnings)
+    return Submitted(_send(queue, envelope, result.normalized_body), result.warnings)
+
+
+def _send(queue: RequestQueue, envelope: Mapping[str, Any], normalized: Mapping[str, Any] | None) -> Route:
+    where = _route(envelope["schema"], normalized, envelope["partner_id"], envelope["request_id"])
+    group, deduplication = where.message_group_id, where.deduplication_id or ""
+    queue.send(where.queue.name, json.dumps(envelope), group_id=group, deduplication_id=deduplication)
+    return where
 
 
 def _route(schema: str, body: Mapping[str, Any] | None, partner_id: str, request_id: str) -> Route:

@@ -1,20 +1,14 @@
-"""Work units: claimed requests that one run works at, and the object that lists them.
+"""Work units: claimed requests that one run works at.
 
-Belongs here: what a run must know of its requests, how many fit together. Stays out: claiming (`intake.py`) and the
-work itself (`run_steps.py`).
-
-A run costs seconds of CPU, so small requests share one. The list lies on S3, not in tags: Dagster keeps those for ever.
+Belongs here: what a run must know of its requests. Stays out: how many share a run (`packing.py`), the object that
+lists them (`stored_units.py`), claiming (`intake.py`), the work itself (`run_steps.py`).
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
-from typing import Any
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.queues import QUEUES
-from manga_enrichment.gateways.objects import ObjectStore
-from manga_enrichment.pipeline.store.object_keys import unit_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,85 +66,3 @@ class WorkUnit:
     @property
     def titles(self) -> int:
         return sum(request.titles for request in self.requests)
-
-
-@dataclass(frozen=True, slots=True)
-class UnitLimits:
-    """What one run takes at most."""
-
-    max_messages: int = 100
-    max_titles: int = 500
-
-
-class Packing:
-    """Fills at most `units` units, in order. A request that was delivered for the last time gets one of its own:
-    should it be what kills its run, the others do not go to the dead letters with it."""
-
-    LARGEST_REQUEST_TITLES = 100
-
-    def __init__(self, queue: str, units: int, limits: UnitLimits) -> None:
-        self._queue = queue
-        self._most_units = units
-        self._limits = limits
-        self._alone: list[UnitRequest] = []
-        self._shared: list[list[UnitRequest]] = []
-
-    def room(self) -> int:
-        """How many more messages fit, whatever is in them."""
-        unopened = self._most_units - len(self._shared) - len(self._alone)
-        per_unit = self._fitting(0, 0)
-        last = self._shared[-1] if self._shared else []
-        rest = self._fitting(len(last), sum(each.titles for each in last)) if last else 0
-        return max(0, unopened * per_unit + rest)
-
-    def add(self, request: UnitRequest) -> None:
-        if request.is_last_delivery:
-            self._alone.append(request)
-            return
-        last = self._shared[-1] if self._shared else None
-        titles = sum(each.titles for each in last) if last else 0
-        limits = self._limits
-        if last is None or len(last) >= limits.max_messages or titles + request.titles > limits.max_titles:
-            self._shared.append([request])
-        else:
-            last.append(request)
-
-    def units(self) -> list[WorkUnit]:
-        groups = [*self._shared, *([request] for request in self._alone)]
-        return [WorkUnit(self._queue, tuple(group)) for group in groups]
-
-    def _fitting(self, messages: int, titles: int) -> int:
-        by_titles = (self._limits.max_titles - titles) // self.LARGEST_REQUEST_TITLES
-        return max(0 if messages else 1, min(self._limits.max_messages - messages, by_titles))
-
-
-def write_unit(tables: ObjectStore, unit: WorkUnit) -> None:
-    tables.write_json(
-        unit_key(unit.key), {"queue": unit.queue, "requests": [request_document(each) for each in unit.requests]}
-    )
-
-
-def read_unit(tables: ObjectStore, key: str) -> WorkUnit:
-    """Raises LookupError when there is no such unit (any more)."""
-    document = tables.read_json(unit_key(key))
-    if document is None:
-        raise LookupError(f"there is no work unit {key} at {tables.uri(unit_key(key))}")
-    return WorkUnit(document["queue"], tuple(request_of(each) for each in document["requests"]))
-
-
-def request_ids(requests: Iterable[UnitRequest]) -> list[str]:
-    return [request.request_id for request in requests]
-
-
-def request_document(request: UnitRequest) -> dict[str, Any]:
-    return {
-        name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(request).items()
-    }
-
-
-def request_of(document: Mapping[str, Any]) -> UnitRequest:
-    moments = {
-        name: datetime.fromisoformat(document[name]).astimezone(UTC)
-        for name in ("submitted_at", "received_at", "sent_at")
-    }
-    return UnitRequest(**{**document, **moments})

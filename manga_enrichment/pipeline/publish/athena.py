@@ -114,8 +114,17 @@ def _workgroup() -> dict[str, Any]:
     }
 
 
-def _table(table: PublishedTable, analyses: Sequence[str]) -> dict[str, Any]:
+def _columns(table: PublishedTable) -> list[dict[str, str]]:
+    """Those that are in the files alone: Athena wants each name once."""
     in_path = {key.value for key in table.partition_keys}
+    return [
+        {"Name": column.name, "Type": athena_type(column.type), "Comment": column.doc[:_COMMENT_CHARACTERS]}
+        for column in table.columns
+        if column.name not in in_path
+    ]
+
+
+def _table(table: PublishedTable, analyses: Sequence[str]) -> dict[str, Any]:
     return {
         "Type": "AWS::Glue::Table",
         "Properties": {
@@ -128,15 +137,7 @@ def _table(table: PublishedTable, analyses: Sequence[str]) -> dict[str, Any]:
                 "Parameters": {"classification": "parquet", **_projection(table, analyses)},
                 "PartitionKeys": [{"Name": key.value, "Type": "string"} for key in table.partition_keys],
                 "StorageDescriptor": {
-                    "Columns": [
-                        {
-                            "Name": column.name,
-                            "Type": athena_type(column.type),
-                            "Comment": column.doc[:_COMMENT_CHARACTERS],
-                        }
-                        for column in table.columns
-                        if column.name not in in_path
-                    ],
+                    "Columns": _columns(table),
                     "Location": {"Fn::Sub": f"s3://${{ResultsBucketName}}/{TABLES_ROOT}/{table.name}/"},
                     "InputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
                     "OutputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",

@@ -15,7 +15,7 @@ from manga_enrichment.domain.operations.queue_observations import QUEUE_OBSERVAT
 from manga_enrichment.domain.prompts.candidates import CANDIDATE_COLUMNS
 from manga_enrichment.domain.requests.results import PARTNER_RESULT_COLUMNS
 from manga_enrichment.domain.tables.columns import Column
-from manga_enrichment.domain.tables.shared_columns import OUTCOME_COLUMNS, REQUEST_COLUMNS, analysis_columns
+from manga_enrichment.domain.tables.shared_columns import OUTCOME_COLUMNS, REQUEST_COLUMNS
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE as ENRICHED_TABLE
 from manga_enrichment.pipeline.enrichment.wide_table import enriched_columns
 from manga_enrichment.pipeline.health.daily_costs import TABLE as COSTS_TABLE
@@ -45,57 +45,57 @@ class PublishedTable:
     partition_keys: tuple[PartitionKey, ...] = ()
     file_name: str = "part.parquet"
 
-    @property
-    def columns_to_read(self) -> tuple[Column, ...]:
-        """Those of the files and those of the path. `requests` has `bucket` and `analysis` in the file."""
-        return (*self.columns, *(Column(key.value, "string", "from the path") for key in self.partition_keys))
-
 
 _BUCKETED = (PartitionKey.BUCKET,)
 _DAILY = (PartitionKey.DATE,)
 
 
+_SHARED = (
+    PublishedTable("catalog", "The titles as imported and cleaned.", CATALOG_COLUMNS, _BUCKETED),
+    PublishedTable("catalog_rejects", "Rows of the source that are no titles.", REJECT_COLUMNS),
+    PublishedTable("similar_candidates", "Titles a model may name as similar.", CANDIDATE_COLUMNS, _BUCKETED),
+    PublishedTable(
+        "outcomes",
+        "Every title accounted for, per analysis: answered, too little text, left for the next run, failed.",
+        OUTCOME_COLUMNS,
+        (PartitionKey.ANALYSIS, PartitionKey.BUCKET),
+    ),
+    PublishedTable(
+        "requests",
+        "Append-only log of every request to a model, and of titles decided without one. Costs add up here.",
+        REQUEST_COLUMNS,
+        (PartitionKey.RUN_DATE,),
+        "<run>-<analysis>-<b>.parquet",
+    ),
+    PublishedTable(
+        "partner_results",
+        "What partners got, item by item: one object per request, under the UTC day it was submitted.",
+        PARTNER_RESULT_COLUMNS,
+        _DAILY,
+        "<request_id>.parquet",
+    ),
+    PublishedTable(
+        COSTS_TABLE,
+        "The requests log of a UTC day added up: one row per run, analysis, model, trigger, partner and lane.",
+        COST_COLUMNS,
+        _DAILY,
+    ),
+    PublishedTable(
+        "queue_observations",
+        "How full the queues were, one row per queue every 5 minutes: one object per UTC day.",
+        QUEUE_OBSERVATION_COLUMNS,
+        _DAILY,
+    ),
+)
+"""Tables that do not depend on which analyses there are."""
+
+
 def published_tables(analyses: Sequence[AnalysisType]) -> list[PublishedTable]:
     """All of them, the one that most analysts want first."""
     singles = [analysis for analysis in analyses if not analysis.parts]
+    wide = "One wide row per title; what most analysts want."
     return [
-        PublishedTable(
-            ENRICHED_TABLE, "One wide row per title; what most analysts want.", enriched_columns(singles), _BUCKETED
-        ),
-        *(PublishedTable(a.name, a.description, analysis_columns(a), _BUCKETED) for a in singles),
-        PublishedTable("catalog", "The titles as imported and cleaned.", CATALOG_COLUMNS, _BUCKETED),
-        PublishedTable("catalog_rejects", "Rows of the source that are no titles.", REJECT_COLUMNS),
-        PublishedTable("similar_candidates", "Titles a model may name as similar.", CANDIDATE_COLUMNS, _BUCKETED),
-        PublishedTable(
-            "outcomes",
-            "Every title accounted for, per analysis: answered, too little text, left for the next run, failed.",
-            OUTCOME_COLUMNS,
-            (PartitionKey.ANALYSIS, PartitionKey.BUCKET),
-        ),
-        PublishedTable(
-            "requests",
-            "Append-only log of every request to a model, and of titles decided without one. Costs add up here.",
-            REQUEST_COLUMNS,
-            (PartitionKey.RUN_DATE,),
-            "<run>-<analysis>-<b>.parquet",
-        ),
-        PublishedTable(
-            "partner_results",
-            "What partners got, item by item: one object per request, under the UTC day it was submitted.",
-            PARTNER_RESULT_COLUMNS,
-            _DAILY,
-            "<request_id>.parquet",
-        ),
-        PublishedTable(
-            COSTS_TABLE,
-            "The requests log of a UTC day added up: one row per run, analysis, model, trigger, partner and lane.",
-            COST_COLUMNS,
-            _DAILY,
-        ),
-        PublishedTable(
-            "queue_observations",
-            "How full the queues were, one row per queue every 5 minutes: one object per UTC day.",
-            QUEUE_OBSERVATION_COLUMNS,
-            _DAILY,
-        ),
+        PublishedTable(ENRICHED_TABLE, wide, enriched_columns(singles), _BUCKETED),
+        *(PublishedTable(a.name, a.description, a.table_columns, _BUCKETED) for a in singles),
+        *_SHARED,
     ]

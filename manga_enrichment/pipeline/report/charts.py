@@ -93,21 +93,12 @@ def stacked_bars(
 
     def draw(axes: Axes, palette: Palette) -> None:
         bottom = [0.0] * len(labels)
-        positions = range(len(labels))
+        look: dict[str, Any] = {"width": min(0.8, 0.09 * len(labels) + 0.1), "edgecolor": palette.surface}
         for (name, values), color in zip(series.items(), palette.series, strict=False):
-            axes.bar(
-                positions,
-                values,
-                bottom=bottom,
-                width=min(0.8, 0.09 * len(labels) + 0.1),
-                color=color,
-                edgecolor=palette.surface,
-                linewidth=0.6,
-                label=name,
-            )
+            axes.bar(range(len(labels)), values, bottom=bottom, color=color, linewidth=0.6, label=name, **look)
             bottom = [low + value for low, value in zip(bottom, values, strict=True)]
         every = -(-len(labels) // 6)
-        axes.set_xticks(list(positions)[::-1][::every], list(labels)[::-1][::every])
+        axes.set_xticks(list(range(len(labels)))[::-1][::every], list(labels)[::-1][::every])
         axes.set_xlim(-0.6, len(labels) - 0.4)
         axes.set_ylim(0, max(bottom, default=0) * 1.08 or 1)
         axes.yaxis.set_major_locator(MaxNLocator(4))

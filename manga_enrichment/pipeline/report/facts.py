@@ -15,7 +15,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from manga_enrichment.domain.outcomes.error_classes import Outcome
+from manga_enrichment.domain.outcomes.outcome import Outcome
+from manga_enrichment.domain.percentiles import nearest_rank
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.enrichment.forecast import ForecastLine
 from manga_enrichment.pipeline.health.daily_costs import days_until, read_days
@@ -134,17 +135,6 @@ def gather(
     )
 
 
-def percentile(counts: Mapping[int, int], percent: int) -> int:
-    """The value at nearest rank. counts: value -> how often, not empty."""
-    rank = -(-sum(counts.values()) * percent // 100)  # rounded up
-    seen = 0
-    for value in sorted(counts):
-        seen += counts[value]
-        if seen >= rank:
-            return value
-    raise ValueError("no values")
-
-
 def short(text: str) -> str:
     """One line of a text that somebody else wrote, without what cannot be seen."""
     line = " ".join("".join(each if each.isprintable() else " " for each in text).split())
@@ -213,7 +203,7 @@ def _log(tables: ObjectStore, days: Sequence[str]) -> tuple[list[Latency], list[
             failed[row["error_class"]][1] += row["cost_micro_usd_sum"]
     return (
         [
-            Latency(name, sum(counts.values()), *(percentile(counts, percent) for percent in (50, 95, 99)))
+            Latency(name, sum(counts.values()), *(nearest_rank(counts, percent) for percent in (50, 95, 99)))
             for name, counts in sorted(latencies.items())
         ],
         sorted(

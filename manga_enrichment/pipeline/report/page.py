@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.domain.operations.costs import cache_hit_rate
 from manga_enrichment.domain.operations.queue_observations import OLDEST_NORMAL_SECONDS
-from manga_enrichment.domain.outcomes.error_classes import Outcome
+from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.pipeline.health.table_quality import coverage
 from manga_enrichment.pipeline.report.charts import SERIES, Chart, percentile_dots, stacked_bars, stacked_shares, steps
 from manga_enrichment.pipeline.report.facts import ReportFacts

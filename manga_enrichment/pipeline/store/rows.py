@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from manga_enrichment.domain.analyses.base import AnalysisType, Answer
 from manga_enrichment.domain.outcomes.answers import LedgerEntry
-from manga_enrichment.domain.tables.shared_columns import OUTCOME_COLUMNS, analysis_columns
+from manga_enrichment.domain.tables.shared_columns import OUTCOME_COLUMNS
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
 
 OUTCOME_SCHEMA = arrow_schema(OUTCOME_COLUMNS)
@@ -21,7 +21,7 @@ SCHEMAS_VERSION = "1"
 
 
 def answer_schema(analysis: AnalysisType) -> pa.Schema:
-    return arrow_schema(analysis_columns(analysis))
+    return arrow_schema(analysis.table_columns)
 
 
 def answer_row(analysis: AnalysisType, entry: LedgerEntry) -> dict[str, Any]:

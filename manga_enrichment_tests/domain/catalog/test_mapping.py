@@ -12,7 +12,7 @@ def test_a_field_comes_from_the_column_of_its_name_unless_mapped() -> None:
     assert mapping.columns["start_year"] == "year"
     assert mapping.constants == {"type": "manga"}
     assert "synopsis" not in mapping.columns
-    assert "start_year" not in mapping.source_columns()
+    assert "start_year" not in mapping.columns.values()
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.domain.prompts.prompt import Prompt
-from manga_enrichment.domain.prompts.tokens import TokenEstimate, estimate_prompt, estimate_tokens
+from manga_enrichment.domain.prompts.tokens import estimate_prompt, estimate_tokens
 
 ENGLISH = "A retired knight runs a tea house at the edge of the old road and listens to travellers. " * 5
 JAPANESE = "古い街道の果てにある茶屋で、引退した騎士が旅人に茶をふるまいながら話を聞く物語。" * 5
@@ -51,26 +50,9 @@ def test_a_text_takes_at_least_a_token_per_four_characters_and_at_most_two_per_c
     assert len(text) / 4 <= estimate_tokens(text) <= 2 * len(text)
 
 
-def test_calibration_scales_what_is_guessed_and_keeps_what_is_exact() -> None:
-    estimate = TokenEstimate(input_tokens=1000, max_output_tokens=400, expected_output_tokens=120)
-    assert estimate.calibrated(0.8) == TokenEstimate(800, 400, 96)
-    assert estimate.calibrated(5.0) == TokenEstimate(5000, 400, 400)
-
-
-def test_the_worst_case_is_an_answer_that_runs_into_its_limit() -> None:
-    estimate = TokenEstimate(input_tokens=1000, max_output_tokens=400, expected_output_tokens=120)
-    assert estimate.worst_usage == Usage(1000, 400)
-    assert estimate.expected_usage == Usage(1000, 120)
-
-
 def test_a_prompt_counts_its_texts_and_its_tool_schema() -> None:
     schema = {"type": "object", "properties": {"level": {"enum": ["kids"] * 50}}}
     small = Prompt("system", "user", "record_x", "Record it.", {}, 300, None)
     large = Prompt("system" * 100, JAPANESE, "record_x", "Record it.", schema, 300, None)
-    grown = estimate_prompt(large, 100).input_tokens - estimate_prompt(small, 100).input_tokens
+    grown = estimate_prompt(large) - estimate_prompt(small)
     assert grown >= estimate_tokens("system" * 99) + estimate_tokens(JAPANESE) + 50
-
-
-def test_an_answer_is_never_expected_to_be_longer_than_its_limit() -> None:
-    prompt = Prompt("system", "user", "record_x", "Record it.", {}, 300, None)
-    assert estimate_prompt(prompt, 10_000).expected_output_tokens == 300

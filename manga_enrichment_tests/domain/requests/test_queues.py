@@ -11,7 +11,6 @@ from manga_enrichment.domain.requests.queues import (
     DEAD_LETTER_QUEUES,
     HIGH_PRIORITY,
     LOW_PRIORITY,
-    MAX_GROUP_CHARACTERS,
     NORMAL,
     ORDERED,
     QUEUES,
@@ -19,7 +18,6 @@ from manga_enrichment.domain.requests.queues import (
     SESSION,
     Queue,
     Route,
-    deduplication_id,
     route,
     session_of,
 )
@@ -29,10 +27,10 @@ from manga_enrichment_tests.request_bodies import REQUEST_ID, SESSION_ID, valid_
 SQS_ID = re.compile(r"[A-Za-z0-9!\"#$%&'()*+,./:;<=>?@\[\\\]^_`{|}~-]{1,128}")
 
 
-def routed(schema: str, body: dict[str, Any], partner: str = "acme", generation: int = 1) -> Route:
+def routed(schema: str, body: dict[str, Any], partner: str = "acme") -> Route:
     document = validate(schema, body).normalized_body
     assert document is not None
-    return route(schema, document, partner_id=partner, request_id=REQUEST_ID, generation=generation)
+    return route(schema, document, partner_id=partner, request_id=REQUEST_ID)
 
 
 def test_the_table_is_that_of_the_requirements() -> None:
@@ -116,20 +114,14 @@ def test_a_session_is_what_requests_share_and_a_single_request_has_none() -> Non
     assert session_of("streaming_chat", {"messages": [], "session_id": SESSION_ID}) == SESSION_ID
 
 
-def test_a_redrive_is_not_taken_for_a_repeated_send() -> None:
-    assert deduplication_id(REQUEST_ID) == deduplication_id(REQUEST_ID, 1)
-    assert len({deduplication_id(REQUEST_ID, generation) for generation in range(1, 6)}) == 5
-    assert routed("manga_query", {"query": "a"}, generation=2).deduplication_id != REQUEST_ID
-
-
 @given(
     st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9_-]{0,62}\Z"),
     st.from_regex(r"\A[A-Za-z0-9._:@|+=/-]{1,64}\Z"),
     st.sampled_from(["user_id", "session_id"]),
 )
 def test_every_valid_request_has_ids_that_sqs_takes(partner: str, identity: str, field: str) -> None:
-    found = routed("manga_query", {"query": "a", "context": {field: identity}}, partner, generation=12)
+    found = routed("manga_query", {"query": "a", "context": {field: identity}}, partner)
     assert found.deduplication_id is not None
     assert SQS_ID.fullmatch(found.deduplication_id)
     assert SQS_ID.fullmatch(found.message_group_id)
-    assert len(found.message_group_id) <= MAX_GROUP_CHARACTERS
+    assert len(found.message_group_id) <= 128  # limit of SQS

@@ -11,7 +11,6 @@ from manga_enrichment.domain.requests.states import (
     TransitionError,
     is_answered,
     is_final,
-    may_claim,
     may_follow,
     moved,
     settled_state,
@@ -75,14 +74,6 @@ def test_the_condition_of_a_write_names_exactly_the_states_that_may_come_before(
     assert (present in states_before(following)) == may_follow(present, following)
 
 
-def test_an_answered_request_is_never_claimed_again_and_every_other_one_can_be() -> None:
-    assert may_claim(None)
-    assert {state for state in RequestState if not may_claim(state)} == {
-        RequestState.COMPLETED,
-        RequestState.PARTIALLY_COMPLETED,
-    }
-
-
 def test_a_deferred_request_comes_back_by_itself_so_it_is_not_final() -> None:
     assert {state for state in RequestState if is_final(state)} == {
         RequestState.COMPLETED,
@@ -129,7 +120,7 @@ class Request(RuleBasedStateMachine):
 
     @rule()
     def deliver(self) -> None:
-        if may_claim(self.state):
+        if self.state is None or not is_answered(self.state):
             self.state = RequestState.RECEIVED
             self.generation += 1
 

@@ -6,7 +6,8 @@ import pytest
 
 from manga_enrichment.domain.models.batch_jobs import JobStatus
 from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
-from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
+from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.model import ModelReply
 from manga_enrichment_tests.batch_world import MODEL, NAME, BatchWorld
 from manga_enrichment_tests.builders import entry, record, title_id

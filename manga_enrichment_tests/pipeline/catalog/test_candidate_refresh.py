@@ -3,11 +3,11 @@
 import os
 import tempfile
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from manga_enrichment.domain.catalog.records import MangaRecord
-from manga_enrichment.pipeline.catalog.candidate_refresh import CandidateRefresh, CandidateReport
+from manga_enrichment.pipeline.catalog.candidate_refresh import CandidateReport, refresh_candidates
 from manga_enrichment.pipeline.catalog.reader import read_candidates
 from manga_enrichment.pipeline.store.object_keys import candidates_state_key, table_key
 from manga_enrichment_tests.builders import BUCKET, put_catalog, record, title_id
@@ -20,6 +20,14 @@ def titles(count: int) -> list[MangaRecord]:
     return [record(number, themes=(THEMES[number % len(THEMES)],)) for number in range(count)]
 
 
+def refresh_to(
+    tables: MemoryTables, version: str, say: Callable[[str], None], *, limit: int = 20
+) -> list[CandidateReport]:
+    return refresh_candidates(
+        tables=tables, buckets=[BUCKET], all_buckets=[BUCKET], catalog_version=version, say=say, limit=limit
+    )
+
+
 def refresh(tables: MemoryTables, records: Sequence[MangaRecord], said: list[str] | None = None) -> CandidateReport:
     """Store the catalog (not its candidates) and refresh the lists as of a new catalog version."""
     stored = tables.objects.get(table_key("similar_candidates", BUCKET))
@@ -28,7 +36,7 @@ def refresh(tables: MemoryTables, records: Sequence[MangaRecord], said: list[str
     if stored is not None:
         tables.objects[table_key("similar_candidates", BUCKET)] = stored
     heard = said if said is not None else []
-    (report,) = CandidateRefresh(tables, [BUCKET], limit=5).run([BUCKET], f"test-{uuid.uuid4()}", heard.append)
+    (report,) = refresh_to(tables, f"test-{uuid.uuid4()}", heard.append, limit=5)
     return report
 
 
@@ -68,7 +76,7 @@ def test_the_index_of_a_catalog_version_is_built_once() -> None:
     version = f"test-{uuid.uuid4()}"
     said: list[str] = []
     for bucket_limit in (5, 6):
-        CandidateRefresh(tables, [BUCKET], limit=bucket_limit).run([BUCKET], version, said.append)
+        refresh_to(tables, version, said.append, limit=bucket_limit)
     assert said.count("indexing the whole catalog for candidate search") == 1
 
 
@@ -77,10 +85,10 @@ def test_lists_drawn_from_this_very_catalog_are_not_drawn_again() -> None:
     put_catalog(tables, titles(8))
     del tables.objects[table_key("similar_candidates", BUCKET)]
     version = f"test-{uuid.uuid4()}"
-    (first,) = CandidateRefresh(tables, [BUCKET]).run([BUCKET], version, lambda _line: None)
+    (first,) = refresh_to(tables, version, lambda _line: None)
     before = dict(tables.objects)
     tables.objects[table_key("catalog", BUCKET)] = b"never read"
-    (again,) = CandidateRefresh(tables, [BUCKET]).run([BUCKET], version, lambda _line: None)
+    (again,) = refresh_to(tables, version, lambda _line: None)
     assert (again.titles, again.with_candidates, again.changed) == (first.titles, first.with_candidates, 0)
     assert tables.objects[table_key("similar_candidates", BUCKET)] == before[table_key("similar_candidates", BUCKET)]
 
@@ -89,11 +97,10 @@ def test_a_refresh_that_was_killed_before_its_state_is_done_again() -> None:
     tables = MemoryTables()
     put_catalog(tables, titles(8))
     version = f"test-{uuid.uuid4()}"
-    refresh_of_version = CandidateRefresh(tables, [BUCKET])
-    refresh_of_version.run([BUCKET], version, lambda _line: None)
+    refresh_to(tables, version, lambda _line: None)
     del tables.objects[candidates_state_key(BUCKET)]
     said: list[str] = []
-    refresh_of_version.run([BUCKET], version, said.append)
+    refresh_to(tables, version, said.append)
     assert said == [f"bucket {BUCKET}: 0 of 8 candidate lists changed"]
 
 
@@ -105,7 +112,7 @@ def run_version(version: str) -> list[str]:
     tables = MemoryTables()
     put_catalog(tables, titles(5))
     said: list[str] = []
-    CandidateRefresh(tables, [BUCKET]).run([BUCKET], version, said.append)
+    refresh_to(tables, version, said.append)
     return said
 
 

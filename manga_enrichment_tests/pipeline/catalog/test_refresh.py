@@ -11,7 +11,7 @@ from manga_enrichment.domain.catalog.mapping import SAME_NAMES, ColumnMapping
 from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.pipeline.catalog.reader import read_ids, read_records
-from manga_enrichment.pipeline.catalog.refresh import CatalogRefresh, CatalogState, load_state
+from manga_enrichment.pipeline.catalog.refresh import CatalogState, load_state, refresh_catalog
 from manga_enrichment.pipeline.store.object_keys import catalog_state_key, rejects_key
 from manga_enrichment_tests.builders import catalog_row, title_id, write_source
 from manga_enrichment_tests.fakes import FakeClock, MemoryTables
@@ -47,10 +47,14 @@ class Catalog:
         self.clock = FakeClock()
 
     def refresh(self, buckets: int = BUCKETS, mapping: ColumnMapping = SAME_NAMES) -> tuple[CatalogState, bool]:
-        refresh = CatalogRefresh(
-            tables=self.tables, source=self.source, clock=self.clock, mapping=mapping, bucket_count=buckets
+        return refresh_catalog(
+            tables=self.tables,
+            source=self.source,
+            clock=self.clock,
+            mapping=mapping,
+            bucket_count=buckets,
+            say=lambda _line: None,
         )
-        return refresh.run(lambda _line: None)
 
     def ids(self) -> set[str]:
         return {manga_id for bucket in bucket_keys(BUCKETS) for manga_id in read_ids(self.tables, bucket)}

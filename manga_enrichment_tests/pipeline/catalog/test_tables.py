@@ -6,7 +6,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from manga_enrichment.domain.catalog.records import Author, MangaRecord
-from manga_enrichment.pipeline.catalog.tables import CATALOG_SCHEMA, catalog_table, records_from_table
+from manga_enrichment.pipeline.catalog.tables import CATALOG_SCHEMA, records_from_table
+from manga_enrichment_tests.builders import catalog_table
 
 FULL = MangaRecord(
     manga_id="MNG-ABCD1234",

@@ -7,15 +7,14 @@ from datetime import datetime
 from typing import Any
 
 from manga_enrichment.domain.analyses import ANALYSES
-from manga_enrichment.domain.prompts.fingerprint import fingerprint
-from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
+from manga_enrichment.domain.prompts.prompt import title_inputs
 from manga_enrichment.gateways.budget import BudgetScope
 from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.pipeline.engine.budget import Caps, RunBudget, scopes_of
+from manga_enrichment.pipeline.engine.build_call import Question, build_call
 from manga_enrichment.pipeline.engine.call_loop import Caller
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.engine import Engine, EngineSettings
-from manga_enrichment.pipeline.engine.estimates import estimate_call
 from manga_enrichment.pipeline.engine.rate_limiter import RateLimiter
 from manga_enrichment_tests.builders import BUCKET, model_of, provenance, record
 from manga_enrichment_tests.fakes import FakeClock, MemoryBudget, MemoryLedger, ScriptedModel
@@ -24,18 +23,8 @@ from manga_enrichment_tests.fakes import FakeClock, MemoryBudget, MemoryLedger, 
 def make_call(number: int = 1, *, name: str = "reading_level", **changes: Any) -> Call:
     """The call for title `number`; its estimate is a little above what ScriptedModel's usage costs."""
     analysis = ANALYSES[name]
-    model = model_of(analysis)
     inputs = title_inputs(analysis, record(number, **changes))
-    prompt = build_prompt(analysis, inputs, model)
-    return Call(
-        fingerprint=fingerprint(analysis, model, inputs),
-        bucket=BUCKET,
-        analysis=analysis,
-        model=model,
-        inputs=inputs,
-        prompt=prompt,
-        estimate=estimate_call(analysis, model, prompt),
-    )
+    return build_call(Question(analysis, model_of(analysis), inputs), BUCKET)
 
 
 def make_calls(count: int) -> list[Call]:

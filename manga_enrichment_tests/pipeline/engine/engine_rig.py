@@ -15,15 +15,14 @@ from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
 from manga_enrichment.domain.outcomes.answers import ClaimResult, LedgerEntry
-from manga_enrichment.domain.prompts.fingerprint import fingerprint
-from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
+from manga_enrichment.domain.prompts.prompt import title_inputs
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.gateways.model import ModelCall
 from manga_enrichment.pipeline.engine.budget import Caps, RunBudget, scopes_of
+from manga_enrichment.pipeline.engine.build_call import Question, build_call
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.engine import Engine, EngineSettings
-from manga_enrichment.pipeline.engine.estimates import estimate_call
 from manga_enrichment.pipeline.engine.rate_limiter import RateLimiter
 from manga_enrichment_tests.builders import BUCKET, model_of, provenance, record
 from manga_enrichment_tests.fakes import DEFAULT_USAGE, FakeClock, MemoryBudget, MemoryLedger, ScriptedModel, Step
@@ -37,17 +36,7 @@ FAST_ENOUGH_PER_MINUTE = 6_000_000  # a told quota that nothing here comes near,
 
 def call_of(number: int) -> Call:
     """The call for title `number`; the same number is the same fingerprint."""
-    inputs = title_inputs(ANALYSIS, record(number), ())
-    prompt = build_prompt(ANALYSIS, inputs, MODEL)
-    return Call(
-        fingerprint=fingerprint(ANALYSIS, MODEL, inputs),
-        bucket=BUCKET,
-        analysis=ANALYSIS,
-        model=MODEL,
-        inputs=inputs,
-        prompt=prompt,
-        estimate=estimate_call(ANALYSIS, MODEL, prompt),
-    )
+    return build_call(Question(ANALYSIS, MODEL, title_inputs(ANALYSIS, record(number))), BUCKET)
 
 
 def calls_of(count: int) -> list[Call]:

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
-from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass, ModelError, Outcome, Retry
+from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass, ModelError, Retry
+from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.model import ModelReply
 from manga_enrichment.pipeline.engine.budget import Caps
 from manga_enrichment.pipeline.engine.call_loop import CallOutcome, judge

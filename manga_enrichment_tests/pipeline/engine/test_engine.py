@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
+from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.rate_limiter import RateLimiter
 from manga_enrichment.runtime.clock import SystemClock

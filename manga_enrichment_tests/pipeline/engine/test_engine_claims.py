@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 
 from manga_enrichment.domain.models.usage import Usage
-from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
+from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.model import ModelReply
 from manga_enrichment_tests.builders import entry, record, title_id
 from manga_enrichment_tests.pipeline.engine.engine_rig import (

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.usage import Usage
-from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
+from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.model import ModelCall, ModelReply
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment_tests.builders import title_id
-from manga_enrichment_tests.fakes import Step
+from manga_enrichment_tests.fakes import ScriptedModel, Step
 from manga_enrichment_tests.pipeline.engine.engine_rig import (
     ONE_ANSWER_MICRO_USD,
     BrokenPuts,
@@ -183,8 +184,12 @@ def test_what_the_attempts_cost_is_what_the_spender_booked(
     asyncio.run(run())
 
 
-def broken(_request: ModelCall) -> ModelReply:
+def broken(_call: ModelCall) -> ModelReply:
     raise ConfigurationError("no credentials any more")
+
+
+def broken_by_another(_call: ModelCall) -> ModelReply:
+    raise ConfigurationError("no credentials any more") from PermissionError("403")
 
 
 async def test_an_error_that_a_gateway_does_not_promise_ends_the_run_and_claims_are_released() -> None:
@@ -193,6 +198,38 @@ async def test_an_error_that_a_gateway_does_not_promise_ends_the_run_and_claims_
         await world.run(calls_of(100))
     assert world.ledger.claimed == {}
     world.spent_micro_usd()
+
+
+class BreaksWhenCancelled(ScriptedModel):
+    """Title 7 has no credentials; the other calls break while they are being ended."""
+
+    async def converse(self, call: ModelCall) -> ModelReply:
+        if f"manga_id: {title_id(7)}\n" in call.prompt.user:
+            await self._clock.sleep(1.0)
+            raise ConfigurationError("no credentials any more") from PermissionError("403")
+        try:
+            await self._clock.sleep(500.0)
+        except asyncio.CancelledError:
+            raise OSError("the connection broke") from None
+        raise AssertionError("nobody ended this call")
+
+
+async def test_what_fails_after_the_first_failure_stays_with_it() -> None:
+    world = EngineRig()
+    world.model = BreaksWhenCancelled(world.clock)
+    with pytest.raises(ConfigurationError, match="no credentials any more") as raised:
+        await world.run(calls_of(9), world.engine(concurrency=9))
+    others = raised.value.__cause__
+    assert isinstance(others, ExceptionGroup)
+    assert [type(each) for each in others.exceptions] == [PermissionError, *[OSError] * 8]
+    assert raised.value.__suppress_context__
+
+
+async def test_a_failure_alone_keeps_the_cause_it_had() -> None:
+    world = EngineRig({title_id(1): [broken_by_another]})
+    with pytest.raises(ConfigurationError, match="no credentials any more") as raised:
+        await world.run(calls_of(1))
+    assert isinstance(raised.value.__cause__, PermissionError)
 
 
 async def test_an_unknown_error_of_the_ledger_ends_the_run() -> None:

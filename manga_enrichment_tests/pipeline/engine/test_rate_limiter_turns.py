@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.pipeline.engine.rate_limiter import RateLimiter, TokenBucket
+from manga_enrichment.pipeline.engine.rate_limiter import FIRST_CALLS_PER_SECOND, RateLimiter, TokenBucket
 from manga_enrichment_tests.fakes import FakeClock
 from manga_enrichment_tests.pipeline.engine.quota_simulation import SteppedClock
 
@@ -80,7 +80,9 @@ def test_a_limiter_that_is_not_used_to_the_full_does_not_speed_up() -> None:
     for second in range(1, 200):
         clock.seconds = float(second)
         limiter.settle(limiter.take(10, asked_at=clock.seconds), 10)
-    assert limiter.requests_per_second == 5.0
+    while limiter.ready_at(10) <= clock.seconds:  # spend the burst
+        limiter.take(10, asked_at=clock.seconds)
+    assert limiter.ready_at(10) == pytest.approx(clock.seconds + 1 / FIRST_CALLS_PER_SECOND)
 
 
 def test_nothing_leaves_before_the_service_wants_it_to() -> None:

@@ -8,12 +8,14 @@ from hypothesis import strategies as st
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.domain.outcomes.answers import Attempt
-from manga_enrichment.domain.outcomes.error_classes import ErrorClass, Outcome
-from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
+from manga_enrichment.domain.outcomes.outcome import Outcome
+from manga_enrichment.domain.prompts.prompt import title_inputs
+from manga_enrichment.pipeline.engine.build_call import Question, build_call
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
-from manga_enrichment.pipeline.engine.estimates import estimate_call
-from manga_enrichment.pipeline.engine.tally import BucketNumbers, InvokeReport, Tally
-from manga_enrichment_tests.builders import candidates_of, entry, fingerprint_of, model_of, record
+from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
+from manga_enrichment.pipeline.engine.tally import Tally
+from manga_enrichment_tests.builders import candidates_of, model_of, record
 from manga_enrichment_tests.fakes import START
 
 LEVEL = "reading_level"
@@ -21,11 +23,8 @@ CANDIDATES = candidates_of([record(1), record(2)])
 
 
 def call(number: int = 1) -> Call:
-    analysis, title = ANALYSES[LEVEL], record(number)
-    inputs = title_inputs(analysis, title)
-    prompt = build_prompt(analysis, inputs, model_of(analysis))
-    estimate = estimate_call(analysis, model_of(analysis), prompt)
-    return Call(fingerprint_of(LEVEL, title), "0", analysis, model_of(analysis), inputs, prompt, estimate)
+    analysis = ANALYSES[LEVEL]
+    return build_call(Question(analysis, model_of(analysis), title_inputs(analysis, record(number))), "0")
 
 
 def attempt(number: int = 1, *, latency_ms: int = 100, cost_micro_usd: int = 7, answered: bool = True) -> Attempt:
@@ -74,18 +73,6 @@ def test_a_report_travels_between_ops_as_json() -> None:
     tally.add(CallResult(call(), Outcome.DEFERRED, error_class=ErrorClass.BUDGET))
     report = report_of(tally)
     assert InvokeReport.from_dict(json.loads(json.dumps(report.as_dict()))) == report
-
-
-def test_a_bucket_counts_what_its_run_sent_and_what_it_found() -> None:
-    own = entry(LEVEL, record(1), CANDIDATES[record(1).manga_id])
-    found = entry(LEVEL, record(2), CANDIDATES[record(2).manga_id], run_id="run-0")
-    left = {"attempt": 1, "input_tokens": 0, "output_tokens": 0, "cost_micro_usd": 11, "stop_reason": None}
-    unsent = {**left, "attempt": 0, "cost_micro_usd": 0}
-    numbers = BucketNumbers.of([own, found], [left, unsent], "run-1")
-    assert (numbers.calls, numbers.cached) == (2, 1)
-    assert numbers.cost_micro_usd == own.cost_micro_usd + 11
-    assert numbers.input_tokens == own.attempts[0].usage.input_tokens
-    assert numbers.latency_p50_ms == own.attempts[0].latency_ms
 
 
 def test_what_a_run_learns_needs_enough_answers() -> None:

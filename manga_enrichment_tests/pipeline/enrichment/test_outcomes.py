@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manga_enrichment.domain.analyses import ANALYSES
-from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass, Outcome
+from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass
+from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.pipeline.enrichment.outcomes import OutcomeRows
 from manga_enrichment.pipeline.enrichment.plan_files import PlanRow
 from manga_enrichment.pipeline.enrichment.planner import Action

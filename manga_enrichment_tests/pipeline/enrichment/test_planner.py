@@ -14,8 +14,8 @@ from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.models.calibration import Calibration
 from manga_enrichment.domain.outcomes.answers import LedgerEntry
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
-from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
-from manga_enrichment.pipeline.engine.estimates import estimate_call
+from manga_enrichment.domain.prompts.prompt import title_inputs
+from manga_enrichment.pipeline.engine.build_call import Question
 from manga_enrichment.pipeline.enrichment.planner import Action, Planned, Planner
 from manga_enrichment_tests.builders import (
     COMBINED,
@@ -70,8 +70,8 @@ class Stage:
 
     def cost_of(self, title: MangaRecord, name: str) -> int:
         analysis, model = ANALYSES[name], MODEL_BY_NAME[name]
-        prompt = build_prompt(analysis, title_inputs(analysis, title, self.candidates[title.manga_id]), model)
-        return estimate_call(analysis, model, prompt).cost_micro_usd(model)
+        inputs = title_inputs(analysis, title, self.candidates[title.manga_id])
+        return Question(analysis, model, inputs).cost_micro_usd
 
 
 def stage(

@@ -13,13 +13,9 @@ from manga_enrichment.domain.operations.queue_observations import (
     unknown_ages,
 )
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, HIGH_PRIORITY, NORMAL, QUEUES, SESSION
-from manga_enrichment.pipeline.health.queue_watch import (
-    SCHEMA,
-    QueueWatch,
-    depths_and_runs,
-    latest_looks,
-    store_observations,
-)
+from manga_enrichment.pipeline.health.metrics import depths_and_runs
+from manga_enrichment.pipeline.health.queue_watch import QueueWatch
+from manga_enrichment.pipeline.health.stored_looks import SCHEMA, latest_looks, store_observations
 from manga_enrichment_tests.fakes import START
 from manga_enrichment_tests.health_fakes import MemoryAges
 from manga_enrichment_tests.partner_world import PartnerWorld

@@ -9,7 +9,8 @@ from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.outcomes.answers import Provenance
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
-from manga_enrichment.pipeline.engine.tally import InvokeReport
+from manga_enrichment.gateways.model import ModelReply
+from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 from manga_enrichment.pipeline.partner.ask import PartnerAsking, Stopping
 from manga_enrichment.pipeline.partner.plan import PlannedCall
 from manga_enrichment_tests.builders import fingerprint_of, record
@@ -95,3 +96,17 @@ def test_an_endpoint_that_is_not_there_is_one_sentence() -> None:
     world.base.model.reachable = False
     with pytest.raises(ConfigurationError, match="cannot be reached"):
         ask(world, [planned(1, "r")])
+
+
+def no_credentials(_request: object) -> ModelReply:
+    raise ConfigurationError("no credentials any more")
+
+
+def test_a_wrong_setting_that_shows_while_asking_is_one_sentence_too() -> None:
+    world = PartnerWorld()
+    world.base.model = ScriptedModel(world.clock, otherwise=no_credentials)
+    calls = [planned(number, "r", partner_id=f"partner-{number}") for number in range(1, 4)]
+    with pytest.raises(ConfigurationError, match="no credentials any more"):
+        ask(world, calls)
+    assert world.base.ledger.claimed == {}
+    assert world.base.model.closed

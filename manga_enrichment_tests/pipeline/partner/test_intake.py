@@ -3,7 +3,7 @@
 import pytest
 
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, DEAD_LETTERS_FIFO, NORMAL, SESSION
-from manga_enrichment.pipeline.partner.work_units import UnitLimits
+from manga_enrichment.pipeline.partner.packing import UnitLimits
 from manga_enrichment_tests.partner_world import PartnerWorld
 
 QUESTION = {"query": "Which manga has a lighthouse?"}

@@ -1,6 +1,7 @@
 """A partner's request from the queue to the ack: what it gets, what it costs, and what can not go wrong."""
 
 from datetime import timedelta
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,8 +11,9 @@ from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, NORMAL
 from manga_enrichment.pipeline.engine.budget import Caps
 from manga_enrichment.pipeline.partner.settle import SettleLimits
+from manga_enrichment.pipeline.partner.stored_requests import read_stored_request
 from manga_enrichment_tests.builders import COMBINED, title_id
-from manga_enrichment_tests.fakes import ScriptedModel
+from manga_enrichment_tests.fakes import MemoryTables, ScriptedModel
 from manga_enrichment_tests.partner_world import TITLES, Killed, PartnerWorld
 
 MISSING = 99
@@ -35,6 +37,27 @@ def test_a_batch_is_answered_item_by_item_and_acked() -> None:
     assert row.callback_state == "callback_pending"
     assert world.queue.messages(NORMAL.name) == []
     assert {delivery.channel.value for delivery in world.outbox.deliveries.values()} == {"callback", "topic"}
+
+
+def test_a_request_that_its_caller_has_read_is_not_read_again() -> None:
+    world = PartnerWorld()
+    sent = world.send()
+    world.work()
+    row, reads = world.row(sent), list[str]()
+    stored = read_stored_request(world.tables, row.body_key)
+
+    class Counted(MemoryTables):
+        def read_json(self, key: str) -> dict[str, Any] | None:
+            reads.append(key)
+            return super().read_json(key)
+
+    counted = Counted()
+    counted.objects = world.base.tables.objects
+    world.base.tables = counted
+    world.endings().finish(row, row.queue, row.receipt_handle, stored)
+    assert reads == []
+    world.endings().finish(row, row.queue, row.receipt_handle)
+    assert reads == [row.body_key]
 
 
 def test_a_title_the_catalog_does_not_have_fails_alone() -> None:

@@ -10,7 +10,7 @@ from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.pipeline.health.daily_costs import write_day
 from manga_enrichment.pipeline.report.charts import SERIES
-from manga_enrichment.pipeline.report.facts import TEXT_CHARACTERS, ReportFacts, gather, percentile, short
+from manga_enrichment.pipeline.report.facts import TEXT_CHARACTERS, ReportFacts, gather, short
 from manga_enrichment.pipeline.report.page import report_charts, report_html, report_summary
 from manga_enrichment_tests.builders import (
     BUCKET,
@@ -103,11 +103,6 @@ def test_the_summary_has_pictures_that_need_no_network(world: World) -> None:
 
 def test_there_are_colours_enough_for_every_analysis() -> None:
     assert len(ANALYSES) <= SERIES
-
-
-def test_percentiles_are_by_nearest_rank() -> None:
-    counts = {10: 50, 20: 45, 90: 5}
-    assert [percentile(counts, percent) for percent in (50, 95, 99)] == [10, 20, 90]
 
 
 def test_a_foreign_text_is_one_short_line() -> None:

@@ -7,15 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manga_enrichment.domain.requests.queues import NORMAL
-from manga_enrichment.pipeline.partner.work_units import (
-    Packing,
-    UnitLimits,
-    UnitRequest,
-    WorkUnit,
-    read_unit,
-    request_ids,
-    write_unit,
-)
+from manga_enrichment.pipeline.partner.packing import Packing, UnitLimits
+from manga_enrichment.pipeline.partner.stored_units import read_unit, write_unit
+from manga_enrichment.pipeline.partner.work_units import UnitRequest, WorkUnit
 from manga_enrichment_tests.fakes import MemoryTables
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -73,7 +67,10 @@ def test_a_request_delivered_for_the_last_time_runs_alone() -> None:
     packing = Packing(NORMAL.name, 5, UnitLimits())
     for number, count in enumerate((1, 3, 1)):
         packing.add(request(number, receive_count=count))
-    assert [request_ids(unit.requests) for unit in packing.units()] == [["request-0", "request-2"], ["request-1"]]
+    assert [[each.request_id for each in unit.requests] for unit in packing.units()] == [
+        ["request-0", "request-2"],
+        ["request-1"],
+    ]
 
 
 def test_a_stored_unit_reads_back_the_same() -> None:

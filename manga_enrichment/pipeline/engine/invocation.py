@@ -1,0 +1,140 @@
+"""One op execution that asks a model: engines put together, counted as one, their progress said.
+
+Belongs here: one model client and one tally for all engines of the execution, a rate limiter per model, the money each
+engine may spend. Stays out: which calls there are (`pipeline/enrichment/ask.py`, `pipeline/partner/ask.py`), keeping
+what the ledger does not (`pipeline/log/unledgered.py`).
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+
+from manga_enrichment.domain.models.specs import ModelSpec
+from manga_enrichment.domain.outcomes.answers import Provenance
+from manga_enrichment.gateways.budget import BudgetStore
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.ledger import ResultLedger
+from manga_enrichment.gateways.model import FoundationModel
+from manga_enrichment.pipeline.engine.budget import NO_CAPS, Caps, RunBudget, scopes_of
+from manga_enrichment.pipeline.engine.calls import Call, CallResult
+from manga_enrichment.pipeline.engine.engine import Deliver, Engine, EngineSettings
+from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
+from manga_enrichment.pipeline.engine.rate_limiter import RateLimiter
+from manga_enrichment.pipeline.engine.tally import Tally
+
+PROGRESS_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class InvokeSettings:
+    """Limits of one op execution; None: no quota told, no cap."""
+
+    engine: EngineSettings
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    caps: Caps = NO_CAPS
+
+
+@dataclass(frozen=True, slots=True)
+class InvokeGateways:
+    """What engines talk to."""
+
+    ledger: ResultLedger
+    budget: BudgetStore
+    open_model: Callable[[], FoundationModel]
+    clock: Clock
+
+
+class Invocation:
+    """Made by `open_invocation`. model: its client, open until the invocation ends."""
+
+    def __init__(
+        self, gateways: InvokeGateways, settings: InvokeSettings, analysis: str, model: FoundationModel
+    ) -> None:
+        self.model = model
+        self.clock = gateways.clock
+        self.tally = Tally(analysis)
+        self._gateways = gateways
+        self._settings = settings
+        self._limiters: dict[str, RateLimiter] = {}
+        self._engines: list[Engine] = []
+        self._started = gateways.clock.monotonic_seconds()
+
+    def engine(
+        self,
+        model: ModelSpec,
+        provenance: Provenance,
+        spender: str,
+        *,
+        engines: int = 1,
+        may_ask: Callable[[Call], bool] = lambda _call: True,
+    ) -> Engine:
+        """One more engine. spender: a name no other has. engines: so many share the concurrency of the execution."""
+        scopes = scopes_of(provenance, self._settings.caps)
+        concurrency = max(1, self._settings.engine.concurrency // engines)
+        engine = Engine(
+            model=self.model,
+            ledger=self._gateways.ledger,
+            budget=RunBudget(self._gateways.budget, scopes, spender, self.clock),
+            limiter=self._limiter(model),
+            clock=self.clock,
+            rng=random.Random(spender),  # noqa: S311
+            provenance=provenance,
+            settings=replace(self._settings.engine, concurrency=concurrency),
+            may_ask=may_ask,
+        )
+        self._engines.append(engine)
+        return engine
+
+    def counted(self, keep: Deliver) -> Deliver:
+        """Deliver to the tally, then to `keep`."""
+
+        def deliver(result: CallResult) -> None:
+            self.tally.add(result)
+            keep(result)
+
+        return deliver
+
+    def report(self) -> InvokeReport:
+        stopped = next((engine for engine in self._engines if engine.stopped_by), None)
+        return self.tally.report(
+            seconds=self.clock.monotonic_seconds() - self._started,
+            throttled=sum(limiter.throttled for limiter in self._limiters.values()),
+            stopped_by=stopped.stopped_by.value if stopped and stopped.stopped_by else "",
+            stopped_message=stopped.stopped_message if stopped else "",
+        )
+
+    async def say_progress(self, say: Callable[[str], None]) -> None:
+        while True:
+            await self.clock.sleep(PROGRESS_SECONDS)
+            say(self.tally.progress())
+
+    def _limiter(self, model: ModelSpec) -> RateLimiter:
+        """A quota is a model's: engines that ask the same one share it."""
+        known = self._limiters.get(model.model_id)
+        if known is None:
+            known = self._limiters[model.model_id] = RateLimiter(
+                self.clock,
+                requests_per_minute=self._settings.requests_per_minute,
+                tokens_per_minute=self._settings.tokens_per_minute,
+            )
+        return known
+
+
+@asynccontextmanager
+async def open_invocation(
+    gateways: InvokeGateways, settings: InvokeSettings, analysis: str, say: Callable[[str], None]
+) -> AsyncIterator[Invocation]:
+    """For the time of an `async with` block. say: told of progress every 10 s."""
+    model = gateways.open_model()
+    invocation = Invocation(gateways, settings, analysis, model)
+    progress = asyncio.create_task(invocation.say_progress(say))
+    try:
+        yield invocation
+    finally:
+        progress.cancel()
+        with suppress(asyncio.CancelledError):
+            await progress
+        await model.close()
