@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import dagster as dg
 
-from manga_enrichment.defs.batch.sensor import build_batch_job, build_batch_sensor
+from manga_enrichment.defs.batch.job import build_batch_job
+from manga_enrichment.defs.batch.sensor import build_batch_sensor
 from manga_enrichment.defs.catalog.assets import build_catalog_assets
 from manga_enrichment.defs.costs.assets import build_costs, build_costs_job, build_costs_schedule
 from manga_enrichment.defs.costs.checks import build_daily_cost_checks

@@ -5,10 +5,8 @@ from pathlib import Path
 
 import dagster as dg
 
+from manga_enrichment.defs.shared.tags import PROCESS_TAG
 from manga_enrichment.runtime.processes import process_exists
-
-PROCESS_TAG = "local/process"
-"""Tag of a run inside a process that no daemon watches: the process' id."""
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from manga_enrichment.defs.shared.run_facts import SCHEDULE_TAG
+from manga_enrichment.defs.shared.tags import SCHEDULE_TAG
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
 from manga_enrichment.gateways.model import ModelCall, ModelReply

@@ -1,17 +1,18 @@
-"""Sensors: what starts runs when something has happened elsewhere.
+"""The sensor `batch_jobs`: looks after Bedrock's batch jobs, and has the tables of a settled one brought up to date.
 
-`batch_jobs` looks after Bedrock's batch jobs, and has the tables of a settled one brought up to date by an ordinary
-run, which finds the answers in the ledger and bills nothing for them.
+That is an ordinary run, which finds the answers in the ledger and bills nothing for them.
+
+Belongs here: ticks, the cursor, RunRequests. Stays out: launching, following, collecting (`pipeline/batch/follow.py`).
 """
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 import dagster as dg
 
+from manga_enrichment.defs.batch.job import BATCH_JOB
 from manga_enrichment.defs.shared.partitions import partition_groups
-from manga_enrichment.defs.shared.run_facts import range_tags
+from manga_enrichment.defs.shared.tags import BATCH_JOB_TAG, range_tags
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.domain.models.specs import ModelCatalog
@@ -20,27 +21,16 @@ from manga_enrichment.gateways.budget import BudgetStore
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.objects import ObjectStore
-from manga_enrichment.pipeline.batch.follow import Follower
+from manga_enrichment.pipeline.batch.follow import Followed, Follower
 from manga_enrichment.pipeline.batch.job_store import BatchStore
 from manga_enrichment.pipeline.batch.launch import BatchGateways
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE as ENRICHED_TABLE
 from manga_enrichment.settings import Settings
 
 BATCH_SENSOR = "batch_jobs"
-BATCH_JOB = "publish_batch_answers"
 TICK_SECONDS = 20.0
 """A third of what Dagster gives a tick, because the last thing begun is finished."""
 INTERVAL_SECONDS = 30
-
-
-def build_batch_job(analyses: Mapping[str, AnalysisType]) -> Any:
-    """An unresolved asset job; Dagster does not export its type."""
-    return dg.define_asset_job(
-        BATCH_JOB,
-        selection=dg.AssetSelection.assets(*analyses, ENRICHED_TABLE),
-        description="Bring the tables up to date after a batch job. Titles it left unanswered are asked again.",
-        tags={"lane": "batch"},
-    )
 
 
 def build_batch_sensor(
@@ -64,22 +54,24 @@ def build_batch_sensor(
         batch: dg.ResourceParam[BatchInference],
         clock: dg.ResourceParam[Clock],
     ) -> dg.SensorResult:
-        gateways = BatchGateways(tables, ledger, budget, batch, clock)
+        follower = Follower(BatchGateways(tables, ledger, budget, batch, clock), analyses, models, context.log.info)
         handed_on = set(json.loads(context.cursor or "[]"))
-        follower = Follower(gateways, analyses, models, context.log.info)
         seen = follower.follow(handed_on, clock.monotonic_seconds() + TICK_SECONDS)
-        store = BatchStore(tables)
-        fresh = [token for token in seen.settled if token not in handed_on]
-        requests = [request for token in fresh for request in run_requests(store, token, settings)]
-        waiting = ", ".join(f"{token[:12]} {status}" for token, status in seen.waiting.items())
-        return dg.SensorResult(
-            run_requests=requests,
-            # Dagster keeps the cursor and the runs together: a tick that is lost is simply done again.
-            cursor=json.dumps(sorted(seen.settled)),
-            skip_reason=None if requests else dg.SkipReason(f"waiting for {waiting}" if waiting else "no batch jobs"),
-        )
+        return _result(seen, handed_on, BatchStore(tables), settings)
 
     return batch_jobs
+
+
+def _result(seen: Followed, handed_on: set[str], store: BatchStore, settings: Settings) -> dg.SensorResult:
+    fresh = [token for token in seen.settled if token not in handed_on]
+    requests = [request for token in fresh for request in run_requests(store, token, settings)]
+    waiting = ", ".join(f"{token[:12]} {status}" for token, status in seen.waiting.items())
+    return dg.SensorResult(
+        run_requests=requests,
+        # Dagster keeps the cursor and the runs together: a tick that is lost is simply done again.
+        cursor=json.dumps(sorted(seen.settled)),
+        skip_reason=None if requests else dg.SkipReason(f"waiting for {waiting}" if waiting else "no batch jobs"),
+    )
 
 
 def run_requests(store: BatchStore, token: str, settings: Settings) -> list[dg.RunRequest]:
@@ -92,7 +84,7 @@ def run_requests(store: BatchStore, token: str, settings: Settings) -> list[dg.R
         dg.RunRequest(
             run_key=f"{token}:{first}",
             asset_selection=[dg.AssetKey(name) for name in (*job.selected, ENRICHED_TABLE)],
-            tags={**range_tags(first, last), "batch_job": job.name},
+            tags={**range_tags(first, last), BATCH_JOB_TAG: job.name},
         )
         for first, last in groups
         if any(first <= bucket <= last for bucket in job.buckets)

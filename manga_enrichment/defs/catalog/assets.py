@@ -2,8 +2,9 @@
 
 import dagster as dg
 
-from manga_enrichment.defs.enrichment.ops import configuration_errors_are_final
-from manga_enrichment.defs.shared.policies import CATALOG_POOL
+from manga_enrichment.defs.shared.metadata import ROW_COUNT
+from manga_enrichment.defs.shared.names import CANDIDATES, CATALOG, OWNERS
+from manga_enrichment.defs.shared.policies import CATALOG_POOL, configuration_errors_are_final
 from manga_enrichment.gateways.catalog_source import CatalogSource
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.objects import ObjectStore
@@ -14,9 +15,6 @@ from manga_enrichment.pipeline.store.object_keys import rejects_key, table_key
 from manga_enrichment.settings import Settings
 
 GROUP = "catalog"
-OWNERS = ["team:catalog-data"]
-CATALOG = "manga_catalog"
-CANDIDATES = "similar_candidates"
 
 
 def build_catalog_assets(
@@ -61,7 +59,7 @@ def _manga_catalog(
         for bucket in context.partition_keys:
             context.add_asset_metadata(
                 {
-                    "dagster/row_count": state.bucket_titles[bucket],
+                    ROW_COUNT: state.bucket_titles[bucket],
                     "catalog_titles": state.titles,
                     "catalog_rejects": sum(state.rejected.values()),
                     "imported": imported,
@@ -108,7 +106,7 @@ def _similar_candidates(
         for report in reports:
             context.add_asset_metadata(
                 {
-                    "dagster/row_count": report.titles,
+                    ROW_COUNT: report.titles,
                     "with_candidates": report.with_candidates,
                     "changed": report.changed,
                     "uri": report.uri,

@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from manga_enrichment.defs.enrichment.ops import build_invoke_op, build_plan_op, build_write_op
+from manga_enrichment.defs.shared.names import CANDIDATES, CATALOG, OWNERS
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models.specs import ModelCatalog
 from manga_enrichment.pipeline.engine.estimates import calls_before_first_answer
@@ -17,7 +18,6 @@ from manga_enrichment.pipeline.engine.invocation import InvokeSettings
 from manga_enrichment.pipeline.enrichment.submit_batch import BATCH_OFF, BatchSettings
 
 GROUP = "enrichment"
-OWNERS = ["team:catalog-data"]
 
 
 def build_enrichment(
@@ -41,8 +41,8 @@ def build_enrichment(
         group_name=GROUP,
         outs={name: _out(analysis, models) for name, analysis in analyses.items()},
         ins={
-            "catalog": dg.AssetIn(key="manga_catalog", dagster_type=dg.Nothing),
-            "candidates": dg.AssetIn(key="similar_candidates", dagster_type=dg.Nothing),
+            "catalog": dg.AssetIn(key=CATALOG, dagster_type=dg.Nothing),
+            "candidates": dg.AssetIn(key=CANDIDATES, dagster_type=dg.Nothing),
         },
         partitions_def=partitions,
         backfill_policy=backfill_policy,

@@ -1,12 +1,14 @@
-"""Checks of one run's money and failures, and of the models' last days. Those of whole days:
-`defs/costs/checks.py`."""
+"""Checks of one run's money and failures, and of the models' last days.
+
+Belongs here: grading what a run did. Stays out: whole days (`defs/costs/checks.py`).
+"""
 
 from collections.abc import Mapping
 
 import dagster as dg
 
-from manga_enrichment.defs.shared.run_facts import PARTITION_TAG, RANGE_START_TAG
 from manga_enrichment.defs.shared.severity import graded
+from manga_enrichment.defs.shared.tags import partition_range
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models.specs import ModelCatalog
 from manga_enrichment.domain.models.usage import usd
@@ -98,4 +100,4 @@ def _costs(context: dg.AssetCheckExecutionContext, tables: ObjectStore, clock: C
 
 def _materializes(context: dg.AssetCheckExecutionContext) -> bool:
     """A run of partitions materializes; a checks-only run has none."""
-    return bool({PARTITION_TAG, RANGE_START_TAG} & set(context.run.tags))
+    return partition_range(context.run.tags) != ("", "")

@@ -4,18 +4,23 @@ Pointers travel between ops (run, buckets, numbers), never titles. An invoke op 
 raise: what was paid for must reach the tables first, so its write op saves that and then raises.
 """
 
-import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
 import dagster as dg
 
-from manga_enrichment.defs.shared.metadata import plan_metadata, write_metadata
-from manga_enrichment.defs.shared.policies import BEDROCK_POOL, OP_RETRY_POLICY, permanent_failure, retry_rule
+from manga_enrichment.defs.enrichment.metadata import plan_metadata, write_metadata
+from manga_enrichment.defs.shared.metadata import invoke_metadata
+from manga_enrichment.defs.shared.policies import (
+    BEDROCK_POOL,
+    OP_RETRY_POLICY,
+    configuration_errors_are_final,
+    permanent_failure,
+    retry_if_hopeful,
+)
 from manga_enrichment.defs.shared.run_facts import provenance_of, selected_names
 from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.batch_jobs import Lane, check_batch_model, choose_lane, parse_lane
 from manga_enrichment.domain.models.specs import ModelCatalog
 from manga_enrichment.domain.outcomes.answers import Provenance
@@ -186,32 +191,3 @@ def build_write_op(
         yield dg.Output(None)
 
     return write
-
-
-def retry_if_hopeful(context: dg.OpExecutionContext, report: InvokeReport) -> None:
-    """Raises RetryRequested when another try of the op may do better."""
-    rule = retry_rule(report)
-    if rule is not None and context.retry_number < rule.tries - 1:
-        jitter = random.Random(f"{context.run_id}{context.retry_number}").random()  # noqa: S311
-        context.log.warning(f"{report.analysis}: {report.error_classes} of {report.titles} titles; trying the op again")
-        raise dg.RetryRequested(
-            max_retries=rule.tries - 1, seconds_to_wait=rule.wait_seconds(context.retry_number, jitter)
-        )
-
-
-def invoke_metadata(report: InvokeReport) -> dict[str, Any]:
-    """Its numbers, without those that say nothing."""
-    values = report.as_dict()
-    values["cost_usd"] = values.pop("cost_micro_usd") / 1e6
-    return {name: value for name, value in values.items() if value not in ("", {}, None)}
-
-
-class configuration_errors_are_final:  # noqa: N801 (reads as a sentence after `with`)
-    """Turn a ConfigurationError into a Failure that nothing retries, with the sentence as its description."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        if isinstance(error, ConfigurationError):
-            raise dg.Failure(str(error), allow_retries=False) from error

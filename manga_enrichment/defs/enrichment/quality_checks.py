@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
-from manga_enrichment.defs.shared.run_facts import buckets_of_run
 from manga_enrichment.defs.shared.severity import graded
+from manga_enrichment.defs.shared.tags import buckets_of_run
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.gateways.objects import ObjectStore

@@ -6,7 +6,7 @@ import dagster as dg
 
 from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
 from manga_enrichment.defs.shared.partitions import partition_groups
-from manga_enrichment.defs.shared.run_facts import range_tags
+from manga_enrichment.defs.shared.tags import NIGHT_TAG, range_tags
 
 
 def build_schedules(buckets: Sequence[str], buckets_per_run: int) -> list[dg.ScheduleDefinition]:
@@ -21,6 +21,6 @@ def build_schedules(buckets: Sequence[str], buckets_per_run: int) -> list[dg.Sch
     def nightly_enrichment(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
         night = context.scheduled_execution_time.date().isoformat()
         for first, last in partition_groups(list(buckets), buckets_per_run):
-            yield dg.RunRequest(run_key=f"{night}:{first}", tags={**range_tags(first, last), "night": night})
+            yield dg.RunRequest(run_key=f"{night}:{first}", tags={**range_tags(first, last), NIGHT_TAG: night})
 
     return [nightly_enrichment]

@@ -15,13 +15,12 @@ from manga_enrichment.defs.operations.finished_runs import (
     FOR_METRICS,
     FinishedRun,
     finished_after,
-    lane_of,
     latest_end,
     new_rows_of,
     output_metadata,
 )
-from manga_enrichment.defs.queues.assets import units_in_flight
-from manga_enrichment.defs.shared.run_facts import RANGE_START_TAG
+from manga_enrichment.defs.shared.run_facts import units_in_flight
+from manga_enrichment.defs.shared.tags import NIGHT_TAG, RANGE_START_TAG, lane_of
 from manga_enrichment.domain.operations.metrics import Metric, nightly_succeeded
 from manga_enrichment.gateways.budget import BudgetStore
 from manga_enrichment.gateways.clock import Clock
@@ -34,7 +33,6 @@ METRICS_SENSOR = "metrics"
 INTERVAL_SECONDS = 60
 OLDEST = timedelta(days=13)
 """CloudWatch refuses what is older than two weeks, and would for ever."""
-NIGHT_TAG = "night"
 
 
 def build_metrics_sensor(group_starts: Sequence[str], tables: Sequence[str]) -> dg.SensorDefinition:
@@ -82,7 +80,7 @@ def _points_of(
     finished: FinishedRun, instance: dg.DagsterInstance, group_starts: Sequence[str], tables: Sequence[str]
 ) -> list[Metric]:
     points = run_metrics(
-        lane_of(finished.run),
+        lane_of(finished.run.tags),
         output_metadata(finished.events, "invoke_"),
         new_rows_of(finished.events, tables),
         finished.at,

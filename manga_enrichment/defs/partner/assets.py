@@ -17,19 +17,14 @@ from manga_enrichment.defs.partner.ops import (
     build_partner_plan_op,
     build_settle_op,
 )
+from manga_enrichment.defs.shared.names import OWNERS, PARTNER_RESULTS
+from manga_enrichment.defs.shared.partitions import utc_days
+from manga_enrichment.defs.shared.tags import MAX_RETRIES_TAG, PARTNER_LANE
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models.specs import ModelCatalog
 from manga_enrichment.domain.prompts.conversations import CONVERSATION
-from manga_enrichment.pipeline.partner.ask import TRIGGER
 
-PARTNER_RESULTS = "partner_results"
 PARTNER_JOB = "partner_batch_job"
-FIRST_DAY = "2026-01-01"
-
-
-def partner_days() -> dg.DailyPartitionsDefinition:
-    """Days in UTC on which requests were settled; today's is open."""
-    return dg.DailyPartitionsDefinition(FIRST_DAY, timezone="UTC", end_offset=1)
 
 
 def build_partner_results(
@@ -50,10 +45,10 @@ def build_partner_results(
                 is_required=False,
                 description=description,
                 kinds={"bedrock", "parquet", "s3"},
-                owners=["team:catalog-data"],
+                owners=OWNERS,
             )
         },
-        partitions_def=partner_days(),
+        partitions_def=utc_days(),
     )
     def partner_results() -> dict[str, Any]:
         planned = plan_op(open_op())
@@ -73,5 +68,5 @@ def build_partner_job() -> Any:
         PARTNER_JOB,
         selection=dg.AssetSelection.assets(PARTNER_RESULTS),
         description="Answer the requests of one work unit; the sensors launch it.",
-        tags={"lane": TRIGGER, "dagster/max_retries": "0"},
+        tags={**PARTNER_LANE, MAX_RETRIES_TAG: "0"},
     )

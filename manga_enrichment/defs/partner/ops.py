@@ -12,9 +12,9 @@ from typing import Any
 
 import dagster as dg
 
-from manga_enrichment.defs.enrichment.ops import invoke_metadata, retry_if_hopeful
 from manga_enrichment.defs.partner.runs import INTERRUPTED_DELAY_SECONDS, PartnerRun
-from manga_enrichment.defs.shared.policies import BEDROCK_POOL, OP_RETRY_POLICY, permanent_failure
+from manga_enrichment.defs.shared.metadata import invoke_metadata
+from manga_enrichment.defs.shared.policies import BEDROCK_POOL, OP_RETRY_POLICY, permanent_failure, retry_if_hopeful
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models.specs import ModelCatalog
 from manga_enrichment.domain.models.usage import usd

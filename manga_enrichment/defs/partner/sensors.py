@@ -16,8 +16,11 @@ from uuid import uuid4
 
 import dagster as dg
 
-from manga_enrichment.defs.partner.assets import PARTNER_JOB, PARTNER_RESULTS
+from manga_enrichment.defs.partner.assets import PARTNER_JOB
 from manga_enrichment.defs.partner.ops import partner_endings
+from manga_enrichment.defs.shared.names import PARTNER_RESULTS
+from manga_enrichment.defs.shared.run_facts import IN_FLIGHT, WAITING
+from manga_enrichment.defs.shared.tags import PRIORITY_TAG, QUEUE_TAG, UNIT_TAG
 from manga_enrichment.domain.requests.queues import REQUEST_QUEUES, Queue
 from manga_enrichment.domain.requests.validation import RequestPolicy
 from manga_enrichment.gateways.clock import Clock
@@ -34,17 +37,11 @@ from manga_enrichment.pipeline.partner.scaling import BacklogRule
 from manga_enrichment.pipeline.partner.stored_units import read_unit
 from manga_enrichment.pipeline.partner.work_units import WorkUnit
 
-QUEUE_TAG = "manga/queue"
-UNIT_TAG = "manga/unit"
-PRIORITY_TAG = "dagster/priority"
 TICK_SECONDS = 20.0
 INTERVAL_SECONDS = 5
 
 STANDARD = tuple(queue for queue in REQUEST_QUEUES if not queue.is_fifo)
 ORDERED = tuple(queue for queue in REQUEST_QUEUES if queue.is_fifo)
-
-_WAITING = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING]
-IN_FLIGHT = [*_WAITING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +144,7 @@ def _renew_waiting(
     renewed: dict[str, str] = {}
     now = clock.now()
     for queue in queues_of_it:
-        waiting = dg.RunsFilter(tags={QUEUE_TAG: queue.name}, statuses=_WAITING)
+        waiting = dg.RunsFilter(tags={QUEUE_TAG: queue.name}, statuses=WAITING)
         for run in context.instance.get_runs(waiting):
             key = run.tags[UNIT_TAG]
             renewed[key] = before.get(key, "")

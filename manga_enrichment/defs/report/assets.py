@@ -8,7 +8,9 @@ from typing import Any
 
 import dagster as dg
 
-from manga_enrichment.defs.queues.assets import DEAD_LETTERS_ASSET, GROUP, REQUEST_QUEUES_ASSET
+from manga_enrichment.defs.queues.assets import DEAD_LETTERS_ASSET, REQUEST_QUEUES_ASSET
+from manga_enrichment.defs.shared.names import HEALTH_GROUP, OWNERS
+from manga_enrichment.defs.shared.tags import HEALTH_LANE
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models.specs import ModelCatalog
 from manga_enrichment.domain.models.usage import usd
@@ -36,11 +38,11 @@ def build_report(
     @dg.asset(
         name=REPORT_ASSET,
         deps=[ENRICHED_TABLE, COSTS_TABLE, REQUEST_QUEUES_ASSET, DEAD_LETTERS_ASSET],
-        group_name=GROUP,
+        group_name=HEALTH_GROUP,
         description="Coverage, outcomes, cost, latency, queues, failures and the forecast of the next night: one page.",
         kinds={"html", "s3"},
-        owners=["team:catalog-data"],
-        tags={"lane": "health"},
+        owners=OWNERS,
+        tags=HEALTH_LANE,
     )
     def enrichment_report(
         context: dg.AssetExecutionContext,
@@ -70,7 +72,7 @@ def build_report_job() -> Any:
         REPORT_JOB,
         selection=dg.AssetSelection.assets(REPORT_ASSET),
         description="Make the report anew. Asks no model.",
-        tags={"lane": "health"},
+        tags=HEALTH_LANE,
     )
 
 

@@ -23,11 +23,11 @@ from manga_enrichment.aws.gateways import open_gateways
 from manga_enrichment.aws.s3_objects import S3ObjectStore
 from manga_enrichment.definitions import build_definitions
 from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
-from manga_enrichment.defs.shared.run_facts import range_tags
+from manga_enrichment.defs.shared.tags import PROCESS_TAG, range_tags
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.domain.outcomes.outcome import Outcome
-from manga_enrichment.local.dagster_home import PROCESS_TAG, end_killed_runs, prepare_dagster_home
+from manga_enrichment.local.dagster_home import end_killed_runs, prepare_dagster_home
 from manga_enrichment.local.demo.lane import QUIET, InProcessLane
 from manga_enrichment.local.demo.partners import BatchReport, run_examples, show_batches
 from manga_enrichment.local.dev import SAMPLE
