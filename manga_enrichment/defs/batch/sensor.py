@@ -6,16 +6,13 @@ Belongs here: ticks, the cursor, RunRequests. Stays out: launching, following, c
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import dagster as dg
 
 from manga_enrichment.defs.batch.job import BATCH_JOB
-from manga_enrichment.defs.shared.partitions import partition_groups
+from manga_enrichment.defs.shared.inputs import DefinitionInputs
 from manga_enrichment.defs.shared.tags import BATCH_JOB_TAG, range_tags
-from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.domain.catalog.records import bucket_keys
-from manga_enrichment.domain.models.specs import ModelCatalog
 from manga_enrichment.gateways.batch import BatchInference
 from manga_enrichment.gateways.budget import BudgetStore
 from manga_enrichment.gateways.clock import Clock
@@ -25,7 +22,6 @@ from manga_enrichment.pipeline.batch.follow import Followed, Follower
 from manga_enrichment.pipeline.batch.job_store import BatchStore
 from manga_enrichment.pipeline.batch.launch import BatchGateways
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE as ENRICHED_TABLE
-from manga_enrichment.settings import Settings
 
 BATCH_SENSOR = "batch_jobs"
 TICK_SECONDS = 20.0
@@ -33,11 +29,9 @@ TICK_SECONDS = 20.0
 INTERVAL_SECONDS = 30
 
 
-def build_batch_sensor(
-    analyses: Mapping[str, AnalysisType], models: ModelCatalog, settings: Settings
-) -> dg.SensorDefinition:
+def build_batch_sensor(inputs: DefinitionInputs) -> dg.SensorDefinition:
     """Running by default where the lane is on; a tick without jobs is one listing on S3."""
-    is_on = settings.batch_min_titles is not None
+    is_on = inputs.settings.batch_min_titles is not None
 
     @dg.sensor(
         name=BATCH_SENSOR,
@@ -54,17 +48,18 @@ def build_batch_sensor(
         batch: dg.ResourceParam[BatchInference],
         clock: dg.ResourceParam[Clock],
     ) -> dg.SensorResult:
-        follower = Follower(BatchGateways(tables, ledger, budget, batch, clock), analyses, models, context.log.info)
+        gateways = BatchGateways(tables, ledger, budget, batch, clock)
+        follower = Follower(gateways, inputs.analyses, inputs.models, context.log.info)
         handed_on = set(json.loads(context.cursor or "[]"))
         seen = follower.follow(handed_on, clock.monotonic_seconds() + TICK_SECONDS)
-        return _result(seen, handed_on, BatchStore(tables), settings)
+        return _result(seen, handed_on, BatchStore(tables), inputs)
 
     return batch_jobs
 
 
-def _result(seen: Followed, handed_on: set[str], store: BatchStore, settings: Settings) -> dg.SensorResult:
+def _result(seen: Followed, handed_on: set[str], store: BatchStore, inputs: DefinitionInputs) -> dg.SensorResult:
     fresh = [token for token in seen.settled if token not in handed_on]
-    requests = [request for token in fresh for request in run_requests(store, token, settings)]
+    requests = [request for token in fresh for request in run_requests(store, token, inputs.bucket_groups)]
     waiting = ", ".join(f"{token[:12]} {status}" for token, status in seen.waiting.items())
     return dg.SensorResult(
         run_requests=requests,
@@ -74,12 +69,11 @@ def _result(seen: Followed, handed_on: set[str], store: BatchStore, settings: Se
     )
 
 
-def run_requests(store: BatchStore, token: str, settings: Settings) -> list[dg.RunRequest]:
+def run_requests(store: BatchStore, token: str, groups: Sequence[tuple[str, str]]) -> list[dg.RunRequest]:
     """One run per group of buckets with titles of this job; none when it brought no answer."""
     if not store.settlement(token).answered:
         return []
     job = store.job(token)
-    groups = partition_groups(bucket_keys(settings.catalog_buckets), settings.buckets_per_run)
     return [
         dg.RunRequest(
             run_key=f"{token}:{first}",

@@ -27,7 +27,7 @@ LATE_DAYS = 7
 _LATE_HOUR = 4
 
 
-def build_costs() -> dg.AssetsDefinition:
+def build_enrichment_costs() -> dg.AssetsDefinition:
     spec = dg.AssetSpec(
         TABLE,
         deps=[dg.AssetDep(ENRICHED_TABLE, partition_mapping=dg.AllPartitionMapping()), PARTNER_RESULTS],

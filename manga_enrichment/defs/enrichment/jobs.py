@@ -1,4 +1,7 @@
-"""Jobs: the nightly enrichment, and the catalog import alone."""
+"""Jobs: the nightly enrichment, and the catalog import alone.
+
+Belongs here: selections and tags. Stays out: when they run (`defs/enrichment/schedule.py`).
+"""
 
 from typing import Any
 

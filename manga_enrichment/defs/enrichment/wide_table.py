@@ -1,34 +1,32 @@
-"""`enriched_catalog`: what analysts read."""
+"""`enriched_catalog`: what analysts read.
 
-from collections.abc import Sequence
+Belongs here: the asset. Stays out: its rows (`pipeline/enrichment/wide_table.py`), its checks
+(`defs/enrichment/cost_checks.py`).
+"""
 
 import dagster as dg
 
 from manga_enrichment.defs.enrichment.assets import GROUP
+from manga_enrichment.defs.shared.inputs import DefinitionInputs
 from manga_enrichment.defs.shared.metadata import ROW_COUNT
 from manga_enrichment.defs.shared.names import CATALOG, OWNERS
-from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE, write_enriched
 
 
-def build_enriched(
-    *,
-    analyses: Sequence[AnalysisType],
-    partitions: dg.PartitionsDefinition,
-    backfill_policy: dg.BackfillPolicy,
-) -> dg.AssetsDefinition:
+def build_enriched(inputs: DefinitionInputs) -> dg.AssetsDefinition:
+    analyses = list(inputs.analyses.values())
     spec = dg.AssetSpec(
         TABLE,
         deps=[CATALOG, *(analysis.name for analysis in analyses)],
-        partitions_def=partitions,
+        partitions_def=inputs.partitions,
         group_name=GROUP,
         description="One wide row per title: the catalog's columns beside those of every analysis.",
         kinds={"parquet", "s3"},
         owners=OWNERS,
     )
 
-    @dg.multi_asset(name=TABLE, specs=[spec], backfill_policy=backfill_policy)
+    @dg.multi_asset(name=TABLE, specs=[spec], backfill_policy=inputs.backfill_policy)
     def enriched_catalog(context: dg.AssetExecutionContext, tables: dg.ResourceParam[ObjectStore]) -> None:
         for bucket in context.partition_keys:
             report = write_enriched(tables, bucket, analyses)

@@ -10,13 +10,13 @@ from typing import Any
 import dagster as dg
 
 from manga_enrichment.defs.partner.ops import (
-    PartnerSettings,
     build_collect_op,
     build_open_op,
     build_partner_invoke_op,
     build_partner_plan_op,
     build_settle_op,
 )
+from manga_enrichment.defs.partner.settings import PartnerSettings
 from manga_enrichment.defs.shared.names import OWNERS, PARTNER_RESULTS
 from manga_enrichment.defs.shared.partitions import utc_days
 from manga_enrichment.defs.shared.tags import MAX_RETRIES_TAG, PARTNER_LANE
@@ -28,7 +28,7 @@ PARTNER_JOB = "partner_batch_job"
 
 
 def build_partner_results(
-    *, analyses: Mapping[str, AnalysisType], models: ModelCatalog, settings: PartnerSettings
+    analyses: Mapping[str, AnalysisType], models: ModelCatalog, settings: PartnerSettings
 ) -> dg.AssetsDefinition:
     names = [*analyses, CONVERSATION.name]
     open_op, plan_op = build_open_op(), build_partner_plan_op(analyses, models, settings)

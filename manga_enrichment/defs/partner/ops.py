@@ -7,12 +7,13 @@ which says what its end means for the requests that the run holds.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import dagster as dg
 
 from manga_enrichment.defs.partner.runs import INTERRUPTED_DELAY_SECONDS, PartnerRun
+from manga_enrichment.defs.partner.settings import PartnerSettings
 from manga_enrichment.defs.shared.metadata import invoke_metadata
 from manga_enrichment.defs.shared.policies import BEDROCK_POOL, OP_RETRY_POLICY, permanent_failure, retry_if_hopeful
 from manga_enrichment.domain.analyses.base import AnalysisType
@@ -29,7 +30,7 @@ from manga_enrichment.gateways.outbox import OutboxStore
 from manga_enrichment.gateways.queue import RequestQueue
 from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.dead_letters.queue import DeadLetters
-from manga_enrichment.pipeline.engine.invocation import InvokeGateways, InvokeSettings
+from manga_enrichment.pipeline.engine.invocation import InvokeGateways
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 from manga_enrichment.pipeline.outbox.announce import NotificationPolicy, OutboxWriter
 from manga_enrichment.pipeline.partner.ask import TRIGGER, PartnerAsking
@@ -38,20 +39,9 @@ from manga_enrichment.pipeline.partner.complete import Completion
 from manga_enrichment.pipeline.partner.plan import read_partner_plan
 from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
 from manga_enrichment.pipeline.partner.run_steps import SettleReport, settle_all, stored_requests, take_over
-from manga_enrichment.pipeline.partner.settle import SettleLimits, Settling
+from manga_enrichment.pipeline.partner.settle import Settling
 from manga_enrichment.pipeline.partner.stored_units import read_unit
 from manga_enrichment.pipeline.partner.work_units import UnitRequest
-
-
-@dataclass(frozen=True, slots=True)
-class PartnerSettings:
-    """What the ops need of the settings."""
-
-    invoke: InvokeSettings
-    settle: SettleLimits
-    notification: NotificationPolicy
-    bucket_count: int
-    grace_seconds: float
 
 
 class UnitConfig(dg.Config):

@@ -10,7 +10,7 @@ never starts is delivered again. What Dagster does after it is not: it neither l
 import json
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import uuid4
 
@@ -18,22 +18,19 @@ import dagster as dg
 
 from manga_enrichment.defs.partner.assets import PARTNER_JOB
 from manga_enrichment.defs.partner.ops import partner_endings
+from manga_enrichment.defs.partner.settings import SensorSettings
 from manga_enrichment.defs.shared.names import PARTNER_RESULTS
 from manga_enrichment.defs.shared.run_facts import IN_FLIGHT, WAITING
 from manga_enrichment.defs.shared.tags import PRIORITY_TAG, QUEUE_TAG, UNIT_TAG
 from manga_enrichment.domain.requests.queues import REQUEST_QUEUES, Queue
-from manga_enrichment.domain.requests.validation import RequestPolicy
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import QueueUnavailableError
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.outbox import OutboxStore
 from manga_enrichment.gateways.queue import RequestQueue
 from manga_enrichment.gateways.requests import RequestStore
-from manga_enrichment.pipeline.outbox.announce import NotificationPolicy
 from manga_enrichment.pipeline.partner.intake import Intake, IntakeReport
 from manga_enrichment.pipeline.partner.leases import Leases
-from manga_enrichment.pipeline.partner.packing import UnitLimits
-from manga_enrichment.pipeline.partner.scaling import BacklogRule
 from manga_enrichment.pipeline.partner.stored_units import read_unit
 from manga_enrichment.pipeline.partner.work_units import WorkUnit
 
@@ -42,14 +39,6 @@ INTERVAL_SECONDS = 5
 
 STANDARD = tuple(queue for queue in REQUEST_QUEUES if not queue.is_fifo)
 ORDERED = tuple(queue for queue in REQUEST_QUEUES if queue.is_fifo)
-
-
-@dataclass(frozen=True, slots=True)
-class SensorSettings:
-    backlog: BacklogRule
-    limits: UnitLimits
-    policy: RequestPolicy
-    notification: NotificationPolicy
 
 
 def build_request_sensors(settings: SensorSettings) -> list[dg.SensorDefinition]:
