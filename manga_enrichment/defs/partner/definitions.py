@@ -9,14 +9,14 @@ import dagster as dg
 from manga_enrichment.defs.partner.assets import build_partner_job, build_partner_results
 from manga_enrichment.defs.partner.outbox_sensor import build_outbox_sensor
 from manga_enrichment.defs.partner.sensors import build_request_sensors
-from manga_enrichment.defs.partner.settings import partner_settings, sensor_settings
+from manga_enrichment.defs.partner.settings import sensor_settings
 from manga_enrichment.defs.shared.inputs import DefinitionInputs
 
 
 def build_partner(inputs: DefinitionInputs) -> dg.Definitions:
     settings = inputs.settings
     return dg.Definitions(
-        assets=[build_partner_results(inputs.analyses, inputs.models, partner_settings(settings))],
+        assets=[build_partner_results(inputs)],
         jobs=[build_partner_job()],
         sensors=[*build_request_sensors(sensor_settings(settings)), build_outbox_sensor(settings)],
     )

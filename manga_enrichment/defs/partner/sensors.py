@@ -31,6 +31,7 @@ from manga_enrichment.gateways.queue import RequestQueue
 from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.partner.intake import Intake, IntakeReport
 from manga_enrichment.pipeline.partner.leases import Leases
+from manga_enrichment.pipeline.partner.scaling import BacklogRule
 from manga_enrichment.pipeline.partner.stored_units import read_unit
 from manga_enrichment.pipeline.partner.work_units import WorkUnit
 
@@ -67,31 +68,56 @@ def _sensor(name: str, queues_of_it: Sequence[Queue], what: str, settings: Senso
     ) -> dg.SensorResult:
         until = clock.monotonic_seconds() + TICK_SECONDS
         cursor = _renew_waiting(context, queues_of_it, tables, Leases(queues, requests, clock, random.Random()), clock)  # noqa: S311
-        intake = Intake(
-            queue=queues,
-            requests=requests,
-            tables=tables,
-            clock=clock,
-            endings=partner_endings(queues, requests, tables, outbox, clock, settings.notification),
-            policy=settings.policy,
-            limits=settings.limits,
-            new_owner=lambda: uuid4().hex,
-        )
-        reports: dict[str, IntakeReport] = {}
-        for queue in queues_of_it:
-            try:
-                depth = queues.depth(queue.name)
-            except QueueUnavailableError as error:
-                context.log.warning(f"{queue.name}: {error}")
-                continue
-            may_be_due = queue.is_fifo and depth.in_flight > 0  # deferred messages stay in flight
-            waiting = replace(depth, visible=depth.visible + depth.in_flight, in_flight=0) if may_be_due else depth
-            free = settings.backlog.free_runs(waiting, _runs_in_flight(context, queue.name))
-            if (free or may_be_due) and clock.monotonic_seconds() < until:
-                reports[queue.name] = intake.pull(queue.name, free, until)
+        intake = _intake(queues, requests, tables, outbox, clock, settings)
+        reports = _pulled(context, queues_of_it, intake, queues, settings.backlog, clock, until)
         return _result(reports, queues_of_it, clock.now(), cursor)
 
     return requests_sensor
+
+
+def _intake(
+    queues: RequestQueue,
+    requests: RequestStore,
+    tables: ObjectStore,
+    outbox: OutboxStore,
+    clock: Clock,
+    settings: SensorSettings,
+) -> Intake:
+    return Intake(
+        queue=queues,
+        requests=requests,
+        tables=tables,
+        clock=clock,
+        endings=partner_endings(queues, requests, tables, outbox, clock, settings.notification),
+        policy=settings.policy,
+        limits=settings.limits,
+        new_owner=lambda: uuid4().hex,
+    )
+
+
+def _pulled(
+    context: dg.SensorEvaluationContext,
+    queues_of_it: Sequence[Queue],
+    intake: Intake,
+    queues: RequestQueue,
+    backlog: BacklogRule,
+    clock: Clock,
+    until: float,
+) -> dict[str, IntakeReport]:
+    """What was pulled, by queue; until: monotonic second of the clock at which the tick must be over."""
+    reports: dict[str, IntakeReport] = {}
+    for queue in queues_of_it:
+        try:
+            depth = queues.depth(queue.name)
+        except QueueUnavailableError as error:
+            context.log.warning(f"{queue.name}: {error}")
+            continue
+        may_be_due = queue.is_fifo and depth.in_flight > 0  # deferred messages stay in flight
+        waiting = replace(depth, visible=depth.visible + depth.in_flight, in_flight=0) if may_be_due else depth
+        free = backlog.free_runs(waiting, _runs_in_flight(context, queue.name))
+        if (free or may_be_due) and clock.monotonic_seconds() < until:
+            reports[queue.name] = intake.pull(queue.name, free, until)
+    return reports
 
 
 def _result(

@@ -7,25 +7,12 @@ Belongs here: what sensors, ops and outbox need of the settings. Stays out: what
 from dataclasses import dataclass
 from datetime import timedelta
 
-from manga_enrichment.defs.shared.pipeline_settings import invoke_settings
 from manga_enrichment.domain.requests.validation import RequestPolicy
-from manga_enrichment.pipeline.engine.invocation import InvokeSettings
 from manga_enrichment.pipeline.outbox.announce import NotificationPolicy
 from manga_enrichment.pipeline.partner.packing import UnitLimits
 from manga_enrichment.pipeline.partner.scaling import BacklogRule
 from manga_enrichment.pipeline.partner.settle import SettleLimits
 from manga_enrichment.settings import Settings, request_policy
-
-
-@dataclass(frozen=True, slots=True)
-class PartnerSettings:
-    """Of a run."""
-
-    invoke: InvokeSettings
-    settle: SettleLimits
-    notification: NotificationPolicy
-    bucket_count: int
-    grace_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +25,8 @@ class SensorSettings:
     notification: NotificationPolicy
 
 
-def partner_settings(settings: Settings) -> PartnerSettings:
-    return PartnerSettings(
-        invoke=invoke_settings(settings),
-        settle=SettleLimits(settings.deferral_seconds, timedelta(hours=settings.request_max_age_hours)),
-        notification=notification_policy(settings),
-        bucket_count=settings.catalog_buckets,
-        grace_seconds=settings.grace_seconds,
-    )
+def settle_limits(settings: Settings) -> SettleLimits:
+    return SettleLimits(settings.deferral_seconds, timedelta(hours=settings.request_max_age_hours))
 
 
 def sensor_settings(settings: Settings) -> SensorSettings:
