@@ -17,6 +17,9 @@ from manga_enrichment.domain.requests.states import RequestState, is_final
 if TYPE_CHECKING:
     from manga_enrichment.aws.gateways import Gateways
     from manga_enrichment.domain.requests.claims import RequestRow
+    from manga_enrichment.gateways.clock import Clock
+    from manga_enrichment.gateways.requests import RequestStore
+    from manga_enrichment.pipeline.partner.submit import Submitted
 
 POLL_SECONDS = 1.0
 _STEPS = (RequestState.RECEIVED, RequestState.QUEUED, RequestState.PROCESSING)
@@ -47,35 +50,33 @@ def submit(
     ctx: click.Context, file: Path, partner: str, schema: str, callback_url: str, no_check: bool, as_json: bool
 ) -> None:
     """Send the request body in FILE to the queue it belongs to, and print its request id."""
-    from manga_enrichment.pipeline.partner.submit import InvalidRequestError
-    from manga_enrichment.pipeline.partner.submit import submit as send
-    from manga_enrichment.settings import load_settings, request_policy
-
     body = _body(file)
     if isinstance(body, dict):
         if schema == "batch_analysis" and "callback_url" not in body:
             callback_url = callback_url or local_receiver(ctx)
         body |= {"callback_url": callback_url} if callback_url else {}
-    gateways, request_id = open_configured_gateways(), str(uuid.uuid4())
+    request_id = str(uuid.uuid4())
+    sent = _send(file, schema, body, partner, request_id, check=not no_check)
+    for warning in sent.warnings:
+        click.echo(f"warning: {warning.path}: {warning.message}", err=True)
+    click.echo(json.dumps({"request_id": request_id, "queue": sent.route.queue.name}) if as_json else request_id)
+
+
+def _send(file: Path, schema: str, body: Any, partner: str, request_id: str, *, check: bool) -> "Submitted":
+    """Raises ClickException for a body that is not valid or cannot be sent."""
+    from manga_enrichment.pipeline.partner.submit import InvalidRequestError
+    from manga_enrichment.pipeline.partner.submit import submit as send
+    from manga_enrichment.settings import load_settings, request_policy
+
+    gateways, policy = open_configured_gateways(), request_policy(load_settings())
+    addressed: Any = {"partner_id": partner, "request_id": request_id, "now": gateways.clock.now()}
     try:
-        sent = send(
-            gateways.queues,
-            schema,
-            body,
-            partner_id=partner,
-            request_id=request_id,
-            now=gateways.clock.now(),
-            check=not no_check,
-            policy=request_policy(load_settings()),
-        )
+        return send(gateways.queues, schema, body, **addressed, check=check, policy=policy)
     except InvalidRequestError as error:
         lines = [f"  {problem.path}: {problem.message}" for problem in error.result.errors]
         raise click.ClickException("\n".join([f"{file} is not a valid {schema} request:", *lines])) from error
     except ValueError as error:  # what SQS does not take, which an unchecked body may be
         raise click.ClickException(f"{file} cannot be sent: {error}") from error
-    for warning in sent.warnings:
-        click.echo(f"warning: {warning.path}: {warning.message}", err=True)
-    click.echo(json.dumps({"request_id": request_id, "queue": sent.route.queue.name}) if as_json else request_id)
 
 
 @click.command()
@@ -142,21 +143,22 @@ def follow_request(gateways: "Gateways", request_id: str, is_terminal: bool) -> 
             if not is_terminal:
                 console.print(row.state.value)
 
-        return poll_until_ended(gateways, request_id, show)
+        return poll_until_ended(gateways.requests, gateways.clock, request_id, show)
 
 
-def poll_until_ended(gateways: "Gateways", request_id: str, show: Callable[["RequestRow"], None]) -> "RequestRow":
+def poll_until_ended(
+    requests: "RequestStore", clock: "Clock", request_id: str, show: Callable[["RequestRow"], None]
+) -> "RequestRow":
     """Look every second; show is told of each change."""
-
     seen: tuple[Any, ...] = ()
     while True:
-        row = gateways.requests.get(request_id)
+        row = requests.get(request_id)
         if row is not None and (row.state, row.generation) != seen:
             seen = (row.state, row.generation)
             show(row)
         if row is not None and _has_ended(row):
             return row
-        gateways.clock.run(gateways.clock.sleep(POLL_SECONDS))
+        clock.run(clock.sleep(POLL_SECONDS))
 
 
 def row_document(row: "RequestRow") -> dict[str, Any]:
