@@ -1,4 +1,8 @@
-"""`manga-enrichment submit|status|requests|results`: a partner's view of the request lane."""
+"""`manga-enrichment submit|status|requests|results`: a partner's view of the request lane.
+
+Belongs here: commands about one partner's requests. Stays out: catalog buckets (`cli/partitions.py`), dead letters
+(`cli/dlq.py`), callbacks (`cli/callbacks.py`).
+"""
 
 import json
 import sys
@@ -11,6 +15,7 @@ import click
 
 from manga_enrichment.cli.local_stack import local_receiver
 from manga_enrichment.cli.parameters import checked_partner, open_configured_gateways
+from manga_enrichment.cli.partitions import show_partitions
 from manga_enrichment.domain.requests.schemas import REQUEST_SCHEMAS
 from manga_enrichment.domain.requests.states import RequestState, is_final
 
@@ -80,15 +85,29 @@ def _send(file: Path, schema: str, body: Any, partner: str, request_id: str, *, 
 
 
 @click.command()
-@_REQUEST_ID
+@click.argument("request_id", type=click.UUID, required=False)
 @click.option("--follow", is_flag=True, help="Wait until the request has ended, with a progress bar.")
+@click.option("--partitions", is_flag=True, help="Instead of a request: how each catalog bucket's last run ended.")
+@click.option("--analysis", default="", help="With --partitions: of this analysis alone.")
 @_JSON
-def status(request_id: uuid.UUID, follow: bool, as_json: bool) -> None:
-    """What has become of a request. Ends with 1 when it failed or was rejected."""
+def status(request_id: uuid.UUID | None, follow: bool, partitions: bool, analysis: str, as_json: bool) -> None:
+    """What has become of a request. Ends with 1 when it failed or was rejected.
+
+    With --partitions, and without REQUEST_ID: the state of every analysis and catalog bucket.
+    """
+    if partitions == (request_id is not None) or (partitions and follow) or (analysis and not partitions):
+        raise click.UsageError("Say either REQUEST_ID [--follow], or --partitions [--analysis NAME].")
+    if partitions:
+        show_partitions(analysis, as_json=as_json)
+    else:
+        _show_request(str(request_id), follow=follow, as_json=as_json)
+
+
+def _show_request(request_id: str, *, follow: bool, as_json: bool) -> None:
     gateways = open_configured_gateways()
-    row = gateways.requests.get(str(request_id))
+    row = gateways.requests.get(request_id)
     if follow and not _has_ended(row):
-        row = follow_request(gateways, str(request_id), sys.stderr.isatty())
+        row = follow_request(gateways, request_id, sys.stderr.isatty())
     if row is None:
         raise click.ClickException(f"No worker has seen request {request_id} yet: it waits in its queue, or never was.")
     click.echo(json.dumps(row_document(row)) if as_json else _words(row))

@@ -3,12 +3,14 @@
 Belongs here: reports of plan and write as metadata. Stays out: forms that others use too (`defs/shared/metadata.py`).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
 
 from manga_enrichment.defs.shared.metadata import ROW_COUNT, markdown_table
 from manga_enrichment.domain.models.usage import usd
+from manga_enrichment.gateways.status import PartitionStatus
 from manga_enrichment.pipeline.enrichment.plan_run import PlanReport
 from manga_enrichment.pipeline.enrichment.planner import Action
 from manga_enrichment.pipeline.enrichment.write import WriteReport
@@ -54,3 +56,21 @@ def write_metadata(report: WriteReport) -> dict[str, Any]:
     if report.preview:
         metadata["preview"] = dg.MetadataValue.md(markdown_table(report.preview))
     return metadata
+
+
+def partition_metadata(states: Sequence[PartitionStatus]) -> dict[str, Any]:
+    """How the last work on one bucket ended, by analysis, as the status table has it; nothing when it has none."""
+    rows = [
+        {
+            "analysis": state.analysis,
+            "status": state.status,
+            "titles": ", ".join(f"{count} {name}" for name, count in sorted(state.counts.items())),
+            "USD": f"{usd(state.cost_micro_usd):.6f}",
+            "error class": state.error_class or "-",
+            "trigger": state.trigger,
+            "updated": state.updated_at.isoformat(timespec="seconds"),
+            "run": state.run_id,
+        }
+        for state in states
+    ]
+    return {"partitions": dg.MetadataValue.md(markdown_table(rows))} if rows else {}

@@ -4,13 +4,20 @@ Belongs here: the asset. Stays out: its rows (`pipeline/enrichment/wide_table.py
 (`defs/enrichment/cost_checks.py`).
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import dagster as dg
 
 from manga_enrichment.defs.enrichment.assets import GROUP
+from manga_enrichment.defs.enrichment.metadata import partition_metadata
 from manga_enrichment.defs.shared.inputs import DefinitionInputs
 from manga_enrichment.defs.shared.metadata import ROW_COUNT
 from manga_enrichment.defs.shared.names import CATALOG, OWNERS
+from manga_enrichment.domain.analyses.base import AnalysisType
+from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.gateways.status import StatusStore
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE, write_enriched
 
 
@@ -27,11 +34,23 @@ def build_enriched(inputs: DefinitionInputs) -> dg.AssetsDefinition:
     )
 
     @dg.multi_asset(name=TABLE, specs=[spec], backfill_policy=inputs.backfill_policy)
-    def enriched_catalog(context: dg.AssetExecutionContext, tables: dg.ResourceParam[ObjectStore]) -> None:
+    def enriched_catalog(
+        context: dg.AssetExecutionContext,
+        tables: dg.ResourceParam[ObjectStore],
+        status: dg.ResourceParam[StatusStore],
+    ) -> None:
         for bucket in context.partition_keys:
             report = write_enriched(tables, bucket, analyses)
-            metadata = {ROW_COUNT: report.rows, "uri": report.uri}
+            metadata = {ROW_COUNT: report.rows, "uri": report.uri, **_states(status, analyses, bucket)}
             metadata |= {f"with_{name}": count for name, count in report.answered.items()}
             context.add_asset_metadata(metadata, asset_key=dg.AssetKey(TABLE), partition_key=bucket)
 
     return enriched_catalog
+
+
+def _states(status: StatusStore, analyses: Sequence[AnalysisType], bucket: str) -> dict[str, Any]:
+    """What the status table says of the bucket; nothing while it does not answer: the table of rows matters more."""
+    try:
+        return partition_metadata([each for a in analyses for each in status.partitions(a.name, [bucket])])
+    except StoreUnavailableError:
+        return {}
