@@ -7,7 +7,7 @@ Only counters are shared; they change once per block of calls, not per call. A t
 the *brake*, with why and since when.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -24,13 +24,16 @@ _BRAKE = "brake"
 
 
 class DynamoDBBudget:
-    def __init__(self, client: "DynamoDBClient", *, table: str) -> None:
+    def __init__(self, client: "DynamoDBClient", *, table: str, check_clock: Callable[[], None] = lambda: None) -> None:
+        """check_clock: raises ConfigurationError while this machine's clock is too far off to judge leases."""
+        self._check_clock = check_clock
         self._client = client
         self._table = table
 
     def reserve(
         self, scopes: Sequence[BudgetScope], spender: str, amount_micro_usd: int, lease_until: datetime
     ) -> bool:
+        self._check_clock()
         if any(scope.limit_micro_usd < amount_micro_usd for scope in scopes):
             return False
         counters = [self._add_to_counter(scope, spender, amount_micro_usd, lease_until) for scope in scopes]
@@ -62,7 +65,9 @@ class DynamoDBBudget:
         self._close(spender, lease_before_ms=None)
 
     def close_abandoned(self, counters: Sequence[str], now: datetime) -> list[str]:
-        spenders = [name for counter in counters for name in self._item(counter).get("spenders", {}).get("SS", [])]
+        found = {counter: self._item(counter) for counter in counters}
+        self._check_clock()  # after the first answer, which told the time
+        spenders = [name for item in found.values() for name in item.get("spenders", {}).get("SS", [])]
         lease_before_ms = int(epoch_ms(now))
         return [each for each in dict.fromkeys(spenders) if self._close(each, lease_before_ms=lease_before_ms)]
 

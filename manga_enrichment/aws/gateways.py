@@ -62,11 +62,13 @@ class Gateways:
             ledger_table=self._settings.ledger_table,
             budget_table=self._settings.budget_table,
             retention=timedelta(days=self._settings.ledger_retention_days),
+            check_clock=self._clients.clock_skew.check,
         )
 
     @cached_property
     def budget(self) -> BudgetStore:
-        return DynamoDBBudget(self._clients.dynamodb, table=self._settings.budget_table)
+        check_clock = self._clients.clock_skew.check
+        return DynamoDBBudget(self._clients.dynamodb, table=self._settings.budget_table, check_clock=check_clock)
 
     @cached_property
     def status(self) -> StatusStore:
