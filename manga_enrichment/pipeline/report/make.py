@@ -5,10 +5,12 @@ showing (`page.py`).
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.domain.models.specs import ModelCatalog
+from manga_enrichment.gateways.budget import BudgetStore
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.objects import ObjectStore
@@ -23,6 +25,7 @@ def make_report(
     *,
     tables: ObjectStore,
     ledger: ResultLedger,
+    budget: BudgetStore,
     clock: Clock,
     analyses: Mapping[str, AnalysisType],
     models: ModelCatalog,
@@ -39,7 +42,7 @@ def make_report(
         forecast = forecast_next_run(
             name, buckets, list(analyses), tables=tables, ledger=ledger, analyses=analyses, models=models, pace=pace
         )
-    return gather(
+    facts = gather(
         tables,
         analyses=[each for each, analysis in analyses.items() if not analysis.parts],
         buckets=buckets,
@@ -47,3 +50,4 @@ def make_report(
         titles=0 if state is None else state.titles,
         forecast=forecast,
     )
+    return replace(facts, brake=budget.brake())

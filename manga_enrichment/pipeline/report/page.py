@@ -64,7 +64,13 @@ def report_summary(facts: ReportFacts) -> str:
         for chart in report_charts(facts)
         if chart.name in {"coverage", "cost", "latency"}
     )
-    return f"{numbers}\n\n{pictures}"
+    warning = f"**Nothing is asked of a model**\n\n{_quoted(facts.brake.sentence())}\n\n" if facts.brake else ""
+    return f"{warning}{numbers}\n\n{pictures}"
+
+
+def _quoted(text: str) -> str:
+    """As it is, whatever marks it has."""
+    return "".join(f"    {line}\n" for line in text.splitlines())
 
 
 def report_charts(facts: ReportFacts) -> list[Chart]:
