@@ -83,6 +83,8 @@ async def _call(http: Request, dialect: ModuleType) -> Response:
             reply = _reply(spec, request, fault)
             usage = state.cache.account(spec, request, reply.output_tokens, fault.latency_seconds)
             state.meter.bill(spec, request.digest, usage, fault.kind)
+            if state.metrics is not None:
+                state.metrics.count(spec.model_id, usage)
             if fault.kind is FaultKind.HANG:
                 await _hold(http, state.faults.settings.hang_limit_seconds)
             await asyncio.sleep(fault.latency_seconds)
