@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from manga_enrichment.domain.models.usage import usd
+from manga_enrichment.domain.text.shown import inert
 from manga_enrichment.pipeline.enrichment.plan_run import PlanReport
 from manga_enrichment.pipeline.enrichment.planner import Action
 from manga_enrichment.pipeline.enrichment.write import WriteReport
@@ -55,6 +56,7 @@ def write_metadata(report: WriteReport) -> dict[str, Any]:
 
 
 def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows under the names of the first. No text in a cell is rendered, whatever it says."""
     names = list(rows[0])
     lines = [f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"]
     lines += [f"| {' | '.join(_cell(row[name]) for name in names)} |" for row in rows]
@@ -62,5 +64,8 @@ def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _cell(value: object) -> str:
-    text = str(value).replace("|", "¦").replace("\n", " ")
-    return text if len(text) <= _CELL_CHARACTERS else text[: _CELL_CHARACTERS - 1] + "…"
+    """Numbers as they are; text may be a partner's or a model's."""
+    if isinstance(value, int | float):
+        return str(value)
+    text = str(value)
+    return inert(text if len(text) <= _CELL_CHARACTERS else text[: _CELL_CHARACTERS - 1] + "…")
