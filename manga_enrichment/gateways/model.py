@@ -37,8 +37,8 @@ class ModelCall:
 class ModelReply:
     """A complete reply. answer is None when the model gave no JSON object.
 
-    Whatever a model says, no reply holds an answer that breaks the rule for text: what nobody should see is taken out as
-    the reply is made, so that judging, repairing and keeping an answer look at the same one in every lane.
+    Whatever a model says, no reply holds an answer that breaks the rule for text: what nobody should see is taken out
+    as the reply is made, so that judging, repairing and keeping an answer look at the same one in every lane.
     """
 
     stop_reason: str

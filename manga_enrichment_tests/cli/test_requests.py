@@ -215,8 +215,7 @@ def test_following_shows_each_change_and_ends_with_the_request(
         elif row.state.value in follows:
             gateways.requests.update(request_id, row.owner, row.generation, follows[row.state.value])
 
-    without_waiting = replace(gateways, clock=FakeClock())
-    ended = poll_until_ended(without_waiting, request_id, show)
+    ended = poll_until_ended(gateways.requests, FakeClock(), request_id, show)
     assert ended.state is RequestState.COMPLETED
     assert shown == [("received", 1), ("queued", 1), ("processing", 1), ("deferred", 1), ("completed", 2)]
 

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from manga_enrichment.defs.costs.assets import COSTS_JOB
-from manga_enrichment.defs.shared.run_facts import RANGE_END_TAG, RANGE_START_TAG, range_tags
+from manga_enrichment.defs.shared.tags import RANGE_END_TAG, RANGE_START_TAG, range_tags
 from manga_enrichment.gateways.budget import BudgetScope
 from manga_enrichment.pipeline.health.daily_costs import TABLE
 from manga_enrichment.pipeline.store.object_keys import costs_key

@@ -14,6 +14,7 @@ from manga_enrichment.defs.queues.assets import DEAD_LETTERS_ASSET, REQUEST_QUEU
 from manga_enrichment.defs.queues.redrive_job import REDRIVE_JOB
 from manga_enrichment.defs.shared.metadata import markdown_table
 from manga_enrichment.defs.shared.severity import graded
+from manga_enrichment.defs.shared.tags import QUEUE_TAG
 from manga_enrichment.domain.operations.queue_observations import (
     QueueObservation,
     backlog_problems,
@@ -59,7 +60,7 @@ def build_queue_checks() -> list[dg.AssetChecksDefinition]:
             "In the FIFO queues no message stays hidden or waits without a run: what comes after it would wait too.",
             blocked_session_problems,
             {queue.name for queue in REQUEST_QUEUES if queue.is_fifo},
-            "failed or stuck runs of partner_batch_job with the tag manga/queue of that queue; a dead run's message "
+            f"failed or stuck runs of partner_batch_job with the tag {QUEUE_TAG} of that queue; a dead run's message "
             "comes again by itself and is dead-lettered after three receives",
         ),
     ]

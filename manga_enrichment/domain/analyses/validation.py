@@ -1,7 +1,7 @@
 """Whether a model's answer counts: its schema first, then what a schema cannot see.
 
-Belongs here: an answer without what no text holds, and turning it into a short list of problems, fit to be sent back for
-one repair. Stays out: the schemas and checks themselves (one module per analysis), the rule for text
+Belongs here: an answer without what no text holds, and turning it into a short list of problems, fit to be sent back
+for one repair. Stays out: the schemas and checks themselves (one module per analysis), the rule for text
 (`domain/text/rule.py`).
 """
 

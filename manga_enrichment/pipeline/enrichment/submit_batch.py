@@ -47,9 +47,6 @@ class BatchSettings:
     records_per_job: int = RECORDS_PER_JOB
 
 
-BATCH_OFF = BatchSettings()
-
-
 class BatchLane:
     """Submits one analysis over the buckets of a run."""
 

@@ -1,4 +1,4 @@
-"""Cleaning may grow stricter; titles that it has no business with keep what prompts show of them, so none is paid again.
+"""Cleaning may grow stricter; titles that need none keep what prompts show of them, so that none is paid again.
 
 The digests were made by the code of 0f0178a, which had another rule for text, over every row of the two catalogs.
 """
