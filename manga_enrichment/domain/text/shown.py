@@ -1,7 +1,8 @@
 """Text from outside on a terminal and in Markdown: shown, never obeyed.
 
 Belongs here: escapes of what a terminal would obey or hide, cells that no renderer of Markdown acts on. Stays out:
-which characters a text may hold at all (`rule.py`), HTML (the report's templates escape), CSV and JSON, which are exact.
+which characters a text may hold at all (`rule.py`), HTML (the report's templates escape), CSV and JSON, which stay as
+they are.
 """
 
 _LOOKALIKES = str.maketrans({"|": "¦", "`": "'"})

@@ -56,6 +56,21 @@ def test_the_log_has_the_cost_before_any_run_writes_a_table() -> None:
     assert world.world.logged_cost_micro_usd() == world.batch.billed_micro_usd
 
 
+def test_an_answer_is_kept_without_what_nobody_should_see() -> None:
+    genres = [{"genre": "drama", "confidence": 0.9}]
+    said = {"primary_genre": "drama\u200b", "genres": genres, "themes": ["first\x1b[2J love", "\u202ehome"]}
+    world = collected({title_id(1): ModelReply("tool_use", said, DEFAULT_USAGE)})
+    (kept,) = (each.answer for each in world.world.ledger.entries.values() if each.manga_id == title_id(1))
+    assert kept == {"primary_genre": "drama", "genres": genres, "themes": ["first[2J love", "home"]}
+
+
+def test_an_answer_that_is_blank_without_it_goes_back_and_is_asked_on_demand() -> None:
+    said = {"primary_genre": "drama", "genres": [{"genre": "drama", "confidence": 0.9}], "themes": ["\u3164\u200b\x00"]}
+    world = collected({title_id(1): ModelReply("tool_use", said, DEFAULT_USAGE)})
+    assert title_id(1) not in {each.manga_id for each in world.world.ledger.entries.values()}
+    assert len(world.publish()) == 5
+
+
 @pytest.mark.parametrize("final", [REFUSED, FILTERED])
 def test_a_refusal_is_remembered_and_not_asked_again(final: ModelReply) -> None:
     world = collected({title_id(1): final})
