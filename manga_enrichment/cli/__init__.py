@@ -39,9 +39,10 @@ class _Sentences(click.Group):
 
         try:
             return super().invoke(ctx)
-        except click.ClickException as error:
-            error.message = escaped_lines(error.message)
+        except click.UsageError:  # quotes nobody but the user
             raise
+        except click.ClickException as error:
+            raise click.ClickException(escaped_lines(error.message)) from error
         except ConfigurationError as error:
             raise click.ClickException(escaped_lines(f"{error}{local_stack_hint(ctx)}")) from error
         except (StoreUnavailableError, QueueUnavailableError) as error:
