@@ -11,7 +11,7 @@ import html
 import re
 import unicodedata
 
-from manga_enrichment.domain.text.rule import JOINERS, TAGS, is_blank, is_readable, readable
+from manga_enrichment.domain.text.rule import JOINERS, SUSPECT, TAGS, is_blank, is_readable, readable
 
 _MAX_ROUNDS = 4
 """Rounds of decoding: sources encode twice at times ("&amp;lt;br&amp;gt;"); more is somebody's game."""
@@ -155,7 +155,7 @@ def is_plain(text: str) -> bool:
 def _without_markup(text: str) -> str:
     for _ in range(_MAX_ROUNDS):
         before = text
-        if not text.isascii() or not text.replace("\n", "").isprintable():
+        if "\r" in text or SUSPECT.search(text) is not None:
             text = readable(_JOINERS_AND_TAGS.sub("", text))
         if "&" in text:
             text = decode_entities(text)

@@ -60,6 +60,8 @@ def is_blank(text: str) -> bool:
 
 def is_readable(text: str) -> bool:
     """Whether `readable` returns the text as it is, and something of it can be seen."""
+    if SUSPECT.search(text) is None and "\r" not in text:
+        return bool(text.strip())
     return readable(text) == text and not is_blank(text)
 
 
