@@ -9,12 +9,14 @@ from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.model import ModelReply
+from manga_enrichment.pipeline.batch.booking import BookedRecord, book_record
 from manga_enrichment_tests.batch_world import MODEL, NAME, BatchWorld
 from manga_enrichment_tests.builders import entry, record, title_id
 from manga_enrichment_tests.fake_batch import MISSING, Step
 from manga_enrichment_tests.fakes import DEFAULT_USAGE
 
 ONE = cost_micro_usd(DEFAULT_USAGE, MODEL.price, batch=True)
+ANSWER = {"primary_genre": "drama", "genres": [{"genre": "drama", "confidence": 0.9}], "themes": ["home"]}
 BROKEN = ModelReply("tool_use", {"primary_genre": "no such genre"}, DEFAULT_USAGE)
 CUT = ModelReply("max_tokens", {}, DEFAULT_USAGE)
 REFUSED = ModelReply("refusal", None, DEFAULT_USAGE)
@@ -54,6 +56,21 @@ def test_the_log_has_the_cost_before_any_run_writes_a_table() -> None:
     rows = world.world.log()
     assert {(row["lane"], row["status"], row["dagster_run_id"]) for row in rows} == {("batch", "succeeded", "run-1")}
     assert world.world.logged_cost_micro_usd() == world.batch.billed_micro_usd
+
+
+def test_an_answer_is_kept_without_what_nobody_should_see() -> None:
+    genres = [{"genre": "drama", "confidence": 0.9}]
+    said = {"primary_genre": "drama\u200b", "genres": genres, "themes": ["first\x1b[2J love", "\u202ehome"]}
+    world = collected({title_id(1): ModelReply("tool_use", said, DEFAULT_USAGE)})
+    (kept,) = (each.answer for each in world.world.ledger.entries.values() if each.manga_id == title_id(1))
+    assert kept == {"primary_genre": "drama", "genres": genres, "themes": ["first[2J love", "home"]}
+
+
+def test_an_answer_that_is_blank_without_it_goes_back_and_is_asked_on_demand() -> None:
+    said = {"primary_genre": "drama", "genres": [{"genre": "drama", "confidence": 0.9}], "themes": ["\u3164\u200b\x00"]}
+    world = collected({title_id(1): ModelReply("tool_use", said, DEFAULT_USAGE)})
+    assert title_id(1) not in {each.manga_id for each in world.world.ledger.entries.values()}
+    assert len(world.publish()) == 5
 
 
 @pytest.mark.parametrize("final", [REFUSED, FILTERED])
@@ -157,3 +174,58 @@ def test_usage_of_any_size_is_booked_to_the_micro_dollar() -> None:
     odd = ModelReply("refusal", None, Usage(1234, 77))
     world = collected({title_id(4): odd})
     assert world.money()[1] == world.batch.billed_micro_usd == world.world.logged_cost_micro_usd()
+
+
+@pytest.mark.parametrize(
+    ("usage", "said"),
+    [
+        (
+            Usage(900, 2**64 - 1),
+            f"the model told {2**64 - 1} output tokens and gives at most {MODEL.max_output_tokens}",
+        ),
+        (Usage(2**63 - 1, 60), f"the model told {2**63 - 1} input tokens and takes at most {MODEL.max_input_tokens}"),
+        (Usage(900, 60, MODEL.max_input_tokens), f"the model told {MODEL.max_input_tokens + 900} input tokens"),
+        (Usage(900, -1), "the model told a negative number of tokens"),
+    ],
+    ids=["output", "input", "cache read", "negative"],
+)
+def test_usage_that_cannot_be_true_keeps_its_answer_and_is_booked_at_the_estimate(usage: Usage, said: str) -> None:
+    world = BatchWorld(titles=3)
+    world.start()
+    world.batch.script[title_id(1)] = ModelReply("tool_use", ANSWER, usage)
+    world.follow()
+    (token,) = world.store.stages()
+    share = -(-world.store.job(token).reserve_micro_usd // 3)
+    (entry_of_one,) = (each for each in world.world.ledger.entries.values() if each.manga_id == title_id(1))
+    (attempt,) = entry_of_one.attempts
+    assert entry_of_one.answer == ANSWER
+    assert (attempt.cost_micro_usd, attempt.usage, attempt.maybe_billed) == (share, Usage(), True)
+    assert attempt.message.startswith(f"booked at the estimate: {said}")
+    assert world.money() == (2 * ONE + share, 2 * ONE + share)
+    assert world.world.logged_cost_micro_usd() == 2 * ONE + share
+    (row,) = (row for row in world.world.log() if row["manga_id"] == title_id(1))
+    assert (row["status"], row["maybe_billed"], row["message"]) == ("succeeded", True, attempt.message)
+
+
+def test_usage_without_a_price_is_booked_at_the_estimate_too() -> None:
+    world = BatchWorld(titles=3)
+    world.start()
+    (token,) = world.store.stages()
+    job = world.store.job(token)
+    model = replace(MODEL, price=replace(MODEL.price, cache_write_micro_usd=None))
+    booked = book_record(Usage(900, 60, 0, 5), model, job)
+    assert booked.cost_micro_usd == -(-job.reserve_micro_usd // 3)
+    assert (
+        booked.problem
+        == "booked at the estimate: 5 cache write tokens were used but the model has no cache write price"
+    )
+    assert book_record(DEFAULT_USAGE, model, job) == BookedRecord(DEFAULT_USAGE, ONE)
+
+
+def test_the_most_that_a_model_can_use_is_booked_as_told() -> None:
+    world = BatchWorld(titles=3)
+    world.start()
+    (token,) = world.store.stages()
+    most = Usage(MODEL.max_input_tokens, MODEL.max_output_tokens)
+    booked = book_record(most, MODEL, world.store.job(token))
+    assert (booked.usage, booked.cost_micro_usd) == (most, cost_micro_usd(most, MODEL.price, batch=True))
