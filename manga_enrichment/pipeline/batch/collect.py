@@ -22,9 +22,9 @@ from manga_enrichment.domain.outcomes.answers import Attempt, LedgerEntry
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.batch import BatchReply, BatchState
-from manga_enrichment.pipeline.batch.booking import book_record
 from manga_enrichment.pipeline.batch.job_store import BatchJob, BatchStore, BatchTitle, Settlement, Submission
 from manga_enrichment.pipeline.batch.launch import BatchGateways
+from manga_enrichment.pipeline.engine.billing import book_record
 from manga_enrichment.pipeline.engine.verdicts import judge
 from manga_enrichment.pipeline.log.append import log_rows
 from manga_enrichment.pipeline.log.rows import attempt_row, request_rows, row_identity
@@ -176,7 +176,8 @@ def _attempt(
         error_class = error.error_class if error else ErrorClass.EMPTY_ANSWER
         return Attempt(1, started_at, 0, error_class=error_class, message=(error.message if error else "")[:300])
     problem = judge(analysis, title.inputs, reply)
-    booked = book_record(reply.usage, model, job)
+    estimate_micro_usd = -(-job.reserve_micro_usd // max(1, job.records))  # its share of what was set aside
+    booked = book_record(reply.usage, model, estimate_micro_usd)
     return Attempt(
         number=1,
         started_at=started_at,
