@@ -1,7 +1,7 @@
 """How far this machine's clock is from AWS's, as every answer's Date header tells.
 
-Claims and leases are moments that processes on several machines compare with their own clocks. Half of
-`gateways/clock.py:MOST_CLOCK_SKEW` either way keeps any two of them within it; beyond that nothing may be claimed.
+Claims and leases are moments that processes on several machines compare with their own clocks. Where each is off by
+less than half of what two may differ by (MANGA_CLOCK_SKEW_SECONDS), all is well; beyond that nothing may be claimed.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +12,6 @@ from typing import Any
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW
 
-MOST_FROM_SERVICE = MOST_CLOCK_SKEW / 2
 _HEADER_ROUNDING = timedelta(seconds=1)
 
 
@@ -39,14 +38,14 @@ class ClockSkew:
         ahead = self._now() - told.astimezone(UTC)
         self._ahead = max(timedelta(0), ahead - _HEADER_ROUNDING) if ahead > timedelta(0) else ahead
 
-    def check(self) -> None:
-        """Raises ConfigurationError when the clocks differ by more than may be; nothing was claimed or asked then."""
-        if abs(self._ahead) <= MOST_FROM_SERVICE:
+    def check(self, most: timedelta = MOST_CLOCK_SKEW) -> None:
+        """Raises ConfigurationError when this clock is off by more than half of what two machines may differ by."""
+        if abs(self._ahead) <= most / 2:
             return
         seconds = round(abs(self._ahead).total_seconds())
         direction = "ahead of" if self._ahead > timedelta(0) else "behind"
         raise ConfigurationError(
             f"The clock of this machine is {seconds} s {direction} AWS's, and at most "
-            f"{MOST_FROM_SERVICE.total_seconds():.0f} s are allowed, since runs would take over each other's claims: "
-            "synchronise it (NTP) and start the run again"
+            f"{most.total_seconds() / 2:g} s are allowed, since runs would take over each other's claims: "
+            "synchronise it (NTP) and start the run again, or raise MANGA_CLOCK_SKEW_SECONDS on all machines"
         )

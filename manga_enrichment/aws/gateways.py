@@ -64,13 +64,15 @@ class Gateways:
             ledger_table=self._settings.ledger_table,
             budget_table=self._settings.budget_table,
             retention=timedelta(days=self._settings.ledger_retention_days),
-            check_clock=self._clients.clock_skew.check,
+            check_clock=self._check_clock,
         )
 
     @cached_property
     def budget(self) -> BudgetStore:
-        check_clock = self._clients.clock_skew.check
-        return DynamoDBBudget(self._clients.dynamodb, table=self._settings.budget_table, check_clock=check_clock)
+        return DynamoDBBudget(self._clients.dynamodb, table=self._settings.budget_table, check_clock=self._check_clock)
+
+    def _check_clock(self) -> None:
+        self._clients.clock_skew.check(timedelta(seconds=self._settings.clock_skew_seconds))
 
     @cached_property
     def status(self) -> StatusStore:

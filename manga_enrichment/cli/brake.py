@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from manga_enrichment.cli.parameters import open_configured_gateways
+from manga_enrichment.domain.text.shown import escaped
 
 if TYPE_CHECKING:
     from manga_enrichment.pipeline.health.brake import BrakeHandle, BrakeReport
@@ -54,7 +55,7 @@ def warn_of_brake() -> None:
     except (ConfigurationError, StoreUnavailableError):
         return
     if standing is not None:
-        click.echo(standing.sentence(), err=True)
+        click.echo(escaped(standing.sentence()), err=True)
 
 
 def _handle() -> "BrakeHandle":
@@ -65,7 +66,7 @@ def _handle() -> "BrakeHandle":
 
 
 def _show(report: "BrakeReport", *, as_json: bool) -> None:
-    click.echo(json.dumps(_document(report)) if as_json else "\n".join(report.sentences()))
+    click.echo(json.dumps(_document(report)) if as_json else "\n".join(map(escaped, report.sentences())))
 
 
 def _document(report: "BrakeReport") -> dict[str, Any]:

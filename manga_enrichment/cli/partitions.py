@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from manga_enrichment.cli.parameters import open_configured_gateways
+from manga_enrichment.domain.text.shown import escaped
 
 if TYPE_CHECKING:
     from manga_enrichment.gateways.status import PartitionStatus
@@ -58,7 +59,7 @@ def _print(found: "Sequence[PartitionStatus]", partitions: int) -> None:
     for heading in headings:
         table.add_column(heading, justify="right" if heading == "USD" else "left", overflow="fold")
     for each in found:
-        table.add_row(
+        cells = (
             each.analysis,
             each.bucket,
             each.status,
@@ -69,6 +70,7 @@ def _print(found: "Sequence[PartitionStatus]", partitions: int) -> None:
             f"{each.cost_micro_usd / 1_000_000:.6f}",
             each.error_class,
         )
-    console = Console(markup=False)
+        table.add_row(*map(escaped, cells))
+    console = Console(markup=False, emoji=False)
     console.width = console.width if console.is_terminal else _PIPED_WIDTH
     console.print(table)

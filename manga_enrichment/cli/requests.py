@@ -19,6 +19,7 @@ from manga_enrichment.cli.parameters import checked_partner, open_configured_gat
 from manga_enrichment.cli.partitions import show_partitions
 from manga_enrichment.domain.requests.schemas import REQUEST_SCHEMAS
 from manga_enrichment.domain.requests.states import RequestState, is_final
+from manga_enrichment.domain.text.shown import escaped
 
 if TYPE_CHECKING:
     from manga_enrichment.aws.gateways import Gateways
@@ -129,7 +130,7 @@ def list_requests(partner: str, newest: int, as_json: bool) -> None:
     for row in rows:
         cost = f"{row.cost_micro_usd / 1_000_000:.6f} USD"
         words = (f"{row.submitted_at:%Y-%m-%d %H:%M:%S}", row.request_id, row.state.value, cost, row.callback_state)
-        click.echo("  ".join(word for word in words if word))
+        click.echo(escaped("  ".join(word for word in words if word)))
 
 
 @click.command()
@@ -212,7 +213,7 @@ def _words(row: "RequestRow") -> str:
         lines.append(f"  result: {row.result_key}, cost {row.cost_micro_usd / 1_000_000:.6f} USD")
     if row.callback_state:
         lines.append(f"  {row.callback_state}")
-    return "\n".join(lines)
+    return "\n".join(map(escaped, lines))
 
 
 def _has_ended(row: "RequestRow | None") -> bool:

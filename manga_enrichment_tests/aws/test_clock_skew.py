@@ -6,10 +6,9 @@ from email.utils import format_datetime
 import pytest
 
 from manga_enrichment.aws.clients import AwsClients
-from manga_enrichment.aws.clock_skew import MOST_FROM_SERVICE, ClockSkew
+from manga_enrichment.aws.clock_skew import ClockSkew
 from manga_enrichment.aws.gateways import Gateways
 from manga_enrichment.domain.errors import ConfigurationError
-from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW
 from manga_enrichment.runtime.clock import SystemClock
 from manga_enrichment.settings import load_settings
 
@@ -36,8 +35,11 @@ def test_a_clock_beyond_the_bound_is_one_sentence(seconds: float, words: str) ->
         skewed_by(seconds).check()
 
 
-def test_two_machines_within_the_bound_differ_by_less_than_claims_allow_for() -> None:
-    assert 2 * MOST_FROM_SERVICE <= MOST_CLOCK_SKEW
+def test_each_of_two_machines_may_be_off_by_half_of_what_claims_allow_for() -> None:
+    skew = skewed_by(40.0)
+    skew.check(timedelta(seconds=80))
+    with pytest.raises(ConfigurationError, match=r"at most 38\.5 s are allowed"):
+        skew.check(timedelta(seconds=77))
 
 
 def test_an_answer_without_a_date_says_nothing() -> None:

@@ -34,6 +34,12 @@ def test_it_needs_a_reason(command: Command, gateways: Gateways) -> None:
     assert gateways.budget.brake() is None
 
 
+def test_a_terminal_does_not_obey_a_reason(command: Command) -> None:
+    on = command("brake", "on", "--because", "red \x1b[31malert")
+    assert on.stdout.endswith(": red \\x1b[31malert\n")
+    assert "\x1b" not in command("status", "--partitions").stderr
+
+
 def test_as_json_it_says_the_same_to_programs(command: Command) -> None:
     on = json.loads(command("brake", "on", "--because", "a test", "--json").stdout)
     assert (on["brake"], on["because"], on["was_on_before"], on["jobs"]) == ("on", "a test", False, [])

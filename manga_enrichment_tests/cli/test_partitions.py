@@ -113,3 +113,11 @@ def test_a_request_and_the_partitions_are_two_questions(command: Command, words:
     result = command("status", *words)
     assert result.exit_code == 2
     assert "either REQUEST_ID [--follow], or --partitions" in result.output
+
+
+def test_a_terminal_does_not_obey_what_a_partition_says(command: Command, gateways: Gateways) -> None:
+    status_of(gateways, "reading_level", bucket_keys(BUCKETS)[0], trigger="who\x1b[2J", error_class=":bomb:\x07")
+    shown = command("status", "--partitions", "--analysis", "reading_level").stdout
+    assert "who\\x1b[2J" in shown
+    assert ":bomb:\\x07" in shown
+    assert all(line.isprintable() for line in shown.split("\n"))

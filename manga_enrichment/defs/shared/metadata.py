@@ -6,6 +6,7 @@ Belongs here: forms. Stays out: what one room alone shows (beside its assets).
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from manga_enrichment.domain.text.shown import inert
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 
 ROW_COUNT = "dagster/row_count"
@@ -21,6 +22,7 @@ def invoke_metadata(report: InvokeReport) -> dict[str, Any]:
 
 
 def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows under the names of the first. No text in a cell is rendered, whatever it says."""
     names = list(rows[0])
     lines = [f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"]
     lines += [f"| {' | '.join(_cell(row[name]) for name in names)} |" for row in rows]
@@ -28,5 +30,8 @@ def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _cell(value: object) -> str:
-    text = str(value).replace("|", "¦").replace("\n", " ")
-    return text if len(text) <= _CELL_CHARACTERS else text[: _CELL_CHARACTERS - 1] + "…"
+    """Numbers as they are; text may be a partner's or a model's."""
+    if isinstance(value, int | float):
+        return str(value)
+    text = str(value)
+    return inert(text if len(text) <= _CELL_CHARACTERS else text[: _CELL_CHARACTERS - 1] + "…")

@@ -3,6 +3,8 @@
 Belongs here: those of both lanes. Stays out: those of partner runs alone (`defs/partner/settings.py`).
 """
 
+from datetime import timedelta
+
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.batch_jobs import MIN_TITLES_SETTING, ROLE_SETTING
 from manga_enrichment.pipeline.engine.budget import Caps
@@ -18,6 +20,7 @@ def invoke_settings(settings: Settings) -> InvokeSettings:
             concurrency=settings.concurrency,
             deadline_seconds=settings.deadline_seconds,
             claim_seconds=settings.claim_seconds,
+            clock_skew=timedelta(seconds=settings.clock_skew_seconds),
         ),
         requests_per_minute=settings.requests_per_minute,
         tokens_per_minute=settings.tokens_per_minute,

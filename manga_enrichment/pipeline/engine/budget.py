@@ -149,12 +149,7 @@ class RunBudget:
             while self._too_much is None or shortfall < self._too_much:
                 amount = shortfall + (self._block_calls - 1) * estimate_micro_usd
                 if self._too_much is None or amount < self._too_much:
-                    try:
-                        is_granted = await self._reserve(amount)
-                    except SpenderClosedError:
-                        shortfall = estimate_micro_usd + self._go_on_under_a_further_name()
-                        continue
-                    if is_granted:
+                    if await self._reserve(amount):
                         self._free_micro_usd += amount
                         return True
                     self._too_much = amount
@@ -164,16 +159,24 @@ class RunBudget:
             return False
 
     async def _reserve(self, amount_micro_usd: int) -> bool:
-        return await self._outage_retry.call(
-            self._store.reserve, self._scopes, self.spender, amount_micro_usd, self._lease_until()
-        )
+        """Under a further name if others closed the present one; then what is in hand and open is reserved anew, too.
 
-    def _go_on_under_a_further_name(self) -> int:
-        """What open calls may still spend is reserved by nobody now: micro-dollars to reserve anew."""
-        self._names.append(f"{self._names[0]}:{len(self._names) + 1}")
-        self.spender = self._names[-1]
-        self._free_micro_usd = -self._open_micro_usd
-        return self._open_micro_usd
+        The old name stays until the new one has a reservation: only then do counters know it.
+        """
+        try:
+            return await self._reserve_as(self.spender, amount_micro_usd)
+        except SpenderClosedError:
+            further = f"{self._names[0]}:{len(self._names) + 1}"
+        if not await self._reserve_as(further, amount_micro_usd + self._free_micro_usd + self._open_micro_usd):
+            return False
+        self._names.append(further)
+        self.spender = further
+        return True
+
+    async def _reserve_as(self, spender: str, amount_micro_usd: int) -> bool:
+        return await self._outage_retry.call(
+            self._store.reserve, self._scopes, spender, amount_micro_usd, self._lease_until()
+        )
 
     def _choose_block_size(self) -> None:
         now = self._clock.monotonic_seconds()

@@ -19,7 +19,7 @@ from manga_enrichment.domain.outcomes.retries import RetryState
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.gateways.model import FoundationModel, ModelCall, ModelReply, Repair
-from manga_enrichment.pipeline.engine.billing import book_usage
+from manga_enrichment.pipeline.engine.billing import book_call
 from manga_enrichment.pipeline.engine.budget import RunBudget
 from manga_enrichment.pipeline.engine.calls import Call
 from manga_enrichment.pipeline.engine.estimates import CallEstimate, estimate_attempt
@@ -214,7 +214,7 @@ class Caller:
     ) -> tuple[Attempt, Refusal | None]:
         """What a complete reply cost, and whether it is an answer."""
         self._cached_prefixes.add((call.model.model_id, call.analysis.name))
-        booked = book_usage(reply.usage, call.model, estimate)
+        booked = book_call(reply.usage, call.model, estimate)
         self._limiter.settle(permit, _quota_tokens_used(booked.usage, call.model.output_burndown))
         attempt = replace(
             attempt,

@@ -16,11 +16,12 @@ import random
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from manga_enrichment.domain.outcomes.answers import LedgerEntry, Provenance
 from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass
-from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW, Clock
 from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.model import FoundationModel
@@ -45,11 +46,15 @@ FLUSH_SECONDS = 600.0  # how long writing down what is in no ledger entry is tri
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """concurrency: calls in flight; deadline_seconds: how long throttled or contended titles are tried."""
+    """concurrency: calls in flight; deadline_seconds: how long throttled or contended titles are tried.
+
+    clock_skew: claims and leases of other machines count as run out that much later.
+    """
 
     concurrency: int = 64
     deadline_seconds: float = 4 * 3600
     claim_seconds: float = 60
+    clock_skew: timedelta = MOST_CLOCK_SKEW
 
 
 class Engine:
@@ -79,7 +84,14 @@ class Engine:
         self._may_ask = may_ask
         self._until = clock.monotonic_seconds() + settings.deadline_seconds
         self._outage_retry = OutageRetry(clock, self._until)
-        self._claims = Claims(ledger, budget.spender, clock, settings.claim_seconds, self._outage_retry)
+        self._claims = Claims(
+            ledger,
+            budget.spender,
+            clock,
+            self._outage_retry,
+            claim_seconds=settings.claim_seconds,
+            clock_skew=settings.clock_skew,
+        )
         self._caller = Caller(
             model, limiter, budget, clock, rng, until=self._until, ending=self._ending, stake=self._claims.raise_stake
         )
