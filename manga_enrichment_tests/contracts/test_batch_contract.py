@@ -99,21 +99,21 @@ def test_a_job_is_found_by_its_whole_name_only(batch: BatchInference, unique: st
 
 
 async def test_a_job_that_was_stopped_ends_as_stopped_and_can_be_stopped_again(
-    batch: BatchInference, unique: str
+    batch: BatchInference, unique: str, kind: str
 ) -> None:
     batch.upload(order(unique).input_key, records())
     job_id = batch.create(order(unique))
     batch.stop(job_id)
     batch.stop(job_id)
-    assert await ended(batch, job_id) == "Stopped"
+    assert await ended(batch, job_id, pause_seconds=0.02 if kind == "real" else 0) == "Stopped"
     batch.stop(job_id)
     assert batch.state(job_id).status == "Stopped"
 
 
-async def test_stopping_what_has_ended_changes_nothing(batch: BatchInference, unique: str) -> None:
+async def test_stopping_what_has_ended_changes_nothing(batch: BatchInference, unique: str, kind: str) -> None:
     batch.upload(order(unique).input_key, records())
     job_id = batch.create(order(unique))
-    assert await ended(batch, job_id) == "Completed"
+    assert await ended(batch, job_id, pause_seconds=0.02 if kind == "real" else 0) == "Completed"
     batch.stop(job_id)
     assert batch.state(job_id).status == "Completed"
 

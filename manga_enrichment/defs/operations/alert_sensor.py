@@ -7,7 +7,7 @@ cursor, which Dagster stores together with the tick.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -49,15 +49,13 @@ def build_alert_sensor(settings: Settings) -> dg.SensorDefinition:
             following = _State(storage_id, Incidents(settings.dagster_url, state.incidents.open))
             due = [alert for signal in signals for alert in following.incidents.after(signal)]
             try:
-                for alert in due:
-                    _publish(notifier, settings.alerts_topic_arn, alert)
+                _publish(notifier, settings.alerts_topic_arn, due)
             except (NotifierUnavailableError, ConfigurationError) as error:
                 context.log.warning(f"{len(due)} alerts wait for the next tick: {error}")
                 break
             said += (alert.subject for alert in due)
             state = following
-        for sentence in said:
-            context.log.info(sentence)
+        context.log.info("; ".join(said) or "nothing new")
         return dg.SensorResult(cursor=state.as_cursor(), skip_reason=dg.SkipReason("; ".join(said) or state.summary()))
 
     return alerts
@@ -108,6 +106,6 @@ def _read(context: dg.SensorEvaluationContext, settings: Settings) -> _State:
     return _State(document["storage_id"], Incidents.from_document(settings.dagster_url, document["incidents"]))
 
 
-def _publish(notifier: Notifier, topic_arn: str, alert: Alert) -> None:
-    if topic_arn:
+def _publish(notifier: Notifier, topic_arn: str, due: Iterable[Alert]) -> None:
+    for alert in due if topic_arn else ():
         notifier.publish(topic_arn, alert.subject, alert.message, deduplication_id=alert.event_id)

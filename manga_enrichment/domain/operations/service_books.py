@@ -102,8 +102,13 @@ def most_of_lost_call(usage: Usage, cost_micro_usd: int, price: Price | None) ->
     booked = expected_of_answer(usage)
     if price is None:
         return booked
-    prices = (price.input_micro_usd, price.output_micro_usd, price.cache_read_micro_usd, price.cache_write_micro_usd)
-    bought = _counts(1, *(_tokens_for(cost_micro_usd, each) for each in prices))
+    bought = _counts(
+        1,
+        _tokens_for(cost_micro_usd, price.input_micro_usd),
+        _tokens_for(cost_micro_usd, price.output_micro_usd),
+        _tokens_for(cost_micro_usd, price.cache_read_micro_usd),
+        _tokens_for(cost_micro_usd, price.cache_write_micro_usd),
+    )
     return {metric: max(booked[metric], bought[metric]) for metric in ServiceMetric}
 
 
@@ -167,8 +172,14 @@ class _Books:
         return None if least <= counted <= most else Difference(model_id, metric, *period, counted, least, most)
 
 
-def _counts(*values: int) -> Counts:
-    return dict(zip(ServiceMetric, values, strict=True))
+def _counts(invocations: int, read: int, written: int, cache_read: int, cache_write: int) -> Counts:
+    return {
+        ServiceMetric.INVOCATIONS: invocations,
+        ServiceMetric.INPUT: read,
+        ServiceMetric.OUTPUT: written,
+        ServiceMetric.CACHE_READ: cache_read,
+        ServiceMetric.CACHE_WRITE: cache_write,
+    }
 
 
 def _tokens_for(cost_micro_usd: int, price_micro_usd: int | None) -> int:
