@@ -32,7 +32,7 @@ def make_report(
     bucket_count: int,
     pace: Throughput,
 ) -> ReportFacts:
-    """name: of the forecast's working files. Raises StoreUnavailableError, and ConfigurationError for wrong settings."""
+    """name: of the forecast's working files. Raises StoreUnavailableError, ConfigurationError for a wrong setting."""
     buckets, state = bucket_keys(bucket_count), load_state(tables, bucket_count)
     forecast = None
     if state is not None and all(has_candidates(tables, bucket) for bucket in buckets):
