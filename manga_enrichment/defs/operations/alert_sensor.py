@@ -43,18 +43,9 @@ def build_alert_sensor(settings: Settings) -> dg.SensorDefinition:
         budget: dg.ResourceParam[BudgetStore],
         clock: dg.ResourceParam[Clock],
     ) -> dg.SensorResult:
-        state = _read(context, settings)
-        said: list[str] = []
-        for storage_id, signals in _news(context, state.storage_id, budget, clock):
-            following = _State(storage_id, Incidents(settings.dagster_url, state.incidents.open))
-            due = [alert for signal in signals for alert in following.incidents.after(signal)]
-            try:
-                _publish(notifier, settings.alerts_topic_arn, due)
-            except (NotifierUnavailableError, ConfigurationError) as error:
-                context.log.warning(f"{len(due)} alerts wait for the next tick: {error}")
-                break
-            said += (alert.subject for alert in due)
-            state = following
+        before = _read(context, settings)
+        news = _news(context, before.storage_id, budget, clock)
+        state, said = _tell(context, before, news, notifier, settings)
         context.log.info("; ".join(said) or "nothing new")
         return dg.SensorResult(cursor=state.as_cursor(), skip_reason=dg.SkipReason("; ".join(said) or state.summary()))
 
@@ -96,6 +87,28 @@ class _State:
 
     def summary(self) -> str:
         return f"nothing new; {len(self.incidents.open)} open incidents"
+
+
+def _tell(
+    context: dg.SensorEvaluationContext,
+    state: _State,
+    news: Iterable[tuple[int, list[Signal]]],
+    notifier: Notifier,
+    settings: Settings,
+) -> tuple[_State, list[str]]:
+    """Publish what is due, in order; the state after what could be told, and the subjects told."""
+    said: list[str] = []
+    for storage_id, signals in news:
+        following = _State(storage_id, Incidents(settings.dagster_url, state.incidents.open))
+        due = [alert for signal in signals for alert in following.incidents.after(signal)]
+        try:
+            _publish(notifier, settings.alerts_topic_arn, due)
+        except (NotifierUnavailableError, ConfigurationError) as error:
+            context.log.warning(f"{len(due)} alerts wait for the next tick: {error}")
+            break
+        said += (alert.subject for alert in due)
+        state = following
+    return state, said
 
 
 def _read(context: dg.SensorEvaluationContext, settings: Settings) -> _State:

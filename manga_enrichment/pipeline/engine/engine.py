@@ -77,6 +77,7 @@ class Engine:
         settings: EngineSettings,
         may_ask: Callable[[Call], bool] = lambda _call: True,
     ) -> None:
+        # Longer than others: the one place that wires the parts of an engine together.
         self._clock = clock
         self._settings = settings
         self._provenance = provenance
