@@ -76,6 +76,22 @@ class BrokenPuts(MemoryLedger):
         raise ConfigurationError("the table is gone")
 
 
+class Dying(BaseException):
+    """What no `except Exception` sees, as an interpreter that is being ended raises it."""
+
+
+class DyingPuts(MemoryLedger):
+    """A ledger whose first write is the last thing that its task does."""
+
+    has_died = False
+
+    def put_many(self, entries: Sequence[LedgerEntry], spender: str) -> dict[str, LedgerEntry]:
+        if not self.has_died:
+            self.has_died = True
+            raise Dying
+        return super().put_many(entries, spender)
+
+
 class FailingClaims(MemoryLedger):
     """A ledger whose claims fail `claims_left` times."""
 
