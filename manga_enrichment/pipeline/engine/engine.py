@@ -174,8 +174,8 @@ class Engine:
         for worker in workers:
             if worker not in self._keeping and (is_cut or worker not in self._caller.sending):
                 worker.cancel()
-        all_ended = asyncio.gather(*workers, return_exceptions=True)
-        await asyncio.wait([all_ended, writing], return_when=asyncio.FIRST_COMPLETED)
+        ends: list[asyncio.Future[Any]] = [asyncio.gather(*workers, return_exceptions=True), writing]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         await _cancelled(workers, self._failures)
 
     async def _shut_down(self, deliver: Deliver, flush: Callable[[], None]) -> None:
