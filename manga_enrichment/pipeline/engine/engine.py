@@ -286,7 +286,7 @@ class Engine:
         if not outcome.cost_micro_usd:
             with suppress(StoreUnavailableError):  # the claim runs out by itself
                 await self._claims.release([call.fingerprint])
-        return unsettled(call, outcome, outcome.message or self._why(error_class))
+        return unsettled(call, outcome, outcome.message)
 
 
 async def _cancelled(tasks: list[_Task], failures: list[BaseException]) -> None:

@@ -104,6 +104,13 @@ class FailingClaims(MemoryLedger):
         return super().claim_many(at_stake, *args)  # type: ignore[arg-type]
 
 
+class FailingReleases(MemoryLedger):
+    """A ledger that gives no claim back."""
+
+    def release_many(self, fingerprints: Sequence[str], owner: str) -> None:
+        raise StoreUnavailableError("no releases for now")
+
+
 class EngineRig:
     """Gateways in memory that several runs may share. `results` has what was delivered, in order."""
 
