@@ -9,6 +9,6 @@ def raise_first(failures: Sequence[BaseException]) -> None:
         return
     first, *others = failures
     causes = [*([first.__cause__] if isinstance(first.__cause__, Exception) else []), *others]
-    if len(causes) > 1 or others:
+    if others:
         raise first from BaseExceptionGroup("and besides", causes)
     raise first

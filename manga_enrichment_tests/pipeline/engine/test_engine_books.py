@@ -234,4 +234,5 @@ async def test_a_writer_that_dies_holds_nobody_up_and_what_it_did_not_save_is_sa
     assert set(world.ledger.entries) == {call.fingerprint for call in calls_of(3)}
     assert world.spent_micro_usd() == 3 * ONE_ANSWER_MICRO_USD
     assert numbers(world.results) == [title_id(number) for number in (1, 2, 3)]
+    assert [result.entry for result in world.results] == list(world.ledger.entries.values())
     assert world.ledger.claimed == {}

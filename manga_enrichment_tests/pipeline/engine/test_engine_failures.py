@@ -72,7 +72,8 @@ async def test_a_ledger_that_takes_no_claims_leaves_every_title_once() -> None:
     world.ledger = ledger
     results = await world.run([*calls_of(20), call_of(1)], world.engine(deadline_seconds=120))
     assert len(results) == 21
-    assert {result.outcome for result in results} == {Outcome.DEFERRED}
+    told = {(result.outcome, result.error_class, result.message) for result in results}
+    assert told == {(Outcome.DEFERRED, ErrorClass.LEDGER_UNAVAILABLE, "no claims for now")}
     assert world.model.sent == []
 
 
@@ -214,6 +215,7 @@ async def test_what_fails_after_the_first_failure_stays_with_it() -> None:
         await world.run(calls_of(9), world.engine(concurrency=9))
     others = raised.value.__cause__
     assert isinstance(others, ExceptionGroup)
+    assert others.message == "and besides"
     assert [type(each) for each in others.exceptions] == [PermissionError, *[OSError] * 8]
     assert raised.value.__suppress_context__
 
