@@ -47,7 +47,7 @@ class MomentName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """The count-th request of this operation whose path contains `where`, and matches no word of `not_where`."""
+    """The count-th request of this operation whose path contains `where`."""
 
     name: MomentName
     service: Service
@@ -57,3 +57,30 @@ class Moment:
 
     def fits(self, seen: Seen) -> bool:
         return seen.service is self.service and seen.operation == self.operation and self.where in seen.path
+
+
+NIGHT = {
+    each.name: each
+    for each in (
+        Moment(MomentName.IMPORT, Service.S3, "GET", where="/enrichment/catalog/_state.json"),
+        Moment(MomentName.PLAN, Service.S3, "GET", where="/calibration/"),
+        Moment(MomentName.INVOKE_BEGINS, Service.BEDROCK, "GET"),
+        Moment(MomentName.INVOKE, Service.BEDROCK, "Converse", count=14),
+        Moment(MomentName.WRITE, Service.S3, "PUT", where="/enrichment/requests/"),
+    )
+}
+"""The first look at the catalog's state; the planner's first read; the look whether Bedrock is there, before any call;
+calls under way,
+shortly before the feeder reads the second bucket; the first log object."""
+
+DRAIN = {
+    each.name: each
+    for each in (
+        Moment(MomentName.TICK, Service.SQS, "ReceiveMessage"),
+        Moment(MomentName.PLAN, Service.S3, "GET", where="/runs/units/"),
+        Moment(MomentName.INVOKE_BEGINS, Service.BEDROCK, "GET"),
+        Moment(MomentName.INVOKE, Service.BEDROCK, "Converse", count=3),
+        Moment(MomentName.SETTLE, Service.S3, "PUT", where="/enrichment/partner_results/", count=2),
+    )
+}
+"""The first receive; the run reads its unit; as in a night; the second result is written."""

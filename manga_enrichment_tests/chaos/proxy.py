@@ -11,6 +11,7 @@ import struct
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 
 import aiohttp
 from aiohttp import web
@@ -107,7 +108,8 @@ class FaultProxy:
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         self.requests += 1
         body = await request.read()
-        self._watch(identify(request.method, request.raw_path, request.headers))
+        seen = identify(request.method, request.raw_path, request.headers)
+        self._watch(seen if seen.service else replace(seen, service=self.service))  # a look whether anybody is there
         stroke = self._stroke
         if stroke is None or self._draws.random() >= stroke.share:
             return await self._passed_on(request, body)

@@ -49,7 +49,8 @@ def proxies(
 @pytest.fixture
 def ask(proxies: FaultProxies, local_stack: LocalStack) -> Callable[[Service], Any]:
     """One request of each service, through its proxy, with a single try."""
-    clients = {service: boto3.Session().client(name, config=ONCE) for service, name in SDK_NAMES.items()}
+    session: Any = boto3.Session()
+    clients = {service: session.client(name, config=ONCE) for service, name in SDK_NAMES.items()}
     bucket, table = local_stack.endpoints.bucket, local_stack.outputs["BudgetTableName"]
 
     def ask(service: Service) -> Any:

@@ -1,0 +1,104 @@
+"""The matrix: which fault strikes which service at which moment of what, and for how long.
+
+Belongs here: the cells, what is left out of the whole and why, the quick diagonal. Stays out: how a cell is run
+(`night.py`, `drain.py`) and judged (`judge.py`).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from manga_enrichment_tests.chaos.faults import Fault, Service, Stroke, is_document
+from manga_enrichment_tests.chaos.moments import DRAIN, NIGHT, Moment, MomentName
+
+SECONDS = 8.0
+REFUSED_SECONDS = 16.0
+"""Longer than the SDK's own five tries: they take 15 s at most."""
+SHARE_OF_RESETS = 0.25
+"""Were all answers lost, nothing would ever get through; the issue is what becomes of those that were."""
+
+
+class Work(StrEnum):
+    NIGHT = "night"
+    DRAIN = "drain"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell of the matrix."""
+
+    work: Work
+    service: Service
+    moment: MomentName
+    stroke: Stroke
+
+    @property
+    def begins(self) -> Moment:
+        return (NIGHT if self.work is Work.NIGHT else DRAIN)[self.moment]
+
+    @property
+    def may_fail(self) -> bool:
+        """Whether the run may end without success: what was denied stays denied until somebody mends it."""
+        return self.stroke.fault is Fault.DENIED
+
+    def __str__(self) -> str:
+        fault = self.stroke.fault.value.replace("_", " ")
+        share = f", {self.stroke.share:.0%}" if self.stroke.share < 1 else ""
+        return f"{self.work}: {self.service} {fault}{share} from {self.moment}, {self.stroke.seconds:g} s"
+
+
+_NIGHT_MOMENTS = {
+    Service.S3: (MomentName.IMPORT, MomentName.PLAN, MomentName.INVOKE, MomentName.WRITE),
+    Service.DYNAMODB: (MomentName.PLAN, MomentName.INVOKE, MomentName.WRITE),
+    Service.BEDROCK: (MomentName.INVOKE_BEGINS, MomentName.INVOKE),
+}
+_DRAIN_MOMENTS = {
+    Service.SQS: (MomentName.TICK, MomentName.PLAN, MomentName.INVOKE, MomentName.SETTLE),
+    Service.S3: (MomentName.TICK, MomentName.PLAN, MomentName.INVOKE, MomentName.SETTLE),
+    Service.DYNAMODB: (MomentName.TICK, MomentName.PLAN, MomentName.INVOKE, MomentName.SETTLE),
+    Service.BEDROCK: (MomentName.INVOKE_BEGINS, MomentName.INVOKE),
+}
+"""Where a service is asked at all: an import asks no DynamoDB, a plan no model, a night no queue."""
+
+
+def stroke_of(fault: Fault, seed: int = 0) -> Stroke:
+    """The stroke that a cell of the matrix uses for a fault."""
+    if fault is Fault.REFUSED:
+        return Stroke(fault, REFUSED_SECONDS)
+    if fault in {Fault.RESET_AFTER, Fault.RESET_MIDWAY}:
+        return Stroke(fault, SECONDS, share=SHARE_OF_RESETS, seed=seed)
+    return Stroke(fault, SECONDS)
+
+
+def matrix() -> Iterator[Cell]:
+    """All of it."""
+    for work, moments in ((Work.NIGHT, _NIGHT_MOMENTS), (Work.DRAIN, _DRAIN_MOMENTS)):
+        for service, names in moments.items():
+            for fault in Fault:
+                if _exists(service, fault):
+                    for name in names:
+                        yield Cell(work, service, name, stroke_of(fault))
+
+
+def diagonal() -> list[Cell]:
+    """Every service, work and kind of fault once, and each row of money that was ever found wrong."""
+    return [
+        Cell(Work.NIGHT, Service.S3, MomentName.INVOKE, stroke_of(Fault.EXPIRED)),
+        Cell(Work.NIGHT, Service.S3, MomentName.WRITE, stroke_of(Fault.REFUSED)),
+        Cell(Work.NIGHT, Service.DYNAMODB, MomentName.INVOKE, replace(stroke_of(Fault.EXPIRED), seconds=1)),
+        Cell(Work.NIGHT, Service.DYNAMODB, MomentName.PLAN, stroke_of(Fault.THROTTLED)),
+        Cell(Work.NIGHT, Service.BEDROCK, MomentName.INVOKE, stroke_of(Fault.RESET_AFTER)),
+        Cell(Work.NIGHT, Service.BEDROCK, MomentName.INVOKE_BEGINS, replace(stroke_of(Fault.REFUSED), seconds=6)),
+        Cell(Work.DRAIN, Service.DYNAMODB, MomentName.TICK, stroke_of(Fault.DENIED)),
+        Cell(Work.DRAIN, Service.S3, MomentName.INVOKE, stroke_of(Fault.SERVER_ERROR)),
+    ]
+
+
+def _exists(service: Service, fault: Fault) -> bool:
+    """Error documents only where the service has them."""
+    return is_document(service, fault) or fault in _OF_CONNECTIONS
+
+
+_OF_CONNECTIONS = frozenset(
+    {Fault.REFUSED, Fault.BLACK_HOLE, Fault.LATENCY, Fault.RESET_AFTER, Fault.RESET_MIDWAY},
+)
