@@ -56,6 +56,9 @@ class FaultProxy:
         application.router.add_route("*", "/{path:.*}", self._serve)
         self._runner = web.AppRunner(application, access_log=None, handler_cancellation=True)
         await self._runner.setup()
+        if self._runner.server is None:
+            raise RuntimeError("aiohttp has set up no server")
+        self._protocols: web.Server = self._runner.server
         self._place = _bound(0)  # keeps the port ours while nobody listens
         self.port: int = self._place.getsockname()[1]
         self.url = f"http://{LOOPBACK}:{self.port}"
@@ -94,13 +97,11 @@ class FaultProxy:
         return self._stroke is not None
 
     async def _listen(self) -> None:
-        self._server = await asyncio.get_running_loop().create_server(
-            self._runner.server, sock=_bound(self.port), backlog=_BACKLOG
-        )
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._protocols, sock=_bound(self.port), backlog=_BACKLOG)
 
     def _cut_connections(self) -> int:
-        server = self._runner.server
-        connections = [each.transport for each in server.connections if each.transport] if server else []
+        connections = [each.transport for each in self._protocols.connections if each.transport]
         for transport in connections:
             _reset(transport)
         return len(connections)
