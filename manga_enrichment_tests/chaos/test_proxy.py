@@ -2,6 +2,7 @@
 
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -36,52 +37,68 @@ SDK_NAMES = {
 }
 
 
-@pytest.fixture
-def proxies(
-    local_stack: LocalStack, aws_environment: dict[str, str], fresh_stack_state: None, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[FaultProxies]:
+Ask = Callable[[Service], Any]
+
+
+@pytest.fixture(scope="module")
+def shared_proxies(local_stack: LocalStack) -> Iterator[FaultProxies]:
     with FaultProxies(local_stack.endpoints) as proxies:
-        for name, value in proxies.environment().items():
-            monkeypatch.setenv(name, value)
         yield proxies
 
 
+@pytest.fixture(scope="module")
+def clients(local_stack: LocalStack, shared_proxies: FaultProxies) -> dict[Service, Any]:
+    """Of the SDK, each through its service's proxy, with a single try."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in (local_stack.environment() | shared_proxies.environment()).items():
+            environment.setenv(name, value)
+        session: Any = boto3.Session()
+        return {service: session.client(name, config=ONCE) for service, name in SDK_NAMES.items()}
+
+
 @pytest.fixture
-def ask(proxies: FaultProxies, local_stack: LocalStack) -> Callable[[Service], Any]:
-    """One request of each service, through its proxy, with a single try."""
-    session: Any = boto3.Session()
-    clients = {service: session.client(name, config=ONCE) for service, name in SDK_NAMES.items()}
+def proxies(shared_proxies: FaultProxies, fresh_stack_state: None) -> Iterator[FaultProxies]:
+    """At rest before and after."""
+    yield shared_proxies
+    shared_proxies.end()
+
+
+@pytest.fixture
+def ask(proxies: FaultProxies, clients: dict[Service, Any], local_stack: LocalStack) -> Ask:
+    """One request of each service."""
     bucket, table = local_stack.endpoints.bucket, local_stack.outputs["BudgetTableName"]
+    messages = [{"role": "user", "content": [{"text": "Is anybody there?"}]}]
+    requests: dict[Service, Callable[[], Any]] = {
+        Service.DYNAMODB: lambda: clients[Service.DYNAMODB].put_item(TableName=table, Item=ITEM),
+        Service.S3: lambda: clients[Service.S3].put_object(Bucket=bucket, Key="chaos", Body=b"x" * 1_000),
+        Service.SQS: lambda: clients[Service.SQS].get_queue_url(QueueName="manga-fm-normal"),
+        Service.BEDROCK: lambda: clients[Service.BEDROCK].converse(modelId=MODEL, messages=messages),
+    }
+    return lambda service: requests[service]()
 
-    def ask(service: Service) -> Any:
-        client = clients[service]
-        match service:
-            case Service.DYNAMODB:
-                return client.put_item(TableName=table, Item=ITEM)
-            case Service.S3:
-                return client.put_object(Bucket=bucket, Key="chaos", Body=b"x" * 1_000)
-            case Service.SQS:
-                return client.get_queue_url(QueueName="manga-fm-normal")
-        messages = [{"role": "user", "content": [{"text": "Is anybody there?"}]}]
-        return client.converse(modelId=MODEL, messages=messages)
 
-    return ask
+@pytest.fixture
+def struck(proxies: FaultProxies) -> Callable[[], Counter[Fault]]:
+    """What was hit since the test began."""
+    before = proxies.struck()
+    return lambda: proxies.struck() - before
 
 
 @pytest.mark.parametrize("service", Service)
 def test_at_rest_everything_passes_and_is_recognised(
-    service: Service, proxies: FaultProxies, ask: Callable[[Service], Any]
+    service: Service, proxies: FaultProxies, ask: Ask, struck: Callable[[], Counter[Fault]]
 ) -> None:
+    before = len(proxies.seen())
     assert ask(service)["ResponseMetadata"]["HTTPStatusCode"] == 200
-    assert {seen.service for seen in proxies.seen()} == {service}
-    assert not proxies.struck()
+    assert {seen.service for seen in proxies.seen()[before:]} == {service}
+    assert not struck()
 
 
 @pytest.mark.parametrize(
     ("service", "fault"), [(service, fault) for service in Service for fault in Fault if is_document(service, fault)]
 )
 def test_an_error_document_is_what_the_sdk_takes_for_that_error(
-    service: Service, fault: Fault, proxies: FaultProxies, ask: Callable[[Service], Any]
+    service: Service, fault: Fault, proxies: FaultProxies, ask: Ask
 ) -> None:
     proxies.begin(service, Stroke(fault, LONG))
     with pytest.raises(ClientError) as caught:
@@ -97,7 +114,7 @@ def test_an_error_document_is_what_the_sdk_takes_for_that_error(
 
 @pytest.mark.parametrize("service", Service)
 def test_a_service_that_refuses_cuts_its_connections_and_takes_none_until_it_is_back(
-    service: Service, proxies: FaultProxies, ask: Callable[[Service], Any]
+    service: Service, proxies: FaultProxies, ask: Ask, struck: Callable[[], Counter[Fault]]
 ) -> None:
     ask(service)
     proxies.begin(service, Stroke(Fault.REFUSED, LONG))
@@ -109,11 +126,11 @@ def test_a_service_that_refuses_cuts_its_connections_and_takes_none_until_it_is_
         assert ask(other)["ResponseMetadata"]["HTTPStatusCode"] == 200
     proxies.end()
     assert ask(service)["ResponseMetadata"]["HTTPStatusCode"] == 200
-    assert proxies.struck() == {Fault.REFUSED: 1}
+    assert struck() == {Fault.REFUSED: 1}
 
 
 def test_a_black_hole_takes_the_request_and_says_nothing(
-    proxies: FaultProxies, ask: Callable[[Service], Any], model_server: ModelServerControl
+    proxies: FaultProxies, ask: Ask, model_server: ModelServerControl
 ) -> None:
     proxies.begin(Service.BEDROCK, Stroke(Fault.BLACK_HOLE, LONG))
     with pytest.raises(ReadTimeoutError):
@@ -121,7 +138,7 @@ def test_a_black_hole_takes_the_request_and_says_nothing(
     assert model_server.counters()["requests"] == 0
 
 
-def test_latency_is_added_to_an_answer(proxies: FaultProxies, ask: Callable[[Service], Any]) -> None:
+def test_latency_is_added_to_an_answer(proxies: FaultProxies, ask: Ask) -> None:
     proxies.begin(Service.S3, Stroke(Fault.LATENCY, LONG, latency_seconds=0.3))
     started = time.monotonic()
     ask(Service.S3)
@@ -129,7 +146,7 @@ def test_latency_is_added_to_an_answer(proxies: FaultProxies, ask: Callable[[Ser
 
 
 def test_after_a_reset_the_service_has_done_what_was_asked(
-    proxies: FaultProxies, ask: Callable[[Service], Any], model_server: ModelServerControl, local_stack: LocalStack
+    proxies: FaultProxies, ask: Ask, model_server: ModelServerControl, local_stack: LocalStack
 ) -> None:
     for service in Service:
         proxies.begin(service, Stroke(Fault.RESET_AFTER, LONG))
@@ -140,21 +157,19 @@ def test_after_a_reset_the_service_has_done_what_was_asked(
     assert s3.head_object(Bucket=local_stack.endpoints.bucket, Key="chaos")["ContentLength"] == 1_000
 
 
-def test_a_reset_midway_leaves_the_client_with_half_an_answer(proxies: FaultProxies, local_stack: LocalStack) -> None:
-    bucket = local_stack.endpoints.bucket
-    client = boto3.Session().client("s3", config=ONCE)
+def test_a_reset_midway_leaves_the_client_with_half_an_answer(
+    proxies: FaultProxies, clients: dict[Service, Any], local_stack: LocalStack
+) -> None:
+    bucket, client = local_stack.endpoints.bucket, clients[Service.S3]
     client.put_object(Bucket=bucket, Key="half", Body=b"x" * 1_000)
     proxies.begin(Service.S3, Stroke(Fault.RESET_MIDWAY, LONG))
     answer = client.get_object(Bucket=bucket, Key="half")
     assert answer["ContentLength"] == 1_000
     with pytest.raises((ResponseStreamingError, IncompleteReadError, HTTPClientError)):
         answer["Body"].read()
-    assert proxies.struck() == {Fault.RESET_MIDWAY: 1}
 
 
-def test_the_share_of_requests_is_struck_that_the_seed_draws(
-    proxies: FaultProxies, ask: Callable[[Service], Any]
-) -> None:
+def test_the_share_of_requests_is_struck_that_the_seed_draws(proxies: FaultProxies, ask: Ask) -> None:
     def fates(seed: int) -> list[bool]:
         proxies.begin(Service.SQS, Stroke(Fault.SERVER_ERROR, LONG, share=0.5, seed=seed))
         return [_succeeds(ask) for _ in range(20)]
@@ -164,7 +179,7 @@ def test_the_share_of_requests_is_struck_that_the_seed_draws(
     assert set(first) == {True, False}
 
 
-def _succeeds(ask: Callable[[Service], Any]) -> bool:
+def _succeeds(ask: Ask) -> bool:
     try:
         ask(Service.SQS)
     except ClientError:
@@ -172,7 +187,7 @@ def _succeeds(ask: Callable[[Service], Any]) -> bool:
     return True
 
 
-def test_a_stroke_is_over_by_itself(proxies: FaultProxies, ask: Callable[[Service], Any]) -> None:
+def test_a_stroke_is_over_by_itself(proxies: FaultProxies, ask: Ask) -> None:
     proxies.begin(Service.SQS, Stroke(Fault.REFUSED, 0.2))
     with pytest.raises(EndpointConnectionError):
         ask(Service.SQS)
@@ -183,7 +198,7 @@ def test_a_stroke_is_over_by_itself(proxies: FaultProxies, ask: Callable[[Servic
     ask(Service.SQS)
 
 
-def test_an_armed_stroke_waits_for_its_moment(proxies: FaultProxies, ask: Callable[[Service], Any]) -> None:
+def test_an_armed_stroke_waits_for_its_moment(proxies: FaultProxies, ask: Ask) -> None:
     second_write = Moment(MomentName.WRITE, Service.S3, "PUT", where="/chaos", count=2)
     proxies.arm(second_write, Service.S3, Stroke(Fault.DENIED, LONG))
     ask(Service.S3)
