@@ -1,6 +1,6 @@
 """The whole matrix: `python -m manga_enrichment_tests.chaos`; prints a markdown table.
 
-    python -m manga_enrichment_tests.chaos [--diagonal] [--only "night: s3"]
+    python -m manga_enrichment_tests.chaos [--diagonal] [--only "night: s3" "drain: sqs refused"]
 
 Belongs here: the command line and the table. Stays out: the cells (`cells.py`). Exit status 1 when a rule was broken.
 """
@@ -26,11 +26,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the cells one after the other."""
     parser = argparse.ArgumentParser(prog="python -m manga_enrichment_tests.chaos", description="Faults x moments.")
     parser.add_argument("--diagonal", action="store_true", help="only the quick diagonal")
-    parser.add_argument("--only", default="", metavar="TEXT", help="only cells whose name contains this")
+    parser.add_argument(
+        "--only", nargs="+", default=[""], metavar="TEXT", help="cells whose name contains one of these"
+    )
     options = parser.parse_args(arguments)
-    cells = [cell for cell in (diagonal() if options.diagonal else matrix()) if options.only in str(cell)]
+    known = list(diagonal() if options.diagonal else matrix())
+    cells = [cell for cell in known if any(text in str(cell) for text in options.only)]
     if not cells:
-        parser.error(f"no cell's name contains {options.only!r}")
+        parser.error(f"no cell's name contains any of {options.only}; there are:\n" + "\n".join(map(str, known)))
     with (
         tempfile.TemporaryDirectory() as folder,
         LocalStack(LocalStackConfig(Path(folder) / "stack", persist=False)) as stack,

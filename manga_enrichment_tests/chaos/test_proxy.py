@@ -57,10 +57,12 @@ def clients(local_stack: LocalStack, shared_proxies: FaultProxies) -> dict[Servi
 
 
 @pytest.fixture
-def proxies(shared_proxies: FaultProxies, fresh_stack_state: None) -> Iterator[FaultProxies]:
-    """At rest before and after."""
+def proxies(shared_proxies: FaultProxies, model_server: ModelServerControl) -> Iterator[FaultProxies]:
+    """At rest before and after, as the model server is."""
+    model_server.reset()
     yield shared_proxies
     shared_proxies.end()
+    model_server.reset()
 
 
 @pytest.fixture
