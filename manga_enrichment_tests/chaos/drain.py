@@ -23,6 +23,7 @@ from manga_enrichment.local.endpoints import CALLBACK_KEY_ID, CALLBACK_SECRET
 from manga_enrichment.request_gateways import RequestRow
 from manga_enrichment.settings import load_settings
 from manga_enrichment_tests.chaos.cells import Cell
+from manga_enrichment_tests.chaos.faults import Service
 from manga_enrichment_tests.chaos.judge import GRACE_SECONDS, Auditor, Facts, needless
 from manga_enrichment_tests.chaos.processes import Ending, run_import, run_lane
 from manga_enrichment_tests.chaos.stage import Stage, environment_of, titles_with_text
@@ -61,6 +62,7 @@ def struck_drain(stage: Stage, cell: Cell) -> Facts:
             lost=tuple(drain.lost()),
             unhealed=tuple(drain.waiting()),
             needless=needless(auditor.sent_since(quiet_from), answered),
+            model_struck=cell.service is Service.BEDROCK,
         )
 
 

@@ -4,7 +4,7 @@ Belongs here: reading the books of all sides, the rules, the verdict. Stays out:
 (`night.py`, `drain.py`). It is told nothing by the product but what lies in its tables, log, ledger and counters.
 
     log - maybe_billed <= meter <= log      in micro-dollars and in calls
-    paid twice <= maybe_billed              in calls
+    paid twice <= maybe_billed              in calls; none where the model itself was never struck
     counters = log, and every answer of the ledger is in the log
 """
 
@@ -64,6 +64,7 @@ class Facts:
     """What a cell ended with. account: after healing.
 
     struck    requests or connections that the fault has hit
+    model_struck  the model is what was struck: only then may an answer be lost on its way
     lost      titles without outcome, answers without row, requests that never ended: each in words
     unhealed  titles and requests that are still waiting after the fault is long over
     needless  calls of the healing run for what was answered already
@@ -77,6 +78,7 @@ class Facts:
     unhealed: tuple[str, ...] = ()
     needless: int = 0
     may_fail: bool = False
+    model_struck: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,7 @@ def judge(facts: Facts) -> list[Rule]:
         Rule(
             "paid twice", books.paid_twice <= maybe.calls, f"{books.paid_twice} paid twice, {maybe.calls} maybe billed"
         ),
+        Rule("kept", facts.model_struck or not books.paid_twice, f"{books.paid_twice} answers lost, none by the model"),
         Rule("ended", ending.ended and ending.seconds <= facts.seconds + GRACE_SECONDS, f"{ending.seconds:.0f} s"),
         Rule("survived", ending.success or facts.may_fail, _words(ending.reasons)),
         Rule(

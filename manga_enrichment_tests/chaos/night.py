@@ -4,6 +4,7 @@ Belongs here: one cell of the matrix over the nightly job. Stays out: the rules 
 """
 
 from manga_enrichment_tests.chaos.cells import Cell
+from manga_enrichment_tests.chaos.faults import Service
 from manga_enrichment_tests.chaos.judge import GRACE_SECONDS, Auditor, Facts, needless
 from manga_enrichment_tests.chaos.processes import run_night
 from manga_enrichment_tests.chaos.stage import Stage, environment_of
@@ -36,4 +37,5 @@ def struck_night(stage: Stage, cell: Cell) -> Facts:
             unhealed=(*healing.reasons, *auditor.waiting_titles()),
             needless=needless(auditor.sent_since(healing_began), answered),
             may_fail=cell.may_fail,
+            model_struck=cell.service is Service.BEDROCK,
         )

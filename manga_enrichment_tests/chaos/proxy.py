@@ -30,7 +30,11 @@ Watch = Callable[[Seen], None]
 
 
 class FaultProxy:
-    """Between `start` and `stop`. struck: how many requests (or, refused, connections) each fault has hit."""
+    """Between `start` and `stop`.
+
+    struck: how many requests each fault has hit. A refused connection leaves no trace here: of `refused` it counts
+    that it began, and the connections that it cut.
+    """
 
     def __init__(self, service: Service, upstream: str, watch: Watch) -> None:
         """upstream: base URL. watch: told of every request before it is passed on; may call `begin`."""
@@ -81,7 +85,7 @@ class FaultProxy:
         self._ending = asyncio.get_running_loop().call_later(stroke.seconds, self.end)
         if stroke.fault is Fault.REFUSED:
             self._server.close()
-            self.struck[Fault.REFUSED] += self._cut_connections()
+            self.struck[Fault.REFUSED] += 1 + self._cut_connections()
 
     def end(self) -> None:
         """All is well again; what a black hole held is cut."""

@@ -16,7 +16,9 @@ ACCOUNT = Account(
     open_micro_usd=0,
     answers={"f1": ("MNG-1", "reading_level")},
 )
-GOOD = Facts(struck=3, seconds=8, ending=Ending(ended=True, success=True, seconds=12), account=ACCOUNT)
+GOOD = Facts(
+    struck=3, seconds=8, ending=Ending(ended=True, success=True, seconds=12), account=ACCOUNT, model_struck=True
+)
 
 
 def broken(facts: Facts) -> list[str]:
@@ -54,6 +56,7 @@ def test_the_bounds_themselves_are_within_the_rule() -> None:
     ("facts", "rule"),
     [
         (replace(GOOD, struck=0), "struck"),
+        (replace(GOOD, model_struck=False), "kept"),
         (replace(GOOD, lost=("MNG-1 has no outcome of reading_level",)), "lost"),
         (replace(GOOD, ending=Ending(ended=True, success=True, seconds=309)), "ended"),
         (replace(GOOD, ending=Ending(ended=False, success=True, seconds=12)), "ended"),

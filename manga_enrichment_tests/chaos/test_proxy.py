@@ -128,7 +128,7 @@ def test_a_service_that_refuses_cuts_its_connections_and_takes_none_until_it_is_
         assert ask(other)["ResponseMetadata"]["HTTPStatusCode"] == 200
     proxies.end()
     assert ask(service)["ResponseMetadata"]["HTTPStatusCode"] == 200
-    assert struck() == {Fault.REFUSED: 1}
+    assert struck() == {Fault.REFUSED: 2}  # that it began, and the connection that it cut
 
 
 def test_a_black_hole_takes_the_request_and_says_nothing(
