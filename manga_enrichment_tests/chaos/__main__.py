@@ -53,7 +53,7 @@ def show(cells: Sequence[Cell], stage: Stage) -> int:
         broken = [rule for rule in judge(facts) if not rule.holds]
         _print(_columns(cell, facts, [rule.name for rule in broken]))
         complaints += [f"- {cell}: **{rule.name}**: {rule.said}" for rule in broken]
-    sys.stdout.write("\n" + "\n".join(complaints) + "\n" if complaints else "\nEvery rule held.\n")
+    sys.stdout.write("\n" + ("\n".join(complaints) or "Every rule held.") + "\n")
     sys.stdout.write(f"\n{len(cells)} cells in {time.monotonic() - began:.0f} s.\n")
     return 1 if complaints else 0
 

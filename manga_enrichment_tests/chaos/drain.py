@@ -137,8 +137,16 @@ class Drain:
             return "its results are not those that were asked for"
         if sorted(item["manga_id"] for item in document["items"]) != titles:
             return "its document is not what was asked for"
-        told = [each["type"] for each in self.receiver.events.values() if each.get("request_id") == request_id]
+        told = self._told(request_id)
         return "" if told == ["request.completed"] else f"its partner was told {told or 'nothing'}"
+
+    def _told(self, request_id: str) -> list[str]:
+        """Types of the events that its partner got about a request, repetitions left out.
+
+        Also of those that the receiver took for too old: its clock is the machine's, and ours has been moved on.
+        """
+        events = {each.event_id: each.event for each in self.receiver.received}
+        return [event["type"] for event in events.values() if event.get("request_id") == request_id]
 
     def _is_anything_left(self) -> bool:
         """A request that waits, or a message of one that has ended."""
