@@ -15,6 +15,9 @@ from manga_enrichment_tests.chaos.moments import DRAIN, NIGHT, Moment, MomentNam
 SECONDS = 8.0
 REFUSED_SECONDS = 16.0
 """Longer than the SDK's own five tries: they take 15 s at most."""
+AWAY_ROUNDS, AWAY_SECONDS = 4, 90.0
+"""A store or a queue that is away from a drain is so for four visibility timeouts, one more than SQS has patience for;
+at most so many seconds of the machine."""
 SHARES = {Fault.RESET_AFTER: 0.25, Fault.RESET_MIDWAY: 0.5}
 """Were all answers lost, nothing would ever get through; what matters is what becomes of those that were."""
 
@@ -38,6 +41,11 @@ class Cell:
         return (NIGHT if self.work is Work.NIGHT else DRAIN)[self.moment]
 
     @property
+    def rounds(self) -> int | None:
+        """A drain's fault ends after so many rounds of it, if not before; None: only by its time."""
+        return AWAY_ROUNDS if _is_away(self.work, self.service, self.stroke.fault) else None
+
+    @property
     def may_fail(self) -> bool:
         """Whether the run may end without success: what was denied stays denied until somebody mends it."""
         return self.stroke.fault is Fault.DENIED
@@ -45,7 +53,8 @@ class Cell:
     def __str__(self) -> str:
         fault = self.stroke.fault.value.replace("_", " ")
         share = f", {self.stroke.share:.0%}" if self.stroke.share < 1 else ""
-        return f"{self.work}: {self.service} {fault}{share} from {self.moment}, {self.stroke.seconds:g} s"
+        rounds = f"{self.rounds} rounds or " if self.rounds else ""
+        return f"{self.work}: {self.service} {fault}{share} from {self.moment}, {rounds}{self.stroke.seconds:g} s"
 
 
 _NIGHT_MOMENTS = {
@@ -75,8 +84,17 @@ def matrix() -> Iterator[Cell]:
         for service, names in moments.items():
             for fault in Fault:
                 if _exists(service, fault):
-                    for name in names:
-                        yield Cell(work, service, name, stroke_of(fault))
+                    seconds = AWAY_SECONDS if _is_away(work, service, fault) else None
+                    yield from (Cell(work, service, name, stroke_of(fault, seconds)) for name in names)
+
+
+def _is_away(work: Work, service: Service, fault: Fault) -> bool:
+    """Whether a drain's every request to this service fails at once: nothing can be done but to come again."""
+    return (
+        work is Work.DRAIN
+        and service is not Service.BEDROCK
+        and (fault is Fault.REFUSED or is_document(service, fault))
+    )
 
 
 def diagonal() -> list[Cell]:

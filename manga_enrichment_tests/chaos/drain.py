@@ -35,6 +35,7 @@ HIDDEN_SECONDS = 1
 """A message that nobody claimed shows again after that, instead of the queue's own two minutes."""
 MOST_ROUNDS_AFTER = 6
 """A request that still waits after so many rounds without a fault waits for ever."""
+_ANSWERED = frozenset({RequestState.COMPLETED, RequestState.PARTIALLY_COMPLETED})
 _ROUND_SECONDS = 120.0
 
 
@@ -50,7 +51,7 @@ def struck_drain(stage: Stage, cell: Cell) -> Facts:
     with environment_of(direct), CallbackReceiver(SigningKey(CALLBACK_KEY_ID, CALLBACK_SECRET)) as receiver:
         drain = Drain(stage, receiver, clock, folder)
         stage.proxies.arm(cell.begins, cell.service, cell.stroke)
-        ending = drain.until_all_is_over(cell.stroke.seconds + GRACE_SECONDS)
+        ending = drain.until_all_is_over(cell.stroke.seconds + GRACE_SECONDS, cell.rounds)
         auditor = Auditor(stage.stack)
         answered, quiet_from = auditor.account(clock.now()).answers, clock.now()
         drain.round(direct)
@@ -86,16 +87,22 @@ class Drain:
         titles = [next(known) for _ in range(TITLES_EACH)]
         return self.books.send(titles), titles
 
-    def until_all_is_over(self, limit_seconds: float) -> Ending:
-        """Rounds until every request has ended and every message is gone, or nothing moves any more."""
-        began, after = time.monotonic(), 0
+    def until_all_is_over(self, limit_seconds: float, struck_rounds: int | None) -> Ending:
+        """Rounds until every request has ended and every message is gone, or nothing moves any more.
+
+        struck_rounds: end the stroke after so many rounds.
+        """
+        began, struck, after = time.monotonic(), 0, 0
         reasons: list[str] = []
         environment = self.stage.through_proxies()
-        while self._is_anything_left() and after < MOST_ROUNDS_AFTER:
-            after = 0 if self.stage.proxies.is_struck() else after + 1
+        while self._is_anything_left() and after < MOST_ROUNDS_AFTER and time.monotonic() - began < limit_seconds:
             reasons += self.round(environment).reasons
-            if time.monotonic() - began > limit_seconds:
-                break
+            if self.stage.proxies.is_struck():
+                struck += 1
+                if struck == struck_rounds:
+                    self.stage.proxies.end()
+            else:
+                after += 1
         left = self._is_anything_left()
         dead = self.books.gateways.queues.depth(DEAD_LETTERS).visible
         if dead:
@@ -119,8 +126,8 @@ class Drain:
         return [f"request {each}: {why}" for each in self.sent if (why := self._complaint(each))]
 
     def waiting(self) -> list[str]:
-        """Requests that have not ended, and messages that are left."""
-        open_rows = [row for row in self._rows() if not is_final(row.state)]
+        """Requests that have not ended with all their answers, and messages that are left."""
+        open_rows = [row for row in self._rows() if row.state is not RequestState.COMPLETED]
         said = [f"request {row.request_id} is {row.state.value} ({row.error_class})" for row in open_rows]
         depth = self.books.gateways.queues.depth(DEAD_LETTERS).visible
         return said + ([f"{depth} dead letters"] if depth else [])
@@ -129,7 +136,7 @@ class Drain:
         row = self.books.gateways.requests.get(request_id)
         if row is None:
             return "no worker has ever seen it"
-        if row.state is not RequestState.COMPLETED:
+        if row.state not in _ANSWERED:
             return f"it is {row.state.value} ({row.error_class or 'no reason'})"
         _, rows, document = self.books.results(request_id)
         titles = sorted(self.sent[request_id])
@@ -138,7 +145,7 @@ class Drain:
         if sorted(item["manga_id"] for item in document["items"]) != titles:
             return "its document is not what was asked for"
         told = self._told(request_id)
-        return "" if told == ["request.completed"] else f"its partner was told {told or 'nothing'}"
+        return "" if told == [f"request.{row.state.value}"] else f"its partner was told {told or 'nothing'}"
 
     def _told(self, request_id: str) -> list[str]:
         """Types of the events that its partner got about a request, repetitions left out.
