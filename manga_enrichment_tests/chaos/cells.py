@@ -100,8 +100,7 @@ def _is_away(work: Work, service: Service, fault: Fault) -> bool:
 def diagonal() -> list[Cell]:
     """Each service and kind of fault once or more, short, and the faults that were ever found to cost money."""
     return [
-        Cell(Work.NIGHT, Service.S3, MomentName.INVOKE, stroke_of(Fault.RESET_MIDWAY, 3)),
-        Cell(Work.NIGHT, Service.S3, MomentName.WRITE, stroke_of(Fault.EXPIRED, 2)),
+        Cell(Work.NIGHT, Service.S3, MomentName.INVOKE, stroke_of(Fault.RESET_MIDWAY, 1)),
         Cell(Work.NIGHT, Service.DYNAMODB, MomentName.INVOKE, stroke_of(Fault.EXPIRED, 1)),
         Cell(Work.NIGHT, Service.DYNAMODB, MomentName.PLAN, stroke_of(Fault.REFUSED, 4)),
         Cell(Work.NIGHT, Service.BEDROCK, MomentName.INVOKE, stroke_of(Fault.RESET_AFTER, 4)),
