@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from manga_enrichment.local.stack import LocalStack, LocalStackConfig
+from manga_enrichment.local.stack.local_stack import LocalStack, LocalStackConfig
 from manga_enrichment_tests.chaos.cells import Cell, diagonal, matrix
 from manga_enrichment_tests.chaos.judge import Facts, judge
 from manga_enrichment_tests.chaos.proxies import FaultProxies

@@ -15,12 +15,12 @@ from pathlib import Path
 
 from botocore.exceptions import ClientError
 
+from manga_enrichment.domain.callbacks.signatures import SigningKey
+from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, NORMAL
-from manga_enrichment.domain.requests.signatures import SigningKey
-from manga_enrichment.domain.status import RequestState, is_final
-from manga_enrichment.local.callback_receiver import CallbackReceiver
-from manga_enrichment.local.endpoints import CALLBACK_KEY_ID, CALLBACK_SECRET
-from manga_enrichment.request_gateways import RequestRow
+from manga_enrichment.domain.requests.states import RequestState, is_final
+from manga_enrichment.local.stack.callback_receiver import CallbackReceiver
+from manga_enrichment.local.stack.endpoints import CALLBACK_KEY_ID, CALLBACK_SECRET
 from manga_enrichment.settings import load_settings
 from manga_enrichment_tests.chaos.cells import Cell
 from manga_enrichment_tests.chaos.faults import Service

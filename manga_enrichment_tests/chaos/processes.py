@@ -17,10 +17,10 @@ from typing import Any
 import dagster as dg
 
 from manga_enrichment.definitions import build_definitions
-from manga_enrichment.defs.jobs import CATALOG_JOB, NIGHTLY_JOB
-from manga_enrichment.defs.run_facts import range_tags
-from manga_enrichment.domain.catalog import bucket_keys
-from manga_enrichment.local.demo_lane import QUIET, InProcessLane
+from manga_enrichment.defs.enrichment.jobs import CATALOG_JOB, NIGHTLY_JOB
+from manga_enrichment.defs.shared.run_facts import range_tags
+from manga_enrichment.domain.catalog.records import bucket_keys
+from manga_enrichment.local.demo.lane import QUIET, InProcessLane
 from manga_enrichment.settings import load_settings
 from manga_enrichment_tests.end_to_end.doomed import CONTEXT
 from manga_enrichment_tests.end_to_end.file_clock import FileClock

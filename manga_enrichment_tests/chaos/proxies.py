@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from manga_enrichment.local.endpoints import LocalEndpoints
+from manga_enrichment.local.stack.endpoints import LocalEndpoints
 from manga_enrichment_tests.chaos.faults import Fault, Service, Stroke
 from manga_enrichment_tests.chaos.moments import Moment, Seen
 from manga_enrichment_tests.chaos.proxy import FaultProxy

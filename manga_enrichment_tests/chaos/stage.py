@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from manga_enrichment.domain.requests.queues import QUEUES
-from manga_enrichment.local.cleaning import empty_bucket, empty_queues, empty_tables
-from manga_enrichment.local.model_control import ModelServerControl
 from manga_enrichment.local.sample_catalog import write_catalog
-from manga_enrichment.local.stack import LocalStack
+from manga_enrichment.local.stack.cleaning import empty_bucket, empty_queues, empty_tables
+from manga_enrichment.local.stack.local_stack import LocalStack
+from manga_enrichment.local.stack.model_control import ModelServerControl
 from manga_enrichment_tests.chaos.proxies import FaultProxies
 from manga_enrichment_tests.end_to_end.file_clock import FileClock
 

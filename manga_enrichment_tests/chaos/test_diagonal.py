@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from manga_enrichment.local.stack import LocalStack
+from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment_tests.chaos.cells import Cell, diagonal
 from manga_enrichment_tests.chaos.judge import judge
 from manga_enrichment_tests.chaos.proxies import FaultProxies
@@ -21,7 +21,7 @@ def stage(local_stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> 
         stage.model.reset()
 
 
-@pytest.mark.crash
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", diagonal(), ids=str)
 def test_whatever_strikes_nothing_is_lost_and_the_books_hold_the_bill(cell: Cell, stage: Stage) -> None:
     broken = {rule.name: rule.said for rule in judge(run_cell(stage, cell)) if not rule.holds}

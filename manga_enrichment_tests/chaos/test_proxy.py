@@ -19,8 +19,8 @@ from botocore.exceptions import (
     ResponseStreamingError,
 )
 
-from manga_enrichment.local.model_control import ModelServerControl
-from manga_enrichment.local.stack import LocalStack
+from manga_enrichment.local.stack.local_stack import LocalStack
+from manga_enrichment.local.stack.model_control import ModelServerControl
 from manga_enrichment_tests.chaos.faults import Fault, Service, Stroke, error_answer, is_document
 from manga_enrichment_tests.chaos.moments import Moment, MomentName
 from manga_enrichment_tests.chaos.proxies import FaultProxies
