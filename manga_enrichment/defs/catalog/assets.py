@@ -3,7 +3,7 @@
 import dagster as dg
 
 from manga_enrichment.defs.enrichment.ops import configuration_errors_are_final
-from manga_enrichment.defs.shared.policies import CATALOG_POOL
+from manga_enrichment.defs.shared.policies import CATALOG_POOL, OP_RETRY_POLICY
 from manga_enrichment.gateways.catalog_source import CatalogSource
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.objects import ObjectStore
@@ -42,7 +42,9 @@ def _manga_catalog(
         metadata={"source": settings.catalog_uri},
     )
 
-    @dg.multi_asset(name=CATALOG, specs=[spec], backfill_policy=backfill_policy, pool=CATALOG_POOL)
+    @dg.multi_asset(
+        name=CATALOG, specs=[spec], backfill_policy=backfill_policy, pool=CATALOG_POOL, retry_policy=OP_RETRY_POLICY
+    )
     def manga_catalog(
         context: dg.AssetExecutionContext,
         tables: dg.ResourceParam[ObjectStore],
@@ -92,7 +94,7 @@ def _similar_candidates(
         owners=OWNERS,
     )
 
-    @dg.multi_asset(name=CANDIDATES, specs=[spec], backfill_policy=backfill_policy)
+    @dg.multi_asset(name=CANDIDATES, specs=[spec], backfill_policy=backfill_policy, retry_policy=OP_RETRY_POLICY)
     def similar_candidates(context: dg.AssetExecutionContext, tables: dg.ResourceParam[ObjectStore]) -> None:
         with configuration_errors_are_final():
             state = load_state(tables, settings.catalog_buckets)

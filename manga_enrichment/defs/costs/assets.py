@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from manga_enrichment.defs.partner.assets import PARTNER_RESULTS, partner_days
 from manga_enrichment.defs.shared.metadata import markdown_table
+from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY
 from manga_enrichment.defs.shared.run_facts import range_tags
 from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.gateways.objects import ObjectStore
@@ -37,7 +38,9 @@ def build_costs() -> dg.AssetsDefinition:
         tags={"lane": "health"},
     )
 
-    @dg.multi_asset(name=TABLE, specs=[spec], backfill_policy=dg.BackfillPolicy.single_run())
+    @dg.multi_asset(
+        name=TABLE, specs=[spec], backfill_policy=dg.BackfillPolicy.single_run(), retry_policy=OP_RETRY_POLICY
+    )
     def enrichment_costs(context: dg.AssetExecutionContext, tables: dg.ResourceParam[ObjectStore]) -> None:
         for day in context.partition_keys:
             table = write_day(tables, day)

@@ -19,9 +19,11 @@ from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.batch_jobs import Lane, check_batch_model, choose_lane, parse_lane
 from manga_enrichment.domain.models.specs import ModelCatalog
 from manga_enrichment.domain.outcomes.answers import Provenance
+from manga_enrichment.domain.outcomes.error_classes import ModelError
 from manga_enrichment.gateways.batch import BatchInference
 from manga_enrichment.gateways.budget import BudgetStore
 from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.model import FoundationModel
 from manga_enrichment.gateways.objects import ObjectStore
@@ -58,6 +60,7 @@ def build_plan_op(
         name="plan",
         description="Ask tables and ledger what is missing or outdated, and choose the cheapest calls that fill it.",
         ins={"catalog": dg.In(dg.Nothing), "candidates": dg.In(dg.Nothing)},
+        retry_policy=OP_RETRY_POLICY,
         tags={"kind": "plan"},
     )
     def plan(
@@ -207,11 +210,14 @@ def invoke_metadata(report: InvokeReport) -> dict[str, Any]:
 
 
 class configuration_errors_are_final:  # noqa: N801 (reads as a sentence after `with`)
-    """Turn a ConfigurationError into a Failure that nothing retries, with the sentence as its description."""
+    """Turn what is wrong or away into a Failure with the sentence as its description.
+
+    A ConfigurationError nothing retries; a model or a store that is away may come back, so the op's policy decides.
+    """
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        if isinstance(error, ConfigurationError):
-            raise dg.Failure(str(error), allow_retries=False) from error
+        if isinstance(error, ConfigurationError | ModelError | StoreUnavailableError):
+            raise dg.Failure(str(error), allow_retries=not isinstance(error, ConfigurationError)) from error

@@ -13,6 +13,7 @@ import dagster as dg
 
 from manga_enrichment.defs.partner.sensors import IN_FLIGHT, QUEUE_TAG, UNIT_TAG
 from manga_enrichment.defs.shared.metadata import markdown_table
+from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY
 from manga_enrichment.domain.operations.queue_observations import QueueObservation
 from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES, QUEUES, REQUEST_QUEUES
 from manga_enrichment.gateways.clock import Clock
@@ -37,6 +38,7 @@ def build_queue_assets() -> dg.AssetsDefinition:
     """One look for both assets. Each has flat numbers, which the UI plots, and a table by queue."""
 
     @dg.multi_asset(
+        retry_policy=OP_RETRY_POLICY,
         name="look_at_queues",
         specs=[
             _spec(REQUEST_QUEUES_ASSET, "How full the five request queues are, and how old what waits there is."),

@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 
 from manga_enrichment.defs.queues.assets import DEAD_LETTERS_ASSET, GROUP, REQUEST_QUEUES_ASSET
+from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models.specs import ModelCatalog
 from manga_enrichment.domain.models.usage import usd
@@ -34,6 +35,7 @@ def build_report(
 ) -> dg.AssetsDefinition:
 
     @dg.asset(
+        retry_policy=OP_RETRY_POLICY,
         name=REPORT_ASSET,
         deps=[ENRICHED_TABLE, COSTS_TABLE, REQUEST_QUEUES_ASSET, DEAD_LETTERS_ASSET],
         group_name=GROUP,

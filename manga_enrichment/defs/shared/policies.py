@@ -1,10 +1,10 @@
 """Who retries what: the three retry layers of a run, in one place.
 
 1. The *engine* (`pipeline/engine/call_loop.py`) retries single requests to the model, by error class, within its
-deadline. It
-   is the only layer that pays again, and only where `domain/outcomes/error_classes.py` says so.
+   deadline. It is the only layer that pays again, and only where `domain/outcomes/error_classes.py` says so.
 2. The *op* retries when a whole analysis got nowhere: the model was unreachable, throttled to the deadline or timed
    out for a large share of the titles. A second try finds what was answered in the ledger and pays only for the rest.
+   Every op, asset and check that reads or writes a store does so too while that is away.
 3. The *run* is retried by the daemon only when its process died (`run_retries` in dagster.yaml, with
    `retry_on_asset_or_op_failure: false`), again continuing from the ledger.
 
@@ -59,7 +59,7 @@ OP_RETRY_POLICY = dg.RetryPolicy(
     backoff=dg.Backoff.EXPONENTIAL,
     jitter=dg.Jitter.PLUS_MINUS,
 )
-"""For exceptions nobody foresaw (S3 or DynamoDB away for longer than the SDK retries); RULES decide the rest."""
+"""For exceptions: S3, DynamoDB or Bedrock is away for longer than its gateway retries. RULES decide the rest."""
 
 
 def retry_rule(report: InvokeReport) -> RetryRule | None:
