@@ -32,6 +32,7 @@ from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
 from manga_enrichment.pipeline.partner.requeue import Requeue
 from manga_enrichment.pipeline.partner.run_steps import SettleReport, settle_all, stored_requests, take_over
 from manga_enrichment.pipeline.partner.settle import SettleLimits, Settling
+from manga_enrichment.pipeline.partner.stored_requests import StoredRequests
 from manga_enrichment.pipeline.partner.stored_units import read_unit
 from manga_enrichment.pipeline.store.object_keys import result_document_key
 from manga_enrichment_tests.builders import MODELS, World, open_budget_settings, put_catalog, record
@@ -178,7 +179,8 @@ class PartnerWorld:
         run_id = run_id or f"partner-run-{next(self._runs)}"
         unit, leases = read_unit(self.tables, unit_key), self.leases()
         taken = take_over(unit, run_id, requests=self.mortal(self.requests), leases=leases, clock=self.clock)
-        stored = stored_requests(self.tables, taken)
+        bodies = StoredRequests(self.tables)
+        stored = stored_requests(bodies, taken)
         provenance = Provenance(run_id, self.clock.now().date().isoformat(), "partner")
         plan = self.planning().plan(run_id, stored)
         for name in plan.analyses():
@@ -188,7 +190,15 @@ class PartnerWorld:
         collecting = PartnerCollecting(self.tables, self.mortal(self.base.ledger))
         redelivered = [request.request_id for request in taken if request.generation > 1]
         results = collecting.collect(provenance, plan, stored, redelivered)
-        return settle_all(taken, results, run_id, settling=self.settling(), leases=leases, workers=1)
+        return settle_all(
+            taken,
+            results,
+            run_id,
+            settling=self.settling(bodies),
+            releasing=self.releasing(bodies),
+            leases=leases,
+            workers=1,
+        )
 
     def work(self, queue: str = NORMAL.name) -> None:
         """A tick, and all runs it asks for."""
@@ -257,16 +267,17 @@ class PartnerWorld:
             tables=self.tables, gateways=gateways, settings=self.base.settings, analyses=ANALYSES, models=MODELS
         )
 
-    def releasing(self) -> Requeue:
-        return Requeue(self.mortal(self.queue), self.mortal(self.requests), self.tables, self.clock)
+    def releasing(self, bodies: StoredRequests) -> Requeue:
+        return Requeue(self.mortal(self.queue), self.mortal(self.requests), self.tables, self.clock, bodies)
 
-    def settling(self) -> Settling:
+    def settling(self, bodies: StoredRequests) -> Settling:
         return Settling(
             requests=self.mortal(self.requests),
             tables=self.tables,
             clock=self.clock,
             endings=self.endings(),
-            releasing=self.releasing(),
+            releasing=self.releasing(bodies),
+            stored=bodies,
             limits=self.settle_limits,
         )
 

@@ -1,6 +1,6 @@
 """The whole matrix: `python -m manga_enrichment_tests.chaos`; prints a markdown table.
 
-    python -m manga_enrichment_tests.chaos [--diagonal] [--only "night: s3" "drain: sqs refused"]
+    python -m manga_enrichment_tests.chaos [--diagonal] [--only "night: s3" "drain: sqs refused"] [--seconds 60]
 
 Belongs here: the command line and the table. Stays out: the cells (`cells.py`). Exit status 1 when a rule was broken.
 """
@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from manga_enrichment.local.stack.local_stack import LocalStack, LocalStackConfig
@@ -29,8 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--only", nargs="+", default=[""], metavar="TEXT", help="cells whose name contains one of these"
     )
+    parser.add_argument("--seconds", type=float, help="strike for so long instead of as long as the cell says")
     options = parser.parse_args(arguments)
-    known = list(diagonal() if options.diagonal else matrix())
+    known = [_for_seconds(cell, options.seconds) for cell in (diagonal() if options.diagonal else matrix())]
     cells = [cell for cell in known if any(text in str(cell) for text in options.only)]
     if not cells:
         parser.error(f"no cell's name contains any of {options.only}; there are:\n" + "\n".join(map(str, known)))
@@ -40,6 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         FaultProxies(stack.endpoints) as proxies,
     ):
         return show(cells, Stage(stack, proxies, Path(folder)))
+
+
+def _for_seconds(cell: Cell, seconds: float | None) -> Cell:
+    return cell if seconds is None else replace(cell, stroke=replace(cell.stroke, seconds=seconds))
 
 
 def show(cells: Sequence[Cell], stage: Stage) -> int:

@@ -111,7 +111,7 @@ def build_partner_plan_op(
             tables=tables, ledger=ledger, analyses=analyses, models=models, bucket_count=settings.bucket_count
         )
         with partner_run.step(context):
-            made = planning.plan(context.run_id, stored_requests(tables, opened_requests(tables, opened)))
+            made = planning.plan(context.run_id, stored_requests(partner_run.stored, opened_requests(tables, opened)))
         context.log.info(f"{len(made.calls)} calls for {sum(map(len, made.items.values()))} different items")
         yield dg.Output(opened, "planned")
         for name in made.analyses():
@@ -181,7 +181,8 @@ def build_collect_op() -> dg.OpDefinition:
             taken = opened_requests(tables, opened)
             redelivered = [request.request_id for request in taken if request.generation > 1]
             collecting = PartnerCollecting(tables, ledger)
-            collecting.collect(Provenance(**opened["provenance"]), plan, stored_requests(tables, taken), redelivered)
+            bodies = stored_requests(partner_run.stored, taken)
+            collecting.collect(Provenance(**opened["provenance"]), plan, bodies, redelivered)
         failures = [permanent_failure(InvokeReport.from_dict(report)) for report in invoked]
         return {**opened, "failures": [failure for failure in failures if failure]}
 
@@ -215,6 +216,7 @@ def build_settle_op(settings: PartnerSettings) -> dg.OpDefinition:
             clock=clock,
             endings=partner_endings(queues, requests, tables, outbox, clock, settings.notification),
             releasing=partner_run.releasing,
+            stored=partner_run.stored,
             limits=limits,
         )
         with partner_run.step(context):
@@ -223,6 +225,7 @@ def build_settle_op(settings: PartnerSettings) -> dg.OpDefinition:
                 read_collected(tables, context.run_id),
                 context.run_id,
                 settling=settling,
+                releasing=partner_run.releasing,
                 leases=partner_run.leases,
             )
         for request_id, reason in report.left.items():
