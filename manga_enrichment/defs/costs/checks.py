@@ -28,6 +28,7 @@ from manga_enrichment.gateways.budget import BudgetStore
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.engine.budget import day_counter
+from manga_enrichment.pipeline.health.brake import OFF
 from manga_enrichment.pipeline.health.daily_costs import TABLE, days_until, read_days, reconcile, run_costs_newest_first
 from manga_enrichment.settings import Settings
 
@@ -44,7 +45,22 @@ def build_daily_cost_checks(settings: Settings, models: ModelCatalog) -> list[dg
         _cost_per_title_in_range(settings),
         _cache_hit_rate(),
         _no_unpriced_model(models),
+        _brake_is_off(),
     ]
+
+
+def _brake_is_off() -> dg.AssetChecksDefinition:
+    @dg.asset_check(asset=TABLE, description="Models may be asked: nobody has put the brake on.")
+    def brake_is_off(budget: dg.ResourceParam[BudgetStore]) -> dg.AssetCheckResult:
+        brake = budget.brake()
+        return dg.AssetCheckResult(
+            passed=brake is None,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=OFF if brake is None else brake.sentence(),
+            metadata={} if brake is None else {"because": brake.because, "since": brake.since.isoformat()},
+        )
+
+    return brake_is_off
 
 
 def _costs_reconcile() -> dg.AssetChecksDefinition:
