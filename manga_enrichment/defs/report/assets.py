@@ -10,6 +10,7 @@ import dagster as dg
 from manga_enrichment.defs.queues.assets import DEAD_LETTERS_ASSET, REQUEST_QUEUES_ASSET
 from manga_enrichment.defs.shared.inputs import DefinitionInputs
 from manga_enrichment.defs.shared.names import HEALTH_GROUP, OWNERS
+from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY
 from manga_enrichment.defs.shared.tags import HEALTH_LANE
 from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.gateways.budget import BudgetStore
@@ -31,6 +32,7 @@ REPORT_JOB = "report_enrichment"
 
 def build_enrichment_report(inputs: DefinitionInputs) -> dg.AssetsDefinition:
     @dg.asset(
+        retry_policy=OP_RETRY_POLICY,
         name=REPORT_ASSET,
         deps=[ENRICHED_TABLE, COSTS_TABLE, REQUEST_QUEUES_ASSET, DEAD_LETTERS_ASSET],
         group_name=HEALTH_GROUP,

@@ -246,7 +246,8 @@ class Caller:
         """Whether another attempt is allowed; prepares it."""
         larger = min(call.model.max_output_tokens, progress.max_tokens * LARGER_LIMIT_FACTOR)
         room = larger > progress.max_tokens
-        if not progress.retries.may_retry(error_class, room_for_larger_limit=room):
+        now_seconds = self._clock.monotonic_seconds()
+        if not progress.retries.may_retry(error_class, room_for_larger_limit=room, now_seconds=now_seconds):
             return False
         retry = TREATMENTS[error_class].retry
         if retry is Retry.LARGER_LIMIT_ONCE:
