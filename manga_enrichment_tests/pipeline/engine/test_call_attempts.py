@@ -7,6 +7,7 @@ import pytest
 
 from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
+from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.model import ModelCall, ModelReply
 from manga_enrichment.pipeline.engine.budget import Caps
 from manga_enrichment.pipeline.engine.estimates import estimate_attempt
@@ -204,3 +205,13 @@ async def test_a_repair_names_problems_that_only_the_title_shows() -> None:
     repair = model.sent[1].request.repair
     assert repair is not None
     assert repair.problems == ("basis: the title has no demographics to rest on",)
+
+
+async def test_once_the_run_is_ending_a_throttled_call_is_not_sent_again() -> None:
+    world = CallWorld()
+    world.model = ScriptedModel(world.clock, otherwise=ErrorClass.THROTTLED, latency_seconds=1.0)
+    caller = world.caller(ending=lambda _call: ErrorClass.STOPPED if world.model.sent else None)
+    word = await caller.ask(make_call(), at_once)
+    assert (word.outcome, word.error_class) == (Outcome.DEFERRED, ErrorClass.STOPPED)
+    assert word.message == "nothing new is asked any more"
+    assert len(word.attempts) == len(world.model.sent) == 1

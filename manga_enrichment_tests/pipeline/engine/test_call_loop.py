@@ -295,13 +295,3 @@ async def test_a_budget_that_cannot_be_asked_defers_the_call() -> None:
     word = await ask(world, None)
     assert (word.outcome, word.error_class) == (Outcome.DEFERRED, ErrorClass.LEDGER_UNAVAILABLE)
     assert word.message == "the flaky budget was told to fail"
-
-
-async def test_once_the_run_is_ending_a_throttled_call_is_not_sent_again() -> None:
-    world = CallWorld()
-    world.model = ScriptedModel(world.clock, otherwise=ErrorClass.THROTTLED, latency_seconds=1.0)
-    caller = world.caller(ending=lambda _call: ErrorClass.STOPPED if world.model.sent else None)
-    word = await caller.ask(make_call(), at_once)
-    assert (word.outcome, word.error_class) == (Outcome.DEFERRED, ErrorClass.STOPPED)
-    assert word.message == "nothing new is asked any more"
-    assert len(word.attempts) == len(world.model.sent) == 1
