@@ -239,7 +239,7 @@ class Engine:
             return str(self._outage_retry.gave_up)
         if ending is ErrorClass.BRAKE and self._budget.brake is not None:
             return self._budget.brake.sentence()
-        return self.stopped_message if ending is ErrorClass.STOPPED else ""
+        return self.stopped_message  # "" while some call may succeed
 
     # Working
 

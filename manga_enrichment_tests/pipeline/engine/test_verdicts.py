@@ -7,8 +7,17 @@ import pytest
 from manga_enrichment.domain.models.usage import NO_USAGE
 from manga_enrichment.domain.outcomes.answers import Attempt
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
+from manga_enrichment.gateways.budget import Brake
 from manga_enrichment.gateways.model import ModelReply
-from manga_enrichment.pipeline.engine.verdicts import Refusal, judge, out_of_time, telling_reason, with_known_costs
+from manga_enrichment.pipeline.engine.verdicts import (
+    Refusal,
+    judge,
+    no_turn,
+    out_of_time,
+    telling_reason,
+    unfunded,
+    with_known_costs,
+)
 from manga_enrichment_tests.fakes import DEFAULT_USAGE, START, valid_answer
 from manga_enrichment_tests.pipeline.engine.call_world import make_call
 
@@ -78,6 +87,14 @@ def test_a_retry_that_was_due_but_not_made_leaves_nothing_final() -> None:
     assert out_of_time(THROTTLED) == THROTTLED
     late = Refusal(ErrorClass.DEADLINE, "no time for another attempt after: no such level")
     assert out_of_time(INVALID) == late
+
+
+def test_the_brake_says_more_than_an_empty_budget_or_a_late_turn() -> None:
+    brake = Brake("the bill looks wrong", START)
+    assert unfunded(brake) == no_turn(brake) == Refusal(ErrorClass.BRAKE, brake.sentence())
+    assert unfunded(None) == Refusal(ErrorClass.BUDGET, "the budget leaves no room for this call")
+    late = Refusal(ErrorClass.DEADLINE, "its turn would have come after MANGA_DEADLINE_SECONDS")
+    assert no_turn(None) == late
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,17 @@ def test_what_may_do_better_another_time_is_dead_lettered_as_it_came() -> None:
     assert world.row(sent).message_id != ""
 
 
+def test_a_message_that_is_no_request_is_dead_lettered_with_what_is_wrong_with_it() -> None:
+    world = PartnerWorld()
+    world.send_text("{")
+    [message] = world.queue.receive(NORMAL.name, max_messages=1, wait_seconds=0, visibility_seconds=30)
+    world.endings().reject(message, None, reason="malformed_json", explanation="it ends too soon")
+    [letter] = world.queue.messages(DEAD_LETTERS)
+    told = letter.attributes["dead_letter_reason"], letter.attributes["dead_letter_explanation"]
+    assert told == ("malformed_json", "it ends too soon")
+    assert world.outbox.deliveries == {}
+
+
 def test_attributes_of_its_own_stay_with_a_dead_letter() -> None:
     world = PartnerWorld()
     sent = world.send()
