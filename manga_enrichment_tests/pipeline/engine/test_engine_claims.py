@@ -66,7 +66,11 @@ async def test_more_titles_claimed_elsewhere_than_one_run_waits_for_at_once_all_
     count = MOST_CONTENDED + MAX_CLAIM_CHUNK
     calls = [replace(call_of(1), fingerprint=f"f-{number}") for number in range(count)]
     claim_elsewhere(world, calls, 45)
-    assert classes(await world.run(calls, world.engine(concurrency=MAX_CLAIM_CHUNK))) == {"answered": count}
+    running = asyncio.create_task(world.run(calls, world.engine(concurrency=MAX_CLAIM_CHUNK)))
+    await world.clock.sleep(10)
+    world.ledger.put_many([replace(entry(ANALYSIS.name, record(1)), fingerprint="f-0")], "run-9")
+    assert classes(await running) == {"answered": count}
+    assert len(world.model.sent) == count - 1
 
 
 async def test_twins_of_a_title_claimed_elsewhere_are_all_delivered() -> None:
