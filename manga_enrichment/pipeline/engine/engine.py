@@ -282,8 +282,11 @@ class Engine:
 
 
 async def _cancelled(tasks: list["asyncio.Task[None]"], failures: list[Exception]) -> None:
-    """Cancel, wait, and keep what those raised that had ended before."""
+    """Cancel, wait, and keep what those raised that had ended before. Raises at once what is no ordinary error."""
     for task in tasks:
         task.cancel()
     ended = await asyncio.gather(*tasks, return_exceptions=True)
     failures.extend(each for each in ended if isinstance(each, Exception))
+    for each in ended:
+        if isinstance(each, BaseException) and not isinstance(each, (Exception, asyncio.CancelledError)):
+            raise each

@@ -69,11 +69,13 @@ class LedgerWriter:
         started = self._clock.monotonic_seconds()
         try:
             stands = await self._outage_retry.call(self._ledger.put_many, entries, self._budget.spender)
-        except Exception as error:  # noqa: BLE001 (raised by everyone who waits; this task goes on for the others)
+        except BaseException as error:  # raised by everyone who waits; after an ordinary error the others can go on
             for pending in group:
                 if not pending.saved.done():
                     pending.saved.set_exception(error)
-            return
+            if isinstance(error, Exception):
+                return
+            raise
         self._write_seconds = min(LONGEST_WAIT_SECONDS, self._clock.monotonic_seconds() - started)
         for pending in group:
             if not pending.saved.done():
