@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from manga_enrichment.aws.ledger_items import epoch_ms
 from manga_enrichment.aws.transactions import errors_explained, transact
+from manga_enrichment.domain.operations.retention import BUDGET_DAYS
 from manga_enrichment.gateways.budget import BudgetScope
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-_RETENTION_SECONDS = 400 * 24 * 3600
+_RETENTION_SECONDS = BUDGET_DAYS * 24 * 3600
 
 
 class DynamoDBBudget:

@@ -17,13 +17,14 @@ from pydantic import TypeAdapter
 
 from manga_enrichment.aws.transactions import errors_explained
 from manga_enrichment.domain.callbacks.deliveries import Delivery, DeliveryState
+from manga_enrichment.domain.operations.retention import DELIVERED_DAYS, FAILED_DELIVERY_DAYS
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 INDEX = "by_due"
-DELIVERED_KEPT = timedelta(days=30)
-FAILED_KEPT = timedelta(days=90)
+DELIVERED_KEPT = timedelta(days=DELIVERED_DAYS)
+FAILED_KEPT = timedelta(days=FAILED_DELIVERY_DAYS)
 
 _OPEN, _FAILED = "open", "failed"
 _DELIVERY = TypeAdapter(Delivery)

@@ -146,6 +146,14 @@ def settings_docs() -> None:
     click.echo(settings_markdown(), nl=False)
 
 
+@main.command("retention-docs")
+def retention_docs() -> None:
+    """Print docs/retention.md."""
+    from manga_enrichment.domain.operations.retention import retention_markdown
+
+    click.echo(retention_markdown(), nl=False)
+
+
 @main.command("analytics-template")
 def analytics_template() -> None:
     """Print infra/analytics.yaml: the tables for Athena as a CloudFormation template."""

@@ -33,7 +33,9 @@ def _schema_problems(analysis: AnalysisType, answer: Answer) -> list[str]:
     try:
         _quick_check(analysis)(answer)
     except fastjsonschema.JsonSchemaException:  # it stops at the first problem and words it for programmers
-        return _shortened(_sentence(error) for error in _validator(analysis).iter_errors(answer))
+        return _shortened(
+            _sentence(error, quoting=not analysis.private) for error in _validator(analysis).iter_errors(answer)
+        )
     return []
 
 
@@ -58,8 +60,10 @@ def _unwritable(answer: Any) -> str | None:
     return None
 
 
-def _sentence(error: ValidationError) -> str:
+def _sentence(error: ValidationError, *, quoting: bool) -> str:
     path = ".".join(str(part) for part in error.absolute_path) or "answer"
+    if not quoting:
+        return f"{path}: {error.validator} must be {json.dumps(error.validator_value)}"
     return f"{path}: {error.message}"
 
 
