@@ -196,6 +196,12 @@ class MemoryLedger:
                 if claim is not None and claim.owner == owner:
                     del self._claims[fingerprint]
 
+    def forget(self, fingerprint: str) -> None:
+        """Delete whatever stands there."""
+        with self._lock:
+            self._entries.pop(fingerprint, None)
+            self._claims.pop(fingerprint, None)
+
     def _live(self, fingerprint: str, now: datetime) -> LedgerEntry | None:
         entry = self._entries.get(fingerprint)
         if entry is None:

@@ -10,12 +10,14 @@ from manga_enrichment.aws.dynamodb_ledger import DynamoDBLedger
 from manga_enrichment.aws.dynamodb_outbox import DynamoDBOutbox
 from manga_enrichment.aws.dynamodb_requests import DynamoDBRequests
 from manga_enrichment.aws.dynamodb_status import DynamoDBStatus
+from manga_enrichment.aws.erasure import AwsErasure
 from manga_enrichment.aws.notify import SnsNotifier
 from manga_enrichment.aws.s3_objects import S3ObjectStore
 from manga_enrichment.aws.sqs import SqsQueues
 from manga_enrichment.gateways.budget import BudgetStore
 from manga_enrichment.gateways.catalog_source import CatalogSource
 from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.erasure import Erasure
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.notify import Notifier
 from manga_enrichment.gateways.objects import ObjectStore
@@ -41,6 +43,7 @@ class Gateways:
     requests: RequestStore
     notifier: Notifier
     outbox: OutboxStore
+    erasure: Erasure
 
 
 def open_gateways(settings: Settings) -> Gateways:
@@ -63,4 +66,12 @@ def open_gateways(settings: Settings) -> Gateways:
         requests=DynamoDBRequests(clients.dynamodb, clock, table=settings.status_table),
         notifier=SnsNotifier(clients.sns),
         outbox=DynamoDBOutbox(clients.dynamodb, table=settings.outbox_table),
+        erasure=AwsErasure(
+            clients.s3,
+            clients.dynamodb,
+            bucket=settings.bucket,
+            status_table=settings.status_table,
+            outbox_table=settings.outbox_table,
+            ledger_table=settings.ledger_table,
+        ),
     )

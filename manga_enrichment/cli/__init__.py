@@ -12,6 +12,7 @@ import click
 from manga_enrichment.cli.api import api_access, api_template, openapi
 from manga_enrichment.cli.callbacks import callbacks
 from manga_enrichment.cli.dlq import dlq
+from manga_enrichment.cli.forget import forget
 from manga_enrichment.cli.local_stack import local_stack_hint, work_on_local_stack
 from manga_enrichment.cli.report import report
 from manga_enrichment.cli.requests import list_requests, results, status, submit
@@ -60,6 +61,7 @@ def main(ctx: click.Context, local: bool, state_dir: Path) -> None:
 for _command in (
     dlq,
     callbacks,
+    forget,
     submit,
     status,
     list_requests,
