@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from manga_enrichment.domain.operations.retention import KINDS, Means
+from manga_enrichment.domain.operations.retention import BUDGET, KINDS, LEDGER, Means
 from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES
 
 
@@ -23,9 +23,9 @@ class AgesOut:
 
 @dataclass(frozen=True, slots=True)
 class Stays:
-    """identifiers: what can be found there still."""
+    """places: patterns of keys, names of tables. identifiers: what can be found there still."""
 
-    where: str
+    places: tuple[str, ...]
     identifiers: str
     why: str
 
@@ -53,22 +53,27 @@ AGES_OUT = (
 )
 STAYS = (
     Stays(
-        "enrichment/requests/, enrichment/enrichment_costs/, runs/<run>/results/ (14 days)",
+        ("enrichment/requests/*", "enrichment/enrichment_costs/*", "runs/*/results/*"),
         "partner id, `request:<request id>` of conversations, fingerprints, run ids",
         "the books: what was paid for, when, for whom",
     ),
     Stays(
-        "manga-fm-budget",
+        (BUDGET,),
         "partner id in counters `partner:<partner id>:<day>`, run ids and partner id in spenders; 400 days",
         "the books: `costs_reconcile` holds the log to them",
     ),
     Stays(
-        "manga-fm-results, and tables of titles",
+        (LEDGER,),
         "answers about titles to items without a note, with the id of the partner who paid; 730 days",
         "they are about titles of the catalog and hold nothing that a partner wrote",
     ),
-    Stays("reports/", "partner id, until the next morning's report", "sums of the books"),
-    Stays("forgotten/", "partner id, digests of user, requests and answers", "to forget again after a restore"),
+    Stays(
+        ("runs/units/*",),
+        "request id in the key of a unit of which others have not ended; 14 days",
+        "a run that works at the others looks it up by this key",
+    ),
+    Stays(("reports/*",), "partner id, until the next morning's report", "sums of the books"),
+    Stays(("forgotten/*",), "partner id, digests of user, requests and answers", "to forget again after a restore"),
 )
 
 
@@ -114,7 +119,7 @@ class Receipt:
         done = "would be deleted" if self.dry_run else "deleted"
         lines = [
             f"{len(self.requests)} requests; {done}:",
-            f"  {self.object_versions} versions of {len(self.objects)} objects and of {len(self.rewritten)} shared ones",
+            f"  {self.object_versions} versions of {len(self.objects)} objects and {len(self.rewritten)} shared ones",
             f"  {self.status_rows} status rows, {len(self.deliveries)} callbacks and notifications",
             f"  {len(self.ledger_entries)} answers in the ledger, {len(self.dead_letters)} dead letters",
             f"  words in {len(self.silenced)} objects of the requests log",
@@ -126,7 +131,7 @@ class Receipt:
         lines.append("ends by itself:")
         lines += [f"  {each.where}: {each.what}{_within(each.days)}" for each in self.ages_out]
         lines.append("stays:")
-        lines += [f"  {each.where}: {each.identifiers} ({each.why})" for each in self.stays]
+        lines += [f"  {', '.join(each.places)}: {each.identifiers} ({each.why})" for each in self.stays]
         return "\n".join([*lines, *([f"listed as {self.listed_as}"] if self.listed_as else [])])
 
 

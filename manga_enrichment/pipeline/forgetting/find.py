@@ -45,6 +45,8 @@ class Finding:
     def __init__(self, erasure: Erasure, now: datetime) -> None:
         self._erasure = erasure
         self._now = now
+        self.still_open: frozenset[str] = frozenset()
+        """Of all requests there are; known once `chosen` has looked."""
 
     def chosen(self, subject: Subject, listed: Collection[str] = ()) -> list[Trace]:
         """listed: digests of requests that are among them, whatever is still known of them."""
@@ -53,6 +55,7 @@ class Finding:
             return subject.may_take(trace) or digest(trace.request_id) in listed
 
         traces = {row.request_id: self._of_row(row) for row in self._erasure.request_rows()}
+        self.still_open = frozenset(each.request_id for each in traces.values() if each.is_open)
         for prefix, read in ((BODIES, _of_body), (RESULTS, _of_result), (RESULT_ROWS, _of_rows)):
             by_id = self._by_id(prefix)
             for request_id in by_id:

@@ -146,7 +146,7 @@ class Forgetting:
             fingerprints=frozenset(own),
             log_keys=keys,
             silenced=with_words(self._tables, keys, own),
-            objects=plan_objects(self._erasure, lambda request_id: listed.has(request_id, ids), subject),
+            objects=plan_objects(self._erasure, lambda each: listed.has(each, ids), subject, finding.still_open),
             deliveries=self._deliveries(listed, ids),
             letters=letters,
             unseen=unseen,

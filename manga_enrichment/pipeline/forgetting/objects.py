@@ -7,6 +7,7 @@ Belongs here: which objects hold something of a request, what is left of a share
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -58,8 +59,11 @@ class ObjectPlan:
         return sorted({version.key for version in self.own} | gone)
 
 
-def plan_objects(erasure: Erasure, gone: Gone, subject: Subject) -> ObjectPlan:
-    """What is to be done to forget these requests of a subject, and what is left of a user's own session."""
+def plan_objects(erasure: Erasure, gone: Gone, subject: Subject, still_open: Collection[str]) -> ObjectPlan:
+    """What is to be done to forget these requests of a subject, and what is left of a user's own session.
+
+    still_open: ids of all requests that somebody works at or will.
+    """
     plan = ObjectPlan()
     for prefix in _OWN:
         for version in erasure.versions(prefix):
@@ -70,7 +74,7 @@ def plan_objects(erasure: Erasure, gone: Gone, subject: Subject) -> ObjectPlan:
             plan.own += _old_turn(erasure, list(turns), subject, gone)
     texts = frozenset(_texts(erasure, plan.own))
     for key, versions in groupby(erasure.versions(f"{RUNS_ROOT}/"), key=lambda version: version.key):
-        clean = _cleaner(key)
+        clean = _cleaner(key, still_open)
         if clean is not None and (rewrite := _rewrite(erasure, key, list(versions), clean, gone, texts)) is not None:
             plan.rewrites.append(rewrite)
     return plan
@@ -100,10 +104,10 @@ def _texts(erasure: Erasure, own: Collection[ObjectVersion]) -> Iterator[str]:
 _Cleaner = Callable[[Document, Gone, Collection[str]], Document | None]
 
 
-def _cleaner(key: str) -> _Cleaner | None:
+def _cleaner(key: str, still_open: Collection[str]) -> _Cleaner | None:
     """How an object of a run is written without some requests; None for one that knows nothing of requests."""
     if key.startswith(f"{RUNS_ROOT}/units/"):
-        return _unit
+        return partial(_unit, ids_in(key), still_open)
     return {"partner/plan.json": _plan, "partner/collected.json": _collected}.get("/".join(key.split("/")[2:]))
 
 
@@ -131,8 +135,14 @@ def _rewrite(
     return Rewrite(key, left, is_current, tuple(outdated))
 
 
-def _unit(unit: Document, gone: Gone, _texts: Collection[str]) -> Document | None:
-    return _without(unit, "requests", gone)
+def _unit(
+    named: Collection[str], still_open: Collection[str], unit: Document, gone: Gone, _texts: Collection[str]
+) -> Document | None:
+    """named: the request that the unit's key names. When that one goes, so does a unit that nobody needs any more."""
+    left = _without(unit, "requests", gone)
+    if left is None or not any(map(gone, named)):
+        return left
+    return left if any(each["request_id"] in still_open for each in left["requests"]) else None
 
 
 def _collected(collected: Document, gone: Gone, _texts: Collection[str]) -> Document | None:

@@ -7,21 +7,12 @@ from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.prompts.conversations import conversation_fingerprint
 from manga_enrichment.domain.requests.queues import SESSION
 from manga_enrichment.gateways.model import ModelCall, ModelReply
-from manga_enrichment_tests.builders import put_catalog, record
 from manga_enrichment_tests.fakes import DEFAULT_USAGE, ScriptedModel
 from manga_enrichment_tests.partner_world import PartnerWorld
-from manga_enrichment_tests.versioned_tables import VersionedTables
+from manga_enrichment_tests.versioned_world import versioned_world
 
 QUESTION, REPLY = "Is the purple lighthouse any good?", "Yes, the purple lighthouse is marvellous."
 SESSION_ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
-
-
-def versioned_world() -> tuple[PartnerWorld, VersionedTables]:
-    world = PartnerWorld()
-    tables = VersionedTables(world.clock)
-    world.base.tables = tables
-    put_catalog(tables, [record(number) for number in range(3)])
-    return world, tables
 
 
 def asked(world: PartnerWorld, reply: str) -> str:
