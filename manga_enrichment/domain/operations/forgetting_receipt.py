@@ -23,13 +23,15 @@ class AgesOut:
 
 @dataclass(frozen=True, slots=True)
 class Stays:
-    """places: patterns of keys, names of tables. identifiers: what can be found there still."""
+    """places: patterns of keys, names of tables. holds: which ids can be found there still; identifiers: as what."""
 
     places: tuple[str, ...]
+    holds: tuple[str, ...]
     identifiers: str
     why: str
 
 
+PARTNER_ID, REQUEST_ID = "partner_id", "request_id"
 _DEAD = frozenset(queue.name for queue in DEAD_LETTER_QUEUES)
 _AGING = frozenset({Means.BACKUP, Means.LOG_GROUP, Means.JOB})
 
@@ -54,26 +56,35 @@ AGES_OUT = (
 STAYS = (
     Stays(
         ("enrichment/requests/*", "enrichment/enrichment_costs/*", "runs/*/results/*"),
+        (PARTNER_ID, REQUEST_ID),
         "partner id, `request:<request id>` of conversations, fingerprints, run ids",
         "the books: what was paid for, when, for whom",
     ),
     Stays(
         (BUDGET,),
+        (PARTNER_ID,),
         "partner id in counters `partner:<partner id>:<day>`, run ids and partner id in spenders; 400 days",
         "the books: `costs_reconcile` holds the log to them",
     ),
     Stays(
         (LEDGER,),
+        (PARTNER_ID,),
         "answers about titles to items without a note, with the id of the partner who paid; 730 days",
         "they are about titles of the catalog and hold nothing that a partner wrote",
     ),
     Stays(
         ("runs/units/*",),
+        (REQUEST_ID,),
         "request id in the key of a unit of which others have not ended; 14 days",
         "a run that works at the others looks it up by this key",
     ),
-    Stays(("reports/*",), "partner id, until the next morning's report", "sums of the books"),
-    Stays(("forgotten/*",), "partner id, digests of user, requests and answers", "to forget again after a restore"),
+    Stays(("reports/*",), (PARTNER_ID,), "partner id, until the next morning's report", "sums of the books"),
+    Stays(
+        ("forgotten/*",),
+        (PARTNER_ID,),
+        "partner id, digests of user, requests and answers",
+        "to forget again after a restore",
+    ),
 )
 
 

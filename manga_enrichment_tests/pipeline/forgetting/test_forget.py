@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from manga_enrichment.domain.operations.forgetting import StillWorkedOnError, Subject
+from manga_enrichment.domain.operations.forgetting_receipt import Receipt
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, DEAD_LETTERS_FIFO, ORDERED, SESSION
 from manga_enrichment.gateways.model import ModelCall, ModelReply
@@ -97,9 +98,9 @@ def stage() -> Stage:
     return Stage(*versioned_world())
 
 
-def allowed(places: set[str], receipt: Any) -> set[str]:
-    """Those places that the receipt does not name."""
-    patterns = [pattern for each in receipt.stays for pattern in each.places]
+def unexplained(places: set[str], receipt: Receipt, identifier: str) -> set[str]:
+    """Places of which the receipt does not say that such an identifier stays there."""
+    patterns = [pattern for each in receipt.stays if identifier in each.holds for pattern in each.places]
     return {place for place in places if not any(fnmatch(place, pattern) for pattern in patterns)}
 
 
@@ -130,8 +131,8 @@ def test_a_partner_is_gone_from_everywhere_but_the_books_and_another_is_untouche
     assert (receipt.status_rows, len(receipt.dead_letters), len(receipt.ledger_entries)) == (4, 1, 4)
     assert {word: stage.places(word + mine) for word in words} == {word: set() for word in words}
     for request_id in sent[mine]:
-        assert allowed(stage.places(request_id), receipt) == set()
-    assert allowed(stage.places(mine), receipt) == set()
+        assert unexplained(stage.places(request_id), receipt, "request_id") == set()
+    assert unexplained(stage.places(mine), receipt, "partner_id") == set()
     assert {word: stage.lasting_places(word + other) for word in words} == before
     assert [stage.world.result(each) for each in sent[other]] == documents
     assert stage.logged() == log
