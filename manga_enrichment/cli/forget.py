@@ -1,6 +1,7 @@
 """`manga-enrichment forget`: delete what is kept of a partner, a user or a request, and print a receipt."""
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -8,6 +9,7 @@ import click
 from manga_enrichment.cli.parameters import checked_partner, open_configured_gateways
 
 if TYPE_CHECKING:
+    from manga_enrichment.aws.gateways import Gateways
     from manga_enrichment.domain.operations.forgetting import Subject
     from manga_enrichment.domain.operations.forgetting_receipt import Receipt
     from manga_enrichment.pipeline.forgetting.forget import Forgetting
@@ -22,22 +24,27 @@ def _partner(context: click.Context, option: click.Parameter, value: str | None)
 @click.option("--user", default="", help="A user of a partner, by the partner's own id.")
 @click.option("--request", "request_id", type=click.UUID, help="One request.")
 @click.option("--again", is_flag=True, help="Everything that was ever forgotten, as after a restore.")
+@click.option("--old-replies", is_flag=True, help="Replies to conversations that earlier versions kept without end.")
 @click.option("--dry-run", is_flag=True, help="Say what would be deleted; delete nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="The receipt as one JSON line, with all keys and ids.")
-def forget(partner: str, user: str, request_id: Any, again: bool, dry_run: bool, yes: bool, as_json: bool) -> None:
+def forget(*, dry_run: bool, yes: bool, as_json: bool, **chosen: Any) -> None:
     """Delete for good, in every version, what is kept of a partner, a user or a request.
 
     The receipt says what was deleted, what ends by itself and when, and what stays and why. The books stay.
     """
-    given = [bool(partner or user), request_id is not None, again]
-    if sum(given) != 1:
-        raise click.UsageError("name one: --partner, --user (with --partner), --request, or --again")
+    named = [chosen["partner"] or chosen["user"], chosen["request_id"], chosen["again"], chosen["old_replies"]]
+    if sum(map(bool, named)) != 1:
+        raise click.UsageError("name one: --partner, --user (with --partner), --request, --again or --old-replies")
     from manga_enrichment.domain.operations.forgetting import StillWorkedOnError
 
-    forgetting = _forgetting()
+    gateways = open_configured_gateways()
+    if chosen["old_replies"]:
+        _end_old_replies(gateways, dry_run=dry_run, yes=yes, as_json=as_json)
+        return
+    forgetting = _forgetting(gateways)
     try:
-        subject = None if again else _subject(forgetting, partner, user, str(request_id or ""))
+        subject = None if chosen["again"] else _subject(forgetting, chosen)
         if not dry_run and not yes:
             _show(_receipts(forgetting, subject, dry_run=True), subject, as_json=False)
             click.confirm("Delete this for good?", abort=True, err=True)
@@ -46,8 +53,21 @@ def forget(partner: str, user: str, request_id: Any, again: bool, dry_run: bool,
         raise click.ClickException(str(error)) from error
 
 
-def _forgetting() -> "Forgetting":
-    gateways = open_configured_gateways()
+def _end_old_replies(gateways: "Gateways", *, dry_run: bool, yes: bool, as_json: bool) -> None:
+    from manga_enrichment.pipeline.forgetting.old_replies import end_old_replies
+
+    def end(*, dry_run: bool) -> int:
+        now = gateways.clock.now()
+        return end_old_replies(gateways.erasure, gateways.tables, gateways.ledger, now, dry_run=dry_run)
+
+    if not dry_run and not yes:
+        click.confirm(f"End the replies of {end(dry_run=True)} requests for good?", abort=True, err=True)
+    count = end(dry_run=dry_run)
+    sentence = f"replies of {count} requests {'would be ended' if dry_run else 'ended'}"
+    click.echo(json.dumps({"requests": count, "dry_run": dry_run}) if as_json else sentence)
+
+
+def _forgetting(gateways: "Gateways") -> "Forgetting":
     from manga_enrichment.pipeline.forgetting.forget import Forgetting
 
     return Forgetting(
@@ -59,10 +79,12 @@ def _forgetting() -> "Forgetting":
     )
 
 
-def _subject(forgetting: "Forgetting", partner: str, user: str, request_id: str) -> "Subject":
-    if request_id:
-        return forgetting.request(request_id)
-    return forgetting.user(user, partner) if user else forgetting.partner(partner)
+def _subject(forgetting: "Forgetting", chosen: Mapping[str, Any]) -> "Subject":
+    if chosen["request_id"]:
+        return forgetting.request(str(chosen["request_id"]))
+    if chosen["user"]:
+        return forgetting.user(chosen["user"], chosen["partner"])
+    return forgetting.partner(chosen["partner"])
 
 
 def _receipts(forgetting: "Forgetting", subject: "Subject | None", *, dry_run: bool) -> list["Receipt"]:

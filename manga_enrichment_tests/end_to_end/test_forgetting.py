@@ -216,6 +216,8 @@ def test_the_command_asks_first_and_names_what_is_missing(lane: Lane) -> None:
     assert "say whose user is meant with --partner" in nobody.output
     for words in ([], ["--partner", MINE, "--again"], ["--request", str(uuid4()), "--user", "x"]):
         assert "name one:" in runner.invoke(main, ["forget", *words]).output
+    replies = runner.invoke(main, ["forget", "--old-replies", "--yes"])
+    assert (replies.exit_code, replies.output) == (0, "replies of 0 requests ended\n")
     done = runner.invoke(main, ["forget", "--request", lane.sent[MINE][0], "--yes"])
     assert done.exit_code == 0
     assert "1 requests; deleted:" in done.output

@@ -184,7 +184,7 @@ def retention_markdown() -> str:
         "`manga_enrichment/domain/operations/retention.py`; tests hold templates and code to the same table.",
         "",
         "An object that a lifecycle rule ends can still be brought back as a replaced version, a row that its TTL ends",
-        "from the table's backups.",
+        "from the table's backups. `manga-enrichment forget` has something gone at once ([runbook.md](runbook.md)).",
         "",
         "| what | where | days | ended by | set by | why so long |",
         "|---|---|---|---|---|---|",

@@ -56,7 +56,7 @@ class Finding:
 
         traces = {row.request_id: self._of_row(row) for row in self._erasure.request_rows()}
         self.still_open = frozenset(each.request_id for each in traces.values() if each.is_open)
-        for prefix, read in ((BODIES, _of_body), (RESULTS, _of_result), (RESULT_ROWS, _of_rows)):
+        for prefix, read in ((BODIES, _of_body), (RESULTS, _of_result), (RESULT_ROWS, trace_of_rows)):
             by_id = self._by_id(prefix)
             for request_id in by_id:
                 traces.setdefault(request_id, Trace(request_id))
@@ -152,7 +152,8 @@ def _of_result(trace: Trace, stored: bytes) -> Trace:
     )
 
 
-def _of_rows(trace: Trace, stored: bytes) -> Trace:
+def trace_of_rows(trace: Trace, stored: bytes) -> Trace:
+    """What an object of result rows tells. stored: its Parquet."""
     row = pq.read_table(io.BytesIO(stored)).to_pylist()[0]
     schema = "" if row["analysis"] == "conversation" else BATCH
     ended_at = row["completed_at"]
