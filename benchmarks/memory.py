@@ -14,7 +14,7 @@ from benchmarks.support import BoundlessBudget, ForgetfulLedger, calls, engine
 from benchmarks.window import peak_rss_bytes
 from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.gateways.model import ModelCall, ModelReply
-from manga_enrichment.pipeline.engine.rate_limiter import RateLimiter
+from manga_enrichment.pipeline.engine.rate.rate_limiter import RateLimiter
 from manga_enrichment.runtime.clock import SystemClock
 
 SIZES = (1_000, 100_000)

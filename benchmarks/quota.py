@@ -25,7 +25,7 @@ from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.local.stack.local_stack import LocalStack, LocalStackConfig
 from manga_enrichment.local.stack.model_control import ModelServerControl
 from manga_enrichment.pipeline.engine.calls import CallResult
-from manga_enrichment.pipeline.engine.rate_limiter import RateLimiter
+from manga_enrichment.pipeline.engine.rate.rate_limiter import RateLimiter
 from manga_enrichment.runtime.clock import SystemClock
 
 REQUESTS_PER_MINUTE = 6_000

@@ -1,7 +1,7 @@
 """What the benchmarks share: calls made from fictional titles, an engine, a ledger that forgets."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
@@ -21,7 +21,7 @@ from manga_enrichment.pipeline.engine.budget import NO_CAPS, RunBudget, scopes_o
 from manga_enrichment.pipeline.engine.build_call import Question, build_call
 from manga_enrichment.pipeline.engine.calls import Call
 from manga_enrichment.pipeline.engine.engine import Engine, EngineSettings
-from manga_enrichment.pipeline.engine.rate_limiter import RateLimiter
+from manga_enrichment.pipeline.engine.rate.rate_limiter import RateLimiter
 from manga_enrichment.runtime.clock import SystemClock
 
 ANALYSIS = get_analysis("genre_classification")
@@ -81,12 +81,12 @@ class ForgetfulLedger:
 
     def claim_many(
         self,
-        fingerprints: Sequence[str],
+        at_stake: Mapping[str, int],
         owner: str,
         now: datetime,
         until: datetime,
     ) -> ClaimResult:
-        return ClaimResult(granted=frozenset(fingerprints))
+        return ClaimResult(granted=frozenset(at_stake))
 
     def put_many(self, entries: Sequence[LedgerEntry], spender: str) -> dict[str, LedgerEntry]:
         return {entry.fingerprint: entry for entry in entries}

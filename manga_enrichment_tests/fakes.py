@@ -20,7 +20,7 @@ from manga_enrichment.domain.operations.retention import ledger_retention
 from manga_enrichment.domain.outcomes.answers import ClaimResult, LedgerEntry
 from manga_enrichment.gateways.budget import BudgetScope
 from manga_enrichment.gateways.clock import Clock
-from manga_enrichment.gateways.errors import StoreUnavailableError, WriteConflictError
+from manga_enrichment.gateways.errors import SpenderClosedError, StoreUnavailableError, WriteConflictError
 from manga_enrichment.gateways.objects import StoredTable
 from manga_enrichment.gateways.status import PartitionStatus
 from manga_enrichment_tests.fake_clock import START, FakeClock
@@ -72,9 +72,9 @@ class MemoryBudget:
     ) -> bool:
         with self._lock:
             named = self._spenders.get(spender, _Spender())
-            if named.settled is not None or any(
-                self.spent(scope.counter)[0] + amount_micro_usd > scope.limit_micro_usd for scope in scopes
-            ):
+            if named.settled is not None:
+                raise SpenderClosedError(spender)
+            if any(self.spent(scope.counter)[0] + amount_micro_usd > scope.limit_micro_usd for scope in scopes):
                 return False
             self._spenders[spender] = named
             named.reserved += amount_micro_usd
@@ -127,6 +127,7 @@ class MemoryBudget:
 class _Claim:
     owner: str
     until: datetime
+    at_stake_micro_usd: int
 
 
 class MemoryLedger:
@@ -151,17 +152,22 @@ class MemoryLedger:
         """Owner of each open claim, by fingerprint."""
         return {fingerprint: claim.owner for fingerprint, claim in self._claims.items()}
 
+    @property
+    def at_stake(self) -> dict[str, int]:
+        """What each open claim says may be billed, in micro-dollars, by fingerprint."""
+        return {fingerprint: claim.at_stake_micro_usd for fingerprint, claim in self._claims.items()}
+
     def get_many(self, fingerprints: Sequence[str]) -> dict[str, LedgerEntry]:
         with self._lock:
             self._fail_if_told()
             found = ((fingerprint, self._live(fingerprint, self._clock.now())) for fingerprint in fingerprints)
             return {fingerprint: entry for fingerprint, entry in found if entry is not None}
 
-    def claim_many(self, fingerprints: Sequence[str], owner: str, now: datetime, until: datetime) -> ClaimResult:
+    def claim_many(self, at_stake: Mapping[str, int], owner: str, now: datetime, until: datetime) -> ClaimResult:
         with self._lock:
             self._fail_if_told()
-            granted, answered, contended = set(), {}, set()
-            for fingerprint in fingerprints:
+            granted, answered, contended, lost = set(), {}, set(), {}
+            for fingerprint, own in at_stake.items():
                 entry = self._live(fingerprint, now)
                 claim = self._claims.get(fingerprint)
                 if entry is not None:
@@ -169,10 +175,13 @@ class MemoryLedger:
                 elif claim is not None and claim.owner != owner and claim.until >= now:
                     contended.add(fingerprint)
                 else:
-                    self._claims[fingerprint] = _Claim(owner, until)
+                    left = claim.at_stake_micro_usd if claim is not None and claim.owner != owner else 0
+                    if left:
+                        lost[fingerprint] = left
+                    self._claims[fingerprint] = _Claim(owner, until, own + left)
                     self._entries.pop(fingerprint, None)
                     granted.add(fingerprint)
-            return ClaimResult(frozenset(granted), answered, frozenset(contended))
+            return ClaimResult(frozenset(granted), answered, frozenset(contended), lost)
 
     def put_many(self, entries: Sequence[LedgerEntry], spender: str) -> dict[str, LedgerEntry]:
         with self._lock:

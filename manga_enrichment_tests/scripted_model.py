@@ -14,7 +14,6 @@ from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.content_summary import MOSTLY_JAPANESE
 from manga_enrichment.domain.analyses.reading_level import BASIS_FIELDS
 from manga_enrichment.domain.analyses.text import japanese_share
-from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
 from manga_enrichment.domain.prompts.conversations import CONVERSATION
@@ -62,7 +61,7 @@ class ScriptedModel:
         self._script = dict(script or {})
         self._otherwise = otherwise
         self._latency_seconds = latency_seconds
-        self._usage = usage
+        self.usage = usage
         self._attempts: Counter[tuple[str, str]] = Counter()
         self.sent: list[Sent] = []
         self.in_flight = 0
@@ -84,7 +83,7 @@ class ScriptedModel:
 
     async def check_reachable(self) -> None:
         if not self.reachable:
-            raise ConfigurationError("Bedrock cannot be reached at nowhere: check AWS_DEFAULT_REGION")
+            raise ModelError(ErrorClass.CONNECTION, "Bedrock cannot be reached at nowhere: check AWS_DEFAULT_REGION")
 
     async def refresh_credentials(self) -> None:
         self.refreshes += 1
@@ -116,7 +115,7 @@ class ScriptedModel:
         if callable(step):
             return step(call)
         answer = valid_answer(call.prompt) if step is None else step
-        return ModelReply("tool_use", answer, self._usage)
+        return ModelReply("tool_use", answer, self.usage)
 
 
 def prompt_fields_of(prompt: Prompt) -> dict[str, str]:

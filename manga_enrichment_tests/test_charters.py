@@ -101,7 +101,7 @@ def test_a_false_charter_is_found_out(text: str, problem: str) -> None:
     "text",
     [
         "Stays out: one call (`call_loop.py`), tables (`pipeline/enrichment/write.py`), see docs/architecture.md.",
-        "`engine.py:Engine` feeds, `engine.py:MAX_CLAIM_CHUNK` bounds it, `engine.py:run` runs it.",
+        "`engine.py:Engine` feeds, `feed.py:MAX_CLAIM_CHUNK` bounds it, `engine.py:run` runs it.",
         "*.py   modules; manga_enrichment/domain/requests/*.json   documents",
         "Written to report.json by us, beside report.json.out; echo {} > mine.json",
     ],

@@ -22,13 +22,12 @@ from yarl import URL
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.converse import classify_error, parse_reply, request_body
 from manga_enrichment.aws.signing import JsonPostSigner
-from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
 from manga_enrichment.gateways.model import ModelCall, ModelReply
 
 SIGNING_NAME = "bedrock"
 CONNECT_TIMEOUT_SECONDS = 5.0
-REACHABLE_TRIES = 3
+REACHABLE_SECONDS = 40.0  # how long nobody at the endpoint counts as an outage
 REACHABLE_PAUSE_SECONDS = 1.0
 _NO_ANSWER = "no answer within MANGA_CALL_TIMEOUT_SECONDS"
 
@@ -36,8 +35,19 @@ _NO_ANSWER = "no answer within MANGA_CALL_TIMEOUT_SECONDS"
 class BedrockModel:
     """FoundationModel over HTTP. One instance per event loop; `close()` it."""
 
-    def __init__(self, clients: AwsClients, *, concurrency: int, call_timeout_seconds: float) -> None:
-        """call_timeout_seconds bounds the wait for one answer; longer is a lost answer that may be billed."""
+    def __init__(
+        self,
+        clients: AwsClients,
+        *,
+        concurrency: int,
+        call_timeout_seconds: float,
+        reachable_seconds: float = REACHABLE_SECONDS,
+    ) -> None:
+        """call_timeout_seconds bounds the wait for one answer; longer is a lost answer that may be billed.
+
+        reachable_seconds: how long `check_reachable` looks for anybody at the endpoint.
+        """
+        self._reachable_seconds = reachable_seconds
         meta = clients.bedrock_runtime.meta
         self._endpoint = str(meta.endpoint_url).rstrip("/")
         self._signer = JsonPostSigner.of(self._endpoint, str(meta.region_name), SIGNING_NAME)
@@ -72,13 +82,15 @@ class BedrockModel:
 
     async def check_reachable(self) -> None:
         """Any HTTP answer will do, also a refusal."""
-        for tries_left in range(REACHABLE_TRIES - 1, -1, -1):
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._reachable_seconds
+        while True:
             try:
                 async with self._open().get(URL(self._endpoint), proxy=self._proxy, allow_redirects=False):
                     return
             except (aiohttp.ClientError, TimeoutError) as error:
-                if not tries_left:
-                    raise ConfigurationError(_unreachable(self._endpoint)) from error
+                if loop.time() >= until:
+                    raise ModelError(ErrorClass.CONNECTION, _unreachable(self._endpoint)) from error
             await asyncio.sleep(REACHABLE_PAUSE_SECONDS)
 
     async def refresh_credentials(self) -> None:
@@ -131,7 +143,8 @@ def _transport_error(error: aiohttp.ClientError, endpoint: str) -> ModelError:
 
 
 def _unreachable(endpoint: str) -> str:
-    return f"Bedrock cannot be reached at {endpoint}: check AWS_DEFAULT_REGION and AWS_ENDPOINT_URL_BEDROCK_RUNTIME"
+    settings = "AWS_DEFAULT_REGION and AWS_ENDPOINT_URL_BEDROCK_RUNTIME"
+    return f"Bedrock cannot be reached at {endpoint}: if it never could, check {settings}"
 
 
 def _json_object(payload: bytes) -> Mapping[str, Any]:

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from boto3.exceptions import Boto3Error
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
-from manga_enrichment.aws.clients import explain
+from manga_enrichment.aws.clients import raise_explained, store_unavailable
 from manga_enrichment.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+
+_NO_OBJECT = frozenset({"404", "NoSuchKey", "NoSuchBucket", "403", "400", "301"})
 
 
 class LocalCatalog:
@@ -70,12 +73,19 @@ class S3Catalog:
         try:
             yield
         except (ClientError, BotoCoreError, Boto3Error) as error:
-            explained = explain(error, f"The catalog {self.uri}", "MANGA_CATALOG_URI")
-            raise explained or _unreadable(self.uri, str(error)) from error
+            if _is_about_the_uri(error):
+                raise _unreadable(self.uri, str(error)) from error
+            raise_explained(error, f"The catalog {self.uri}", "MANGA_CATALOG_URI", store_unavailable(error))
 
 
 def catalog_source(client: "S3Client", uri: str) -> LocalCatalog | S3Catalog:
     return S3Catalog(client, uri) if uri.startswith("s3://") else LocalCatalog(uri)
+
+
+def _is_about_the_uri(error: Exception) -> bool:
+    """No such object, or a name that is none: `head_object` tells by status alone."""
+    code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
+    return code in _NO_OBJECT or isinstance(error, ParamValidationError)
 
 
 def _unreadable(uri: str, why: str) -> ConfigurationError:

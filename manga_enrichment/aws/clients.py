@@ -4,11 +4,12 @@ Belongs here: SDK configuration and turning "nothing there" into a sentence. Whi
 apply is boto3's to decide (AWS_ENDPOINT_URL*, profiles, roles): there is no switch for the local stack here.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from threading import RLock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import boto3
 import botocore.loaders
@@ -25,7 +26,9 @@ from botocore.exceptions import (
     ProfileNotFound,
 )
 
+from manga_enrichment.aws.clock_skew import ClockSkew
 from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.gateways.errors import StoreUnavailableError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -46,10 +49,10 @@ _DYNAMODB_CONFIG = _SDK_CONFIG.merge(Config(parameter_validation=False))
 CREDENTIALS_HINT = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or run with a role"
 _MISSING = frozenset({"NoSuchBucket", "ResourceNotFoundException"})
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "403"})
+_EXPIRED_CREDENTIALS = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
+EXPIRED_RETRY_SECONDS = 60.0  # those of a role are renewed well within that; others never
 _REFUSED_CREDENTIALS = frozenset(
     {
-        "ExpiredToken",
-        "ExpiredTokenException",
         "InvalidAccessKeyId",
         "InvalidClientTokenId",
         "InvalidSignatureException",
@@ -62,10 +65,14 @@ _REFUSED_CREDENTIALS = frozenset(
 class AwsClients:
     """Lazily made clients; safe to share between threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock_skew: ClockSkew | None = None) -> None:
+        """clock_skew: notes the Date of every answer."""
         self._making = RLock()  # making clients from one session is not thread-safe, using them is
+        self.clock_skew = clock_skew or ClockSkew()
         with self._explained():
-            self.session = boto3.Session(botocore_session=_session())
+            botocore_session = _session()
+            botocore_session.register("response-received", self.clock_skew.note)
+            self.session = boto3.Session(botocore_session=botocore_session)
 
     @cached_property
     def s3(self) -> "S3Client":
@@ -144,28 +151,33 @@ def _session() -> botocore.session.Session:
     return session
 
 
-def is_unreachable(error: Exception) -> bool:
-    """Whether no connection came about, which a change of settings or mere patience may mend."""
-    return isinstance(error, (EndpointConnectionError, ConnectTimeoutError))
+def raise_explained(error: Exception, what: str, setting: str, unavailable: Callable[[str], Exception]) -> NoReturn:
+    """What a change of settings mends as ConfigurationError; everything else is away, and may come back by itself.
 
-
-def explain(error: Exception, what: str, setting: str) -> ConfigurationError | None:
-    """A sentence for errors that a change of settings can mend; None for all others."""
+    what, setting: subject of the sentence, and what to look at. Where no connection comes about, either may be so: that
+    is away as well, with a sentence for those who read it again and again.
+    """
     if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
-        return ConfigurationError(f"No AWS credentials were found for {what}: {CREDENTIALS_HINT}")
+        raise ConfigurationError(f"No AWS credentials were found for {what}: {CREDENTIALS_HINT}") from error
     if isinstance(error, (EndpointConnectionError, ConnectTimeoutError)):
         endpoint = error.kwargs.get("endpoint_url", "its endpoint")
-        return ConfigurationError(
-            f"{what} cannot be reached at {endpoint}: check AWS_ENDPOINT_URL and AWS_DEFAULT_REGION"
-        )
-    return _explain_code(error.response["Error"]["Code"], what, setting) if isinstance(error, ClientError) else None
-
-
-def _explain_code(code: str, what: str, setting: str) -> ConfigurationError | None:
+        raise unavailable(
+            f"{what} cannot be reached at {endpoint}: if it never could, check AWS_ENDPOINT_URL and AWS_DEFAULT_REGION"
+        ) from error
+    code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
     if code in _MISSING:
-        return ConfigurationError(f"{what} does not exist: deploy infra/storage.yaml or correct {setting}")
+        raise ConfigurationError(f"{what} does not exist: deploy infra/storage.yaml or correct {setting}") from error
     if code in _DENIED:
-        return ConfigurationError(f"Access to {what} was denied: give this role the rights or correct {setting}")
+        raise ConfigurationError(
+            f"Access to {what} was denied: give this role the rights or correct {setting}"
+        ) from error
     if code in _REFUSED_CREDENTIALS:
-        return ConfigurationError(f"AWS refused the credentials for {what} ({code}): {CREDENTIALS_HINT}")
-    return None
+        raise ConfigurationError(f"AWS refused the credentials for {what} ({code}): {CREDENTIALS_HINT}") from error
+    raise unavailable(f"{what} is away: {error}") from error
+
+
+def store_unavailable(error: Exception) -> Callable[[str], StoreUnavailableError]:
+    """StoreUnavailableError with the time that this error of DynamoDB or S3 is worth."""
+    code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
+    retry_seconds = EXPIRED_RETRY_SECONDS if code in _EXPIRED_CREDENTIALS else math.inf
+    return partial(StoreUnavailableError, retry_seconds=retry_seconds)

@@ -128,6 +128,8 @@ def _tokens(usage: Mapping[str, Any], name: str, *, optional: bool = False) -> i
     count = usage.get(name)
     if count is None and optional:
         return 0
+    if isinstance(count, float) and count.is_integer():  # how the JSON reader gives numbers of more than 64 bits
+        count = int(count)
     if not isinstance(count, int) or isinstance(count, bool) or count < 0:
         raise ModelError(ErrorClass.EMPTY_ANSWER, f"the answer's usage cannot be read: {name} is {count!r:.50}")
     return count

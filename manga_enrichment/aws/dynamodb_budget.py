@@ -6,14 +6,15 @@ micro-dollars and the names of its open `spenders`. A *spender* (one op executio
 Only counters are shared; they change once per block of calls, not per call.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from manga_enrichment.aws.ledger_items import epoch_ms
-from manga_enrichment.aws.transactions import errors_explained, transact
+from manga_enrichment.aws.transactions import condition_failed, errors_explained, transact
 from manga_enrichment.domain.operations.retention import BUDGET_DAYS
 from manga_enrichment.gateways.budget import BudgetScope
+from manga_enrichment.gateways.errors import SpenderClosedError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -22,13 +23,16 @@ _RETENTION_SECONDS = BUDGET_DAYS * 24 * 3600
 
 
 class DynamoDBBudget:
-    def __init__(self, client: "DynamoDBClient", *, table: str) -> None:
+    def __init__(self, client: "DynamoDBClient", *, table: str, check_clock: Callable[[], None] = lambda: None) -> None:
+        """check_clock: raises ConfigurationError while this machine's clock is too far off to judge leases."""
+        self._check_clock = check_clock
         self._client = client
         self._table = table
 
     def reserve(
         self, scopes: Sequence[BudgetScope], spender: str, amount_micro_usd: int, lease_until: datetime
     ) -> bool:
+        self._check_clock()
         if any(scope.limit_micro_usd < amount_micro_usd for scope in scopes):
             return False
         counters = [self._add_to_counter(scope, spender, amount_micro_usd, lease_until) for scope in scopes]
@@ -43,7 +47,10 @@ class DynamoDBBudget:
             },
             condition="attribute_not_exists(settled)",
         )
-        return transact(self._client, [*counters, lease]) is None
+        reasons = transact(self._client, [*counters, lease])
+        if reasons is not None and condition_failed(reasons[-1]):
+            raise SpenderClosedError(f"{spender} was taken for dead and closed")
+        return reasons is None
 
     def spend(self, spender: str, amount_micro_usd: int) -> None:
         transact(self._client, [self._update(spender, "ADD spent :amount", {":amount": _number(amount_micro_usd)})])
@@ -57,7 +64,9 @@ class DynamoDBBudget:
         self._close(spender, lease_before_ms=None)
 
     def close_abandoned(self, counters: Sequence[str], now: datetime) -> list[str]:
-        spenders = [name for counter in counters for name in self._item(counter).get("spenders", {}).get("SS", [])]
+        found = {counter: self._item(counter) for counter in counters}
+        self._check_clock()  # after the first answer, which told the time
+        spenders = [name for item in found.values() for name in item.get("spenders", {}).get("SS", [])]
         lease_before_ms = int(epoch_ms(now))
         return [each for each in dict.fromkeys(spenders) if self._close(each, lease_before_ms=lease_before_ms)]
 

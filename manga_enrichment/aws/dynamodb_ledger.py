@@ -1,10 +1,18 @@
 """ResultLedger on DynamoDB: answers and claims in one table, keyed by fingerprint."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from manga_enrichment.aws.ledger_items import claim_item, entry_from_item, entry_item, epoch_ms, storable
+from manga_enrichment.aws.ledger_items import (
+    abandoned_micro_usd,
+    claim_item,
+    entry_from_item,
+    entry_item,
+    epoch_ms,
+    storable,
+)
 from manga_enrichment.aws.transactions import MAX_ITEMS, batch_get, chunks, condition_failed, transact
 from manga_enrichment.domain.outcomes.answers import ClaimResult, LedgerEntry
 from manga_enrichment.gateways.clock import Clock
@@ -31,12 +39,15 @@ class DynamoDBLedger:
         ledger_table: str,
         budget_table: str,
         retention: timedelta,
+        check_clock: Callable[[], None] = lambda: None,
     ) -> None:
+        """check_clock: raises ConfigurationError while this machine's clock is too far off to claim anything."""
         self._client = client
         self._clock = clock
         self._table = ledger_table
         self._budget_table = budget_table
         self._retention = retention
+        self._check_clock = check_clock
 
     def get_many(self, fingerprints: Sequence[str]) -> dict[str, LedgerEntry]:
         now = self._clock.now()
@@ -44,26 +55,26 @@ class DynamoDBLedger:
         entries = (entry_from_item(item, now) for item in items)
         return {entry.fingerprint: entry for entry in entries if entry is not None}
 
-    def claim_many(self, fingerprints: Sequence[str], owner: str, now: datetime, until: datetime) -> ClaimResult:
-        granted: set[str] = set()
-        answered: dict[str, LedgerEntry] = {}
-        contended: set[str] = set()
-        for chunk in chunks(list(dict.fromkeys(fingerprints)), MAX_ITEMS):
-            wanted = chunk
-            while wanted:
-                reasons = transact(self._client, [self._claim(each, owner, now, until) for each in wanted])
-                refused = _refused(wanted, reasons)
-                for fingerprint, item in refused.items():
-                    entry = entry_from_item(item, now)
-                    if entry is None:
-                        contended.add(fingerprint)
-                    else:
-                        answered[fingerprint] = entry
+    def claim_many(self, at_stake: Mapping[str, int], owner: str, now: datetime, until: datetime) -> ClaimResult:
+        self._check_clock()
+        claimed = _Claimed()
+        for chunk in chunks(list(at_stake), MAX_ITEMS):
+            puts = {each: self._claim(each, owner, now, until, at_stake[each]) for each in chunk}
+            while puts:
+                wanted = list(puts)
+                reasons = transact(self._client, list(puts.values()))
                 if reasons is None:
-                    granted.update(wanted)
+                    claimed.granted.update(wanted)
                     break
-                wanted = [fingerprint for fingerprint in wanted if fingerprint not in refused]
-        return ClaimResult(frozenset(granted), answered, frozenset(contended))
+                for fingerprint, item in _refused(wanted, reasons).items():
+                    del puts[fingerprint]
+                    claimed.lost.pop(fingerprint, None)
+                    if lost := abandoned_micro_usd(item, now):
+                        claimed.lost[fingerprint] = lost
+                        puts[fingerprint] = self._take_over(item, owner, until, at_stake[fingerprint] + lost)
+                    else:
+                        claimed.refuse(fingerprint, entry_from_item(item, now))
+        return claimed.result()
 
     def put_many(self, entries: Sequence[LedgerEntry], spender: str) -> dict[str, LedgerEntry]:
         stands: dict[str, LedgerEntry] = {}
@@ -115,16 +126,28 @@ class DynamoDBLedger:
         if chunk:
             yield chunk
 
-    def _claim(self, fingerprint: str, owner: str, now: datetime, until: datetime) -> dict[str, Any]:
+    def _claim(self, fingerprint: str, owner: str, now: datetime, until: datetime, at_stake: int) -> dict[str, Any]:
+        """Refused by an abandoned claim with something at stake, so that its item comes back and can be read."""
         return self._conditional_put(
-            claim_item(fingerprint, owner, until),
-            "attribute_not_exists(fingerprint) OR claim_owner = :owner OR claim_until_ms < :now"
+            claim_item(fingerprint, owner, until, at_stake),
+            "attribute_not_exists(fingerprint) OR claim_owner = :owner"
+            " OR (claim_until_ms < :now"
+            " AND (attribute_not_exists(at_stake_micro_usd) OR at_stake_micro_usd = :nothing))"
             " OR (attribute_exists(entry) AND expires_at <= :now_seconds)",
             {
                 ":owner": {"S": owner},
                 ":now": {"N": epoch_ms(now)},
+                ":nothing": {"N": "0"},
                 ":now_seconds": {"N": str(int(now.timestamp()))},
             },
+        )
+
+    def _take_over(self, abandoned: Mapping[str, Any], owner: str, until: datetime, at_stake: int) -> dict[str, Any]:
+        """Only the claim that was read: its owner may be alive after all and renew it, or another be faster."""
+        return self._conditional_put(
+            claim_item(abandoned["fingerprint"]["S"], owner, until, at_stake),
+            "claim_owner = :owner AND claim_until_ms = :until",
+            {":owner": abandoned["claim_owner"], ":until": abandoned["claim_until_ms"]},
         )
 
     def _put(self, item: dict[str, Any]) -> dict[str, Any]:
@@ -164,6 +187,25 @@ class DynamoDBLedger:
                 "ExpressionAttributeValues": {":cost": {"N": str(cost_micro_usd)}},
             }
         }
+
+
+@dataclass(slots=True)
+class _Claimed:
+    """A `ClaimResult` in the making."""
+
+    granted: set[str] = field(default_factory=set)
+    answered: dict[str, LedgerEntry] = field(default_factory=dict)
+    contended: set[str] = field(default_factory=set)
+    lost: dict[str, int] = field(default_factory=dict)
+
+    def refuse(self, fingerprint: str, entry: LedgerEntry | None) -> None:
+        if entry is None:
+            self.contended.add(fingerprint)
+        else:
+            self.answered[fingerprint] = entry
+
+    def result(self) -> ClaimResult:
+        return ClaimResult(frozenset(self.granted), self.answered, frozenset(self.contended), self.lost)
 
 
 def _refused(wanted: Sequence[str], reasons: Sequence[dict[str, Any]] | None) -> dict[str, dict[str, Any]]:

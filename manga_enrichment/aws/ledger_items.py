@@ -1,6 +1,7 @@
 """Ledger entries as DynamoDB items and back. Pure functions of dictionaries.
 
-One item is either an answer (attribute `entry`, JSON) or a claim (attributes `claim_owner`, `claim_until_ms`).
+One item is either an answer (attribute `entry`, JSON) or a claim (attributes `claim_owner`, `claim_until_ms` and
+`at_stake_micro_usd`, which claims of older versions lack).
 The attributes beside `entry` are for people who look at the table; the code reads only `entry`.
 """
 
@@ -18,6 +19,7 @@ from manga_enrichment.domain.outcomes.answers import LedgerEntry
 MAX_FREE_ATTEMPTS = 100
 """Of the attempts that cost nothing. A title that was throttled for hours has hundreds, and an item ends at 400 KB."""
 
+_CLAIM_RETENTION_SECONDS = 30 * 24 * 3600
 _ENTRY = TypeAdapter(LedgerEntry)
 
 
@@ -60,13 +62,22 @@ def entry_from_item(item: Mapping[str, Any], now: datetime) -> LedgerEntry | Non
     return _ENTRY.validate_json(item["entry"]["S"])
 
 
-def claim_item(fingerprint: str, owner: str, until: datetime) -> dict[str, Any]:
+def claim_item(fingerprint: str, owner: str, until: datetime, at_stake_micro_usd: int) -> dict[str, Any]:
+    """Kept for a while after it ran out: whoever takes it over is to know what it may have cost."""
     return {
         "fingerprint": {"S": fingerprint},
         "claim_owner": {"S": owner},
         "claim_until_ms": {"N": epoch_ms(until)},
-        "expires_at": {"N": str(int(until.timestamp()) + 24 * 3600)},
+        "at_stake_micro_usd": {"N": str(at_stake_micro_usd)},
+        "expires_at": {"N": str(int(until.timestamp()) + _CLAIM_RETENTION_SECONDS)},
     }
+
+
+def abandoned_micro_usd(item: Mapping[str, Any], now: datetime) -> int:
+    """What an item that is a claim past its time says may have been billed; 0 for any other item."""
+    if "claim_until_ms" not in item or int(item["claim_until_ms"]["N"]) >= int(epoch_ms(now)):
+        return 0
+    return int(item.get("at_stake_micro_usd", {"N": "0"})["N"])
 
 
 def epoch_ms(moment: datetime) -> str:

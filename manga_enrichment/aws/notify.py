@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from manga_enrichment.aws.clients import explain, is_unreachable
+from manga_enrichment.aws.clients import raise_explained
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.gateways.errors import NotifierUnavailableError
 
@@ -57,7 +57,4 @@ def _errors_explained(topic_arn: str) -> Iterator[None]:
             ) from error
         if code in _DENIED_CODES:
             raise ConfigurationError(f"SNS topic {topic_arn} may not be used by this role ({code})") from error
-        explained = explain(error, f"SNS topic {topic_arn}", "the ARN")
-        if explained is None or is_unreachable(error):
-            raise NotifierUnavailableError(str(explained or error)) from error
-        raise explained from error
+        raise_explained(error, f"SNS topic {topic_arn}", "the ARN", NotifierUnavailableError)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError, ResponseStreamingError
 
-from manga_enrichment.aws.clients import explain
+from manga_enrichment.aws.clients import raise_explained, store_unavailable
 from manga_enrichment.domain.operations.retention import KEPT_AS
 from manga_enrichment.gateways.errors import WriteConflictError
 from manga_enrichment.gateways.objects import StoredTable
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 ROW_GROUP_ROWS = 131_072
+_BODY_TRIES = 3
 _MISSING = {"NoSuchKey", "404"}
 _CONFLICT = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
 
@@ -71,15 +72,19 @@ class S3ObjectStore:
         return f"s3://{self._bucket}/{key}"
 
     def _get(self, key: str) -> tuple[bytes, str] | None:
-        try:
-            response = self._client.get_object(Bucket=self._bucket, Key=key)
-            return response["Body"].read(), response["ETag"]
-        except ClientError as error:
-            if error.response["Error"]["Code"] in _MISSING:
-                return None
-            self._fail(error)
-        except BotoCoreError as error:
-            self._fail(error)
+        for tries_left in range(_BODY_TRIES - 1, -1, -1):
+            try:
+                response = self._client.get_object(Bucket=self._bucket, Key=key)
+                return response["Body"].read(), response["ETag"]
+            except ClientError as error:
+                if error.response["Error"]["Code"] in _MISSING:
+                    return None
+                self._fail(error)
+            except BotoCoreError as error:
+                # The SDK tries again until an answer has begun, and no further.
+                if not (tries_left and isinstance(error, (ReadTimeoutError, ResponseStreamingError))):
+                    self._fail(error)
+        raise AssertionError("the last try returns or raises")
 
     def _put(
         self,
@@ -114,7 +119,4 @@ class S3ObjectStore:
             self._fail(error)
 
     def _fail(self, error: Exception) -> NoReturn:
-        explained = explain(error, f"The S3 bucket {self._bucket}", "MANGA_BUCKET")
-        if explained is None:
-            raise error
-        raise explained from error
+        raise_explained(error, f"The S3 bucket {self._bucket}", "MANGA_BUCKET", store_unavailable(error))

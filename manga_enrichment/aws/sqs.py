@@ -15,7 +15,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from manga_enrichment.aws.clients import explain, is_unreachable
+from manga_enrichment.aws.clients import raise_explained
 from manga_enrichment.aws.transactions import chunks
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.requests.queues import check_sendable
@@ -155,10 +155,7 @@ def _errors_explained(queue: str) -> Iterator[None]:
             raise ConfigurationError(
                 f"Queue {queue} does not exist: deploy infra/queues.yaml or correct AWS_DEFAULT_REGION"
             ) from None
-        explained = explain(error, f"Queue {queue}", "AWS_DEFAULT_REGION")
-        if explained is None or is_unreachable(error):
-            raise QueueUnavailableError(str(explained or error)) from error
-        raise explained from error
+        raise_explained(error, f"Queue {queue}", "AWS_DEFAULT_REGION", QueueUnavailableError)
 
 
 def _code(code: str) -> str:

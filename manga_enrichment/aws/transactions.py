@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from manga_enrichment.aws.clients import explain, is_unreachable
+from manga_enrichment.aws.clients import raise_explained, store_unavailable
 from manga_enrichment.gateways.errors import StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -89,10 +89,8 @@ def errors_explained() -> Iterator[None]:
     except (ClientError, BotoCoreError) as error:
         if isinstance(error, ClientError) and error.response["Error"]["Code"] == "TransactionCanceledException":
             raise
-        explained = explain(error, "The DynamoDB table", "MANGA_LEDGER_TABLE, MANGA_STATUS_TABLE, MANGA_BUDGET_TABLE")
-        if explained is None or is_unreachable(error):
-            raise StoreUnavailableError(str(explained or error)) from error
-        raise explained from error
+        settings = "MANGA_LEDGER_TABLE, MANGA_STATUS_TABLE, MANGA_BUDGET_TABLE"
+        raise_explained(error, "The DynamoDB table", settings, store_unavailable(error))
 
 
 def chunks(items: Sequence[_T], size: int) -> Iterator[list[_T]]:

@@ -20,7 +20,7 @@ class BudgetStore(Protocol):
     def reserve(
         self, scopes: Sequence[BudgetScope], spender: str, amount_micro_usd: int, lease_until: datetime
     ) -> bool:
-        """Add the amount to every scope, or to none when one would pass its limit."""
+        """Add the amount to every scope, or to none when one would pass its limit. Raises SpenderClosedError."""
         ...
 
     def spend(self, spender: str, amount_micro_usd: int) -> None:

@@ -1,10 +1,13 @@
 """Time as an argument."""
 
 from collections.abc import Coroutine
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 _T = TypeVar("_T")
+
+MOST_CLOCK_SKEW = timedelta(seconds=30)
+"""How far apart the clocks of two machines may be; nothing of another machine counts as run out before that."""
 
 
 class Clock(Protocol):

@@ -4,13 +4,27 @@ Belongs here: the errors that every implementation of a protocol raises alike. S
 (`ConfigurationError` in `domain/errors.py`), what a model call may end with (`domain/outcomes/error_classes.py`).
 """
 
+import math
+
 
 class BatchUnavailableError(Exception):
     """Batch inference takes no job or gives no word for now: too many jobs, throttled, unreachable. Try again later."""
 
 
 class StoreUnavailableError(Exception):
-    """A store on DynamoDB could not be read or written although the gateway retried."""
+    """DynamoDB or S3 is away: it could not be read or written although the gateway retried.
+
+    retry_seconds: how long it may be tried again; less than for ever for what is probably a wrong setting, such as
+    credentials that ran out and that nobody has renewed.
+    """
+
+    def __init__(self, message: str, *, retry_seconds: float = math.inf) -> None:
+        super().__init__(message)
+        self.retry_seconds = retry_seconds
+
+
+class SpenderClosedError(Exception):
+    """Others took a spender for dead and closed it: its reservation is gone, and it can make no other."""
 
 
 class QueueUnavailableError(Exception):

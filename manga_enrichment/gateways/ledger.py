@@ -1,6 +1,6 @@
 """The ledger: every answer ever paid for, and the claims on those that are being asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -14,8 +14,13 @@ class ResultLedger(Protocol):
         """Entries that exist; claims are not entries."""
         ...
 
-    def claim_many(self, fingerprints: Sequence[str], owner: str, now: datetime, until: datetime) -> ClaimResult:
-        """Take the right to ask. A claim of the same owner is renewed; one past its time is taken over."""
+    def claim_many(self, at_stake: Mapping[str, int], owner: str, now: datetime, until: datetime) -> ClaimResult:
+        """Take the right to ask. A claim of the same owner is renewed; one past its time at `now` is taken over.
+
+        at_stake: by fingerprint, micro-dollars that may be on the bill should this owner vanish without a word; it is
+        kept with the claim. Whoever takes the claim over is told of it (`ClaimResult.lost`) and is to book it, and the
+        new claim stands for it as well, should its owner vanish, too.
+        """
         ...
 
     def put_many(self, entries: Sequence[LedgerEntry], spender: str) -> dict[str, LedgerEntry]:

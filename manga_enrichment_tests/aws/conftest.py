@@ -9,8 +9,8 @@ from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.domain.outcomes.error_classes import ModelError
 from manga_enrichment_tests.contracts.prompts import make_request
 
-OpenModel = Callable[[], BedrockModel]
-PointedAt = Callable[[str], BedrockModel]
+OpenModel = Callable[..., BedrockModel]
+PointedAt = Callable[..., BedrockModel]
 
 
 @pytest.fixture
@@ -18,8 +18,8 @@ async def open_model() -> AsyncIterator[OpenModel]:
     """Makes models from the test's environment and closes them."""
     opened: list[BedrockModel] = []
 
-    def make() -> BedrockModel:
-        opened.append(BedrockModel(AwsClients(), concurrency=4, call_timeout_seconds=0.5))
+    def make(**options: float) -> BedrockModel:
+        opened.append(BedrockModel(AwsClients(), concurrency=4, call_timeout_seconds=0.5, **options))
         return opened[-1]
 
     yield make
@@ -31,10 +31,10 @@ async def open_model() -> AsyncIterator[OpenModel]:
 def pointed_at(monkeypatch: pytest.MonkeyPatch, open_model: OpenModel) -> PointedAt:
     """Makes models that talk to a URL."""
 
-    def make(url: str) -> BedrockModel:
+    def make(url: str, **options: float) -> BedrockModel:
         monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", url)
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        return open_model()
+        return open_model(**options)
 
     return make
 

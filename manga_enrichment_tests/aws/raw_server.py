@@ -20,7 +20,7 @@ Respond = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 @asynccontextmanager
 async def raw_server(
-    respond: Respond, tls: ssl.SSLContext | None = None
+    respond: Respond, tls: ssl.SSLContext | None = None, port: int = 0
 ) -> AsyncIterator[tuple[str, list[tuple[str, dict[str, str], bytes]]]]:
     """A server that reads one request per connection, keeps it (target, headers, body) and does as told."""
     seen: list[tuple[str, dict[str, str], bytes]] = []
@@ -39,7 +39,7 @@ async def raw_server(
         serving.append(asyncio.create_task(serve(reader, writer)))
 
     serving: list[asyncio.Task[None]] = []
-    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=tls)
+    server = await asyncio.start_server(accept, "127.0.0.1", port, ssl=tls)
     try:
         scheme = "http" if tls is None else "https"
         yield f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}", seen

@@ -14,10 +14,10 @@ from botocore.credentials import Credentials
 
 from manga_enrichment.aws.converse import request_body
 from manga_enrichment.domain.analyses import ANALYSES
-from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.usage import cost_micro_usd
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
 from manga_enrichment.local.stack.model_control import ModelServerControl
+from manga_enrichment.local.stack.processes import free_port
 from manga_enrichment_tests.aws.conftest import OpenModel, PointedAt, error_of
 from manga_enrichment_tests.aws.raw_server import VALID_REPLY, Respond, answering, raw_server
 from manga_enrichment_tests.contracts.prompts import make_request, model
@@ -61,10 +61,21 @@ async def test_a_refused_connection_is_never_billed(pointed_at: PointedAt) -> No
     assert "AWS_ENDPOINT_URL_BEDROCK_RUNTIME" in error.message
 
 
+async def test_an_endpoint_where_nothing_answers_is_away_and_names_the_settings(pointed_at: PointedAt) -> None:
+    with pytest.raises(ModelError, match=r"http://127\.0\.0\.1:9: if it never could.*RUNTIME") as raised:
+        await pointed_at("http://127.0.0.1:9", reachable_seconds=0.0).check_reachable()
+    assert raised.value.error_class is ErrorClass.CONNECTION
+
+
 @pytest.mark.slow
-async def test_an_endpoint_where_nothing_answers_is_a_wrong_setting(pointed_at: PointedAt) -> None:
-    with pytest.raises(ConfigurationError, match=r"http://127\.0\.0\.1:9.*AWS_ENDPOINT_URL_BEDROCK_RUNTIME"):
-        await pointed_at("http://127.0.0.1:9").check_reachable()
+async def test_an_endpoint_that_comes_back_in_time_is_reachable(pointed_at: PointedAt) -> None:
+    port = free_port()
+    model = pointed_at(f"http://127.0.0.1:{port}", reachable_seconds=60.0)
+    checking = asyncio.create_task(model.check_reachable())
+    await asyncio.sleep(0.2)
+    assert not checking.done()
+    async with raw_server(answering(VALID_REPLY), port=port):
+        await checking
 
 
 async def test_an_unknown_host_is_a_connection_failure(pointed_at: PointedAt) -> None:

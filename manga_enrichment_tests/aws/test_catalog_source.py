@@ -9,6 +9,7 @@ from botocore.config import Config
 from manga_enrichment.aws.catalog_source import catalog_source
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.local.stack.local_stack import LocalStack
 
 ONE_ATTEMPT = Config(retries={"total_max_attempts": 1})
@@ -90,5 +91,5 @@ def test_a_missing_object_is_named(clients: AwsClients, local_stack: LocalStack,
 
 def test_an_unreachable_store_is_named() -> None:
     source = catalog_source(boto3.client("s3", config=ONE_ATTEMPT), "s3://bucket/catalog.csv")
-    with pytest.raises(ConfigurationError, match=r"s3://bucket/catalog.csv cannot be reached at http://127.0.0.1:9"):
+    with pytest.raises(StoreUnavailableError, match=r"s3://bucket/catalog.csv cannot be reached at http://127.0.0.1:9"):
         source.version()

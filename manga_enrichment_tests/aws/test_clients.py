@@ -1,12 +1,14 @@
 """What is missing is named, with the setting that mends it."""
 
+import math
 from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, NoCredentialsError
 
-from manga_enrichment.aws.clients import AwsClients, explain, is_unreachable
+from manga_enrichment.aws.clients import EXPIRED_RETRY_SECONDS, AwsClients, raise_explained, store_unavailable
 from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.gateways.errors import StoreUnavailableError
 
 MISSING_REGION = "No AWS region is set: set AWS_DEFAULT_REGION"
 
@@ -80,25 +82,38 @@ def test_an_endpoint_that_is_no_url_is_named(monkeypatch: pytest.MonkeyPatch) ->
     ("error", "words"),
     [
         (NoCredentialsError(), "No AWS credentials were found for the table: set AWS_ACCESS_KEY_ID"),
-        (EndpointConnectionError(endpoint_url="http://nowhere"), "the table cannot be reached at http://nowhere"),
-        (ConnectTimeoutError(endpoint_url="http://slow"), "the table cannot be reached at http://slow"),
         (client_error("ResourceNotFoundException"), "does not exist: deploy infra/storage.yaml or correct MANGA_X"),
         (client_error("NoSuchBucket"), "does not exist"),
         (client_error("AccessDenied"), "was denied: give this role the rights or correct MANGA_X"),
-        (client_error("ExpiredToken"), "AWS refused the credentials for the table (ExpiredToken)"),
+        (client_error("InvalidAccessKeyId"), "AWS refused the credentials for the table (InvalidAccessKeyId)"),
     ],
 )
 def test_errors_that_a_setting_mends_name_it(error: Exception, words: str) -> None:
-    explained = explain(error, "the table", "MANGA_X")
-    assert explained is not None
-    assert words in str(explained)
+    with pytest.raises(ConfigurationError) as raised:
+        raise_explained(error, "the table", "MANGA_X", StoreUnavailableError)
+    assert words in str(raised.value)
 
 
-def test_other_errors_are_not_explained_away() -> None:
-    assert explain(client_error("InternalServerError"), "the table", "MANGA_X") is None
-    assert explain(ValueError("bug"), "the table", "MANGA_X") is None
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (EndpointConnectionError(endpoint_url="http://nowhere"), "the table cannot be reached at http://nowhere"),
+        (ConnectTimeoutError(endpoint_url="http://slow"), "cannot be reached at http://slow: if it never could, check"),
+        (client_error("InternalServerError"), "the table is away"),
+        (client_error("SlowDown"), "the table is away"),
+        (client_error("ExpiredToken"), "the table is away"),
+    ],
+)
+def test_what_may_come_back_by_itself_is_away(error: Exception, words: str) -> None:
+    with pytest.raises(StoreUnavailableError) as raised:
+        raise_explained(error, "the table", "MANGA_X", store_unavailable(error))
+    assert words in str(raised.value)
 
 
-def test_only_a_missing_connection_is_unreachable() -> None:
-    assert is_unreachable(EndpointConnectionError(endpoint_url="http://nowhere"))
-    assert not is_unreachable(client_error("AccessDenied"))
+def test_credentials_that_ran_out_are_waited_for_a_minute_and_other_outages_as_long_as_it_takes() -> None:
+    expired, slow = client_error("ExpiredTokenException"), client_error("SlowDown")
+    assert store_unavailable(expired)("away").args == ("away",)
+    assert isinstance(error := store_unavailable(expired)("away"), StoreUnavailableError)
+    assert error.retry_seconds == EXPIRED_RETRY_SECONDS
+    assert isinstance(other := store_unavailable(slow)("away"), StoreUnavailableError)
+    assert other.retry_seconds == math.inf

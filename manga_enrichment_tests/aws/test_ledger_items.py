@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.aws.ledger_items import claim_item, entry_from_item, entry_item, storable
+from manga_enrichment.aws.ledger_items import abandoned_micro_usd, claim_item, entry_from_item, entry_item, storable
 from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.domain.outcomes.answers import Attempt, LedgerEntry, Provenance
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
@@ -84,10 +84,19 @@ def test_expiry_is_tested_by_value_because_items_outlive_their_ttl() -> None:
     assert entry_from_item(item, NOW + RETENTION) is None
 
 
-def test_a_claim_is_no_entry_and_is_swept_up_a_day_later() -> None:
-    item = claim_item("f", "me", NOW)
+def test_a_claim_is_no_entry_and_is_swept_up_a_month_later() -> None:
+    item = claim_item("f", "me", NOW, 70)
     assert entry_from_item(item, NOW) is None
-    assert int(item["expires_at"]["N"]) == int((NOW + timedelta(days=1)).timestamp())
+    assert int(item["expires_at"]["N"]) == int((NOW + timedelta(days=30)).timestamp())
+
+
+def test_a_claim_past_its_time_says_what_may_have_been_billed() -> None:
+    item = claim_item("f", "me", NOW, 70)
+    assert abandoned_micro_usd(item, NOW) == 0
+    assert abandoned_micro_usd(item, NOW + timedelta(milliseconds=1)) == 70
+    del item["at_stake_micro_usd"]  # as versions before 0.2.0 wrote it
+    assert abandoned_micro_usd(item, NOW + timedelta(days=1)) == 0
+    assert abandoned_micro_usd(entry_item(make_entry("f", NOW), timedelta(days=1)), NOW + timedelta(days=9)) == 0
 
 
 @pytest.mark.parametrize("throttles", [0, 1, 100])

@@ -9,6 +9,7 @@ from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.s3_objects import S3ObjectStore
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.operations.retention import AS_CONVERSATION, KEPT_AS
+from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.local.stack.local_stack import LocalStack
 
 ONE_ATTEMPT = Config(retries={"total_max_attempts": 1})
@@ -27,7 +28,8 @@ def test_a_missing_bucket_is_named(aws_environment: dict[str, str]) -> None:
 
 def test_an_unreachable_store_is_named() -> None:
     store = S3ObjectStore(boto3.client("s3", config=ONE_ATTEMPT), bucket="bucket")
-    with pytest.raises(ConfigurationError, match=r"cannot be reached at http://127.0.0.1:9.*: check AWS_ENDPOINT_URL"):
+    words = r"cannot be reached at http://127.0.0.1:9.*: if it never could, check AWS_ENDPOINT_URL"
+    with pytest.raises(StoreUnavailableError, match=words):
         store.read("enrichment/a.parquet")
 
 

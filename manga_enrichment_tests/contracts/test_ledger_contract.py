@@ -101,32 +101,64 @@ def test_hours_of_throttling_before_an_answer_do_not_make_its_entry_too_large(
 def test_nothing_asked_is_nothing_done(ledger: ResultLedger, clock: FakeClock, purse: Purse) -> None:
     assert ledger.get_many([]) == {}
     assert ledger.put_many([], purse.spender) == {}
-    assert ledger.claim_many([], "a", clock.now(), clock.now() + MINUTE).granted == frozenset()
+    assert ledger.claim_many({}, "a", clock.now(), clock.now() + MINUTE).granted == frozenset()
     ledger.release_many([], "a")
 
 
 def test_a_claim_is_granted_to_one_owner_and_is_no_entry(ledger: ResultLedger, clock: FakeClock, unique: str) -> None:
     until = clock.now() + MINUTE
-    assert ledger.claim_many([unique, unique], "a", clock.now(), until).granted == {unique}
-    other = ledger.claim_many([unique], "b", clock.now(), until)
+    assert ledger.claim_many({unique: 0}, "a", clock.now(), until).granted == {unique}
+    other = ledger.claim_many({unique: 0}, "b", clock.now(), until)
     assert (other.granted, dict(other.answered), other.contended) == (frozenset(), {}, frozenset({unique}))
     assert ledger.get_many([unique]) == {}
 
 
 def test_the_owner_renews_its_claim(ledger: ResultLedger, clock: FakeClock, unique: str) -> None:
     start = clock.now()
-    ledger.claim_many([unique], "a", start, start + MINUTE)
-    assert ledger.claim_many([unique], "a", start, start + 3 * MINUTE).granted == {unique}
-    assert ledger.claim_many([unique], "b", start + 2 * MINUTE, start + 9 * MINUTE).contended == {unique}
+    ledger.claim_many({unique: 0}, "a", start, start + MINUTE)
+    assert ledger.claim_many({unique: 0}, "a", start, start + 3 * MINUTE).granted == {unique}
+    assert ledger.claim_many({unique: 0}, "b", start + 2 * MINUTE, start + 9 * MINUTE).contended == {unique}
 
 
 def test_a_claim_is_taken_over_only_after_its_time(ledger: ResultLedger, clock: FakeClock, unique: str) -> None:
     start = clock.now().replace(microsecond=0)
     until = start + MINUTE
-    ledger.claim_many([unique], "a", start, until)
-    assert ledger.claim_many([unique], "b", until, until + MINUTE).contended == {unique}
-    assert ledger.claim_many([unique], "b", until + MILLISECOND, until + MINUTE).granted == {unique}
-    assert ledger.claim_many([unique], "a", until + MILLISECOND, until + MINUTE).contended == {unique}
+    ledger.claim_many({unique: 0}, "a", start, until)
+    assert ledger.claim_many({unique: 0}, "b", until, until + MINUTE).contended == {unique}
+    assert ledger.claim_many({unique: 0}, "b", until + MILLISECOND, until + MINUTE).granted == {unique}
+    assert ledger.claim_many({unique: 0}, "a", until + MILLISECOND, until + MINUTE).contended == {unique}
+
+
+def test_whoever_takes_over_a_claim_is_told_what_its_call_may_have_cost(
+    ledger: ResultLedger, clock: FakeClock, unique: str
+) -> None:
+    now = clock.now()
+    ledger.claim_many({unique: 70}, "a", now, now + MINUTE)
+    ledger.claim_many({unique: 90}, "a", now, now + MINUTE)  # it says more now
+    early = ledger.claim_many({unique: 5}, "b", now + MINUTE, now + 2 * MINUTE)
+    assert (early.contended, early.lost) == ({unique}, {})
+    taken = ledger.claim_many({unique: 5}, "b", now + 2 * MINUTE, now + 3 * MINUTE)
+    assert (taken.granted, taken.lost) == ({unique}, {unique: 90})
+    again = ledger.claim_many({unique: 5}, "c", now + 4 * MINUTE, now + 5 * MINUTE)
+    assert again.lost == {unique: 95}, "the claim of b stands for what a left as well"
+
+
+def test_a_claim_that_was_given_up_leaves_nothing_to_book(ledger: ResultLedger, clock: FakeClock, unique: str) -> None:
+    now = clock.now()
+    ledger.claim_many({unique: 70}, "a", now, now + MINUTE)
+    ledger.release_many([unique], "a")
+    taken = ledger.claim_many({unique: 5}, "b", now + 2 * MINUTE, now + 3 * MINUTE)
+    assert (taken.granted, taken.lost) == ({unique}, {})
+
+
+def test_of_many_claims_at_once_only_the_abandoned_ones_are_lost(
+    ledger: ResultLedger, clock: FakeClock, unique: str
+) -> None:
+    now = clock.now()
+    abandoned, free = [f"{unique}-{n}" for n in range(3)], [f"{unique}-free-{n}" for n in range(3)]
+    ledger.claim_many(dict.fromkeys(abandoned, 7), "a", now, now + MINUTE)
+    taken = ledger.claim_many(dict.fromkeys([*abandoned, *free], 1), "b", now + 2 * MINUTE, now + 3 * MINUTE)
+    assert (taken.granted, dict(taken.lost)) == ({*abandoned, *free}, dict.fromkeys(abandoned, 7))
 
 
 def test_a_claim_on_an_answered_question_brings_the_answer(
@@ -134,7 +166,7 @@ def test_a_claim_on_an_answered_question_brings_the_answer(
 ) -> None:
     entry = make_entry(unique, clock.now())
     ledger.put_many([entry], purse.spender)
-    result = ledger.claim_many([unique], "a", clock.now(), clock.now() + MINUTE)
+    result = ledger.claim_many({unique: 0}, "a", clock.now(), clock.now() + MINUTE)
     assert (result.granted, result.answered, result.contended) == (frozenset(), {unique: entry}, frozenset())
 
 
@@ -142,15 +174,15 @@ def test_many_claims_at_once_are_told_apart(ledger: ResultLedger, clock: FakeClo
     every = names(unique, 230)
     answered, contended, free = every[0::3], every[1::3], every[2::3]
     ledger.put_many([make_entry(name, clock.now()) for name in answered], purse.spender)
-    ledger.claim_many(contended, "other", clock.now(), clock.now() + MINUTE)
-    result = ledger.claim_many(every, "me", clock.now(), clock.now() + MINUTE)
+    ledger.claim_many(dict.fromkeys(contended, 0), "other", clock.now(), clock.now() + MINUTE)
+    result = ledger.claim_many(dict.fromkeys(every, 0), "me", clock.now(), clock.now() + MINUTE)
     assert set(result.answered) == set(answered)
     assert result.contended == set(contended)
     assert result.granted == set(free)
 
 
 def test_an_answer_replaces_any_claim(ledger: ResultLedger, clock: FakeClock, purse: Purse, unique: str) -> None:
-    ledger.claim_many([unique], "other", clock.now(), clock.now() + MINUTE)
+    ledger.claim_many({unique: 0}, "other", clock.now(), clock.now() + MINUTE)
     entry = make_entry(unique, clock.now())
     assert ledger.put_many([entry], purse.spender) == {unique: entry}
     ledger.release_many([unique], "other")
@@ -160,10 +192,10 @@ def test_an_answer_replaces_any_claim(ledger: ResultLedger, clock: FakeClock, pu
 def test_a_released_claim_is_free_for_others(ledger: ResultLedger, clock: FakeClock, unique: str) -> None:
     every = names(unique, 120)
     until = clock.now() + MINUTE
-    ledger.claim_many(every[:100], "a", clock.now(), until)
-    ledger.claim_many(every[100:], "b", clock.now(), until)
+    ledger.claim_many(dict.fromkeys(every[:100], 0), "a", clock.now(), until)
+    ledger.claim_many(dict.fromkeys(every[100:], 0), "b", clock.now(), until)
     ledger.release_many([f"{unique}-unknown", *every], "a")
-    result = ledger.claim_many(every, "c", clock.now(), until)
+    result = ledger.claim_many(dict.fromkeys(every, 0), "c", clock.now(), until)
     assert result.granted == set(every[:100])
     assert result.contended == set(every[100:])
 
@@ -188,8 +220,8 @@ def test_an_answer_past_its_retention_can_be_claimed(
     ledger.put_many([make_entry(unique, clock.now() - RETENTION + MINUTE)], purse.spender)
     clock.advance(120)
     until = clock.now() + MINUTE
-    assert ledger.claim_many([unique], "a", clock.now(), until).granted == {unique}
-    assert ledger.claim_many([unique], "b", clock.now(), until).contended == {unique}
+    assert ledger.claim_many({unique: 0}, "a", clock.now(), until).granted == {unique}
+    assert ledger.claim_many({unique: 0}, "b", clock.now(), until).contended == {unique}
 
 
 def test_concurrent_claims_grant_each_question_once(ledger: ResultLedger, clock: FakeClock, unique: str) -> None:
@@ -198,7 +230,7 @@ def test_concurrent_claims_grant_each_question_once(ledger: ResultLedger, clock:
 
     def claim(owner: int) -> frozenset[str]:
         mine = every[owner:] + every[:owner]
-        return ledger.claim_many(mine, f"owner-{owner}", now, now + MINUTE).granted
+        return ledger.claim_many(dict.fromkeys(mine, 0), f"owner-{owner}", now, now + MINUTE).granted
 
     with ThreadPoolExecutor(8) as threads:
         granted = list(threads.map(claim, range(8)))

@@ -8,9 +8,10 @@ from typing import Any
 import dagster as dg
 
 from manga_enrichment.definitions import build_definitions
-from manga_enrichment.defs.partner.assets import PARTNER_JOB, PARTNER_RESULTS
+from manga_enrichment.defs.partner.assets import PARTNER_JOB
 from manga_enrichment.defs.queues.assets import OBSERVE_JOB
 from manga_enrichment.defs.queues.redrive_job import REDRIVE_JOB
+from manga_enrichment.defs.shared.names import PARTNER_RESULTS
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, NORMAL
 from manga_enrichment.settings import Settings
 from manga_enrichment_tests.defs.project import checks

@@ -7,8 +7,7 @@ import dagster as dg
 import pytest
 
 from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
-from manga_enrichment.defs.partner.sensors import QUEUE_TAG, UNIT_TAG
-from manga_enrichment.defs.shared.run_facts import range_tags
+from manga_enrichment.defs.shared.tags import QUEUE_TAG, UNIT_TAG, range_tags
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
 from manga_enrichment_tests.builders import write_source
 from manga_enrichment_tests.defs.health_lane import HealthLane

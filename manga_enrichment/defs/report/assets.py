@@ -3,14 +3,14 @@
 Belongs here: the asset, its job and schedule. Stays out: all that the report says (`pipeline/report/make.py`).
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
 
-from manga_enrichment.defs.queues.assets import DEAD_LETTERS_ASSET, GROUP, REQUEST_QUEUES_ASSET
-from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.domain.models.specs import ModelCatalog
+from manga_enrichment.defs.queues.assets import DEAD_LETTERS_ASSET, REQUEST_QUEUES_ASSET
+from manga_enrichment.defs.shared.inputs import DefinitionInputs
+from manga_enrichment.defs.shared.names import HEALTH_GROUP, OWNERS
+from manga_enrichment.defs.shared.tags import HEALTH_LANE
 from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.ledger import ResultLedger
@@ -23,24 +23,20 @@ from manga_enrichment.pipeline.report.facts import ReportFacts
 from manga_enrichment.pipeline.report.make import make_report
 from manga_enrichment.pipeline.report.page import report_html, report_summary
 from manga_enrichment.pipeline.store.object_keys import report_key
-from manga_enrichment.settings import Settings
 
 REPORT_ASSET = "enrichment_report"
 REPORT_JOB = "report_enrichment"
 
 
-def build_report(
-    *, analyses: Mapping[str, AnalysisType], models: ModelCatalog, settings: Settings
-) -> dg.AssetsDefinition:
-
+def build_enrichment_report(inputs: DefinitionInputs) -> dg.AssetsDefinition:
     @dg.asset(
         name=REPORT_ASSET,
         deps=[ENRICHED_TABLE, COSTS_TABLE, REQUEST_QUEUES_ASSET, DEAD_LETTERS_ASSET],
-        group_name=GROUP,
+        group_name=HEALTH_GROUP,
         description="Coverage, outcomes, cost, latency, queues, failures and the forecast of the next night: one page.",
         kinds={"html", "s3"},
-        owners=["team:catalog-data"],
-        tags={"lane": "health"},
+        owners=OWNERS,
+        tags=HEALTH_LANE,
     )
     def enrichment_report(
         context: dg.AssetExecutionContext,
@@ -48,20 +44,26 @@ def build_report(
         ledger: dg.ResourceParam[ResultLedger],
         clock: dg.ResourceParam[Clock],
     ) -> dg.MaterializeResult[None]:
-        facts = make_report(
-            context.run.run_id,
-            tables=tables,
-            ledger=ledger,
-            clock=clock,
-            analyses=analyses,
-            models=models,
-            bucket_count=settings.catalog_buckets,
-            pace=throughput_of(settings),
-        )
+        facts = _facts(context.run.run_id, inputs, tables, ledger, clock)
         tables.write_text(report_key(), report_html(facts), content_type="text/html")
         return dg.MaterializeResult(metadata={**report_metadata(facts), "uri": tables.uri(report_key())})
 
     return enrichment_report
+
+
+def _facts(
+    run_id: str, inputs: DefinitionInputs, tables: ObjectStore, ledger: ResultLedger, clock: Clock
+) -> ReportFacts:
+    return make_report(
+        run_id,
+        tables=tables,
+        ledger=ledger,
+        clock=clock,
+        analyses=inputs.analyses,
+        models=inputs.models,
+        bucket_count=inputs.settings.catalog_buckets,
+        pace=throughput_of(inputs.settings),
+    )
 
 
 def build_report_job() -> Any:
@@ -70,7 +72,7 @@ def build_report_job() -> Any:
         REPORT_JOB,
         selection=dg.AssetSelection.assets(REPORT_ASSET),
         description="Make the report anew. Asks no model.",
-        tags={"lane": "health"},
+        tags=HEALTH_LANE,
     )
 
 

@@ -28,15 +28,16 @@ MOST_SCOPES = 256
 RUN_DIED = "run_died"
 CHECK_FAILED = "check_failed"
 
-_ADVICE: Mapping[str, str] = {
-    ErrorClass.ACCESS_DENIED: "Allow bedrock:InvokeModel on this model for the role, and request model access.",
-    ErrorClass.MODEL_NOT_FOUND: "Correct MANGA_MODEL_ALIASES or the region (AWS_REGION).",
-    ErrorClass.EXPIRED_CREDENTIALS: "Renew the AWS credentials of the Dagster processes.",
-    "ConfigurationError": "Mend the setting that the explanation names.",
-    RUN_DIED: "Look at the machine (memory, disk, deploys); nothing needs cleaning up.",
-    CHECK_FAILED: "Open the check: its description has examples, docs/runbook.md says what to do about it.",
+ADVICE: Mapping[str, str] = {
+    ErrorClass.ACCESS_DENIED: "allow bedrock:InvokeModel on this model for the role, and request model access",
+    ErrorClass.MODEL_NOT_FOUND: "correct MANGA_MODEL_ALIASES or the region (AWS_REGION)",
+    ErrorClass.EXPIRED_CREDENTIALS: "renew the AWS credentials of the Dagster processes",
+    "ConfigurationError": "mend the setting that the explanation names",
+    RUN_DIED: "look at the machine (memory, disk, deploys); nothing needs cleaning up",
+    CHECK_FAILED: "open the check: its description has examples, docs/runbook.md says what to do about it",
 }
-_ADVICE_OTHERWISE = "Open the run: the failed op shows its error."
+"""By reason what operators do about it: in alerts, and in the failure of a run (`defs/shared/policies.py`)."""
+_ADVICE_OTHERWISE = "open the run: the failed op shows its error"
 _AGAIN = "Then launch the run again: what was paid for is in the ledger."
 
 
@@ -123,7 +124,8 @@ class Incidents:
         return alerts
 
     def _failed_alert(self, incident: Incident, signal: Signal) -> Alert:
-        advice = _ADVICE.get(signal.reason, _ADVICE_OTHERWISE)
+        advice = ADVICE.get(signal.reason, _ADVICE_OTHERWISE)
+        advice = f"{advice[0].upper()}{advice[1:]}."
         document = {
             "alert": "failed",
             "incident": incident.incident_id,

@@ -75,8 +75,10 @@ class ClaimResult:
     granted     ours to ask until the claim runs out
     answered    already in the ledger: nothing to pay
     contended   another run is asking right now
+    lost        of those granted: what calls of a run that left its claim behind may have cost, in micro-dollars
     """
 
     granted: frozenset[str] = frozenset()
     answered: Mapping[str, LedgerEntry] = field(default_factory=dict)
     contended: frozenset[str] = frozenset()
+    lost: Mapping[str, int] = field(default_factory=dict)

@@ -35,6 +35,7 @@ class ErrorClass(StrEnum):
     LEDGER_UNAVAILABLE = "ledger_unavailable"
     STOPPED = "stopped"
     BATCH_PENDING = "batch_pending"
+    ABANDONED = "abandoned"
 
 
 class Retry(StrEnum):
@@ -96,6 +97,7 @@ TREATMENTS: dict[ErrorClass, Treatment] = {
     ErrorClass.LEDGER_UNAVAILABLE: _LEFT_FOR_LATER,
     ErrorClass.STOPPED: _LEFT_FOR_LATER,
     ErrorClass.BATCH_PENDING: _LEFT_FOR_LATER,
+    ErrorClass.ABANDONED: Treatment(Retry.NEVER, Outcome.DEFERRED, transient=True, maybe_billed=True),
 }
 
 

@@ -73,7 +73,7 @@ class Launcher:
         now = self._to.clock.now()
         until = job.held_until(now)
         fingerprints = self._store.fingerprints(job.token)
-        claimed = self._to.ledger.claim_many(fingerprints, job.owner, now, until)
+        claimed = self._to.ledger.claim_many(dict.fromkeys(fingerprints, 0), job.owner, now, until)
         if len(claimed.granted) < len(fingerprints):
             self.give_up(job, "overtaken", "some of its titles were answered or claimed by another run meanwhile")
             return ErrorClass.CLAIMED_ELSEWHERE

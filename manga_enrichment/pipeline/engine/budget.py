@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from manga_enrichment.domain.outcomes.answers import Provenance
 from manga_enrichment.gateways.budget import BudgetScope, BudgetStore
 from manga_enrichment.gateways.clock import Clock
-from manga_enrichment.gateways.errors import StoreUnavailableError
+from manga_enrichment.gateways.errors import SpenderClosedError, StoreUnavailableError
 from manga_enrichment.pipeline.engine.outage_retry import OutageRetry, in_thread
 
 NO_CAP_MICRO_USD = 2**53
@@ -27,6 +27,8 @@ LEASE_SECONDS = 120.0
 class RunBudget:
     """The money one op execution may spend. `spender` names it; every execution has its own name.
 
+    An execution that others took for dead (it stood still, or their clock is ahead) goes on under a further name.
+
     Not thread-safe: one event loop. Between two awaits nothing else runs, so the sums need no lock.
     """
 
@@ -34,10 +36,12 @@ class RunBudget:
         self._store = store
         self._scopes = list(scopes)
         self.spender = spender
+        self._names = [spender]
         self._clock = clock
         self._outage_retry = OutageRetry(clock, -math.inf)
         self._free_micro_usd = 0
         self._calls_open = 0
+        self._open_micro_usd = 0
         self._taking = asyncio.Lock()
         self._settled = asyncio.Event()
         self._waiting = 0
@@ -74,12 +78,14 @@ class RunBudget:
             finally:
                 self._waiting -= 1
         self._free_micro_usd -= estimate_micro_usd
+        self._open_micro_usd += estimate_micro_usd
         self._calls_open += 1
         return True
 
     def settle(self, estimate_micro_usd: int, spent_micro_usd: int) -> None:
         """A call ended: return what it did not use (or take what it used beyond its estimate)."""
         self._calls_open -= 1
+        self._open_micro_usd -= estimate_micro_usd
         self.correct(spent_micro_usd - estimate_micro_usd)
 
     def correct(self, more_micro_usd: int) -> None:
@@ -106,7 +112,8 @@ class RunBudget:
 
     async def close(self) -> None:
         """Give back what was not used. Raises StoreUnavailableError; the lease runs out by itself then."""
-        await in_thread(self._store.close, self.spender)
+        for name in self._names:  # of an earlier one, what it spent after it was closed
+            await in_thread(self._store.close, name)
 
     async def _take_block(self, estimate_micro_usd: int) -> bool:
         """Ask the counters for money, one task at a time; False when they have not even this call's."""
@@ -118,9 +125,7 @@ class RunBudget:
             while self._too_much is None or shortfall < self._too_much:
                 amount = shortfall + (self._block_calls - 1) * estimate_micro_usd
                 if self._too_much is None or amount < self._too_much:
-                    if await self._outage_retry.call(
-                        self._store.reserve, self._scopes, self.spender, amount, self._lease_until()
-                    ):
+                    if await self._reserve(amount):
                         self._free_micro_usd += amount
                         return True
                     self._too_much = amount
@@ -128,6 +133,26 @@ class RunBudget:
                     return False
                 self._block_calls = max(1, self._block_calls // 4)
             return False
+
+    async def _reserve(self, amount_micro_usd: int) -> bool:
+        """Under a further name if others closed the present one; then what is in hand and open is reserved anew, too.
+
+        The old name stays until the new one has a reservation: only then do counters know it.
+        """
+        try:
+            return await self._reserve_as(self.spender, amount_micro_usd)
+        except SpenderClosedError:
+            further = f"{self._names[0]}:{len(self._names) + 1}"
+        if not await self._reserve_as(further, amount_micro_usd + self._free_micro_usd + self._open_micro_usd):
+            return False
+        self._names.append(further)
+        self.spender = further
+        return True
+
+    async def _reserve_as(self, spender: str, amount_micro_usd: int) -> bool:
+        return await self._outage_retry.call(
+            self._store.reserve, self._scopes, spender, amount_micro_usd, self._lease_until()
+        )
 
     def _choose_block_size(self) -> None:
         now = self._clock.monotonic_seconds()

@@ -33,6 +33,10 @@ class Call:
         """What the first attempt is expected to cost."""
         return self.estimate.cost_micro_usd(self.model)
 
+    def most_micro_usd(self) -> int:
+        """The same for one of the first calls, which pays for writing the prompt cache."""
+        return self.estimate.writing_prefix().cost_micro_usd(self.model)
+
 
 @dataclass(frozen=True, slots=True)
 class CallResult:

@@ -1,10 +1,14 @@
 """Claims: which titles this engine may ask about, so that two runs never pay for the same answer at once.
 
-A claim is short and renewed while its call is open; a killed run's claims run out by themselves.
+A claim is short and renewed while its call is open; a killed run's claims run out by themselves. Each says what its
+call may cost: whoever takes over the claim of a run that vanished books that, since the call may have been made.
+
+Claims are compared with this machine's clock, so of two machines that differ by less than `clock_skew` none takes over
+what the other still works at.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
 from manga_enrichment.domain.outcomes.answers import ClaimResult
@@ -18,25 +22,40 @@ class Claims:
     """The claims of one engine; `owner` must be unique among live engines."""
 
     def __init__(
-        self, ledger: ResultLedger, owner: str, clock: Clock, claim_seconds: float, outage_retry: OutageRetry
+        self,
+        ledger: ResultLedger,
+        owner: str,
+        clock: Clock,
+        outage_retry: OutageRetry,
+        *,
+        claim_seconds: float,
+        clock_skew: timedelta,
     ) -> None:
         self._ledger = ledger
         self._owner = owner
         self._clock = clock
         self._claim_seconds = claim_seconds
+        self._clock_skew = clock_skew
         self._outage_retry = outage_retry
-        self._held: set[str] = set()
+        self._held: dict[str, int] = {}  # by fingerprint, micro-dollars at stake
         self._changing = asyncio.Lock()  # a renewal must not bring back what is being released
 
-    async def take(self, fingerprints: Sequence[str]) -> ClaimResult:
-        """Raises StoreUnavailableError at the deadline; nothing is held then."""
-        result = await self._outage_retry.call(self._claim, fingerprints)
-        self._held.update(result.granted)
+    async def take(self, at_stake: Mapping[str, int]) -> ClaimResult:
+        """at_stake: by fingerprint, what its call may cost. Raises StoreUnavailableError at the deadline."""
+        result = await self._outage_retry.call(self._claim, at_stake)
+        self._held.update({each: at_stake[each] + result.lost.get(each, 0) for each in result.granted})
         return result
+
+    async def raise_stake(self, fingerprint: str, more_micro_usd: int) -> None:
+        """Another request is to be sent for a call that has been billed before. Raises StoreUnavailableError."""
+        async with self._changing:
+            if fingerprint in self._held:
+                self._held[fingerprint] += more_micro_usd
+                await self._outage_retry.call(self._claim, {fingerprint: self._held[fingerprint]})
 
     def settled(self, fingerprint: str) -> None:
         """An entry replaced the claim."""
-        self._held.discard(fingerprint)
+        self._held.pop(fingerprint, None)
 
     async def release(self, fingerprints: Iterable[str]) -> None:
         """Give up claims whose titles got no entry, so that the next run need not wait for them.
@@ -44,8 +63,7 @@ class Claims:
         Raises StoreUnavailableError; the claims run out by themselves then.
         """
         async with self._changing:
-            given_up = [fingerprint for fingerprint in fingerprints if fingerprint in self._held]
-            self._held.difference_update(given_up)
+            given_up = [each for each in fingerprints if self._held.pop(each, None) is not None]
             if given_up:
                 await in_thread(self._ledger.release_many, given_up, self._owner)
 
@@ -57,14 +75,13 @@ class Claims:
         while True:
             await self._clock.sleep(self._claim_seconds / 3)
             async with self._changing:
-                held = list(self._held)
-                if held:
+                if self._held:
                     try:
-                        await in_thread(self._claim, held)
+                        await in_thread(self._claim, dict(self._held))
                     except StoreUnavailableError:
                         continue
 
-    def _claim(self, fingerprints: Sequence[str]) -> ClaimResult:
+    def _claim(self, at_stake: Mapping[str, int]) -> ClaimResult:
         now = self._clock.now()
         until = now + timedelta(seconds=self._claim_seconds)
-        return self._ledger.claim_many(fingerprints, self._owner, now, until)
+        return self._ledger.claim_many(at_stake, self._owner, now - self._clock_skew, until)

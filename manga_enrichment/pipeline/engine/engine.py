@@ -1,49 +1,60 @@
 """The engine: bounded concurrency over a stream of calls, each paid for once.
 
-Belongs here: feeding, claiming, single flight, waiting for other runs, saving, stopping. Stays out: how one call is
-tried (`call_loop.py`), how fast (`rate_limiter.py`), for how much (`budget.py`), what is missing
+Belongs here: workers, saving, ending. Stays out: claiming and single flight (`feed.py`), how one call is tried
+(`call_loop.py`), how fast (`pipeline/engine/rate/rate_limiter.py`), for how much (`budget.py`), what is missing
 (`pipeline/enrichment/planner.py`).
 
 Memory is bounded by the concurrency: calls are pulled from an iterator a chunk ahead, results are handed on as they
 arrive. A worker keeps its slot until its answer is saved, so a kill loses at most `concurrency` answers.
+
+However a run ends, what is at the model is waited for, and what was sent is delivered: as an entry of the ledger, or
+with attempts that are booked and logged. Only a killed process cannot do that; then its claims tell the next run.
 """
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
+from datetime import timedelta
+from typing import Any
 
 from manga_enrichment.domain.outcomes.answers import LedgerEntry, Provenance
 from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass
-from manga_enrichment.domain.outcomes.outcome import Outcome
-from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW, Clock
 from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.model import FoundationModel
 from manga_enrichment.pipeline.engine.budget import RunBudget
-from manga_enrichment.pipeline.engine.call_loop import Caller, CallOutcome
+from manga_enrichment.pipeline.engine.call_loop import Caller
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.claims import Claims
+from manga_enrichment.pipeline.engine.failures import raise_first
+from manga_enrichment.pipeline.engine.feed import Deliver, Feed
 from manga_enrichment.pipeline.engine.group_commit import LedgerWriter
+from manga_enrichment.pipeline.engine.loop_watch import watch_loop
 from manga_enrichment.pipeline.engine.outage_retry import OutageRetry
-from manga_enrichment.pipeline.engine.rate_limiter import RateLimiter
+from manga_enrichment.pipeline.engine.rate.rate_limiter import RateLimiter
+from manga_enrichment.pipeline.engine.results import entry_of, settled, unsaved, unsettled
+from manga_enrichment.pipeline.engine.verdicts import CallOutcome
 
-MAX_CLAIM_CHUNK = 32  # larger ones cost no less a title, and answers that are to be saved wait behind them
-MOST_CONTENDED = 1_000  # titles that other runs are asking for and this one waits for at once
 CLAIM_POLL_SECONDS = 2.0
-
-Deliver = Callable[[CallResult], None]
+DRAIN_SECONDS = 60.0  # how long a run that fails still tries to save what was at the model
+CUT_SECONDS = 10.0  # the same for one that was cancelled
+FLUSH_SECONDS = 600.0  # how long writing down what is in no ledger entry is tried
 
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """concurrency: calls in flight; deadline_seconds: how long throttled or contended titles are tried."""
+    """concurrency: calls in flight; deadline_seconds: how long throttled or contended titles are tried.
+
+    clock_skew: claims and leases of other machines count as run out that much later.
+    """
 
     concurrency: int = 64
     deadline_seconds: float = 4 * 3600
     claim_seconds: float = 60
+    clock_skew: timedelta = MOST_CLOCK_SKEW
 
 
 class Engine:
@@ -73,128 +84,137 @@ class Engine:
         self._may_ask = may_ask
         self._until = clock.monotonic_seconds() + settings.deadline_seconds
         self._outage_retry = OutageRetry(clock, self._until)
-        self._caller = Caller(model, limiter, budget, clock, rng, until=self._until, ending=self._ending)
-        self._claims = Claims(ledger, budget.spender, clock, settings.claim_seconds, self._outage_retry)
-        self._writer = LedgerWriter(ledger, budget.spender, clock, self._outage_retry)
-        self._queue: asyncio.Queue[Call] = asyncio.Queue(maxsize=settings.concurrency)
-        # Calls by fingerprint: the first is asked, its followers share what comes of it and pay nothing.
-        self._open: dict[str, list[Call]] = {}
-        self._contended: dict[str, list[Call]] = {}
+        self._claims = Claims(
+            ledger,
+            budget.spender,
+            clock,
+            self._outage_retry,
+            claim_seconds=settings.claim_seconds,
+            clock_skew=settings.clock_skew,
+        )
+        self._caller = Caller(
+            model, limiter, budget, clock, rng, until=self._until, ending=self._ending, stake=self._claims.raise_stake
+        )
+        self._writer = LedgerWriter(ledger, budget, clock, self._outage_retry)
+        self._feed = Feed(
+            self._claims,
+            clock,
+            self._outage_retry,
+            concurrency=settings.concurrency,
+            poll_seconds=min(CLAIM_POLL_SECONDS, settings.claim_seconds / 3),
+            ending=self._ending,
+            left=self._left,
+        )
+        self._unsaved: list[tuple[Call, CallOutcome, LedgerEntry | None]] = []
+        self._keeping: set[asyncio.Task[None]] = set()  # workers whose call has been asked
+        self._failures: list[Exception] = []
+        self._failed = asyncio.Event()
+        self._is_ending = False
         self.stopped_by: ErrorClass | None = None
         self.stopped_message = ""
         budget.use(self._outage_retry)
 
-    async def run(self, calls: Iterable[Call], deliver: Deliver) -> None:
+    async def run(
+        self, calls: Iterable[Call | CallResult], deliver: Deliver, flush: Callable[[], None] = lambda: None
+    ) -> None:
         """Bring every call to an outcome and hand each result to `deliver` (on the event loop's thread).
 
-        Raises what a gateway raises beyond its protocol (ConfigurationError, bugs); claims are released first.
+        calls: pulled in a worker thread; results among them are handed on as they are. flush: makes what was delivered
+        last, in a worker thread, before claims are given up. Raises what a gateway raises beyond its protocol
+        (ConfigurationError, bugs), the first of several with the others as its cause.
         """
-        tolerated_errors: type[Exception] = Exception  # while something worse goes up
+        feeding = asyncio.create_task(self._feed.run(calls, deliver))
+        workers = [asyncio.create_task(self._work(deliver)) for _ in range(self._settings.concurrency)]
+        background = [
+            *(asyncio.create_task(keep()) for keep in (self._writer.write_groups, self._claims.keep)),
+            *(asyncio.create_task(each) for each in (self._budget.keep_lease(), watch_loop(self._clock))),
+            asyncio.create_task(self._fail_when_told()),
+        ]
+        is_cut = False
         try:
-            async with asyncio.TaskGroup() as group:
-                background = [group.create_task(self._work(deliver)) for _ in range(self._settings.concurrency)]
-                background.append(group.create_task(self._writer.write_groups()))
-                background.append(group.create_task(self._claims.keep()))
-                background.append(group.create_task(self._budget.keep_lease()))
-                await self._feed(calls, deliver)
-                await self._queue.join()
-                for task in background:
-                    task.cancel()
-            tolerated_errors = StoreUnavailableError  # claims and leases run out by themselves
-        except ExceptionGroup as failures:
-            first = first_failure(failures)
-            raise first from first.__cause__
+            await asyncio.wait([feeding, *workers, *background], return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            is_cut = True
+            raise
         finally:
-            await self._give_back(tolerated_errors)
+            await self._drain(feeding, workers, is_cut=is_cut)
+            await _cancelled([feeding, *background], self._failures)
+            await self._shut_down(deliver, flush)
+        raise_first(self._failures)
 
-    async def _give_back(self, tolerated_errors: type[Exception]) -> None:
-        """What was paid for, claims, unused budget; the next run need not wait for what we will not ask."""
-        for shutdown_step in (self._writer.write_the_rest, self._claims.release_all, self._budget.close):
-            with suppress(tolerated_errors):
-                await shutdown_step()
+    async def _fail_when_told(self) -> None:
+        await self._failed.wait()
 
-    # Feeding
+    def _fail(self, error: Exception) -> None:
+        """End the run because of an error that no gateway promises."""
+        self._failures.append(error)
+        self._failed.set()
 
-    async def _feed(self, calls: Iterable[Call], deliver: Deliver) -> None:
-        iterator = iter(calls)
-        chunk_size = min(MAX_CLAIM_CHUNK, max(8, self._settings.concurrency))
-        while chunk := list(islice(iterator, chunk_size)):
-            await self._take_in(chunk, deliver)
-            await self._wait_for_contended(deliver, at_most=MOST_CONTENDED)
-            await asyncio.sleep(0)  # a chunk that needed no waiting must not hold up those who work
-        await self._wait_for_contended(deliver, at_most=0)
+    async def _drain(self, feeding: "asyncio.Task[None]", workers: list["asyncio.Task[None]"], *, is_cut: bool) -> None:
+        """Nothing new is sent; what is at the model may come back, unless the run was cut; what came is saved."""
+        self._is_ending = True
+        is_complete = feeding.done() and not feeding.cancelled() and feeding.exception() is None
+        if not is_complete or self._failures:
+            self._outage_retry.end_within(CUT_SECONDS if is_cut else DRAIN_SECONDS)
+        for worker in workers:
+            if worker not in self._keeping and (is_cut or worker not in self._caller.sending):
+                worker.cancel()
+        await asyncio.wait(workers)
+        await _cancelled(workers, self._failures)
 
-    async def _take_in(self, chunk: list[Call], deliver: Deliver) -> None:
-        """Claim a chunk and queue what was granted."""
-        await self._outage_retry.ready()
-        fresh: dict[str, list[Call]] = {}
-        for call in chunk:
-            followers = self._open.get(call.fingerprint) or self._contended.get(call.fingerprint)
-            if followers is not None:
-                followers.append(call)
-            elif (left := self._left(call)) is not None:
-                deliver(left)
-            else:
-                fresh.setdefault(call.fingerprint, []).append(call)
-        if fresh:
-            await self._claim(fresh, deliver)
+    async def _shut_down(self, deliver: Deliver, flush: Callable[[], None]) -> None:
+        """What was paid for, claims, unused budget; the next run need not wait for what we will not ask.
 
-    async def _claim(self, wanted: Mapping[str, list[Call]], deliver: Deliver) -> None:
-        """wanted: in the caller's order, which is the catalog's."""
+        Every step is tried, whatever the others raise. When nothing can be written down, claims stay as they are: what
+        they say of money is said nowhere else then, and they tell the next run.
+        """
+        outage_retry = OutageRetry(self._clock, self._clock.monotonic_seconds() + FLUSH_SECONDS)
+        await self._settle_unsaved(deliver)
+        is_flushed = await self._tried(outage_retry.call(flush))
+        if is_flushed:
+            await self._tried(self._claims.release_all(), tolerated=StoreUnavailableError)  # they run out by themselves
+        await self._tried(self._budget.close(), tolerated=StoreUnavailableError)  # and so does the lease
+
+    async def _tried(self, step: Awaitable[None], tolerated: type[Exception] | tuple[()] = ()) -> bool:
+        """Whether a step of the shutdown went through; its error is raised when all were tried."""
         try:
-            result = await self._claims.take(list(wanted))
-        except StoreUnavailableError as error:
-            for fingerprint, calls in wanted.items():
-                self._contended.pop(fingerprint, None)
-                for call in calls:
-                    deliver(_deferred(call, ErrorClass.LEDGER_UNAVAILABLE, str(error)))
-            return
-        for fingerprint, calls in wanted.items():
-            if fingerprint in result.contended:
-                self._contended[fingerprint] = calls
-                continue
-            self._contended.pop(fingerprint, None)
-            if fingerprint in result.granted:
-                self._open[fingerprint] = calls
-                await self._queue.put(calls[0])
+            await step
+        except tolerated:
+            return False
+        except Exception as error:  # noqa: BLE001 (see above)
+            self._failures.append(error)
+            return False
+        return True
+
+    async def _settle_unsaved(self, deliver: Deliver) -> None:
+        """One last try for what was paid for; what cannot be saved is told with what it cost."""
+        for call, outcome, entry in self._unsaved:
+            try:
+                result = await self._writer.save_now(entry) if entry is not None else None
+                if entry is None:
+                    await self._budget.book_unledgered(outcome.cost_micro_usd)
+            except Exception as error:  # noqa: BLE001 (the run has failed by now, or its deadline has come)
+                self._feed.finish(unsaved(call, outcome, str(error)), deliver)
             else:
-                for call in calls:
-                    deliver(_cached(call, result.answered[fingerprint]))
-
-    async def _wait_for_contended(self, deliver: Deliver, *, at_most: int) -> None:
-        """Until other runs have answered or given up what they claimed, or the deadline comes."""
-        while len(self._contended) > at_most:
-            self._leave_what_has_ended(deliver)
-            if self._contended:
-                await self._clock.sleep(min(CLAIM_POLL_SECONDS, self._settings.claim_seconds / 3))
-                await self._claim(dict(self._contended), deliver)
-
-    def _leave_what_has_ended(self, deliver: Deliver) -> None:
-        for fingerprint, calls in list(self._contended.items()):
-            ending = self._ending(calls[0])
-            if ending is None:
-                continue
-            del self._contended[fingerprint]
-            error_class = ErrorClass.CLAIMED_ELSEWHERE if ending is ErrorClass.DEADLINE else ending
-            for call in calls:
-                deliver(_deferred(call, error_class, "another run was asking for this answer"))
+                told = settled(call, outcome, result) if result else unsettled(call, outcome, outcome.message)
+                self._feed.finish(told, deliver)
 
     # Ending
 
     def _ending(self, call: Call) -> ErrorClass | None:
         """Why this call may not be sent any more; None while all is well."""
-        if self.stopped_by is not None or not self._may_ask(call):
+        if self._is_ending or self.stopped_by is not None or not self._may_ask(call):
             return ErrorClass.STOPPED
         if self._outage_retry.gave_up is not None:
             return ErrorClass.LEDGER_UNAVAILABLE
         return ErrorClass.DEADLINE if self._clock.monotonic_seconds() >= self._until else None
 
-    def _left(self, call: Call) -> CallResult | None:
-        """The result of a call that need not even be claimed."""
+    def _left(self, call: Call) -> tuple[ErrorClass, str] | None:
+        """Why a call need not even be claimed; None when it is to be asked."""
         ending = self._ending(call)
         if ending is None and self._budget.has_no_room_for(call.estimated_micro_usd()):
             ending = ErrorClass.BUDGET
-        return None if ending is None else _deferred(call, ending, self._why(ending))
+        return None if ending is None else (ending, self._why(ending))
 
     def _why(self, ending: ErrorClass) -> str:
         if ending is ErrorClass.LEDGER_UNAVAILABLE:
@@ -204,76 +224,54 @@ class Engine:
     # Working
 
     async def _work(self, deliver: Deliver) -> None:
-        while True:
-            call = await self._queue.get()
-            result = await self._answer(call)
-            if result.entry is None:
-                with suppress(StoreUnavailableError):  # the claim runs out by itself
-                    await self._claims.release([call.fingerprint])
-            followers = self._open.pop(call.fingerprint)[1:]
-            deliver(result)
-            for follower in followers:
-                deliver(_follower(follower, result))
-            self._queue.task_done()
+        """One call after the other. Cancelled while it asks, it still tells what was sent, and ends."""
+        task: asyncio.Task[Any] | None = asyncio.current_task()
+        assert task is not None  # noqa: S101 (a coroutine that runs is some task's)
+        while not self._is_ending:
+            call = await self._feed.queue.get()
+            outcome = await self._caller.ask(call, self._outage_retry.ready, self._feed.lost.pop(call.fingerprint, 0))
+            self._keeping.add(task)
+            try:
+                await self._keep(call, outcome, deliver)
+            except Exception as error:  # noqa: BLE001 (ends the run, after what others have at the model)
+                self._fail(error)
+            finally:
+                self._keeping.discard(task)
+                self._feed.queue.task_done()
 
-    async def _answer(self, call: Call) -> CallResult:
-        word = await self._caller.ask(call, self._outage_retry.ready)
-        error_class, message = word.error_class, word.message
+    async def _keep(self, call: Call, outcome: CallOutcome, deliver: Deliver) -> None:
+        """Save or book what came of a call, then tell it."""
+        if outcome.failure is not None:
+            self._fail(outcome.failure)
+        entry: LedgerEntry | None = None
         try:
-            if error_class is not None and TREATMENTS[error_class].transient:
-                if TREATMENTS[error_class].stops_analysis:
-                    self.stopped_by, self.stopped_message = error_class, message
-                await self._budget.book_unledgered(word.cost_micro_usd)
-                message = message or self._why(error_class)
-                return CallResult(call, word.outcome, None, error_class, word.attempts, message=message)
-            stands = await self._writer.save(self._entry(call, word))
-        except StoreUnavailableError as error:
-            return _deferred(call, ErrorClass.LEDGER_UNAVAILABLE, str(error), word)
-        self._claims.settled(call.fingerprint)
-        return CallResult(call, stands.outcome, stands, stands.error_class, word.attempts, message=message)
+            if outcome.error_class is None or not TREATMENTS[outcome.error_class].transient:
+                entry = entry_of(call, outcome, self._provenance, self._clock.now())
+                result = settled(call, outcome, await self._writer.save(entry))
+                self._claims.settled(call.fingerprint)
+            else:
+                result = await self._pass_over(call, outcome, outcome.error_class)
+        except Exception as error:  # what was paid for must not be forgotten whatever the ledger raises
+            self._unsaved.append((call, outcome, entry))
+            if isinstance(error, StoreUnavailableError):
+                return
+            raise
+        self._feed.finish(result, deliver)
 
-    def _entry(self, call: Call, word: CallOutcome) -> LedgerEntry:
-        return LedgerEntry(
-            fingerprint=call.fingerprint,
-            outcome=word.outcome,
-            analysis=call.analysis.name,
-            manga_id=call.manga_id,
-            bucket=call.bucket,
-            model_id=call.model.model_id,
-            prompt_version=call.analysis.version,
-            provenance=self._provenance,
-            created_at=self._clock.now(),
-            attempts=word.attempts,
-            answer=word.answer,
-            error_class=word.error_class,
-        )
+    async def _pass_over(self, call: Call, outcome: CallOutcome, error_class: ErrorClass) -> CallResult:
+        """A failure that another run may do better with. What it cost keeps its claim until that is written down."""
+        if TREATMENTS[error_class].stops_analysis:
+            self.stopped_by, self.stopped_message = error_class, outcome.message
+        await self._budget.book_unledgered(outcome.cost_micro_usd)
+        if not outcome.cost_micro_usd:
+            with suppress(StoreUnavailableError):  # the claim runs out by itself
+                await self._claims.release([call.fingerprint])
+        return unsettled(call, outcome, outcome.message or self._why(error_class))
 
 
-def first_failure(failures: ExceptionGroup[Exception]) -> Exception:
-    """The failure that ended the others. Those that came after it stay in sight: as its cause, with the one it had."""
-    first, *others = failures.exceptions
-    if others:
-        causes = [first.__cause__] if isinstance(first.__cause__, Exception) else []
-        first.__cause__ = ExceptionGroup(f"{len(others)} more failed with it", [*causes, *others])
-    return first
-
-
-def _deferred(call: Call, error_class: ErrorClass, message: str, word: CallOutcome | None = None) -> CallResult:
-    attempts = word.attempts if word is not None else ()
-    return CallResult(call, Outcome.DEFERRED, None, error_class, attempts, message=message)
-
-
-def _cached(call: Call, entry: LedgerEntry) -> CallResult:
-    return CallResult(call, entry.outcome, entry, entry.error_class, from_cache=True)
-
-
-def _follower(call: Call, result: CallResult) -> CallResult:
-    """The same outcome for the same question, paid for once."""
-    return CallResult(
-        call,
-        result.outcome,
-        result.entry,
-        result.error_class,
-        from_cache=result.entry is not None,
-        message=result.message,
-    )
+async def _cancelled(tasks: list["asyncio.Task[None]"], failures: list[Exception]) -> None:
+    """Cancel, wait, and keep what those raised that had ended before."""
+    for task in tasks:
+        task.cancel()
+    ended = await asyncio.gather(*tasks, return_exceptions=True)
+    failures.extend(each for each in ended if isinstance(each, Exception))

@@ -16,7 +16,7 @@ from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
 from manga_enrichment.domain.prompts.prompt import Prompt
 from manga_enrichment.domain.prompts.tokens import TOOL_USE_TOKENS, estimate_tokens
 from manga_enrichment.gateways.model import Repair
-from manga_enrichment.pipeline.engine.rate_limiter import FIRST_CALLS_PER_SECOND
+from manga_enrichment.pipeline.engine.rate.rate_limiter import FIRST_CALLS_PER_SECOND
 
 ASSUMED_LATENCY_MS = 3_000
 """Of one call, until a run has measured it."""

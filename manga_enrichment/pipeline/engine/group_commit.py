@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from manga_enrichment.domain.outcomes.answers import LedgerEntry
 from manga_enrichment.gateways.clock import Clock
-from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.gateways.ledger import ResultLedger
+from manga_enrichment.pipeline.engine.budget import RunBudget
 from manga_enrichment.pipeline.engine.outage_retry import OutageRetry, in_thread
 
 MAX_GROUP = 90
@@ -32,22 +32,22 @@ class LedgerWriter:
     One group travels at a time: the next one grows meanwhile, and larger groups cost less CPU per title.
     """
 
-    def __init__(self, ledger: ResultLedger, spender: str, clock: Clock, outage_retry: OutageRetry) -> None:
+    def __init__(self, ledger: ResultLedger, budget: RunBudget, clock: Clock, outage_retry: OutageRetry) -> None:
+        """budget: whose spender the cost is booked on, in the same transaction as the answers."""
         self._ledger = ledger
-        self._spender = spender
+        self._budget = budget
         self._clock = clock
         self._outage_retry = outage_retry
         self._write_seconds = 0.0
         self._pending: asyncio.Queue[_Pending] = asyncio.Queue()
-        self._unsaved: dict[str, LedgerEntry] = {}
 
     async def save(self, entry: LedgerEntry) -> LedgerEntry:
         """The entry that now stands for this fingerprint: this one, or one that was there first.
 
-        Raises StoreUnavailableError when the ledger could not be written until the deadline.
+        Raises StoreUnavailableError when the ledger could not be written until the deadline, and whatever else its
+        gateway raises.
         """
         saved: asyncio.Future[LedgerEntry] = asyncio.get_running_loop().create_future()
-        self._unsaved[entry.fingerprint] = entry
         self._pending.put_nowait(_Pending(entry, saved))
         return await saved
 
@@ -60,27 +60,21 @@ class LedgerWriter:
                 group.append(self._pending.get_nowait())
             await self._write(group)
 
-    async def write_the_rest(self) -> None:
-        """One try for what was paid for and is not saved, when the run ends before its time.
-
-        Raises StoreUnavailableError.
-        """
-        if self._unsaved:
-            await in_thread(self._ledger.put_many, list(self._unsaved.values()), self._spender)
-            self._unsaved.clear()
+    async def save_now(self, entry: LedgerEntry) -> LedgerEntry:
+        """One try for a single entry, when the run is ending. Raises what the gateway raises."""
+        return (await in_thread(self._ledger.put_many, [entry], self._budget.spender))[entry.fingerprint]
 
     async def _write(self, group: list[_Pending]) -> None:
         entries = [pending.entry for pending in group]
         started = self._clock.monotonic_seconds()
         try:
-            stands = await self._outage_retry.call(self._ledger.put_many, entries, self._spender)
-        except StoreUnavailableError as error:
+            stands = await self._outage_retry.call(self._ledger.put_many, entries, self._budget.spender)
+        except Exception as error:  # noqa: BLE001 (raised by everyone who waits; this task goes on for the others)
             for pending in group:
                 if not pending.saved.done():
                     pending.saved.set_exception(error)
             return
         self._write_seconds = min(LONGEST_WAIT_SECONDS, self._clock.monotonic_seconds() - started)
         for pending in group:
-            del self._unsaved[pending.entry.fingerprint]
             if not pending.saved.done():
                 pending.saved.set_result(stands[pending.entry.fingerprint])

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
+from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import StoreUnavailableError
 
@@ -29,12 +30,19 @@ class OutageRetry:
         self._ready.set()
         self.gave_up: StoreUnavailableError | None = None
 
+    def end_within(self, seconds: float) -> None:
+        """Give up sooner: the run is ending."""
+        self._until = min(self._until, self._clock.monotonic_seconds() + seconds)
+
     async def ready(self) -> None:
         """Wait until no call is being tried again, because it went through or because the deadline came."""
         await self._ready.wait()
 
     async def call(self, function: Callable[..., _T], *args: object) -> _T:
-        """Run a blocking gateway call. Raises StoreUnavailableError when it still fails at the deadline."""
+        """Run a blocking gateway call. Raises StoreUnavailableError when it still fails at the deadline.
+
+        Raises ConfigurationError when an error that time seldom mends outlasts the time that it is worth.
+        """
         try:
             return await in_thread(function, *args)
         except StoreUnavailableError as error:
@@ -49,8 +57,10 @@ class OutageRetry:
                 self._ready.set()
 
     async def _try_again(self, failure: StoreUnavailableError, function: Callable[..., _T], *args: object) -> _T:
-        pause_seconds = FIRST_PAUSE_SECONDS
-        while self._clock.monotonic_seconds() + pause_seconds <= self._until:
+        pause_seconds, started = FIRST_PAUSE_SECONDS, self._clock.monotonic_seconds()
+        while (now := self._clock.monotonic_seconds()) + pause_seconds <= self._until:
+            if now - started > failure.retry_seconds:
+                raise ConfigurationError(str(failure)) from failure
             await self._clock.sleep(pause_seconds)
             pause_seconds = min(LONGEST_PAUSE_SECONDS, pause_seconds * 2)
             try:

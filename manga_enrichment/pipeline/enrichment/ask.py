@@ -5,12 +5,12 @@ runs. Stays out: the engine (`pipeline/engine/invocation.py`), and the tables (`
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 
 from manga_enrichment.domain.analyses.base import AnalysisType, Candidate
 from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.outcomes.answers import Provenance
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
-from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.prompts.prompt import title_inputs
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.batch.job_store import BatchStore
@@ -20,6 +20,7 @@ from manga_enrichment.pipeline.engine.build_call import Question, build_call
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.invocation import InvokeGateways, InvokeSettings, open_invocation
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
+from manga_enrichment.pipeline.engine.results import deferred
 from manga_enrichment.pipeline.enrichment.calibrations import read_calibration, write_calibration
 from manga_enrichment.pipeline.enrichment.plan_files import read_plan
 from manga_enrichment.pipeline.enrichment.planner import Action
@@ -50,7 +51,8 @@ class Invoking:
         spender: a name no other execution has. say: told of progress every 10 s. Raises ConfigurationError.
         """
         counters = [scope.counter for scope in scopes_of(provenance, self._settings.caps)]
-        self._gateways.budget.close_abandoned(counters, self._clock.now())  # a killed run's money is free again
+        # What a killed run set aside is free again.
+        self._gateways.budget.close_abandoned(counters, self._clock.now() - self._settings.engine.clock_skew)
         return self._clock.run(self._invoke(analysis, model, buckets, provenance, spender, say))
 
     async def _invoke(
@@ -63,16 +65,13 @@ class Invoking:
         say: Callable[[str], None],
     ) -> InvokeReport:
         unledgered = UnledgeredAttempts(provenance, self._clock)
-        try:
-            async with open_invocation(self._gateways, self._settings, analysis.name, say) as invocation:
-                deliver = invocation.counted(unledgered.add)
-                calls = planned_calls(self._tables, analysis, model, buckets, provenance.run_id)
-                pending = BatchStore(self._tables).pending(buckets)
-                await invocation.model.check_reachable()
-                engine = invocation.engine(model, provenance, spender)
-                await engine.run(_not_pending(calls, pending, deliver), deliver)
-        finally:
-            unledgered.write(self._tables, analysis.name)
+        calls = planned_calls(self._tables, analysis, model, buckets, provenance.run_id)
+        pending = BatchStore(self._tables).pending(buckets)
+        async with open_invocation(self._gateways, self._settings, analysis.name, say) as invocation:
+            await invocation.model.check_reachable()
+            engine = invocation.engine(model, provenance, spender)
+            flush = partial(unledgered.write, self._tables, analysis.name)
+            await engine.run(_not_pending(calls, pending), invocation.counted(unledgered.add), flush)
         learned = invocation.tally.calibration()
         if learned is not None:
             write_calibration(self._tables, analysis.name, model.model_id, learned)
@@ -98,12 +97,7 @@ def planned_calls(
                 yield build_call(Question(analysis, model, inputs, calibration), bucket)
 
 
-def _not_pending(
-    calls: Iterator[Call], pending: Collection[str], deliver: Callable[[CallResult], None]
-) -> Iterator[Call]:
-    """Calls that no batch job took over since the plan was made."""
+def _not_pending(calls: Iterator[Call], pending: Collection[str]) -> Iterator[Call | CallResult]:
+    """Calls; of those that a batch job took over since the plan was made, what becomes of them."""
     for call in calls:
-        if call.fingerprint in pending:
-            deliver(CallResult(call, Outcome.DEFERRED, None, ErrorClass.BATCH_PENDING))
-        else:
-            yield call
+        yield deferred(call, ErrorClass.BATCH_PENDING) if call.fingerprint in pending else call

@@ -47,9 +47,6 @@ class BatchSettings:
     records_per_job: int = RECORDS_PER_JOB
 
 
-BATCH_OFF = BatchSettings()
-
-
 class BatchLane:
     """Submits one analysis over the buckets of a run."""
 
@@ -139,7 +136,7 @@ class BatchLane:
             token = self._token(wanted[0].model.model_id, fingerprints)
             owner = f"batch:{token}"
             now = self._to.clock.now()
-            result = self._to.ledger.claim_many(fingerprints, owner, now, now + PREPARING)
+            result = self._to.ledger.claim_many(dict.fromkeys(fingerprints, 0), owner, now, now + PREPARING)
             if len(result.granted) == len(wanted):
                 return token, wanted
             self._to.ledger.release_many(sorted(result.granted), owner)

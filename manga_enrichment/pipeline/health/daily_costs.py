@@ -19,6 +19,7 @@ from manga_enrichment.domain.operations.costs import COST_COLUMNS, COST_KEYS, Re
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.budget import BudgetStore
+from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.engine.budget import day_counter, partner_counter
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
@@ -95,7 +96,7 @@ def reconcile(tables: ObjectStore, budget: BudgetStore, days: Sequence[str], now
             if row["partner_id"]:
                 counter = partner_counter(row["partner_id"], day)
                 logged[counter] = logged.get(counter, 0) + row["cost_micro_usd"]
-        budget.close_abandoned([day_counter(day)], now)
+        budget.close_abandoned([day_counter(day)], now - MOST_CLOCK_SKEW)
         for counter, amount in logged.items():
             committed, spent = budget.spent(counter)
             found.append(Reconciliation(day, counter, amount, spent, committed))

@@ -7,13 +7,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from manga_enrichment.domain.outcomes.answers import Provenance
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.engine.calls import CallResult
-from manga_enrichment.pipeline.log.append import log_rows
+from manga_enrichment.pipeline.log.append import append_requests, log_rows
 from manga_enrichment.pipeline.log.rows import REQUEST_SCHEMA, attempt_row, row_identity, unsent_row
 from manga_enrichment.pipeline.store.object_keys import results_key, results_prefix
 
@@ -40,18 +39,16 @@ class UnledgeredAttempts:
             self._pack(result.call.bucket)
 
     def write(self, objects: ObjectStore, analysis: str) -> None:
-        """One file per bucket that has some; what an earlier try of the op left stays in it.
+        """One file per bucket that has some; what an earlier try of the op left stays in it. Safe to repeat.
 
         What was sent is logged at once: should the run be killed before it writes its tables, nobody else will.
         """
         for bucket in list(self._rows):
             self._pack(bucket)
         for bucket, parts in self._tables.items():
-            key = results_key(self._provenance.run_id, analysis, bucket)
-            earlier = objects.read(key)
-            left = pa.concat_tables([earlier.table, *parts] if earlier else parts)
-            objects.write(key, left)
-            log_rows(objects, self._provenance, left.filter(pc.field("attempt") > 0).to_pylist())
+            rows = pa.concat_tables(parts).to_pylist()
+            append_requests(objects, results_key(self._provenance.run_id, analysis, bucket), rows)
+            log_rows(objects, self._provenance, [row for row in rows if row["attempt"]])
 
     def _pack(self, bucket: str) -> None:
         rows = self._rows.pop(bucket)

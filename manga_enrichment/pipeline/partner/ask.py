@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models.specs import ModelCatalog, ModelSpec
@@ -18,7 +19,7 @@ from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.engine.build_call import ConversationQuestion, Question, build_call
 from manga_enrichment.pipeline.engine.calls import Call
-from manga_enrichment.pipeline.engine.engine import first_failure
+from manga_enrichment.pipeline.engine.failures import raise_first
 from manga_enrichment.pipeline.engine.invocation import Invocation, InvokeGateways, InvokeSettings, open_invocation
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 from manga_enrichment.pipeline.log.unledgered import UnledgeredAttempts
@@ -144,7 +145,7 @@ class _Asking:
         self._may_ask = may_ask
 
     async def run(self, invocation: Invocation, groups: Sequence[_Group], concurrency: int) -> None:
-        """All groups at once, as far as the concurrency goes; the first to fail ends all of them."""
+        """All groups at once, as far as the concurrency goes; one that fails leaves the others at their work."""
         at_once = asyncio.Semaphore(concurrency)
         await invocation.model.check_reachable()
 
@@ -152,23 +153,16 @@ class _Asking:
             async with at_once:
                 await self._ask_group(invocation, group, len(groups))
 
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                for group in groups:
-                    tasks.create_task(ask(group))
-        except ExceptionGroup as failures:
-            first = first_failure(failures)
-            raise first from first.__cause__
+        ended = await asyncio.gather(*map(ask, groups), return_exceptions=True)
+        raise_first([each for each in ended if isinstance(each, Exception)])
 
     async def _ask_group(self, invocation: Invocation, group: _Group, engines: int) -> None:
         provenance = replace(self._provenance, trigger=TRIGGER, partner_id=group.partner_id)
         unledgered = UnledgeredAttempts(provenance, invocation.clock)
         spender = f"{self._spender}:{group.partner_id}:{group.model.model_id}"
         engine = invocation.engine(group.model, provenance, spender, engines=engines, may_ask=self._may_ask)
-        try:
-            await engine.run(group.calls, invocation.counted(unledgered.add))
-        finally:
-            unledgered.write(self._tables, invocation.tally.analysis)
+        flush = partial(unledgered.write, self._tables, invocation.tally.analysis)
+        await engine.run(group.calls, invocation.counted(unledgered.add), flush)
 
 
 async def _end_in_time(asking: "asyncio.Task[None]", stopping: Stopping, clock: Clock) -> None:

@@ -15,7 +15,7 @@ from manga_enrichment.pipeline.engine.build_call import Question, build_call
 from manga_enrichment.pipeline.engine.call_loop import Caller
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.engine import Engine, EngineSettings
-from manga_enrichment.pipeline.engine.rate_limiter import RateLimiter
+from manga_enrichment.pipeline.engine.rate.rate_limiter import RateLimiter
 from manga_enrichment_tests.builders import BUCKET, model_of, provenance, record
 from manga_enrichment_tests.fakes import FakeClock, MemoryBudget, MemoryLedger, ScriptedModel
 
@@ -100,6 +100,7 @@ class CallWorld:
             random.Random(1),
             until=until,
             ending=lambda _call: None,
+            stake=_unclaimed,
         )
 
     async def run(self, calls: Iterable[Call], spender: str = "spender-1", **options: Any) -> Engine:
@@ -135,3 +136,7 @@ def counted(calls: Iterable[Call], seen: list[Call]) -> Iterator[Call]:
 
 async def at_once() -> None:
     """Ready to ask."""
+
+
+async def _unclaimed(_fingerprint: str, _more_micro_usd: int) -> None:
+    """A caller alone has no claims."""

@@ -23,7 +23,7 @@ from manga_enrichment.pipeline.engine.budget import Caps, RunBudget, scopes_of
 from manga_enrichment.pipeline.engine.build_call import Question, build_call
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.engine import Engine, EngineSettings
-from manga_enrichment.pipeline.engine.rate_limiter import RateLimiter
+from manga_enrichment.pipeline.engine.rate.rate_limiter import RateLimiter
 from manga_enrichment_tests.builders import BUCKET, model_of, provenance, record
 from manga_enrichment_tests.fakes import DEFAULT_USAGE, FakeClock, MemoryBudget, MemoryLedger, ScriptedModel, Step
 
@@ -81,11 +81,11 @@ class FailingClaims(MemoryLedger):
 
     claims_left = 0
 
-    def claim_many(self, fingerprints: Sequence[str], *args: object) -> ClaimResult:
+    def claim_many(self, at_stake: Mapping[str, int], *args: object) -> ClaimResult:
         if self.claims_left:
             self.claims_left -= 1
             raise StoreUnavailableError("no claims for now")
-        return super().claim_many(fingerprints, *args)  # type: ignore[arg-type]
+        return super().claim_many(at_stake, *args)  # type: ignore[arg-type]
 
 
 class EngineRig:
@@ -158,7 +158,7 @@ class EngineRig:
 def claim_elsewhere(world: EngineRig, calls: Sequence[Call], seconds: float) -> None:
     now = world.clock.now()
     fingerprints = [call.fingerprint for call in calls]
-    world.ledger.claim_many(fingerprints, "run-9", now, now + timedelta(seconds=seconds))
+    world.ledger.claim_many(dict.fromkeys(fingerprints, 0), "run-9", now, now + timedelta(seconds=seconds))
 
 
 def with_puts_failing_until(world: EngineRig, seconds: float) -> FailingPuts:

@@ -10,9 +10,9 @@ from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClas
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.model import ModelReply
 from manga_enrichment.pipeline.engine.budget import Caps
-from manga_enrichment.pipeline.engine.call_loop import CallOutcome, judge
 from manga_enrichment.pipeline.engine.calls import Call
-from manga_enrichment.pipeline.engine.rate_limiter import RateLimiter
+from manga_enrichment.pipeline.engine.rate.rate_limiter import RateLimiter
+from manga_enrichment.pipeline.engine.verdicts import CallOutcome, judge
 from manga_enrichment_tests.builders import title_id
 from manga_enrichment_tests.fakes import DEFAULT_USAGE, ScriptedModel, Step, valid_answer
 from manga_enrichment_tests.pipeline.engine.call_world import CallWorld, at_once, make_call
@@ -33,7 +33,7 @@ BY_THE_MODEL = {
     ErrorClass.ACCESS_DENIED,
     ErrorClass.MODEL_NOT_FOUND,
 }
-CUT_OFF = ModelReply("max_tokens", None, Usage(900, 500))
+CUT_OFF = ModelReply("max_tokens", None, Usage(900, 200))
 BROKEN: Step = {"level": "grown-up"}
 
 
@@ -191,6 +191,15 @@ async def test_an_answer_that_breaks_the_schema_twice_fails_for_good() -> None:
     word = await ask(CallWorld(), BROKEN, BROKEN, None)
     assert (word.outcome, word.error_class) == (Outcome.FAILED, ErrorClass.INVALID_ANSWER)
     assert "grown-up" in word.message
+
+
+async def test_an_answer_with_characters_that_no_request_can_carry_is_repaired_without_them() -> None:
+    world = CallWorld()
+    word = await ask(world, {"level": "\ud800\x00"}, None)
+    assert word.outcome is Outcome.SUCCEEDED
+    repair = world.model.sent[1].request.repair
+    assert repair is not None
+    assert repair.answer == {"level": ""}
 
 
 async def test_an_unknown_stop_reason_is_asked_again_without_a_repair() -> None:

@@ -9,7 +9,7 @@ import pytest
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
-from manga_enrichment.pipeline.engine.rate_limiter import RateLimiter
+from manga_enrichment.pipeline.engine.rate.rate_limiter import RateLimiter
 from manga_enrichment.runtime.clock import SystemClock
 from manga_enrichment_tests.builders import title_id
 from manga_enrichment_tests.pipeline.engine.engine_rig import (
@@ -47,6 +47,16 @@ async def test_an_answer_is_in_the_ledger_before_it_is_delivered() -> None:
     saved: list[bool] = []
     await world.engine().run(calls_of(5), lambda result: saved.append(result.call.fingerprint in world.ledger.entries))
     assert saved == [True] * 5
+
+
+async def test_the_ledger_keeps_an_answer_without_what_nobody_should_see() -> None:
+    world = EngineRig(
+        otherwise={"level": "te\u200ben\x00", "min_age": 12, "basis": "\u202esynopsis\x1b", "confidence": 0.7}
+    )
+    (result,) = await world.run(calls_of(1))
+    (entry,) = world.ledger.entries.values()
+    assert entry.answer == result.answer == {"level": "teen", "min_age": 12, "basis": "synopsis", "confidence": 0.7}
+    assert len(world.model.sent) == 1
 
 
 async def test_calls_are_pulled_only_a_bounded_number_ahead() -> None:

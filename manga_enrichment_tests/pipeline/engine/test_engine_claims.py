@@ -79,7 +79,7 @@ async def test_a_claim_is_kept_as_long_as_its_call_is_open() -> None:
     running = asyncio.create_task(world.run([call_of(1)]))
     await world.clock.sleep(400)
     now = world.clock.now()
-    taken = world.ledger.claim_many([call_of(1).fingerprint], "run-9", now, now + timedelta(seconds=60))
+    taken = world.ledger.claim_many({call_of(1).fingerprint: 0}, "run-9", now, now + timedelta(seconds=60))
     assert taken.granted == frozenset()
     await running
 

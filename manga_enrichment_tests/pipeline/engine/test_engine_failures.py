@@ -1,7 +1,7 @@
 """When the ledger, the money or a gateway fails the engine loses nothing, passes no cap and never hangs."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import astuple
 
 import pytest
@@ -15,7 +15,7 @@ from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.model import ModelCall, ModelReply
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment_tests.builders import title_id
-from manga_enrichment_tests.fakes import ScriptedModel, Step
+from manga_enrichment_tests.fakes import Step
 from manga_enrichment_tests.pipeline.engine.engine_rig import (
     ONE_ANSWER_MICRO_USD,
     BrokenPuts,
@@ -200,24 +200,16 @@ async def test_an_error_that_a_gateway_does_not_promise_ends_the_run_and_claims_
     world.spent_micro_usd()
 
 
-class BreaksWhenCancelled(ScriptedModel):
-    """Title 7 has no credentials; the other calls break while they are being ended."""
+def fails_with(message: str) -> Callable[[ModelCall], ModelReply]:
+    def fail(_call: ModelCall) -> ModelReply:
+        raise OSError(message) from PermissionError("403")
 
-    async def converse(self, call: ModelCall) -> ModelReply:
-        if f"manga_id: {title_id(7)}\n" in call.prompt.user:
-            await self._clock.sleep(1.0)
-            raise ConfigurationError("no credentials any more") from PermissionError("403")
-        try:
-            await self._clock.sleep(500.0)
-        except asyncio.CancelledError:
-            raise OSError("the connection broke") from None
-        raise AssertionError("nobody ended this call")
+    return fail
 
 
 async def test_what_fails_after_the_first_failure_stays_with_it() -> None:
-    world = EngineRig()
-    world.model = BreaksWhenCancelled(world.clock)
-    with pytest.raises(ConfigurationError, match="no credentials any more") as raised:
+    world = EngineRig({title_id(number): [fails_with(f"call {number}")] for number in range(1, 10)})
+    with pytest.raises(OSError, match="call ") as raised:
         await world.run(calls_of(9), world.engine(concurrency=9))
     others = raised.value.__cause__
     assert isinstance(others, ExceptionGroup)
@@ -283,7 +275,10 @@ async def test_a_cancelled_run_ends_as_cancelled_and_gives_its_claims_and_money_
     await world.clock.sleep(75)
     assert await cancelled(running)
     assert world.ledger.claimed == {}
-    assert world.spent_micro_usd() == len(world.results) * ONE_ANSWER_MICRO_USD
+    assert world.spent_micro_usd() == sum(result.cost_micro_usd for result in world.results)
+    in_flight = [result for result in world.results if result.attempts and result.attempts[-1].maybe_billed]
+    assert {result.error_class for result in in_flight} == {ErrorClass.STOPPED}
+    assert len(in_flight) == 4
 
 
 async def test_an_answer_that_was_paid_for_is_saved_when_the_run_is_cancelled() -> None:

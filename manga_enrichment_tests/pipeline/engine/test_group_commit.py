@@ -4,8 +4,11 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
 from manga_enrichment.domain.outcomes.answers import LedgerEntry
 from manga_enrichment.gateways.errors import StoreUnavailableError
+from manga_enrichment.pipeline.engine.budget import RunBudget
 from manga_enrichment.pipeline.engine.group_commit import MAX_GROUP, LedgerWriter
 from manga_enrichment.pipeline.engine.outage_retry import OutageRetry
 from manga_enrichment_tests.contracts.entries import make_entry
@@ -18,10 +21,14 @@ class Recording(MemoryLedger):
     def __init__(self, clock: FakeClock) -> None:
         super().__init__(clock, MemoryBudget())
         self.groups: list[int] = []
+        self.broken_left = 0
         self.write_seconds = 0.0
         self._takes = clock.advance
 
     def put_many(self, entries: Sequence[LedgerEntry], spender: str) -> dict[str, LedgerEntry]:
+        if self.broken_left:
+            self.broken_left -= 1
+            raise ZeroDivisionError
         self.groups.append(len(entries))
         self._takes(self.write_seconds)
         return super().put_many(entries, spender)
@@ -31,7 +38,12 @@ class Stage:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.ledger = Recording(self.clock)
-        self.writer = LedgerWriter(self.ledger, "spender", self.clock, OutageRetry(self.clock, until=600))
+        self.writer = LedgerWriter(
+            self.ledger,
+            RunBudget(MemoryBudget(), [], "spender", self.clock),
+            self.clock,
+            OutageRetry(self.clock, until=600),
+        )
 
     def entries(self, count: int, **changes: Any) -> list[LedgerEntry]:
         return [make_entry(f"entry-{number}", self.clock.now(), **changes) for number in range(count)]
@@ -91,15 +103,22 @@ async def test_at_the_deadline_everyone_who_waits_gets_the_error() -> None:
     assert [type(result) for result in results] == [StoreUnavailableError] * 5
 
 
-async def test_what_is_not_saved_when_the_run_breaks_off_gets_one_more_try() -> None:
+async def test_an_error_that_no_ledger_promises_reaches_everyone_who_waits_and_the_writer_goes_on() -> None:
     stage = Stage()
-    saving = asyncio.create_task(stage.writer.save(stage.entries(1)[0]))
-    await asyncio.sleep(0)  # until all of them wait
-    saving.cancel()
-    await stage.writer.write_the_rest()
-    assert set(stage.ledger.entries) == {"entry-0"}
-    await stage.writer.write_the_rest()
-    assert stage.ledger.groups == [1]
+    stage.ledger.broken_left = 1
+    first, second = stage.entries(2)
+    writing = asyncio.create_task(stage.writer.write_groups())
+    with pytest.raises(ZeroDivisionError):
+        await stage.writer.save(first)
+    assert await stage.writer.save(second) == second
+    writing.cancel()
+
+
+async def test_one_entry_can_be_saved_without_the_group() -> None:
+    stage = Stage()
+    (entry,) = stage.entries(1)
+    assert await stage.writer.save_now(entry) == entry
+    assert (set(stage.ledger.entries), stage.ledger.groups) == ({"entry-0"}, [1])
 
 
 async def test_who_stopped_waiting_does_not_disturb_the_others() -> None:

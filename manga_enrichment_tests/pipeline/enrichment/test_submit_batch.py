@@ -99,7 +99,7 @@ def test_titles_that_another_run_is_asking_for_stay_out_of_the_job() -> None:
     world.plan()
     fingerprint = next(iter(asked_fingerprints(world)))
     now = world.world.clock.now()
-    world.world.ledger.claim_many([fingerprint], "another run", now, now.replace(year=now.year + 1))
+    world.world.ledger.claim_many({fingerprint: 0}, "another run", now, now.replace(year=now.year + 1))
     report = world.submit()
     assert report.error_classes == {"batch_pending": 2, "claimed_elsewhere": 1}
     assert [len(job) for job in orders(world)] == [2]
@@ -111,7 +111,7 @@ def test_too_few_titles_for_a_job_are_left_to_the_next_run() -> None:
     world.plan()
     fingerprint = next(iter(asked_fingerprints(world)))
     now = world.world.clock.now()
-    world.world.ledger.claim_many([fingerprint], "another run", now, now.replace(year=now.year + 1))
+    world.world.ledger.claim_many({fingerprint: 0}, "another run", now, now.replace(year=now.year + 1))
     assert world.submit().error_classes == {"claimed_elsewhere": 1, "stopped": 1}
     assert set(world.world.ledger.claimed.values()) == {"another run"}
 
@@ -161,7 +161,9 @@ def test_a_prepared_job_whose_titles_were_answered_meanwhile_is_given_up() -> No
     job = world.store.job(token)
     world.world.ledger.release_many(world.store.fingerprints(token), job.owner)
     now = world.world.clock.now()
-    world.world.ledger.claim_many(world.store.fingerprints(token)[:1], "fast", now, now.replace(year=now.year + 1))
+    world.world.ledger.claim_many(
+        dict.fromkeys(world.store.fingerprints(token)[:1], 0), "fast", now, now.replace(year=now.year + 1)
+    )
     world.batch.refuses = None
     world.wait(minutes=10)
     world.look()

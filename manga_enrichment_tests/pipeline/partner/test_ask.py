@@ -8,7 +8,7 @@ import pytest
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.outcomes.answers import Provenance
-from manga_enrichment.domain.outcomes.error_classes import ErrorClass
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
 from manga_enrichment.gateways.model import ModelReply
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 from manga_enrichment.pipeline.partner.ask import PartnerAsking, Stopping
@@ -94,7 +94,7 @@ def test_partners_share_the_concurrency_of_the_run() -> None:
 def test_an_endpoint_that_is_not_there_is_one_sentence() -> None:
     world = PartnerWorld()
     world.base.model.reachable = False
-    with pytest.raises(ConfigurationError, match="cannot be reached"):
+    with pytest.raises(ModelError, match="cannot be reached"):
         ask(world, [planned(1, "r")])
 
 

@@ -2,8 +2,10 @@
 
 import re
 from collections import Counter
+from dataclasses import replace
 
 import pytest
+from markdown_it import MarkdownIt
 
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.catalog.records import MangaRecord
@@ -99,6 +101,17 @@ def test_the_summary_has_pictures_that_need_no_network(world: World) -> None:
     assert len(pictures) == 3
     assert all(picture.startswith("data:image/png;base64,") for picture in pictures)
     assert HOSTILE not in summary
+
+
+def test_a_name_in_a_picture_of_the_summary_cannot_become_a_link(world: World) -> None:
+    facts = facts_of(world)
+    slow = replace(facts.latencies[0], analysis="x](https://evil.example/) ![y](z) <b>", p99_ms=10**9)
+    tokens = MarkdownIt("commonmark", {"html": True}).parse(report_summary(replace(facts, latencies=[slow])))
+    inner = [child for token in tokens for child in token.children or ()]
+    images = [child for child in inner if child.type == "image"]
+    assert len(images) == 3
+    assert all(str(image.attrs["src"]).startswith("data:image/png;base64,") for image in images)
+    assert not {"link_open", "html_inline"} & {child.type for child in inner}
 
 
 def test_there_are_colours_enough_for_every_analysis() -> None:

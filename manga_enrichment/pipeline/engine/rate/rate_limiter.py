@@ -10,7 +10,7 @@ import asyncio
 import math
 
 from manga_enrichment.gateways.clock import Clock
-from manga_enrichment.pipeline.engine.adaptive_rate import (
+from manga_enrichment.pipeline.engine.rate.adaptive_rate import (
     AdaptiveRate,
     Permit,
     target_rejection_of_told_quota,

@@ -24,8 +24,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from manga_enrichment.pipeline.engine.circuit_breaker import CircuitBreaker, Recovery
-from manga_enrichment.pipeline.engine.rate_search import RateSearch
+from manga_enrichment.pipeline.engine.rate.circuit_breaker import CircuitBreaker, Recovery
+from manga_enrichment.pipeline.engine.rate.rate_search import RateSearch
 
 CUT = 0.1
 SMALL_CUT = 0.01

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manga_enrichment_tests.pipeline.engine.quota_simulation import CallSize, Quota, Sender, Simulation, varied
+from manga_enrichment_tests.pipeline.engine.rate.quota_simulation import CallSize, Quota, Sender, Simulation, varied
 
 pytestmark = pytest.mark.slow
 

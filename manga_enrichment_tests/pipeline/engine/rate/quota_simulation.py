@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from manga_enrichment.pipeline.engine.adaptive_rate import Permit
-from manga_enrichment.pipeline.engine.rate_limiter import RateLimiter
+from manga_enrichment.pipeline.engine.rate.adaptive_rate import Permit
+from manga_enrichment.pipeline.engine.rate.rate_limiter import RateLimiter
 
 BURNDOWN = 5
 

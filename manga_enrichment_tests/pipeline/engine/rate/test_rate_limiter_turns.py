@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.pipeline.engine.rate_limiter import FIRST_CALLS_PER_SECOND, RateLimiter, TokenBucket
+from manga_enrichment.pipeline.engine.rate.rate_limiter import FIRST_CALLS_PER_SECOND, RateLimiter, TokenBucket
 from manga_enrichment_tests.fakes import FakeClock
-from manga_enrichment_tests.pipeline.engine.quota_simulation import SteppedClock
+from manga_enrichment_tests.pipeline.engine.rate.quota_simulation import SteppedClock
 
 
 async def test_turns_come_in_the_order_of_asking() -> None:

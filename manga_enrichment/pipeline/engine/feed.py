@@ -1,0 +1,135 @@
+"""Feeding the engine: calls are pulled, claimed and queued; of the same question only the first is asked.
+
+Belongs here: single flight, claims that other runs hold, what need not be asked. Stays out: asking and saving
+(`engine.py`).
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import StoreUnavailableError
+from manga_enrichment.pipeline.engine.calls import Call, CallResult
+from manga_enrichment.pipeline.engine.claims import Claims
+from manga_enrichment.pipeline.engine.outage_retry import OutageRetry, in_thread
+from manga_enrichment.pipeline.engine.results import cached, deferred, follower
+
+MAX_CLAIM_CHUNK = 32  # larger ones cost no less a title, and answers that are to be saved wait behind them
+MOST_CONTENDED = 1_000  # titles that other runs are asking for and this one waits for at once
+
+Deliver = Callable[[CallResult], None]
+
+
+class Feed:
+    """A stream of calls on its way to the workers, who take them from `queue`.
+
+    lost: by fingerprint of a claimed call, what a run that was killed may have paid for it, in micro-dollars.
+    """
+
+    def __init__(
+        self,
+        claims: Claims,
+        clock: Clock,
+        outage_retry: OutageRetry,
+        *,
+        concurrency: int,
+        poll_seconds: float,
+        ending: Callable[[Call], ErrorClass | None],
+        left: Callable[[Call], tuple[ErrorClass, str] | None],
+    ) -> None:
+        """ending: why nobody waits for a call any more. left: why it need not even be claimed. None: all is well."""
+        self._claims = claims
+        self._clock = clock
+        self._outage_retry = outage_retry
+        self._concurrency = concurrency
+        self._poll_seconds = poll_seconds
+        self._ending = ending
+        self._left = left
+        self.queue: asyncio.Queue[Call] = asyncio.Queue(maxsize=concurrency)
+        self.lost: dict[str, int] = {}
+        # Calls by fingerprint: the first is asked, its followers share what comes of it and pay nothing.
+        self._open: dict[str, list[Call]] = {}
+        self._contended: dict[str, list[Call]] = {}
+
+    async def run(self, calls: Iterable[Call | CallResult], deliver: Deliver) -> None:
+        iterator = iter(calls)
+        chunk_size = min(MAX_CLAIM_CHUNK, max(8, self._concurrency))
+        while chunk := await in_thread(_next_of, iterator, chunk_size):
+            await self._take_in(chunk, deliver)
+            await self._wait_for_contended(deliver, at_most=MOST_CONTENDED)
+            await asyncio.sleep(0)  # a chunk that needed no waiting must not hold up those who work
+        await self._wait_for_contended(deliver, at_most=0)
+        await self.queue.join()
+
+    async def _take_in(self, chunk: list[Call | CallResult], deliver: Deliver) -> None:
+        """Claim a chunk and queue what was granted."""
+        await self._outage_retry.ready()
+        fresh: dict[str, list[Call]] = {}
+        for call in chunk:
+            if isinstance(call, CallResult):
+                deliver(call)
+                continue
+            followers = self._open.get(call.fingerprint) or self._contended.get(call.fingerprint)
+            if followers is not None:
+                followers.append(call)
+            elif (left := self._left(call)) is not None:
+                deliver(deferred(call, *left))
+            else:
+                fresh.setdefault(call.fingerprint, []).append(call)
+        if fresh:
+            await self._claim(fresh, deliver)
+
+    async def _claim(self, wanted: Mapping[str, list[Call]], deliver: Deliver) -> None:
+        """wanted: in the caller's order, which is the catalog's."""
+        try:
+            at_stake = {each: calls[0].most_micro_usd() for each, calls in wanted.items()}
+            result = await self._claims.take(at_stake)
+        except StoreUnavailableError as error:
+            for fingerprint, calls in wanted.items():
+                self._contended.pop(fingerprint, None)
+                for call in calls:
+                    deliver(deferred(call, ErrorClass.LEDGER_UNAVAILABLE, str(error)))
+            return
+        self.lost.update(result.lost)
+        for fingerprint, calls in wanted.items():
+            if fingerprint in result.contended:
+                self._contended[fingerprint] = calls
+                continue
+            self._contended.pop(fingerprint, None)
+            if fingerprint in result.granted:
+                self._open[fingerprint] = calls
+                await self.queue.put(calls[0])
+            else:
+                for call in calls:
+                    deliver(cached(call, result.answered[fingerprint]))
+
+    async def _wait_for_contended(self, deliver: Deliver, *, at_most: int) -> None:
+        """Until other runs have answered or given up what they claimed, or the deadline comes."""
+        while len(self._contended) > at_most:
+            self._leave_what_has_ended(deliver)
+            if self._contended:
+                await self._clock.sleep(self._poll_seconds)
+                await self._claim(dict(self._contended), deliver)
+
+    def _leave_what_has_ended(self, deliver: Deliver) -> None:
+        for fingerprint, calls in list(self._contended.items()):
+            ending = self._ending(calls[0])
+            if ending is None:
+                continue
+            del self._contended[fingerprint]
+            error_class = ErrorClass.CLAIMED_ELSEWHERE if ending is ErrorClass.DEADLINE else ending
+            for call in calls:
+                deliver(deferred(call, error_class, "another run was asking for this answer"))
+
+    def finish(self, result: CallResult, deliver: Deliver) -> None:
+        """Tell everyone who asked this question."""
+        followers = self._open.pop(result.call.fingerprint)[1:]
+        deliver(result)
+        for each in followers:
+            deliver(follower(each, result))
+
+
+def _next_of(iterator: Iterator[Call | CallResult], count: int) -> list[Call | CallResult]:
+    return list(islice(iterator, count))

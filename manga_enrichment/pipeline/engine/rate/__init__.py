@@ -1,0 +1,1 @@
+"""How fast one model may be asked: told or learned, paused while it refuses everything."""

@@ -1,0 +1,99 @@
+"""Verdicts: what a reply, an error or the end of the time makes of a call.
+
+Belongs here: judging a reply, and pure functions over refusals and attempts. Stays out: sending and trying again
+(`call_loop.py`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from manga_enrichment.domain.analyses.base import AnalysisType, TitleInputs
+from manga_enrichment.domain.analyses.validation import answer_problems
+from manga_enrichment.domain.outcomes.answers import Attempt
+from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass
+from manga_enrichment.domain.outcomes.outcome import Outcome
+from manga_enrichment.gateways.model import ModelReply
+from manga_enrichment.pipeline.engine.calls import Call
+
+SUCCESS_STOP_REASONS = frozenset({"end_turn", "tool_use", "stop_sequence"})
+_STOP_REASON_ERRORS = {
+    "max_tokens": ErrorClass.MAX_TOKENS,
+    "refusal": ErrorClass.REFUSAL,
+    "content_filtered": ErrorClass.CONTENT_FILTERED,
+    "guardrail_intervened": ErrorClass.CONTENT_FILTERED,
+    "model_context_window_exceeded": ErrorClass.INVALID_REQUEST,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CallOutcome:
+    """How a call ended: error_class is None when `answer` is valid. failure: an error that no gateway promises."""
+
+    answer: Mapping[str, Any] | None
+    attempts: tuple[Attempt, ...]
+    error_class: ErrorClass | None = None
+    message: str = ""
+    failure: Exception | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        return Outcome.SUCCEEDED if self.error_class is None else TREATMENTS[self.error_class].outcome
+
+    @property
+    def cost_micro_usd(self) -> int:
+        return sum(attempt.cost_micro_usd for attempt in self.attempts)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why an attempt brought no valid answer, and how long the server asked us to wait."""
+
+    error_class: ErrorClass
+    message: str
+    pause_seconds: float = 0.0
+
+
+def judge(analysis: AnalysisType, inputs: TitleInputs, reply: ModelReply) -> tuple[ErrorClass, str] | None:
+    """None when the reply is a valid answer, else why it is not."""
+    if reply.stop_reason not in SUCCESS_STOP_REASONS:
+        error_class = _STOP_REASON_ERRORS.get(reply.stop_reason, ErrorClass.INVALID_ANSWER)
+        return error_class, f"the model stopped with {reply.stop_reason!r}"
+    if reply.answer is None:
+        return ErrorClass.REFUSAL, "the model answered in words, not with the answer asked for"
+    problems = answer_problems(analysis, reply.answer, inputs)
+    return (ErrorClass.INVALID_ANSWER, "; ".join(problems)) if problems else None
+
+
+def verdict(call: Call, reply: ModelReply) -> Refusal | None:
+    problem = judge(call.analysis, call.inputs, reply)
+    return None if problem is None else Refusal(*problem)
+
+
+def telling_reason(refusal: Refusal, earlier: Refusal | None) -> Refusal:
+    """When the time ran out over a passing failure, that failure says more."""
+    if refusal.error_class is ErrorClass.DEADLINE and earlier and TREATMENTS[earlier.error_class].transient:
+        return earlier
+    return refusal
+
+
+def out_of_time(refusal: Refusal) -> Refusal:
+    """A retry was due but not made: nothing final can be said then."""
+    if TREATMENTS[refusal.error_class].transient:
+        return refusal
+    return Refusal(ErrorClass.DEADLINE, f"no time for another attempt after: {refusal.message}")
+
+
+def with_known_costs(attempts: Sequence[Attempt]) -> tuple[Attempt, ...]:
+    """A lost answer costs what the same request cost when it was answered; what a killed run lost stays estimated."""
+    known: list[Attempt] = []
+    answered: Attempt | None = None
+    for attempt in reversed(attempts):
+        is_lost = attempt.maybe_billed and not attempt.stop_reason and attempt.error_class is not ErrorClass.ABANDONED
+        if is_lost and answered is not None:
+            known.append(replace(attempt, cost_micro_usd=answered.cost_micro_usd, usage=answered.usage))
+            continue
+        if not attempt.maybe_billed and attempt.stop_reason:
+            answered = attempt
+        known.append(attempt)
+    return tuple(reversed(known))
