@@ -206,10 +206,9 @@ class MemoryLedger:
                     del self._claims[fingerprint]
 
     def forget(self, fingerprint: str) -> None:
-        """Delete whatever stands there."""
+        """Delete an answer; a claim stays."""
         with self._lock:
             self._entries.pop(fingerprint, None)
-            self._claims.pop(fingerprint, None)
 
     def _live(self, fingerprint: str, now: datetime) -> LedgerEntry | None:
         entry = self._entries.get(fingerprint)

@@ -95,7 +95,20 @@ class AwsErasure:
         self._delete_items(self._outbox_table, "delivery_id", delivery_ids)
 
     def delete_entries(self, fingerprints: Iterable[str]) -> None:
-        self._delete_items(self._ledger_table, "fingerprint", fingerprints)
+        for each in dict.fromkeys(fingerprints):
+            self._delete_answer(each)
+
+    def _delete_answer(self, fingerprint: str) -> None:
+        """Nothing is done where a claim stands, or nothing."""
+        with errors_explained():
+            try:
+                self._dynamodb.delete_item(
+                    TableName=self._ledger_table,
+                    Key={"fingerprint": {"S": fingerprint}},
+                    ConditionExpression="attribute_exists(entry)",
+                )
+            except self._dynamodb.exceptions.ConditionalCheckFailedException:
+                return
 
     def _scan(self, table: str, **request: Any) -> Iterator[dict[str, Any]]:
         while True:

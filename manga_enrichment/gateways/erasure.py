@@ -48,5 +48,5 @@ class Erasure(Protocol):
     def delete_deliveries(self, delivery_ids: Iterable[str]) -> None: ...
 
     def delete_entries(self, fingerprints: Iterable[str]) -> None:
-        """Answers and claims in the ledger."""
+        """Answers in the ledger. Claims stay: they hold no words, may stand for money, and run out by themselves."""
         ...

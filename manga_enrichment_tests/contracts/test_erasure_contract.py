@@ -157,15 +157,16 @@ def test_deliveries_are_seen_and_go(stores: Stores, clock: FakeClock) -> None:
     assert [each.delivery_id for each in stores.erasure.deliveries()] == [made[0].delivery_id]
 
 
-def test_answers_and_claims_go_and_others_stay(stores: Stores, clock: FakeClock, unique: str) -> None:
+def test_answers_go_and_claims_stay_with_what_they_stand_for(stores: Stores, clock: FakeClock, unique: str) -> None:
     answered = [make_entry(f"{unique}-{number}", clock.now()) for number in range(3)]
     stores.ledger.put_many(answered, f"{unique}-spender")
-    stores.ledger.claim_many([f"{unique}-open"], "a", clock.now(), clock.now() + timedelta(hours=1))
+    later = clock.now() + timedelta(hours=1)
+    stores.ledger.claim_many({f"{unique}-open": 7}, "a", clock.now(), later)
     stores.erasure.delete_entries([answered[0].fingerprint, answered[1].fingerprint, f"{unique}-open", "never-there"])
     left = stores.ledger.get_many([each.fingerprint for each in answered])
     assert set(left) == {answered[2].fingerprint}
-    again = stores.ledger.claim_many([f"{unique}-open"], "b", clock.now(), clock.now() + timedelta(hours=1))
-    assert again.granted == {f"{unique}-open"}
+    taken_over = stores.ledger.claim_many({f"{unique}-open": 7}, "b", later + timedelta(seconds=1), later)
+    assert taken_over.lost == {f"{unique}-open": 7}
 
 
 def test_a_version_that_is_no_more_holds_nothing(stores: Stores, unique: str) -> None:

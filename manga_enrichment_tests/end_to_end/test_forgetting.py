@@ -16,7 +16,7 @@ from manga_enrichment.cli import main
 from manga_enrichment.definitions import build_definitions
 from manga_enrichment.defs.costs.assets import COSTS_JOB
 from manga_enrichment.defs.enrichment.jobs import CATALOG_JOB
-from manga_enrichment.defs.shared.run_facts import range_tags
+from manga_enrichment.defs.shared.tags import range_tags
 from manga_enrichment.domain.callbacks.signatures import SigningKey
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, DEAD_LETTERS_FIFO
 from manga_enrichment.local.demo.lane import InProcessLane
