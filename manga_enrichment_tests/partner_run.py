@@ -20,6 +20,7 @@ from manga_enrichment.pipeline.partner.run_steps import (
     plan_calls,
     settle_requests,
 )
+from manga_enrichment.pipeline.partner.stored_requests import StoredRequests
 
 if TYPE_CHECKING:
     from manga_enrichment_tests.partner_world import PartnerWorld
@@ -45,7 +46,8 @@ class RunInMemory:
         self._world = world
         self._unit_key = unit_key
         self._leases = world.leases()
-        self._execution = Execution(run_id, world.tables, say=lambda _line: None)
+        self._bodies = StoredRequests(world.tables)
+        self._execution = Execution(run_id, world.tables, self._bodies, say=lambda _line: None)
 
     def open(self) -> Opened:
         requests, clock = self._world.mortal(self._world.requests), self._world.clock
@@ -68,4 +70,5 @@ class RunInMemory:
         return opened
 
     def settle(self, collected: Opened) -> SettleReport:
-        return settle_requests(collected, self._execution, self._world.settling(), self._leases, workers=1)
+        settling, releasing = self._world.settling(self._bodies), self._world.releasing(self._bodies)
+        return settle_requests(collected, self._execution, settling, self._leases, releasing, workers=1)

@@ -30,6 +30,7 @@ from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
 from manga_enrichment.pipeline.partner.requeue import Requeue
 from manga_enrichment.pipeline.partner.run_steps import SettleReport
 from manga_enrichment.pipeline.partner.settle import SettleLimits, Settling
+from manga_enrichment.pipeline.partner.stored_requests import StoredRequests
 from manga_enrichment.pipeline.store.object_keys import result_document_key
 from manga_enrichment_tests.builders import MODELS, World, open_budget_settings, put_catalog, record
 from manga_enrichment_tests.outbox_fakes import MemoryOutbox
@@ -242,16 +243,17 @@ class PartnerWorld:
             tables=self.tables, gateways=gateways, settings=self.base.settings, analyses=ANALYSES, models=MODELS
         )
 
-    def releasing(self) -> Requeue:
-        return Requeue(self.mortal(self.queue), self.mortal(self.requests), self.tables, self.clock)
+    def releasing(self, bodies: StoredRequests) -> Requeue:
+        return Requeue(self.mortal(self.queue), self.mortal(self.requests), self.tables, self.clock, bodies)
 
-    def settling(self) -> Settling:
+    def settling(self, bodies: StoredRequests) -> Settling:
         return Settling(
             requests=self.mortal(self.requests),
             tables=self.tables,
             clock=self.clock,
             endings=self.endings(),
-            releasing=self.releasing(),
+            releasing=self.releasing(bodies),
+            stored=bodies,
             limits=self.settle_limits,
         )
 

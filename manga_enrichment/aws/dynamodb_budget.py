@@ -3,23 +3,25 @@
 Two kinds of items in one table. A *counter* (a day, a run, a partner's day) holds `committed` and `spent`
 micro-dollars and the names of its open `spenders`. A *spender* (one op execution) holds what it `reserved`, what it
 `spent`, its lease and its counters; closed, also what it `settled`: the part of `spent` that its counters know.
-Only counters are shared; they change once per block of calls, not per call.
+Only counters are shared; they change once per block of calls, not per call. A third kind is there once or not at all:
+the *brake*, with why and since when.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from manga_enrichment.aws.ledger_items import epoch_ms
 from manga_enrichment.aws.transactions import condition_failed, errors_explained, transact
 from manga_enrichment.domain.operations.retention import BUDGET_DAYS
-from manga_enrichment.gateways.budget import BudgetScope
+from manga_enrichment.gateways.budget import Brake, BudgetScope
 from manga_enrichment.gateways.errors import SpenderClosedError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _RETENTION_SECONDS = BUDGET_DAYS * 24 * 3600
+_BRAKE = "brake"
 
 
 class DynamoDBBudget:
@@ -87,6 +89,25 @@ class DynamoDBBudget:
         item = self._item(counter)
         return _value(item, "committed"), _value(item, "spent")
 
+    def brake(self) -> Brake | None:
+        return _brake(self._item(_BRAKE))
+
+    def put_brake_on(self, brake: Brake) -> Brake:
+        item = {"counter": {"S": _BRAKE}, "because": {"S": brake.because}, "since": {"S": brake.since.isoformat()}}
+        put = {"TableName": self._table, "Item": item, "ConditionExpression": "attribute_not_exists(because)"}
+        while transact(self._client, [{"Put": put}]) is not None:
+            standing = self.brake()
+            if standing is not None:  # else it was taken off between the two
+                return standing
+        return brake
+
+    def take_brake_off(self) -> Brake | None:
+        with errors_explained():
+            response = self._client.delete_item(
+                TableName=self._table, Key={"counter": {"S": _BRAKE}}, ReturnValues="ALL_OLD"
+            )
+        return _brake(response.get("Attributes", {}))
+
     def _add_to_counter(
         self, scope: BudgetScope, spender: str, amount_micro_usd: int, lease_until: datetime
     ) -> dict[str, Any]:
@@ -145,6 +166,10 @@ class DynamoDBBudget:
                 TableName=self._table, Key={"counter": {"S": counter}}, ConsistentRead=True
             )
         return dict(response.get("Item", {}))
+
+
+def _brake(item: Mapping[str, Any]) -> Brake | None:
+    return Brake(item["because"]["S"], datetime.fromisoformat(item["since"]["S"])) if item else None
 
 
 def _number(value: int) -> dict[str, str]:

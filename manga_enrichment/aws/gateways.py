@@ -22,6 +22,7 @@ from manga_enrichment.aws.erasure import AwsErasure
 from manga_enrichment.aws.metrics import CloudWatchMetrics, CloudWatchQueueAges
 from manga_enrichment.aws.notify import SnsNotifier
 from manga_enrichment.aws.s3_objects import S3ObjectStore
+from manga_enrichment.aws.service_usage import CloudWatchServiceUsage
 from manga_enrichment.aws.sqs import SqsQueues
 from manga_enrichment.gateways.batch import BatchInference
 from manga_enrichment.gateways.budget import BudgetStore
@@ -36,6 +37,7 @@ from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.outbox import OutboxStore
 from manga_enrichment.gateways.queue import RequestQueue
 from manga_enrichment.gateways.requests import RequestStore
+from manga_enrichment.gateways.service_usage import ServiceUsage
 from manga_enrichment.gateways.status import StatusStore
 from manga_enrichment.runtime.clock import SystemClock
 from manga_enrichment.settings import Settings
@@ -105,6 +107,10 @@ class Gateways:
     @cached_property
     def queue_ages(self) -> QueueAges:
         return CloudWatchQueueAges(self._clients.cloudwatch, self.clock)
+
+    @cached_property
+    def service_usage(self) -> ServiceUsage:
+        return CloudWatchServiceUsage(self._clients.cloudwatch)
 
     @cached_property
     def catalog_source(self) -> CatalogSource:

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from manga_enrichment.cli.api import api_access, api_template, openapi
+from manga_enrichment.cli.brake import brake
 from manga_enrichment.cli.callbacks import callbacks
 from manga_enrichment.cli.dlq import dlq
 from manga_enrichment.cli.forget import forget
@@ -67,6 +68,7 @@ def main(ctx: click.Context, local: bool, state_dir: Path) -> None:
 
 
 for _command in (
+    brake,
     dlq,
     callbacks,
     forget,

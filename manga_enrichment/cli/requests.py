@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from manga_enrichment.cli.brake import warn_of_brake
 from manga_enrichment.cli.local_stack import local_receiver
 from manga_enrichment.cli.parameters import checked_partner, open_configured_gateways
 from manga_enrichment.cli.partitions import show_partitions
@@ -92,12 +93,13 @@ def _send(file: Path, schema: str, body: Any, partner: str, request_id: str, *, 
 @click.option("--analysis", default="", help="With --partitions: of this analysis alone.")
 @_JSON
 def status(request_id: uuid.UUID | None, follow: bool, partitions: bool, analysis: str, as_json: bool) -> None:
-    """What has become of a request. Ends with 1 when it failed or was rejected.
+    """What has become of a request. Ends with 1 when it failed or was rejected. Says it when the brake is on.
 
     With --partitions, and without REQUEST_ID: the state of every analysis and catalog bucket.
     """
     if partitions == (request_id is not None) or (partitions and follow) or (analysis and not partitions):
         raise click.UsageError("Say either REQUEST_ID [--follow], or --partitions [--analysis NAME].")
+    warn_of_brake()
     if partitions:
         show_partitions(analysis, as_json=as_json)
     else:

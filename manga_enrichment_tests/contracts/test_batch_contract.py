@@ -98,6 +98,30 @@ def test_a_job_is_found_by_its_whole_name_only(batch: BatchInference, unique: st
     assert batch.find(f"{unique}-other") is None
 
 
+async def test_a_job_that_was_stopped_ends_as_stopped_and_can_be_stopped_again(
+    batch: BatchInference, unique: str, kind: str
+) -> None:
+    batch.upload(order(unique).input_key, records())
+    job_id = batch.create(order(unique))
+    batch.stop(job_id)
+    batch.stop(job_id)
+    assert await ended(batch, job_id, pause_seconds=0.02 if kind == "real" else 0) == "Stopped"
+    batch.stop(job_id)
+    assert batch.state(job_id).status == "Stopped"
+
+
+async def test_stopping_what_has_ended_changes_nothing(batch: BatchInference, unique: str, kind: str) -> None:
+    batch.upload(order(unique).input_key, records())
+    job_id = batch.create(order(unique))
+    assert await ended(batch, job_id, pause_seconds=0.02 if kind == "real" else 0) == "Completed"
+    batch.stop(job_id)
+    assert batch.state(job_id).status == "Completed"
+
+
+def test_stopping_a_job_that_nobody_knows_does_nothing(batch: BatchInference) -> None:
+    batch.stop("arn:aws:bedrock:ap-northeast-1:123456789012:model-invocation-job/000000000000")
+
+
 def test_a_job_that_nobody_knows_has_failed(batch: BatchInference) -> None:
     unknown = "arn:aws:bedrock:ap-northeast-1:123456789012:model-invocation-job/000000000000"
     assert batch.state(unknown).status == "Failed"

@@ -10,7 +10,7 @@ import pytest
 from manga_enrichment.defs.costs.assets import COSTS_JOB
 from manga_enrichment.defs.shared.tags import RANGE_END_TAG, RANGE_START_TAG, range_tags
 from manga_enrichment.domain.models.usage import Usage
-from manga_enrichment.gateways.budget import BudgetScope
+from manga_enrichment.gateways.budget import Brake, BudgetScope
 from manga_enrichment.pipeline.health.daily_costs import TABLE
 from manga_enrichment.pipeline.store.object_keys import costs_key
 from manga_enrichment_tests.defs.project import Project, checks, materialized
@@ -41,7 +41,9 @@ def test_after_a_night_the_books_agree_and_every_check_passes(tmp_path: Path) ->
         "cost_per_title_in_range",
         "cache_hit_rate",
         "no_unpriced_model",
+        "brake_is_off",
         "usage_can_be_true",
+        "books_match_the_service",
     }
     assert [name for name, evaluation in checks(result).items() if not evaluation.passed] == []
     days = materialized(result)[TABLE]
@@ -50,6 +52,15 @@ def test_after_a_night_the_books_agree_and_every_check_passes(tmp_path: Path) ->
     assert days[TODAY]["calls"] == 9
     assert float(str(days[YESTERDAY]["cost_usd"])) == 0
     assert START.date().isoformat() == TODAY
+
+
+def test_while_the_brake_is_on_a_check_warns_and_says_why(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.run()
+    project.world.budget.put_brake_on(Brake("the bill looks wrong", START))
+    evaluation = check(project, "brake_is_off")
+    assert (evaluation.passed, evaluation.severity) == (False, WARN)
+    assert str(evaluation.description).endswith(": the bill looks wrong")
 
 
 def test_a_difference_of_one_micro_dollar_is_said(tmp_path: Path) -> None:

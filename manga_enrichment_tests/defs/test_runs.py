@@ -112,7 +112,7 @@ def test_the_wide_table_shows_what_the_status_table_says_of_each_bucket(tmp_path
     for bucket in (FIRST, LAST):
         shown = materialized(result)["enriched_catalog"][bucket]["partitions"].splitlines()[2:]
         states = [state for name in ANALYSES for state in project.world.status.partitions(name, [bucket])]
-        cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in shown]
+        cells = [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in shown]
         assert [(row[0], row[1], row[-1]) for row in cells] == [(name, "completed", result.run_id) for name in ANALYSES]
         assert [row[3] for row in cells] == [f"{state.cost_micro_usd / 1e6:.6f}" for state in states]
 

@@ -11,7 +11,7 @@ import dagster as dg
 from manga_enrichment.defs.shared.inputs import DefinitionInputs
 from manga_enrichment.defs.shared.metadata import ROW_COUNT
 from manga_enrichment.defs.shared.names import CANDIDATES, CATALOG, OWNERS
-from manga_enrichment.defs.shared.policies import CATALOG_POOL, configuration_errors_are_final
+from manga_enrichment.defs.shared.policies import CATALOG_POOL, OP_RETRY_POLICY, configuration_errors_are_final
 from manga_enrichment.gateways.catalog_source import CatalogSource
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.objects import ObjectStore
@@ -27,7 +27,11 @@ def build_manga_catalog(inputs: DefinitionInputs) -> dg.AssetsDefinition:
     settings = inputs.settings
 
     @dg.multi_asset(
-        name=CATALOG, specs=[_catalog_spec(inputs)], backfill_policy=inputs.backfill_policy, pool=CATALOG_POOL
+        name=CATALOG,
+        specs=[_catalog_spec(inputs)],
+        backfill_policy=inputs.backfill_policy,
+        pool=CATALOG_POOL,
+        retry_policy=OP_RETRY_POLICY,
     )
     def manga_catalog(
         context: dg.AssetExecutionContext,
@@ -79,7 +83,12 @@ def _catalog_metadata(state: CatalogState, bucket: str, tables: ObjectStore, *, 
 
 
 def build_similar_candidates(inputs: DefinitionInputs) -> dg.AssetsDefinition:
-    @dg.multi_asset(name=CANDIDATES, specs=[_candidates_spec(inputs)], backfill_policy=inputs.backfill_policy)
+    @dg.multi_asset(
+        name=CANDIDATES,
+        specs=[_candidates_spec(inputs)],
+        backfill_policy=inputs.backfill_policy,
+        retry_policy=OP_RETRY_POLICY,
+    )
     def similar_candidates(context: dg.AssetExecutionContext, tables: dg.ResourceParam[ObjectStore]) -> None:
         with configuration_errors_are_final():
             state = load_state(tables, inputs.settings.catalog_buckets)

@@ -14,6 +14,7 @@ import pyarrow as pa
 from manga_enrichment.defs.shared.metadata import ROW_COUNT, markdown_table
 from manga_enrichment.defs.shared.names import HEALTH_GROUP, OWNERS, PARTNER_RESULTS
 from manga_enrichment.defs.shared.partitions import utc_days
+from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY
 from manga_enrichment.defs.shared.tags import HEALTH_LANE, range_tags
 from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.gateways.objects import ObjectStore
@@ -39,7 +40,9 @@ def build_enrichment_costs() -> dg.AssetsDefinition:
         tags=HEALTH_LANE,
     )
 
-    @dg.multi_asset(name=TABLE, specs=[spec], backfill_policy=dg.BackfillPolicy.single_run())
+    @dg.multi_asset(
+        name=TABLE, specs=[spec], backfill_policy=dg.BackfillPolicy.single_run(), retry_policy=OP_RETRY_POLICY
+    )
     def enrichment_costs(context: dg.AssetExecutionContext, tables: dg.ResourceParam[ObjectStore]) -> None:
         for day in context.partition_keys:
             table = write_day(tables, day)

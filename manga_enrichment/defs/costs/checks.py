@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from manga_enrichment.defs.costs.assets import LATE_DAYS
 from manga_enrichment.defs.shared.metadata import markdown_table
+from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY
 from manga_enrichment.defs.shared.severity import graded
 from manga_enrichment.domain.models.specs import ModelCatalog
 from manga_enrichment.domain.models.usage import MICRO_USD_PER_USD, usd
@@ -28,6 +29,7 @@ from manga_enrichment.gateways.budget import BudgetStore
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.engine.budget import day_counter
+from manga_enrichment.pipeline.health.brake import OFF
 from manga_enrichment.pipeline.health.daily_costs import TABLE, days_until, read_days, reconcile, run_costs_newest_first
 from manga_enrichment.settings import Settings
 
@@ -44,11 +46,27 @@ def build_daily_cost_checks(settings: Settings, models: ModelCatalog) -> list[dg
         _cost_per_title_in_range(settings),
         _cache_hit_rate(),
         _no_unpriced_model(models),
+        _brake_is_off(),
     ]
+
+
+def _brake_is_off() -> dg.AssetChecksDefinition:
+    @dg.asset_check(asset=TABLE, description="Models may be asked: nobody has put the brake on.")
+    def brake_is_off(budget: dg.ResourceParam[BudgetStore]) -> dg.AssetCheckResult:
+        brake = budget.brake()
+        return dg.AssetCheckResult(
+            passed=brake is None,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=OFF if brake is None else brake.sentence(),
+            metadata={} if brake is None else {"because": brake.because, "since": brake.since.isoformat()},
+        )
+
+    return brake_is_off
 
 
 def _costs_reconcile() -> dg.AssetChecksDefinition:
     @dg.asset_check(
+        retry_policy=OP_RETRY_POLICY,
         asset=TABLE,
         description=f"Requests log and budget counters agree to the micro-dollar on the last {LATE_DAYS} UTC days.",
     )
@@ -92,7 +110,11 @@ def _books(found: Sequence[Reconciliation]) -> dict[str, Any]:
 def _cost_within_daily_budget(settings: Settings) -> dg.AssetChecksDefinition:
     cap_usd = settings.budget_usd_per_day
 
-    @dg.asset_check(asset=TABLE, description="What today (UTC) has cost, against MANGA_BUDGET_USD_PER_DAY.")
+    @dg.asset_check(
+        asset=TABLE,
+        description="What today (UTC) has cost, against MANGA_BUDGET_USD_PER_DAY.",
+        retry_policy=OP_RETRY_POLICY,
+    )
     def cost_within_daily_budget(
         budget: dg.ResourceParam[BudgetStore], clock: dg.ResourceParam[Clock]
     ) -> dg.AssetCheckResult:
@@ -116,6 +138,7 @@ def _cost_within_daily_budget(settings: Settings) -> dg.AssetChecksDefinition:
 
 def _cost_per_title_in_range(settings: Settings) -> dg.AssetChecksDefinition:
     @dg.asset_check(
+        retry_policy=OP_RETRY_POLICY,
         asset=TABLE,
         description=f"Cost per answered title of the latest run: against the {TRAILING_RUNS} before, and the limits.",
     )
@@ -150,6 +173,7 @@ def _compared(usual: UsualCost, latest: RunCost) -> tuple[str, dict[str, Any]]:
 
 def _cache_hit_rate() -> dg.AssetChecksDefinition:
     @dg.asset_check(
+        retry_policy=OP_RETRY_POLICY,
         asset=TABLE,
         name="cache_hit_rate",
         description="Of the prompt tokens that Bedrock may cache, most were read from the cache yesterday and today.",
@@ -177,6 +201,7 @@ def _cache_hit_rate() -> dg.AssetChecksDefinition:
 
 def _no_unpriced_model(models: ModelCatalog) -> dg.AssetChecksDefinition:
     @dg.asset_check(
+        retry_policy=OP_RETRY_POLICY,
         asset=TABLE,
         description=f"Every model that was asked in the last {LATE_DAYS} days has a price, and cost something.",
     )

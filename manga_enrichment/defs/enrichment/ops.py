@@ -67,6 +67,7 @@ def build_plan_op(inputs: DefinitionInputs) -> dg.OpDefinition:
     @dg.op(
         description="Ask tables and ledger what is missing or outdated, and choose the cheapest calls that fill it.",
         ins={"catalog": dg.In(dg.Nothing), "candidates": dg.In(dg.Nothing)},
+        retry_policy=OP_RETRY_POLICY,
         tags={"kind": "plan"},
     )
     def plan(

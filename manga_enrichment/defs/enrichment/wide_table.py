@@ -14,6 +14,7 @@ from manga_enrichment.defs.enrichment.metadata import partition_metadata
 from manga_enrichment.defs.shared.inputs import DefinitionInputs
 from manga_enrichment.defs.shared.metadata import ROW_COUNT
 from manga_enrichment.defs.shared.names import CATALOG, OWNERS
+from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY, configuration_errors_are_final
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.gateways.objects import ObjectStore
@@ -33,14 +34,15 @@ def build_enriched(inputs: DefinitionInputs) -> dg.AssetsDefinition:
         owners=OWNERS,
     )
 
-    @dg.multi_asset(name=TABLE, specs=[spec], backfill_policy=inputs.backfill_policy)
+    @dg.multi_asset(name=TABLE, specs=[spec], backfill_policy=inputs.backfill_policy, retry_policy=OP_RETRY_POLICY)
     def enriched_catalog(
         context: dg.AssetExecutionContext,
         tables: dg.ResourceParam[ObjectStore],
         status: dg.ResourceParam[StatusStore],
     ) -> None:
         for bucket in context.partition_keys:
-            report = write_enriched(tables, bucket, analyses)
+            with configuration_errors_are_final():
+                report = write_enriched(tables, bucket, analyses)
             metadata = {ROW_COUNT: report.rows, "uri": report.uri, **_states(status, analyses, bucket)}
             metadata |= {f"with_{name}": count for name, count in report.answered.items()}
             context.add_asset_metadata(metadata, asset_key=dg.AssetKey(TABLE), partition_key=bucket)

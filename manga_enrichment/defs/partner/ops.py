@@ -61,7 +61,7 @@ def build_open_op() -> dg.OpDefinition:
         requests: dg.ResourceParam[RequestStore],
         clock: dg.ResourceParam[Clock],
     ) -> Iterator[dg.Output[dict[str, Any]]]:
-        execution, leases = _execution(context, tables), partner_run.leases
+        execution, leases = _execution(context, tables, partner_run), partner_run.leases
         with partner_run.step(context):
             opened = run_steps.open_unit(config.unit, execution, requests=requests, leases=leases, clock=clock)
         if opened.request_ids:  # else all that follows is skipped
@@ -93,7 +93,7 @@ def build_partner_plan_op(inputs: DefinitionInputs) -> dg.OpDefinition:
     ) -> Iterator[dg.Output[dict[str, Any]]]:
         planning = PartnerPlanning(tables=tables, ledger=ledger, **given)
         with partner_run.step(context):
-            made = run_steps.plan_calls(Opened.from_dict(opened), _execution(context, tables), planning)
+            made = run_steps.plan_calls(Opened.from_dict(opened), _execution(context, tables, partner_run), planning)
         yield dg.Output(opened, "planned")
         for name in made.analyses():
             yield dg.Output(opened, name)
@@ -122,7 +122,7 @@ def build_partner_invoke_op(name: str, inputs: DefinitionInputs) -> dg.OpDefinit
         asking = _asking(inputs, tables, InvokeGateways(ledger, budget, open_model, clock))
         with partner_run.step(context):
             stopping = partner_run.stopping(inputs.settings.grace_seconds)
-            execution = _execution(context, tables)
+            execution = _execution(context, tables, partner_run)
             report = run_steps.ask_model(name, Opened.from_dict(opened), execution, asking, stopping)
         if not partner_run.is_stopping:
             retry_if_hopeful(context, report)
@@ -147,7 +147,7 @@ def build_collect_op() -> dg.OpDefinition:
     ) -> dict[str, Any]:
         opened, *invoked = arrived
         with partner_run.step(context):
-            run_steps.collect_answers(Opened.from_dict(opened), _execution(context, tables), ledger)
+            run_steps.collect_answers(Opened.from_dict(opened), _execution(context, tables, partner_run), ledger)
         failures = [permanent_failure(InvokeReport.from_dict(report)) for report in invoked]
         return {**opened, "failures": [failure for failure in failures if failure]}
 
@@ -174,8 +174,8 @@ def build_settle_op(inputs: DefinitionInputs) -> dg.OpDefinition:
         endings = partner_endings(queues, requests, tables, outbox, clock, notification_policy(inputs.settings))
         settling = _settling(partner_run, inputs, endings, requests, tables, clock)
         with partner_run.step(context):
-            opened, execution = Opened.from_dict(collected), _execution(context, tables)
-            report = run_steps.settle_requests(opened, execution, settling, partner_run.leases)
+            opened, execution = Opened.from_dict(collected), _execution(context, tables, partner_run)
+            report = run_steps.settle_requests(opened, execution, settling, partner_run.leases, partner_run.releasing)
         yield from _told(context, report, tables)
         if collected["failures"]:
             raise dg.Failure(" ".join(collected["failures"]), allow_retries=False)
@@ -206,8 +206,8 @@ def settle_metadata(report: SettleReport, tables: ObjectStore) -> dict[str, Any]
     }
 
 
-def _execution(context: dg.OpExecutionContext, tables: ObjectStore) -> Execution:
-    return Execution(context.run_id, tables, context.log.info, context.retry_number)
+def _execution(context: dg.OpExecutionContext, tables: ObjectStore, partner_run: PartnerRun) -> Execution:
+    return Execution(context.run_id, tables, partner_run.stored, context.log.info, context.retry_number)
 
 
 def _asking(inputs: DefinitionInputs, tables: ObjectStore, gateways: InvokeGateways) -> PartnerAsking:
@@ -234,6 +234,7 @@ def _settling(
         clock=clock,
         endings=endings,
         releasing=partner_run.releasing,
+        stored=partner_run.stored,
         limits=limits,
     )
 

@@ -11,7 +11,8 @@ settled and the rest is given back. Dagster's own way would be to raise in the m
 on their way are paid for and lost; and to try the op again when it has a retry policy.
 
 What still is held when the run ends is given back: sent again, so that a deploy costs no receives. After an error that
-nobody foresaw it is not: should the request be the reason, its third receive must be its last.
+nobody foresaw it is not: should the request be the reason, its third receive must be its last. A store or a model that
+is away for longer than the op is tried is no such error, however long it stays away.
 """
 
 import random
@@ -25,24 +26,31 @@ from typing import Any
 import dagster as dg
 
 from manga_enrichment.domain.errors import ConfigurationError
-from manga_enrichment.domain.outcomes.error_classes import ErrorClass
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
+from manga_enrichment.gateways.errors import QueueUnavailableError, StoreUnavailableError
 from manga_enrichment.pipeline.partner.ask import Stopping
 from manga_enrichment.pipeline.partner.leases import Heartbeat, Leases
 from manga_enrichment.pipeline.partner.requeue import Requeue
 from manga_enrichment.pipeline.partner.run_steps import release_all
+from manga_enrichment.pipeline.partner.stored_requests import StoredRequests
 
 INTERRUPTED_DELAY_SECONDS = 15
 
 
 @dataclass
 class PartnerRun:
-    """stop: set when this process is to end. keep_back: what is held at the end is not sent again."""
+    """stored: the requests as this run has read them. stop: set when this process is to end.
+
+    keep_back: what is held at the end is not sent again. away: the sentence of the last op, if something is away.
+    """
 
     leases: Leases
     releasing: Requeue
+    stored: StoredRequests
     deferral_seconds: int
     stop: threading.Event = field(default_factory=threading.Event)
     keep_back: bool = False
+    away: str = ""
 
     def stopping(self, grace_seconds: float) -> Stopping:
         return Stopping(self.leases.holds, self.stop, grace_seconds)
@@ -75,11 +83,21 @@ class PartnerRun:
         except LookupError as error:  # a file of the run is gone, and will be at the next try
             self.keep_back = True
             raise dg.Failure(f"{type(error).__name__}: {error}", allow_retries=False) from error
+        except (StoreUnavailableError, QueueUnavailableError, ModelError) as error:
+            self.keep_back, self.away = False, str(error)
+            raise dg.Failure(self.away) from error
         except Exception:
             self.keep_back = True
             raise
         else:
-            self.keep_back = False  # of an op that was tried again with success
+            self.keep_back, self.away = False, ""  # of an op that was tried again with success
+
+    def release_at_the_end(self, log: Any) -> None:
+        """Give back what is held when the run ends, however it does."""
+        if self.keep_back:
+            return
+        delay_seconds = self.deferral_seconds if self.away else INTERRUPTED_DELAY_SECONDS
+        self.release(delay_seconds, ErrorClass.STOPPED.value, self.away or "the run was ended", log)
 
 
 def build_partner_run(deferral_seconds: int) -> dg.ResourceDefinition:
@@ -90,8 +108,9 @@ def build_partner_run(deferral_seconds: int) -> dg.ResourceDefinition:
     def partner_run(context: dg.InitResourceContext) -> Iterator[PartnerRun]:
         given: Any = context.resources
         leases = Leases(given.queues, given.requests, given.clock, random.Random())  # noqa: S311
-        releasing = Requeue(given.queues, given.requests, given.tables, given.clock)
-        run = PartnerRun(leases, releasing, deferral_seconds)
+        stored = StoredRequests(given.tables)
+        releasing = Requeue(given.queues, given.requests, given.tables, given.clock, stored)
+        run = PartnerRun(leases, releasing, stored, deferral_seconds)
         heartbeat = Heartbeat(leases)
         heartbeat.start()
         try:
@@ -99,10 +118,7 @@ def build_partner_run(deferral_seconds: int) -> dg.ResourceDefinition:
                 yield run
         finally:
             heartbeat.stop()
-            if not run.keep_back:
-                run.release(
-                    INTERRUPTED_DELAY_SECONDS, ErrorClass.STOPPED.value, "the run was ended", dg.get_dagster_logger()
-                )
+            run.release_at_the_end(dg.get_dagster_logger())
 
     return partner_run
 

@@ -24,7 +24,7 @@ from manga_enrichment.defs.shared.run_facts import IN_FLIGHT, WAITING
 from manga_enrichment.defs.shared.tags import PRIORITY_TAG, QUEUE_TAG, UNIT_TAG
 from manga_enrichment.domain.requests.queues import REQUEST_QUEUES, Queue
 from manga_enrichment.gateways.clock import Clock
-from manga_enrichment.gateways.errors import QueueUnavailableError
+from manga_enrichment.gateways.errors import QueueUnavailableError, StoreUnavailableError
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.outbox import OutboxStore
 from manga_enrichment.gateways.queue import RequestQueue
@@ -130,6 +130,7 @@ def _result(
         for queue, report in reports.items()
         if report.received
     ]
+    said += [f"{queue}: nothing is received: {report.away}" for queue, report in reports.items() if report.away]
     reason = dg.SkipReason("; ".join(said) or "nothing waits, or all runs are taken")
     return dg.SensorResult(run_requests=launches, skip_reason=None if launches else reason, cursor=cursor)
 
@@ -164,18 +165,23 @@ def _renew_waiting(
             key = run.tags[UNIT_TAG]
             renewed[key] = before.get(key, "")
             third = timedelta(seconds=queue.visibility_seconds / 3)
-            if not renewed[key] or now - datetime.fromisoformat(renewed[key]) >= third:
-                _hold(context, leases, tables, key, now)
+            is_due = not renewed[key] or now - datetime.fromisoformat(renewed[key]) >= third
+            if is_due and _hold(context, leases, tables, key, now):
                 renewed[key] = now.isoformat()
     leases.beat()
     return json.dumps(renewed)
 
 
-def _hold(context: dg.SensorEvaluationContext, leases: Leases, tables: ObjectStore, key: str, now: datetime) -> None:
+def _hold(context: dg.SensorEvaluationContext, leases: Leases, tables: ObjectStore, key: str, now: datetime) -> bool:
+    """False when S3 is away: the next tick tries again."""
     try:
         unit = read_unit(tables, key)
+    except StoreUnavailableError as error:
+        context.log.warning(f"unit {key} is not renewed: {error}")
+        return False
     except LookupError as error:  # its run will fail with the same sentence; what it claimed comes again
         context.log.warning(str(error))
-        return
+        return True
     for request in unit.requests:
         leases.add(request, now)
+    return True

@@ -12,6 +12,7 @@ import dagster as dg
 
 from manga_enrichment.defs.shared.metadata import markdown_table
 from manga_enrichment.defs.shared.names import HEALTH_GROUP, OWNERS
+from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY
 from manga_enrichment.defs.shared.run_facts import units_in_flight
 from manga_enrichment.defs.shared.tags import HEALTH_LANE, HISTORY_DAYS_TAG, PRIORITY_TAG
 from manga_enrichment.domain.operations.queue_observations import QueueObservation
@@ -35,6 +36,7 @@ def build_queue_assets() -> dg.AssetsDefinition:
     """One look for both assets. Each has flat numbers, which the UI plots, and a table by queue."""
 
     @dg.multi_asset(
+        retry_policy=OP_RETRY_POLICY,
         name="look_at_queues",
         specs=[
             _spec(REQUEST_QUEUES_ASSET, "How full the five request queues are, and how old what waits there is."),

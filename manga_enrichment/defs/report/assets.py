@@ -10,8 +10,10 @@ import dagster as dg
 from manga_enrichment.defs.queues.assets import DEAD_LETTERS_ASSET, REQUEST_QUEUES_ASSET
 from manga_enrichment.defs.shared.inputs import DefinitionInputs
 from manga_enrichment.defs.shared.names import HEALTH_GROUP, OWNERS
+from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY
 from manga_enrichment.defs.shared.tags import HEALTH_LANE
 from manga_enrichment.domain.models.usage import usd
+from manga_enrichment.gateways.budget import BudgetStore
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.objects import ObjectStore
@@ -30,6 +32,7 @@ REPORT_JOB = "report_enrichment"
 
 def build_enrichment_report(inputs: DefinitionInputs) -> dg.AssetsDefinition:
     @dg.asset(
+        retry_policy=OP_RETRY_POLICY,
         name=REPORT_ASSET,
         deps=[ENRICHED_TABLE, COSTS_TABLE, REQUEST_QUEUES_ASSET, DEAD_LETTERS_ASSET],
         group_name=HEALTH_GROUP,
@@ -42,9 +45,10 @@ def build_enrichment_report(inputs: DefinitionInputs) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext,
         tables: dg.ResourceParam[ObjectStore],
         ledger: dg.ResourceParam[ResultLedger],
+        budget: dg.ResourceParam[BudgetStore],
         clock: dg.ResourceParam[Clock],
     ) -> dg.MaterializeResult[None]:
-        facts = _facts(context.run.run_id, inputs, tables, ledger, clock)
+        facts = _facts(context.run.run_id, inputs, tables, ledger, budget, clock)
         tables.write_text(report_key(), report_html(facts), content_type="text/html")
         return dg.MaterializeResult(metadata={**report_metadata(facts), "uri": tables.uri(report_key())})
 
@@ -52,12 +56,18 @@ def build_enrichment_report(inputs: DefinitionInputs) -> dg.AssetsDefinition:
 
 
 def _facts(
-    run_id: str, inputs: DefinitionInputs, tables: ObjectStore, ledger: ResultLedger, clock: Clock
+    run_id: str,
+    inputs: DefinitionInputs,
+    tables: ObjectStore,
+    ledger: ResultLedger,
+    budget: BudgetStore,
+    clock: Clock,
 ) -> ReportFacts:
     return make_report(
         run_id,
         tables=tables,
         ledger=ledger,
+        budget=budget,
         clock=clock,
         analyses=inputs.analyses,
         models=inputs.models,

@@ -4,6 +4,7 @@
    deadline. It is the only layer that pays again, and only where `domain/outcomes/error_classes.py` says so.
 2. The *op* retries when a whole analysis got nowhere: the model was unreachable, throttled to the deadline or timed
    out for a large share of the titles. A second try finds what was answered in the ledger and pays only for the rest.
+   Every op, asset and check that reads or writes a store does so too while that is away.
 3. The *run* is retried by the daemon only when its process died (`run_retries` in dagster.yaml, with
    `retry_on_asset_or_op_failure: false`), again continuing from the ledger.
 
@@ -22,7 +23,8 @@ import dagster as dg
 
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.operations.incidents import ADVICE
-from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass
+from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass, ModelError
+from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 
 BEDROCK_POOL = "bedrock"
@@ -65,7 +67,7 @@ OP_RETRY_POLICY = dg.RetryPolicy(
     backoff=dg.Backoff.EXPONENTIAL,
     jitter=dg.Jitter.PLUS_MINUS,
 )
-"""For exceptions nobody foresaw (S3 or DynamoDB away for longer than the SDK retries); RULES decide the rest."""
+"""For exceptions: S3, DynamoDB or Bedrock is away for longer than its gateway retries. RULES decide the rest."""
 
 
 def retry_rule(report: InvokeReport) -> RetryRule | None:
@@ -97,8 +99,13 @@ def permanent_failure(report: InvokeReport) -> str | None:
 
 @contextmanager
 def configuration_errors_are_final() -> Iterator[None]:
-    """Turn a ConfigurationError into a Failure that nothing retries, with the sentence as its description."""
+    """Turn what is wrong or away into a Failure with the sentence as its description.
+
+    A ConfigurationError nothing retries; a model or a store that is away may come back, so the op's policy decides.
+    """
     try:
         yield
     except ConfigurationError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
+    except (ModelError, StoreUnavailableError) as error:
+        raise dg.Failure(str(error)) from error

@@ -22,6 +22,7 @@ RESOURCE_KEYS = (
     "notifier",
     "metric_sink",
     "queue_ages",
+    "service_usage",
     "outbox",
     "catalog_source",
     "open_model",

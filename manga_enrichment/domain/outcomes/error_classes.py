@@ -30,6 +30,7 @@ class ErrorClass(StrEnum):
     CONTENT_FILTERED = "content_filtered"
     INVALID_ANSWER = "invalid_answer"
     BUDGET = "budget"
+    BRAKE = "brake"
     DEADLINE = "deadline"
     CLAIMED_ELSEWHERE = "claimed_elsewhere"
     LEDGER_UNAVAILABLE = "ledger_unavailable"
@@ -43,7 +44,7 @@ class Retry(StrEnum):
 
     UNTIL_DEADLINE = "until_deadline"
     ONCE = "once"
-    REFRESH_ONCE = "refresh_once"
+    REFRESH_FOR_A_WHILE = "refresh_for_a_while"
     LARGER_LIMIT_ONCE = "larger_limit_once"
     REPAIR_ONCE = "repair_once"
     NEVER = "never"
@@ -83,7 +84,9 @@ TREATMENTS: dict[ErrorClass, Treatment] = {
     ErrorClass.READ_TIMEOUT: _MAYBE_BILLED,
     ErrorClass.EMPTY_ANSWER: _MAYBE_BILLED,
     ErrorClass.TRUNCATED_ANSWER: _MAYBE_BILLED,
-    ErrorClass.EXPIRED_CREDENTIALS: Treatment(Retry.REFRESH_ONCE, Outcome.FAILED, transient=True, stops_analysis=True),
+    ErrorClass.EXPIRED_CREDENTIALS: Treatment(
+        Retry.REFRESH_FOR_A_WHILE, Outcome.FAILED, transient=True, stops_analysis=True
+    ),
     ErrorClass.INVALID_REQUEST: _REFUSED,
     ErrorClass.ACCESS_DENIED: _STOPS,
     ErrorClass.MODEL_NOT_FOUND: _STOPS,
@@ -92,6 +95,7 @@ TREATMENTS: dict[ErrorClass, Treatment] = {
     ErrorClass.CONTENT_FILTERED: _REFUSED,
     ErrorClass.INVALID_ANSWER: Treatment(Retry.REPAIR_ONCE, Outcome.FAILED, transient=False),
     ErrorClass.BUDGET: _LEFT_FOR_LATER,
+    ErrorClass.BRAKE: _LEFT_FOR_LATER,
     ErrorClass.DEADLINE: _LEFT_FOR_LATER,
     ErrorClass.CLAIMED_ELSEWHERE: _LEFT_FOR_LATER,
     ErrorClass.LEDGER_UNAVAILABLE: _LEFT_FOR_LATER,

@@ -27,8 +27,10 @@ from manga_enrichment.pipeline.engine.rate.rate_limiter import Permit, RateLimit
 from manga_enrichment.pipeline.engine.verdicts import (
     CallOutcome,
     Refusal,
+    no_turn,
     out_of_time,
     telling_reason,
+    unfunded,
     verdict,
     with_known_costs,
 )
@@ -113,6 +115,8 @@ class Caller:
     async def _try(self, call: Call, progress: _Progress, ready: Callable[[], Awaitable[None]]) -> Refusal | None:
         while True:
             await ready()
+            if not self._may_spend():
+                return unfunded(self._budget.brake)
             ending = self._ending(call)
             if ending is not None:
                 return telling_reason(Refusal(ending, "nothing new is asked any more"), progress.refusal)
@@ -148,19 +152,22 @@ class Caller:
         estimated_cost = estimate.cost_micro_usd(call.model)
         try:
             if not await self._budget.reserve(estimated_cost):
-                return Refusal(ErrorClass.BUDGET, "the budget leaves no room for this call")
+                return unfunded(self._budget.brake)
         except StoreUnavailableError as error:
             return Refusal(ErrorClass.LEDGER_UNAVAILABLE, str(error))
         before = progress.cost_micro_usd
         try:
             if any(each.cost_micro_usd for each in progress.attempts if each.error_class is not ErrorClass.ABANDONED):
                 await self._stake(call.fingerprint, estimated_cost)
-            permit = await self._limiter.acquire(estimate.quota_tokens, self._until)
+            permit = await self._limiter.acquire(estimate.quota_tokens, self._until, self._may_spend)
             if permit is None:
-                return Refusal(ErrorClass.DEADLINE, "its turn would have come after MANGA_DEADLINE_SECONDS")
+                return no_turn(self._budget.brake)
             return await self._send(call, progress, permit, estimate)
         finally:
             self._budget.settle(estimated_cost, progress.cost_micro_usd - before)
+
+    def _may_spend(self) -> bool:
+        return self._budget.brake is None
 
     def _estimate_of(self, call: Call) -> CallEstimate:
         """Until an answer came, the prompt cache may not hold the prefix, and any call may pay for writing it."""
@@ -240,7 +247,8 @@ class Caller:
         """Whether another attempt is allowed; prepares it."""
         larger = min(call.model.max_output_tokens, progress.max_tokens * LARGER_LIMIT_FACTOR)
         room = larger > progress.max_tokens
-        if not progress.retries.may_retry(error_class, room_for_larger_limit=room):
+        now_seconds = self._clock.monotonic_seconds()
+        if not progress.retries.may_retry(error_class, room_for_larger_limit=room, now_seconds=now_seconds):
             return False
         retry = TREATMENTS[error_class].retry
         if retry is Retry.LARGER_LIMIT_ONCE:

@@ -6,6 +6,9 @@ Stays out: the rules of a request (`domain/requests/`), launching runs (`defs/pa
 Each message stands alone: an invalid one, or one for which a gateway fails, never holds up the others of its batch.
 What is left undone in the middle needs no cleaning up: the message comes again when its time is over.
 
+Every receive counts towards the dead letters, so nothing is received while DynamoDB or S3 is away, and what was
+received when they went goes back with SQS alone.
+
 A FIFO queue is asked for one message at a time. It gives no second one of a group while the first is held, so one
 message per group is in flight, and one that fails does not wear out the receives of those behind it.
 """
@@ -20,7 +23,8 @@ from enum import StrEnum
 from itertools import repeat
 
 from manga_enrichment.domain.callbacks.events import Event
-from manga_enrichment.domain.requests.claims import AlreadyFinal, Claimed, RequestRow
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.requests.claims import AlreadyFinal, Claimed
 from manga_enrichment.domain.requests.envelope import AcceptedRequest, Rejection, read_request
 from manga_enrichment.domain.requests.queues import QUEUES
 from manga_enrichment.domain.requests.states import RequestState
@@ -32,15 +36,18 @@ from manga_enrichment.gateways.queue import Message, RequestQueue
 from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.partner.complete import Completion, event_of
 from manga_enrichment.pipeline.partner.fifo_deferral import DeferredMessage, FifoDeferral
+from manga_enrichment.pipeline.partner.intake_rows import closed_row, event_of_message, unit_request, wanted_row
 from manga_enrichment.pipeline.partner.packing import Packing, UnitLimits
-from manga_enrichment.pipeline.partner.stored_requests import write_request
+from manga_enrichment.pipeline.partner.requeue import Requeue, return_message
+from manga_enrichment.pipeline.partner.stored_requests import StoredRequests
 from manga_enrichment.pipeline.partner.stored_units import write_unit
 from manga_enrichment.pipeline.partner.work_units import UnitRequest, WorkUnit
-from manga_enrichment.pipeline.store.object_keys import request_body_key
+from manga_enrichment.pipeline.store.object_keys import unit_key
 
 RECEIVE_AT_ONCE = 50
 WORKERS = 8
 REQUEST_ID_TAKEN = "request_id_taken"
+_NONE = "none"  # no request has this id, no unit this key
 
 _log = logging.getLogger(__name__)
 
@@ -48,8 +55,9 @@ _log = logging.getLogger(__name__)
 class IntakeOutcome(StrEnum):
     """What became of a received message.
 
-    claimed: to be worked on; rejected: a dead letter now; live: another delivery is worked on; final: acked; left: a
-    gateway failed, it comes again; resumed: a deferred request of a FIFO queue whose time has come, not received anew
+    claimed: to be worked on; rejected: a dead letter now; live: another delivery is worked on; final: acked; left: the
+    queue failed, it comes again; returned: a store is away, it was given back; resumed: a deferred request of a FIFO
+    queue whose time has come, not received anew
     """
 
     CLAIMED = "claimed"
@@ -57,15 +65,17 @@ class IntakeOutcome(StrEnum):
     LIVE = "live"
     FINAL = "final"
     LEFT = "left"
+    RETURNED = "returned"
     RESUMED = "resumed"
 
 
 @dataclass(slots=True)
 class IntakeReport:
-    """One queue in one tick. units: what to launch runs for."""
+    """One queue in one tick. units: what to launch runs for. away: why nothing was received, if a store is away."""
 
     outcomes: Counter[IntakeOutcome] = field(default_factory=Counter)
     units: list[WorkUnit] = field(default_factory=list)
+    away: str = ""
 
     @property
     def received(self) -> int:
@@ -73,6 +83,8 @@ class IntakeReport:
 
 
 class Intake:
+    """For one tick."""
+
     def __init__(
         self,
         *,
@@ -96,7 +108,10 @@ class Intake:
         self._limits = limits
         self._new_owner = new_owner
         self._workers = workers
+        self._stored_bodies = StoredRequests(tables)
+        self._requeue = Requeue(queue, requests, tables, clock, self._stored_bodies)
         self._fifo_deferral = FifoDeferral(queue, requests, tables, clock)
+        self._away: str | None = None  # not asked yet
 
     def pull(self, queue: str, free_runs: int, until: float) -> IntakeReport:
         """Receive what `free_runs` runs can take, until the queue has no more or the monotonic second has come.
@@ -107,6 +122,10 @@ class Intake:
         """
         report = IntakeReport()
         packing = Packing(queue, free_runs, self._limits)
+        if QUEUES[queue].is_fifo or packing.room():
+            report.away = self._why_away()
+        if report.away:
+            return report
         if QUEUES[queue].is_fifo:
             self._resume_deferred(queue, packing, report)
         with ThreadPoolExecutor(self._workers) as pool:
@@ -122,6 +141,17 @@ class Intake:
             marked = {unit.key: list(pool.map(self._mark_queued, unit.requests)) for unit in packing.units()}
         report.units = [unit for each in packing.units() if (unit := self._stored(each, marked[each.key])) is not None]
         return report
+
+    def _why_away(self) -> str:
+        """A sentence when DynamoDB or S3 does not answer; asked once. Raises ConfigurationError."""
+        if self._away is None:
+            try:
+                self._requests.get(_NONE)
+                self._tables.read_json(unit_key(_NONE))
+                self._away = ""
+            except StoreUnavailableError as error:
+                self._away = str(error)
+        return self._away
 
     def _receive(self, queue: str, room: int) -> Sequence[Message]:
         most = 1 if QUEUES[queue].is_fifo else min(room, RECEIVE_AT_ONCE)
@@ -172,18 +202,29 @@ class Intake:
                 self._reject(message, read, received_at)
                 return IntakeOutcome.REJECTED
             return self._claim(message, read, received_at)
-        except (StoreUnavailableError, QueueUnavailableError) as error:
+        except (StoreUnavailableError, ConfigurationError) as error:
+            return self._give_back(message, received_at, error)
+        except QueueUnavailableError as error:
             _log.warning("message %s of %s is left for later: %s", message.message_id, message.queue, error)
         except Exception:  # noqa: BLE001 (one message must not hold up the others; its third receive ends it)
             _log.exception("message %s of %s could not be taken in", message.message_id, message.queue)
         return IntakeOutcome.LEFT
 
+    def _give_back(self, message: Message, received_at: datetime, away: Exception) -> IntakeOutcome:
+        try:
+            return_message(self._queue, message, received_at, self._clock.now())
+        except QueueUnavailableError as error:
+            _log.warning("message %s of %s is left for later: %s; %s", message.message_id, message.queue, away, error)
+            return IntakeOutcome.LEFT
+        _log.warning("message %s of %s is given back: %s", message.message_id, message.queue, away)
+        return IntakeOutcome.RETURNED
+
     def _claim(self, message: Message, accepted: AcceptedRequest, received_at: datetime) -> UnitRequest | IntakeOutcome:
-        wanted = self._wanted(message, accepted, received_at)
+        wanted = wanted_row(message, accepted, self._new_owner(), received_at, self._clock.now())
         decision = self._requests.claim(wanted, self._clock.now())
         if isinstance(decision, Claimed):
-            write_request(self._tables, accepted, message.attributes)
-            return _unit_request(decision.row, message, received_at, len(accepted.body.get("items", "1")))
+            self._stored_bodies.write(accepted, message.attributes)
+            return unit_request(decision.row, message, received_at, len(accepted.body.get("items", "1")))
         if decision.row.partner_id != wanted.partner_id:
             explanation = "another partner's request has this request_id"
             self._endings.reject(message, None, reason=REQUEST_ID_TAKEN, explanation=explanation)
@@ -193,53 +234,16 @@ class Intake:
             return IntakeOutcome.FINAL
         return IntakeOutcome.LIVE
 
-    def _wanted(self, message: Message, accepted: AcceptedRequest, received_at: datetime) -> RequestRow:
-        """The lease ends when the message shows again, not later: who receives it then must be able to claim."""
-        envelope = accepted.envelope
-        return RequestRow(
-            request_id=envelope.request_id,
-            partner_id=envelope.partner_id,
-            schema=envelope.schema,
-            state=RequestState.RECEIVED,
-            generation=1,
-            owner=self._new_owner(),
-            queue=message.queue,
-            message_id=message.message_id,
-            receipt_handle=message.receipt_handle,
-            submitted_at=envelope.submitted_at,
-            updated_at=self._clock.now(),
-            lease_until=received_at + timedelta(seconds=QUEUES[message.queue].visibility_seconds - 1),
-            group_id=message.group_id,
-            body_key=request_body_key(envelope.request_id),
-        )
-
     def _reject(self, message: Message, rejection: Rejection, received_at: datetime) -> None:
         """A request that is worked on or was answered keeps its status: this message only used its id."""
-        event: Event | None = _event_of_message(message, rejection, received_at)
+        event: Event | None = event_of_message(message, rejection, received_at)
         if rejection.request_id is not None:
-            row = self._requests.claim(self._closed(message, rejection, received_at), self._clock.now()).row
+            row = self._requests.claim(
+                closed_row(message, rejection, self._new_owner(), received_at), self._clock.now()
+            ).row
             ours = row.state is RequestState.REJECTED and row.message_id == message.message_id
             event = event_of(row) if ours else None
         self._endings.reject(message, event, reason=rejection.reason.value, explanation=rejection.message)
-
-    def _closed(self, message: Message, rejection: Rejection, received_at: datetime) -> RequestRow:
-        return RequestRow(
-            request_id=rejection.request_id or "",
-            partner_id=rejection.partner_id or "",
-            schema=rejection.schema,
-            state=RequestState.REJECTED,
-            generation=1,
-            owner=self._new_owner(),
-            queue=message.queue,
-            message_id=message.message_id,
-            receipt_handle=message.receipt_handle,
-            submitted_at=message.sent_at,
-            updated_at=received_at,
-            lease_until=received_at,
-            group_id=message.group_id,
-            error_class=rejection.reason.value,
-            reason=rejection.message,
-        )
 
     def _stored(self, unit: WorkUnit, mine: Sequence[bool]) -> WorkUnit | None:
         """The unit as a run will read it; None when no request of it is ours any more."""
@@ -247,7 +251,12 @@ class Intake:
         if not own:
             return None
         stored = WorkUnit(unit.queue, own)
-        write_unit(self._tables, stored)
+        try:
+            write_unit(self._tables, stored)
+        except (StoreUnavailableError, ConfigurationError) as error:
+            for request in own:
+                self._give_back_claimed(request, error)
+            return None
         return stored
 
     def _mark_queued(self, request: UnitRequest) -> bool:
@@ -255,41 +264,14 @@ class Intake:
             self._requests.update(request.request_id, request.owner, request.generation, RequestState.QUEUED)
         except FencedError:
             return False
-        except StoreUnavailableError as error:
-            _log.warning("request %s is left for later: %s", request.request_id, error)
+        except (StoreUnavailableError, ConfigurationError) as error:
+            self._give_back_claimed(request, error)
             return False
         return True
 
-
-def _unit_request(row: RequestRow, message: Message, received_at: datetime, titles: int) -> UnitRequest:
-    return UnitRequest(
-        request_id=row.request_id,
-        generation=row.generation,
-        owner=row.owner,
-        partner_id=row.partner_id,
-        schema=row.schema,
-        queue=message.queue,
-        message_id=message.message_id,
-        receipt_handle=message.receipt_handle,
-        body_key=row.body_key,
-        submitted_at=row.submitted_at,
-        received_at=received_at,
-        sent_at=message.sent_at,
-        group_id=message.group_id,
-        receive_count=message.receive_count,
-        titles=titles,
-        cost_before_micro_usd=row.cost_micro_usd,
-    )
-
-
-def _event_of_message(message: Message, rejection: Rejection, now: datetime) -> Event:
-    return Event(
-        request_id="",
-        partner_id=rejection.partner_id or "",
-        schema=rejection.schema,
-        state=RequestState.REJECTED,
-        occurred_at=now,
-        error_class=rejection.reason.value,
-        reason=rejection.message,
-        message_id=message.message_id,
-    )
+    def _give_back_claimed(self, request: UnitRequest, away: Exception) -> None:
+        _log.warning("request %s is given back: %s", request.request_id, away)
+        try:
+            self._requeue.give_back(request)
+        except QueueUnavailableError as error:
+            _log.warning("request %s is left for later: %s", request.request_id, error)

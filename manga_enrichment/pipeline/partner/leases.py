@@ -5,7 +5,9 @@ order (`requeue.py`).
 
 The row decides: whoever holds (owner, generation) in it before `lease_until` owns the request. The message's visibility
 follows the row, never the other way round, and is renewed after it: SQS delivers again when the row's lease has run
-out. A lost receipt handle is therefore no lost lease. The message comes again, the claim finds the request live and
+out. Only while DynamoDB is away the message is kept hidden without it, for nobody could claim the request then, and a
+receive for nothing counts; when it is back, the row is renewed as if nothing had been, unless somebody has claimed it.
+A lost receipt handle is therefore no lost lease. The message comes again, the claim finds the request live and
 puts the newer handle into the row, and the next renewal uses that one.
 """
 
@@ -36,11 +38,11 @@ _log = logging.getLogger(__name__)
 
 
 class _Renewal(Enum):
-    """done; over: nothing to renew any more; failed: to be tried again soon."""
+    """done; over: nothing to renew any more; away: the store is, to be tried again soon."""
 
     DONE = auto()
     OVER = auto()
-    FAILED = auto()
+    AWAY = auto()
 
 
 @dataclass(slots=True)
@@ -59,6 +61,7 @@ class Leases:
         self._rng = rng
         self._held: dict[str, _Held] = {}
         self._lock = threading.Lock()
+        self._away = 0  # rows of this beat that the store was away for
 
     def add(self, request: UnitRequest, until: datetime) -> None:
         """Hold a request whose row has this lease already."""
@@ -84,20 +87,27 @@ class Leases:
         """Renew everything once and return the seconds until the next time. Failed renewals are tried again soon."""
         with self._lock:
             present = list(self._held.values())
-        renewed, failed = self._renew_rows(present)
-        failed = self._extend_messages(renewed) or failed
+        extended, failed = self._renew_rows(present)
+        failed = self._extend_messages(extended) or failed
         interval = self._interval_seconds(present)
         return min(RETRY_SECONDS, interval) if failed else interval
 
     def _renew_rows(self, present: Sequence[_Held]) -> tuple[list[UnitRequest], bool]:
-        """Side by side: a sensor renews the requests of all runs that wait, which may be thousands, in one tick."""
+        """Whose message is to stay hidden, and whether the store was away for any.
+
+        Side by side: a sensor renews the requests of all runs that wait, which may be thousands, in one tick. A store
+        that was away for as many as are tried at once is not asked for the others before the next beat.
+        """
+        self._away = 0
         with ThreadPoolExecutor(RENEWERS) as pool:
             fates = list(pool.map(self._try_row, present))
-        renewed = [held.request for held, fate in zip(present, fates, strict=True) if fate is _Renewal.DONE]
-        return renewed, _Renewal.FAILED in fates
+        kept = [held.request for held, fate in zip(present, fates, strict=True) if fate is not _Renewal.OVER]
+        return kept, _Renewal.AWAY in fates
 
     def _try_row(self, held: _Held) -> _Renewal:
         request_id = held.request.request_id
+        if self._away >= RENEWERS:
+            return _Renewal.AWAY
         try:
             return _Renewal.DONE if self._renew_row(held) else _Renewal.OVER
         except FencedError:
@@ -106,7 +116,9 @@ class Leases:
             return _Renewal.OVER
         except StoreUnavailableError as error:
             _log.warning("could not renew request %s: %s", request_id, error)
-            return _Renewal.FAILED
+            with self._lock:
+                self._away += 1
+            return _Renewal.AWAY
 
     def _renew_row(self, held: _Held) -> datetime | None:
         """The new end of the lease; None when it has reached the longest that SQS allows."""

@@ -1,35 +1,49 @@
 """Giving a request back: it was not finished, through no fault of its own, and is to be tried again later.
 
-Belongs here: releasing so that nothing gets lost and nothing moves towards the dead letters. Stays out: deciding to.
+Belongs here: releasing so that nothing gets lost and nothing moves towards the dead letters, also while DynamoDB or S3
+is away. Stays out: deciding to.
 
 SQS counts every receive, and after three the message goes to the dead letters, whatever the reason was. So on a
 standard queue the request is sent anew with a delay, then the old message is deleted: a new message starts to count
 from 0. Cut between the two, both exist; one is claimed as the next generation, the other finds it live or final. A FIFO
 queue would put the new message behind the rest of its group, so there the message is kept hidden (`fifo_deferral.py`):
 the message itself stays hidden and is worked on again without being received.
+
+While a store is away SQS alone must do. The row then keeps its lease, and a delivery that finds it live is a receive
+for nothing, so the message comes again only when any lease has run out. What cannot be sent anew, because it is FIFO or
+because nobody has its body in memory, stays hidden for minutes: it costs one receive per outage.
 """
+
+from datetime import datetime
 
 from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.queues import QUEUES
 from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.objects import ObjectStore
-from manga_enrichment.gateways.queue import RequestQueue
+from manga_enrichment.gateways.queue import Message, RequestQueue
 from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.partner.fifo_deferral import FifoDeferral
-from manga_enrichment.pipeline.partner.stored_requests import read_stored_request
+from manga_enrichment.pipeline.partner.leases import LONGEST_LEASE, SAFETY
+from manga_enrichment.pipeline.partner.stored_requests import StoredRequests
 from manga_enrichment.pipeline.partner.work_units import UnitRequest
 
 MAX_DELAY_SECONDS = 900
 """What SQS takes."""
+LEASE_MARGIN_SECONDS = 30
+HIDDEN_SECONDS = 300
+"""For each receive that a message has behind it."""
 
 
 class Requeue:
-    def __init__(self, queue: RequestQueue, requests: RequestStore, tables: ObjectStore, clock: Clock) -> None:
+    def __init__(
+        self, queue: RequestQueue, requests: RequestStore, tables: ObjectStore, clock: Clock, stored: StoredRequests
+    ) -> None:
+        """stored: what the caller has read of its requests."""
         self._queue = queue
         self._requests = requests
-        self._tables = tables
         self._clock = clock
+        self._stored = stored
         self._fifo_deferral = FifoDeferral(queue, requests, tables, clock)
 
     def release(
@@ -63,8 +77,23 @@ class Requeue:
             self._send_anew(row, min(MAX_DELAY_SECONDS, delay_seconds))
         return row
 
+    def give_back(self, request: UnitRequest) -> None:
+        """With SQS alone, since a store is away. Raises QueueUnavailableError; then it comes again by itself."""
+        stored = self._stored.known(request.body_key)
+        message = Message(
+            queue=request.queue,
+            message_id=request.message_id,
+            receipt_handle=request.receipt_handle,
+            body=stored.message_body() if stored else "",
+            receive_count=request.receive_count,
+            sent_at=request.sent_at,
+            group_id=request.group_id,
+            attributes=stored.attributes if stored else {},
+        )
+        return_message(self._queue, message, request.received_at, self._clock.now())
+
     def _send_anew(self, row: RequestRow, delay_seconds: int) -> None:
-        stored = read_stored_request(self._tables, row.body_key)
+        stored = self._stored.read(row.body_key)
         self._queue.send(
             row.queue,
             stored.message_body(),
@@ -73,3 +102,26 @@ class Requeue:
             delay_seconds=delay_seconds,
         )
         self._queue.delete(row.queue, [row.receipt_handle])
+
+
+def return_message(queues: RequestQueue, message: Message, received_at: datetime, now: datetime) -> None:
+    """Give a message back for when every lease on its request is over; one without a body only stays hidden.
+
+    Raises QueueUnavailableError.
+    """
+    queue = QUEUES[message.queue]
+    delay_seconds = queue.visibility_seconds + LEASE_MARGIN_SECONDS
+    if queue.is_fifo or not message.body:
+        left_seconds = int((received_at + LONGEST_LEASE - SAFETY - now).total_seconds())
+        hidden_seconds = min(max(delay_seconds, HIDDEN_SECONDS * message.receive_count), left_seconds)
+        if hidden_seconds > 0:
+            queues.extend(queue.name, [message.receipt_handle], hidden_seconds)
+        return
+    queues.send(
+        queue.name,
+        message.body,
+        attributes=message.attributes,
+        group_id=message.group_id,
+        delay_seconds=min(MAX_DELAY_SECONDS, delay_seconds),
+    )
+    queues.delete(queue.name, [message.receipt_handle])

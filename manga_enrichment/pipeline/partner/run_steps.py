@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Any, Protocol
 
+from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.outcomes.answers import Provenance
 from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.results import RequestResult
@@ -32,7 +33,7 @@ from manga_enrichment.pipeline.partner.plan import PartnerPlan, read_partner_pla
 from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
 from manga_enrichment.pipeline.partner.requeue import Requeue
 from manga_enrichment.pipeline.partner.settle import Settling
-from manga_enrichment.pipeline.partner.stored_requests import StoredRequest, read_stored_request
+from manga_enrichment.pipeline.partner.stored_requests import StoredRequest, StoredRequests
 from manga_enrichment.pipeline.partner.stored_units import read_unit
 from manga_enrichment.pipeline.partner.work_units import UnitRequest, WorkUnit
 
@@ -84,10 +85,11 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """One try of a step of a run. attempt: counts from 0. say: told of progress."""
+    """One try of a step of a run. stored: its requests as read. attempt: counts from 0. say: told of progress."""
 
     run_id: str
     tables: ObjectStore
+    stored: StoredRequests
     say: Callable[[str], None]
     attempt: int = 0
 
@@ -103,7 +105,7 @@ def open_unit(key: str, execution: Execution, *, requests: RequestStore, leases:
 
 def plan_calls(opened: Opened, execution: Execution, planning: PartnerPlanning) -> PartnerPlan:
     """Raises ConfigurationError when the catalog was never imported or has another bucket count."""
-    plan = planning.plan(execution.run_id, stored_requests(execution.tables, opened.requests(execution.tables)))
+    plan = planning.plan(execution.run_id, stored_requests(execution.stored, opened.requests(execution.tables)))
     execution.say(f"{len(plan.calls)} calls for {sum(map(len, plan.items.values()))} different items")
     return plan
 
@@ -121,16 +123,25 @@ def collect_answers(opened: Opened, execution: Execution, ledger: ResultLedger) 
     tables = execution.tables
     plan, taken = read_partner_plan(tables, execution.run_id), opened.requests(tables)
     redelivered = [request.request_id for request in taken if request.generation > 1]
-    PartnerCollecting(tables, ledger).collect(opened.provenance, plan, stored_requests(tables, taken), redelivered)
+    bodies = stored_requests(execution.stored, taken)
+    PartnerCollecting(tables, ledger).collect(opened.provenance, plan, bodies, redelivered)
 
 
 def settle_requests(
-    opened: Opened, execution: Execution, settling: Settling, leases: Leases, *, workers: int = SETTLERS
+    opened: Opened,
+    execution: Execution,
+    settling: Settling,
+    leases: Leases,
+    releasing: Requeue,
+    *,
+    workers: int = SETTLERS,
 ) -> "SettleReport":
     """Raises LookupError when nothing was collected."""
     results = {result.request_id: result for result in read_collected(execution.tables, execution.run_id)}
     requests = opened.requests(execution.tables)
-    return settle_all(requests, results, execution.run_id, settling=settling, leases=leases, workers=workers)
+    return settle_all(
+        requests, results, execution.run_id, settling=settling, releasing=releasing, leases=leases, workers=workers
+    )
 
 
 @dataclass(slots=True)
@@ -154,8 +165,13 @@ class SettleReport:
 def take_over(
     unit: WorkUnit, run_id: str, *, requests: RequestStore, leases: Leases, clock: Clock
 ) -> list[UnitRequest]:
-    """Make the unit's requests this run's own and hold their leases; those that are somebody else's are left out."""
+    """Make the unit's requests this run's own and hold their leases; those that are somebody else's are left out.
+
+    All are held from the start: should a store be away for good in the middle of this, they are given back.
+    """
     taken = []
+    for request in unit.requests:
+        leases.add(request, clock.now())
     for request in unit.requests:
         until = clock.now() + timedelta(seconds=request.visibility_seconds)
         try:
@@ -169,6 +185,7 @@ def take_over(
             )
         except (FencedError, TransitionError) as error:
             _log.info("request %s is left out: %s", request.request_id, error)
+            leases.drop(request.request_id)
             continue
         mine = request.with_handle_of(row)
         leases.add(mine, until)
@@ -176,8 +193,8 @@ def take_over(
     return taken
 
 
-def stored_requests(tables: ObjectStore, requests: Iterable[UnitRequest]) -> list[StoredRequest]:
-    return [read_stored_request(tables, request.body_key) for request in requests]
+def stored_requests(stored: StoredRequests, requests: Iterable[UnitRequest]) -> list[StoredRequest]:
+    return [stored.read(request.body_key) for request in requests]
 
 
 def settle_all(
@@ -186,17 +203,23 @@ def settle_all(
     run_id: str,
     *,
     settling: Settling,
+    releasing: Requeue,
     leases: Leases,
     workers: int,
 ) -> SettleReport:
     """Settle each request on its own: one that cannot be settled does not keep the others from it.
 
-    results: by request id.
+    One that a store is away from is given back; its next generation finds the answers in the ledger. results: by
+    request id.
     """
+    held = {request.request_id: request for request in leases.held()}  # with their newest handles
     report = SettleReport()
 
     def settle(request: UnitRequest) -> RequestRow | str:
-        return _settle_one(request, results[request.request_id], run_id, settling)
+        try:
+            return _settle_one(request, results[request.request_id], run_id, settling)
+        except (StoreUnavailableError, ConfigurationError) as error:
+            return _give_back(held.get(request.request_id, request), releasing, error)
 
     with ThreadPoolExecutor(workers) as pool:
         for request, settled in zip(requests, pool.map(settle, requests), strict=True):
@@ -209,13 +232,15 @@ def settle_all(
 
 
 def _settle_one(request: UnitRequest, result: RequestResult, run_id: str, settling: Settling) -> RequestRow | str:
-    """The final row, or why it could not be settled."""
+    """The final row, or why it could not be settled. Raises what says that a store is away."""
     try:
         return settling.settle(request, result, run_id)
     except FencedError:
         return "another generation has it"
-    except (StoreUnavailableError, QueueUnavailableError) as error:
+    except QueueUnavailableError as error:
         return str(error)
+    except (StoreUnavailableError, ConfigurationError):
+        raise
     except Exception as error:  # noqa: BLE001 (a fault in one request must not cost the others their answers)
         _log.exception("request %s could not be settled", request.request_id)
         return f"{type(error).__name__}: {error}"
@@ -230,15 +255,33 @@ def release_all(
     reason: str,
     say: Callable[[str], None],
 ) -> int:
-    """Give back what this process still holds, for example because it is to end. Returns how many."""
+    """Give back what this process still holds, for example because it is to end. Returns how many.
+
+    Once a store has turned out to be away, the rest goes back with SQS alone: asking it for each would take minutes.
+    """
     released = 0
+    away: Exception | None = None
     for request in leases.held():
         leases.drop(request.request_id)
         try:
-            releasing.release(request, delay_seconds=delay_seconds, error_class=error_class, reason=reason)
-            released += 1
+            if away is None:
+                releasing.release(request, delay_seconds=delay_seconds, error_class=error_class, reason=reason)
+                released += 1
         except (FencedError, TransitionError):
             continue  # settled, or another generation's
-        except (StoreUnavailableError, QueueUnavailableError, LookupError) as error:
+        except (StoreUnavailableError, ConfigurationError) as error:
+            away = error
+        except (QueueUnavailableError, LookupError) as error:
             say(f"request {request.request_id} comes again when its lease is over: {error}")
+        if away is not None:
+            say(f"request {request.request_id}: {_give_back(request, releasing, away)}")
     return released
+
+
+def _give_back(request: UnitRequest, releasing: Requeue, away: Exception) -> str:
+    """With SQS alone. Returns a sentence."""
+    try:
+        releasing.give_back(request)
+    except QueueUnavailableError as error:
+        return f"it comes again when its lease is over: {away}; {error}"
+    return f"it is given back and comes again later: {away}"

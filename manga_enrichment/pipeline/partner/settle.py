@@ -24,7 +24,7 @@ from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.partner.complete import Completion
 from manga_enrichment.pipeline.partner.conversations import keep_turn
 from manga_enrichment.pipeline.partner.requeue import Requeue
-from manga_enrichment.pipeline.partner.stored_requests import StoredRequest, read_stored_request
+from manga_enrichment.pipeline.partner.stored_requests import StoredRequest, StoredRequests
 from manga_enrichment.pipeline.partner.stored_results import write_results
 from manga_enrichment.pipeline.partner.work_units import UnitRequest
 from manga_enrichment.pipeline.store.object_keys import result_document_key
@@ -47,6 +47,7 @@ class Settling:
         clock: Clock,
         endings: Completion,
         releasing: Requeue,
+        stored: StoredRequests,
         limits: SettleLimits,
     ) -> None:
         self._requests = requests
@@ -54,6 +55,7 @@ class Settling:
         self._clock = clock
         self._endings = endings
         self._releasing = releasing
+        self._stored = stored
         self._limits = limits
 
     def settle(self, request: UnitRequest, result: RequestResult, run_id: str) -> RequestRow:
@@ -76,7 +78,7 @@ class Settling:
                 cost_micro_usd=cost,
                 counts=result.counts,
             )
-        stored = read_stored_request(self._tables, request.body_key)
+        stored = self._stored.read(request.body_key)
         heading = self._heading(request, cost, run_id)
         write_results(self._tables, heading, result, stored.warnings)
         self._keep_turn(stored, result, heading.completed_at)

@@ -5,7 +5,7 @@ Belongs here: writing and reading `fm-requests/`, and the message that says the 
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -51,25 +51,49 @@ class StoredRequest:
         return str(self.body.get("notification", {}).get("sns_topic_arn", ""))
 
 
-def write_request(tables: ObjectStore, accepted: AcceptedRequest, attributes: Mapping[str, str]) -> str:
-    """Store an accepted request and return its key. Storing it again changes nothing."""
+class StoredRequests:
+    """Requests as stored, each read once: what this process knows it can send again while S3 is away."""
+
+    def __init__(self, tables: ObjectStore) -> None:
+        self._tables = tables
+        self._known: dict[str, StoredRequest] = {}
+
+    def read(self, key: str) -> StoredRequest:
+        """Raises LookupError when the object is gone."""
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = read_stored_request(self._tables, key)
+        return found
+
+    def write(self, accepted: AcceptedRequest, attributes: Mapping[str, str]) -> None:
+        """Store an accepted request. Storing it again changes nothing."""
+        stored = stored_request(accepted, attributes)
+        write_request(self._tables, stored)
+        self._known[request_body_key(stored.request_id)] = stored
+
+    def known(self, key: str) -> StoredRequest | None:
+        """Without looking into the bucket."""
+        return self._known.get(key)
+
+
+def stored_request(accepted: AcceptedRequest, attributes: Mapping[str, str]) -> StoredRequest:
     envelope = accepted.envelope
-    key = request_body_key(envelope.request_id)
-    tables.write_json(
-        key,
-        {
-            "request_id": envelope.request_id,
-            "partner_id": envelope.partner_id,
-            "schema": envelope.schema,
-            "schema_version": envelope.schema_version,
-            "submitted_at": envelope.submitted_at.isoformat(),
-            "source": envelope.source,
-            "body": accepted.body,
-            "attributes": dict(attributes),
-            "warnings": [each.to_document() for each in accepted.result.warnings],
-        },
+    return StoredRequest(
+        request_id=envelope.request_id,
+        partner_id=envelope.partner_id,
+        schema=envelope.schema,
+        schema_version=envelope.schema_version,
+        submitted_at=envelope.submitted_at,
+        source=envelope.source,
+        body=accepted.body,
+        attributes=dict(attributes),
+        warnings=[each.to_document() for each in accepted.result.warnings],
     )
-    return key
+
+
+def write_request(tables: ObjectStore, request: StoredRequest) -> None:
+    document = {**asdict(request), "submitted_at": request.submitted_at.isoformat()}
+    tables.write_json(request_body_key(request.request_id), document)
 
 
 def read_stored_request(tables: ObjectStore, key: str) -> StoredRequest:

@@ -65,7 +65,8 @@ def report_summary(facts: ReportFacts) -> str:
         for chart in report_charts(facts)
         if chart.name in {"coverage", "cost", "latency"}
     )
-    return f"{numbers}\n\n{pictures}"
+    warning = f"**Nothing is asked of a model**: {inert(facts.brake.sentence())}\n\n" if facts.brake else ""
+    return f"{warning}{numbers}\n\n{pictures}"
 
 
 def report_charts(facts: ReportFacts) -> list[Chart]:

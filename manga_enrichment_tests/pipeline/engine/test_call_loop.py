@@ -8,6 +8,7 @@ import pytest
 from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
 from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass, ModelError, Retry
 from manga_enrichment.domain.outcomes.outcome import Outcome
+from manga_enrichment.domain.outcomes.retries import LONGEST_PAUSE_SECONDS, REFRESH_SECONDS
 from manga_enrichment.gateways.model import ModelReply
 from manga_enrichment.pipeline.engine.budget import Caps
 from manga_enrichment.pipeline.engine.calls import Call
@@ -130,16 +131,24 @@ async def test_an_answer_the_model_declines_is_paid_for_and_final(stop_reason: s
     assert word.cost_micro_usd == cost_of(DEFAULT_USAGE)
 
 
-async def test_expired_credentials_are_refreshed_once() -> None:
+async def test_expired_credentials_are_refreshed() -> None:
     word = await ask(world := CallWorld(), ErrorClass.EXPIRED_CREDENTIALS, None)
     assert word.outcome is Outcome.SUCCEEDED
     assert world.model.refreshes == 1
 
 
-async def test_credentials_that_stay_expired_fail_after_one_refresh() -> None:
-    word = await ask(world := CallWorld(), *[ErrorClass.EXPIRED_CREDENTIALS] * 2, None)
+async def test_credentials_that_are_refused_for_some_seconds_are_refreshed_until_they_are_taken() -> None:
+    word = await ask(world := CallWorld(), *[ErrorClass.EXPIRED_CREDENTIALS] * 5, None)
+    assert word.outcome is Outcome.SUCCEEDED
+    assert world.model.refreshes == 5
+    assert world.clock.monotonic_seconds() > 8
+
+
+async def test_credentials_that_stay_expired_fail_after_a_minute() -> None:
+    word = await ask(world := CallWorld(), *[ErrorClass.EXPIRED_CREDENTIALS] * 100, None)
     assert (word.outcome, word.error_class) == (Outcome.FAILED, ErrorClass.EXPIRED_CREDENTIALS)
-    assert (world.model.refreshes, len(word.attempts)) == (1, 2)
+    assert world.model.refreshes == len(word.attempts) - 1
+    assert REFRESH_SECONDS <= world.clock.monotonic_seconds() <= REFRESH_SECONDS + LONGEST_PAUSE_SECONDS + 10
 
 
 async def test_calls_that_fail_with_the_same_old_credentials_share_one_refresh() -> None:

@@ -10,6 +10,7 @@ from markdown_it import MarkdownIt
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
+from manga_enrichment.gateways.budget import Brake
 from manga_enrichment.pipeline.health.daily_costs import write_day
 from manga_enrichment.pipeline.report.charts import SERIES
 from manga_enrichment.pipeline.report.facts import TEXT_CHARACTERS, ReportFacts, gather, short
@@ -48,6 +49,17 @@ def run_over(*records: MangaRecord) -> World:
 @pytest.fixture(scope="module")
 def world() -> World:
     return run_over(record(1), record(2, title=HOSTILE), record(3), record(4), bare_record(5))
+
+
+def test_the_brake_stands_above_everything_else(world: World) -> None:
+    calm = facts_of(world)
+    braked = replace(calm, brake=Brake(HOSTILE, world.clock.now()))
+    assert 'role="alert"' not in report_html(calm)
+    page = report_html(braked)
+    assert 0 < page.index("Nothing is asked of a model") < page.index("titles in the catalog")
+    assert "<script>alert" not in page
+    assert report_summary(braked).startswith("**Nothing is asked of a model**: `the brake is on since ")
+    assert report_summary(braked).endswith(report_summary(calm))
 
 
 def test_the_numbers_are_those_of_the_tables(world: World) -> None:

@@ -1,0 +1,206 @@
+"""A proxy in front of one service that passes everything on, until it is struck by a fault.
+
+Belongs here: one listening port and what a fault does to its connections. Stays out: which fault when (`proxies.py`).
+It runs on one event loop; nothing here is safe to call from another thread.
+"""
+
+import asyncio
+import random
+import socket
+import struct
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+
+import aiohttp
+from aiohttp import web
+from yarl import URL
+
+from manga_enrichment_tests.chaos.faults import Fault, Service, Stroke, error_answer, is_document
+from manga_enrichment_tests.chaos.moments import Seen, identify
+
+LOOPBACK = "127.0.0.1"
+_BACKLOG = 512
+_LARGEST_BODY = 1 << 30
+_MIDWAY_SECONDS = 0.05
+_HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "te", "upgrade", "expect"})
+
+Watch = Callable[[Seen], None]
+
+
+class FaultProxy:
+    """Between `start` and `stop`.
+
+    struck: how many requests each fault has hit. A refused connection leaves no trace here: of `refused` it counts
+    that it began, and the connections that it cut.
+    """
+
+    def __init__(self, service: Service, upstream: str, watch: Watch) -> None:
+        """upstream: base URL. watch: told of every request before it is passed on; may call `begin`."""
+        self.service = service
+        self.struck: Counter[Fault] = Counter()
+        self.requests = 0
+        self._upstream = upstream.rstrip("/")
+        self._watch = watch
+        self._stroke: Stroke | None = None
+        self._draws = random.Random()
+        self._ending: asyncio.TimerHandle | None = None
+        self._over = asyncio.Event()
+        self._relistening: asyncio.Future[None]
+
+    async def start(self) -> None:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0),
+            auto_decompress=False,
+            timeout=aiohttp.ClientTimeout(total=None),
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+        application = web.Application(client_max_size=_LARGEST_BODY)
+        application.router.add_route("*", "/{path:.*}", self._serve)
+        self._runner = web.AppRunner(application, access_log=None, handler_cancellation=True)
+        await self._runner.setup()
+        if self._runner.server is None:
+            raise RuntimeError("aiohttp has set up no server")
+        self._protocols: web.Server = self._runner.server
+        self._place = _bound(0)  # keeps the port ours while nobody listens
+        self.port: int = self._place.getsockname()[1]
+        self.url = f"http://{LOOPBACK}:{self.port}"
+        self._relistening = asyncio.ensure_future(self._listen())
+        await self._relistening
+
+    async def stop(self) -> None:
+        self.end()
+        await self._relistening
+        self._server.close()
+        self._cut_connections()
+        await self._runner.cleanup()
+        await self._session.close()
+        self._place.close()
+
+    def begin(self, stroke: Stroke) -> None:
+        """Strike from now on, for as long as the stroke lasts. Replaces the stroke that is under way."""
+        self.end()
+        self._stroke, self._draws, self._over = stroke, stroke.draws(), asyncio.Event()
+        self._ending = asyncio.get_running_loop().call_later(stroke.seconds, self.end)
+        if stroke.fault is Fault.REFUSED:
+            self._server.close()
+            self.struck[Fault.REFUSED] += 1 + self._cut_connections()
+
+    def end(self) -> None:
+        """All is well again; what a black hole held is cut."""
+        stroke, self._stroke = self._stroke, None
+        if self._ending is not None:
+            self._ending.cancel()
+        self._over.set()
+        if stroke is not None and stroke.fault is Fault.REFUSED:
+            self._relistening = asyncio.ensure_future(self._listen())
+
+    @property
+    def is_struck(self) -> bool:
+        return self._stroke is not None
+
+    async def _listen(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._protocols, sock=_bound(self.port), backlog=_BACKLOG)
+
+    def _cut_connections(self) -> int:
+        connections = [each.transport for each in self._protocols.connections if each.transport]
+        for transport in connections:
+            _reset(transport)
+        return len(connections)
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        self.requests += 1
+        body = await request.read()
+        seen = identify(request.method, request.raw_path, request.headers)
+        self._watch(seen if seen.service else replace(seen, service=self.service))  # a look whether anybody is there
+        stroke = self._stroke
+        if stroke is None or self._draws.random() >= stroke.share:
+            return await self._passed_on(request, body)
+        self.struck[stroke.fault] += stroke.fault is not Fault.REFUSED  # those are counted as connections
+        if is_document(self.service, stroke.fault):
+            answer = error_answer(self.service, stroke.fault)
+            return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
+        return await self._mishandled(request, body, stroke)
+
+    async def _mishandled(self, request: web.Request, body: bytes, stroke: Stroke) -> web.StreamResponse:
+        match stroke.fault:
+            case Fault.LATENCY:
+                await asyncio.sleep(stroke.latency_seconds)
+                return await self._passed_on(request, body)
+            case Fault.RESET_MIDWAY:
+                return await self._half(request, body)
+            case Fault.RESET_AFTER:
+                await self._asked(request, body)
+            case Fault.BLACK_HOLE:
+                await self._over.wait()
+        return _cut(request)
+
+    async def _asked(self, request: web.Request, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+        """What the service answers: status, headers, body."""
+        headers = [(name, value) for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP]
+        async with self._session.request(
+            request.method,
+            URL(self._upstream + request.raw_path, encoded=True),
+            headers=headers,
+            data=body or None,
+            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+            allow_redirects=False,
+        ) as response:
+            kept = [(name, value) for name, value in response.headers.items() if name.lower() not in _HOP_BY_HOP]
+            return response.status, kept, await response.read()
+
+    async def _passed_on(self, request: web.Request, body: bytes) -> web.StreamResponse:
+        try:
+            status, headers, answer = await self._asked(request, body)
+        except aiohttp.ClientError:  # the service itself broke off: so do we
+            return _cut(request)
+        response = web.StreamResponse(status=status)
+        for name, value in headers:
+            response.headers.add(name, value)
+        if request.method != "HEAD":  # of which the header alone is the answer
+            response.content_length = len(answer)
+        with suppress(ConnectionError):
+            await response.prepare(request)
+            await response.write(answer)
+        return response
+
+    async def _half(self, request: web.Request, body: bytes) -> web.StreamResponse:
+        """Headers that promise the whole answer, half of it, and a reset."""
+        status, headers, answer = await self._asked(request, body)
+        response = web.StreamResponse(status=status)
+        for name, value in headers:
+            response.headers.add(name, value)
+        response.content_length = len(answer)
+        with suppress(ConnectionError):
+            await response.prepare(request)
+            await response.write(answer[: len(answer) // 2])
+            await asyncio.sleep(_MIDWAY_SECONDS)  # else the reset may overtake what was written
+        return _cut(request, response)
+
+
+def _bound(port: int) -> socket.socket:
+    """A socket with this port; several may have it as long as one of them listens."""
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.bind((LOOPBACK, port))
+    bound.setblocking(False)
+    return bound
+
+
+def _cut(request: web.Request, response: web.StreamResponse | None = None) -> web.StreamResponse:
+    """Reset the connection of a request; what is returned goes nowhere any more."""
+    if request.transport is not None:
+        _reset(request.transport)
+    return response or web.Response()
+
+
+def _reset(transport: asyncio.BaseTransport) -> None:
+    """RST instead of FIN: what a client sees of a process that died."""
+    peer = transport.get_extra_info("socket")
+    if peer is not None:
+        with suppress(OSError):
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    if isinstance(transport, asyncio.Transport):
+        transport.abort()
