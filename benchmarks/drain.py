@@ -28,7 +28,7 @@ from benchmarks.report import show
 from manga_enrichment.aws.gateways import Gateways, open_gateways
 from manga_enrichment.definitions import build_definitions
 from manga_enrichment.defs.enrichment.jobs import CATALOG_JOB
-from manga_enrichment.defs.shared.run_facts import range_tags
+from manga_enrichment.defs.shared.tags import range_tags
 from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, LOW_PRIORITY

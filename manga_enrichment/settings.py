@@ -17,6 +17,7 @@ from manga_enrichment.domain.models.batch_jobs import MAX_TIMEOUT_HOURS, MIN_REC
 from manga_enrichment.domain.models.usage import micro_usd_from_usd
 from manga_enrichment.domain.requests.formats import is_sns_topic_arn
 from manga_enrichment.domain.requests.validation import RequestPolicy
+from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW
 
 _SECRETS = frozenset({"callback_secret"})
 
@@ -64,6 +65,9 @@ class Settings(BaseSettings):
         60, gt=0, le=3600, description="wait for one answer; longer is lost and may be billed"
     )
     deadline_seconds: float = Field(4 * 3600, gt=0, description="how long one op keeps trying throttled titles")
+    clock_skew_seconds: float = Field(
+        MOST_CLOCK_SKEW.total_seconds(), ge=1, le=600, description="how far apart the clocks of two machines may be"
+    )
     claim_seconds: float = Field(60, ge=5, le=3600, description="how long a dead run's titles stay reserved")
     budget_usd_per_run: float | None = Field(None, ge=0, description="cap of one run; unset: none")
     budget_usd_per_day: float | None = Field(None, ge=0, description="cap of one UTC day over all runs; unset: none")

@@ -45,6 +45,7 @@ from manga_enrichment_tests.fakes import (
     ScriptedModel,
     valid_answer,
 )
+from manga_enrichment_tests.health_fakes import MemoryServiceUsage
 
 BUCKET = bucket_key(0, 1)
 """The only bucket of a catalog that has one."""
@@ -189,6 +190,7 @@ class World:
     tables: MemoryTables = field(default_factory=MemoryTables)
     budget: MemoryBudget = field(default_factory=MemoryBudget)
     status: MemoryStatus = field(default_factory=MemoryStatus)
+    service_usage: MemoryServiceUsage = field(default_factory=MemoryServiceUsage)
     analyses: Mapping[str, AnalysisType] = field(default_factory=lambda: ANALYSES)
     settings: InvokeSettings = field(default_factory=open_budget_settings)
 
@@ -208,6 +210,7 @@ class World:
             "budget": self.budget,
             "status": self.status,
             "open_model": self.open_model,
+            "service_usage": self.service_usage,
             "catalog_source": LocalCatalog(str(source)),
         }
 

@@ -23,6 +23,7 @@ MISSING = "missing"
 
 Step = ErrorClass | ModelReply | str
 _PATH = (JobStatus.SUBMITTED, JobStatus.VALIDATING, JobStatus.SCHEDULED, JobStatus.IN_PROGRESS)
+_WORKING = (*_PATH, JobStatus.STOPPING)
 
 
 @dataclass(slots=True)
@@ -78,11 +79,16 @@ class MemoryBatch:
             return BatchState(JobStatus.FAILED.value, "unknown job")
         if job.state.ended_at is None:
             status = next(job.steps)
-            ended = status not in _PATH
+            ended = status not in _WORKING
             if ended:
                 self._work(job, status)
             job.state = BatchState(status.value, ended_at=self._clock.now() if ended else None)
         return job.state
+
+    def stop(self, job_id: str) -> None:
+        job = self.created.get(job_id)
+        if job is not None and job.state.ended_at is None:
+            job.steps = iter((JobStatus.STOPPING, JobStatus.STOPPED))
 
     def replies(self, output_prefix: str, job_id: str) -> Iterator[BatchReply]:
         """Backwards: the order of the output is nobody's business."""

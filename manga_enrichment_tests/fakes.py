@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from manga_enrichment.domain.outcomes.answers import ClaimResult, LedgerEntry
-from manga_enrichment.gateways.budget import BudgetScope
+from manga_enrichment.gateways.budget import Brake, BudgetScope
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import SpenderClosedError, StoreUnavailableError, WriteConflictError
 from manga_enrichment.gateways.objects import StoredTable
@@ -64,6 +64,7 @@ class MemoryBudget:
     def __init__(self) -> None:
         self._counters: dict[str, _Counter] = {}
         self._spenders: dict[str, _Spender] = {}
+        self._brake: Brake | None = None
         self._lock = threading.RLock()
 
     def reserve(
@@ -120,6 +121,19 @@ class MemoryBudget:
         with self._lock:
             found = self._counters.get(counter, _Counter())
             return found.committed, found.spent
+
+    def brake(self) -> Brake | None:
+        return self._brake
+
+    def put_brake_on(self, brake: Brake) -> Brake:
+        with self._lock:
+            self._brake = self._brake or brake
+            return self._brake
+
+    def take_brake_off(self) -> Brake | None:
+        with self._lock:
+            was, self._brake = self._brake, None
+            return was
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,11 @@
 
 import math
 from collections.abc import Sequence
+from datetime import datetime
 
+from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.domain.operations.metrics import Metric
+from manga_enrichment.domain.operations.service_books import ServiceCounts, ServiceMetric, expected_of_answer
 from manga_enrichment.gateways.errors import MetricsUnavailableError
 
 
@@ -28,6 +31,29 @@ class MemoryMetrics:
             for point in self.points
             if point.name == name and set(point.dimensions) - {("Service", "MangaAssist")} == set(dimensions)
         ]
+
+
+class MemoryServiceUsage:
+    """ServiceUsage: calls of whoever, as a test makes them. `raises`: instead of an answer."""
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[str, ServiceMetric], dict[datetime, int]] = {}
+        self.raises: Exception | None = None
+
+    def count(self, model_id: str, at: datetime, usage: Usage) -> None:
+        hour = at.replace(minute=0, second=0, microsecond=0)
+        for metric, value in expected_of_answer(usage).items():
+            sums = self._counts.setdefault((model_id, metric), {})
+            sums[hour] = sums.get(hour, 0) + value
+
+    def by_hour(self, model_ids: Sequence[str], begin: datetime, end: datetime) -> ServiceCounts:
+        if self.raises is not None:
+            raise self.raises
+        return {
+            key: {hour: value for hour, value in sums.items() if begin <= hour < end}
+            for key, sums in self._counts.items()
+            if key[0] in model_ids
+        }
 
 
 class MemoryAges:

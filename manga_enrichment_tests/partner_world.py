@@ -1,6 +1,6 @@
 """The request lane in memory, step by step: send, tick, run, and being killed anywhere in between.
 
-Belongs here: the steps as sensor and ops take them, over fakes. Stays out: the fakes themselves.
+Belongs here: a lane over fakes, what partners and sensor do. Stays out: the fakes, a run (`partner_run.py`).
 """
 
 import itertools
@@ -13,38 +13,29 @@ from typing import Any
 from uuid import UUID
 
 from manga_enrichment.domain.analyses import ANALYSES
-from manga_enrichment.domain.outcomes.answers import Provenance
 from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.queues import NORMAL, QUEUES, Queue
 from manga_enrichment.domain.requests.states import is_final
 from manga_enrichment.domain.requests.validation import RequestPolicy
-from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.pipeline.dead_letters.queue import DeadLetters
 from manga_enrichment.pipeline.engine.budget import Caps
 from manga_enrichment.pipeline.engine.invocation import InvokeGateways
 from manga_enrichment.pipeline.outbox.announce import NotificationPolicy, OutboxWriter
-from manga_enrichment.pipeline.partner.ask import PartnerAsking, Stopping
-from manga_enrichment.pipeline.partner.collect import PartnerCollecting
+from manga_enrichment.pipeline.partner.ask import PartnerAsking
 from manga_enrichment.pipeline.partner.complete import Completion
 from manga_enrichment.pipeline.partner.intake import Intake, IntakeReport
 from manga_enrichment.pipeline.partner.leases import Leases
 from manga_enrichment.pipeline.partner.packing import UnitLimits
 from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
 from manga_enrichment.pipeline.partner.requeue import Requeue
-from manga_enrichment.pipeline.partner.run_steps import (
-    SettleReport,
-    release_all,
-    settle_all,
-    stored_requests,
-    take_over,
-)
+from manga_enrichment.pipeline.partner.run_steps import SettleReport, release_all
 from manga_enrichment.pipeline.partner.settle import SettleLimits, Settling
 from manga_enrichment.pipeline.partner.stored_requests import StoredRequests
-from manga_enrichment.pipeline.partner.stored_units import read_unit
 from manga_enrichment.pipeline.store.object_keys import result_document_key
 from manga_enrichment_tests.builders import MODELS, World, open_budget_settings, put_catalog, record
 from manga_enrichment_tests.kill_switch import KillSwitch, Mortal
 from manga_enrichment_tests.outbox_fakes import MemoryOutbox
+from manga_enrichment_tests.partner_run import run_in_memory
 from manga_enrichment_tests.request_fakes import MemoryQueues, MemoryRequests
 
 PARTNER = "acme"
@@ -134,13 +125,8 @@ class PartnerWorld:
         return report
 
     def run(self, unit_key: str, *, run_id: str = "") -> SettleReport:
-        """All ops of a run over one unit; what it holds when a store is away for good is given back."""
-        leases, bodies = self.leases(), StoredRequests(self.tables)
-        try:
-            return self._run(unit_key, run_id or f"partner-run-{next(self._runs)}", leases, bodies)
-        except StoreUnavailableError as error:
-            self.release(leases, bodies, str(error))
-            raise
+        """A run over one unit; what it holds when a store is away for good is given back."""
+        return run_in_memory(self, unit_key, run_id or f"partner-run-{next(self._runs)}")
 
     def release(self, leases: Leases, bodies: StoredRequests, reason: str) -> list[str]:
         """As a run does at its end; what it says."""
@@ -149,29 +135,6 @@ class PartnerWorld:
             leases, self.releasing(bodies), delay_seconds=15, error_class="stopped", reason=reason, say=said.append
         )
         return said
-
-    def _run(self, unit_key: str, run_id: str, leases: Leases, bodies: StoredRequests) -> SettleReport:
-        unit = read_unit(self.tables, unit_key)
-        taken = take_over(unit, run_id, requests=self.mortal(self.requests), leases=leases, clock=self.clock)
-        stored = stored_requests(bodies, taken)
-        provenance = Provenance(run_id, self.clock.now().date().isoformat(), "partner")
-        plan = self.planning().plan(run_id, stored)
-        for name in plan.analyses():
-            stopping = Stopping(leases.holds, self.stop, grace_seconds=20)
-            spender = f"{run_id}:{name}:0"
-            self.asking().ask(name, plan.calls, provenance, stopping, spender=spender, say=lambda _line: None)
-        collecting = PartnerCollecting(self.tables, self.mortal(self.base.ledger))
-        redelivered = [request.request_id for request in taken if request.generation > 1]
-        results = collecting.collect(provenance, plan, stored, redelivered)
-        return settle_all(
-            taken,
-            results,
-            run_id,
-            settling=self.settling(bodies),
-            releasing=self.releasing(bodies),
-            leases=leases,
-            workers=1,
-        )
 
     def work(self, queue: str = NORMAL.name) -> None:
         """A tick, and all runs it asks for."""

@@ -7,6 +7,8 @@ rendering.py            a Velocity engine with API Gateway's variables: what AWS
 checking.py             renders a template with sample and hostile input and reads the result back
 models.py               our JSON Schemas as the draft-4 models that API Gateway enforces
 gateway_responses.py    what API Gateway answers itself: no key, too many requests, invalid body
+rest_api.py             the API of them as CloudFormation resources, what a deployment is a snapshot of
+stage.py                stage, limits, usage plan and keys, as resources
 cloudformation.py       `infra/api.yaml`, generated from all of the above
 openapi.py              the OpenAPI document for partners
 

@@ -1,7 +1,7 @@
 """`infra/api.yaml`: the whole request front as one CloudFormation template, generated.
 
-Belongs here: the resources around endpoints, models and templates: API, roles, keys, usage plan, stage, log. Stays out:
-what they contain (`registry.py`, `models.py`, `gateway_responses.py`), deploying (`local/stack/provision.py`).
+Belongs here: the template, its parameters and outputs, roles, partners' keys, the deployment. Stays out: what a
+deployment is a snapshot of (`rest_api.py`), stage and usage plan (`stage.py`), deploying (`local/stack/provision.py`).
 
 A deployment is a snapshot: CloudFormation makes a new one only for a new logical id. So its id holds a digest of all
 that the snapshot is made of.
@@ -15,15 +15,11 @@ from typing import Any
 
 import yaml
 
-from manga_enrichment.api.endpoints import ENDPOINTS, Endpoint, Service
-from manga_enrichment.api.gateway_responses import GATEWAY_ANSWERS
-from manga_enrichment.api.models import model_name, request_models
-from manga_enrichment.api.registry import CONTENT_TYPE, TemplateRegistry
-from manga_enrichment.api.stage import STAGE, log_group, plan_resources, stage_resource
+from manga_enrichment.api.registry import TemplateRegistry
+from manga_enrichment.api.rest_api import STATUS_ROLE, SUBMIT_ROLE, rest_api_resources
+from manga_enrichment.api.stage import STAGE, Resources, log_group, plan_resources, stage_resource
 from manga_enrichment.domain.requests.queues import REQUEST_QUEUES
 from manga_enrichment.domain.requests.schemas import ENVELOPE, schema_document
-
-API_NAME = "manga-enrichment"
 
 _HEADER = """\
 # The request front: REST API, models, mapping templates, API keys, usage plan, access log.
@@ -36,8 +32,6 @@ _HEADER = """\
 """
 _PARTNER_ID = re.compile(schema_document(ENVELOPE)["properties"]["partner_id"]["pattern"].strip("^$"))
 _KEY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
-
-Resources = dict[str, dict[str, Any]]
 
 
 class PartnersError(ValueError):
@@ -58,7 +52,7 @@ def template_document(partners: Mapping[str, Sequence[str]], registry: TemplateR
     """The same as a mapping. Raises PartnersError."""
     keys = _key_resources(partners)
     by_key_id = {f"${{{logical_id}}}": partner for logical_id, (partner, _) in keys.items()}
-    front = _api() | _models() | _paths() | _methods(registry, by_key_id) | _gateway_responses()
+    front = rest_api_resources(registry, by_key_id)
     deployment = f"Deployment{_digest(front)}"
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
@@ -120,125 +114,6 @@ _OUTPUTS: dict[str, Any] = {
 }
 
 
-def _api() -> Resources:
-    return {
-        "RestApi": {
-            "Type": "AWS::ApiGateway::RestApi",
-            "Properties": {
-                "Name": API_NAME,
-                "Description": "Requests of partners, to queues and back",
-                "ApiKeySourceType": "HEADER",
-                "EndpointConfiguration": {"Types": ["REGIONAL"]},
-            },
-        },
-        "RequestValidator": {
-            "Type": "AWS::ApiGateway::RequestValidator",
-            "Properties": {
-                "RestApiId": {"Ref": "RestApi"},
-                "Name": "body-and-parameters",
-                "ValidateRequestBody": True,
-                "ValidateRequestParameters": True,
-            },
-        },
-    }
-
-
-def _models() -> Resources:
-    return {
-        f"{name}Model": {
-            "Type": "AWS::ApiGateway::Model",
-            "Properties": {
-                "RestApiId": {"Ref": "RestApi"},
-                "Name": name,
-                "ContentType": CONTENT_TYPE,
-                "Schema": schema,
-            },
-        }
-        for name, schema in request_models().items()
-    }
-
-
-def _paths() -> Resources:
-    """One resource per part of a path, each after the one above it."""
-    resources: Resources = {}
-    for endpoint in ENDPOINTS.values():
-        parts = endpoint.path.strip("/").split("/")
-        for place, part in enumerate(parts):
-            parent: Any = {"Ref": _path_id(parts[:place])} if place else {"Fn::GetAtt": ["RestApi", "RootResourceId"]}
-            resources[_path_id(parts[: place + 1])] = {
-                "Type": "AWS::ApiGateway::Resource",
-                "Properties": {"RestApiId": {"Ref": "RestApi"}, "ParentId": parent, "PathPart": part},
-            }
-    return resources
-
-
-def _path_id(parts: Sequence[str]) -> str:
-    return "Path" + "".join(word.capitalize() for part in parts for word in re.findall("[a-zA-Z0-9]+", part))
-
-
-def _methods(registry: TemplateRegistry, partners: Mapping[str, str]) -> Resources:
-    return {f"{each.name.capitalize()}Method": _method(each, registry, partners) for each in ENDPOINTS.values()}
-
-
-def _method(endpoint: Endpoint, registry: TemplateRegistry, partners: Mapping[str, str]) -> dict[str, Any]:
-    properties: dict[str, Any] = {
-        "RestApiId": {"Ref": "RestApi"},
-        "ResourceId": {"Ref": _path_id(endpoint.path.strip("/").split("/"))},
-        "HttpMethod": endpoint.method,
-        "OperationName": endpoint.name,
-        "AuthorizationType": "NONE",  # the API key, which must belong to a usage plan of this stage
-        "ApiKeyRequired": True,
-        "RequestValidatorId": {"Ref": "RequestValidator"},
-        "RequestParameters": {f"method.request.path.{name}": True for name in endpoint.path_parameters},
-        "MethodResponses": [{"StatusCode": str(status)} for status in endpoint.statuses],
-        "Integration": {
-            **_substituted(registry.integration_config(endpoint.name, partners)),
-            "Uri": {"Fn::Sub": _URIS[endpoint.service]},
-            "Credentials": {"Fn::GetAtt": [_ROLES[endpoint.service], "Arn"]},
-        },
-    }
-    if endpoint.schema is not None:
-        properties["RequestModels"] = {CONTENT_TYPE: {"Ref": f"{model_name(endpoint.schema)}Model"}}
-    return {
-        "Type": "AWS::ApiGateway::Method",
-        "Properties": {name: value for name, value in properties.items() if value},
-    }
-
-
-_URIS = {
-    # The queue is in the form (QueueUrl), since it depends on the request.
-    Service.SQS: "arn:${AWS::Partition}:apigateway:${AWS::Region}:sqs:path//",
-    Service.DYNAMODB: "arn:${AWS::Partition}:apigateway:${AWS::Region}:dynamodb:action/GetItem",
-}
-_ROLES = {Service.SQS: "SubmitRole", Service.DYNAMODB: "StatusRole"}
-
-
-def _substituted(value: Any) -> Any:
-    """Texts with ${...} (ids of API keys) become Fn::Sub."""
-    if isinstance(value, dict):
-        return {name: _substituted(child) for name, child in value.items()}
-    if isinstance(value, list):
-        return [_substituted(child) for child in value]
-    return {"Fn::Sub": value} if isinstance(value, str) and "${" in value else value
-
-
-def _gateway_responses() -> Resources:
-    resources: Resources = {}
-    for kind, answer in GATEWAY_ANSWERS.items():
-        properties: dict[str, Any] = {
-            "RestApiId": {"Ref": "RestApi"},
-            "ResponseType": kind,
-            "ResponseTemplates": {CONTENT_TYPE: answer.template()},
-        }
-        if answer.status is not None:
-            properties["StatusCode"] = str(answer.status)
-        if answer.headers():
-            properties["ResponseParameters"] = answer.headers()
-        logical_id = "Answer" + "".join(word.capitalize() for word in kind.split("_"))
-        resources[logical_id] = {"Type": "AWS::ApiGateway::GatewayResponse", "Properties": properties}
-    return resources
-
-
 def _roles() -> Resources:
     """One role per integration: one may send to the request queues, the other read what partners may see."""
     queues = [
@@ -250,7 +125,7 @@ def _roles() -> Resources:
     submit = _statement("sqs:SendMessage", queues)
     look_up = _statement("dynamodb:GetItem", table)
     with_key = {"Fn::If": ["HasKmsKey", decrypt, {"Ref": "AWS::NoValue"}]}
-    return {"SubmitRole": _role("submit", [submit]), "StatusRole": _role("status", [look_up, with_key])}
+    return {SUBMIT_ROLE: _role("submit", [submit]), STATUS_ROLE: _role("status", [look_up, with_key])}
 
 
 def _statement(action: str, resource: Any) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The mapping templates by endpoint: looked up, added, checked, and put together for API Gateway.
 
 Belongs here: which template serves what. Stays out: their text (`templates/*.vtl`), how they are checked
-(`checking.py`), the resources around them (`cloudformation.py`).
+(`checking.py`), the resources around them (`rest_api.py`).
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """The stage of the request front: variables, limits, access log, usage plan and keys, as CloudFormation resources.
 
-Belongs here: what can change without a new snapshot of the API. Stays out: the API itself (`cloudformation.py`).
+Belongs here: what can change without a new snapshot of the API. Stays out: the API itself (`rest_api.py`).
 """
 
 import json
@@ -23,6 +23,16 @@ ACCESS_LOG_FIELDS = {
     "integration_latency_milliseconds": "$context.integration.latency",
     "latency_milliseconds": "$context.responseLatency",
     "response_bytes": "$context.responseLength",
+}
+
+_EVERY_METHOD = {
+    "ResourcePath": "/*",
+    "HttpMethod": "*",
+    "MetricsEnabled": True,
+    "LoggingLevel": "OFF",  # execution logs would hold headers
+    "DataTraceEnabled": False,
+    "ThrottlingRateLimit": {"Ref": "ApiRequestsPerSecond"},
+    "ThrottlingBurstLimit": {"Ref": "ApiBurst"},
 }
 
 Resources = dict[str, dict[str, Any]]
@@ -57,17 +67,7 @@ def stage_resource(deployment: str) -> Resources:
                     "queues_url": {"Fn::Sub": "https://sqs.${AWS::Region}.${AWS::URLSuffix}/${AWS::AccountId}/"},
                     "status_table": {"Ref": "StatusTableName"},
                 },
-                "MethodSettings": [
-                    {
-                        "ResourcePath": "/*",
-                        "HttpMethod": "*",
-                        "MetricsEnabled": True,
-                        "LoggingLevel": "OFF",  # execution logs would hold headers
-                        "DataTraceEnabled": False,
-                        "ThrottlingRateLimit": {"Ref": "ApiRequestsPerSecond"},
-                        "ThrottlingBurstLimit": {"Ref": "ApiBurst"},
-                    }
-                ],
+                "MethodSettings": [_EVERY_METHOD],
                 "AccessLogSetting": {"Fn::If": ["HasAccessLog", access_log, {"Ref": "AWS::NoValue"}]},
             },
         }

@@ -5,7 +5,7 @@ Bedrock user guide. Output is `<prefix><job id>/<input file>.out` beside `manife
 """
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -28,6 +28,7 @@ _TRANSFER = TransferConfig(use_threads=False)
 # Said of the order itself; everything else (throttling, too many jobs, 5xx, no connection) passes with time.
 _NEVER = frozenset({"ValidationException", "AccessDeniedException", "ResourceNotFoundException", "ConflictException"})
 _UNKNOWN_JOB = "ResourceNotFoundException"
+_NOTHING_TO_STOP = (_UNKNOWN_JOB, "ConflictException")
 
 
 class BedrockBatch:
@@ -73,11 +74,18 @@ class BedrockBatch:
 
     def state(self, job_id: str) -> BatchState:
         try:
-            with self._passing(unless=_UNKNOWN_JOB):
+            with self._passing(unless=(_UNKNOWN_JOB,)):
                 job = self._clients.bedrock.get_model_invocation_job(jobIdentifier=job_id)
         except ClientError as error:
             return BatchState(JobStatus.FAILED.value, f"Bedrock knows the job no more: {error}"[:300])
         return BatchState(str(job["status"]), str(job.get("message", "")), job.get("endTime"))
+
+    def stop(self, job_id: str) -> None:
+        try:
+            with self._passing(unless=_NOTHING_TO_STOP):
+                self._clients.bedrock.stop_model_invocation_job(jobIdentifier=job_id)
+        except ClientError:
+            return
 
     def replies(self, output_prefix: str, job_id: str) -> Iterator[BatchReply]:
         prefix = f"{output_prefix}{job_id.rpartition('/')[2]}/"
@@ -94,13 +102,13 @@ class BedrockBatch:
         return f"s3://{self._bucket}/{key}"
 
     @contextmanager
-    def _passing(self, unless: str = "") -> Iterator[None]:
+    def _passing(self, unless: Collection[str] = ()) -> Iterator[None]:
         """What time mends as BatchUnavailableError, what a setting mends as ConfigurationError, `unless` as it is."""
         try:
             yield
         except ClientError as error:
             code = error.response["Error"]["Code"]
-            if code == unless:
+            if code in unless:
                 raise
             if code in _NEVER:
                 raise ConfigurationError(

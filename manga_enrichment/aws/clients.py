@@ -26,6 +26,7 @@ from botocore.exceptions import (
     ProfileNotFound,
 )
 
+from manga_enrichment.aws.clock_skew import ClockSkew
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.gateways.errors import StoreUnavailableError
 
@@ -64,10 +65,14 @@ _REFUSED_CREDENTIALS = frozenset(
 class AwsClients:
     """Lazily made clients; safe to share between threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock_skew: ClockSkew | None = None) -> None:
+        """clock_skew: notes the Date of every answer."""
         self._making = RLock()  # making clients from one session is not thread-safe, using them is
+        self.clock_skew = clock_skew or ClockSkew()
         with self._explained():
-            self.session = boto3.Session(botocore_session=_session())
+            botocore_session = _session()
+            botocore_session.register("response-received", self.clock_skew.note)
+            self.session = boto3.Session(botocore_session=botocore_session)
 
     @cached_property
     def s3(self) -> "S3Client":

@@ -3,32 +3,37 @@
 Two kinds of items in one table. A *counter* (a day, a run, a partner's day) holds `committed` and `spent`
 micro-dollars and the names of its open `spenders`. A *spender* (one op execution) holds what it `reserved`, what it
 `spent`, its lease and its counters; closed, also what it `settled`: the part of `spent` that its counters know.
-Only counters are shared; they change once per block of calls, not per call.
+Only counters are shared; they change once per block of calls, not per call. A third kind is there once or not at all:
+the *brake*, with why and since when.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from manga_enrichment.aws.ledger_items import epoch_ms
 from manga_enrichment.aws.transactions import condition_failed, errors_explained, transact
-from manga_enrichment.gateways.budget import BudgetScope
+from manga_enrichment.gateways.budget import Brake, BudgetScope
 from manga_enrichment.gateways.errors import SpenderClosedError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _RETENTION_SECONDS = 400 * 24 * 3600
+_BRAKE = "brake"
 
 
 class DynamoDBBudget:
-    def __init__(self, client: "DynamoDBClient", *, table: str) -> None:
+    def __init__(self, client: "DynamoDBClient", *, table: str, check_clock: Callable[[], None] = lambda: None) -> None:
+        """check_clock: raises ConfigurationError while this machine's clock is too far off to judge leases."""
+        self._check_clock = check_clock
         self._client = client
         self._table = table
 
     def reserve(
         self, scopes: Sequence[BudgetScope], spender: str, amount_micro_usd: int, lease_until: datetime
     ) -> bool:
+        self._check_clock()
         if any(scope.limit_micro_usd < amount_micro_usd for scope in scopes):
             return False
         counters = [self._add_to_counter(scope, spender, amount_micro_usd, lease_until) for scope in scopes]
@@ -60,7 +65,9 @@ class DynamoDBBudget:
         self._close(spender, lease_before_ms=None)
 
     def close_abandoned(self, counters: Sequence[str], now: datetime) -> list[str]:
-        spenders = [name for counter in counters for name in self._item(counter).get("spenders", {}).get("SS", [])]
+        found = {counter: self._item(counter) for counter in counters}
+        self._check_clock()  # after the first answer, which told the time
+        spenders = [name for item in found.values() for name in item.get("spenders", {}).get("SS", [])]
         lease_before_ms = int(epoch_ms(now))
         return [each for each in dict.fromkeys(spenders) if self._close(each, lease_before_ms=lease_before_ms)]
 
@@ -80,6 +87,25 @@ class DynamoDBBudget:
     def spent(self, counter: str) -> tuple[int, int]:
         item = self._item(counter)
         return _value(item, "committed"), _value(item, "spent")
+
+    def brake(self) -> Brake | None:
+        return _brake(self._item(_BRAKE))
+
+    def put_brake_on(self, brake: Brake) -> Brake:
+        item = {"counter": {"S": _BRAKE}, "because": {"S": brake.because}, "since": {"S": brake.since.isoformat()}}
+        put = {"TableName": self._table, "Item": item, "ConditionExpression": "attribute_not_exists(because)"}
+        while transact(self._client, [{"Put": put}]) is not None:
+            standing = self.brake()
+            if standing is not None:  # else it was taken off between the two
+                return standing
+        return brake
+
+    def take_brake_off(self) -> Brake | None:
+        with errors_explained():
+            response = self._client.delete_item(
+                TableName=self._table, Key={"counter": {"S": _BRAKE}}, ReturnValues="ALL_OLD"
+            )
+        return _brake(response.get("Attributes", {}))
 
     def _add_to_counter(
         self, scope: BudgetScope, spender: str, amount_micro_usd: int, lease_until: datetime
@@ -139,6 +165,10 @@ class DynamoDBBudget:
                 TableName=self._table, Key={"counter": {"S": counter}}, ConsistentRead=True
             )
         return dict(response.get("Item", {}))
+
+
+def _brake(item: Mapping[str, Any]) -> Brake | None:
+    return Brake(item["because"]["S"], datetime.fromisoformat(item["since"]["S"])) if item else None
 
 
 def _number(value: int) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """ResultLedger on DynamoDB: answers and claims in one table, keyed by fingerprint."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -39,12 +39,15 @@ class DynamoDBLedger:
         ledger_table: str,
         budget_table: str,
         retention: timedelta,
+        check_clock: Callable[[], None] = lambda: None,
     ) -> None:
+        """check_clock: raises ConfigurationError while this machine's clock is too far off to claim anything."""
         self._client = client
         self._clock = clock
         self._table = ledger_table
         self._budget_table = budget_table
         self._retention = retention
+        self._check_clock = check_clock
 
     def get_many(self, fingerprints: Sequence[str]) -> dict[str, LedgerEntry]:
         now = self._clock.now()
@@ -53,6 +56,7 @@ class DynamoDBLedger:
         return {entry.fingerprint: entry for entry in entries if entry is not None}
 
     def claim_many(self, at_stake: Mapping[str, int], owner: str, now: datetime, until: datetime) -> ClaimResult:
+        self._check_clock()
         claimed = _Claimed()
         for chunk in chunks(list(at_stake), MAX_ITEMS):
             puts = {each: self._claim(each, owner, now, until, at_stake[each]) for each in chunk}

@@ -15,14 +15,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 from manga_enrichment.aws.transactions import chunks
 from manga_enrichment.domain.operations.metrics import Metric
 from manga_enrichment.gateways.clock import Clock
-from manga_enrichment.gateways.errors import MetricsUnavailableError
+from manga_enrichment.gateways.errors import MetricsForbiddenError, MetricsUnavailableError
 
 METRICS_PER_CALL = 500
 """CloudWatch takes 1,000 and 1 MB; half of it stays far below both."""
-_QUERIES_PER_CALL = 500
+QUERIES_PER_CALL = 500
 _LOOK_BACK = timedelta(minutes=15)
 """SQS puts its metrics there minute by minute, some minutes late."""
 _PERIOD_SECONDS = 60
+_FORBIDDEN = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 
 
 class CloudWatchMetrics:
@@ -35,7 +36,7 @@ class CloudWatchMetrics:
         ordered = sorted(metrics, key=lambda metric: metric.namespace)
         for namespace, group in groupby(ordered, key=lambda metric: metric.namespace):
             for chunk in chunks([_datum(metric) for metric in group], METRICS_PER_CALL):
-                with _errors_explained():
+                with metric_errors_explained():
                     self._client.put_metric_data(Namespace=namespace, MetricData=chunk)
 
 
@@ -49,8 +50,8 @@ class CloudWatchQueueAges:
     def oldest_age_seconds(self, queues: Sequence[str]) -> dict[str, float]:
         now = self._clock.now()
         ages: dict[str, float] = {}
-        for chunk in chunks(list(queues), _QUERIES_PER_CALL):
-            with _errors_explained():
+        for chunk in chunks(list(queues), QUERIES_PER_CALL):
+            with metric_errors_explained():
                 response = self._client.get_metric_data(
                     MetricDataQueries=[_age_query(number, queue) for number, queue in enumerate(chunk)],
                     StartTime=now - _LOOK_BACK,
@@ -83,8 +84,12 @@ def _datum(metric: Metric) -> dict[str, Any]:
 
 
 @contextmanager
-def _errors_explained() -> Iterator[None]:
+def metric_errors_explained() -> Iterator[None]:
+    """MetricsForbiddenError when a right is missing, else MetricsUnavailableError."""
     try:
         yield
-    except (ClientError, BotoCoreError) as error:
+    except ClientError as error:
+        is_forbidden = error.response["Error"]["Code"] in _FORBIDDEN
+        raise (MetricsForbiddenError if is_forbidden else MetricsUnavailableError)(f"CloudWatch: {error}") from error
+    except BotoCoreError as error:
         raise MetricsUnavailableError(f"CloudWatch: {error}") from error

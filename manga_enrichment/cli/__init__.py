@@ -10,12 +10,14 @@ from typing import Any
 import click
 
 from manga_enrichment.cli.api import api_access, api_template, openapi
+from manga_enrichment.cli.brake import brake
 from manga_enrichment.cli.callbacks import callbacks
 from manga_enrichment.cli.dlq import dlq
 from manga_enrichment.cli.local_stack import local_stack_hint, work_on_local_stack
 from manga_enrichment.cli.report import report
 from manga_enrichment.cli.requests import list_requests, results, status, submit
 from manga_enrichment.cli.sql import sql
+from manga_enrichment.domain.text.shown import escaped_lines
 
 STATE_DIR = click.option(
     "--state-dir",
@@ -27,7 +29,10 @@ STATE_DIR = click.option(
 
 
 class _Sentences(click.Group):
-    """Wrong settings, and services that do not answer, end a command with a sentence, not with a traceback."""
+    """Wrong settings, and services that do not answer, end a command with a sentence, not with a traceback.
+
+    A sentence may quote what a partner or a model wrote: the terminal shows it and does not obey it.
+    """
 
     def invoke(self, ctx: click.Context) -> Any:
         from manga_enrichment.domain.errors import ConfigurationError
@@ -35,10 +40,14 @@ class _Sentences(click.Group):
 
         try:
             return super().invoke(ctx)
+        except click.UsageError:  # quotes nobody but the user
+            raise
+        except click.ClickException as error:
+            raise click.ClickException(escaped_lines(error.message)) from error
         except ConfigurationError as error:
-            raise click.ClickException(f"{error}{local_stack_hint(ctx)}") from error
+            raise click.ClickException(escaped_lines(f"{error}{local_stack_hint(ctx)}")) from error
         except (StoreUnavailableError, QueueUnavailableError) as error:
-            raise click.ClickException(f"{error}. Try again.") from error
+            raise click.ClickException(escaped_lines(f"{error}. Try again.")) from error
 
 
 @click.group(cls=_Sentences, context_settings={"help_option_names": ["-h", "--help"]})
@@ -58,6 +67,7 @@ def main(ctx: click.Context, local: bool, state_dir: Path) -> None:
 
 
 for _command in (
+    brake,
     dlq,
     callbacks,
     submit,

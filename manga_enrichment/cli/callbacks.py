@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from manga_enrichment.cli.parameters import checked_partner, open_configured_gateways
+from manga_enrichment.domain.text.shown import escaped
 
 if TYPE_CHECKING:
     from manga_enrichment.domain.callbacks.deliveries import Delivery
@@ -80,7 +81,7 @@ def retry(limit: int, everything: bool, dry_run: bool, **chosen: Any) -> None:
         found = send_again(found, outbox=gateways.outbox, requests=gateways.requests, clock=gateways.clock)
     click.echo(f"{len(found)} {'would be' if dry_run else 'are'} sent again.")
     for each in found:
-        click.echo(f"  {each.event_type} of {each.request_id or '(no request)'} to {each.receiver}")
+        click.echo(escaped(f"  {each.event_type} of {each.request_id or '(no request)'} to {each.receiver}"))
 
 
 def _filter(partners: tuple[str, ...], request_ids: tuple[str, ...]) -> "FailedFilter":
@@ -109,4 +110,4 @@ def _document(delivery: "Delivery") -> dict[str, Any]:
 def _line(delivery: "Delivery") -> str:
     tries = "1 try" if delivery.attempts == 1 else f"{delivery.attempts} tries"
     what = f"{delivery.event_type} of {delivery.request_id or '(no request)'} ({delivery.partner_id or 'no partner'})"
-    return f"{delivery.due_at:%Y-%m-%d %H:%M:%S}  {what} to {delivery.receiver}, {tries}: {delivery.problem}"
+    return escaped(f"{delivery.due_at:%Y-%m-%d %H:%M:%S}  {what} to {delivery.receiver}, {tries}: {delivery.problem}")

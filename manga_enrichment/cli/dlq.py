@@ -10,6 +10,7 @@ import click
 
 from manga_enrichment.cli.parameters import open_configured_gateways
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, DEAD_LETTERS_FIFO
+from manga_enrichment.domain.text.shown import escaped
 
 if TYPE_CHECKING:
     from manga_enrichment.pipeline.dead_letters.queue import DeadLetter, Peek
@@ -131,10 +132,10 @@ def _print(peeked: "Peek") -> None:
     click.echo(f"{peeked.queue}: {len(peeked.letters)} seen, about {peeked.unseen} more")
     for letter in peeked.letters:
         age, receives = timedelta(seconds=round(letter.age_seconds)), letter.message.receive_count
-        named = f"request {letter.request_id or 'unknown'} of {letter.partner_id or 'an unknown partner'}"
+        named = escaped(f"request {letter.request_id or 'unknown'} of {letter.partner_id or 'an unknown partner'}")
         click.echo(f"\n{letter.message.message_id}: {named}, from {letter.original_queue or 'an unknown queue'}")
-        click.echo(f"  {': '.join(filter(None, (letter.reason, letter.explanation)))}")
+        click.echo(f"  {escaped(': '.join(filter(None, (letter.reason, letter.explanation))))}")
         click.echo(f"  {age} old, received {receives} times")
-        click.echo(f"  {letter.preview}")
+        click.echo(f"  {escaped(letter.preview)}")
     if peeked.reasons:
-        click.echo("\n" + ", ".join(f"{count} × {reason}" for reason, count in peeked.reasons.items()))
+        click.echo("\n" + ", ".join(f"{count} × {escaped(reason)}" for reason, count in peeked.reasons.items()))

@@ -31,6 +31,7 @@ def report(out: Path, show: bool) -> None:
         f"report-{uuid4()}",
         tables=gateways.tables,
         ledger=gateways.ledger,
+        budget=gateways.budget,
         clock=gateways.clock,
         analyses=ANALYSES,
         models=load_models(settings.model_aliases),

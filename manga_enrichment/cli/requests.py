@@ -1,4 +1,8 @@
-"""`manga-enrichment submit|status|requests|results`: a partner's view of the request lane."""
+"""`manga-enrichment submit|status|requests|results`: a partner's view of the request lane.
+
+Belongs here: commands about one partner's requests. Stays out: catalog buckets (`cli/partitions.py`), dead letters
+(`cli/dlq.py`), callbacks (`cli/callbacks.py`).
+"""
 
 import json
 import sys
@@ -9,14 +13,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from manga_enrichment.cli.brake import warn_of_brake
 from manga_enrichment.cli.local_stack import local_receiver
 from manga_enrichment.cli.parameters import checked_partner, open_configured_gateways
+from manga_enrichment.cli.partitions import show_partitions
 from manga_enrichment.domain.requests.schemas import REQUEST_SCHEMAS
 from manga_enrichment.domain.requests.states import RequestState, is_final
+from manga_enrichment.domain.text.shown import escaped
 
 if TYPE_CHECKING:
     from manga_enrichment.aws.gateways import Gateways
     from manga_enrichment.domain.requests.claims import RequestRow
+    from manga_enrichment.gateways.clock import Clock
+    from manga_enrichment.gateways.requests import RequestStore
+    from manga_enrichment.pipeline.partner.submit import Submitted
 
 POLL_SECONDS = 1.0
 _STEPS = (RequestState.RECEIVED, RequestState.QUEUED, RequestState.PROCESSING)
@@ -47,47 +57,60 @@ def submit(
     ctx: click.Context, file: Path, partner: str, schema: str, callback_url: str, no_check: bool, as_json: bool
 ) -> None:
     """Send the request body in FILE to the queue it belongs to, and print its request id."""
-    from manga_enrichment.pipeline.partner.submit import InvalidRequestError
-    from manga_enrichment.pipeline.partner.submit import submit as send
-    from manga_enrichment.settings import load_settings, request_policy
-
     body = _body(file)
     if isinstance(body, dict):
         if schema == "batch_analysis" and "callback_url" not in body:
             callback_url = callback_url or local_receiver(ctx)
         body |= {"callback_url": callback_url} if callback_url else {}
-    gateways, request_id = open_configured_gateways(), str(uuid.uuid4())
-    try:
-        sent = send(
-            gateways.queues,
-            schema,
-            body,
-            partner_id=partner,
-            request_id=request_id,
-            now=gateways.clock.now(),
-            check=not no_check,
-            policy=request_policy(load_settings()),
-        )
-    except InvalidRequestError as error:
-        lines = [f"  {problem.path}: {problem.message}" for problem in error.result.errors]
-        raise click.ClickException("\n".join([f"{file} is not a valid {schema} request:", *lines])) from error
-    except ValueError as error:  # what SQS does not take, which an unchecked body may be
-        raise click.ClickException(f"{file} cannot be sent: {error}") from error
+    request_id = str(uuid.uuid4())
+    sent = _send(file, schema, body, partner, request_id, check=not no_check)
     for warning in sent.warnings:
         click.echo(f"warning: {warning.path}: {warning.message}", err=True)
     click.echo(json.dumps({"request_id": request_id, "queue": sent.route.queue.name}) if as_json else request_id)
 
 
+def _send(file: Path, schema: str, body: Any, partner: str, request_id: str, *, check: bool) -> "Submitted":
+    """Raises ClickException for a body that is not valid or cannot be sent."""
+    from manga_enrichment.pipeline.partner.submit import InvalidRequestError
+    from manga_enrichment.pipeline.partner.submit import submit as send
+    from manga_enrichment.settings import load_settings, request_policy
+
+    gateways, policy = open_configured_gateways(), request_policy(load_settings())
+    addressed: Any = {"partner_id": partner, "request_id": request_id, "now": gateways.clock.now()}
+    try:
+        return send(gateways.queues, schema, body, **addressed, check=check, policy=policy)
+    except InvalidRequestError as error:
+        lines = [f"  {problem.path}: {problem.message}" for problem in error.result.errors]
+        raise click.ClickException("\n".join([f"{file} is not a valid {schema} request:", *lines])) from error
+    except ValueError as error:  # what SQS does not take, which an unchecked body may be
+        raise click.ClickException(f"{file} cannot be sent: {error}") from error
+
+
 @click.command()
-@_REQUEST_ID
+@click.argument("request_id", type=click.UUID, required=False)
 @click.option("--follow", is_flag=True, help="Wait until the request has ended, with a progress bar.")
+@click.option("--partitions", is_flag=True, help="Instead of a request: how each catalog bucket's last run ended.")
+@click.option("--analysis", default="", help="With --partitions: of this analysis alone.")
 @_JSON
-def status(request_id: uuid.UUID, follow: bool, as_json: bool) -> None:
-    """What has become of a request. Ends with 1 when it failed or was rejected."""
+def status(request_id: uuid.UUID | None, follow: bool, partitions: bool, analysis: str, as_json: bool) -> None:
+    """What has become of a request. Ends with 1 when it failed or was rejected. Says it when the brake is on.
+
+    With --partitions, and without REQUEST_ID: the state of every analysis and catalog bucket.
+    """
+    if partitions == (request_id is not None) or (partitions and follow) or (analysis and not partitions):
+        raise click.UsageError("Say either REQUEST_ID [--follow], or --partitions [--analysis NAME].")
+    warn_of_brake()
+    if partitions:
+        show_partitions(analysis, as_json=as_json)
+    else:
+        _show_request(str(request_id), follow=follow, as_json=as_json)
+
+
+def _show_request(request_id: str, *, follow: bool, as_json: bool) -> None:
     gateways = open_configured_gateways()
-    row = gateways.requests.get(str(request_id))
+    row = gateways.requests.get(request_id)
     if follow and not _has_ended(row):
-        row = follow_request(gateways, str(request_id), sys.stderr.isatty())
+        row = follow_request(gateways, request_id, sys.stderr.isatty())
     if row is None:
         raise click.ClickException(f"No worker has seen request {request_id} yet: it waits in its queue, or never was.")
     click.echo(json.dumps(row_document(row)) if as_json else _words(row))
@@ -107,7 +130,7 @@ def list_requests(partner: str, newest: int, as_json: bool) -> None:
     for row in rows:
         cost = f"{row.cost_micro_usd / 1_000_000:.6f} USD"
         words = (f"{row.submitted_at:%Y-%m-%d %H:%M:%S}", row.request_id, row.state.value, cost, row.callback_state)
-        click.echo("  ".join(word for word in words if word))
+        click.echo(escaped("  ".join(word for word in words if word)))
 
 
 @click.command()
@@ -142,21 +165,22 @@ def follow_request(gateways: "Gateways", request_id: str, is_terminal: bool) -> 
             if not is_terminal:
                 console.print(row.state.value)
 
-        return poll_until_ended(gateways, request_id, show)
+        return poll_until_ended(gateways.requests, gateways.clock, request_id, show)
 
 
-def poll_until_ended(gateways: "Gateways", request_id: str, show: Callable[["RequestRow"], None]) -> "RequestRow":
+def poll_until_ended(
+    requests: "RequestStore", clock: "Clock", request_id: str, show: Callable[["RequestRow"], None]
+) -> "RequestRow":
     """Look every second; show is told of each change."""
-
     seen: tuple[Any, ...] = ()
     while True:
-        row = gateways.requests.get(request_id)
+        row = requests.get(request_id)
         if row is not None and (row.state, row.generation) != seen:
             seen = (row.state, row.generation)
             show(row)
         if row is not None and _has_ended(row):
             return row
-        gateways.clock.run(gateways.clock.sleep(POLL_SECONDS))
+        clock.run(clock.sleep(POLL_SECONDS))
 
 
 def row_document(row: "RequestRow") -> dict[str, Any]:
@@ -189,7 +213,7 @@ def _words(row: "RequestRow") -> str:
         lines.append(f"  result: {row.result_key}, cost {row.cost_micro_usd / 1_000_000:.6f} USD")
     if row.callback_state:
         lines.append(f"  {row.callback_state}")
-    return "\n".join(lines)
+    return "\n".join(map(escaped, lines))
 
 
 def _has_ended(row: "RequestRow | None") -> bool:

@@ -1,13 +1,14 @@
 """`manga-enrichment sql`: the shipped questions, and any other, over the tables."""
 
 import json
-import re
 import sys
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from manga_enrichment.domain.text.shown import escaped
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 _WIDEST_CELL = 60
 _PIPED_WIDTH = 200
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def _parameters(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
@@ -33,10 +34,13 @@ def _parameters(_context: click.Context, _option: click.Parameter, given: tuple[
 @click.option("--param", "parameters", multiple=True, callback=_parameters, help="name=value for a $name of the query.")
 @click.option("--folder", type=click.Path(path_type=Path), help="Tables on this disk instead of the bucket's.")
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
-def sql(query: str | None, parameters: dict[str, str], folder: Path | None, form: str) -> None:
+@click.option("--spreadsheet", is_flag=True, help="With --format csv: no text is a formula there.")
+def sql(query: str | None, parameters: dict[str, str], folder: Path | None, form: str, spreadsheet: bool) -> None:
     """Ask the tables: QUERY is a file, the name of a shipped question, or SQL. Without it, list the questions."""
     from manga_enrichment.cli.sql_session import QueryError, SqlSession, questions
 
+    if spreadsheet and form != "csv":
+        raise click.UsageError("--spreadsheet is about --format csv alone: give both, or neither.")
     shipped = questions()
     if query is None:
         _list(shipped)
@@ -45,7 +49,10 @@ def sql(query: str | None, parameters: dict[str, str], folder: Path | None, form
         found = SqlSession(_datasets(folder)).query(_text(query, shipped), parameters)
     except QueryError as error:
         raise click.ClickException(str(error)) from error
-    {"table": _print_table, "csv": _print_csv, "json": _print_json}[form](found)
+    if form == "csv":
+        _print_csv(found, spreadsheet=spreadsheet)
+    else:
+        {"table": _print_table, "json": _print_json}[form](found)
 
 
 def _text(query: str, shipped: "list[Question]") -> str:
@@ -89,11 +96,11 @@ def _print_table(found: "pa.Table") -> None:
     rows = found.to_pylist()
     for name in found.column_names:
         is_number = all(isinstance(row[name], int | float) for row in rows if row[name] is not None)
-        table.add_column(name, justify="right" if is_number else "left", overflow="fold")
+        table.add_column(escaped(name), justify="right" if is_number else "left", overflow="fold")
     for row in rows:
         table.add_row(*(_cell(row[name]) for name in found.column_names))
     width = None if sys.stdout.isatty() else _PIPED_WIDTH
-    Console(markup=False, width=width).print(table)  # what a model wrote is text, not markup
+    Console(markup=False, emoji=False, width=width).print(table)  # what a model wrote is text, not markup
 
 
 def _cell(value: Any) -> str:
@@ -103,12 +110,28 @@ def _cell(value: Any) -> str:
         return f"{value:.6g}"
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}"
-    text = _CONTROL.sub(" ", str(value))
+    text = escaped(str(value))
     return text if len(text) <= _WIDEST_CELL else text[: _WIDEST_CELL - 1] + "…"
 
 
-def _print_csv(found: "pa.Table") -> None:
-    found.to_pandas().to_csv(sys.stdout, index=False)
+class _Lines:
+    """A file of rows that end in \\n. Told of \\r\\n, the csv module puts quotes around either character in a value."""
+
+    def write(self, row: str) -> int:
+        return sys.stdout.write(row.removesuffix("\r\n") + "\n")
+
+
+def _print_csv(found: "pa.Table", *, spreadsheet: bool) -> None:
+    """RFC 4180, values as they are; for a spreadsheet, texts that it would run as formulas begin with an apostrophe."""
+    frame = found.to_pandas()
+    if spreadsheet:
+        frame = frame.map(_neutral).rename(columns=_neutral)
+    frame.to_csv(_Lines(), index=False, lineterminator="\r\n")
+
+
+def _neutral(value: Any) -> Any:
+    """Numbers stay numbers, negative ones too."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
 
 
 def _print_json(found: "pa.Table") -> None:

@@ -61,6 +61,13 @@ class BatchInference(Protocol):
         """A job that nobody knows any more has Failed. Raises BatchUnavailableError."""
         ...
 
+    def stop(self, job_id: str) -> None:
+        """Let a job end as soon as it can; what it answered until then is billed and there to be collected.
+
+        Does nothing for a job that has ended, is stopping, or that nobody knows. Raises BatchUnavailableError.
+        """
+        ...
+
     def replies(self, output_prefix: str, job_id: str) -> Iterator[BatchReply]:
         """Whatever the job has written, in any order, read as it is consumed. Raises BatchUnavailableError."""
         ...

@@ -1,4 +1,4 @@
-"""Counters of money that all processes share."""
+"""Counters of money that all processes share, and the brake that stops all spending."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +12,17 @@ class BudgetScope:
 
     counter: str
     limit_micro_usd: int
+
+
+@dataclass(frozen=True, slots=True)
+class Brake:
+    """Nothing may be asked of a model while there is one. because: why, in the words of who pulled it."""
+
+    because: str
+    since: datetime
+
+    def sentence(self) -> str:
+        return f"the brake is on since {self.since.isoformat(timespec='seconds')}: {self.because}"
 
 
 class BudgetStore(Protocol):
@@ -39,4 +50,16 @@ class BudgetStore(Protocol):
 
     def spent(self, counter: str) -> tuple[int, int]:
         """(committed, spent) micro-dollars of a counter; zeros when it does not exist."""
+        ...
+
+    def brake(self) -> Brake | None:
+        """The brake as it stands now; None when it is off."""
+        ...
+
+    def put_brake_on(self, brake: Brake) -> Brake:
+        """The brake that stands: this one, or the one that was on before it."""
+        ...
+
+    def take_brake_off(self) -> Brake | None:
+        """The brake that was on; None when there was none. Idempotent."""
         ...

@@ -35,6 +35,10 @@ class MetricsUnavailableError(Exception):
     """CloudWatch did not answer, or does not let us: nobody's work may depend on it."""
 
 
+class MetricsForbiddenError(MetricsUnavailableError):
+    """We have no right to read metrics."""
+
+
 class NotifierUnavailableError(Exception):
     """SNS did not take the message although the SDK retried; later it may."""
 

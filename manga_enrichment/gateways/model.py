@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from manga_enrichment.domain.analyses.validation import readable_answer
 from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.domain.prompts.prompt import Prompt
@@ -34,12 +35,20 @@ class ModelCall:
 
 @dataclass(frozen=True, slots=True)
 class ModelReply:
-    """A complete reply. answer is None when the model gave no JSON object."""
+    """A complete reply. answer is None when the model gave no JSON object.
+
+    Whatever a model says, no reply holds an answer that breaks the rule for text: what nobody should see is taken out
+    as the reply is made, so that judging, repairing and keeping an answer look at the same one in every lane.
+    """
 
     stop_reason: str
     answer: Mapping[str, Any] | None
     usage: Usage
     text: str = ""
+
+    def __post_init__(self) -> None:
+        if self.answer is not None:
+            object.__setattr__(self, "answer", readable_answer(self.answer))
 
 
 class FoundationModel(Protocol):

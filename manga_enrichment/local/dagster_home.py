@@ -1,14 +1,12 @@
-"""Where the local stack's Dagster instance keeps its state, made from the repository's dagster.yaml."""
+"""Where the local stack's Dagster instance keeps its state, made from the repository's dagster.yaml.
+
+Belongs here: the folder and what is in it. Stays out: runs (`defs/operations/killed_runs.py`).
+"""
 
 import os
 from pathlib import Path
 
 import dagster as dg
-
-from manga_enrichment.runtime.processes import process_exists
-
-PROCESS_TAG = "local/process"
-"""Tag of a run inside a process that no daemon watches: the process' id."""
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -44,16 +42,3 @@ def remove_logs_of_deleted_runs(instance: dg.DagsterInstance, home: Path) -> Non
         run_id = file.name.partition(".db")[0]
         if run_id != "index" and run_id not in known:
             file.unlink(missing_ok=True)
-
-
-def end_killed_runs(instance: dg.DagsterInstance) -> None:
-    """End runs whose process was killed. They would keep their pool's slots, and the next run would wait for ever."""
-    for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
-        if PROCESS_TAG in run.tags and not process_exists(int(run.tags[PROCESS_TAG])):
-            end_killed_run(instance, run)
-
-
-def end_killed_run(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
-    """What a code server and the daemon do about a run that they launched and that died."""
-    instance.report_run_failed(run, "The process of the run was killed.")
-    instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)

@@ -8,10 +8,13 @@ import pytest
 from click.testing import CliRunner
 
 from manga_enrichment.aws.clients import AwsClients
+from manga_enrichment.aws.gateways import Gateways
 from manga_enrichment.aws.sqs import SqsQueues
 from manga_enrichment.cli import main
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, NORMAL
+from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.pipeline.dead_letters.queue import EXPLANATION, ORIGINAL_QUEUE, REASON
+from manga_enrichment_tests.cli.conftest import MakeRow
 from manga_enrichment_tests.pipeline.dead_letters.dead_letter_world import make_body
 
 
@@ -78,3 +81,22 @@ def test_wrong_arguments_end_with_a_sentence(queues: SqsQueues, arguments: list[
     assert result.exit_code != 0
     assert sentence in result.output
     assert "Traceback" not in result.output
+
+
+def test_a_terminal_does_not_obey_what_a_dead_letter_says(
+    queues: SqsQueues, make_row: MakeRow, gateways: Gateways
+) -> None:
+    request_id = str(uuid.uuid4())
+    make_row(
+        request_id,
+        RequestState.PROCESSING,
+        RequestState.FAILED,
+        reason="the model said \x1b[2J\nforged",
+        error_class="x\x07",
+    )
+    queues.send(DEAD_LETTERS, make_body(request_id), attributes={ORIGINAL_QUEUE: NORMAL.name})
+    shown = dlq("peek")
+    assert "  x\\x07: the model said \\x1b[2J\\nforged\n" in shown
+    assert all(line.isprintable() for line in shown.split("\n"))
+    [message] = dlq_json("peek")["messages"]
+    assert message["explanation"] == "the model said \x1b[2J\nforged"

@@ -215,8 +215,7 @@ def test_following_shows_each_change_and_ends_with_the_request(
         elif row.state.value in follows:
             gateways.requests.update(request_id, row.owner, row.generation, follows[row.state.value])
 
-    without_waiting = replace(gateways, clock=FakeClock())
-    ended = poll_until_ended(without_waiting, request_id, show)
+    ended = poll_until_ended(gateways.requests, FakeClock(), request_id, show)
     assert ended.state is RequestState.COMPLETED
     assert shown == [("received", 1), ("queued", 1), ("processing", 1), ("deferred", 1), ("completed", 2)]
 
@@ -262,3 +261,18 @@ def test_what_is_no_request_id_is_refused(command: Command) -> None:
     result = command("status", "../../x")
     assert result.exit_code == 2
     assert "is not a valid UUID" in result.output
+
+
+def test_a_terminal_does_not_obey_what_a_status_quotes(
+    command: Command, make_row: MakeRow, gateways: Gateways, request_id: str
+) -> None:
+    hostile = "boom \x1b[2J\x9b1m\u202e\nforged: completed"
+    fields = {"reason": hostile, "error_class": "invalid_\x07", "callback_state": "callback_\x1b]0;title"}
+    make_row(request_id, RequestState.PROCESSING, RequestState.FAILED, **fields)
+    words = command("status", request_id).stdout
+    assert "  invalid_\\x07: boom \\x1b[2J\\x9b1m\\u202e\\nforged: completed\n" in words
+    assert all(line.isprintable() for line in words.split("\n"))
+    listed = command("requests", "partner-1").stdout
+    assert "callback_\\x1b]0;title" in listed
+    assert all(line.isprintable() for line in listed.split("\n"))
+    assert json.loads(command("status", request_id, "--json").stdout)["reason"] == hostile

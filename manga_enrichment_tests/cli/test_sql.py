@@ -221,7 +221,11 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert "gone is no folder" in result.output
 
 
-def test_what_a_model_wrote_is_shown_as_text(tmp_path: Path) -> None:
-    result = sql("SELECT '[red]x[/red]' || chr(27) || '[2J' AS said", "--folder", str(tmp_path))
-    assert "[red]x[/red]" in result.stdout
-    assert "\x1b" not in result.stdout
+@pytest.mark.parametrize("name", NAMES)
+def test_every_question_has_the_same_numbers_for_a_spreadsheet(folder: Path, name: str) -> None:
+    given = [f"--param={key}={value}" for key, value in PARAMETERS.get(name, {}).items()]
+    plain, neutral = (
+        sql(name, "--folder", str(folder), "--format", "csv", *given, *more) for more in ((), ("--spreadsheet",))
+    )
+    assert plain.exit_code == neutral.exit_code == 0
+    assert plain.stdout == neutral.stdout  # the made-up tables have no formula

@@ -4,6 +4,7 @@ Names are unique per test, so that tests share one stack without emptying it in 
 """
 
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -66,6 +67,24 @@ def budget(kind: str, request: pytest.FixtureRequest) -> BudgetStore:
     stack: LocalStack = request.getfixturevalue("local_stack")
     clients: AwsClients = request.getfixturevalue("aws_clients")
     return DynamoDBBudget(clients.dynamodb, table=stack.outputs["BudgetTableName"])
+
+
+@pytest.fixture
+def brake_store(kind: str, unique: str, request: pytest.FixtureRequest) -> Iterator[BudgetStore]:
+    """With a table of its own: there is one brake in each, and others work on the stack's."""
+    if kind == "fake":
+        yield MemoryBudget()
+        return
+    clients: AwsClients = request.getfixturevalue("aws_clients")
+    table = f"brake-{unique}"
+    clients.dynamodb.create_table(
+        TableName=table,
+        KeySchema=[{"AttributeName": "counter", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "counter", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    yield DynamoDBBudget(clients.dynamodb, table=table)
+    clients.dynamodb.delete_table(TableName=table)
 
 
 @pytest.fixture

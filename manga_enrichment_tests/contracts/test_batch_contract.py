@@ -52,20 +52,22 @@ def records(count: int = MIN_RECORDS) -> Iterator[tuple[str, ModelCall]]:
     return ((f"record{number:026d}", request) for number in range(count))
 
 
-async def ended(batch: BatchInference, job_id: str) -> str:
+async def ended(batch: BatchInference, job_id: str, pause_seconds: float) -> str:
     for _ in range(MOST_LOOKS):
         state = batch.state(job_id)
         if has_ended(state.status):
             assert state.ended_at is not None
             return state.status
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(pause_seconds)
     raise AssertionError("the job does not end")
 
 
-async def test_a_job_answers_every_record_under_its_id_in_whatever_order(batch: BatchInference, unique: str) -> None:
+async def test_a_job_answers_every_record_under_its_id_in_whatever_order(
+    batch: BatchInference, kind: str, unique: str
+) -> None:
     batch.upload(order(unique).input_key, records())
     job_id = batch.create(order(unique))
-    assert await ended(batch, job_id) == "Completed"
+    assert await ended(batch, job_id, pause_seconds=0.02 if kind == "real" else 0) == "Completed"
     written = batch.replies(order(unique).output_prefix, job_id)
     replies: dict[str, BatchReply] = {each.record_id: each for each in written}
     assert set(replies) == {record_id for record_id, _ in records()}
@@ -94,6 +96,30 @@ def test_a_job_is_found_by_its_whole_name_only(batch: BatchInference, unique: st
     assert batch.find(order(unique).name) == job_id
     assert batch.find(unique) is None
     assert batch.find(f"{unique}-other") is None
+
+
+async def test_a_job_that_was_stopped_ends_as_stopped_and_can_be_stopped_again(
+    batch: BatchInference, unique: str, kind: str
+) -> None:
+    batch.upload(order(unique).input_key, records())
+    job_id = batch.create(order(unique))
+    batch.stop(job_id)
+    batch.stop(job_id)
+    assert await ended(batch, job_id, pause_seconds=0.02 if kind == "real" else 0) == "Stopped"
+    batch.stop(job_id)
+    assert batch.state(job_id).status == "Stopped"
+
+
+async def test_stopping_what_has_ended_changes_nothing(batch: BatchInference, unique: str, kind: str) -> None:
+    batch.upload(order(unique).input_key, records())
+    job_id = batch.create(order(unique))
+    assert await ended(batch, job_id, pause_seconds=0.02 if kind == "real" else 0) == "Completed"
+    batch.stop(job_id)
+    assert batch.state(job_id).status == "Completed"
+
+
+def test_stopping_a_job_that_nobody_knows_does_nothing(batch: BatchInference) -> None:
+    batch.stop("arn:aws:bedrock:ap-northeast-1:123456789012:model-invocation-job/000000000000")
 
 
 def test_a_job_that_nobody_knows_has_failed(batch: BatchInference) -> None:

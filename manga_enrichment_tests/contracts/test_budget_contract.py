@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.gateways.budget import BudgetScope, BudgetStore
+from manga_enrichment.gateways.budget import Brake, BudgetScope, BudgetStore
 from manga_enrichment.gateways.errors import SpenderClosedError
 from manga_enrichment_tests.contracts.conftest import NO_LIMIT
 from manga_enrichment_tests.fakes import START, FakeClock, MemoryBudget
@@ -154,6 +154,37 @@ def test_renewing_neither_opens_nor_reopens(budget: BudgetStore, caps: Caps) -> 
     budget.renew(caps.spender("a"), caps.now + 30 * MINUTE)
     with pytest.raises(SpenderClosedError):
         budget.reserve(caps.scopes("a"), caps.spender("a"), 1, caps.until)
+
+
+def test_the_brake_is_off_until_it_is_put_on(brake_store: BudgetStore, caps: Caps) -> None:
+    assert brake_store.brake() is None
+    brake = Brake("the bill looks wrong: 100 % more\nthan planned", caps.now)
+    assert brake_store.put_brake_on(brake) == brake
+    assert brake_store.brake() == brake
+
+
+def test_the_first_brake_stands(brake_store: BudgetStore, caps: Caps) -> None:
+    first, second = Brake("first", caps.now), Brake("second", caps.until)
+    brake_store.put_brake_on(first)
+    assert brake_store.put_brake_on(second) == first
+    assert brake_store.brake() == first
+
+
+def test_taking_the_brake_off_tells_what_it_was_once(brake_store: BudgetStore, caps: Caps) -> None:
+    first = Brake("first", caps.now)
+    brake_store.put_brake_on(first)
+    assert brake_store.take_brake_off() == first
+    assert brake_store.take_brake_off() is None
+    assert brake_store.brake() is None
+    second = Brake("second", caps.until)
+    assert brake_store.put_brake_on(second) == second
+
+
+def test_one_of_sixteen_brakes_put_on_at_once_stands(brake_store: BudgetStore, caps: Caps) -> None:
+    brakes = [Brake(f"reason {number}", caps.now) for number in range(16)]
+    with ThreadPoolExecutor(16) as pool:
+        standing = set(pool.map(brake_store.put_brake_on, brakes))
+    assert standing == {brake_store.brake()}
 
 
 def test_sixteen_threads_use_up_a_cap_and_never_pass_it(budget: BudgetStore, caps: Caps) -> None:

@@ -8,9 +8,10 @@ from typing import Any
 import dagster as dg
 
 from manga_enrichment.definitions import build_definitions
-from manga_enrichment.defs.partner.assets import PARTNER_JOB, PARTNER_RESULTS
+from manga_enrichment.defs.partner.assets import PARTNER_JOB
 from manga_enrichment.defs.queues.assets import OBSERVE_JOB
 from manga_enrichment.defs.queues.redrive_job import REDRIVE_JOB
+from manga_enrichment.defs.shared.names import PARTNER_RESULTS
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, NORMAL
 from manga_enrichment.settings import Settings
 from manga_enrichment_tests.defs.project import checks
@@ -49,7 +50,9 @@ class HealthLane:
     def tick(self, sensor: str) -> str:
         """One tick; what it says it did."""
         found = self.definitions.resolve_sensor_def(sensor)
-        names = {"alerts": ["notifier"], "metrics": ["metric_sink", "queues", "budget", "clock"]}[sensor]
+        names = {"alerts": ["notifier", "budget", "clock"], "metrics": ["metric_sink", "queues", "budget", "clock"]}[
+            sensor
+        ]
         with dg.build_sensor_context(
             instance=self.instance,
             cursor=self.cursors.get(sensor),

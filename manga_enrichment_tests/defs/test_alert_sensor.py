@@ -7,9 +7,9 @@ import dagster as dg
 import pytest
 
 from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
-from manga_enrichment.defs.partner.sensors import QUEUE_TAG, UNIT_TAG
-from manga_enrichment.defs.shared.run_facts import range_tags
+from manga_enrichment.defs.shared.tags import QUEUE_TAG, UNIT_TAG, range_tags
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
+from manga_enrichment.gateways.budget import Brake
 from manga_enrichment_tests.builders import write_source
 from manga_enrichment_tests.defs.health_lane import HealthLane
 from manga_enrichment_tests.defs.project import rows
@@ -41,6 +41,28 @@ def fake_run(lane: HealthLane, status: dg.DagsterRunStatus, **tags: str) -> str:
         event = dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, job_name=run.job_name)
         lane.instance.report_dagster_event(event, run_id=run.run_id)
     return run.run_id
+
+
+def test_the_brake_is_told_once_when_it_is_put_on_and_once_when_it_is_taken_off(lane: HealthLane) -> None:
+    budget, clock = lane.world.base.budget, lane.world.clock
+    budget.put_brake_on(Brake("the bill looks wrong", clock.now()))
+    for _ in range(50):
+        lane.tick("alerts")
+        clock.advance(3_600)
+    (alert,) = lane.alerts()
+    assert (alert["alert"], alert["what"], alert["error_class"]) == ("failed", "asking models", "brake")
+    assert alert["explanation"].endswith(": the bill looks wrong")
+    assert "brake off" in alert["what_to_do"]
+    assert "launch the run again" not in alert["what_to_do"]
+    assert alert["link"] == "http://127.0.0.1:3000"
+    budget.take_brake_off()
+    for _ in range(3):
+        lane.tick("alerts")
+    assert [each["alert"] for each in lane.alerts()] == ["failed", "recovered"]
+    assert lane.alerts()[1]["failures"] == 1
+    budget.put_brake_on(Brake("again", clock.now()))
+    lane.tick("alerts")
+    assert [each["alert"] for each in lane.alerts()] == ["failed", "recovered", "failed"]
 
 
 def test_what_failed_before_the_first_tick_is_not_told(tmp_path: Path) -> None:

@@ -6,9 +6,8 @@ import dagster as dg
 import pytest
 
 from manga_enrichment.definitions import build_definitions
-from manga_enrichment.defs.enrichment.ops import configuration_errors_are_final
 from manga_enrichment.defs.partner.runs import INTERRUPTED_DELAY_SECONDS, PartnerRun
-from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY
+from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY, configuration_errors_are_final
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
 from manga_enrichment.domain.requests.queues import NORMAL

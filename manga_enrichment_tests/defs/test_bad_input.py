@@ -8,7 +8,7 @@ import pytest
 
 from manga_enrichment.definitions import build_definitions
 from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
-from manga_enrichment.defs.shared.run_facts import range_tags
+from manga_enrichment.defs.shared.tags import range_tags
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.specs import MissingPriceError, parse_models
 from manga_enrichment.local.stack.model_control import ModelServerControl

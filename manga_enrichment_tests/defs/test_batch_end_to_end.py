@@ -11,9 +11,10 @@ from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.gateways import open_gateways
 from manga_enrichment.aws.s3_objects import S3ObjectStore
 from manga_enrichment.definitions import build_definitions
-from manga_enrichment.defs.batch.sensor import BATCH_JOB, BATCH_SENSOR
+from manga_enrichment.defs.batch.job import BATCH_JOB
+from manga_enrichment.defs.batch.sensor import BATCH_SENSOR
 from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
-from manga_enrichment.defs.shared.run_facts import range_tags
+from manga_enrichment.defs.shared.tags import range_tags
 from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.domain.models.batch_jobs import BATCH_ALIAS
 from manga_enrichment.domain.models.specs import load_models

@@ -8,7 +8,8 @@ import dagster as dg
 import pytest
 
 from manga_enrichment.definitions import build_definitions
-from manga_enrichment.defs.batch.sensor import BATCH_JOB, BATCH_SENSOR
+from manga_enrichment.defs.batch.job import BATCH_JOB
+from manga_enrichment.defs.batch.sensor import BATCH_SENSOR
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.batch_jobs import BATCH_ALIAS, JobStatus

@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from manga_enrichment.defs.shared.run_facts import trigger_of
+from manga_enrichment.defs.shared.tags import trigger_of
 from manga_enrichment.local.dagster_home import REPOSITORY, prepare_dagster_home
 
 pytestmark = pytest.mark.slow

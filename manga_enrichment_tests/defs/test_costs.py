@@ -8,8 +8,9 @@ import dagster as dg
 import pytest
 
 from manga_enrichment.defs.costs.assets import COSTS_JOB
-from manga_enrichment.defs.shared.run_facts import RANGE_END_TAG, RANGE_START_TAG, range_tags
-from manga_enrichment.gateways.budget import BudgetScope
+from manga_enrichment.defs.shared.tags import RANGE_END_TAG, RANGE_START_TAG, range_tags
+from manga_enrichment.domain.models.usage import Usage
+from manga_enrichment.gateways.budget import Brake, BudgetScope
 from manga_enrichment.pipeline.health.daily_costs import TABLE
 from manga_enrichment.pipeline.store.object_keys import costs_key
 from manga_enrichment_tests.defs.project import Project, checks, materialized
@@ -40,6 +41,9 @@ def test_after_a_night_the_books_agree_and_every_check_passes(tmp_path: Path) ->
         "cost_per_title_in_range",
         "cache_hit_rate",
         "no_unpriced_model",
+        "brake_is_off",
+        "usage_can_be_true",
+        "books_match_the_service",
     }
     assert [name for name, evaluation in checks(result).items() if not evaluation.passed] == []
     days = materialized(result)[TABLE]
@@ -48,6 +52,15 @@ def test_after_a_night_the_books_agree_and_every_check_passes(tmp_path: Path) ->
     assert days[TODAY]["calls"] == 9
     assert float(str(days[YESTERDAY]["cost_usd"])) == 0
     assert START.date().isoformat() == TODAY
+
+
+def test_while_the_brake_is_on_a_check_warns_and_says_why(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.run()
+    project.world.budget.put_brake_on(Brake("the bill looks wrong", START))
+    evaluation = check(project, "brake_is_off")
+    assert (evaluation.passed, evaluation.severity) == (False, WARN)
+    assert str(evaluation.description).endswith(": the bill looks wrong")
 
 
 def test_a_difference_of_one_micro_dollar_is_said(tmp_path: Path) -> None:
@@ -132,6 +145,20 @@ def test_calls_without_a_price_are_an_error(tmp_path: Path) -> None:
     evaluation = check(project, "no_unpriced_model")
     assert (evaluation.passed, evaluation.severity) == (False, ERROR)
     assert "cost nothing" in str(evaluation.description)
+
+
+def test_usage_that_cannot_be_true_is_shown_with_what_was_booked_for_it(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.world.model = ScriptedModel(project.world.clock, usage=Usage(2**63 - 1, 150))
+    project.build()
+    project.run()
+    evaluation = check(project, "usage_can_be_true")
+    assert (evaluation.passed, evaluation.severity) == (False, WARN)
+    answers = evaluation.metadata["answers"].value
+    assert isinstance(answers, int)
+    assert 0 < answers == len([row for row in project.world.log() if row["maybe_billed"]])
+    assert "the model told 9223372036854775807" in str(evaluation.metadata["newest"].value)
+    assert check(project, "costs_reconcile").passed
 
 
 def test_a_model_that_left_the_price_table_is_an_error(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from manga_enrichment.defs.operations.killed_runs import build_killed_runs_sensor, end_killed_runs
+from manga_enrichment.defs.operations.killed_runs import build_killed_runs_sensor, end_killed_runs, pid_of
+from manga_enrichment.defs.shared.tags import PROCESS_TAG
 from manga_enrichment.runtime.processes import process_exists
 
 pytestmark = pytest.mark.slow
@@ -31,6 +32,15 @@ def sleeper():
 with dg.DagsterInstance.get() as instance:
     sleeper.execute_in_process(instance=instance)
 """
+
+
+@dg.op
+def rest() -> None: ...
+
+
+@dg.job
+def idle() -> None:
+    rest()
 
 
 @pytest.fixture
@@ -70,6 +80,42 @@ def test_a_run_without_a_process_fails_and_one_with_a_process_goes_on(instance: 
     finally:
         second.kill()
         second.wait()
+
+
+def silent_run(instance: dg.DagsterInstance, pid: int | str, *, parent: str | None = None) -> str:
+    """A run that was begun inside a process, and has not said yet which one."""
+    run = instance.create_run_for_job(
+        idle, tags={PROCESS_TAG: str(pid)}, parent_run_id=parent, root_run_id=parent, status=dg.DagsterRunStatus.STARTED
+    )
+    assert pid_of(instance, run.run_id) is None
+    return run.run_id
+
+
+@pytest.fixture
+def dead_pid() -> int:
+    with subprocess.Popen([sys.executable, "-c", "pass"]) as process:
+        return process.pid
+
+
+def test_a_run_that_was_killed_before_its_first_word_is_found_by_its_tag(
+    instance: dg.DagsterInstance, dead_pid: int
+) -> None:
+    killed, living = silent_run(instance, dead_pid), silent_run(instance, os.getpid())
+    assert list(end_killed_runs(instance)) == [killed]
+    runs = {run.run_id: run.status for run in instance.get_runs()}
+    assert runs == {killed: dg.DagsterRunStatus.FAILURE, living: dg.DagsterRunStatus.STARTED}
+
+
+def test_the_inherited_tag_of_a_new_try_ends_nothing(instance: dg.DagsterInstance, dead_pid: int) -> None:
+    first = silent_run(instance, dead_pid)
+    assert list(end_killed_runs(instance)) == [first]
+    silent_run(instance, dead_pid, parent=first)
+    assert list(end_killed_runs(instance)) == []
+
+
+def test_a_tag_that_is_no_process_id_ends_nothing(instance: dg.DagsterInstance) -> None:
+    silent_run(instance, "nonsense")
+    assert list(end_killed_runs(instance)) == []
 
 
 def test_a_process_that_took_over_the_id_is_another_one() -> None:

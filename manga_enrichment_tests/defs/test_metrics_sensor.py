@@ -7,7 +7,7 @@ import pytest
 
 from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
 from manga_enrichment.defs.partner.assets import PARTNER_JOB
-from manga_enrichment.defs.shared.run_facts import range_tags
+from manga_enrichment.defs.shared.tags import range_tags
 from manga_enrichment.domain.operations.metrics import (
     BACKLOG_PER_TASK,
     COST_USD,

@@ -15,6 +15,7 @@ from manga_enrichment.defs.shared.policies import (
     permanent_failure,
     retry_rule,
 )
+from manga_enrichment.domain.operations.incidents import ADVICE
 from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 
@@ -72,7 +73,7 @@ def test_an_error_that_no_title_survives_is_named_with_what_to_do(error_class: E
     sentence = permanent_failure(report(stopped_by=error_class.value))
     assert sentence is not None
     assert sentence.startswith(f"reading_level stopped ({error_class.value}): why. To mend it: ")
-    assert "see the message" not in sentence
+    assert sentence.endswith(ADVICE[error_class])
 
 
 @pytest.mark.parametrize("stopped_by", ["", "throttled", "budget"])

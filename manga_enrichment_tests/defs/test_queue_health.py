@@ -46,7 +46,7 @@ def test_an_observation_has_numbers_the_ui_plots_and_a_table(lane: HealthLane) -
     assert requests["normal_backlog_per_run"] == 3
     assert "session_fifo_oldest_age_seconds" not in requests
     assert (dead["messages"], dead["dlq_visible"], dead["dlq_fifo_visible"]) == (2, 2, 0)
-    assert "| manga-fm-dlq | 2 | 0 | 0 | - | unknown | unknown |" in dead["queues"]
+    assert "| `manga-fm-dlq` | 2 | 0 | 0 | `-` | `unknown` | `unknown` |" in dead["queues"]
 
 
 def test_the_assets_are_labelled_and_looked_at_every_five_minutes_by_default(lane: HealthLane) -> None:

@@ -6,7 +6,7 @@ import dagster as dg
 
 from manga_enrichment.defs.costs.assets import COSTS_JOB
 from manga_enrichment.defs.report.assets import REPORT_ASSET, REPORT_JOB
-from manga_enrichment.defs.shared.run_facts import range_tags
+from manga_enrichment.defs.shared.tags import range_tags
 from manga_enrichment.pipeline.store.object_keys import report_key
 from manga_enrichment_tests.defs.project import Project, materialized
 from manga_enrichment_tests.fakes import START

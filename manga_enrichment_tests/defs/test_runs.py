@@ -1,15 +1,18 @@
 """Runs of the whole job in this process, over gateways in memory."""
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from manga_enrichment.defs.shared.run_facts import SCHEDULE_TAG
+from manga_enrichment.defs.shared.tags import SCHEDULE_TAG
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
+from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.gateways.model import ModelCall, ModelReply
+from manga_enrichment.gateways.status import PartitionStatus
 from manga_enrichment.pipeline.store.object_keys import outcomes_key, table_key
 from manga_enrichment_tests.builders import COMBINED, SINGLES, World, catalog_row
 from manga_enrichment_tests.defs.project import (
@@ -22,7 +25,7 @@ from manga_enrichment_tests.defs.project import (
     retried,
     rows,
 )
-from manga_enrichment_tests.fakes import ScriptedModel, valid_answer
+from manga_enrichment_tests.fakes import MemoryStatus, ScriptedModel, valid_answer
 from manga_enrichment_tests.scripted_model import DEFAULT_USAGE
 
 pytestmark = pytest.mark.slow
@@ -101,6 +104,31 @@ def test_metadata_is_of_its_own_partition_and_numeric(tmp_path: Path) -> None:
     assert calls[0] != calls[1]  # no copy of one partition's numbers in the other
     assert found["manga_catalog"][FIRST]["catalog_titles"] == 12
     assert sum(found["enriched_catalog"][bucket]["dagster/row_count"] for bucket in (FIRST, LAST)) == 12
+
+
+def test_the_wide_table_shows_what_the_status_table_says_of_each_bucket(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    result = project.run()
+    for bucket in (FIRST, LAST):
+        shown = materialized(result)["enriched_catalog"][bucket]["partitions"].splitlines()[2:]
+        states = [state for name in ANALYSES for state in project.world.status.partitions(name, [bucket])]
+        cells = [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in shown]
+        assert [(row[0], row[1], row[-1]) for row in cells] == [(name, "completed", result.run_id) for name in ANALYSES]
+        assert [row[3] for row in cells] == [f"{state.cost_micro_usd / 1e6:.6f}" for state in states]
+
+
+def test_the_wide_table_is_written_while_the_status_table_is_away(tmp_path: Path) -> None:
+    class Away(MemoryStatus):
+        def partitions(self, analysis: str, buckets: Sequence[str]) -> Iterator[PartitionStatus]:
+            raise StoreUnavailableError("DynamoDB does not answer")
+
+    project = Project(tmp_path)
+    project.world.status = Away()
+    project.build()
+    result = project.run()
+    assert result.success
+    values = materialized(result)["enriched_catalog"][FIRST]
+    assert (values["dagster/row_count"] > 0, "partitions" in values) == (True, False)
 
 
 def test_a_run_of_one_bucket_touches_no_other(tmp_path: Path) -> None:

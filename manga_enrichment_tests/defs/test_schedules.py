@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from manga_enrichment.definitions import build_definitions
 from manga_enrichment.defs.shared.partitions import catalog_partitions, partition_groups
-from manga_enrichment.defs.shared.run_facts import (
+from manga_enrichment.defs.shared.tags import (
     RANGE_END_TAG,
     RANGE_START_TAG,
     buckets_of_run,

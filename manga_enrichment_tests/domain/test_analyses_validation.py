@@ -1,6 +1,7 @@
 """Answers are held against their schema, and what is wrong is said briefly."""
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,7 +15,9 @@ from manga_enrichment.domain.analyses.validation import (
     MAX_PROBLEM_CHARACTERS,
     MAX_PROBLEMS,
     answer_problems,
+    readable_answer,
 )
+from manga_enrichment.domain.prompts.conversations import CONVERSATION
 
 LEVEL = get_analysis("reading_level")
 INPUTS = TitleInputs("MNG-TEAHOUSE", {"synopsis": "A retired knight runs a tea house."})
@@ -124,3 +127,65 @@ def test_a_text_that_cannot_be_stored_is_refused() -> None:
     answer = {"primary_genre": "war", "genres": [{"genre": "war", "confidence": 1}], "themes": ["tea \ud800"]}
     problems = answer_problems(get_analysis("genre_classification"), answer, INPUTS)
     assert problems == ["the answer holds a number or character that JSON in UTF-8 cannot carry"]
+
+
+def test_what_nobody_should_see_is_taken_out_of_every_text_of_an_answer() -> None:
+    answer = {"level": "teen\u200b", "notes": ["a\x00b", {"why": "x\u202ey\x1b[2J", "n\ufeffo": 1}], "min_age": 12.5}
+    assert readable_answer(answer) == {"level": "teen", "notes": ["ab", {"why": "xy[2J", "no": 1}], "min_age": 12.5}
+
+
+def test_an_answer_that_holds_nothing_of_the_kind_stays_as_it_is() -> None:
+    answer = {
+        "reply": "二行の\n答え、\tタブ付き 👨‍👩‍👧",
+        "list": [None, True, 1, 0.5, {"葛\U000e0100": "辻\U000e0101"}],
+    }
+    assert readable_answer(answer) == answer
+
+
+def test_an_answer_nested_deeper_than_any_schema_is_cut_and_refused() -> None:
+    nested: Any = "x"
+    for _ in range(900):
+        nested = [nested]
+    answer = readable_answer({**GOOD, "level": nested})
+    assert answer_problems(LEVEL, answer, INPUTS)[0].startswith("level: ")
+
+
+@pytest.mark.parametrize(
+    "blank", ["\u200b", "\x00\x1b", "  \n", "\u3000", "\u3164\u2800", "\u202e\u202c", "\ufeff\u00ad"]
+)
+@pytest.mark.parametrize(
+    ("analysis", "answer"),
+    [
+        (get_analysis("genre_classification"), lambda text: _genres(themes=["tea", text * 2])),
+        (get_analysis("content_summary"), lambda text: _summary(summary_en=text)),
+        (CONVERSATION, lambda text: {"reply": text}),
+    ],
+    ids=["genre_classification", "content_summary", "conversation"],
+)
+def test_a_text_that_is_blank_without_what_nobody_can_see_is_refused(analysis: Any, answer: Any, blank: str) -> None:
+    assert answer_problems(analysis, readable_answer(answer("a text")), INPUTS) == []
+    (problem, *_) = answer_problems(analysis, readable_answer(answer(blank)), INPUTS)
+    assert "has no visible character" in problem or "should be non-empty" in problem or "is too short" in problem
+
+
+def _genres(themes: list[str]) -> dict[str, Any]:
+    return {"primary_genre": "war", "genres": [{"genre": "war", "confidence": 0.9}], "themes": themes}
+
+
+def _summary(summary_en: str) -> dict[str, Any]:
+    return {"summary_en": summary_en, "summary_ja": None, "contains_spoilers": False, "content_warnings": []}
+
+
+@pytest.mark.parametrize("analysis", [*ANALYSES.values(), CONVERSATION], ids=lambda analysis: analysis.name)
+def test_no_schema_lets_an_empty_text_pass(analysis: Any) -> None:
+    """What is taken out may leave nothing: then the schema must say that this is no answer."""
+    free = list(_free_texts(analysis.output_schema))
+    assert free or analysis.name == "reading_level"
+    assert all(schema["minLength"] >= 1 for schema in free)
+
+
+def _free_texts(schema: Any) -> Iterator[Any]:
+    if "string" in schema.get("type", ()) and not schema.keys() & {"enum", "pattern"}:
+        yield schema
+    for child in (*schema.get("properties", {}).values(), *([schema["items"]] if "items" in schema else [])):
+        yield from _free_texts(child)

@@ -1,7 +1,8 @@
 """What a night left behind: tables, requests log, budget, and the model server's own bill beside them."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from manga_enrichment.aws.clients import AwsClients
@@ -52,6 +53,17 @@ class Books:
     def spent_micro_usd(self) -> int:
         """What the day's budget counters say."""
         return sum(self.budget.spent(f"day:{run_date}")[1] for run_date in self.run_dates())
+
+    def assert_bill_is_logged(self, bill: Mapping[str, int]) -> None:
+        """log - maybe billed <= bill <= log; what was paid twice is among the maybe billed; counters and log agree."""
+        attempts = self.attempts()
+        logged = sum(row["cost_micro_usd"] for row in attempts)
+        maybe_billed = [row["cost_micro_usd"] for row in attempts if row["maybe_billed"]]
+        assert 0 < logged - sum(maybe_billed) <= bill["cost_micro_usd"] <= logged
+        assert bill["duplicates"] <= len(maybe_billed)
+        for run_date in self.run_dates():  # a killed run's lease may not have run out yet
+            self.budget.close_abandoned([f"day:{run_date}"], datetime.now(UTC) + timedelta(hours=1))
+        assert self.spent_micro_usd() == logged
 
     def assert_every_title_is_accounted_for(self) -> None:
         """No title lost, none twice, none without a reason."""

@@ -23,7 +23,7 @@ def arrange(
         catalog = tmp_path / "catalog.jsonl"
         write_catalog(catalog, titles, seed=7)
         monkeypatch.setenv("MANGA_CATALOG_URI", str(catalog))
-        for name, value in settings.items():
+        for name, value in {"clock_skew_seconds": 2, **settings}.items():
             monkeypatch.setenv(f"MANGA_{name.upper()}", str(value))
         return dict(os.environ)
 

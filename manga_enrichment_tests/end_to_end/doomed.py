@@ -20,7 +20,7 @@ from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.gateways import open_gateways
 from manga_enrichment.definitions import build_definitions
 from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
-from manga_enrichment.defs.shared.run_facts import range_tags
+from manga_enrichment.defs.shared.tags import range_tags
 from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.settings import Settings, load_settings
 

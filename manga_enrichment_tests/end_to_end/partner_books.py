@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from manga_enrichment.aws.callbacks import HttpsCallbacks
 from manga_enrichment.aws.gateways import open_gateways
-from manga_enrichment.defs.partner.outbox_sensor import notification_policy, signing_key
+from manga_enrichment.defs.partner.settings import notification_policy
 from manga_enrichment.domain.callbacks.signatures import SigningKey
 from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, NORMAL, QUEUES, REQUEST_QUEUES, Queue
@@ -22,7 +22,7 @@ from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment.pipeline.outbox.relay import DeliveryGateways, OutboxRelay
 from manga_enrichment.pipeline.partner.submit import submit
 from manga_enrichment.pipeline.store.object_keys import result_document_key
-from manga_enrichment.settings import Settings, load_settings
+from manga_enrichment.settings import Settings, load_settings, signing_key
 from manga_enrichment_tests.end_to_end.file_clock import FileClock
 
 PARTNER = "acme"

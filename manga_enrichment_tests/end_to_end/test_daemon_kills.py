@@ -33,6 +33,7 @@ def environment(
         "MANGA_CATALOG_BUCKETS": "1",
         "MANGA_CONCURRENCY": str(CONCURRENCY),
         "MANGA_CLAIM_SECONDS": "5",
+        "MANGA_CLOCK_SKEW_SECONDS": "2",
         CLOCK_FILE: str(tmp_path / "clock"),
     }
     for name, value in environment.items():

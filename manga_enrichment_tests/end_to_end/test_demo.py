@@ -57,7 +57,12 @@ class Demo:
         """The command with these words. stderr, for people, is left out."""
         program = "from manga_enrichment.cli import main; main()"  # what the console script says
         command = [sys.executable, "-c", program, *words]
-        settings = {"MANGA_CATALOG_URI": str(self.catalog), "MANGA_CATALOG_BUCKETS": "2", "MANGA_CLAIM_SECONDS": "5"}
+        settings = {
+            "MANGA_CATALOG_URI": str(self.catalog),
+            "MANGA_CATALOG_BUCKETS": "2",
+            "MANGA_CLAIM_SECONDS": "5",
+            "MANGA_CLOCK_SKEW_SECONDS": "2",
+        }
         return subprocess.Popen(
             command,
             cwd=REPOSITORY,

@@ -6,7 +6,7 @@ from typing import Any
 
 from manga_enrichment.definitions import build_definitions
 from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
-from manga_enrichment.defs.shared.run_facts import range_tags
+from manga_enrichment.defs.shared.tags import range_tags
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.local.stack.model_control import ModelServerControl
 from manga_enrichment_tests.builders import SINGLES

@@ -7,7 +7,7 @@ import pytest
 
 from manga_enrichment.definitions import build_definitions
 from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
-from manga_enrichment.defs.shared.run_facts import range_tags
+from manga_enrichment.defs.shared.tags import range_tags
 from manga_enrichment.local.dagster_home import REPOSITORY
 from manga_enrichment.local.stack.model_control import ModelServerControl
 from manga_enrichment.pipeline.store.object_keys import rejects_key

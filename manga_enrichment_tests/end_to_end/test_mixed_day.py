@@ -12,7 +12,7 @@ from manga_enrichment.cli import main
 from manga_enrichment.definitions import build_definitions
 from manga_enrichment.defs.costs.assets import COSTS_JOB
 from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
-from manga_enrichment.defs.shared.run_facts import BACKFILL_TAG, SCHEDULE_TAG, range_tags
+from manga_enrichment.defs.shared.tags import BACKFILL_TAG, SCHEDULE_TAG, range_tags
 from manga_enrichment.local.demo.lane import InProcessLane
 from manga_enrichment.local.stack.model_control import ModelServerControl
 from manga_enrichment.pipeline.health.daily_costs import TABLE, read_days

@@ -16,7 +16,7 @@ from manga_enrichment.cli import main
 from manga_enrichment.definitions import build_definitions
 from manga_enrichment.defs.enrichment.jobs import CATALOG_JOB
 from manga_enrichment.defs.partner.assets import PARTNER_JOB
-from manga_enrichment.defs.shared.run_facts import range_tags
+from manga_enrichment.defs.shared.tags import range_tags
 from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, LOW_PRIORITY, SESSION
 from manga_enrichment.local.api_client import ApiClient, api_key, api_url

@@ -69,6 +69,7 @@ def environment(local_stack: LocalStack) -> dict[str, str]:
         "MANGA_CATALOG_BUCKETS": "1",
         "MANGA_CONCURRENCY": str(CONCURRENCY),
         "MANGA_CLAIM_SECONDS": "5",
+        "MANGA_CLOCK_SKEW_SECONDS": "2",
         "MANGA_GRACE_SECONDS": "20",
     }
     import_catalog(environment)

@@ -1,53 +1,37 @@
-"""Sensors: what starts runs when something has happened elsewhere.
+"""The sensor `batch_jobs`: looks after Bedrock's batch jobs, and has the tables of a settled one brought up to date.
 
-`batch_jobs` looks after Bedrock's batch jobs, and has the tables of a settled one brought up to date by an ordinary
-run, which finds the answers in the ledger and bills nothing for them.
+That is an ordinary run, which finds the answers in the ledger and bills nothing for them.
+
+Belongs here: ticks, the cursor, RunRequests. Stays out: launching, following, collecting (`pipeline/batch/follow.py`).
 """
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
 import dagster as dg
 
-from manga_enrichment.defs.shared.partitions import partition_groups
-from manga_enrichment.defs.shared.run_facts import range_tags
-from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.domain.catalog.records import bucket_keys
-from manga_enrichment.domain.models.specs import ModelCatalog
+from manga_enrichment.defs.batch.job import BATCH_JOB
+from manga_enrichment.defs.shared.inputs import DefinitionInputs
+from manga_enrichment.defs.shared.tags import BATCH_JOB_TAG, range_tags
 from manga_enrichment.gateways.batch import BatchInference
 from manga_enrichment.gateways.budget import BudgetStore
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.objects import ObjectStore
-from manga_enrichment.pipeline.batch.follow import Follower
+from manga_enrichment.pipeline.batch.follow import Followed, Follower
 from manga_enrichment.pipeline.batch.job_store import BatchStore
 from manga_enrichment.pipeline.batch.launch import BatchGateways
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE as ENRICHED_TABLE
-from manga_enrichment.settings import Settings
 
 BATCH_SENSOR = "batch_jobs"
-BATCH_JOB = "publish_batch_answers"
 TICK_SECONDS = 20.0
 """A third of what Dagster gives a tick, because the last thing begun is finished."""
 INTERVAL_SECONDS = 30
 
 
-def build_batch_job(analyses: Mapping[str, AnalysisType]) -> Any:
-    """An unresolved asset job; Dagster does not export its type."""
-    return dg.define_asset_job(
-        BATCH_JOB,
-        selection=dg.AssetSelection.assets(*analyses, ENRICHED_TABLE),
-        description="Bring the tables up to date after a batch job. Titles it left unanswered are asked again.",
-        tags={"lane": "batch"},
-    )
-
-
-def build_batch_sensor(
-    analyses: Mapping[str, AnalysisType], models: ModelCatalog, settings: Settings
-) -> dg.SensorDefinition:
+def build_batch_sensor(inputs: DefinitionInputs) -> dg.SensorDefinition:
     """Running by default where the lane is on; a tick without jobs is one listing on S3."""
-    is_on = settings.batch_min_titles is not None
+    is_on = inputs.settings.batch_min_titles is not None
 
     @dg.sensor(
         name=BATCH_SENSOR,
@@ -65,34 +49,36 @@ def build_batch_sensor(
         clock: dg.ResourceParam[Clock],
     ) -> dg.SensorResult:
         gateways = BatchGateways(tables, ledger, budget, batch, clock)
+        follower = Follower(gateways, inputs.analyses, inputs.models, context.log.info)
         handed_on = set(json.loads(context.cursor or "[]"))
-        follower = Follower(gateways, analyses, models, context.log.info)
         seen = follower.follow(handed_on, clock.monotonic_seconds() + TICK_SECONDS)
-        store = BatchStore(tables)
-        fresh = [token for token in seen.settled if token not in handed_on]
-        requests = [request for token in fresh for request in run_requests(store, token, settings)]
-        waiting = ", ".join(f"{token[:12]} {status}" for token, status in seen.waiting.items())
-        return dg.SensorResult(
-            run_requests=requests,
-            # Dagster keeps the cursor and the runs together: a tick that is lost is simply done again.
-            cursor=json.dumps(sorted(seen.settled)),
-            skip_reason=None if requests else dg.SkipReason(f"waiting for {waiting}" if waiting else "no batch jobs"),
-        )
+        return _result(seen, handed_on, BatchStore(tables), inputs)
 
     return batch_jobs
 
 
-def run_requests(store: BatchStore, token: str, settings: Settings) -> list[dg.RunRequest]:
+def _result(seen: Followed, handed_on: set[str], store: BatchStore, inputs: DefinitionInputs) -> dg.SensorResult:
+    fresh = [token for token in seen.settled if token not in handed_on]
+    requests = [request for token in fresh for request in run_requests(store, token, inputs.bucket_groups)]
+    waiting = ", ".join(f"{token[:12]} {status}" for token, status in seen.waiting.items())
+    return dg.SensorResult(
+        run_requests=requests,
+        # Dagster keeps the cursor and the runs together: a tick that is lost is simply done again.
+        cursor=json.dumps(sorted(seen.settled)),
+        skip_reason=None if requests else dg.SkipReason(f"waiting for {waiting}" if waiting else "no batch jobs"),
+    )
+
+
+def run_requests(store: BatchStore, token: str, groups: Sequence[tuple[str, str]]) -> list[dg.RunRequest]:
     """One run per group of buckets with titles of this job; none when it brought no answer."""
     if not store.settlement(token).answered:
         return []
     job = store.job(token)
-    groups = partition_groups(bucket_keys(settings.catalog_buckets), settings.buckets_per_run)
     return [
         dg.RunRequest(
             run_key=f"{token}:{first}",
             asset_selection=[dg.AssetKey(name) for name in (*job.selected, ENRICHED_TABLE)],
-            tags={**range_tags(first, last), "batch_job": job.name},
+            tags={**range_tags(first, last), BATCH_JOB_TAG: job.name},
         )
         for first, last in groups
         if any(first <= bucket <= last for bucket in job.buckets)

@@ -1,49 +1,37 @@
-"""Assets of the catalog: the imported titles, and the candidate lists drawn from all of them."""
+"""Assets of the catalog: the imported titles, and the candidate lists drawn from all of them.
+
+Belongs here: what Dagster knows of them. Stays out: importing (`pipeline/catalog/refresh.py`), searching
+(`pipeline/catalog/candidate_refresh.py`).
+"""
+
+from typing import Any
 
 import dagster as dg
 
-from manga_enrichment.defs.enrichment.ops import configuration_errors_are_final
-from manga_enrichment.defs.shared.policies import CATALOG_POOL, OP_RETRY_POLICY
+from manga_enrichment.defs.shared.inputs import DefinitionInputs
+from manga_enrichment.defs.shared.metadata import ROW_COUNT
+from manga_enrichment.defs.shared.names import CANDIDATES, CATALOG, OWNERS
+from manga_enrichment.defs.shared.policies import CATALOG_POOL, OP_RETRY_POLICY, configuration_errors_are_final
 from manga_enrichment.gateways.catalog_source import CatalogSource
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.catalog.candidate_refresh import refresh_candidates
-from manga_enrichment.pipeline.catalog.refresh import load_state, refresh_catalog
+from manga_enrichment.pipeline.catalog.refresh import CatalogState, load_state, refresh_catalog
 from manga_enrichment.pipeline.catalog.source_files import load_mapping
 from manga_enrichment.pipeline.store.object_keys import rejects_key, table_key
-from manga_enrichment.settings import Settings
 
 GROUP = "catalog"
-OWNERS = ["team:catalog-data"]
-CATALOG = "manga_catalog"
-CANDIDATES = "similar_candidates"
 
 
-def build_catalog_assets(
-    *, settings: Settings, partitions: dg.StaticPartitionsDefinition, backfill_policy: dg.BackfillPolicy
-) -> list[dg.AssetsDefinition]:
-    return [
-        _manga_catalog(settings, partitions, backfill_policy),
-        _similar_candidates(settings, partitions, backfill_policy),
-    ]
-
-
-def _manga_catalog(
-    settings: Settings, partitions: dg.StaticPartitionsDefinition, backfill_policy: dg.BackfillPolicy
-) -> dg.AssetsDefinition:
-    spec = dg.AssetSpec(
-        CATALOG,
-        partitions_def=partitions,
-        group_name=GROUP,
-        description="The store's titles, cleaned and split into buckets by a stable hash of manga_id. One pass over "
-        "the source writes all buckets; a source that has not changed is not read again.",
-        kinds={"parquet", "s3"},
-        owners=OWNERS,
-        metadata={"source": settings.catalog_uri},
-    )
+def build_manga_catalog(inputs: DefinitionInputs) -> dg.AssetsDefinition:
+    settings = inputs.settings
 
     @dg.multi_asset(
-        name=CATALOG, specs=[spec], backfill_policy=backfill_policy, pool=CATALOG_POOL, retry_policy=OP_RETRY_POLICY
+        name=CATALOG,
+        specs=[_catalog_spec(inputs)],
+        backfill_policy=inputs.backfill_policy,
+        pool=CATALOG_POOL,
+        retry_policy=OP_RETRY_POLICY,
     )
     def manga_catalog(
         context: dg.AssetExecutionContext,
@@ -61,62 +49,78 @@ def _manga_catalog(
                 say=context.log.info,
             )
         for bucket in context.partition_keys:
-            context.add_asset_metadata(
-                {
-                    "dagster/row_count": state.bucket_titles[bucket],
-                    "catalog_titles": state.titles,
-                    "catalog_rejects": sum(state.rejected.values()),
-                    "imported": imported,
-                    "digest": state.digests[bucket],
-                    "uri": tables.uri(table_key("catalog", bucket)),
-                    "rejects_uri": tables.uri(rejects_key()),
-                    **{f"rejected_{reason}": count for reason, count in state.rejected.items()},
-                    **{f"warning_{kind}": count for kind, count in state.warnings.items()},
-                },
-                asset_key=dg.AssetKey(CATALOG),
-                partition_key=bucket,
-            )
+            metadata = _catalog_metadata(state, bucket, tables, imported=imported)
+            context.add_asset_metadata(metadata, asset_key=dg.AssetKey(CATALOG), partition_key=bucket)
 
     return manga_catalog
 
 
-def _similar_candidates(
-    settings: Settings, partitions: dg.StaticPartitionsDefinition, backfill_policy: dg.BackfillPolicy
-) -> dg.AssetsDefinition:
-    spec = dg.AssetSpec(
+def _catalog_spec(inputs: DefinitionInputs) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        CATALOG,
+        partitions_def=inputs.partitions,
+        group_name=GROUP,
+        description="The store's titles, cleaned and split into buckets by a stable hash of manga_id. One pass over "
+        "the source writes all buckets; a source that has not changed is not read again.",
+        kinds={"parquet", "s3"},
+        owners=OWNERS,
+        metadata={"source": inputs.settings.catalog_uri},
+    )
+
+
+def _catalog_metadata(state: CatalogState, bucket: str, tables: ObjectStore, *, imported: bool) -> dict[str, Any]:
+    return {
+        ROW_COUNT: state.bucket_titles[bucket],
+        "catalog_titles": state.titles,
+        "catalog_rejects": sum(state.rejected.values()),
+        "imported": imported,
+        "digest": state.digests[bucket],
+        "uri": tables.uri(table_key("catalog", bucket)),
+        "rejects_uri": tables.uri(rejects_key()),
+        **{f"rejected_{reason}": count for reason, count in state.rejected.items()},
+        **{f"warning_{kind}": count for kind, count in state.warnings.items()},
+    }
+
+
+def build_similar_candidates(inputs: DefinitionInputs) -> dg.AssetsDefinition:
+    @dg.multi_asset(
+        name=CANDIDATES,
+        specs=[_candidates_spec(inputs)],
+        backfill_policy=inputs.backfill_policy,
+        retry_policy=OP_RETRY_POLICY,
+    )
+    def similar_candidates(context: dg.AssetExecutionContext, tables: dg.ResourceParam[ObjectStore]) -> None:
+        with configuration_errors_are_final():
+            state = load_state(tables, inputs.settings.catalog_buckets)
+            if state is None:
+                raise dg.Failure("There is no catalog yet: materialize manga_catalog first", allow_retries=False)
+            reports = refresh_candidates(
+                tables=tables,
+                buckets=context.partition_keys,
+                all_buckets=inputs.buckets,
+                catalog_version=state.catalog_version,
+                say=context.log.info,
+            )
+        for report in reports:
+            metadata = {
+                ROW_COUNT: report.titles,
+                "with_candidates": report.with_candidates,
+                "changed": report.changed,
+                "uri": report.uri,
+            }
+            context.add_asset_metadata(metadata, asset_key=dg.AssetKey(CANDIDATES), partition_key=report.bucket)
+
+    return similar_candidates
+
+
+def _candidates_spec(inputs: DefinitionInputs) -> dg.AssetSpec:
+    return dg.AssetSpec(
         CANDIDATES,
         deps=[dg.AssetDep(CATALOG, partition_mapping=dg.AllPartitionMapping())],
-        partitions_def=partitions,
+        partitions_def=inputs.partitions,
         group_name=GROUP,
         description="For every title the titles a model may name as similar, found by search over the whole catalog. A "
         "list stays as it is until a good part of it changes, since a changed list means asking and paying again.",
         kinds={"parquet", "s3", "tantivy"},
         owners=OWNERS,
     )
-
-    @dg.multi_asset(name=CANDIDATES, specs=[spec], backfill_policy=backfill_policy, retry_policy=OP_RETRY_POLICY)
-    def similar_candidates(context: dg.AssetExecutionContext, tables: dg.ResourceParam[ObjectStore]) -> None:
-        with configuration_errors_are_final():
-            state = load_state(tables, settings.catalog_buckets)
-            if state is None:
-                raise dg.Failure("There is no catalog yet: materialize manga_catalog first", allow_retries=False)
-            reports = refresh_candidates(
-                tables=tables,
-                buckets=context.partition_keys,
-                all_buckets=partitions.get_partition_keys(),
-                catalog_version=state.catalog_version,
-                say=context.log.info,
-            )
-        for report in reports:
-            context.add_asset_metadata(
-                {
-                    "dagster/row_count": report.titles,
-                    "with_candidates": report.with_candidates,
-                    "changed": report.changed,
-                    "uri": report.uri,
-                },
-                asset_key=dg.AssetKey(CANDIDATES),
-                partition_key=report.bucket,
-            )
-
-    return similar_candidates

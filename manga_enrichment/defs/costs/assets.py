@@ -11,12 +11,14 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from manga_enrichment.defs.partner.assets import PARTNER_RESULTS, partner_days
-from manga_enrichment.defs.shared.metadata import markdown_table
+from manga_enrichment.defs.shared.metadata import ROW_COUNT, markdown_table
+from manga_enrichment.defs.shared.names import HEALTH_GROUP, OWNERS, PARTNER_RESULTS
+from manga_enrichment.defs.shared.partitions import utc_days
 from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY
-from manga_enrichment.defs.shared.run_facts import range_tags
+from manga_enrichment.defs.shared.tags import HEALTH_LANE, range_tags
 from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.pipeline.enrichment.wide_table import TABLE as ENRICHED_TABLE
 from manga_enrichment.pipeline.health.daily_costs import TABLE, write_day
 from manga_enrichment.pipeline.store.object_keys import costs_key
 
@@ -26,16 +28,16 @@ LATE_DAYS = 7
 _LATE_HOUR = 4
 
 
-def build_costs() -> dg.AssetsDefinition:
+def build_enrichment_costs() -> dg.AssetsDefinition:
     spec = dg.AssetSpec(
         TABLE,
-        deps=[dg.AssetDep("enriched_catalog", partition_mapping=dg.AllPartitionMapping()), PARTNER_RESULTS],
-        partitions_def=partner_days(),
-        group_name="health",
+        deps=[dg.AssetDep(ENRICHED_TABLE, partition_mapping=dg.AllPartitionMapping()), PARTNER_RESULTS],
+        partitions_def=utc_days(),
+        group_name=HEALTH_GROUP,
         description="What each run cost by analysis, model, trigger, partner: the requests log of a UTC day, summed.",
         kinds={"parquet", "s3"},
-        owners=["team:catalog-data"],
-        tags={"lane": "health"},
+        owners=OWNERS,
+        tags=HEALTH_LANE,
     )
 
     @dg.multi_asset(
@@ -56,7 +58,7 @@ def build_costs_job() -> Any:
         COSTS_JOB,
         selection=dg.AssetSelection.assets(TABLE),
         description="Add up what the enrichment cost by day, and hold it against the budget counters.",
-        tags={"lane": "health"},
+        tags=HEALTH_LANE,
     )
 
 
@@ -86,7 +88,7 @@ def cost_metadata(table: pa.Table) -> dict[str, Any]:
         "calls": sum(row["calls"] for row in rows),
         "answered": sum(row["answered"] for row in rows),
         "throttled": sum(row["throttled"] for row in rows),
-        "dagster/row_count": len(rows),
+        ROW_COUNT: len(rows),
     }
     for column in ("analysis", "trigger"):
         for name in sorted({row[column] for row in rows}):

@@ -4,7 +4,7 @@ Belongs here: grading. Stays out: sums and reconciling (`pipeline/health/daily_c
 (`domain/operations/costs.py`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import dagster as dg
@@ -16,11 +16,20 @@ from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY
 from manga_enrichment.defs.shared.severity import graded
 from manga_enrichment.domain.models.specs import ModelCatalog
 from manga_enrichment.domain.models.usage import MICRO_USD_PER_USD, usd
-from manga_enrichment.domain.operations.costs import LOWEST_CACHE_HIT_RATE, TRAILING_RUNS, cache_hit_rate, usual_cost
+from manga_enrichment.domain.operations.costs import (
+    LOWEST_CACHE_HIT_RATE,
+    TRAILING_RUNS,
+    Reconciliation,
+    RunCost,
+    UsualCost,
+    cache_hit_rate,
+    usual_cost,
+)
 from manga_enrichment.gateways.budget import BudgetStore
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.engine.budget import day_counter
+from manga_enrichment.pipeline.health.brake import OFF
 from manga_enrichment.pipeline.health.daily_costs import TABLE, days_until, read_days, reconcile, run_costs_newest_first
 from manga_enrichment.settings import Settings
 
@@ -37,7 +46,26 @@ def build_daily_cost_checks(settings: Settings, models: ModelCatalog) -> list[dg
         _cost_per_title_in_range(settings),
         _cache_hit_rate(),
         _no_unpriced_model(models),
+        _brake_is_off(),
     ]
+
+
+def _brake_is_off() -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=TABLE,
+        description="Models may be asked: nobody has put the brake on.",
+        retry_policy=OP_RETRY_POLICY,
+    )
+    def brake_is_off(budget: dg.ResourceParam[BudgetStore]) -> dg.AssetCheckResult:
+        brake = budget.brake()
+        return dg.AssetCheckResult(
+            passed=brake is None,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=OFF if brake is None else brake.sentence(),
+            metadata={} if brake is None else {"because": brake.because, "since": brake.since.isoformat()},
+        )
+
+    return brake_is_off
 
 
 def _costs_reconcile() -> dg.AssetChecksDefinition:
@@ -50,36 +78,37 @@ def _costs_reconcile() -> dg.AssetChecksDefinition:
         tables: dg.ResourceParam[ObjectStore], budget: dg.ResourceParam[BudgetStore], clock: dg.ResourceParam[Clock]
     ) -> dg.AssetCheckResult:
         now = clock.now()
-        today = now.date().isoformat()
         found = reconcile(tables, budget, days_until(now.date(), LATE_DAYS), now)
         differing = [each for each in found if each.difference_micro_usd]
+        today = now.date().isoformat()
         settled = [each for each in differing if each.day != today and not each.is_open]
-        rows = [
-            {
-                "counter": each.counter,
-                "log": each.logged_micro_usd,
-                "counted": each.spent_micro_usd,
-                "set aside": each.committed_micro_usd - each.spent_micro_usd,
-                "difference": each.difference_micro_usd,
-            }
-            for each in found
-            if each.logged_micro_usd or each.committed_micro_usd
-        ]
-        metadata: dict[str, Any] = {
-            "difference_micro_usd": sum(abs(each.difference_micro_usd) for each in differing),
-            "counters": len(rows),
-        }
-        if rows:
-            metadata["micro_usd"] = dg.MetadataValue.md(markdown_table(rows))
         return dg.AssetCheckResult(
             passed=not differing,
             severity=dg.AssetCheckSeverity.ERROR if settled else dg.AssetCheckSeverity.WARN,
             description="; ".join(f"{each.counter}: {each.difference_micro_usd:+d} micro-USD" for each in differing)
             or "log and counters agree",
-            metadata=metadata,
+            metadata=_books(found),
         )
 
     return costs_reconcile
+
+
+def _books(found: Sequence[Reconciliation]) -> dict[str, Any]:
+    """Log and counters side by side, where there is anything in them."""
+    rows = [
+        {
+            "counter": each.counter,
+            "log": each.logged_micro_usd,
+            "counted": each.spent_micro_usd,
+            "set aside": each.committed_micro_usd - each.spent_micro_usd,
+            "difference": each.difference_micro_usd,
+        }
+        for each in found
+        if each.logged_micro_usd or each.committed_micro_usd
+    ]
+    difference = sum(abs(each.difference_micro_usd) for each in found)
+    numbers: dict[str, Any] = {"difference_micro_usd": difference, "counters": len(rows)}
+    return {**numbers, "micro_usd": dg.MetadataValue.md(markdown_table(rows))} if rows else numbers
 
 
 def _cost_within_daily_budget(settings: Settings) -> dg.AssetChecksDefinition:
@@ -124,26 +153,26 @@ def _cost_per_title_in_range(settings: Settings) -> dg.AssetChecksDefinition:
         if usual.latest is None or usual.latest.cost_per_title_micro_usd is None:
             return dg.AssetCheckResult(passed=True, description="no run has answered a title lately")
         per_title_usd = usual.latest.cost_per_title_micro_usd / MICRO_USD_PER_USD
-        metadata: dict[str, Any] = {
-            "cost_per_title_usd": per_title_usd,
-            "titles": usual.latest.answered,
-            "runs_before": usual.runs_before,
-            "run_id": usual.latest.run_id,
-        }
-        before = "no run before it"
-        if usual.median_micro_usd is not None:
-            metadata["median_of_runs_before_usd"] = usual.median_micro_usd / MICRO_USD_PER_USD
-            before = f"{usual.ratio or 0:.2f} times the median of {usual.runs_before} runs before"
+        before, metadata = _compared(usual, usual.latest)
         result = graded(
             per_title_usd,
             warn_above=settings.cost_per_title_usd_warn,
             error_above=settings.cost_per_title_usd_error,
             description=f"{per_title_usd:.6f} USD per title, {before}",
-            metadata=metadata,
+            metadata={"cost_per_title_usd": per_title_usd, **metadata},
         )
         return result._replace(passed=result.passed and not usual.is_unusual)
 
     return cost_per_title_in_range
+
+
+def _compared(usual: UsualCost, latest: RunCost) -> tuple[str, dict[str, Any]]:
+    """The latest run against those before it: in words and in numbers."""
+    metadata: dict[str, Any] = {"titles": latest.answered, "runs_before": usual.runs_before, "run_id": latest.run_id}
+    if usual.median_micro_usd is None:
+        return "no run before it", metadata
+    metadata["median_of_runs_before_usd"] = usual.median_micro_usd / MICRO_USD_PER_USD
+    return f"{usual.ratio or 0:.2f} times the median of {usual.runs_before} runs before", metadata
 
 
 def _cache_hit_rate() -> dg.AssetChecksDefinition:

@@ -1,13 +1,15 @@
-"""Checks of one run's money and failures, and of the models' last days. Those of whole days:
-`defs/costs/checks.py`."""
+"""Checks of one run's money and failures, and of the models' last days.
+
+Belongs here: grading what a run did. Stays out: whole days (`defs/costs/checks.py`).
+"""
 
 from collections.abc import Mapping
 
 import dagster as dg
 
 from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY
-from manga_enrichment.defs.shared.run_facts import PARTITION_TAG, RANGE_START_TAG
 from manga_enrichment.defs.shared.severity import graded
+from manga_enrichment.defs.shared.tags import partition_range
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models.specs import ModelCatalog
 from manga_enrichment.domain.models.usage import usd
@@ -27,7 +29,10 @@ LONGEST_RUN_DAYS = 3
 
 def build_cost_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
     """On `enriched_catalog`, so that they see the whole run."""
+    return [_cost_per_run_within_limits(settings), _error_rate_within_limits(settings)]
 
+
+def _cost_per_run_within_limits(settings: Settings) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=TABLE, description="Cost of the whole run, against the settings' limits.", retry_policy=OP_RETRY_POLICY
     )
@@ -48,6 +53,10 @@ def build_cost_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
             },
         )
 
+    return cost_per_run_within_limits
+
+
+def _error_rate_within_limits(settings: Settings) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=TABLE, description="Share of the asked titles that failed in the run.", retry_policy=OP_RETRY_POLICY
     )
@@ -63,7 +72,7 @@ def build_cost_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
             metadata={"error_rate": costs.error_rate, "failed": costs.failed, "titles": costs.titles},
         )
 
-    return [cost_per_run_within_limits, error_rate_within_limits]
+    return error_rate_within_limits
 
 
 def build_model_checks(analyses: Mapping[str, AnalysisType], models: ModelCatalog) -> list[dg.AssetChecksDefinition]:
@@ -104,4 +113,4 @@ def _costs(context: dg.AssetCheckExecutionContext, tables: ObjectStore, clock: C
 
 def _materializes(context: dg.AssetCheckExecutionContext) -> bool:
     """A run of partitions materializes; a checks-only run has none."""
-    return bool({PARTITION_TAG, RANGE_START_TAG} & set(context.run.tags))
+    return partition_range(context.run.tags) != ("", "")

@@ -1,8 +1,15 @@
-"""Jobs: the nightly enrichment, and the catalog import alone."""
+"""Jobs: the nightly enrichment, and the catalog import alone.
+
+Belongs here: selections and tags. Stays out: when they run (`defs/enrichment/schedule.py`).
+"""
 
 from typing import Any
 
 import dagster as dg
+
+from manga_enrichment.defs.shared.names import CANDIDATES, CATALOG
+from manga_enrichment.defs.shared.tags import NIGHTLY_LANE
+from manga_enrichment.pipeline.enrichment.wide_table import TABLE
 
 NIGHTLY_JOB = "nightly_enrichment"
 CATALOG_JOB = "refresh_catalog"
@@ -13,13 +20,13 @@ def build_jobs() -> list[Any]:
     return [
         dg.define_asset_job(
             NIGHTLY_JOB,
-            selection=dg.AssetSelection.assets("enriched_catalog").upstream(),
+            selection=dg.AssetSelection.assets(TABLE).upstream(),
             description="Import the catalog, ask for what is new, changed, outdated or failed in passing, publish.",
-            tags={"lane": "nightly"},
+            tags=NIGHTLY_LANE,
         ),
         dg.define_asset_job(
             CATALOG_JOB,
-            selection=dg.AssetSelection.assets("manga_catalog", "similar_candidates"),
+            selection=dg.AssetSelection.assets(CATALOG, CANDIDATES),
             description="Import the catalog and refresh the candidate lists; asks no model.",
         ),
     ]

@@ -2,39 +2,49 @@
 
 Pointers travel between ops (run, buckets, numbers), never titles. An invoke op whose analysis failed for good does not
 raise: what was paid for must reach the tables first, so its write op saves that and then raises.
+
+Belongs here: what an op does with its gateways. Stays out: how ops hang together (`defs/enrichment/assets.py`), when
+one is tried again (`defs/shared/policies.py`).
 """
 
-import random
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import dagster as dg
 
-from manga_enrichment.defs.shared.metadata import plan_metadata, write_metadata
-from manga_enrichment.defs.shared.policies import BEDROCK_POOL, OP_RETRY_POLICY, permanent_failure, retry_rule
+from manga_enrichment.defs.enrichment.metadata import plan_metadata, write_metadata
+from manga_enrichment.defs.shared.inputs import DefinitionInputs
+from manga_enrichment.defs.shared.metadata import invoke_metadata
+from manga_enrichment.defs.shared.pipeline_settings import batch_settings, invoke_settings
+from manga_enrichment.defs.shared.policies import (
+    BEDROCK_POOL,
+    OP_RETRY_POLICY,
+    configuration_errors_are_final,
+    permanent_failure,
+    retry_if_hopeful,
+)
 from manga_enrichment.defs.shared.run_facts import provenance_of, selected_names
 from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.batch_jobs import Lane, check_batch_model, choose_lane, parse_lane
-from manga_enrichment.domain.models.specs import ModelCatalog
+from manga_enrichment.domain.models.specs import ModelSpec
+from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.domain.outcomes.answers import Provenance
-from manga_enrichment.domain.outcomes.error_classes import ModelError
 from manga_enrichment.gateways.batch import BatchInference
 from manga_enrichment.gateways.budget import BudgetStore
 from manga_enrichment.gateways.clock import Clock
-from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.model import FoundationModel
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.status import StatusStore
 from manga_enrichment.pipeline.batch.launch import BatchGateways
 from manga_enrichment.pipeline.catalog.reader import check_bucket_count
-from manga_enrichment.pipeline.engine.invocation import InvokeGateways, InvokeSettings
+from manga_enrichment.pipeline.engine.estimates import calls_before_first_answer
+from manga_enrichment.pipeline.engine.invocation import InvokeGateways
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 from manga_enrichment.pipeline.enrichment.ask import Invoking
 from manga_enrichment.pipeline.enrichment.plan_run import Planning, PlanReport
-from manga_enrichment.pipeline.enrichment.submit_batch import BatchLane, BatchSettings
+from manga_enrichment.pipeline.enrichment.submit_batch import BatchLane
 from manga_enrichment.pipeline.enrichment.write import Writing
 
 
@@ -49,15 +59,12 @@ class PlanConfig(dg.Config):
     lane: str = "auto"
 
 
-def build_plan_op(
-    analyses: Mapping[str, AnalysisType],
-    models: ModelCatalog,
-    bucket_count: int,
-    batch_settings: BatchSettings,
-    first_calls: int,
-) -> dg.OpDefinition:
+def build_plan_op(inputs: DefinitionInputs) -> dg.OpDefinition:
+    """Raises ConfigurationError for a batch lane without a role."""
+    batch = batch_settings(inputs.settings)
+    first_calls = calls_before_first_answer(inputs.settings.concurrency, inputs.settings.requests_per_minute)
+
     @dg.op(
-        name="plan",
         description="Ask tables and ledger what is missing or outdated, and choose the cheapest calls that fill it.",
         ins={"catalog": dg.In(dg.Nothing), "candidates": dg.In(dg.Nothing)},
         retry_policy=OP_RETRY_POLICY,
@@ -71,42 +78,46 @@ def build_plan_op(
         clock: dg.ResourceParam[Clock],
     ) -> dict[str, Any]:
         with configuration_errors_are_final():
-            check_bucket_count(tables, bucket_count)
-            planning = Planning(tables=tables, ledger=ledger, analyses=analyses, models=models, first_calls=first_calls)
+            check_bucket_count(tables, inputs.settings.catalog_buckets)
+            planning = Planning(
+                tables=tables, ledger=ledger, analyses=inputs.analyses, models=inputs.models, first_calls=first_calls
+            )
             report = planning.plan(context.run_id, context.partition_keys, selected_names(context), context.log.info)
-            lanes = _lanes(report, parse_lane(config.lane), analyses, models, batch_settings)
-        context.log.info(
-            f"{report.titles} titles, {report.calls} calls, about {report.estimated_micro_usd / 1e6:.4f} USD"
-        )
-        context.add_output_metadata(plan_metadata(report))
-        return {
-            "provenance": asdict(provenance_of(context, clock)),
-            "selected": selected_names(context),
-            "dry_run": config.dry_run,
-            "lanes": lanes,
-            "plan": report.as_dict(),
-        }
+            lanes = _lanes(report, parse_lane(config.lane), inputs, batch.min_titles)
+        return _planned(context, report, lanes, provenance_of(context, clock), dry_run=config.dry_run)
 
     return plan
 
 
-def _lanes(
-    report: PlanReport,
-    wish: Lane,
-    analyses: Mapping[str, AnalysisType],
-    models: ModelCatalog,
-    settings: BatchSettings,
-) -> dict[str, str]:
+def _lanes(report: PlanReport, wish: Lane, inputs: DefinitionInputs, min_titles: int | None) -> dict[str, str]:
     """Lane by analysis. Raises ConfigurationError for a model that the batch lane refuses."""
-    lanes = {name: choose_lane(wish, part.calls, settings.min_titles) for name, part in report.analyses.items()}
+    lanes = {name: choose_lane(wish, part.calls, min_titles) for name, part in report.analyses.items()}
     for name in (name for name, lane in lanes.items() if lane is Lane.BATCH):
-        check_batch_model(models.resolve(analyses[name].model_alias), analyses[name].model_alias)
+        alias = inputs.analyses[name].model_alias
+        check_batch_model(inputs.models.resolve(alias), alias)
     return {name: lane.value for name, lane in lanes.items()}
 
 
-def build_invoke_op(
-    analysis: AnalysisType, models: ModelCatalog, settings: InvokeSettings, batch_settings: BatchSettings
-) -> dg.OpDefinition:
+def _planned(
+    context: dg.OpExecutionContext, report: PlanReport, lanes: dict[str, str], provenance: Provenance, *, dry_run: bool
+) -> dict[str, Any]:
+    """What the ops after it need to know."""
+    cost_usd = usd(report.estimated_micro_usd)
+    context.log.info(f"{report.titles} titles, {report.calls} calls, about {cost_usd:.4f} USD")
+    context.add_output_metadata(plan_metadata(report))
+    return {
+        "provenance": asdict(provenance),
+        "selected": selected_names(context),
+        "dry_run": dry_run,
+        "lanes": lanes,
+        "plan": report.as_dict(),
+    }
+
+
+def build_invoke_op(analysis: AnalysisType, inputs: DefinitionInputs) -> dg.OpDefinition:
+    """Raises ConfigurationError for a batch lane without a role."""
+    on_demand, batches = invoke_settings(inputs.settings), batch_settings(inputs.settings)
+
     @dg.op(
         name=f"invoke_{analysis.name}",
         description=f"Ask the model for what is missing: {analysis.description}",
@@ -124,32 +135,48 @@ def build_invoke_op(
         batch: dg.ResourceParam[BatchInference],
         clock: dg.ResourceParam[Clock],
     ) -> dict[str, Any]:
-        calls = plan["plan"]["analyses"].get(analysis.name, {}).get("actions", {}).get("ask", 0)
-        if plan["dry_run"] or not calls:
-            return InvokeReport(analysis.name).as_dict()
-        model, provenance = models.resolve(analysis.model_alias), Provenance(**plan["provenance"])
-        buckets, say = context.partition_keys, context.log.info
-        with configuration_errors_are_final():
-            if plan["lanes"][analysis.name] == Lane.BATCH.value:
-                lane = BatchLane(BatchGateways(tables, ledger, budget, batch, clock), batch_settings)
-                report = lane.submit(
-                    analysis, model, buckets, provenance, total=calls, selected=plan["selected"], say=say
-                )
-            else:
-                gateways = InvokeGateways(ledger, budget, open_model, clock)
-                invoking = Invoking(tables=tables, gateways=gateways, settings=settings)
-                spender = f"{context.run_id}:{analysis.name}:{context.retry_number}"
-                report = invoking.invoke(analysis, model, buckets, provenance, spender=spender, say=say)
-        retry_if_hopeful(context, report)
-        context.add_output_metadata(invoke_metadata(report))
-        return report.as_dict()
+        work = _Work(context, plan, analysis, inputs.models.resolve(analysis.model_alias))
+        lane = BatchLane(BatchGateways(tables, ledger, budget, batch, clock), batches)
+        gateways = InvokeGateways(ledger, budget, open_model, clock)
+        return work.done_by(lane, Invoking(tables=tables, gateways=gateways, settings=on_demand))
 
     return invoke
 
 
-def build_write_op(
-    analysis: AnalysisType, analyses: Mapping[str, AnalysisType], *, is_combined: bool
-) -> dg.OpDefinition:
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What one invoke op is to do: the calls of one analysis over the buckets of its run."""
+
+    context: dg.OpExecutionContext
+    plan: Mapping[str, Any]
+    analysis: AnalysisType
+    model: ModelSpec
+
+    def done_by(self, lane: BatchLane, invoking: Invoking) -> dict[str, Any]:
+        """The report, by the lane that was planned. Raises Failure or RetryRequested."""
+        calls = self.plan["plan"]["analyses"].get(self.analysis.name, {}).get("actions", {}).get("ask", 0)
+        if self.plan["dry_run"] or not calls:
+            return InvokeReport(self.analysis.name).as_dict()
+        with configuration_errors_are_final():
+            is_batch = self.plan["lanes"][self.analysis.name] == Lane.BATCH.value
+            report = self._submitted(lane, calls) if is_batch else self._asked(invoking)
+        retry_if_hopeful(self.context, report)
+        self.context.add_output_metadata(invoke_metadata(report))
+        return report.as_dict()
+
+    def _submitted(self, lane: BatchLane, calls: int) -> InvokeReport:
+        selected = self.plan["selected"]
+        return lane.submit(*self._what(), total=calls, selected=selected, say=self.context.log.info)
+
+    def _asked(self, invoking: Invoking) -> InvokeReport:
+        spender = f"{self.context.run_id}:{self.analysis.name}:{self.context.retry_number}"
+        return invoking.invoke(*self._what(), spender=spender, say=self.context.log.info)
+
+    def _what(self) -> tuple[AnalysisType, ModelSpec, Sequence[str], Provenance]:
+        return self.analysis, self.model, self.context.partition_keys, Provenance(**self.plan["provenance"])
+
+
+def build_write_op(analysis: AnalysisType, analyses: Mapping[str, AnalysisType]) -> dg.OpDefinition:
     @dg.op(
         name=f"write_{analysis.name}",
         description=f"Bring the {analysis.name} table up to date from the ledger.",
@@ -170,54 +197,34 @@ def build_write_op(
             context.log.info("dry run: nothing asked, nothing written")
             return  # without an output, so that no asset counts as materialized
         writing = Writing(tables=tables, ledger=ledger, status=status, clock=clock, analyses=analyses)
-        provenance = Provenance(**plan["provenance"])
-        for bucket in context.partition_keys:
-            if is_combined:
-                for name in analysis.parts:
-                    if name not in plan["selected"]:
-                        writing.write(analyses[name], bucket, provenance)
-                report = writing.write_log(analysis, bucket, provenance)
-            else:
-                report = writing.write(analysis, bucket, provenance)
-            context.add_asset_metadata(
-                write_metadata(report), asset_key=dg.AssetKey(analysis.name), partition_key=bucket
-            )
-        own = InvokeReport.from_dict(next(r for r in invoked if r["analysis"] == analysis.name))
-        failure = permanent_failure(own)
-        if failure:
-            raise dg.Failure(failure, metadata={"error_class": own.stopped_by}, allow_retries=False)
+        _write_buckets(context, plan, analysis, writing, [analyses[part] for part in analysis.parts])
+        _fail_for_good(analysis, invoked)
         yield dg.Output(None)
 
     return write
 
 
-def retry_if_hopeful(context: dg.OpExecutionContext, report: InvokeReport) -> None:
-    """Raises RetryRequested when another try of the op may do better."""
-    rule = retry_rule(report)
-    if rule is not None and context.retry_number < rule.tries - 1:
-        jitter = random.Random(f"{context.run_id}{context.retry_number}").random()  # noqa: S311
-        context.log.warning(f"{report.analysis}: {report.error_classes} of {report.titles} titles; trying the op again")
-        raise dg.RetryRequested(
-            max_retries=rule.tries - 1, seconds_to_wait=rule.wait_seconds(context.retry_number, jitter)
-        )
+def _write_buckets(
+    context: dg.AssetExecutionContext,
+    plan: Mapping[str, Any],
+    analysis: AnalysisType,
+    writing: Writing,
+    parts: Sequence[AnalysisType],
+) -> None:
+    """parts: of a combined analysis; their tables are written here where the run does not select them."""
+    provenance = Provenance(**plan["provenance"])
+    for bucket in context.partition_keys:
+        for part in parts:
+            if part.name not in plan["selected"]:
+                writing.write(part, bucket, provenance)
+        write = writing.write_log if parts else writing.write
+        metadata = write_metadata(write(analysis, bucket, provenance))
+        context.add_asset_metadata(metadata, asset_key=dg.AssetKey(analysis.name), partition_key=bucket)
 
 
-def invoke_metadata(report: InvokeReport) -> dict[str, Any]:
-    """Its numbers, without those that say nothing."""
-    values = report.as_dict()
-    values["cost_usd"] = values.pop("cost_micro_usd") / 1e6
-    return {name: value for name, value in values.items() if value not in ("", {}, None)}
-
-
-class configuration_errors_are_final:  # noqa: N801 (reads as a sentence after `with`)
-    """Turn what is wrong or away into a Failure with the sentence as its description.
-
-    A ConfigurationError nothing retries; a model or a store that is away may come back, so the op's policy decides.
-    """
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        if isinstance(error, ConfigurationError | ModelError | StoreUnavailableError):
-            raise dg.Failure(str(error), allow_retries=not isinstance(error, ConfigurationError)) from error
+def _fail_for_good(analysis: AnalysisType, invoked: Sequence[Mapping[str, Any]]) -> None:
+    """Raises Failure when the analysis' own invoke op was stopped for good."""
+    own = InvokeReport.from_dict(next(report for report in invoked if report["analysis"] == analysis.name))
+    failure = permanent_failure(own)
+    if failure:
+        raise dg.Failure(failure, metadata={"error_class": own.stopped_by}, allow_retries=False)

@@ -3,13 +3,14 @@
 They look at the buckets of their run: others may be waiting for a run of their own that brings them up to date.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import dagster as dg
 
+from manga_enrichment.defs.shared.inputs import DefinitionInputs
 from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY
-from manga_enrichment.defs.shared.run_facts import buckets_of_run
 from manga_enrichment.defs.shared.severity import graded
+from manga_enrichment.defs.shared.tags import buckets_of_run
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.gateways.objects import ObjectStore
@@ -23,18 +24,15 @@ from manga_enrichment.pipeline.health.table_quality import (
     outcome_summary,
     refers_to_titles,
 )
-from manga_enrichment.settings import Settings
 
 
-def build_quality_checks(
-    analyses: Mapping[str, AnalysisType], buckets: Sequence[str], settings: Settings
-) -> list[dg.AssetChecksDefinition]:
-    checks = []
-    for analysis in analyses.values():
+def build_quality_checks(inputs: DefinitionInputs) -> list[dg.AssetChecksDefinition]:
+    checks, buckets = [], inputs.buckets
+    for analysis in inputs.analyses.values():
         if not analysis.parts:
             checks += [
                 _rows_are_valid(analysis, buckets),
-                _titles_are_covered(analysis, buckets, settings),
+                _titles_are_covered(analysis, buckets, inputs.settings.coverage_warn),
                 _budget_sufficed(analysis, buckets),
             ]
         if refers_to_titles(analysis):
@@ -84,7 +82,9 @@ def _result(report: QualityReport, severity: dg.AssetCheckSeverity) -> dg.AssetC
     )
 
 
-def _titles_are_covered(analysis: AnalysisType, buckets: Sequence[str], settings: Settings) -> dg.AssetChecksDefinition:
+def _titles_are_covered(
+    analysis: AnalysisType, buckets: Sequence[str], coverage_warn: float
+) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         retry_policy=OP_RETRY_POLICY,
         asset=analysis.name,
@@ -98,7 +98,7 @@ def _titles_are_covered(analysis: AnalysisType, buckets: Sequence[str], settings
         share = coverage(counts)
         return graded(
             1 - share,
-            warn_above=1 - settings.coverage_warn,
+            warn_above=1 - coverage_warn,
             error_above=1.0,
             description=f"{share:.1%} of the titles with enough text are answered",
             metadata={"coverage": share, **outcome_summary(counts)},

@@ -1,15 +1,17 @@
-"""The nightly schedule: one run per group of buckets, at 02:00 in Tokyo."""
+"""The nightly schedule: one run per group of buckets, at 02:00 in Tokyo.
+
+Belongs here: when, and over which buckets. Stays out: the job (`defs/enrichment/jobs.py`).
+"""
 
 from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
 from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
-from manga_enrichment.defs.shared.partitions import partition_groups
-from manga_enrichment.defs.shared.run_facts import range_tags
+from manga_enrichment.defs.shared.tags import NIGHT_TAG, range_tags
 
 
-def build_schedules(buckets: Sequence[str], buckets_per_run: int) -> list[dg.ScheduleDefinition]:
+def build_nightly_schedule(bucket_groups: Sequence[tuple[str, str]]) -> dg.ScheduleDefinition:
     @dg.schedule(
         name=NIGHTLY_JOB,
         job_name=NIGHTLY_JOB,
@@ -20,7 +22,7 @@ def build_schedules(buckets: Sequence[str], buckets_per_run: int) -> list[dg.Sch
     )
     def nightly_enrichment(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
         night = context.scheduled_execution_time.date().isoformat()
-        for first, last in partition_groups(list(buckets), buckets_per_run):
-            yield dg.RunRequest(run_key=f"{night}:{first}", tags={**range_tags(first, last), "night": night})
+        for first, last in bucket_groups:
+            yield dg.RunRequest(run_key=f"{night}:{first}", tags={**range_tags(first, last), NIGHT_TAG: night})
 
-    return [nightly_enrichment]
+    return nightly_enrichment

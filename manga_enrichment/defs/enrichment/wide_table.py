@@ -1,40 +1,58 @@
-"""`enriched_catalog`: what analysts read."""
+"""`enriched_catalog`: what analysts read.
+
+Belongs here: the asset. Stays out: its rows (`pipeline/enrichment/wide_table.py`), its checks
+(`defs/enrichment/cost_checks.py`).
+"""
 
 from collections.abc import Sequence
+from typing import Any
 
 import dagster as dg
 
-from manga_enrichment.defs.enrichment.assets import GROUP, OWNERS
-from manga_enrichment.defs.enrichment.ops import configuration_errors_are_final
-from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY
+from manga_enrichment.defs.enrichment.assets import GROUP
+from manga_enrichment.defs.enrichment.metadata import partition_metadata
+from manga_enrichment.defs.shared.inputs import DefinitionInputs
+from manga_enrichment.defs.shared.metadata import ROW_COUNT
+from manga_enrichment.defs.shared.names import CATALOG, OWNERS
+from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY, configuration_errors_are_final
 from manga_enrichment.domain.analyses.base import AnalysisType
+from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.gateways.status import StatusStore
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE, write_enriched
 
 
-def build_enriched(
-    *,
-    analyses: Sequence[AnalysisType],
-    partitions: dg.PartitionsDefinition,
-    backfill_policy: dg.BackfillPolicy,
-) -> dg.AssetsDefinition:
+def build_enriched(inputs: DefinitionInputs) -> dg.AssetsDefinition:
+    analyses = list(inputs.analyses.values())
     spec = dg.AssetSpec(
         TABLE,
-        deps=["manga_catalog", *(analysis.name for analysis in analyses)],
-        partitions_def=partitions,
+        deps=[CATALOG, *(analysis.name for analysis in analyses)],
+        partitions_def=inputs.partitions,
         group_name=GROUP,
         description="One wide row per title: the catalog's columns beside those of every analysis.",
         kinds={"parquet", "s3"},
         owners=OWNERS,
     )
 
-    @dg.multi_asset(name=TABLE, specs=[spec], backfill_policy=backfill_policy, retry_policy=OP_RETRY_POLICY)
-    def enriched_catalog(context: dg.AssetExecutionContext, tables: dg.ResourceParam[ObjectStore]) -> None:
+    @dg.multi_asset(name=TABLE, specs=[spec], backfill_policy=inputs.backfill_policy, retry_policy=OP_RETRY_POLICY)
+    def enriched_catalog(
+        context: dg.AssetExecutionContext,
+        tables: dg.ResourceParam[ObjectStore],
+        status: dg.ResourceParam[StatusStore],
+    ) -> None:
         for bucket in context.partition_keys:
             with configuration_errors_are_final():
                 report = write_enriched(tables, bucket, analyses)
-            metadata = {"dagster/row_count": report.rows, "uri": report.uri}
+            metadata = {ROW_COUNT: report.rows, "uri": report.uri, **_states(status, analyses, bucket)}
             metadata |= {f"with_{name}": count for name, count in report.answered.items()}
             context.add_asset_metadata(metadata, asset_key=dg.AssetKey(TABLE), partition_key=bucket)
 
     return enriched_catalog
+
+
+def _states(status: StatusStore, analyses: Sequence[AnalysisType], bucket: str) -> dict[str, Any]:
+    """What the status table says of the bucket; nothing while it does not answer: the table of rows matters more."""
+    try:
+        return partition_metadata([each for a in analyses for each in status.partitions(a.name, [bucket])])
+    except StoreUnavailableError:
+        return {}

@@ -1,4 +1,5 @@
-"""The sensor `alerts`: failed runs and checks go to the alerts topic, once per incident, and once when it is over.
+"""The sensor `alerts`: failed runs and checks, and the brake, go to the alerts topic: once per incident, and once when
+it is over.
 
 Why not Dagster's run failure sensors: they move on when a message could not be sent, and see failures without the
 successes that end them. This one goes back to the first run it could not tell of, and keeps open incidents in its
@@ -6,19 +7,25 @@ cursor, which Dagster stores together with the tick.
 """
 
 import json
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
 import dagster as dg
 
 from manga_enrichment.defs.operations.finished_runs import FOR_ALERTS, finished_after, latest_end, signals_of
 from manga_enrichment.domain.errors import ConfigurationError
-from manga_enrichment.domain.operations.incidents import Alert, Incidents
-from manga_enrichment.gateways.errors import NotifierUnavailableError
+from manga_enrichment.domain.operations.incidents import Alert, Incidents, Signal
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
+from manga_enrichment.gateways.budget import Brake, BudgetStore
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import NotifierUnavailableError, StoreUnavailableError
 from manga_enrichment.gateways.notify import Notifier
 from manga_enrichment.settings import Settings
 
 ALERT_SENSOR = "alerts"
 INTERVAL_SECONDS = 30
+BRAKE_SUBJECT = "asking models"
 
 
 def build_alert_sensor(settings: Settings) -> dg.SensorDefinition:
@@ -28,27 +35,44 @@ def build_alert_sensor(settings: Settings) -> dg.SensorDefinition:
         name=ALERT_SENSOR,
         minimum_interval_seconds=INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Tell the alerts topic of failed runs and checks, and when they work again. Starts no runs.",
+        description="Tell the alerts topic of failed runs and checks and of the brake, and when it is over.",
     )
-    def alerts(context: dg.SensorEvaluationContext, notifier: dg.ResourceParam[Notifier]) -> dg.SensorResult:
-        state = _read(context, settings)
-        said: list[str] = []
-        for finished in finished_after(context.instance, state.storage_id, FOR_ALERTS):
-            following = _State(finished.storage_id, Incidents(settings.dagster_url, state.incidents.open))
-            due = [alert for signal in signals_of(finished) for alert in following.incidents.after(signal)]
-            try:
-                for alert in due:
-                    _publish(notifier, settings.alerts_topic_arn, alert)
-            except (NotifierUnavailableError, ConfigurationError) as error:
-                context.log.warning(f"{len(due)} alerts wait for the next tick: {error}")
-                break
-            said += (alert.subject for alert in due)
-            state = following
-        for sentence in said:
-            context.log.info(sentence)
+    def alerts(
+        context: dg.SensorEvaluationContext,
+        notifier: dg.ResourceParam[Notifier],
+        budget: dg.ResourceParam[BudgetStore],
+        clock: dg.ResourceParam[Clock],
+    ) -> dg.SensorResult:
+        before = _read(context, settings)
+        news = _news(context, before.storage_id, budget, clock)
+        state, said = _tell(context, before, news, notifier, settings)
+        context.log.info("; ".join(said) or "nothing new")
         return dg.SensorResult(cursor=state.as_cursor(), skip_reason=dg.SkipReason("; ".join(said) or state.summary()))
 
     return alerts
+
+
+def _news(
+    context: dg.SensorEvaluationContext, storage_id: int, budget: BudgetStore, clock: Clock
+) -> Iterator[tuple[int, list[Signal]]]:
+    """What there is to tell, and how far back it need not be told any more: each run that ended, then the brake."""
+    for finished in finished_after(context.instance, storage_id, FOR_ALERTS):
+        storage_id = finished.storage_id
+        yield storage_id, signals_of(finished)
+    try:
+        yield storage_id, [brake_signal(budget.brake(), clock.now())]
+    except StoreUnavailableError as error:
+        context.log.warning(f"nobody knows whether the brake is on: {error}")
+
+
+def brake_signal(brake: Brake | None, now: datetime) -> Signal:
+    """Whether models may be asked."""
+    if brake is None:
+        return Signal(BRAKE_SUBJECT, "", works=True, at=now, run_id="", lasts=True)
+    reason = ErrorClass.BRAKE.value
+    return Signal(
+        BRAKE_SUBJECT, "", works=False, at=now, run_id="", reason=reason, explanation=brake.sentence(), lasts=True
+    )
 
 
 class _State:
@@ -65,6 +89,28 @@ class _State:
         return f"nothing new; {len(self.incidents.open)} open incidents"
 
 
+def _tell(
+    context: dg.SensorEvaluationContext,
+    state: _State,
+    news: Iterable[tuple[int, list[Signal]]],
+    notifier: Notifier,
+    settings: Settings,
+) -> tuple[_State, list[str]]:
+    """Publish what is due, in order; the state after what could be told, and the subjects told."""
+    said: list[str] = []
+    for storage_id, signals in news:
+        following = _State(storage_id, Incidents(settings.dagster_url, state.incidents.open))
+        due = [alert for signal in signals for alert in following.incidents.after(signal)]
+        try:
+            _publish(notifier, settings.alerts_topic_arn, due)
+        except (NotifierUnavailableError, ConfigurationError) as error:
+            context.log.warning(f"{len(due)} alerts wait for the next tick: {error}")
+            break
+        said += (alert.subject for alert in due)
+        state = following
+    return state, said
+
+
 def _read(context: dg.SensorEvaluationContext, settings: Settings) -> _State:
     """A first tick begins with what ends from now on: old failures are nobody's news."""
     if not context.cursor:
@@ -73,6 +119,6 @@ def _read(context: dg.SensorEvaluationContext, settings: Settings) -> _State:
     return _State(document["storage_id"], Incidents.from_document(settings.dagster_url, document["incidents"]))
 
 
-def _publish(notifier: Notifier, topic_arn: str, alert: Alert) -> None:
-    if topic_arn:
+def _publish(notifier: Notifier, topic_arn: str, due: Iterable[Alert]) -> None:
+    for alert in due if topic_arn else ():
         notifier.publish(topic_arn, alert.subject, alert.message, deduplication_id=alert.event_id)

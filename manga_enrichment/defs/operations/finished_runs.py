@@ -13,18 +13,10 @@ from typing import Any, Literal
 
 import dagster as dg
 
-from manga_enrichment.defs.partner.sensors import QUEUE_TAG, UNIT_TAG
-from manga_enrichment.defs.shared.run_facts import (
-    BACKFILL_TAG,
-    PARTITION_TAG,
-    RANGE_END_TAG,
-    RANGE_START_TAG,
-    trigger_of,
-)
+from manga_enrichment.defs.shared.tags import BACKFILL_TAG, QUEUE_TAG, UNIT_TAG, WILL_RETRY_TAG, partition_range
 from manga_enrichment.domain.operations.incidents import CHECK_FAILED, RUN_DIED, Signal
 
 RUNS_PER_TICK = 25
-WILL_RETRY_TAG = "dagster/will_retry"
 _End = Literal[dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE]
 _ENDS: tuple[_End, ...] = (dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE)
 FOR_ALERTS = frozenset({dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.ASSET_CHECK_EVALUATION})
@@ -84,11 +76,6 @@ def signals_of(finished: FinishedRun) -> list[Signal]:
     if finished.succeeded or not (is_tried_again or _stopped_by_checks(finished.events)):
         signals.append(_run_signal(finished))
     return signals
-
-
-def lane_of(run: dg.DagsterRun) -> str:
-    """The lane in a job's tags; for runs of assets without a job, what started them."""
-    return "backfill" if BACKFILL_TAG in run.tags else run.tags.get("lane", trigger_of(run.tags))
 
 
 def output_metadata(events: Iterable[dg.DagsterEvent], step_prefix: str) -> list[Mapping[str, Any]]:
@@ -165,8 +152,7 @@ def _what(run: dg.DagsterRun) -> str:
 
 
 def _partitions(run: dg.DagsterRun) -> str:
-    first = run.tags.get(RANGE_START_TAG, run.tags.get(PARTITION_TAG, ""))
-    last = run.tags.get(RANGE_END_TAG, first)
+    first, last = partition_range(run.tags)
     return first if first == last else f"{first}..{last}"
 
 

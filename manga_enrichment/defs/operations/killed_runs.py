@@ -3,22 +3,25 @@
 Dagster's default launcher starts runs under its code server, which reports a run that dies. When the machine or the
 code server dies with it, nobody does: the run stays STARTED, keeps its slot of a pool, and every later run waits for
 that slot. Run monitoring asks the launcher, and the default one does not know. This sensor is evaluated where the runs
-are, so it can look. What follows is Dagster's: the slot is freed, the run is launched again (`dagster.yaml`).
+are, so it can look. What follows is Dagster's: the run is launched again (`dagster.yaml`).
 
-Other launchers (ECS, Kubernetes, Docker) watch their runs themselves; with those it does nothing.
+Other launchers (ECS, Kubernetes, Docker) watch their runs themselves; with those the sensor does nothing.
+
+Belongs here: which process a run is in, and its end. Stays out: whether a process exists (`runtime/processes.py`).
 """
 
 from collections.abc import Iterator
 
 import dagster as dg
 
+from manga_enrichment.defs.shared.run_facts import GOING_ON
+from manga_enrichment.defs.shared.tags import PROCESS_TAG
 from manga_enrichment.runtime.processes import process_exists
 
 KILLED_RUNS_SENSOR = "killed_runs"
 INTERVAL_SECONDS = 30
 CLOCK_SLACK_SECONDS = 60.0
 """When a machine's clock is set, the moments at which its processes began seem to move."""
-_GOING_ON = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 
 def build_killed_runs_sensor() -> dg.SensorDefinition:
@@ -41,20 +44,31 @@ def build_killed_runs_sensor() -> dg.SensorDefinition:
 
 
 def end_killed_runs(instance: dg.DagsterInstance) -> Iterator[str]:
-    """Mark runs as failed that go on without a process on this machine; their ids.
+    """Mark runs as failed that go on without a process on this machine, and free their slots; their ids.
 
-    A run that has not said yet which process it is in is left alone.
+    A run of which nobody has said yet which process it is in is left alone.
     """
-    for record in instance.get_run_records(dg.RunsFilter(statuses=_GOING_ON)):
+    for record in instance.get_run_records(dg.RunsFilter(statuses=GOING_ON)):
         run = record.dagster_run
-        pid = pid_of(instance, run.run_id)
-        if pid is None or record.start_time is None:
+        pid = process_of(instance, run)
+        began = record.start_time or record.create_timestamp.timestamp()
+        if pid is None or process_exists(pid, since=began + CLOCK_SLACK_SECONDS):
             continue
-        if not process_exists(pid, since=record.start_time + CLOCK_SLACK_SECONDS):
-            if (now := instance.get_run_by_id(run.run_id)) is None or now.is_finished:
-                continue  # it came to its end between the two looks
-            instance.report_run_failed(run, "The process of the run is gone: it, or its machine, was killed.")
-            yield run.run_id
+        if (now := instance.get_run_by_id(run.run_id)) is None or now.is_finished:
+            continue  # it came to its end between the two looks
+        instance.report_run_failed(run, "The process of the run is gone: it, or its machine, was killed.")
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)  # a daemon would, where one runs
+        yield run.run_id
+
+
+def process_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> int | None:
+    """The process of a run, as its first events say; until they do, as the tag says that it was begun with, if any.
+
+    A run that is another one's new try got that one's tags, whose process may be gone.
+    """
+    said = pid_of(instance, run.run_id)
+    tagged = run.tags.get(PROCESS_TAG, "") if run.parent_run_id is None else ""
+    return int(tagged) if said is None and tagged.isdecimal() else said
 
 
 def pid_of(instance: dg.DagsterInstance, run_id: str) -> int | None:

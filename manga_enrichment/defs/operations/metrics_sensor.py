@@ -2,11 +2,14 @@
 
 A sensor and not a run: when all runs are taken is when scaling needs the numbers most. Nothing here can fail a run.
 When CloudWatch does not answer, gauges of that minute are lost and ended runs are counted at the next tick.
+
+Belongs here: ticks and the cursor, which runs make a night. Stays out: what a metric is made of
+(`pipeline/health/metrics.py`).
 """
 
 import json
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import dagster as dg
 
@@ -15,13 +18,12 @@ from manga_enrichment.defs.operations.finished_runs import (
     FOR_METRICS,
     FinishedRun,
     finished_after,
-    lane_of,
     latest_end,
     new_rows_of,
     output_metadata,
 )
-from manga_enrichment.defs.queues.assets import units_in_flight
-from manga_enrichment.defs.shared.run_facts import RANGE_START_TAG
+from manga_enrichment.defs.shared.run_facts import units_in_flight
+from manga_enrichment.defs.shared.tags import NIGHT_TAG, RANGE_START_TAG, lane_of
 from manga_enrichment.domain.operations.metrics import Metric, nightly_succeeded
 from manga_enrichment.gateways.budget import BudgetStore
 from manga_enrichment.gateways.clock import Clock
@@ -34,7 +36,6 @@ METRICS_SENSOR = "metrics"
 INTERVAL_SECONDS = 60
 OLDEST = timedelta(days=13)
 """CloudWatch refuses what is older than two weeks, and would for ever."""
-NIGHT_TAG = "night"
 
 
 def build_metrics_sensor(group_starts: Sequence[str], tables: Sequence[str]) -> dg.SensorDefinition:
@@ -56,17 +57,8 @@ def build_metrics_sensor(group_starts: Sequence[str], tables: Sequence[str]) -> 
         after = json.loads(context.cursor) if context.cursor else latest_end(context.instance)
         now = clock.now()
         ended = finished_after(context.instance, after, FOR_METRICS)
-        points = [
-            point
-            for each in ended
-            if now - each.at < OLDEST
-            for point in _points_of(each, context.instance, group_starts, tables)
-        ]
-        try:
-            runs = {queue: len(keys) for queue, keys in units_in_flight(context.instance).items()}
-            points += [*queue_metrics(queues, runs, now), cost_metric(budget, now)]
-        except (QueueUnavailableError, StoreUnavailableError) as error:
-            context.log.warning(f"gauges of this minute are missing: {error}")
+        points = [p for each in ended for p in _points_of(each, context.instance, group_starts, tables, now)]
+        points += _gauges(context, queues, budget, now)
         try:
             metric_sink.put(points)
         except MetricsUnavailableError as error:
@@ -78,11 +70,29 @@ def build_metrics_sensor(group_starts: Sequence[str], tables: Sequence[str]) -> 
     return metrics
 
 
-def _points_of(
-    finished: FinishedRun, instance: dg.DagsterInstance, group_starts: Sequence[str], tables: Sequence[str]
+def _gauges(
+    context: dg.SensorEvaluationContext, queues: RequestQueue, budget: BudgetStore, now: datetime
 ) -> list[Metric]:
+    """What is so at this moment; nothing while queues or budget do not answer."""
+    runs = {queue: len(keys) for queue, keys in units_in_flight(context.instance).items()}
+    try:
+        return [*queue_metrics(queues, runs, now), cost_metric(budget, now)]
+    except (QueueUnavailableError, StoreUnavailableError) as error:
+        context.log.warning(f"gauges of this minute are missing: {error}")
+        return []
+
+
+def _points_of(
+    finished: FinishedRun,
+    instance: dg.DagsterInstance,
+    group_starts: Sequence[str],
+    tables: Sequence[str],
+    now: datetime,
+) -> list[Metric]:
+    if now - finished.at >= OLDEST:
+        return []
     points = run_metrics(
-        lane_of(finished.run),
+        lane_of(finished.run.tags),
         output_metadata(finished.events, "invoke_"),
         new_rows_of(finished.events, tables),
         finished.at,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from manga_enrichment.defs.queues.assets import HISTORY_DAYS_TAG
+from manga_enrichment.defs.shared.tags import HEALTH_LANE, HISTORY_DAYS_TAG
 from manga_enrichment.gateways.clock import Clock
 
 HISTORY_JOB = "prune_run_history"
@@ -36,7 +36,7 @@ def build_history_job(history_days: int) -> dg.JobDefinition:
     @dg.job(
         name=HISTORY_JOB,
         description="Delete old runs and their logs from Dagster. Tables are not touched.",
-        tags={"lane": "health", HISTORY_DAYS_TAG: "7"},
+        tags={**HEALTH_LANE, HISTORY_DAYS_TAG: "7"},
     )
     def prune_run_history() -> None:
         prune_runs()

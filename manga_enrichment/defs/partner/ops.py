@@ -1,24 +1,22 @@
-"""Ops of a partner run. Thin: gateways in, use case, pointers and numbers out.
+"""Ops of a partner run, one per step. Thin: gateways in, step, pointers and numbers out.
 
-    open -> plan -> invoke_<analysis>, one per analysis that something is asked of -> collect -> settle
-
-Pointers travel between ops: the unit's key and request ids, never a request. Each body runs inside `partner_run.step`,
-which says what its end means for the requests that the run holds.
+Belongs here: what a step gets from Dagster and tells it. Stays out: the steps and their order
+(`pipeline/partner/run_steps.py`), what their end means for the requests that the run holds (`defs/partner/runs.py`).
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
 
-from manga_enrichment.defs.enrichment.ops import invoke_metadata, retry_if_hopeful
 from manga_enrichment.defs.partner.runs import INTERRUPTED_DELAY_SECONDS, PartnerRun
-from manga_enrichment.defs.shared.policies import BEDROCK_POOL, OP_RETRY_POLICY, permanent_failure
-from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.domain.models.specs import ModelCatalog
+from manga_enrichment.defs.partner.settings import notification_policy, settle_limits
+from manga_enrichment.defs.shared.inputs import DefinitionInputs
+from manga_enrichment.defs.shared.metadata import invoke_metadata
+from manga_enrichment.defs.shared.pipeline_settings import invoke_settings
+from manga_enrichment.defs.shared.policies import BEDROCK_POOL, OP_RETRY_POLICY, permanent_failure, retry_if_hopeful
 from manga_enrichment.domain.models.usage import usd
-from manga_enrichment.domain.outcomes.answers import Provenance
 from manga_enrichment.domain.prompts.conversations import CONVERSATION
 from manga_enrichment.gateways.budget import BudgetStore
 from manga_enrichment.gateways.clock import Clock
@@ -29,29 +27,17 @@ from manga_enrichment.gateways.outbox import OutboxStore
 from manga_enrichment.gateways.queue import RequestQueue
 from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.dead_letters.queue import DeadLetters
-from manga_enrichment.pipeline.engine.invocation import InvokeGateways, InvokeSettings
+from manga_enrichment.pipeline.engine.invocation import InvokeGateways
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 from manga_enrichment.pipeline.outbox.announce import NotificationPolicy, OutboxWriter
-from manga_enrichment.pipeline.partner.ask import TRIGGER, PartnerAsking
-from manga_enrichment.pipeline.partner.collect import PartnerCollecting, read_collected
+from manga_enrichment.pipeline.partner import run_steps
+from manga_enrichment.pipeline.partner.ask import PartnerAsking
 from manga_enrichment.pipeline.partner.complete import Completion
-from manga_enrichment.pipeline.partner.plan import read_partner_plan
 from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
-from manga_enrichment.pipeline.partner.run_steps import SettleReport, settle_all, stored_requests, take_over
-from manga_enrichment.pipeline.partner.settle import SettleLimits, Settling
-from manga_enrichment.pipeline.partner.stored_units import read_unit
-from manga_enrichment.pipeline.partner.work_units import UnitRequest
+from manga_enrichment.pipeline.partner.run_steps import Execution, Opened, SettleReport
+from manga_enrichment.pipeline.partner.settle import Settling
 
-
-@dataclass(frozen=True, slots=True)
-class PartnerSettings:
-    """What the ops need of the settings."""
-
-    invoke: InvokeSettings
-    settle: SettleLimits
-    notification: NotificationPolicy
-    bucket_count: int
-    grace_seconds: float
+_RESULTS_SHOWN = 20
 
 
 class UnitConfig(dg.Config):
@@ -62,13 +48,12 @@ class UnitConfig(dg.Config):
 
 def build_open_op() -> dg.OpDefinition:
     @dg.op(
-        name="open_requests",
         description="Take over the requests of the unit that are still its own, and hold their leases.",
         out=dg.Out(is_required=False),
         retry_policy=OP_RETRY_POLICY,
         tags={"kind": "sqs"},
     )
-    def open_unit(
+    def open_requests(
         context: dg.OpExecutionContext,
         config: UnitConfig,
         partner_run: dg.ResourceParam[PartnerRun],
@@ -76,53 +61,47 @@ def build_open_op() -> dg.OpDefinition:
         requests: dg.ResourceParam[RequestStore],
         clock: dg.ResourceParam[Clock],
     ) -> Iterator[dg.Output[dict[str, Any]]]:
+        execution, leases = _execution(context, tables, partner_run), partner_run.leases
         with partner_run.step(context):
-            unit = read_unit(tables, config.unit)
-            taken = take_over(unit, context.run_id, requests=requests, leases=partner_run.leases, clock=clock)
-        context.log.info(f"{len(taken)} of {len(unit.requests)} requests from {unit.queue}")
-        if taken:
-            provenance = Provenance(context.run_id, clock.now().date().isoformat(), TRIGGER)
-            ids = [request.request_id for request in taken]
-            yield dg.Output({"unit": config.unit, "provenance": asdict(provenance), "requests": ids})
+            opened = run_steps.open_unit(config.unit, execution, requests=requests, leases=leases, clock=clock)
+        if opened.request_ids:  # else all that follows is skipped
+            yield dg.Output(opened.as_dict())
 
-    return open_unit
+    return open_requests
 
 
-def build_partner_plan_op(
-    analyses: Mapping[str, AnalysisType], models: ModelCatalog, settings: PartnerSettings
-) -> dg.OpDefinition:
-    names = [*analyses, CONVERSATION.name]
+def asked_names(inputs: DefinitionInputs) -> list[str]:
+    """Of analyses that partners may ask for, each with an invoke op of its own."""
+    return [*inputs.analyses, CONVERSATION.name]
+
+
+def build_partner_plan_op(inputs: DefinitionInputs) -> dg.OpDefinition:
+    given: Any = {"analyses": inputs.analyses, "models": inputs.models, "bucket_count": inputs.settings.catalog_buckets}
 
     @dg.op(
-        name="plan_requests",
         description="Find the titles, ask the ledger, and plan the calls that are missing.",
-        out={"planned": dg.Out(), **{name: dg.Out(is_required=False) for name in names}},
+        out={"planned": dg.Out(), **{name: dg.Out(is_required=False) for name in asked_names(inputs)}},
         retry_policy=OP_RETRY_POLICY,
         tags={"kind": "plan"},
     )
-    def plan(
+    def plan_requests(
         context: dg.OpExecutionContext,
         opened: dict[str, Any],
         partner_run: dg.ResourceParam[PartnerRun],
         tables: dg.ResourceParam[ObjectStore],
         ledger: dg.ResourceParam[ResultLedger],
     ) -> Iterator[dg.Output[dict[str, Any]]]:
-        planning = PartnerPlanning(
-            tables=tables, ledger=ledger, analyses=analyses, models=models, bucket_count=settings.bucket_count
-        )
+        planning = PartnerPlanning(tables=tables, ledger=ledger, **given)
         with partner_run.step(context):
-            made = planning.plan(context.run_id, stored_requests(partner_run.stored, opened_requests(tables, opened)))
-        context.log.info(f"{len(made.calls)} calls for {sum(map(len, made.items.values()))} different items")
+            made = run_steps.plan_calls(Opened.from_dict(opened), _execution(context, tables, partner_run), planning)
         yield dg.Output(opened, "planned")
         for name in made.analyses():
             yield dg.Output(opened, name)
 
-    return plan
+    return plan_requests
 
 
-def build_partner_invoke_op(
-    name: str, analyses: Mapping[str, AnalysisType], models: ModelCatalog, settings: PartnerSettings
-) -> dg.OpDefinition:
+def build_partner_invoke_op(name: str, inputs: DefinitionInputs) -> dg.OpDefinition:
     @dg.op(
         name=f"invoke_{name}_for_partners",
         description=f"Ask the model what partners want to know: {name}.",
@@ -140,19 +119,11 @@ def build_partner_invoke_op(
         open_model: dg.ResourceParam[Callable[[], FoundationModel]],
         clock: dg.ResourceParam[Clock],
     ) -> dict[str, Any]:
-        gateways = InvokeGateways(ledger, budget, open_model, clock)
-        asking = PartnerAsking(
-            tables=tables, gateways=gateways, settings=settings.invoke, analyses=analyses, models=models
-        )
+        asking = _asking(inputs, tables, InvokeGateways(ledger, budget, open_model, clock))
         with partner_run.step(context):
-            report = asking.ask(
-                name,
-                read_partner_plan(tables, context.run_id).calls,
-                Provenance(**opened["provenance"]),
-                partner_run.stopping(settings.grace_seconds),
-                spender=f"{context.run_id}:{name}:{context.retry_number}",
-                say=context.log.info,
-            )
+            stopping = partner_run.stopping(inputs.settings.grace_seconds)
+            execution = _execution(context, tables, partner_run)
+            report = run_steps.ask_model(name, Opened.from_dict(opened), execution, asking, stopping)
         if not partner_run.is_stopping:
             retry_if_hopeful(context, report)
         context.add_output_metadata(invoke_metadata(report))
@@ -163,12 +134,11 @@ def build_partner_invoke_op(
 
 def build_collect_op() -> dg.OpDefinition:
     @dg.op(
-        name="collect_answers",
         description="What became of every item; log every request sent to the model.",
         retry_policy=OP_RETRY_POLICY,
         tags={"kind": "parquet"},
     )
-    def collect(
+    def collect_answers(
         context: dg.OpExecutionContext,
         arrived: list[dict[str, Any]],
         partner_run: dg.ResourceParam[PartnerRun],
@@ -177,27 +147,21 @@ def build_collect_op() -> dg.OpDefinition:
     ) -> dict[str, Any]:
         opened, *invoked = arrived
         with partner_run.step(context):
-            plan = read_partner_plan(tables, context.run_id)
-            taken = opened_requests(tables, opened)
-            redelivered = [request.request_id for request in taken if request.generation > 1]
-            collecting = PartnerCollecting(tables, ledger)
-            bodies = stored_requests(partner_run.stored, taken)
-            collecting.collect(Provenance(**opened["provenance"]), plan, bodies, redelivered)
+            run_steps.collect_answers(Opened.from_dict(opened), _execution(context, tables, partner_run), ledger)
         failures = [permanent_failure(InvokeReport.from_dict(report)) for report in invoked]
         return {**opened, "failures": [failure for failure in failures if failure]}
 
-    return collect
+    return collect_answers
 
 
-def build_settle_op(settings: PartnerSettings) -> dg.OpDefinition:
+def build_settle_op(inputs: DefinitionInputs) -> dg.OpDefinition:
     @dg.op(
-        name="settle_requests",
         description="Results, status, announcement, ack: in this order, request by request.",
         out=dg.Out(dg.Nothing, is_required=False),
         retry_policy=OP_RETRY_POLICY,
         tags={"kind": "parquet"},
     )
-    def settle(
+    def settle_requests(
         context: dg.OpExecutionContext,
         collected: dict[str, Any],
         partner_run: dg.ResourceParam[PartnerRun],
@@ -207,41 +171,16 @@ def build_settle_op(settings: PartnerSettings) -> dg.OpDefinition:
         outbox: dg.ResourceParam[OutboxStore],
         clock: dg.ResourceParam[Clock],
     ) -> Iterator[dg.Output[None]]:
-        limits = settings.settle
-        if partner_run.is_stopping:
-            limits = replace(limits, deferral_seconds=INTERRUPTED_DELAY_SECONDS)
-        settling = Settling(
-            requests=requests,
-            tables=tables,
-            clock=clock,
-            endings=partner_endings(queues, requests, tables, outbox, clock, settings.notification),
-            releasing=partner_run.releasing,
-            stored=partner_run.stored,
-            limits=limits,
-        )
+        endings = partner_endings(queues, requests, tables, outbox, clock, notification_policy(inputs.settings))
+        settling = _settling(partner_run, inputs, endings, requests, tables, clock)
         with partner_run.step(context):
-            report = settle_all(
-                opened_requests(tables, collected),
-                read_collected(tables, context.run_id),
-                context.run_id,
-                settling=settling,
-                releasing=partner_run.releasing,
-                leases=partner_run.leases,
-            )
-        for request_id, reason in report.left.items():
-            context.log.warning(f"request {request_id} could not be settled and comes again: {reason}")
-        if report.states:
-            context.add_output_metadata(settle_metadata(report, tables))
-            yield dg.Output(None)
+            opened, execution = Opened.from_dict(collected), _execution(context, tables, partner_run)
+            report = run_steps.settle_requests(opened, execution, settling, partner_run.leases, partner_run.releasing)
+        yield from _told(context, report, tables)
         if collected["failures"]:
             raise dg.Failure(" ".join(collected["failures"]), allow_retries=False)
 
-    return settle
-
-
-def opened_requests(tables: ObjectStore, opened: Mapping[str, Any]) -> list[UnitRequest]:
-    """The unit's requests that this run took over."""
-    return [each for each in read_unit(tables, opened["unit"]).requests if each.request_id in opened["requests"]]
+    return settle_requests
 
 
 def partner_endings(
@@ -263,5 +202,46 @@ def settle_metadata(report: SettleReport, tables: ObjectStore) -> dict[str, Any]
         **{f"requests_{name}": count for name, count in sorted(report.states.items())},
         **{name if name == "items" else f"items_{name}": count for name, count in sorted(report.items.items())},
         "cost_usd": usd(report.cost_micro_usd),
-        "results": [tables.uri(key) for key in report.result_keys[:20]],
+        "results": [tables.uri(key) for key in report.result_keys[:_RESULTS_SHOWN]],
     }
+
+
+def _execution(context: dg.OpExecutionContext, tables: ObjectStore, partner_run: PartnerRun) -> Execution:
+    return Execution(context.run_id, tables, partner_run.stored, context.log.info, context.retry_number)
+
+
+def _asking(inputs: DefinitionInputs, tables: ObjectStore, gateways: InvokeGateways) -> PartnerAsking:
+    settings = invoke_settings(inputs.settings)
+    return PartnerAsking(
+        tables=tables, gateways=gateways, settings=settings, analyses=inputs.analyses, models=inputs.models
+    )
+
+
+def _settling(
+    partner_run: PartnerRun,
+    inputs: DefinitionInputs,
+    endings: Completion,
+    requests: RequestStore,
+    tables: ObjectStore,
+    clock: Clock,
+) -> Settling:
+    limits = settle_limits(inputs.settings)
+    if partner_run.is_stopping:
+        limits = replace(limits, deferral_seconds=INTERRUPTED_DELAY_SECONDS)
+    return Settling(
+        requests=requests,
+        tables=tables,
+        clock=clock,
+        endings=endings,
+        releasing=partner_run.releasing,
+        stored=partner_run.stored,
+        limits=limits,
+    )
+
+
+def _told(context: dg.OpExecutionContext, report: SettleReport, tables: ObjectStore) -> Iterator[dg.Output[None]]:
+    for request_id, reason in report.left.items():
+        context.log.warning(f"request {request_id} could not be settled and comes again: {reason}")
+    if report.states:
+        context.add_output_metadata(settle_metadata(report, tables))
+        yield dg.Output(None)

@@ -1,7 +1,9 @@
 """The sensor `outbox`: every few seconds it sends what is due, and says what it did. It starts no runs.
 
-Why a sensor: a callback is a matter of milliseconds and a run costs seconds of CPU. Why no Dagster resources: their
-configuration is stored with the instance and shown in the UI, and one of these values signs our callbacks.
+Why a sensor: a callback is a matter of milliseconds and a run costs seconds of CPU. Why no Dagster resources: a sensor
+gets them anew at every tick, and the relay stays connected.
+
+Belongs here: ticks, and the relay of production. Stays out: delivering (`pipeline/outbox/relay.py`).
 """
 
 from collections.abc import Callable
@@ -9,14 +11,9 @@ from functools import cache
 
 import dagster as dg
 
-from manga_enrichment.aws.callbacks import HttpsCallbacks
-from manga_enrichment.aws.clients import AwsClients
-from manga_enrichment.aws.dynamodb_outbox import DynamoDBOutbox
-from manga_enrichment.aws.dynamodb_requests import DynamoDBRequests
-from manga_enrichment.aws.notify import SnsNotifier
-from manga_enrichment.pipeline.outbox.announce import NotificationPolicy
+from manga_enrichment.aws.gateways import open_gateways
+from manga_enrichment.defs.partner.settings import notification_policy
 from manga_enrichment.pipeline.outbox.relay import DeliveryGateways, OutboxRelay
-from manga_enrichment.runtime.clock import SystemClock
 from manga_enrichment.settings import Settings, signing_key
 
 OUTBOX_SENSOR = "outbox"
@@ -51,22 +48,13 @@ def build_outbox_sensor(
 
 def connected_relay(settings: Settings) -> OutboxRelay:
     """Raises ConfigurationError when region or credentials are missing."""
-    clients, clock = AwsClients(), SystemClock()
+    given = open_gateways(settings)
     gateways = DeliveryGateways(
-        outbox=DynamoDBOutbox(clients.dynamodb, table=settings.outbox_table),
-        sender=HttpsCallbacks(allow_loopback=settings.callback_allow_loopback),
-        notifier=SnsNotifier(clients.sns),
-        requests=DynamoDBRequests(clients.dynamodb, clock, table=settings.status_table),
-        clock=clock,
+        outbox=given.outbox,
+        sender=given.callbacks,
+        notifier=given.notifier,
+        requests=given.requests,
+        clock=given.clock,
         signing_key=signing_key(settings),
     )
     return OutboxRelay(gateways, notification_policy(settings))
-
-
-def notification_policy(settings: Settings) -> NotificationPolicy:
-    return NotificationPolicy(
-        allowed_topics=frozenset(settings.sns_topics_allowed),
-        results_topic=settings.results_topic_arn,
-        alerts_topic=settings.alerts_topic_arn,
-        allow_loopback=settings.callback_allow_loopback,
-    )

@@ -10,49 +10,36 @@ never starts is delivered again. What Dagster does after it is not: it neither l
 import json
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import uuid4
 
 import dagster as dg
 
-from manga_enrichment.defs.partner.assets import PARTNER_JOB, PARTNER_RESULTS
+from manga_enrichment.defs.partner.assets import PARTNER_JOB
 from manga_enrichment.defs.partner.ops import partner_endings
+from manga_enrichment.defs.partner.settings import SensorSettings
+from manga_enrichment.defs.shared.names import PARTNER_RESULTS
+from manga_enrichment.defs.shared.run_facts import IN_FLIGHT, WAITING
+from manga_enrichment.defs.shared.tags import PRIORITY_TAG, QUEUE_TAG, UNIT_TAG
 from manga_enrichment.domain.requests.queues import REQUEST_QUEUES, Queue
-from manga_enrichment.domain.requests.validation import RequestPolicy
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import QueueUnavailableError, StoreUnavailableError
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.outbox import OutboxStore
 from manga_enrichment.gateways.queue import RequestQueue
 from manga_enrichment.gateways.requests import RequestStore
-from manga_enrichment.pipeline.outbox.announce import NotificationPolicy
 from manga_enrichment.pipeline.partner.intake import Intake, IntakeReport
 from manga_enrichment.pipeline.partner.leases import Leases
-from manga_enrichment.pipeline.partner.packing import UnitLimits
 from manga_enrichment.pipeline.partner.scaling import BacklogRule
 from manga_enrichment.pipeline.partner.stored_units import read_unit
 from manga_enrichment.pipeline.partner.work_units import WorkUnit
 
-QUEUE_TAG = "manga/queue"
-UNIT_TAG = "manga/unit"
-PRIORITY_TAG = "dagster/priority"
 TICK_SECONDS = 20.0
 INTERVAL_SECONDS = 5
 
 STANDARD = tuple(queue for queue in REQUEST_QUEUES if not queue.is_fifo)
 ORDERED = tuple(queue for queue in REQUEST_QUEUES if queue.is_fifo)
-
-_WAITING = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING]
-IN_FLIGHT = [*_WAITING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
-
-
-@dataclass(frozen=True, slots=True)
-class SensorSettings:
-    backlog: BacklogRule
-    limits: UnitLimits
-    policy: RequestPolicy
-    notification: NotificationPolicy
 
 
 def build_request_sensors(settings: SensorSettings) -> list[dg.SensorDefinition]:
@@ -81,31 +68,56 @@ def _sensor(name: str, queues_of_it: Sequence[Queue], what: str, settings: Senso
     ) -> dg.SensorResult:
         until = clock.monotonic_seconds() + TICK_SECONDS
         cursor = _renew_waiting(context, queues_of_it, tables, Leases(queues, requests, clock, random.Random()), clock)  # noqa: S311
-        intake = Intake(
-            queue=queues,
-            requests=requests,
-            tables=tables,
-            clock=clock,
-            endings=partner_endings(queues, requests, tables, outbox, clock, settings.notification),
-            policy=settings.policy,
-            limits=settings.limits,
-            new_owner=lambda: uuid4().hex,
-        )
-        reports: dict[str, IntakeReport] = {}
-        for queue in queues_of_it:
-            try:
-                depth = queues.depth(queue.name)
-            except QueueUnavailableError as error:
-                context.log.warning(f"{queue.name}: {error}")
-                continue
-            may_be_due = queue.is_fifo and depth.in_flight > 0  # deferred messages stay in flight
-            waiting = replace(depth, visible=depth.visible + depth.in_flight, in_flight=0) if may_be_due else depth
-            free = settings.backlog.free_runs(waiting, _runs_in_flight(context, queue.name))
-            if (free or may_be_due) and clock.monotonic_seconds() < until:
-                reports[queue.name] = intake.pull(queue.name, free, until)
+        intake = _intake(queues, requests, tables, outbox, clock, settings)
+        reports = _pulled(context, queues_of_it, intake, queues, settings.backlog, clock, until)
         return _result(reports, queues_of_it, clock.now(), cursor)
 
     return requests_sensor
+
+
+def _intake(
+    queues: RequestQueue,
+    requests: RequestStore,
+    tables: ObjectStore,
+    outbox: OutboxStore,
+    clock: Clock,
+    settings: SensorSettings,
+) -> Intake:
+    return Intake(
+        queue=queues,
+        requests=requests,
+        tables=tables,
+        clock=clock,
+        endings=partner_endings(queues, requests, tables, outbox, clock, settings.notification),
+        policy=settings.policy,
+        limits=settings.limits,
+        new_owner=lambda: uuid4().hex,
+    )
+
+
+def _pulled(
+    context: dg.SensorEvaluationContext,
+    queues_of_it: Sequence[Queue],
+    intake: Intake,
+    queues: RequestQueue,
+    backlog: BacklogRule,
+    clock: Clock,
+    until: float,
+) -> dict[str, IntakeReport]:
+    """What was pulled, by queue; until: monotonic second of the clock at which the tick must be over."""
+    reports: dict[str, IntakeReport] = {}
+    for queue in queues_of_it:
+        try:
+            depth = queues.depth(queue.name)
+        except QueueUnavailableError as error:
+            context.log.warning(f"{queue.name}: {error}")
+            continue
+        may_be_due = queue.is_fifo and depth.in_flight > 0  # deferred messages stay in flight
+        waiting = replace(depth, visible=depth.visible + depth.in_flight, in_flight=0) if may_be_due else depth
+        free = backlog.free_runs(waiting, _runs_in_flight(context, queue.name))
+        if (free or may_be_due) and clock.monotonic_seconds() < until:
+            reports[queue.name] = intake.pull(queue.name, free, until)
+    return reports
 
 
 def _result(
@@ -148,7 +160,7 @@ def _renew_waiting(
     renewed: dict[str, str] = {}
     now = clock.now()
     for queue in queues_of_it:
-        waiting = dg.RunsFilter(tags={QUEUE_TAG: queue.name}, statuses=_WAITING)
+        waiting = dg.RunsFilter(tags={QUEUE_TAG: queue.name}, statuses=WAITING)
         for run in context.instance.get_runs(waiting):
             key = run.tags[UNIT_TAG]
             renewed[key] = before.get(key, "")

@@ -5,17 +5,18 @@ what is worrying about it (`defs/queues/checks.py`), metrics for scaling, which 
 (`defs/operations/metrics_sensor.py`).
 """
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dagster as dg
 
-from manga_enrichment.defs.partner.sensors import IN_FLIGHT, QUEUE_TAG, UNIT_TAG
 from manga_enrichment.defs.shared.metadata import markdown_table
+from manga_enrichment.defs.shared.names import HEALTH_GROUP, OWNERS
 from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY
+from manga_enrichment.defs.shared.run_facts import units_in_flight
+from manga_enrichment.defs.shared.tags import HEALTH_LANE, HISTORY_DAYS_TAG, PRIORITY_TAG
 from manga_enrichment.domain.operations.queue_observations import QueueObservation
-from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES, QUEUES, REQUEST_QUEUES
+from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES, REQUEST_QUEUES
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.metrics import QueueAges
 from manga_enrichment.gateways.objects import ObjectStore
@@ -27,9 +28,6 @@ from manga_enrichment.pipeline.health.stored_looks import store_observations
 REQUEST_QUEUES_ASSET = "request_queues"
 DEAD_LETTERS_ASSET = "dead_letter_queues"
 OBSERVE_JOB = "observe_queues"
-GROUP = "health"
-HISTORY_DAYS_TAG = "manga/history_days"
-"""How long a run of this job is worth keeping, where that is less than MANGA_RUN_HISTORY_DAYS."""
 
 _PREFIX = "manga-fm-"
 
@@ -72,7 +70,7 @@ def build_queue_job() -> Any:
         OBSERVE_JOB,
         selection=dg.AssetSelection.assets(REQUEST_QUEUES_ASSET, DEAD_LETTERS_ASSET),
         description="Look at all queues and check them.",
-        tags={"lane": "health", "dagster/priority": "10", HISTORY_DAYS_TAG: "3"},
+        tags={**HEALTH_LANE, PRIORITY_TAG: "10", HISTORY_DAYS_TAG: "3"},
     )
 
 
@@ -84,14 +82,6 @@ def build_queue_schedule() -> dg.ScheduleDefinition:
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description="Every 5 minutes.",
     )
-
-
-def units_in_flight(instance: dg.DagsterInstance) -> dict[str, list[str]]:
-    """By queue the keys of the units whose runs have not ended."""
-    found: dict[str, list[str]] = defaultdict(list)
-    for run in instance.get_runs(dg.RunsFilter(tags={QUEUE_TAG: list(QUEUES)}, statuses=IN_FLIGHT)):
-        found[run.tags[QUEUE_TAG]].append(run.tags.get(UNIT_TAG, ""))
-    return dict(found)
 
 
 def queue_metadata(seen: Sequence[QueueObservation]) -> dict[str, Any]:
@@ -127,9 +117,9 @@ def _table_row(seen: QueueObservation) -> dict[str, Any]:
 def _spec(name: str, description: str) -> dg.AssetSpec:
     return dg.AssetSpec(
         name,
-        group_name=GROUP,
+        group_name=HEALTH_GROUP,
         description=description,
         kinds={"sqs"},
-        owners=["team:catalog-data"],
-        tags={"lane": "health"},
+        owners=OWNERS,
+        tags=HEALTH_LANE,
     )

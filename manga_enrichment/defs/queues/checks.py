@@ -15,6 +15,7 @@ from manga_enrichment.defs.queues.redrive_job import REDRIVE_JOB
 from manga_enrichment.defs.shared.metadata import markdown_table
 from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY
 from manga_enrichment.defs.shared.severity import graded
+from manga_enrichment.defs.shared.tags import QUEUE_TAG
 from manga_enrichment.domain.operations.queue_observations import (
     QueueObservation,
     backlog_problems,
@@ -60,7 +61,7 @@ def build_queue_checks() -> list[dg.AssetChecksDefinition]:
             "In the FIFO queues no message stays hidden or waits without a run: what comes after it would wait too.",
             blocked_session_problems,
             {queue.name for queue in REQUEST_QUEUES if queue.is_fifo},
-            "failed or stuck runs of partner_batch_job with the tag manga/queue of that queue; a dead run's message "
+            f"failed or stuck runs of partner_batch_job with the tag {QUEUE_TAG} of that queue; a dead run's message "
             "comes again by itself and is dead-lettered after three receives",
         ),
     ]
@@ -102,7 +103,7 @@ def _sample_metadata(sample: Sequence[DeadLetter]) -> dict[str, Any]:
 
 
 def _letter_row(letter: DeadLetter) -> dict[str, str]:
-    """As code, so that whatever a partner wrote is shown and not rendered. The body is left out."""
+    """The body is left out: a partner's prompts are nobody else's business."""
     row = {
         "queue": letter.message.queue,
         "request": letter.request_id or "-",
@@ -112,7 +113,7 @@ def _letter_row(letter: DeadLetter) -> dict[str, str]:
         "age": f"{letter.age_seconds:.0f} s",
         "from": letter.original_queue or "-",
     }
-    return {name: f"`{value.replace('`', chr(39))[:CELL_CHARACTERS]}`" for name, value in row.items()}
+    return {name: value[:CELL_CHARACTERS] for name, value in row.items()}
 
 
 def _of_looks(

@@ -1,11 +1,15 @@
-"""Job `redrive_dead_letters`: the redrive of `manga-enrichment dlq redrive`, for those who work in the UI."""
+"""Job `redrive_dead_letters`: the redrive of `manga-enrichment dlq redrive`, for those who work in the UI.
+
+Belongs here: run config and op. Stays out: the redrive itself (`pipeline/dead_letters/redrive.py`).
+"""
 
 from dataclasses import asdict
 
 import dagster as dg
 from pydantic import Field
 
-from manga_enrichment.defs.enrichment.ops import configuration_errors_are_final
+from manga_enrichment.defs.shared.policies import configuration_errors_are_final
+from manga_enrichment.defs.shared.tags import PARTNER_LANE
 from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.queue import RequestQueue
@@ -63,7 +67,7 @@ def redrive(
 @dg.job(
     name=REDRIVE_JOB,
     description="Send dead letters back to work: by reason or error class, partner, age or request id; bounded.",
-    tags={"lane": "partner"},
+    tags=PARTNER_LANE,
 )
 def redrive_dead_letters() -> None:
     redrive()

@@ -3,16 +3,17 @@
 Belongs here: the asset, its job and schedule. Stays out: all that the report says (`pipeline/report/make.py`).
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
 
-from manga_enrichment.defs.queues.assets import DEAD_LETTERS_ASSET, GROUP, REQUEST_QUEUES_ASSET
+from manga_enrichment.defs.queues.assets import DEAD_LETTERS_ASSET, REQUEST_QUEUES_ASSET
+from manga_enrichment.defs.shared.inputs import DefinitionInputs
+from manga_enrichment.defs.shared.names import HEALTH_GROUP, OWNERS
 from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY
-from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.domain.models.specs import ModelCatalog
+from manga_enrichment.defs.shared.tags import HEALTH_LANE
 from manga_enrichment.domain.models.usage import usd
+from manga_enrichment.gateways.budget import BudgetStore
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.objects import ObjectStore
@@ -24,46 +25,55 @@ from manga_enrichment.pipeline.report.facts import ReportFacts
 from manga_enrichment.pipeline.report.make import make_report
 from manga_enrichment.pipeline.report.page import report_html, report_summary
 from manga_enrichment.pipeline.store.object_keys import report_key
-from manga_enrichment.settings import Settings
 
 REPORT_ASSET = "enrichment_report"
 REPORT_JOB = "report_enrichment"
 
 
-def build_report(
-    *, analyses: Mapping[str, AnalysisType], models: ModelCatalog, settings: Settings
-) -> dg.AssetsDefinition:
-
+def build_enrichment_report(inputs: DefinitionInputs) -> dg.AssetsDefinition:
     @dg.asset(
         retry_policy=OP_RETRY_POLICY,
         name=REPORT_ASSET,
         deps=[ENRICHED_TABLE, COSTS_TABLE, REQUEST_QUEUES_ASSET, DEAD_LETTERS_ASSET],
-        group_name=GROUP,
+        group_name=HEALTH_GROUP,
         description="Coverage, outcomes, cost, latency, queues, failures and the forecast of the next night: one page.",
         kinds={"html", "s3"},
-        owners=["team:catalog-data"],
-        tags={"lane": "health"},
+        owners=OWNERS,
+        tags=HEALTH_LANE,
     )
     def enrichment_report(
         context: dg.AssetExecutionContext,
         tables: dg.ResourceParam[ObjectStore],
         ledger: dg.ResourceParam[ResultLedger],
+        budget: dg.ResourceParam[BudgetStore],
         clock: dg.ResourceParam[Clock],
     ) -> dg.MaterializeResult[None]:
-        facts = make_report(
-            context.run.run_id,
-            tables=tables,
-            ledger=ledger,
-            clock=clock,
-            analyses=analyses,
-            models=models,
-            bucket_count=settings.catalog_buckets,
-            pace=throughput_of(settings),
-        )
+        facts = _facts(context.run.run_id, inputs, tables, ledger, budget, clock)
         tables.write_text(report_key(), report_html(facts), content_type="text/html")
         return dg.MaterializeResult(metadata={**report_metadata(facts), "uri": tables.uri(report_key())})
 
     return enrichment_report
+
+
+def _facts(
+    run_id: str,
+    inputs: DefinitionInputs,
+    tables: ObjectStore,
+    ledger: ResultLedger,
+    budget: BudgetStore,
+    clock: Clock,
+) -> ReportFacts:
+    return make_report(
+        run_id,
+        tables=tables,
+        ledger=ledger,
+        budget=budget,
+        clock=clock,
+        analyses=inputs.analyses,
+        models=inputs.models,
+        bucket_count=inputs.settings.catalog_buckets,
+        pace=throughput_of(inputs.settings),
+    )
 
 
 def build_report_job() -> Any:
@@ -72,7 +82,7 @@ def build_report_job() -> Any:
         REPORT_JOB,
         selection=dg.AssetSelection.assets(REPORT_ASSET),
         description="Make the report anew. Asks no model.",
-        tags={"lane": "health"},
+        tags=HEALTH_LANE,
     )
 
 

@@ -9,14 +9,22 @@
    `retry_on_asset_or_op_failure: false`), again continuing from the ledger.
 
 A permanent failure (access denied, unknown model, wrong setting) stops all three: `Failure(allow_retries=False)`.
+
+Belongs here: pools, rules, what the end of an op's work means for its retries. Stays out: what operators are told to do
+(`domain/operations/incidents.py`).
 """
 
-from collections.abc import Mapping
+import random
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import dagster as dg
 
-from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.operations.incidents import ADVICE
+from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass, ModelError
+from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 
 BEDROCK_POOL = "bedrock"
@@ -70,14 +78,34 @@ def retry_rule(report: InvokeReport) -> RetryRule | None:
     return RULES[max(unanswered, key=lambda name: unanswered[name])]
 
 
+def retry_if_hopeful(context: dg.OpExecutionContext, report: InvokeReport) -> None:
+    """Raises RetryRequested when another try of the op may do better."""
+    rule = retry_rule(report)
+    if rule is not None and context.retry_number < rule.tries - 1:
+        jitter = random.Random(f"{context.run_id}{context.retry_number}").random()  # noqa: S311
+        context.log.warning(f"{report.analysis}: {report.error_classes} of {report.titles} titles; trying the op again")
+        raise dg.RetryRequested(
+            max_retries=rule.tries - 1, seconds_to_wait=rule.wait_seconds(context.retry_number, jitter)
+        )
+
+
 def permanent_failure(report: InvokeReport) -> str | None:
     """One sentence when no title of this analysis can succeed until someone mends something."""
     if not report.stopped_by or not TREATMENTS[ErrorClass(report.stopped_by)].stops_analysis:
         return None
-    hints = {
-        ErrorClass.ACCESS_DENIED: "allow bedrock:InvokeModel on this model for the role, and request model access",
-        ErrorClass.MODEL_NOT_FOUND: "correct MANGA_MODEL_ALIASES or the region (AWS_REGION)",
-        ErrorClass.EXPIRED_CREDENTIALS: "renew the AWS credentials of this process",
-    }
-    hint = hints.get(ErrorClass(report.stopped_by), "see the message")
-    return f"{report.analysis} stopped ({report.stopped_by}): {report.stopped_message}. To mend it: {hint}"
+    advice = ADVICE[report.stopped_by]
+    return f"{report.analysis} stopped ({report.stopped_by}): {report.stopped_message}. To mend it: {advice}"
+
+
+@contextmanager
+def configuration_errors_are_final() -> Iterator[None]:
+    """Turn what is wrong or away into a Failure with the sentence as its description.
+
+    A ConfigurationError nothing retries; a model or a store that is away may come back, so the op's policy decides.
+    """
+    try:
+        yield
+    except ConfigurationError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+    except (ModelError, StoreUnavailableError) as error:
+        raise dg.Failure(str(error)) from error

@@ -1,37 +1,20 @@
-"""What an op needs to know of its run, and Dagster's tags that say so."""
+"""What an op needs to know of its run, and which runs have not ended.
 
-from collections.abc import Mapping, Sequence
+Belongs here: facts that Dagster's context and instance know. Stays out: what tags alone say (`defs/shared/tags.py`).
+"""
+
+from collections import defaultdict
 
 import dagster as dg
 
+from manga_enrichment.defs.shared.tags import QUEUE_TAG, UNIT_TAG, trigger_of
 from manga_enrichment.domain.outcomes.answers import Provenance
+from manga_enrichment.domain.requests.queues import QUEUES
 from manga_enrichment.gateways.clock import Clock
 
-SCHEDULE_TAG = "dagster/schedule_name"
-BACKFILL_TAG = "dagster/backfill"
-PARTITION_TAG = "dagster/partition"
-RANGE_START_TAG = "dagster/asset_partition_range_start"
-RANGE_END_TAG = "dagster/asset_partition_range_end"
-
-
-def range_tags(first: str, last: str) -> dict[str, str]:
-    """Tags that make one run cover the partitions from first to last."""
-    return {RANGE_START_TAG: first, RANGE_END_TAG: last}
-
-
-def buckets_of_run(tags: Mapping[str, str], all_buckets: Sequence[str]) -> list[str]:
-    """The partitions a run is about; all of them for one that has none, such as a run of checks alone."""
-    first = tags.get(RANGE_START_TAG, tags.get(PARTITION_TAG))
-    last = tags.get(RANGE_END_TAG, first)
-    if first not in all_buckets or last not in all_buckets:
-        return list(all_buckets)
-    return list(all_buckets[all_buckets.index(first) : all_buckets.index(last) + 1])
-
-
-def trigger_of(tags: Mapping[str, str]) -> str:
-    if SCHEDULE_TAG in tags:
-        return "schedule"
-    return "backfill" if BACKFILL_TAG in tags else "manual"
+WAITING = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING]
+GOING_ON = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+IN_FLIGHT = [*WAITING, *GOING_ON]
 
 
 def provenance_of(context: dg.OpExecutionContext, clock: Clock) -> Provenance:
@@ -42,3 +25,11 @@ def provenance_of(context: dg.OpExecutionContext, clock: Clock) -> Provenance:
 def selected_names(context: dg.OpExecutionContext) -> list[str]:
     """Names of the assets of this op's graph that the run is to materialize."""
     return sorted(key.path[-1] for key in context.selected_asset_keys)
+
+
+def units_in_flight(instance: dg.DagsterInstance) -> dict[str, list[str]]:
+    """By queue the keys of the units whose runs have not ended."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for run in instance.get_runs(dg.RunsFilter(tags={QUEUE_TAG: list(QUEUES)}, statuses=IN_FLIGHT)):
+        found[run.tags[QUEUE_TAG]].append(run.tags.get(UNIT_TAG, ""))
+    return dict(found)

@@ -1,11 +1,12 @@
 """Whether a model's answer counts: its schema first, then what a schema cannot see.
 
-Belongs here: turning an answer into a short list of problems, fit to be sent back for one repair. Stays out:
-the schemas and checks themselves (one module per analysis).
+Belongs here: an answer without what no text holds, and turning it into a short list of problems, fit to be sent back
+for one repair. Stays out: the schemas and checks themselves (one module per analysis), the rule for text
+(`domain/text/rule.py`).
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from itertools import islice
 from typing import Any
@@ -15,18 +16,40 @@ from jsonschema import Draft7Validator
 from jsonschema.exceptions import ValidationError
 
 from manga_enrichment.domain.analyses.base import AnalysisType, Answer, TitleInputs
+from manga_enrichment.domain.text.rule import is_blank, readable
 
 MAX_PROBLEMS = 5
 MAX_PROBLEM_CHARACTERS = 300
 """Bounds on what goes back to the model and into logs: an answer may be long, and long values get quoted."""
 
 
+_DEEPEST = 32
+"""Levels of an answer; no schema has half as many."""
+
+
+def readable_answer(answer: Answer) -> dict[str, Any]:
+    """The answer with the rule for text applied to every string and name in it; null for what is nested too deeply."""
+    return {readable(name): _readable(value, _DEEPEST) for name, value in answer.items()}
+
+
+def _readable(value: Any, levels: int) -> Any:
+    if isinstance(value, str):
+        return readable(value)
+    if not isinstance(value, Mapping | list):
+        return value
+    if not levels:
+        return None
+    if isinstance(value, list):
+        return [_readable(each, levels - 1) for each in value]
+    return {readable(name): _readable(each, levels - 1) for name, each in value.items()}
+
+
 def answer_problems(analysis: AnalysisType, answer: Answer, inputs: TitleInputs) -> list[str]:
-    """What is wrong with an answer, in a few short sentences; [] when it counts."""
+    """What is wrong with an answer, in a few short sentences; [] when it counts. An empty text is the schema's word."""
     unwritable = _unwritable(answer)
     if unwritable is not None:
         return [unwritable]
-    return _schema_problems(analysis, answer) or _shortened(analysis.check(answer, inputs))
+    return _schema_problems(analysis, answer) or _shortened([*_blank_texts(answer), *analysis.check(answer, inputs)])
 
 
 def _schema_problems(analysis: AnalysisType, answer: Answer) -> list[str]:
@@ -56,6 +79,16 @@ def _unwritable(answer: Any) -> str | None:
     except ValueError:
         return "the answer holds a number or character that JSON in UTF-8 cannot carry"
     return None
+
+
+def _blank_texts(value: Any, path: str = "") -> Iterator[str]:
+    if isinstance(value, str):
+        if value and is_blank(value):
+            yield f"{path}: has no visible character"
+    elif isinstance(value, Mapping | list):
+        places = value.items() if isinstance(value, Mapping) else enumerate(value)
+        for name, each in places:
+            yield from _blank_texts(each, f"{path}.{name}" if path else str(name))
 
 
 def _sentence(error: ValidationError) -> str:

@@ -1,7 +1,7 @@
 """Cleaning of catalog text: what the sources leave in it and no reader should see.
 
-Belongs here: characters, HTML remains, whitespace, attribution tails, placeholders. Stays out: which field gets which
-cleaning (`rows.py`), escaping for prompts (`domain/prompts/prompt.py`).
+Belongs here: HTML remains, whitespace, attribution tails, placeholders. Stays out: which characters no text holds
+(`domain/text/rule.py`), which field gets which cleaning (`rows.py`), escaping for prompts (`domain/prompts/prompt.py`).
 
 Two rules keep titles whole. Only known HTML tags are tags: real titles contain `<四代目>` or `<3`. Only entities that
 end in ";" are entities: "R&D" and "Me&not you" stay.
@@ -10,6 +10,8 @@ end in ";" are entities: "R&D" and "Me&not you" stay.
 import html
 import re
 import unicodedata
+
+from manga_enrichment.domain.text.rule import JOINERS, SUSPECT, TAGS, is_blank, is_readable, readable
 
 _MAX_ROUNDS = 4
 """Rounds of decoding: sources encode twice at times ("&amp;lt;br&amp;gt;"); more is somebody's game."""
@@ -24,13 +26,8 @@ _COMMENT = re.compile(r"<!--[^<>]{0,500}-->")
 _BREAK_TAG = re.compile(r"</?(?:br|p|div)\b[^<>]{0,500}/?>", re.IGNORECASE)
 _TAG = re.compile(rf"</?(?:{_TAG_NAMES})(?:\s[^<>]{{0,500}})?/?>", re.IGNORECASE)
 
-_LINE_END = re.compile("\r\n?|[\v\f\x1c-\x1e\x85\u2028\u2029]")
-# Control characters, soft hyphen, zero-width and direction marks, byte-order mark, tag characters (they smuggle
-# invisible text into prompts), noncharacters and lone surrogates. Variation selectors stay: kanji of names need them.
-_INVISIBLE = re.compile(
-    "[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
-    "\ufff9-\ufffb\ufdd0-\ufdef\ufffe\uffff\ud800-\udfff\U000e0000-\U000e007f]"
-)
+# Beyond the rule for all text: a title that lost its joiners and flags on its first import keeps its fingerprint.
+_JOINERS_AND_TAGS = re.compile(f"[{JOINERS}{TAGS}]")
 _SPACES = re.compile(r"[^\S\n]+")
 _AROUND_NEWLINE = re.compile(r" ?\n ?")
 _MANY_NEWLINES = re.compile(r"\n{3,}")
@@ -65,10 +62,14 @@ _PLACEHOLDER = re.compile(
 
 
 def clean_line(text: str) -> str:
-    """One line: NFC, no markup, no invisible characters, single spaces. Cleaning twice changes nothing."""
+    """One line: NFC, no markup, no invisible characters, single spaces. Cleaning twice changes nothing.
+
+    "" for what has no visible character; so do the others below.
+    """
     if is_plain(text):
         return text
-    return _ANY_SPACE.sub(" ", _without_markup(text)).strip()
+    text = _ANY_SPACE.sub(" ", _without_markup(text)).strip()
+    return "" if is_blank(text) else text
 
 
 def clean_paragraphs(text: str) -> str:
@@ -83,7 +84,8 @@ def clean_paragraphs(text: str) -> str:
         text = _AROUND_NEWLINE.sub("\n", text)
     if "\n\n\n" in text:
         text = _MANY_NEWLINES.sub("\n\n", text)
-    return text.strip()
+    text = text.strip()
+    return "" if is_blank(text) else text
 
 
 def clean_synopsis(text: str) -> str:
@@ -137,7 +139,7 @@ def _decode_entity(match: re.Match[str]) -> str:
 def is_plain(text: str) -> bool:
     """Nothing to clean; true for most values, and far cheaper than cleaning.
 
-    No invisible character is printable, and the only printable white space is " ".
+    The only printable white space is " ".
     """
     return (
         text.isprintable()
@@ -146,15 +148,15 @@ def is_plain(text: str) -> bool:
         and "  " not in text
         and text[:1] != " "
         and text[-1:] != " "
-        and (text.isascii() or unicodedata.is_normalized("NFC", text))
+        and (text.isascii() or (unicodedata.is_normalized("NFC", text) and is_readable(text)))
     )
 
 
 def _without_markup(text: str) -> str:
     for _ in range(_MAX_ROUNDS):
         before = text
-        if not text.replace("\n", "").isprintable():
-            text = _INVISIBLE.sub("", _LINE_END.sub("\n", text))
+        if "\r" in text or SUSPECT.search(text) is not None:
+            text = readable(_JOINERS_AND_TAGS.sub("", text))
         if "&" in text:
             text = decode_entities(text)
         if "<" in text:

@@ -28,7 +28,7 @@ class UnknownModelError(ConfigurationError):
 
 
 class MissingPriceError(ConfigurationError):
-    """A model row without an input or output price: nothing may be called at a guessed price."""
+    """A model row without a price for what its calls use: nothing may be called at a guessed price."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +124,19 @@ def _packaged_catalog() -> ModelCatalog:
     return parse_models(files("manga_enrichment.domain.models").joinpath(MODELS_FILE).read_text(encoding="utf-8"))
 
 
+def _check_prices(row: Mapping[str, Any]) -> None:
+    """Raises MissingPriceError where a call of this model could not be estimated."""
+    pairs = [("input", "output")] + [("cache_read", "cache_write")] * ("cache_minimum_tokens" in row)
+    for pair in pairs:
+        if not row.keys() >= set(pair):
+            raise MissingPriceError(
+                f"Model {row['id']!r} in {MODELS_FILE} has no {' or '.join(pair)} price: "
+                "add both in micro-dollars per million tokens, a price is never guessed."
+            )
+
+
 def _spec(row: Mapping[str, Any]) -> ModelSpec:
-    if "input" not in row or "output" not in row:
-        raise MissingPriceError(
-            f"Model {row['id']!r} in {MODELS_FILE} has no input or output price: "
-            "add both in micro-dollars per million tokens, a price is never guessed."
-        )
+    _check_prices(row)
     max_input_tokens: int = row["max_input_tokens"]
     return ModelSpec(
         model_id=row["id"],

@@ -28,15 +28,18 @@ MOST_SCOPES = 256
 RUN_DIED = "run_died"
 CHECK_FAILED = "check_failed"
 
-_ADVICE: Mapping[str, str] = {
-    ErrorClass.ACCESS_DENIED: "Allow bedrock:InvokeModel on this model for the role, and request model access.",
-    ErrorClass.MODEL_NOT_FOUND: "Correct MANGA_MODEL_ALIASES or the region (AWS_REGION).",
-    ErrorClass.EXPIRED_CREDENTIALS: "Renew the AWS credentials of the Dagster processes.",
-    "ConfigurationError": "Mend the setting that the explanation names.",
-    RUN_DIED: "Look at the machine (memory, disk, deploys); nothing needs cleaning up.",
-    CHECK_FAILED: "Open the check: its description has examples, docs/runbook.md says what to do about it.",
+ADVICE: Mapping[str, str] = {
+    ErrorClass.ACCESS_DENIED: "allow bedrock:InvokeModel on this model for the role, and request model access",
+    ErrorClass.MODEL_NOT_FOUND: "correct MANGA_MODEL_ALIASES or the region (AWS_REGION)",
+    ErrorClass.EXPIRED_CREDENTIALS: "renew the AWS credentials of the Dagster processes",
+    "ConfigurationError": "mend the setting that the explanation names",
+    ErrorClass.BRAKE: "let go of it when the reason is gone (`manga-enrichment brake off`); all goes on then",
+    RUN_DIED: "look at the machine (memory, disk, deploys); nothing needs cleaning up",
+    CHECK_FAILED: "open the check: its description has examples, docs/runbook.md says what to do about it",
 }
-_ADVICE_OTHERWISE = "Open the run: the failed op shows its error."
+"""By reason what operators do about it: in alerts, and in the failure of a run (`defs/shared/policies.py`)."""
+_ADVICE_OTHERWISE = "open the run: the failed op shows its error"
+_NOTHING_TO_LAUNCH = frozenset({CHECK_FAILED, ErrorClass.BRAKE.value})
 _AGAIN = "Then launch the run again: what was paid for is in the ledger."
 
 
@@ -47,7 +50,9 @@ class Signal:
     subject       the same for the same thing: "run of nightly_enrichment", "check rows_are_valid of reading_level"
     scope         the part of it: a range of partitions; "" for all of it
     where         scope for people, and what else helps to find it
+    run_id        "" for what is no run's doing
     reason        error class; "" when it works
+    lasts         it is a state, looked at again and again: seen once more it is the same failure
     """
 
     subject: str
@@ -59,6 +64,7 @@ class Signal:
     where: str = ""
     explanation: str = ""
     numbers: Mapping[str, float] = field(default_factory=dict)
+    lasts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +106,8 @@ class Incidents:
         known = self.open.get(key)
         if known is not None:
             scopes = tuple(dict.fromkeys((*known.scopes, signal.scope)))[:MOST_SCOPES]
-            self.open[key] = replace(known, failed_at=signal.at, failures=known.failures + 1, scopes=scopes)
+            failures = known.failures + (not signal.lasts)
+            self.open[key] = replace(known, failed_at=signal.at, failures=failures, scopes=scopes)
             return []
         identity = hashlib.sha256(f"{key}\n{signal.at.isoformat()}".encode()).hexdigest()[:16]
         incident = Incident(identity, signal.subject, signal.reason, signal.at, signal.at, 1, (signal.scope,))
@@ -123,7 +130,8 @@ class Incidents:
         return alerts
 
     def _failed_alert(self, incident: Incident, signal: Signal) -> Alert:
-        advice = _ADVICE.get(signal.reason, _ADVICE_OTHERWISE)
+        advice = ADVICE.get(signal.reason, _ADVICE_OTHERWISE)
+        advice = f"{advice[0].upper()}{advice[1:]}."
         document = {
             "alert": "failed",
             "incident": incident.incident_id,
@@ -132,7 +140,7 @@ class Incidents:
             "error_class": signal.reason,
             "explanation": signal.explanation,
             "numbers": dict(signal.numbers),
-            "what_to_do": advice if signal.reason == CHECK_FAILED else f"{advice} {_AGAIN}",
+            "what_to_do": advice if signal.reason in _NOTHING_TO_LAUNCH else f"{advice} {_AGAIN}",
             "link": self._link(signal),
             "at": _moment(signal.at),
             "note": "Told once; further failures of the same kind add to this incident. You hear when it works again.",
@@ -154,7 +162,7 @@ class Incidents:
         return _alert(incident, "recovered", f"{incident.subject} works again", document)
 
     def _link(self, signal: Signal) -> str:
-        return f"{self._base_url}/runs/{signal.run_id}"
+        return f"{self._base_url}/runs/{signal.run_id}" if signal.run_id else self._base_url
 
     def as_document(self) -> list[dict[str, Any]]:
         """For a cursor."""

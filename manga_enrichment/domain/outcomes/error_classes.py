@@ -30,6 +30,7 @@ class ErrorClass(StrEnum):
     CONTENT_FILTERED = "content_filtered"
     INVALID_ANSWER = "invalid_answer"
     BUDGET = "budget"
+    BRAKE = "brake"
     DEADLINE = "deadline"
     CLAIMED_ELSEWHERE = "claimed_elsewhere"
     LEDGER_UNAVAILABLE = "ledger_unavailable"
@@ -94,6 +95,7 @@ TREATMENTS: dict[ErrorClass, Treatment] = {
     ErrorClass.CONTENT_FILTERED: _REFUSED,
     ErrorClass.INVALID_ANSWER: Treatment(Retry.REPAIR_ONCE, Outcome.FAILED, transient=False),
     ErrorClass.BUDGET: _LEFT_FOR_LATER,
+    ErrorClass.BRAKE: _LEFT_FOR_LATER,
     ErrorClass.DEADLINE: _LEFT_FOR_LATER,
     ErrorClass.CLAIMED_ELSEWHERE: _LEFT_FOR_LATER,
     ErrorClass.LEDGER_UNAVAILABLE: _LEFT_FOR_LATER,

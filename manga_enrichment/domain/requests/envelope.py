@@ -16,7 +16,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Never
 
-from manga_enrichment.domain.requests.formats import utc_time
+from manga_enrichment.domain.requests.formats import is_utc_time, utc_time
 from manga_enrichment.domain.requests.json_shape import read_shape
 from manga_enrichment.domain.requests.problems import Code, Problem, in_order, quoted, schema_problems
 from manga_enrichment.domain.requests.schemas import ENVELOPE, schema_validator
@@ -126,7 +126,7 @@ def parse_envelope(message_body: str) -> Envelope | Rejection:
         return _rejection(RejectionReason.UNSAFE_JSON, document, shape.hazards)
     if not isinstance(document, dict):
         return Rejection(RejectionReason.NOT_AN_OBJECT, "the message is no JSON object")
-    found = in_order(schema_problems(schema_validator(ENVELOPE).iter_errors(document)))
+    found = in_order(schema_problems(schema_validator(ENVELOPE).iter_errors(_in_milliseconds(document))))
     if found:
         return _rejection(_envelope_reason(found), document, found)
     return _envelope(document)
@@ -203,6 +203,14 @@ def _refuse_long_number(digits: str) -> None:
 
 def _constant(name: str) -> Never:
     raise _RefusedError(RejectionReason.MALFORMED_JSON, f"{name} is not JSON")
+
+
+def _in_milliseconds(document: dict[str, Any]) -> dict[str, Any]:
+    """A time that is told as text is held to the bounds of the number: rows and partitions are named by it."""
+    told = document.get("submitted_at")
+    if not (isinstance(told, str) and is_utc_time(told)):
+        return document
+    return {**document, "submitted_at": (utc_time(told) - _EPOCH) // timedelta(milliseconds=1)}
 
 
 def _envelope(document: dict[str, Any]) -> Envelope:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from manga_enrichment.domain.requests.schemas import schema_document
-from manga_enrichment.domain.requests.text_checks import is_blank
+from manga_enrichment.domain.text.rule import is_blank
 
 _NOTE = "additional_context"
 

@@ -46,7 +46,7 @@ REQUEST_COLUMNS = (
     Column("cache_read_tokens", "int64", "tokens read from the prompt cache", nullable=False),
     Column("cache_write_tokens", "int64", "tokens written to the prompt cache", nullable=False),
     Column("cost_micro_usd", "int64", "cost in micro-dollars (1,000,000 = 1 USD)", nullable=False),
-    Column("maybe_billed", "bool", "no reply came; the cost is that of the repeated request", nullable=False),
+    Column("maybe_billed", "bool", "no reply came, or none that can be true: the cost is an estimate", nullable=False),
     Column("latency_ms", "int64", "time from sending to the complete reply; 0 in the batch lane", nullable=False),
     Column("from_cache", "bool", "answered from the ledger: nothing was sent or billed", nullable=False),
     Column("model_id", "string", "Bedrock model or inference profile"),

@@ -15,7 +15,7 @@ import dagster as dg
 
 from manga_enrichment.defs.partner.assets import PARTNER_JOB
 from manga_enrichment.defs.partner.outbox_sensor import OUTBOX_SENSOR
-from manga_enrichment.local.dagster_home import PROCESS_TAG
+from manga_enrichment.defs.shared.tags import PROCESS_TAG
 
 REQUEST_SENSORS = ("partner_requests", "partner_conversations")
 QUIET: Mapping[str, Any] = {"loggers": {"console": {"config": {"log_level": "WARNING"}}}}

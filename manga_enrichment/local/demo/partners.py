@@ -106,11 +106,15 @@ def send_unchecked(site: Site, file: Path) -> str:
     return send_to_queue(site, file, check=False)
 
 
+def send_to_api(site: Site, file: Path) -> str:
+    return send_over_http(site.endpoints, file)
+
+
 EXAMPLES: Sequence[ExampleBatch] = (
     ExampleBatch("good.json", "SQS", send_to_queue),
     ExampleBatch("with_a_bad_item.json", "SQS", send_to_queue),
     ExampleBatch("malformed.json", "SQS", send_unchecked),
-    ExampleBatch("over_http.json", "HTTP", send_over_http),
+    ExampleBatch("over_http.json", "HTTP", send_to_api),
 )
 
 

@@ -23,11 +23,12 @@ from manga_enrichment.aws.gateways import open_gateways
 from manga_enrichment.aws.s3_objects import S3ObjectStore
 from manga_enrichment.definitions import build_definitions
 from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
-from manga_enrichment.defs.shared.run_facts import range_tags
+from manga_enrichment.defs.operations.killed_runs import end_killed_runs
+from manga_enrichment.defs.shared.tags import PROCESS_TAG, range_tags
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.domain.outcomes.outcome import Outcome
-from manga_enrichment.local.dagster_home import PROCESS_TAG, end_killed_runs, prepare_dagster_home
+from manga_enrichment.local.dagster_home import prepare_dagster_home
 from manga_enrichment.local.demo.lane import QUIET, InProcessLane
 from manga_enrichment.local.demo.partners import BatchReport, run_examples, show_batches
 from manga_enrichment.local.dev import SAMPLE
@@ -111,7 +112,7 @@ def _run_nightly(settings: Settings, definitions: dg.Definitions, instance: dg.D
     """All buckets in one run of this process, recorded in the instance that `make dev` shows."""
     keys = bucket_keys(settings.catalog_buckets)
     tags = {**range_tags(keys[0], keys[-1]), PROCESS_TAG: str(os.getpid())}
-    end_killed_runs(instance)
+    list(end_killed_runs(instance))  # they would keep their pool's slots, and this run would wait for ever
     result = definitions.resolve_job_def(NIGHTLY_JOB).execute_in_process(
         instance=instance, tags=tags, run_config=dict(QUIET), raise_on_error=False
     )

@@ -10,6 +10,7 @@ from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.specs import load_models
 from manga_enrichment.local.model_server.app import create_app
 from manga_enrichment.local.model_server.batch_files import BatchFiles, S3BatchFiles
+from manga_enrichment.local.model_server.service_metrics import ServiceMetrics
 from manga_enrichment.local.model_server.serving import ModelServer
 from manga_enrichment.local.model_server.state import ServerState
 from manga_enrichment.local.stack.provision import emulator_client
@@ -20,7 +21,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM or SIGINT. Prints `ready URL` once it listens; returns the exit status."""
     options = _parser().parse_args(arguments)
     try:
-        state = ServerState(load_models(), record_path=options.record_file, batch_files=_files(options.s3_endpoint))
+        state = ServerState(
+            load_models(),
+            record_path=options.record_file,
+            batch_files=_files(options.s3_endpoint),
+            metrics=_metrics(options.cloudwatch_endpoint),
+        )
     except ConfigurationError as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -39,11 +45,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--record-file", type=Path, help="keep the counters in this file across restarts")
     parser.add_argument("--s3-endpoint", metavar="URL", help="the emulator: where batch jobs read and write")
+    parser.add_argument("--cloudwatch-endpoint", metavar="URL", help="the emulator: where metrics of calls go")
     return parser
 
 
 def _files(s3_endpoint: str | None) -> BatchFiles | None:
     return None if s3_endpoint is None else S3BatchFiles(emulator_client("s3", s3_endpoint))
+
+
+def _metrics(cloudwatch_endpoint: str | None) -> ServiceMetrics | None:
+    return None if cloudwatch_endpoint is None else ServiceMetrics(emulator_client("cloudwatch", cloudwatch_endpoint))
 
 
 def _say_ready(url: str) -> None:

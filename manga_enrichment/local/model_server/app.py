@@ -1,4 +1,4 @@
-"""The ASGI application: routes, unknown paths, and saving the record while it runs.
+"""The ASGI application: routes, unknown paths, and what is written regularly while it runs.
 
 Belongs here: assembly. Stays out: what the endpoints do (`calls.py`, `control.py`) and sockets (`serving.py`).
 """
@@ -15,30 +15,36 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from manga_enrichment.local.model_server import batch_endpoints, calls, control
 from manga_enrichment.local.model_server.record_file import RecordFile
+from manga_enrichment.local.model_server.service_metrics import ServiceMetrics
 from manga_enrichment.local.model_server.state import ServerState
 
 SAVE_INTERVAL_SECONDS = 1.0
+SEND_INTERVAL_SECONDS = 2.0
 _MODEL, _ASK = "/model/", "/converse"
 
 
 def create_app(state: ServerState) -> ASGIApp:
-    """The server around `state`. A record file is saved once a second while it changes, and at shutdown."""
+    """The server around `state`. Record file and metrics are written regularly while it runs, and at shutdown."""
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        if state.record is None:
-            yield
-            state.batch.clear()
-            return
-        saver = asyncio.create_task(_save_regularly(state.record))
+        keepers = []
+        if state.record is not None:
+            keepers.append(asyncio.create_task(_save_regularly(state.record)))
+        if state.metrics is not None:
+            keepers.append(asyncio.create_task(_send_regularly(state.metrics)))
         try:
             yield
         finally:
             state.batch.clear()
-            saver.cancel()
-            with suppress(asyncio.CancelledError):
-                await saver
-            state.record.save()
+            for keeper in keepers:
+                keeper.cancel()
+                with suppress(asyncio.CancelledError):
+                    await keeper
+            if state.record is not None:
+                state.record.save()
+            if state.metrics is not None:
+                await asyncio.to_thread(state.metrics.send, state.metrics.take())
 
     app = Starlette(routes=_routes(), exception_handlers={404: _unknown_operation}, lifespan=lifespan)
     app.state.server = state
@@ -84,6 +90,13 @@ async def _save_regularly(record: RecordFile) -> None:
     while True:
         await asyncio.sleep(SAVE_INTERVAL_SECONDS)
         record.save()
+
+
+async def _send_regularly(metrics: ServiceMetrics) -> None:
+    while True:
+        await asyncio.sleep(SEND_INTERVAL_SECONDS)
+        if data := metrics.take():
+            await asyncio.to_thread(metrics.send, data)
 
 
 async def _unknown_operation(request: Request, _error: Exception) -> Response:

@@ -82,7 +82,7 @@ async def _call(http: Request, dialect: ModuleType) -> Response:
             started = state.clock()
             reply = _reply(spec, request, fault)
             usage = state.cache.account(spec, request, reply.output_tokens, fault.latency_seconds)
-            state.meter.bill(spec, request.digest, usage, fault.kind)
+            _bill(state, spec, request, usage, fault)
             if fault.kind is FaultKind.HANG:
                 await _hold(http, state.faults.settings.hang_limit_seconds)
             await asyncio.sleep(fault.latency_seconds)
@@ -97,6 +97,12 @@ async def _call(http: Request, dialect: ModuleType) -> Response:
         return error_response(invalid("The client left before its request was complete."))
     finally:
         state.meter.left()
+
+
+def _bill(state: ServerState, spec: ModelSpec, request: ModelRequest, usage: Usage, fault: Fault) -> None:
+    state.meter.bill(spec, request.digest, usage, fault.kind)
+    if state.metrics is not None:
+        state.metrics.count(spec.model_id, usage)
 
 
 def _read(state: ServerState, dialect: ModuleType, model_id: str, raw: bytes) -> tuple[ModelSpec, ModelRequest]:

@@ -15,6 +15,7 @@ from manga_enrichment.local.model_server.meter import Meter
 from manga_enrichment.local.model_server.prompt_cache import PromptCache
 from manga_enrichment.local.model_server.quota import Quota
 from manga_enrichment.local.model_server.record_file import RecordFile
+from manga_enrichment.local.model_server.service_metrics import ServiceMetrics
 
 
 class ServerState:
@@ -26,14 +27,19 @@ class ServerState:
         *,
         record_path: Path | None = None,
         batch_files: BatchFiles | None = None,
+        metrics: ServiceMetrics | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """clock returns seconds and never runs back. Raises ConfigurationError for an unreadable record."""
+        """metrics: None when nobody is told of calls. clock: seconds that never run back.
+
+        Raises ConfigurationError for an unreadable record.
+        """
         self.models = models
         self.clock = clock
         self.meter = Meter()
         self.cache = PromptCache(clock)
         self.batch = BatchJobs(batch_files)
+        self.metrics = metrics
         self.record = RecordFile(record_path, self.meter) if record_path is not None else None
         self.set_faults(FaultSettings())
 

@@ -147,8 +147,8 @@ class LocalStack:
             click.echo(f"The emulator was killed before it saved anything; its files are now in {aside}.", err=True)
         emulator = partial(_emulator, self._folder, lock, persist=self.config.persist)
         self._children.append(start_child(emulator, self.config.emulator_port))
-        s3_endpoint = self._children[0].program.url
-        model_server = partial(_model_server, self._folder, lock, s3_endpoint, persist=self.config.persist)
+        emulator_url = self._children[0].program.url
+        model_server = partial(_model_server, self._folder, lock, emulator_url, persist=self.config.persist)
         self._children.append(start_child(model_server, self.config.model_port))
         self._children.append(start_child(partial(_callback_receiver, self._folder, lock)))
 
@@ -215,7 +215,7 @@ def _emulator(folder: StateFolder, lock: int, port: int, *, persist: bool) -> Ch
     )
 
 
-def _model_server(folder: StateFolder, lock: int, s3_endpoint: str, port: int, *, persist: bool) -> ChildProgram:
+def _model_server(folder: StateFolder, lock: int, emulator_url: str, port: int, *, persist: bool) -> ChildProgram:
     record = ("--record-file", str(folder.path / "model_server.json")) if persist else ()
     return ChildProgram(
         name="The offline model server",
@@ -223,7 +223,7 @@ def _model_server(folder: StateFolder, lock: int, s3_endpoint: str, port: int, *
         port=port,
         health_path=MODEL_HEALTH_PATH,
         log_path=folder.log("model_server"),
-        arguments=("--port", str(port), "--s3-endpoint", s3_endpoint, *record),
+        arguments=("--port", str(port), "--s3-endpoint", emulator_url, "--cloudwatch-endpoint", emulator_url, *record),
         environment=without_aws(os.environ),
         inherited_fds=(lock,),
     )

@@ -18,13 +18,13 @@ from typing import Any
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models.batch_jobs import Lane
 from manga_enrichment.domain.models.specs import ModelCatalog, ModelSpec
-from manga_enrichment.domain.models.usage import cost_micro_usd
 from manga_enrichment.domain.outcomes.answers import Attempt, LedgerEntry
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.batch import BatchReply, BatchState
 from manga_enrichment.pipeline.batch.job_store import BatchJob, BatchStore, BatchTitle, Settlement, Submission
 from manga_enrichment.pipeline.batch.launch import BatchGateways
+from manga_enrichment.pipeline.engine.billing import book_record
 from manga_enrichment.pipeline.engine.verdicts import judge
 from manga_enrichment.pipeline.log.append import log_rows
 from manga_enrichment.pipeline.log.rows import attempt_row, request_rows, row_identity
@@ -97,7 +97,7 @@ class Collector:
             title = left.pop(reply.record_id, None)
             if title is None:
                 continue
-            attempt = _attempt(reply, analysis, title, model, submission.submitted_at)
+            attempt = _attempt(reply, job, analysis, title, model, submission.submitted_at)
             is_final = attempt.error_class is None or attempt.error_class in FINAL
             yield _Judged(title, attempt, _entry(job, title, attempt, reply, ended_at) if is_final else None)
 
@@ -162,7 +162,12 @@ def _entry(job: BatchJob, title: BatchTitle, attempt: Attempt, reply: BatchReply
 
 
 def _attempt(
-    record: BatchReply, analysis: AnalysisType, title: BatchTitle, model: ModelSpec, started_at: datetime
+    record: BatchReply,
+    job: BatchJob,
+    analysis: AnalysisType,
+    title: BatchTitle,
+    model: ModelSpec,
+    started_at: datetime,
 ) -> Attempt:
     """latency_ms is 0: a job says nothing of how long a single record took."""
     reply = record.reply
@@ -171,15 +176,18 @@ def _attempt(
         error_class = error.error_class if error else ErrorClass.EMPTY_ANSWER
         return Attempt(1, started_at, 0, error_class=error_class, message=(error.message if error else "")[:300])
     problem = judge(analysis, title.inputs, reply)
+    estimate_micro_usd = -(-job.reserve_micro_usd // max(1, job.records))  # its share of what was set aside
+    booked = book_record(reply.usage, model, estimate_micro_usd)
     return Attempt(
         number=1,
         started_at=started_at,
         latency_ms=0,
-        usage=reply.usage,
-        cost_micro_usd=cost_micro_usd(reply.usage, model.price, batch=True),
+        usage=booked.usage,
+        cost_micro_usd=booked.cost_micro_usd,
         error_class=problem[0] if problem else None,
         stop_reason=reply.stop_reason,
-        message=problem[1][:300] if problem else "",
+        maybe_billed=bool(booked.problem),
+        message=". ".join(filter(None, (booked.problem, problem[1] if problem else "")))[:300],
     )
 
 

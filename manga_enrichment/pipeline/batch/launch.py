@@ -36,13 +36,16 @@ class Launcher:
         self._store = BatchStore(gateways.tables)
 
     def launch(self, job: BatchJob) -> ErrorClass:
-        """BATCH_PENDING when Bedrock has the job, or has no room for it yet; else why it was given up.
+        """BATCH_PENDING when Bedrock has the job, or will get it later; else why it was given up.
 
         Raises ConfigurationError, after giving up, when Bedrock will never take it; StoreUnavailableError.
         """
         try:
             job_id = self._to.batch.find(job.name)
             if job_id is None:
+                if (brake := self._to.budget.brake()) is not None:
+                    self._say(f"batch job {job.name} waits to be made: {brake.sentence()}")
+                    return ErrorClass.BATCH_PENDING
                 refused = self._secure(job)
                 if refused is not None:
                     return refused

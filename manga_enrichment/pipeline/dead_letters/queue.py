@@ -19,6 +19,7 @@ from datetime import datetime
 from manga_enrichment.domain.requests.envelope import Envelope, parse_envelope
 from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES, QUEUES, REQUEST_QUEUES
 from manga_enrichment.domain.requests.states import RequestState
+from manga_enrichment.domain.text.shown import escaped
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.queue import Message, QueueDepth, RequestQueue
 from manga_enrichment.gateways.requests import RequestStore
@@ -112,9 +113,9 @@ class DeadLetters:
         return DeadLetter(
             message=message,
             request_id=parsed.request_id or "",
-            partner_id=parsed.partner_id or printable(message.group_id.partition(":")[0]),
-            reason=printable(message.attributes.get(REASON, "")) or rejected or error_class or TOO_MANY_RECEIVES,
-            explanation=printable(message.attributes.get(EXPLANATION, "")) or (row.reason if row else ""),
+            partner_id=parsed.partner_id or escaped(message.group_id.partition(":")[0]),
+            reason=escaped(message.attributes.get(REASON, "")) or rejected or error_class or TOO_MANY_RECEIVES,
+            explanation=escaped(message.attributes.get(EXPLANATION, "")) or (row.reason if row else ""),
             error_class=error_class,
             state=row.state if row else None,
             original_queue=original_queue(message),
@@ -135,7 +136,7 @@ class DeadLetters:
         attributes = {
             **message.attributes,
             REASON: reason,
-            EXPLANATION: printable(explanation)[:_EXPLANATION_CHARACTERS],
+            EXPLANATION: escaped(explanation)[:_EXPLANATION_CHARACTERS],
             ORIGINAL_QUEUE: message.queue,
             ORIGINAL_MESSAGE_ID: message.message_id,
             DEAD_LETTERED_AT: self._clock.now().isoformat(timespec="seconds"),
@@ -159,13 +160,8 @@ def original_queue(message: Message) -> str:
     return next((name for name in named if name in fitting), "")
 
 
-def printable(text: str) -> str:
-    """Control characters and the like as escapes, so that a terminal shows a message and does not obey it."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
-
-
 def _preview(body: str) -> str:
-    shown = printable(body[:_PREVIEW_CHARACTERS])
+    shown = escaped(body[:_PREVIEW_CHARACTERS])
     return f"{shown}… ({len(body)} characters)" if len(body) > _PREVIEW_CHARACTERS else shown
 
 

@@ -1,7 +1,7 @@
 """What an answered call is booked at: its usage, as far as that can be true.
 
-Belongs here: the bounds that a model and a request put on usage. Stays out: prices (`domain/models/usage.py`), what a
-call is expected to take (`estimates.py`).
+Belongs here: the bounds that a model and a request put on usage, and what is booked beyond them. Stays out: prices
+(`domain/models/usage.py`), what a call is expected to take (`estimates.py`).
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ ESTIMATED = "booked at the estimate: "
 
 @dataclass(frozen=True, slots=True)
 class BookedUsage:
-    """What is booked for one answered call. problem: why it is an estimate, "" when it is what the model said."""
+    """What is booked for one answer. problem: why it is an estimate, "" when it is what the model said."""
 
     usage: Usage
     cost_micro_usd: int
@@ -30,25 +30,39 @@ class BookedUsage:
         return bool(self.problem)
 
 
-def book_usage(said: Usage, model: ModelSpec, estimate: CallEstimate) -> BookedUsage:
-    """said: usage as the model tells it. Impossible or unpriced usage is booked at the estimate; never raises."""
-    problem = _impossible(said, model, estimate)
+def book_call(said: Usage, model: ModelSpec, estimate: CallEstimate) -> BookedUsage:
+    """said: usage as the model tells it. Beyond what was sent and allowed, the estimate is booked; never raises."""
+    most_input = min(model.max_input_tokens, SHORTEST_BOUND_TOKENS + LONGEST_INPUT_FACTOR * estimate.input_tokens)
+    most_output = estimate.max_tokens + model.thinking_tokens
+    booked = BookedUsage(estimate.usage, estimate.cost_micro_usd(model))
+    return _booked(said, model, most_input, most_output, booked, batch=False)
+
+
+def book_record(said: Usage, model: ModelSpec, estimate_micro_usd: int) -> BookedUsage:
+    """The same for a record of a batch job, of which only the model's own limits are known."""
+    booked = BookedUsage(Usage(), estimate_micro_usd)
+    return _booked(said, model, model.max_input_tokens, model.max_output_tokens, booked, batch=True)
+
+
+def _booked(
+    said: Usage, model: ModelSpec, most_input: int, most_output: int, estimate: BookedUsage, *, batch: bool
+) -> BookedUsage:
+    problem = _impossible(said, most_input, most_output)
     if not problem:
         try:
-            return BookedUsage(said, cost_micro_usd(said, model.price))
+            return BookedUsage(said, cost_micro_usd(said, model.price, batch=batch))
         except UnpricedUsageError as error:
             problem = str(error)
-    return BookedUsage(estimate.usage, estimate.cost_micro_usd(model), f"{ESTIMATED}{problem}")
+    return BookedUsage(estimate.usage, estimate.cost_micro_usd, f"{ESTIMATED}{problem}")
 
 
-def _impossible(said: Usage, model: ModelSpec, estimate: CallEstimate) -> str:
-    """Why no call of this request can have used so much (or less than nothing); "" when it can."""
+def _impossible(said: Usage, most_input: int, most_output: int) -> str:
+    """Why no call can have used so much, or less than nothing; "" when one can."""
     inputs = said.input_tokens, said.cache_read_tokens, said.cache_write_tokens
     if min(*inputs, said.output_tokens) < 0:
         return "the model told a negative number of tokens"
-    most_input = min(model.max_input_tokens, SHORTEST_BOUND_TOKENS + LONGEST_INPUT_FACTOR * estimate.input_tokens)
     if sum(inputs) > most_input:
-        return f"the model told {sum(inputs)} input tokens where at most {most_input} can have been sent"
-    if said.output_tokens > estimate.max_tokens + model.thinking_tokens:
-        return f"the model told {said.output_tokens} output tokens where {estimate.max_tokens} were allowed"
+        return f"the model told {sum(inputs)} input tokens where at most {most_input} are possible"
+    if said.output_tokens > most_output:
+        return f"the model told {said.output_tokens} output tokens where at most {most_output} are possible"
     return ""

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from manga_enrichment.domain.outcomes.answers import Provenance
-from manga_enrichment.gateways.budget import BudgetScope, BudgetStore
+from manga_enrichment.gateways.budget import Brake, BudgetScope, BudgetStore
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import SpenderClosedError, StoreUnavailableError
+from manga_enrichment.pipeline.engine.brake_watch import BrakeWatch
 from manga_enrichment.pipeline.engine.outage_retry import OutageRetry, in_thread
 
 NO_CAP_MICRO_USD = 2**53
@@ -32,8 +33,17 @@ class RunBudget:
     Not thread-safe: one event loop. Between two awaits nothing else runs, so the sums need no lock.
     """
 
-    def __init__(self, store: BudgetStore, scopes: Sequence[BudgetScope], spender: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: BudgetStore,
+        scopes: Sequence[BudgetScope],
+        spender: str,
+        clock: Clock,
+        brake_watch: BrakeWatch | None = None,
+    ) -> None:
+        """brake_watch: of the budgets that look at the brake together; one of its own when it is left out."""
         self._store = store
+        self._brake_watch = brake_watch or BrakeWatch(store, clock)
         self._scopes = list(scopes)
         self.spender = spender
         self._names = [spender]
@@ -58,13 +68,19 @@ class RunBudget:
         """Whether it is known already that a call of this estimate would be refused."""
         return self._no_room_for is not None and estimate_micro_usd >= self._no_room_for
 
+    @property
+    def brake(self) -> Brake | None:
+        """As far as is known; None as well before the first reservation."""
+        return self._brake_watch.brake
+
     async def reserve(self, estimate_micro_usd: int) -> bool:
-        """Set the estimate aside for one call; False when no cap leaves room for it.
+        """Set the estimate aside for one call; False when the brake is on, or no cap leaves room for it.
 
         Waits while own open calls may still return part of their estimates. Raises StoreUnavailableError.
         """
-        while self._free_micro_usd < estimate_micro_usd:
-            if self.has_no_room_for(estimate_micro_usd):
+        await self.know_brake()
+        while self._free_micro_usd < estimate_micro_usd or self.brake is not None:
+            if self.brake is not None or self.has_no_room_for(estimate_micro_usd):
                 return False
             if await self._take_block(estimate_micro_usd) or self._free_micro_usd >= estimate_micro_usd:
                 continue
@@ -110,6 +126,14 @@ class RunBudget:
             except StoreUnavailableError:
                 continue  # the next turn comes well before the lease runs out
 
+    async def know_brake(self) -> None:
+        """Look at the brake unless that was done before. Raises StoreUnavailableError."""
+        await self._brake_watch.know(self._outage_retry)
+
+    async def watch_brake(self) -> None:
+        """Look at the brake until cancelled; once it is on, whoever waits for money waits no longer."""
+        await self._brake_watch.keep(self._wake_all)
+
     async def close(self) -> None:
         """Give back what was not used. Raises StoreUnavailableError; the lease runs out by itself then."""
         for name in self._names:  # of an earlier one, what it spent after it was closed
@@ -125,12 +149,7 @@ class RunBudget:
             while self._too_much is None or shortfall < self._too_much:
                 amount = shortfall + (self._block_calls - 1) * estimate_micro_usd
                 if self._too_much is None or amount < self._too_much:
-                    try:
-                        is_granted = await self._reserve(amount)
-                    except SpenderClosedError:
-                        shortfall = estimate_micro_usd + self._go_on_under_a_further_name()
-                        continue
-                    if is_granted:
+                    if await self._reserve(amount):
                         self._free_micro_usd += amount
                         return True
                     self._too_much = amount
@@ -140,16 +159,24 @@ class RunBudget:
             return False
 
     async def _reserve(self, amount_micro_usd: int) -> bool:
-        return await self._outage_retry.call(
-            self._store.reserve, self._scopes, self.spender, amount_micro_usd, self._lease_until()
-        )
+        """Under a further name if others closed the present one; then what is in hand and open is reserved anew, too.
 
-    def _go_on_under_a_further_name(self) -> int:
-        """What open calls may still spend is reserved by nobody now: micro-dollars to reserve anew."""
-        self._names.append(f"{self._names[0]}:{len(self._names) + 1}")
-        self.spender = self._names[-1]
-        self._free_micro_usd = -self._open_micro_usd
-        return self._open_micro_usd
+        The old name stays until the new one has a reservation: only then do counters know it.
+        """
+        try:
+            return await self._reserve_as(self.spender, amount_micro_usd)
+        except SpenderClosedError:
+            further = f"{self._names[0]}:{len(self._names) + 1}"
+        if not await self._reserve_as(further, amount_micro_usd + self._free_micro_usd + self._open_micro_usd):
+            return False
+        self._names.append(further)
+        self.spender = further
+        return True
+
+    async def _reserve_as(self, spender: str, amount_micro_usd: int) -> bool:
+        return await self._outage_retry.call(
+            self._store.reserve, self._scopes, spender, amount_micro_usd, self._lease_until()
+        )
 
     def _choose_block_size(self) -> None:
         now = self._clock.monotonic_seconds()

@@ -19,7 +19,7 @@ from manga_enrichment.domain.outcomes.retries import RetryState
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.gateways.model import FoundationModel, ModelCall, ModelReply, Repair
-from manga_enrichment.pipeline.engine.billing import book_usage
+from manga_enrichment.pipeline.engine.billing import book_call
 from manga_enrichment.pipeline.engine.budget import RunBudget
 from manga_enrichment.pipeline.engine.calls import Call
 from manga_enrichment.pipeline.engine.estimates import CallEstimate, estimate_attempt
@@ -27,8 +27,10 @@ from manga_enrichment.pipeline.engine.rate.rate_limiter import Permit, RateLimit
 from manga_enrichment.pipeline.engine.verdicts import (
     CallOutcome,
     Refusal,
+    no_turn,
     out_of_time,
     telling_reason,
+    unfunded,
     verdict,
     with_known_costs,
 )
@@ -113,6 +115,8 @@ class Caller:
     async def _try(self, call: Call, progress: _Progress, ready: Callable[[], Awaitable[None]]) -> Refusal | None:
         while True:
             await ready()
+            if not self._may_spend():
+                return unfunded(self._budget.brake)
             ending = self._ending(call)
             if ending is not None:
                 return telling_reason(Refusal(ending, "nothing new is asked any more"), progress.refusal)
@@ -148,19 +152,22 @@ class Caller:
         estimated_cost = estimate.cost_micro_usd(call.model)
         try:
             if not await self._budget.reserve(estimated_cost):
-                return Refusal(ErrorClass.BUDGET, "the budget leaves no room for this call")
+                return unfunded(self._budget.brake)
         except StoreUnavailableError as error:
             return Refusal(ErrorClass.LEDGER_UNAVAILABLE, str(error))
         before = progress.cost_micro_usd
         try:
             if any(each.cost_micro_usd for each in progress.attempts if each.error_class is not ErrorClass.ABANDONED):
                 await self._stake(call.fingerprint, estimated_cost)
-            permit = await self._limiter.acquire(estimate.quota_tokens, self._until)
+            permit = await self._limiter.acquire(estimate.quota_tokens, self._until, self._may_spend)
             if permit is None:
-                return Refusal(ErrorClass.DEADLINE, "its turn would have come after MANGA_DEADLINE_SECONDS")
+                return no_turn(self._budget.brake)
             return await self._send(call, progress, permit, estimate)
         finally:
             self._budget.settle(estimated_cost, progress.cost_micro_usd - before)
+
+    def _may_spend(self) -> bool:
+        return self._budget.brake is None
 
     def _estimate_of(self, call: Call) -> CallEstimate:
         """Until an answer came, the prompt cache may not hold the prefix, and any call may pay for writing it."""
@@ -207,7 +214,7 @@ class Caller:
     ) -> tuple[Attempt, Refusal | None]:
         """What a complete reply cost, and whether it is an answer."""
         self._cached_prefixes.add((call.model.model_id, call.analysis.name))
-        booked = book_usage(reply.usage, call.model, estimate)
+        booked = book_call(reply.usage, call.model, estimate)
         self._limiter.settle(permit, _quota_tokens_used(booked.usage, call.model.output_burndown))
         attempt = replace(
             attempt,

@@ -3,8 +3,8 @@
 A claim is short and renewed while its call is open; a killed run's claims run out by themselves. Each says what its
 call may cost: whoever takes over the claim of a run that vanished books that, since the call may have been made.
 
-Claims are compared with this machine's clock, so two machines may differ by MOST_CLOCK_SKEW before one of them takes
-over what the other still works at.
+Claims are compared with this machine's clock, so of two machines that differ by less than `clock_skew` none takes over
+what the other still works at.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
 from manga_enrichment.domain.outcomes.answers import ClaimResult
-from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW, Clock
+from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.pipeline.engine.outage_retry import OutageRetry, in_thread
@@ -22,12 +22,20 @@ class Claims:
     """The claims of one engine; `owner` must be unique among live engines."""
 
     def __init__(
-        self, ledger: ResultLedger, owner: str, clock: Clock, claim_seconds: float, outage_retry: OutageRetry
+        self,
+        ledger: ResultLedger,
+        owner: str,
+        clock: Clock,
+        outage_retry: OutageRetry,
+        *,
+        claim_seconds: float,
+        clock_skew: timedelta,
     ) -> None:
         self._ledger = ledger
         self._owner = owner
         self._clock = clock
         self._claim_seconds = claim_seconds
+        self._clock_skew = clock_skew
         self._outage_retry = outage_retry
         self._held: dict[str, int] = {}  # by fingerprint, micro-dollars at stake
         self._changing = asyncio.Lock()  # a renewal must not bring back what is being released
@@ -76,4 +84,4 @@ class Claims:
     def _claim(self, at_stake: Mapping[str, int]) -> ClaimResult:
         now = self._clock.now()
         until = now + timedelta(seconds=self._claim_seconds)
-        return self._ledger.claim_many(at_stake, self._owner, now - MOST_CLOCK_SKEW, until)
+        return self._ledger.claim_many(at_stake, self._owner, now - self._clock_skew, until)

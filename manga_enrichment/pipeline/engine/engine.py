@@ -16,11 +16,12 @@ import random
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from manga_enrichment.domain.outcomes.answers import LedgerEntry, Provenance
 from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass
-from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW, Clock
 from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.model import FoundationModel
@@ -45,11 +46,15 @@ FLUSH_SECONDS = 600.0  # how long writing down what is in no ledger entry is tri
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """concurrency: calls in flight; deadline_seconds: how long throttled or contended titles are tried."""
+    """concurrency: calls in flight; deadline_seconds: how long throttled or contended titles are tried.
+
+    clock_skew: claims and leases of other machines count as run out that much later.
+    """
 
     concurrency: int = 64
     deadline_seconds: float = 4 * 3600
     claim_seconds: float = 60
+    clock_skew: timedelta = MOST_CLOCK_SKEW
 
 
 class Engine:
@@ -72,6 +77,7 @@ class Engine:
         settings: EngineSettings,
         may_ask: Callable[[Call], bool] = lambda _call: True,
     ) -> None:
+        # Longer than others: the one place that wires the parts of an engine together.
         self._clock = clock
         self._settings = settings
         self._provenance = provenance
@@ -79,7 +85,14 @@ class Engine:
         self._may_ask = may_ask
         self._until = clock.monotonic_seconds() + settings.deadline_seconds
         self._outage_retry = OutageRetry(clock, self._until)
-        self._claims = Claims(ledger, budget.spender, clock, settings.claim_seconds, self._outage_retry)
+        self._claims = Claims(
+            ledger,
+            budget.spender,
+            clock,
+            self._outage_retry,
+            claim_seconds=settings.claim_seconds,
+            clock_skew=settings.clock_skew,
+        )
         self._caller = Caller(
             model, limiter, budget, clock, rng, until=self._until, ending=self._ending, stake=self._claims.raise_stake
         )
@@ -111,11 +124,12 @@ class Engine:
         last, in a worker thread, before claims are given up. Raises what a gateway raises beyond its protocol
         (ConfigurationError, bugs), the first of several with the others as its cause.
         """
-        feeding = asyncio.create_task(self._feed.run(calls, deliver))
+        feeding = asyncio.create_task(self._feed_calls(calls, deliver))
         workers = [asyncio.create_task(self._work(deliver)) for _ in range(self._settings.concurrency)]
         background = [
             *(asyncio.create_task(keep()) for keep in (self._writer.write_groups, self._claims.keep)),
-            *(asyncio.create_task(each) for each in (self._budget.keep_lease(), watch_loop(self._clock))),
+            *(asyncio.create_task(keep()) for keep in (self._budget.keep_lease, self._budget.watch_brake)),
+            asyncio.create_task(watch_loop(self._clock)),
             asyncio.create_task(self._fail_when_told()),
         ]
         is_cut = False
@@ -129,6 +143,12 @@ class Engine:
             await _cancelled([feeding, *background], self._failures)
             await self._shut_down(deliver, flush)
         raise_first(self._failures)
+
+    async def _feed_calls(self, calls: Iterable[Call | CallResult], deliver: Deliver) -> None:
+        """Nothing is claimed before the brake was looked at; when that fails, each call says so."""
+        with suppress(StoreUnavailableError):
+            await self._budget.know_brake()
+        await self._feed.run(calls, deliver)
 
     async def _fail_when_told(self) -> None:
         await self._failed.wait()
@@ -195,6 +215,8 @@ class Engine:
             return ErrorClass.STOPPED
         if self._outage_retry.gave_up is not None:
             return ErrorClass.LEDGER_UNAVAILABLE
+        if self._budget.brake is not None:
+            return ErrorClass.BRAKE
         return ErrorClass.DEADLINE if self._clock.monotonic_seconds() >= self._until else None
 
     def _left(self, call: Call) -> tuple[ErrorClass, str] | None:
@@ -207,6 +229,8 @@ class Engine:
     def _why(self, ending: ErrorClass) -> str:
         if ending is ErrorClass.LEDGER_UNAVAILABLE:
             return str(self._outage_retry.gave_up)
+        if ending is ErrorClass.BRAKE and self._budget.brake is not None:
+            return self._budget.brake.sentence()
         return self.stopped_message if ending is ErrorClass.STOPPED else ""
 
     # Working

@@ -17,6 +17,7 @@ from manga_enrichment.gateways.budget import BudgetStore
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.model import FoundationModel
+from manga_enrichment.pipeline.engine.brake_watch import BrakeWatch
 from manga_enrichment.pipeline.engine.budget import NO_CAPS, Caps, RunBudget, scopes_of
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.engine import Engine, EngineSettings
@@ -59,6 +60,7 @@ class Invocation:
         self.tally = Tally(analysis)
         self._gateways = gateways
         self._settings = settings
+        self._brake_watch = BrakeWatch(gateways.budget, gateways.clock)
         self._limiters: dict[str, RateLimiter] = {}
         self._engines: list[Engine] = []
         self._started = gateways.clock.monotonic_seconds()
@@ -78,7 +80,7 @@ class Invocation:
         engine = Engine(
             model=self.model,
             ledger=self._gateways.ledger,
-            budget=RunBudget(self._gateways.budget, scopes, spender, self.clock),
+            budget=RunBudget(self._gateways.budget, scopes, spender, self.clock, self._brake_watch),
             limiter=self._limiter(model),
             clock=self.clock,
             rng=random.Random(spender),  # noqa: S311

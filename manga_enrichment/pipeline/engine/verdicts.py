@@ -13,6 +13,7 @@ from manga_enrichment.domain.analyses.validation import answer_problems
 from manga_enrichment.domain.outcomes.answers import Attempt
 from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
+from manga_enrichment.gateways.budget import Brake
 from manga_enrichment.gateways.model import ModelReply
 from manga_enrichment.pipeline.engine.calls import Call
 
@@ -68,6 +69,20 @@ def judge(analysis: AnalysisType, inputs: TitleInputs, reply: ModelReply) -> tup
 def verdict(call: Call, reply: ModelReply) -> Refusal | None:
     problem = judge(call.analysis, call.inputs, reply)
     return None if problem is None else Refusal(*problem)
+
+
+def unfunded(brake: Brake | None) -> Refusal:
+    """Why no money could be set aside for a call."""
+    if brake is not None:
+        return Refusal(ErrorClass.BRAKE, brake.sentence())
+    return Refusal(ErrorClass.BUDGET, "the budget leaves no room for this call")
+
+
+def no_turn(brake: Brake | None) -> Refusal:
+    """Why a call that had its money was not sent."""
+    if brake is not None:
+        return unfunded(brake)
+    return Refusal(ErrorClass.DEADLINE, "its turn would have come after MANGA_DEADLINE_SECONDS")
 
 
 def telling_reason(refusal: Refusal, earlier: Refusal | None) -> Refusal:

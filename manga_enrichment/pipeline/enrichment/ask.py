@@ -12,7 +12,6 @@ from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.outcomes.answers import Provenance
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.prompts.prompt import title_inputs
-from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.batch.job_store import BatchStore
 from manga_enrichment.pipeline.catalog.reader import read_candidates, read_records
@@ -53,7 +52,7 @@ class Invoking:
         """
         counters = [scope.counter for scope in scopes_of(provenance, self._settings.caps)]
         # What a killed run set aside is free again.
-        self._gateways.budget.close_abandoned(counters, self._clock.now() - MOST_CLOCK_SKEW)
+        self._gateways.budget.close_abandoned(counters, self._clock.now() - self._settings.engine.clock_skew)
         return self._clock.run(self._invoke(analysis, model, buckets, provenance, spender, say))
 
     async def _invoke(

@@ -47,9 +47,6 @@ class BatchSettings:
     records_per_job: int = RECORDS_PER_JOB
 
 
-BATCH_OFF = BatchSettings()
-
-
 class BatchLane:
     """Submits one analysis over the buckets of a run."""
 
@@ -97,6 +94,9 @@ class BatchLane:
         deliver: Deliver,
         say: Callable[[str], None],
     ) -> None:
+        if (brake := self._to.budget.brake()) is not None:
+            _deliver_all(calls, ErrorClass.BRAKE, deliver, brake.sentence())
+            return
         scopes = scopes_of(provenance, self._settings.caps)
         calls.sort(key=lambda call: call.fingerprint)
         affordable = self._affordable(calls, scopes)

@@ -1,32 +1,147 @@
 """The steps of a partner run, from its unit to the last ack.
 
-Belongs here: taking requests over, the order of the steps, one request's fault kept from the others. Stays out: each
-step itself, and Dagster (`defs/partner/assets.py`).
+Belongs here: the order of the steps, what each is given of those before it, one request's fault kept from the others.
+Stays out: planning, asking, collecting and settling themselves (`plan_run.py`, `ask.py`, `collect.py`, `settle.py`),
+Dagster (`defs/partner/ops.py`).
+
+Steps hand on pointers: what they make is stored under the run's id, so each can be tried again by itself.
 """
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
+from typing import Any, Protocol
 
 from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.outcomes.answers import Provenance
 from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.results import RequestResult
 from manga_enrichment.domain.requests.states import RequestState, TransitionError
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import FencedError, QueueUnavailableError, StoreUnavailableError
+from manga_enrichment.gateways.ledger import ResultLedger
+from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.requests import RequestStore
+from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
+from manga_enrichment.pipeline.partner.ask import TRIGGER, PartnerAsking, Stopping
+from manga_enrichment.pipeline.partner.collect import PartnerCollecting, read_collected
 from manga_enrichment.pipeline.partner.leases import Leases
+from manga_enrichment.pipeline.partner.plan import PartnerPlan, read_partner_plan
+from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
 from manga_enrichment.pipeline.partner.requeue import Requeue
 from manga_enrichment.pipeline.partner.settle import Settling
 from manga_enrichment.pipeline.partner.stored_requests import StoredRequest, StoredRequests
+from manga_enrichment.pipeline.partner.stored_units import read_unit
 from manga_enrichment.pipeline.partner.work_units import UnitRequest, WorkUnit
 
 SETTLERS = 8
 
 _log = logging.getLogger(__name__)
+
+
+class Steps(Protocol):
+    """The steps of one run. What one hands to the next is up to who implements them: a value, or an op's output."""
+
+    def open(self) -> Any: ...
+
+    def plan(self, opened: Any) -> tuple[Any, Mapping[str, Any]]:
+        """What was opened, and the same by analysis that something is to be asked of."""
+
+    def ask(self, analysis: str, opened: Any) -> Any: ...
+
+    def collect(self, opened: Any, asked: list[Any]) -> Any: ...
+
+    def settle(self, collected: Any) -> Any: ...
+
+
+def in_order(steps: Steps) -> Any:
+    """The one order of a run; what `settle` gives. Dagster's graph of ops is built by it, and tests run by it."""
+    opened, wanted = steps.plan(steps.open())
+    asked = [steps.ask(analysis, given) for analysis, given in wanted.items()]
+    return steps.settle(steps.collect(opened, asked))
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What a run took over. unit: key of its work unit; request_ids: of those that are the run's own."""
+
+    unit: str
+    provenance: Provenance
+    request_ids: tuple[str, ...]
+
+    def requests(self, tables: ObjectStore) -> list[UnitRequest]:
+        return [each for each in read_unit(tables, self.unit).requests if each.request_id in self.request_ids]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"unit": self.unit, "provenance": asdict(self.provenance), "requests": list(self.request_ids)}
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> "Opened":
+        return cls(document["unit"], Provenance(**document["provenance"]), tuple(document["requests"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One try of a step of a run. stored: its requests as read. attempt: counts from 0. say: told of progress."""
+
+    run_id: str
+    tables: ObjectStore
+    stored: StoredRequests
+    say: Callable[[str], None]
+    attempt: int = 0
+
+
+def open_unit(key: str, execution: Execution, *, requests: RequestStore, leases: Leases, clock: Clock) -> Opened:
+    """Raises LookupError when there is no such unit (any more)."""
+    run_id, unit = execution.run_id, read_unit(execution.tables, key)
+    taken = take_over(unit, run_id, requests=requests, leases=leases, clock=clock)
+    execution.say(f"{len(taken)} of {len(unit.requests)} requests from {unit.queue}")
+    provenance = Provenance(run_id, clock.now().date().isoformat(), TRIGGER)
+    return Opened(key, provenance, tuple(request.request_id for request in taken))
+
+
+def plan_calls(opened: Opened, execution: Execution, planning: PartnerPlanning) -> PartnerPlan:
+    """Raises ConfigurationError when the catalog was never imported or has another bucket count."""
+    plan = planning.plan(execution.run_id, stored_requests(execution.stored, opened.requests(execution.tables)))
+    execution.say(f"{len(plan.calls)} calls for {sum(map(len, plan.items.values()))} different items")
+    return plan
+
+
+def ask_model(
+    analysis: str, opened: Opened, execution: Execution, asking: PartnerAsking, stopping: Stopping
+) -> InvokeReport:
+    """Raises ConfigurationError."""
+    calls = read_partner_plan(execution.tables, execution.run_id).calls
+    spender = f"{execution.run_id}:{analysis}:{execution.attempt}"
+    return asking.ask(analysis, calls, opened.provenance, stopping, spender=spender, say=execution.say)
+
+
+def collect_answers(opened: Opened, execution: Execution, ledger: ResultLedger) -> None:
+    tables = execution.tables
+    plan, taken = read_partner_plan(tables, execution.run_id), opened.requests(tables)
+    redelivered = [request.request_id for request in taken if request.generation > 1]
+    bodies = stored_requests(execution.stored, taken)
+    PartnerCollecting(tables, ledger).collect(opened.provenance, plan, bodies, redelivered)
+
+
+def settle_requests(
+    opened: Opened,
+    execution: Execution,
+    settling: Settling,
+    leases: Leases,
+    releasing: Requeue,
+    *,
+    workers: int = SETTLERS,
+) -> "SettleReport":
+    """Raises LookupError when nothing was collected."""
+    results = {result.request_id: result for result in read_collected(execution.tables, execution.run_id)}
+    requests = opened.requests(execution.tables)
+    return settle_all(
+        requests, results, execution.run_id, settling=settling, releasing=releasing, leases=leases, workers=workers
+    )
 
 
 @dataclass(slots=True)
@@ -84,25 +199,25 @@ def stored_requests(stored: StoredRequests, requests: Iterable[UnitRequest]) -> 
 
 def settle_all(
     requests: Sequence[UnitRequest],
-    results: Sequence[RequestResult],
+    results: Mapping[str, RequestResult],
     run_id: str,
     *,
     settling: Settling,
     releasing: Requeue,
     leases: Leases,
-    workers: int = SETTLERS,
+    workers: int,
 ) -> SettleReport:
     """Settle each request on its own: one that cannot be settled does not keep the others from it.
 
-    One that a store is away from is given back; its next generation finds the answers in the ledger.
+    One that a store is away from is given back; its next generation finds the answers in the ledger. results: by
+    request id.
     """
-    by_id = {result.request_id: result for result in results}
     held = {request.request_id: request for request in leases.held()}  # with their newest handles
     report = SettleReport()
 
     def settle(request: UnitRequest) -> RequestRow | str:
         try:
-            return _settle_one(request, by_id[request.request_id], run_id, settling)
+            return _settle_one(request, results[request.request_id], run_id, settling)
         except (StoreUnavailableError, ConfigurationError) as error:
             return _give_back(held.get(request.request_id, request), releasing, error)
 
@@ -110,7 +225,7 @@ def settle_all(
         for request, settled in zip(requests, pool.map(settle, requests), strict=True):
             leases.drop(request.request_id)
             if isinstance(settled, RequestRow):
-                report.add(settled, by_id[request.request_id])
+                report.add(settled, results[request.request_id])
             else:
                 report.left[request.request_id] = settled
     return report

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.percentiles import nearest_rank
+from manga_enrichment.gateways.budget import Brake
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.enrichment.forecast import ForecastLine
 from manga_enrichment.pipeline.health.daily_costs import days_until, read_days
@@ -103,6 +104,7 @@ class ReportFacts:
     queues_now: Sequence[Mapping[str, Any]]
     queue_hours: Sequence[QueueHour]
     forecast: Sequence[ForecastLine] | None
+    brake: Brake | None = None
 
 
 def gather(

@@ -5,10 +5,12 @@ showing (`page.py`).
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.domain.models.specs import ModelCatalog
+from manga_enrichment.gateways.budget import BudgetStore
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.objects import ObjectStore
@@ -23,23 +25,21 @@ def make_report(
     *,
     tables: ObjectStore,
     ledger: ResultLedger,
+    budget: BudgetStore,
     clock: Clock,
     analyses: Mapping[str, AnalysisType],
     models: ModelCatalog,
     bucket_count: int,
     pace: Throughput,
 ) -> ReportFacts:
-    """name: of the forecast's working files. Bills nothing.
-
-    Raises ConfigurationError for a wrong bucket count, StoreUnavailableError.
-    """
+    """name: of the forecast's working files. Raises StoreUnavailableError, ConfigurationError for a wrong setting."""
     buckets, state = bucket_keys(bucket_count), load_state(tables, bucket_count)
     forecast = None
     if state is not None and all(has_candidates(tables, bucket) for bucket in buckets):
         forecast = forecast_next_run(
             name, buckets, list(analyses), tables=tables, ledger=ledger, analyses=analyses, models=models, pace=pace
         )
-    return gather(
+    facts = gather(
         tables,
         analyses=[each for each, analysis in analyses.items() if not analysis.parts],
         buckets=buckets,
@@ -47,3 +47,4 @@ def make_report(
         titles=0 if state is None else state.titles,
         forecast=forecast,
     )
+    return replace(facts, brake=budget.brake())

@@ -16,6 +16,7 @@ from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.domain.operations.costs import cache_hit_rate
 from manga_enrichment.domain.operations.queue_observations import OLDEST_NORMAL_SECONDS
 from manga_enrichment.domain.outcomes.outcome import Outcome
+from manga_enrichment.domain.text.shown import inert
 from manga_enrichment.pipeline.health.table_quality import coverage
 from manga_enrichment.pipeline.report.charts import SERIES, Chart, percentile_dots, stacked_bars, stacked_shares, steps
 from manga_enrichment.pipeline.report.facts import ReportFacts
@@ -60,11 +61,12 @@ def report_summary(facts: ReportFacts) -> str:
     """Markdown with pictures, as the Dagster UI shows it."""
     numbers = " · ".join(f"**{value}** {name}" for name, value, _more in tiles(facts))
     pictures = "\n\n".join(
-        f"**{chart.title}**\n\n![{chart.says}]({chart.png_uri()})"
+        f"**{chart.title}**\n\n![{inert(chart.says)}]({chart.png_uri()})"
         for chart in report_charts(facts)
         if chart.name in {"coverage", "cost", "latency"}
     )
-    return f"{numbers}\n\n{pictures}"
+    warning = f"**Nothing is asked of a model**: {inert(facts.brake.sentence())}\n\n" if facts.brake else ""
+    return f"{warning}{numbers}\n\n{pictures}"
 
 
 def report_charts(facts: ReportFacts) -> list[Chart]:

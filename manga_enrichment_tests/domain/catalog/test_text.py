@@ -46,6 +46,12 @@ MARKUP_TEXT = st.lists(st.sampled_from(MARKUP)).map("".join)
         ("lone \ud83d surrogate", "lone surrogate"),
         ("hidden\U000e0041\U000e0042 tags", "hidden tags"),
         ("line\r\nbreak\u2028here\x85now", "line break here now"),
+        ("fill\u3164er", "filler"),
+        ("葛\U000e0100\U000e0101\U000e0102城", "葛城"),
+        ("end\U0001fffe", "end"),
+        ("\u2800", ""),
+        ("\u3164", ""),
+        ("\ufe0f", ""),
     ],
 )
 def test_a_line_is_cleaned(dirty: str, clean: str) -> None:

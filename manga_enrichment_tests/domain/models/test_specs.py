@@ -154,6 +154,13 @@ def test_a_row_without_input_and_output_price_is_refused(prices: str) -> None:
         parse_models(row)
 
 
+@pytest.mark.parametrize("prices", ["cache_read = 1", "cache_write = 1", ""])
+def test_a_row_that_caches_without_a_price_for_it_is_refused(prices: str) -> None:
+    row = '[aliases]\n[[model]]\nid = "free.model"\nmax_input_tokens = 1\nmax_output_tokens = 1\ninput = 1\noutput = 1'
+    with pytest.raises(MissingPriceError, match=r"'free\.model' .* no cache_read or cache_write price"):
+        parse_models(f"{row}\ncache_minimum_tokens = 1024\n{prices}")
+
+
 @pytest.mark.parametrize(
     ("end_of_life", "days", "expected"),
     [

@@ -79,6 +79,22 @@ def test_milliseconds_since_1970_are_a_time_as_well() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "number", "sentence"),
+    [
+        ("1999-12-31T23:59:59.999Z", 946684799999, "submitted_at: must be at least 946684800000"),
+        ("2000-01-01T00:00:00Z", 946684800000, None),
+        ("2100-01-01T00:00:00Z", 4102444800000, None),
+        ("2100-01-01T00:00:00.001Z", 4102444800001, "submitted_at: must be at most 4102444800000"),
+    ],
+)
+def test_a_time_as_text_has_the_bounds_of_the_number_and_the_same_sentence(
+    text: str, number: int, sentence: str | None
+) -> None:
+    found = [parse_envelope(message(submitted_at=each)) for each in (text, number)]
+    assert [each.message if isinstance(each, Rejection) else None for each in found] == [sentence, sentence]
+
+
+@pytest.mark.parametrize(
     ("text", "reason"),
     [
         ("", RejectionReason.MALFORMED_JSON),
@@ -170,6 +186,8 @@ def test_a_request_id_that_is_no_uuid_never_gets_into_a_key(request_id: Any) -> 
         ({"submitted_at": 1769850000}, RejectionReason.INVALID_SUBMITTED_AT),
         ({"submitted_at": 10**19}, RejectionReason.INVALID_SUBMITTED_AT),
         ({"submitted_at": True}, RejectionReason.INVALID_SUBMITTED_AT),
+        ({"submitted_at": "0001-01-01T00:00:00Z"}, RejectionReason.INVALID_SUBMITTED_AT),
+        ({"submitted_at": "9999-12-31T23:59:59Z"}, RejectionReason.INVALID_SUBMITTED_AT),
         ({"source": "API gateway"}, RejectionReason.INVALID_SOURCE),
         ({"body": "{}"}, RejectionReason.INVALID_BODY),
         ({"body": None}, RejectionReason.INVALID_BODY),

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from manga_enrichment.domain.requests import text_checks
 from manga_enrichment.domain.requests.problems import Code
-from manga_enrichment.domain.requests.text_checks import is_blank, text_problems
+from manga_enrichment.domain.requests.text_checks import text_problems
+from manga_enrichment.domain.text.rule import SUSPECT, is_blank
 
 FLAG_OF_ENGLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
 
@@ -120,9 +121,8 @@ def test_several_kinds_are_all_told() -> None:
 
 
 def test_the_shortcut_for_honest_characters_hides_no_rule() -> None:
-    suspect = text_checks._SUSPECT  # noqa: SLF001 - the shortcut must be held against every rule, character by character
-    plain = "".join(chr(code) for code in range(sys.maxunicode + 1) if suspect.match(chr(code)) is None)
-    for rule in text_checks._RULES:  # noqa: SLF001
+    plain = "".join(chr(code) for code in range(sys.maxunicode + 1) if SUSPECT.match(chr(code)) is None)
+    for rule in text_checks._RULES:  # noqa: SLF001 - the shortcut must be held against every rule, character by character
         assert rule.trigger.search(plain) is None, rule.name
     for script, characters in text_checks._FOREIGN.items():  # noqa: SLF001
         assert characters.search(plain) is None, script

@@ -155,6 +155,7 @@ async def test_hung_requests_are_held_side_by_side_until_the_clients_go_and_are_
     assert settled(counters)
 
 
+@pytest.mark.slow
 def test_a_hung_request_ends_by_itself_at_its_limit(server: Any) -> None:
     server.control.faults(hang_probability=1.0, hang_limit_seconds=0.05)
     with pytest.raises(server.bedrock.exceptions.ModelTimeoutException):

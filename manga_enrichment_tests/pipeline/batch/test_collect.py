@@ -15,6 +15,7 @@ from manga_enrichment_tests.fake_batch import MISSING, Step
 from manga_enrichment_tests.fakes import DEFAULT_USAGE
 
 ONE = cost_micro_usd(DEFAULT_USAGE, MODEL.price, batch=True)
+ANSWER = {"primary_genre": "drama", "genres": [{"genre": "drama", "confidence": 0.9}], "themes": ["home"]}
 BROKEN = ModelReply("tool_use", {"primary_genre": "no such genre"}, DEFAULT_USAGE)
 CUT = ModelReply("max_tokens", {}, DEFAULT_USAGE)
 REFUSED = ModelReply("refusal", None, DEFAULT_USAGE)
@@ -54,6 +55,21 @@ def test_the_log_has_the_cost_before_any_run_writes_a_table() -> None:
     rows = world.world.log()
     assert {(row["lane"], row["status"], row["dagster_run_id"]) for row in rows} == {("batch", "succeeded", "run-1")}
     assert world.world.logged_cost_micro_usd() == world.batch.billed_micro_usd
+
+
+def test_an_answer_is_kept_without_what_nobody_should_see() -> None:
+    genres = [{"genre": "drama", "confidence": 0.9}]
+    said = {"primary_genre": "drama\u200b", "genres": genres, "themes": ["first\x1b[2J love", "\u202ehome"]}
+    world = collected({title_id(1): ModelReply("tool_use", said, DEFAULT_USAGE)})
+    (kept,) = (each.answer for each in world.world.ledger.entries.values() if each.manga_id == title_id(1))
+    assert kept == {"primary_genre": "drama", "genres": genres, "themes": ["first[2J love", "home"]}
+
+
+def test_an_answer_that_is_blank_without_it_goes_back_and_is_asked_on_demand() -> None:
+    said = {"primary_genre": "drama", "genres": [{"genre": "drama", "confidence": 0.9}], "themes": ["\u3164\u200b\x00"]}
+    world = collected({title_id(1): ModelReply("tool_use", said, DEFAULT_USAGE)})
+    assert title_id(1) not in {each.manga_id for each in world.world.ledger.entries.values()}
+    assert len(world.publish()) == 5
 
 
 @pytest.mark.parametrize("final", [REFUSED, FILTERED])
@@ -157,3 +173,31 @@ def test_usage_of_any_size_is_booked_to_the_micro_dollar() -> None:
     odd = ModelReply("refusal", None, Usage(1234, 77))
     world = collected({title_id(4): odd})
     assert world.money()[1] == world.batch.billed_micro_usd == world.world.logged_cost_micro_usd()
+
+
+@pytest.mark.parametrize(
+    ("usage", "said"),
+    [
+        (Usage(900, 2**64 - 1), f"the model told {2**64 - 1} output tokens where at most {MODEL.max_output_tokens}"),
+        (Usage(2**63 - 1, 60), f"the model told {2**63 - 1} input tokens where at most {MODEL.max_input_tokens}"),
+        (Usage(900, 60, MODEL.max_input_tokens), f"the model told {MODEL.max_input_tokens + 900} input tokens"),
+        (Usage(900, -1), "the model told a negative number of tokens"),
+    ],
+    ids=["output", "input", "cache read", "negative"],
+)
+def test_usage_that_cannot_be_true_keeps_its_answer_and_is_booked_at_the_estimate(usage: Usage, said: str) -> None:
+    world = BatchWorld(titles=3)
+    world.start()
+    world.batch.script[title_id(1)] = ModelReply("tool_use", ANSWER, usage)
+    world.follow()
+    (token,) = world.store.stages()
+    share = -(-world.store.job(token).reserve_micro_usd // 3)
+    (entry_of_one,) = (each for each in world.world.ledger.entries.values() if each.manga_id == title_id(1))
+    (attempt,) = entry_of_one.attempts
+    assert entry_of_one.answer == ANSWER
+    assert (attempt.cost_micro_usd, attempt.usage, attempt.maybe_billed) == (share, Usage(), True)
+    assert attempt.message.startswith(f"booked at the estimate: {said}")
+    assert world.money() == (2 * ONE + share, 2 * ONE + share)
+    assert world.world.logged_cost_micro_usd() == 2 * ONE + share
+    (row,) = (row for row in world.world.log() if row["manga_id"] == title_id(1))
+    assert (row["status"], row["maybe_billed"], row["message"]) == ("succeeded", True, attempt.message)

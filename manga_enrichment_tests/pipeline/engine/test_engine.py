@@ -49,6 +49,16 @@ async def test_an_answer_is_in_the_ledger_before_it_is_delivered() -> None:
     assert saved == [True] * 5
 
 
+async def test_the_ledger_keeps_an_answer_without_what_nobody_should_see() -> None:
+    world = EngineRig(
+        otherwise={"level": "te\u200ben\x00", "min_age": 12, "basis": "\u202esynopsis\x1b", "confidence": 0.7}
+    )
+    (result,) = await world.run(calls_of(1))
+    (entry,) = world.ledger.entries.values()
+    assert entry.answer == result.answer == {"level": "teen", "min_age": 12, "basis": "synopsis", "confidence": 0.7}
+    assert len(world.model.sent) == 1
+
+
 async def test_calls_are_pulled_only_a_bounded_number_ahead() -> None:
     world = EngineRig()
     pulled, delivered, most_ahead = 0, 0, 0

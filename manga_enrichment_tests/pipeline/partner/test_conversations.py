@@ -35,6 +35,25 @@ def test_an_answer_is_settled_like_a_batch_and_remembered() -> None:
     assert [turn.content for turn in turns] == ["Which manga has a lighthouse?", "The one with the lighthouse."]
 
 
+def test_a_reply_is_told_and_remembered_without_what_nobody_should_see() -> None:
+    world = PartnerWorld()
+    world.base.model = ScriptedModel(world.clock, otherwise={"reply": "Try\u200b this:\x1b[2J \u202ecod.exe\u202c\r\n"})
+    sent = ask(world, 1, "Which?")
+    world.work(SESSION.name)
+    assert world.result(sent)["items"][0]["answer"] == {"reply": "Try this:[2J cod.exe\n"}
+    name = session_name("acme", "manga_query", {"conversation_id": session_id(1)})
+    assert read_history(world.base.tables, name, "another").turns[-1].content == "Try this:[2J cod.exe\n"
+
+
+def test_a_reply_that_nobody_can_see_is_no_answer() -> None:
+    world = PartnerWorld()
+    world.base.model = ScriptedModel(world.clock, otherwise={"reply": "\u200b\u3164 \u2800"})
+    sent = ask(world, 1, "Which?")
+    world.work(SESSION.name)
+    assert world.state(sent) == "failed"
+    assert world.result(sent)["items"][0]["error"]["class"] == "invalid_answer"
+
+
 def test_partners_who_use_the_same_session_id_do_not_hear_each_other() -> None:
     body = {"conversation_id": session_id(1)}
     assert session_name("acme", "manga_query", body) != session_name("zeta", "manga_query", body)

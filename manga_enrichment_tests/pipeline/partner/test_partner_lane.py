@@ -9,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, NORMAL
+from manga_enrichment.gateways.budget import Brake
 from manga_enrichment.pipeline.engine.budget import Caps
 from manga_enrichment.pipeline.partner.settle import SettleLimits
 from manga_enrichment.pipeline.partner.stored_requests import read_stored_request
@@ -155,6 +156,22 @@ def test_out_of_budget_a_request_waits_and_keeps_what_it_has() -> None:
     assert (world.state(sent), world.row(sent).error_class) == ("deferred", "budget")
     assert world.base.model.sent == []
     assert world.result_objects(sent) == []
+
+
+def test_while_the_brake_is_on_a_request_comes_back_again_and_again_and_is_answered_afterwards() -> None:
+    world = PartnerWorld()
+    sent = world.send([(1, "reading_level"), (2, "genre_classification")])
+    world.base.budget.put_brake_on(Brake("the bill looks wrong", world.clock.now()))
+    for _ in range(6):
+        world.tick()
+        world.work()
+        assert (world.state(sent), world.row(sent).error_class) == ("deferred", "brake")
+        world.clock.advance(300)
+    assert world.base.model.sent == []
+    world.base.budget.take_brake_off()
+    world.drain()
+    assert (world.state(sent), world.row(sent).generation) == ("completed", 7)
+    assert world.queue.messages(DEAD_LETTERS) == []
 
 
 def test_what_has_waited_too_long_ends_as_failed_and_can_be_redriven() -> None:

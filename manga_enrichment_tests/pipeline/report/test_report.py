@@ -2,12 +2,15 @@
 
 import re
 from collections import Counter
+from dataclasses import replace
 
 import pytest
+from markdown_it import MarkdownIt
 
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
+from manga_enrichment.gateways.budget import Brake
 from manga_enrichment.pipeline.health.daily_costs import write_day
 from manga_enrichment.pipeline.report.charts import SERIES
 from manga_enrichment.pipeline.report.facts import TEXT_CHARACTERS, ReportFacts, gather, short
@@ -46,6 +49,17 @@ def run_over(*records: MangaRecord) -> World:
 @pytest.fixture(scope="module")
 def world() -> World:
     return run_over(record(1), record(2, title=HOSTILE), record(3), record(4), bare_record(5))
+
+
+def test_the_brake_stands_above_everything_else(world: World) -> None:
+    calm = facts_of(world)
+    braked = replace(calm, brake=Brake(HOSTILE, world.clock.now()))
+    assert 'role="alert"' not in report_html(calm)
+    page = report_html(braked)
+    assert 0 < page.index("Nothing is asked of a model") < page.index("titles in the catalog")
+    assert "<script>alert" not in page
+    assert report_summary(braked).startswith("**Nothing is asked of a model**: `the brake is on since ")
+    assert report_summary(braked).endswith(report_summary(calm))
 
 
 def test_the_numbers_are_those_of_the_tables(world: World) -> None:
@@ -99,6 +113,17 @@ def test_the_summary_has_pictures_that_need_no_network(world: World) -> None:
     assert len(pictures) == 3
     assert all(picture.startswith("data:image/png;base64,") for picture in pictures)
     assert HOSTILE not in summary
+
+
+def test_a_name_in_a_picture_of_the_summary_cannot_become_a_link(world: World) -> None:
+    facts = facts_of(world)
+    slow = replace(facts.latencies[0], analysis="x](https://evil.example/) ![y](z) <b>", p99_ms=10**9)
+    tokens = MarkdownIt("commonmark", {"html": True}).parse(report_summary(replace(facts, latencies=[slow])))
+    inner = [child for token in tokens for child in token.children or ()]
+    images = [child for child in inner if child.type == "image"]
+    assert len(images) == 3
+    assert all(str(image.attrs["src"]).startswith("data:image/png;base64,") for image in images)
+    assert not {"link_open", "html_inline"} & {child.type for child in inner}
 
 
 def test_there_are_colours_enough_for_every_analysis() -> None:

@@ -8,6 +8,7 @@ the same here.
 
 import asyncio
 import math
+from collections.abc import Callable
 
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.pipeline.engine.rate.adaptive_rate import (
@@ -87,14 +88,17 @@ class RateLimiter:
     def _bucket(self, base: float | None, burst_seconds: float, now: float) -> TokenBucket | None:
         return None if base is None else TokenBucket(base * self._rate.value, burst_seconds, now)
 
-    async def acquire(self, tokens: int, until: float) -> Permit | None:
-        """Wait for a turn, in order of asking. None when it would come after `until` (monotonic seconds)."""
+    async def acquire(self, tokens: int, until: float, is_wanted: Callable[[], bool] = lambda: True) -> Permit | None:
+        """Wait for a turn, in order of asking. None when it would come after `until` (monotonic seconds).
+
+        is_wanted: looked at while waiting; None once the turn is not wanted any more.
+        """
         asked_at = self._clock.monotonic_seconds()
         async with self._turn:
             while True:
                 ready_at = self.ready_at(tokens)
                 now = self._clock.monotonic_seconds()  # after ready_at, which is never before its own now
-                if max(ready_at, now) > until:
+                if max(ready_at, now) > until or not is_wanted():
                     return None
                 if ready_at <= now:
                     return self.take(tokens, asked_at)

@@ -1,0 +1,142 @@
+"""The REST API of the request front as CloudFormation resources: paths, methods, models, answers of the gateway itself.
+
+Belongs here: what a deployment is a snapshot of. Stays out: what methods and answers contain (`registry.py`,
+`models.py`, `gateway_responses.py`), everything around the API (`cloudformation.py`, `stage.py`).
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from manga_enrichment.api.endpoints import ENDPOINTS, Endpoint, Service
+from manga_enrichment.api.gateway_responses import GATEWAY_ANSWERS
+from manga_enrichment.api.models import model_name, request_models
+from manga_enrichment.api.registry import CONTENT_TYPE, TemplateRegistry
+from manga_enrichment.api.stage import Resources
+
+API_NAME = "manga-enrichment"
+SUBMIT_ROLE = "SubmitRole"
+STATUS_ROLE = "StatusRole"
+
+_URIS = {
+    # The queue is in the form (QueueUrl), since it depends on the request.
+    Service.SQS: "arn:${AWS::Partition}:apigateway:${AWS::Region}:sqs:path//",
+    Service.DYNAMODB: "arn:${AWS::Partition}:apigateway:${AWS::Region}:dynamodb:action/GetItem",
+}
+_ROLES = {Service.SQS: SUBMIT_ROLE, Service.DYNAMODB: STATUS_ROLE}
+
+
+def rest_api_resources(registry: TemplateRegistry, partners: Mapping[str, str]) -> Resources:
+    """partners: by reference to the id of an API key, whose it is."""
+    return _api() | _models() | _paths() | _methods(registry, partners) | _gateway_responses()
+
+
+def _api() -> Resources:
+    return {
+        "RestApi": {
+            "Type": "AWS::ApiGateway::RestApi",
+            "Properties": {
+                "Name": API_NAME,
+                "Description": "Requests of partners, to queues and back",
+                "ApiKeySourceType": "HEADER",
+                "EndpointConfiguration": {"Types": ["REGIONAL"]},
+            },
+        },
+        "RequestValidator": {
+            "Type": "AWS::ApiGateway::RequestValidator",
+            "Properties": {
+                "RestApiId": {"Ref": "RestApi"},
+                "Name": "body-and-parameters",
+                "ValidateRequestBody": True,
+                "ValidateRequestParameters": True,
+            },
+        },
+    }
+
+
+def _models() -> Resources:
+    return {
+        f"{name}Model": {
+            "Type": "AWS::ApiGateway::Model",
+            "Properties": {
+                "RestApiId": {"Ref": "RestApi"},
+                "Name": name,
+                "ContentType": CONTENT_TYPE,
+                "Schema": schema,
+            },
+        }
+        for name, schema in request_models().items()
+    }
+
+
+def _paths() -> Resources:
+    """One resource per part of a path, each after the one above it."""
+    resources: Resources = {}
+    for endpoint in ENDPOINTS.values():
+        parts = endpoint.path.strip("/").split("/")
+        for place, part in enumerate(parts):
+            parent: Any = {"Ref": _path_id(parts[:place])} if place else {"Fn::GetAtt": ["RestApi", "RootResourceId"]}
+            resources[_path_id(parts[: place + 1])] = {
+                "Type": "AWS::ApiGateway::Resource",
+                "Properties": {"RestApiId": {"Ref": "RestApi"}, "ParentId": parent, "PathPart": part},
+            }
+    return resources
+
+
+def _path_id(parts: Sequence[str]) -> str:
+    return "Path" + "".join(word.capitalize() for part in parts for word in re.findall("[a-zA-Z0-9]+", part))
+
+
+def _methods(registry: TemplateRegistry, partners: Mapping[str, str]) -> Resources:
+    return {f"{each.name.capitalize()}Method": _method(each, registry, partners) for each in ENDPOINTS.values()}
+
+
+def _method(endpoint: Endpoint, registry: TemplateRegistry, partners: Mapping[str, str]) -> dict[str, Any]:
+    properties: dict[str, Any] = {
+        "RestApiId": {"Ref": "RestApi"},
+        "ResourceId": {"Ref": _path_id(endpoint.path.strip("/").split("/"))},
+        "HttpMethod": endpoint.method,
+        "OperationName": endpoint.name,
+        "AuthorizationType": "NONE",  # the API key, which must belong to a usage plan of this stage
+        "ApiKeyRequired": True,
+        "RequestValidatorId": {"Ref": "RequestValidator"},
+        "RequestParameters": {f"method.request.path.{name}": True for name in endpoint.path_parameters},
+        "MethodResponses": [{"StatusCode": str(status)} for status in endpoint.statuses],
+        "Integration": {
+            **_substituted(registry.integration_config(endpoint.name, partners)),
+            "Uri": {"Fn::Sub": _URIS[endpoint.service]},
+            "Credentials": {"Fn::GetAtt": [_ROLES[endpoint.service], "Arn"]},
+        },
+    }
+    if endpoint.schema is not None:
+        properties["RequestModels"] = {CONTENT_TYPE: {"Ref": f"{model_name(endpoint.schema)}Model"}}
+    return {
+        "Type": "AWS::ApiGateway::Method",
+        "Properties": {name: value for name, value in properties.items() if value},
+    }
+
+
+def _substituted(value: Any) -> Any:
+    """Texts with ${...} (ids of API keys) become Fn::Sub."""
+    if isinstance(value, dict):
+        return {name: _substituted(child) for name, child in value.items()}
+    if isinstance(value, list):
+        return [_substituted(child) for child in value]
+    return {"Fn::Sub": value} if isinstance(value, str) and "${" in value else value
+
+
+def _gateway_responses() -> Resources:
+    resources: Resources = {}
+    for kind, answer in GATEWAY_ANSWERS.items():
+        properties: dict[str, Any] = {
+            "RestApiId": {"Ref": "RestApi"},
+            "ResponseType": kind,
+            "ResponseTemplates": {CONTENT_TYPE: answer.template()},
+        }
+        if answer.status is not None:
+            properties["StatusCode"] = str(answer.status)
+        if answer.headers():
+            properties["ResponseParameters"] = answer.headers()
+        logical_id = "Answer" + "".join(word.capitalize() for word in kind.split("_"))
+        resources[logical_id] = {"Type": "AWS::ApiGateway::GatewayResponse", "Properties": properties}
+    return resources

@@ -1,0 +1,27 @@
+"""All that Dagster gets of the costs.
+
+Belongs here: assembly. Stays out: asset, job and schedule (`defs/costs/assets.py`), checks (`defs/costs/checks.py`,
+`defs/costs/service_check.py`, `defs/costs/usage_check.py`).
+"""
+
+import dagster as dg
+
+from manga_enrichment.defs.costs.assets import build_costs_job, build_costs_schedule, build_enrichment_costs
+from manga_enrichment.defs.costs.checks import build_daily_cost_checks
+from manga_enrichment.defs.costs.service_check import build_service_check
+from manga_enrichment.defs.costs.usage_check import build_usage_check
+from manga_enrichment.defs.shared.inputs import DefinitionInputs
+
+
+def build_costs(inputs: DefinitionInputs) -> dg.Definitions:
+    used = {inputs.models.resolve(each.model_alias).model_id for each in inputs.analyses.values()}
+    return dg.Definitions(
+        assets=[build_enrichment_costs()],
+        asset_checks=[
+            *build_daily_cost_checks(inputs.settings, inputs.models),
+            build_usage_check(),
+            build_service_check(inputs.models, used),
+        ],
+        jobs=[build_costs_job()],
+        schedules=[build_costs_schedule()],
+    )

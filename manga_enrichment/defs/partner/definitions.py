@@ -1,0 +1,22 @@
+"""All that Dagster gets of the partner lane.
+
+Belongs here: assembly. Stays out: asset and job (`defs/partner/assets.py`), sensors (`defs/partner/sensors.py`,
+`defs/partner/outbox_sensor.py`), resources (`definitions.py`).
+"""
+
+import dagster as dg
+
+from manga_enrichment.defs.partner.assets import build_partner_job, build_partner_results
+from manga_enrichment.defs.partner.outbox_sensor import build_outbox_sensor
+from manga_enrichment.defs.partner.sensors import build_request_sensors
+from manga_enrichment.defs.partner.settings import sensor_settings
+from manga_enrichment.defs.shared.inputs import DefinitionInputs
+
+
+def build_partner(inputs: DefinitionInputs) -> dg.Definitions:
+    settings = inputs.settings
+    return dg.Definitions(
+        assets=[build_partner_results(inputs)],
+        jobs=[build_partner_job()],
+        sensors=[*build_request_sensors(sensor_settings(settings)), build_outbox_sensor(settings)],
+    )

@@ -1,0 +1,47 @@
+"""Settings of the partner lane's use cases, made from the project's.
+
+Belongs here: what sensors, ops and outbox need of the settings. Stays out: what both lanes need
+(`defs/shared/pipeline_settings.py`).
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from manga_enrichment.domain.requests.validation import RequestPolicy
+from manga_enrichment.pipeline.outbox.announce import NotificationPolicy
+from manga_enrichment.pipeline.partner.packing import UnitLimits
+from manga_enrichment.pipeline.partner.scaling import BacklogRule
+from manga_enrichment.pipeline.partner.settle import SettleLimits
+from manga_enrichment.settings import Settings, request_policy
+
+
+@dataclass(frozen=True, slots=True)
+class SensorSettings:
+    """Of a tick."""
+
+    backlog: BacklogRule
+    limits: UnitLimits
+    policy: RequestPolicy
+    notification: NotificationPolicy
+
+
+def settle_limits(settings: Settings) -> SettleLimits:
+    return SettleLimits(settings.deferral_seconds, timedelta(hours=settings.request_max_age_hours))
+
+
+def sensor_settings(settings: Settings) -> SensorSettings:
+    return SensorSettings(
+        backlog=BacklogRule(settings.queue_messages_per_run, settings.queue_min_runs, settings.queue_max_runs),
+        limits=UnitLimits(settings.coalesce_max_messages, settings.coalesce_max_titles),
+        policy=request_policy(settings),
+        notification=notification_policy(settings),
+    )
+
+
+def notification_policy(settings: Settings) -> NotificationPolicy:
+    return NotificationPolicy(
+        allowed_topics=frozenset(settings.sns_topics_allowed),
+        results_topic=settings.results_topic_arn,
+        alerts_topic=settings.alerts_topic_arn,
+        allow_loopback=settings.callback_allow_loopback,
+    )

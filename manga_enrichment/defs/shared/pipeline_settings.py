@@ -1,0 +1,46 @@
+"""Settings of use cases, made from the project's: `pipeline/` reads no environment.
+
+Belongs here: those of both lanes. Stays out: those of partner runs alone (`defs/partner/settings.py`).
+"""
+
+from datetime import timedelta
+
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.models.batch_jobs import MIN_TITLES_SETTING, ROLE_SETTING
+from manga_enrichment.pipeline.engine.budget import Caps
+from manga_enrichment.pipeline.engine.engine import EngineSettings
+from manga_enrichment.pipeline.engine.invocation import InvokeSettings
+from manga_enrichment.pipeline.enrichment.submit_batch import BatchSettings
+from manga_enrichment.settings import Settings, micro_usd
+
+
+def invoke_settings(settings: Settings) -> InvokeSettings:
+    return InvokeSettings(
+        engine=EngineSettings(
+            concurrency=settings.concurrency,
+            deadline_seconds=settings.deadline_seconds,
+            claim_seconds=settings.claim_seconds,
+            clock_skew=timedelta(seconds=settings.clock_skew_seconds),
+        ),
+        requests_per_minute=settings.requests_per_minute,
+        tokens_per_minute=settings.tokens_per_minute,
+        caps=_caps(settings),
+    )
+
+
+def batch_settings(settings: Settings) -> BatchSettings:
+    """Raises ConfigurationError when the lane is on and has no role."""
+    if settings.batch_min_titles is not None and not settings.batch_role_arn:
+        raise ConfigurationError(
+            f"{MIN_TITLES_SETTING} switches the batch lane on, which needs a role for Bedrock: set {ROLE_SETTING} "
+            "(docs/batch.md has its policy)"
+        )
+    return BatchSettings(settings.batch_min_titles, settings.batch_timeout_hours, _caps(settings))
+
+
+def _caps(settings: Settings) -> Caps:
+    return Caps(
+        per_run_micro_usd=micro_usd(settings.budget_usd_per_run),
+        per_day_micro_usd=micro_usd(settings.budget_usd_per_day),
+        per_partner_per_day_micro_usd=micro_usd(settings.budget_usd_per_partner_per_day),
+    )

@@ -1,0 +1,64 @@
+"""Every tag of a run: its name, its values, and what they say. Who writes a tag and who reads it meet here.
+
+Belongs here: our tags, Dagster's that we use, questions that tags alone answer. Stays out: what an op learns from its
+context (`defs/shared/run_facts.py`).
+"""
+
+from collections.abc import Mapping, Sequence
+
+LANE_TAG = "lane"
+NIGHT_TAG = "night"
+"""The scheduled day (ISO) of the nightly runs that belong together."""
+QUEUE_TAG = "manga/queue"
+UNIT_TAG = "manga/unit"
+"""Key of the work unit of a partner run; its queue is the tag beside it."""
+HISTORY_DAYS_TAG = "manga/history_days"
+"""How long a run of this job is worth keeping, where that is less than MANGA_RUN_HISTORY_DAYS."""
+BATCH_JOB_TAG = "batch_job"
+"""Name of the Bedrock batch job whose answers a run publishes."""
+PROCESS_TAG = "local/process"
+"""Id of the process that a run is in, where no daemon watches it."""
+
+SCHEDULE_TAG = "dagster/schedule_name"
+BACKFILL_TAG = "dagster/backfill"
+PARTITION_TAG = "dagster/partition"
+RANGE_START_TAG = "dagster/asset_partition_range_start"
+RANGE_END_TAG = "dagster/asset_partition_range_end"
+PRIORITY_TAG = "dagster/priority"
+MAX_RETRIES_TAG = "dagster/max_retries"
+WILL_RETRY_TAG = "dagster/will_retry"
+
+NIGHTLY_LANE: Mapping[str, str] = {LANE_TAG: "nightly"}
+BATCH_LANE: Mapping[str, str] = {LANE_TAG: "batch"}
+PARTNER_LANE: Mapping[str, str] = {LANE_TAG: "partner"}
+HEALTH_LANE: Mapping[str, str] = {LANE_TAG: "health"}
+
+
+def range_tags(first: str, last: str) -> dict[str, str]:
+    """Tags that make one run cover the partitions from first to last."""
+    return {RANGE_START_TAG: first, RANGE_END_TAG: last}
+
+
+def partition_range(tags: Mapping[str, str]) -> tuple[str, str]:
+    """First and last partition of a run; ("", "") when it has none."""
+    first = tags.get(RANGE_START_TAG, tags.get(PARTITION_TAG, ""))
+    return first, tags.get(RANGE_END_TAG, first)
+
+
+def buckets_of_run(tags: Mapping[str, str], all_buckets: Sequence[str]) -> list[str]:
+    """The partitions a run is about; all of them for one that has none, such as a run of checks alone."""
+    first, last = partition_range(tags)
+    if first not in all_buckets or last not in all_buckets:
+        return list(all_buckets)
+    return list(all_buckets[all_buckets.index(first) : all_buckets.index(last) + 1])
+
+
+def trigger_of(tags: Mapping[str, str]) -> str:
+    if SCHEDULE_TAG in tags:
+        return "schedule"
+    return "backfill" if BACKFILL_TAG in tags else "manual"
+
+
+def lane_of(tags: Mapping[str, str]) -> str:
+    """The lane in a job's tags; for runs of assets without a job, what started them."""
+    return "backfill" if BACKFILL_TAG in tags else tags.get(LANE_TAG, trigger_of(tags))

@@ -1,0 +1,91 @@
+"""What `manga-enrichment sql` prints: a table that no terminal obeys, CSV for programs or for spreadsheets, JSON."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner, Result
+
+from manga_enrichment.cli import main
+
+
+def sql(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["sql", *arguments])
+
+
+def test_what_a_model_wrote_is_shown_as_text(tmp_path: Path) -> None:
+    result = sql("SELECT '[red]x[/red]' || chr(27) || '[2J' AS said", "--folder", str(tmp_path))
+    assert "[red]x[/red]" in result.stdout
+    assert "\x1b" not in result.stdout
+
+
+HOSTILE = "SELECT chr(27) || '[2J' || chr(155) || 'x' || chr(8238) || chr(10) || ':bomb:' AS said, 1 AS number"
+HOSTILE_TEXT = "\x1b[2J\x9bx\u202e\n:bomb:"
+
+
+def test_a_terminal_is_shown_what_a_model_wrote_and_does_not_obey_it(tmp_path: Path) -> None:
+    shown = sql(HOSTILE, "--folder", str(tmp_path)).stdout
+    assert "\\x1b[2J\\x9bx\\u202e\\n:bomb:" in shown
+    assert not {"\x1b", "\x9b", "\u202e"} & set(shown)
+
+
+def test_names_of_columns_are_escaped_too(tmp_path: Path) -> None:
+    assert "a\\x1b[2J" in sql('SELECT 1 AS "a\x1b[2J"', "--folder", str(tmp_path)).stdout
+
+
+def test_an_error_that_quotes_a_value_is_escaped(tmp_path: Path) -> None:
+    result = sql("SELECT ('12' || chr(27) || '[2J')::INTEGER", "--folder", str(tmp_path))
+    assert result.exit_code == 1
+    assert "12\\x1b[2J" in result.output
+    assert "\x1b" not in result.output
+
+
+def test_json_and_csv_have_the_values_as_they_are(tmp_path: Path) -> None:
+    said = sql(HOSTILE, "--folder", str(tmp_path), "--format", "json").stdout
+    assert [json.loads(line) for line in said.split("\n") if line] == [{"said": HOSTILE_TEXT, "number": 1}]
+    found = csv.reader(io.StringIO(sql(HOSTILE, "--folder", str(tmp_path), "--format", "csv").stdout, newline=""))
+    assert list(found) == [["said", "number"], [HOSTILE_TEXT, "1"]]
+
+
+VALUES = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "a=b", "", "two\r\nlines", 'quo"te, comma', "漫画"]
+
+
+def csv_of_values(folder: Path, *options: str) -> list[list[str]]:
+    file = folder / "values.parquet"
+    pq.write_table(pa.table({"id": VALUES, "number": list(range(-5, len(VALUES) - 5))}), file)
+    query = "SELECT id, number, -0.5 AS share, NULL AS nothing FROM read_parquet($file)"
+    result = sql(query, "--folder", str(folder), "--format", "csv", f"--param=file={file}", *options)
+    assert result.exit_code == 0, result.output
+    written = result.stdout_bytes.decode()
+    assert written.count("\r\n") == 1  # the one within a value
+    return list(csv.reader(io.StringIO(written, newline="")))
+
+
+def test_csv_is_exact_by_default(tmp_path: Path) -> None:
+    assert csv_of_values(tmp_path) == [
+        ["id", "number", "share", "nothing"],
+        *([value, str(number), "-0.5", ""] for number, value in enumerate(VALUES, -5)),
+    ]
+
+
+def test_for_a_spreadsheet_formulas_become_text_and_numbers_stay(tmp_path: Path) -> None:
+    head, *found = csv_of_values(tmp_path, "--spreadsheet")
+    assert head == ["id", "number", "share", "nothing"]
+    assert [row[0] for row in found] == [*(f"'{value}" for value in VALUES[:6]), *VALUES[6:]]
+    assert [row[1:] for row in found] == [[str(number), "-0.5", ""] for number in range(-5, len(VALUES) - 5)]
+
+
+def test_a_spreadsheet_gets_no_formula_as_the_name_of_a_column(tmp_path: Path) -> None:
+    result = sql('SELECT 1 AS "=1+1"', "--folder", str(tmp_path), "--format", "csv", "--spreadsheet")
+    assert result.stdout == "'=1+1\n1\n"
+
+
+@pytest.mark.parametrize("form", [(), ("--format", "json"), ("--format", "table")])
+def test_spreadsheet_goes_with_csv_alone(tmp_path: Path, form: tuple[str, ...]) -> None:
+    result = sql("SELECT 1", "--folder", str(tmp_path), "--spreadsheet", *form)
+    assert result.exit_code == 2
+    assert "--spreadsheet is about --format csv alone" in result.output
