@@ -137,6 +137,19 @@ def test_what_was_received_when_a_store_went_is_sent_anew_as_it_was(service: str
     assert world.state(sent) == "completed"
 
 
+@pytest.mark.parametrize("service", ["dynamodb", "s3"])
+def test_what_was_claimed_when_a_store_went_is_sent_anew_and_launches_nothing(service: str) -> None:
+    world, outage = world_behind(service)
+    sent = world.send()
+    outage.begin(after_calls=2)  # the look and the claim, or the request's body, went through
+    assert world.tick().units == []
+    assert (receives(world), world.row(sent).generation) == ([0], 1)
+    outage.end()
+    world.clock.advance(NORMAL.visibility_seconds + LEASE_MARGIN_SECONDS)
+    world.work()
+    assert (world.state(sent), world.row(sent).generation) == ("completed", 2)
+
+
 def test_a_store_that_refuses_us_is_away_as_well() -> None:
     """Rights that were taken away are our outage, not the message's fault."""
     world = PartnerWorld()
