@@ -51,7 +51,11 @@ def build_daily_cost_checks(settings: Settings, models: ModelCatalog) -> list[dg
 
 
 def _brake_is_off() -> dg.AssetChecksDefinition:
-    @dg.asset_check(asset=TABLE, description="Models may be asked: nobody has put the brake on.")
+    @dg.asset_check(
+        asset=TABLE,
+        description="Models may be asked: nobody has put the brake on.",
+        retry_policy=OP_RETRY_POLICY,
+    )
     def brake_is_off(budget: dg.ResourceParam[BudgetStore]) -> dg.AssetCheckResult:
         brake = budget.brake()
         return dg.AssetCheckResult(

@@ -15,7 +15,8 @@ from manga_enrichment.pipeline.partner.settle import SettleLimits
 from manga_enrichment.pipeline.partner.stored_requests import read_stored_request
 from manga_enrichment_tests.builders import COMBINED, title_id
 from manga_enrichment_tests.fakes import MemoryTables, ScriptedModel
-from manga_enrichment_tests.partner_world import TITLES, Killed, PartnerWorld
+from manga_enrichment_tests.kill_switch import Killed
+from manga_enrichment_tests.partner_world import TITLES, PartnerWorld
 
 MISSING = 99
 
