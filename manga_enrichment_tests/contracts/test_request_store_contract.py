@@ -71,8 +71,9 @@ def test_after_the_lease_the_next_generation_takes_over_and_keeps_what_was_paid(
     first = claimed(requests, make_row(clock, owner="a", body_key="bodies/1"), clock)
     requests.update(first.request_id, "a", 1, cost_micro_usd=1_234_567, input_tokens=10, output_tokens=5)
     clock.advance(120)
-    wanted = make_row(clock, request_id=first.request_id, owner="b", state=RequestState.RECEIVED)
+    wanted = make_row(clock, request_id=first.request_id, owner="b", state=RequestState.RECEIVED, reopened=True)
     row = claimed(requests, wanted, clock)
+    assert not row.reopened, "a redrive opens it for one claim"
     assert (row.generation, row.owner, row.state, row.body_key) == (2, "b", RequestState.RECEIVED, "bodies/1")
     assert (row.cost_micro_usd, row.input_tokens, row.output_tokens) == (1_234_567, 10, 5)
     assert requests.get(first.request_id) == row

@@ -39,7 +39,7 @@ from manga_enrichment.pipeline.engine.results import entry_of, settled, unsaved,
 from manga_enrichment.pipeline.engine.verdicts import CallOutcome
 
 CLAIM_POLL_SECONDS = 2.0
-DRAIN_SECONDS = 60.0  # how long a run that fails still tries to save what was at the model
+DRAIN_SECONDS = 60.0  # how long a run that ends still tries to save what was at the model
 CUT_SECONDS = 10.0  # the same for one that was cancelled
 FLUSH_SECONDS = 600.0  # how long writing down what is in no ledger entry is tried
 
@@ -143,7 +143,7 @@ class Engine:
             is_cut = True
             raise
         finally:
-            await self._drain(feeding, workers, writing, is_cut=is_cut)
+            await self._drain(workers, writing, is_cut=is_cut)
             await _cancelled([feeding, *background], self._failures)
             await self._shut_down(deliver, flush)
         raise_first(self._failures)
@@ -162,15 +162,13 @@ class Engine:
         self._failures.append(error)
         self._failed.set()
 
-    async def _drain(self, feeding: _Task, workers: list[_Task], writing: _Task, *, is_cut: bool) -> None:
+    async def _drain(self, workers: list[_Task], writing: _Task, *, is_cut: bool) -> None:
         """Nothing new is sent; what is at the model may come back, unless the run was cut; what came is saved.
 
         Nobody waits for a writer that has ended: what it did not save is tried once more in the end.
         """
         self._is_ending = True
-        is_complete = feeding.done() and not feeding.cancelled() and feeding.exception() is None
-        if not is_complete or self._failures:
-            self._outage_retry.end_within(CUT_SECONDS if is_cut else DRAIN_SECONDS)
+        self._outage_retry.end_within(CUT_SECONDS if is_cut else DRAIN_SECONDS)
         for worker in workers:
             if worker not in self._keeping and (is_cut or worker not in self._caller.sending):
                 worker.cancel()

@@ -29,8 +29,8 @@ def test_usage_that_can_be_true_is_booked_as_told(input_tokens: int, output_toke
         (Usage(10, ESTIMATE.max_tokens + 1), f"{ESTIMATE.max_tokens + 1} output tokens where at most"),
         (Usage(10, 10, 2**40, 0), "input tokens where at most"),
         (Usage(10, 10, 0, 2**40), "input tokens where at most"),
-        (Usage(-1, 10), "a negative number"),
-        (Usage(10, -1), "a negative number"),
+        (Usage(-1, 10), f"{ESTIMATED}the model told a negative number of tokens"),
+        (Usage(10, -1), f"{ESTIMATED}the model told a negative number of tokens"),
     ],
 )
 def test_impossible_usage_is_booked_at_the_estimate_and_says_why(said: Usage, why: str) -> None:

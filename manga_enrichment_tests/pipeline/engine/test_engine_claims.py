@@ -1,6 +1,7 @@
 """Titles that other runs are asking about, and calls that fail: all come to an outcome, claims go back."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,6 +10,7 @@ from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.model import ModelReply
+from manga_enrichment.pipeline.engine.feed import MAX_CLAIM_CHUNK, MOST_CONTENDED
 from manga_enrichment_tests.builders import entry, record, title_id
 from manga_enrichment_tests.pipeline.engine.engine_rig import (
     ANALYSIS,
@@ -57,6 +59,14 @@ async def test_more_titles_than_a_chunk_claimed_elsewhere_all_come_to_an_outcome
     results = await world.run(calls_of(60))
     assert numbers(results) == [title_id(number) for number in range(1, 61)]
     assert classes(results) == {"answered": 60}
+
+
+async def test_more_titles_claimed_elsewhere_than_one_run_waits_for_at_once_all_come_to_an_outcome() -> None:
+    world = EngineRig()
+    count = MOST_CONTENDED + MAX_CLAIM_CHUNK
+    calls = [replace(call_of(1), fingerprint=f"f-{number}") for number in range(count)]
+    claim_elsewhere(world, calls, 45)
+    assert classes(await world.run(calls, world.engine(concurrency=MAX_CLAIM_CHUNK))) == {"answered": count}
 
 
 async def test_twins_of_a_title_claimed_elsewhere_are_all_delivered() -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from manga_enrichment.domain.callbacks.deliveries import CallbackState
 from manga_enrichment.domain.callbacks.events import Event
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, NORMAL
@@ -41,6 +42,25 @@ def test_row_and_document_say_what_was_asked_and_what_it_took() -> None:
     row, document = world.row(sent), world.result(sent)
     assert (row.input_tokens, row.output_tokens) == (2 * DEFAULT_USAGE.input_tokens, 2 * DEFAULT_USAGE.output_tokens)
     assert (document["schema"], document["generation"], document["partner_id"]) == ("batch_analysis", 1, PARTNER)
+
+
+def test_who_wants_no_callback_has_none_pending_and_may_name_a_topic() -> None:
+    world = PartnerWorld()
+    topic = "arn:aws:sns:ap-northeast-1:123456789012:acme-results"
+    sent = world.send(notification={"sns_topic_arn": topic})
+    world.work()
+    assert (world.row(sent).state, world.row(sent).callback_state) == (RequestState.COMPLETED, "")
+    assert {delivery.target for delivery in world.outbox.deliveries.values()} == {"arn:results", topic}
+
+
+@pytest.mark.parametrize("told", [CallbackState.DELIVERED, CallbackState.FAILED])
+def test_a_partner_that_was_told_is_not_told_again(told: CallbackState) -> None:
+    world = PartnerWorld()
+    sent = world.send(callback_url="https://a.example/")
+    world.work()
+    world.outbox.deliveries.clear()
+    world.endings().finish(replace(world.row(sent), callback_state=told.value), NORMAL.name, "no such handle")
+    assert world.outbox.deliveries == {}
 
 
 def test_the_row_of_a_request_that_waits_says_why() -> None:
