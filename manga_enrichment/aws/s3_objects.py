@@ -102,14 +102,9 @@ class S3ObjectStore:
         elif new:
             condition["IfNoneMatch"] = "*"
         try:
-            response = self._client.put_object(
-                Bucket=self._bucket,
-                Key=key,
-                Body=body,
-                ContentType=content_type,
-                **condition,
-            )
-            return response["ETag"]
+            return self._client.put_object(
+                Bucket=self._bucket, Key=key, Body=body, ContentType=content_type, **condition
+            )["ETag"]
         except ClientError as error:
             code = error.response["Error"]["Code"]
             if code in _CONFLICT or (expected_etag is not None and code in _MISSING):

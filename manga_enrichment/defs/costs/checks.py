@@ -28,7 +28,7 @@ from manga_enrichment.domain.operations.costs import (
 from manga_enrichment.gateways.budget import BudgetStore
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.objects import ObjectStore
-from manga_enrichment.pipeline.engine.budget import day_counter
+from manga_enrichment.pipeline.engine.money.budget import day_counter
 from manga_enrichment.pipeline.health.brake import OFF
 from manga_enrichment.pipeline.health.daily_costs import TABLE, days_until, read_days, reconcile, run_costs_newest_first
 from manga_enrichment.settings import Settings

@@ -1,6 +1,6 @@
 """The check `usage_can_be_true` of `enrichment_costs`: what models say they used is possible.
 
-Stays out: the bounds (`pipeline/engine/billing.py`), the other checks of costs (`checks.py`).
+Stays out: the bounds (`pipeline/engine/money/billing.py`), the other checks of costs (`checks.py`).
 """
 
 import dagster as dg

@@ -164,11 +164,7 @@ def result_rows(heading: ResultHeading, result: RequestResult) -> list[dict[str,
     seen: set[int] = set()
     for position, place in enumerate(result.index_of):
         item = result.items[place]
-        answer = (
-            None
-            if item.answer is None or item.analysis == CONVERSATION.name
-            else json.dumps(item.answer, ensure_ascii=False)
-        )
+        is_kept = item.answer is not None and item.analysis != CONVERSATION.name
         values = {name: getattr(item, name) or None for name in _TEXTS}
         rows.append(
             {
@@ -179,7 +175,7 @@ def result_rows(heading: ResultHeading, result: RequestResult) -> list[dict[str,
                 "position": position,
                 "analysis": item.analysis,
                 "outcome": item.outcome.value,
-                "answer": answer,
+                "answer": json.dumps(item.answer, ensure_ascii=False) if is_kept else None,
                 "from_cache": item.from_cache,
                 "cost_micro_usd": 0 if place in seen else item.cost_micro_usd,
                 "completed_at": heading.completed_at,

@@ -14,7 +14,7 @@ from manga_enrichment.domain.outcomes.answers import LedgerEntry
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.gateways.ledger import ResultLedger
-from manga_enrichment.pipeline.engine.budget import RunBudget
+from manga_enrichment.pipeline.engine.money.budget import RunBudget
 from manga_enrichment.pipeline.engine.outage_retry import OutageRetry, in_thread
 
 MAX_GROUP = 90

@@ -8,8 +8,8 @@ import pytest
 
 from manga_enrichment.domain.outcomes.answers import LedgerEntry
 from manga_enrichment.gateways.errors import StoreUnavailableError
-from manga_enrichment.pipeline.engine.budget import RunBudget
 from manga_enrichment.pipeline.engine.group_commit import MAX_GROUP, LedgerWriter
+from manga_enrichment.pipeline.engine.money.budget import RunBudget
 from manga_enrichment.pipeline.engine.outage_retry import OutageRetry
 from manga_enrichment_tests.contracts.entries import make_entry
 from manga_enrichment_tests.fakes import FakeClock, MemoryBudget, MemoryLedger
