@@ -45,9 +45,11 @@ def settled(requests: RequestStore, row: RequestRow, state: RequestState, **fiel
 def test_a_new_request_is_claimed_as_its_first_generation_and_reads_back_equal(
     requests: RequestStore, clock: FakeClock
 ) -> None:
-    wanted = make_row(clock, counts={"succeeded": 2}, cost_micro_usd=1, input_tokens=3, group_id="g", generation=77)
+    wanted = make_row(
+        clock, counts={"succeeded": 2}, cost_micro_usd=1, input_tokens=3, group_id="g", generation=77, reopened=True
+    )
     decision = requests.claim(wanted, clock.now())
-    assert decision == Claimed(replace(wanted, generation=1))
+    assert decision == Claimed(replace(wanted, generation=1, reopened=False))
     assert requests.get(wanted.request_id) == decision.row
     assert requests.get(str(uuid.uuid4())) is None
 
@@ -136,7 +138,10 @@ def test_an_invalid_message_cannot_take_the_handle_of_a_live_request(requests: R
     assert requests.get(live.request_id) == live
 
 
-def test_another_partner_cannot_take_over_a_request_by_its_id(requests: RequestStore, clock: FakeClock) -> None:
+@pytest.mark.parametrize("end", [RequestState.REJECTED, RequestState.COMPLETED])
+def test_another_partner_cannot_take_over_a_request_by_its_id(
+    requests: RequestStore, clock: FakeClock, end: RequestState
+) -> None:
     live = claimed(requests, make_row(clock, partner_id="acme"), clock)
     forged = make_row(clock, request_id=live.request_id, partner_id="other", receipt_handle="other")
     for _ in range(2):
@@ -144,7 +149,7 @@ def test_another_partner_cannot_take_over_a_request_by_its_id(requests: RequestS
             assert requests.claim(wanted, clock.now()) == AlreadyLive(live)
         assert requests.get(live.request_id) == live
         clock.advance(3600)
-    row = settled(requests, live, RequestState.REJECTED)
+    row = settled(requests, live, end)
     assert requests.claim(forged, clock.now()) == AlreadyFinal(row)
 
 

@@ -201,8 +201,7 @@ class Caller:
 
     async def _converse(self, request: ModelCall) -> ModelReply:
         task = asyncio.current_task()
-        if task is None:  # never on an event loop; said for the type checker
-            return await self._model.converse(request)
+        assert task is not None  # noqa: S101 (a coroutine that runs is some task's)
         self.sending.add(task)
         try:
             return await self._model.converse(request)

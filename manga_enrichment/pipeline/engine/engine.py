@@ -43,6 +43,8 @@ DRAIN_SECONDS = 60.0  # how long a run that fails still tries to save what was a
 CUT_SECONDS = 10.0  # the same for one that was cancelled
 FLUSH_SECONDS = 600.0  # how long writing down what is in no ledger entry is tried
 
+_Task = asyncio.Task[None]
+
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
@@ -107,8 +109,8 @@ class Engine:
             left=self._left,
         )
         self._unsaved: list[tuple[Call, CallOutcome, LedgerEntry | None]] = []
-        self._keeping: set[asyncio.Task[None]] = set()  # workers whose call has been asked
-        self._failures: list[Exception] = []
+        self._keeping: set[_Task] = set()  # workers whose call has been asked
+        self._failures: list[BaseException] = []
         self._failed = asyncio.Event()
         self._is_ending = False
         self.stopped_by: ErrorClass | None = None
@@ -126,9 +128,11 @@ class Engine:
         """
         feeding = asyncio.create_task(self._feed_calls(calls, deliver))
         workers = [asyncio.create_task(self._work(deliver)) for _ in range(self._settings.concurrency)]
+        writing = asyncio.create_task(self._writer.write_groups())
+        keepers = self._claims.keep, self._budget.keep_lease, self._budget.watch_brake
         background = [
-            *(asyncio.create_task(keep()) for keep in (self._writer.write_groups, self._claims.keep)),
-            *(asyncio.create_task(keep()) for keep in (self._budget.keep_lease, self._budget.watch_brake)),
+            writing,
+            *(asyncio.create_task(keep()) for keep in keepers),
             asyncio.create_task(watch_loop(self._clock)),
             asyncio.create_task(self._fail_when_told()),
         ]
@@ -139,7 +143,7 @@ class Engine:
             is_cut = True
             raise
         finally:
-            await self._drain(feeding, workers, is_cut=is_cut)
+            await self._drain(feeding, workers, writing, is_cut=is_cut)
             await _cancelled([feeding, *background], self._failures)
             await self._shut_down(deliver, flush)
         raise_first(self._failures)
@@ -158,8 +162,11 @@ class Engine:
         self._failures.append(error)
         self._failed.set()
 
-    async def _drain(self, feeding: "asyncio.Task[None]", workers: list["asyncio.Task[None]"], *, is_cut: bool) -> None:
-        """Nothing new is sent; what is at the model may come back, unless the run was cut; what came is saved."""
+    async def _drain(self, feeding: _Task, workers: list[_Task], writing: _Task, *, is_cut: bool) -> None:
+        """Nothing new is sent; what is at the model may come back, unless the run was cut; what came is saved.
+
+        Nobody waits for a writer that has ended: what it did not save is tried once more in the end.
+        """
         self._is_ending = True
         is_complete = feeding.done() and not feeding.cancelled() and feeding.exception() is None
         if not is_complete or self._failures:
@@ -167,7 +174,8 @@ class Engine:
         for worker in workers:
             if worker not in self._keeping and (is_cut or worker not in self._caller.sending):
                 worker.cancel()
-        await asyncio.wait(workers)
+        ends: list[asyncio.Future[Any]] = [asyncio.gather(*workers, return_exceptions=True), writing]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         await _cancelled(workers, self._failures)
 
     async def _shut_down(self, deliver: Deliver, flush: Callable[[], None]) -> None:
@@ -231,7 +239,7 @@ class Engine:
             return str(self._outage_retry.gave_up)
         if ending is ErrorClass.BRAKE and self._budget.brake is not None:
             return self._budget.brake.sentence()
-        return self.stopped_message if ending is ErrorClass.STOPPED else ""
+        return self.stopped_message  # "" while some call may succeed
 
     # Working
 
@@ -263,7 +271,7 @@ class Engine:
                 self._claims.settled(call.fingerprint)
             else:
                 result = await self._pass_over(call, outcome, outcome.error_class)
-        except Exception as error:  # what was paid for must not be forgotten whatever the ledger raises
+        except BaseException as error:  # what was paid for must not be forgotten, whatever ends the waiting
             self._unsaved.append((call, outcome, entry))
             if isinstance(error, StoreUnavailableError):
                 return
@@ -278,12 +286,12 @@ class Engine:
         if not outcome.cost_micro_usd:
             with suppress(StoreUnavailableError):  # the claim runs out by itself
                 await self._claims.release([call.fingerprint])
-        return unsettled(call, outcome, outcome.message or self._why(error_class))
+        return unsettled(call, outcome, outcome.message)
 
 
-async def _cancelled(tasks: list["asyncio.Task[None]"], failures: list[Exception]) -> None:
+async def _cancelled(tasks: list[_Task], failures: list[BaseException]) -> None:
     """Cancel, wait, and keep what those raised that had ended before."""
     for task in tasks:
         task.cancel()
     ended = await asyncio.gather(*tasks, return_exceptions=True)
-    failures.extend(each for each in ended if isinstance(each, Exception))
+    failures.extend(each for each in ended if each is not None and not isinstance(each, asyncio.CancelledError))

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 
-def raise_first(failures: Sequence[Exception]) -> None:
+def raise_first(failures: Sequence[BaseException]) -> None:
     """Raise the first, with its own cause and the others as its cause; nothing where there are none."""
     if not failures:
         return
     first, *others = failures
     causes = [*([first.__cause__] if isinstance(first.__cause__, Exception) else []), *others]
-    if len(causes) > 1 or others:
-        raise first from ExceptionGroup("and besides", causes)
+    if others:
+        raise first from BaseExceptionGroup("and besides", causes)
     raise first

@@ -1,12 +1,13 @@
 """Calls and engines for tests, over the in-memory gateways and virtual time."""
 
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from manga_enrichment.domain.analyses import ANALYSES
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.prompts.prompt import title_inputs
 from manga_enrichment.gateways.budget import BudgetScope
 from manga_enrichment.gateways.errors import StoreUnavailableError
@@ -91,7 +92,14 @@ class CallWorld:
             may_ask=may_ask,
         )
 
-    def caller(self, *, until: float = 3600.0, limiter: RateLimiter | None = None) -> Caller:
+    def caller(
+        self,
+        *,
+        until: float = 3600.0,
+        limiter: RateLimiter | None = None,
+        ending: Callable[[Call], ErrorClass | None] = lambda _call: None,
+        stake: Callable[[str, int], Awaitable[None]] | None = None,
+    ) -> Caller:
         return Caller(
             self.model,
             limiter or RateLimiter(self.clock, requests_per_minute=6_000_000),
@@ -99,8 +107,8 @@ class CallWorld:
             self.clock,
             random.Random(1),
             until=until,
-            ending=lambda _call: None,
-            stake=_unclaimed,
+            ending=ending,
+            stake=stake or _unclaimed,
         )
 
     async def run(self, calls: Iterable[Call], spender: str = "spender-1", **options: Any) -> Engine:

@@ -76,6 +76,22 @@ class BrokenPuts(MemoryLedger):
         raise ConfigurationError("the table is gone")
 
 
+class Dying(BaseException):
+    """What no `except Exception` sees, as an interpreter that is being ended raises it."""
+
+
+class DyingPuts(MemoryLedger):
+    """A ledger whose first write is the last thing that its task does."""
+
+    has_died = False
+
+    def put_many(self, entries: Sequence[LedgerEntry], spender: str) -> dict[str, LedgerEntry]:
+        if not self.has_died:
+            self.has_died = True
+            raise Dying
+        return super().put_many(entries, spender)
+
+
 class FailingClaims(MemoryLedger):
     """A ledger whose claims fail `claims_left` times."""
 
@@ -86,6 +102,13 @@ class FailingClaims(MemoryLedger):
             self.claims_left -= 1
             raise StoreUnavailableError("no claims for now")
         return super().claim_many(at_stake, *args)  # type: ignore[arg-type]
+
+
+class FailingReleases(MemoryLedger):
+    """A ledger that gives no claim back."""
+
+    def release_many(self, fingerprints: Sequence[str], owner: str) -> None:
+        raise StoreUnavailableError("no releases for now")
 
 
 class EngineRig:

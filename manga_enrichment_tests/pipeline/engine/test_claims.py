@@ -44,6 +44,18 @@ async def test_claims_are_renewed_as_long_as_they_are_held() -> None:
     assert (await stage.claims("run-2").take({"a": 0})).granted == {"a"}
 
 
+async def test_a_claim_that_was_taken_over_is_renewed_with_what_the_last_owner_may_have_paid() -> None:
+    stage = Stage()
+    now = stage.clock.now()
+    stage.ledger.claim_many({"a": 100}, "run-9", now, now)
+    await stage.clock.sleep(MOST_CLOCK_SKEW.total_seconds() + 1)
+    claims = stage.claims()
+    assert (await claims.take({"a": 30, "b": 7})).lost == {"a": 100}
+    await claims.raise_stake("a", 20)
+    await claims.raise_stake("never held", 20)
+    assert stage.ledger.at_stake == {"a": 150, "b": 7}
+
+
 async def test_a_renewal_that_fails_is_made_up_for_at_the_next_turn() -> None:
     stage = Stage()
     claims = stage.claims()

@@ -11,7 +11,7 @@ from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.rate.rate_limiter import RateLimiter
 from manga_enrichment.runtime.clock import SystemClock
-from manga_enrichment_tests.builders import title_id
+from manga_enrichment_tests.builders import provenance, title_id
 from manga_enrichment_tests.pipeline.engine.engine_rig import (
     ONE_ANSWER_MICRO_USD,
     EngineRig,
@@ -28,6 +28,7 @@ async def test_every_call_is_answered_saved_and_delivered_once() -> None:
     assert numbers(results) == [title_id(number) for number in range(1, 26)]
     assert classes(results) == {"answered": 25}
     assert set(world.ledger.entries) == {call.fingerprint for call in calls_of(25)}
+    assert {entry.provenance for entry in world.ledger.entries.values()} == {provenance("run-1")}
     assert world.ledger.claimed == {}
     assert world.spent_micro_usd() == 25 * ONE_ANSWER_MICRO_USD
 

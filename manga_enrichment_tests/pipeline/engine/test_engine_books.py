@@ -2,30 +2,35 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
-from manga_enrichment.domain.outcomes.answers import ClaimResult
+from manga_enrichment.domain.outcomes.answers import Attempt, ClaimResult
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW
 from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.pipeline.engine.budget import FIRST_BLOCK_CALLS, LEASE_SECONDS
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
-from manga_enrichment_tests.fakes import MemoryLedger
+from manga_enrichment_tests.builders import title_id
+from manga_enrichment_tests.fakes import START, MemoryLedger
 from manga_enrichment_tests.pipeline.engine.engine_rig import (
     DAY,
     MODEL,
     ONE_ANSWER_MICRO_USD,
     BrokenPuts,
+    Dying,
+    DyingPuts,
     EngineRig,
     call_of,
     calls_of,
     cancelled,
     estimate_micro_usd,
+    numbers,
 )
 
 
@@ -119,8 +124,18 @@ async def test_the_claims_of_a_run_that_vanished_are_booked_by_whoever_takes_the
     world.ledger.claim_many(at_stake, "run-9", now, now + timedelta(seconds=60))
     results = await world.run(calls_of(5))
     lost = [attempt for result in results for attempt in result.attempts if attempt.error_class]
-    assert [attempt.error_class for attempt in lost] == [ErrorClass.ABANDONED] * 3
-    assert [attempt.cost_micro_usd for attempt in lost] == [estimate_micro_usd()] * 3
+    assert [replace(attempt, started_at=START) for attempt in lost] == [
+        Attempt(
+            number=1,
+            started_at=START,
+            latency_ms=0,
+            cost_micro_usd=estimate_micro_usd(),
+            error_class=ErrorClass.ABANDONED,
+            maybe_billed=True,
+            message="a run that was killed had claimed this answer: its call may have been made",
+        )
+    ] * 3
+    assert {attempt.started_at > START for attempt in lost} == {True}
     assert world.spent_micro_usd() == 5 * ONE_ANSWER_MICRO_USD + 3 * estimate_micro_usd()
     assert all(
         sent.at >= 60 + MOST_CLOCK_SKEW.total_seconds()
@@ -209,3 +224,15 @@ async def test_a_run_that_others_took_for_dead_goes_on_within_its_cap() -> None:
     answered = [result for result in results if result.outcome is Outcome.SUCCEEDED]
     assert 60 <= len(answered) <= 60 + FIRST_BLOCK_CALLS, "what it had in hand when it was closed may be spent twice"
     assert world.spent_micro_usd() == len(answered) * estimate_micro_usd()
+
+
+async def test_a_writer_that_dies_holds_nobody_up_and_what_it_did_not_save_is_saved_in_the_end() -> None:
+    world = EngineRig()
+    world.ledger = DyingPuts(world.clock, world.store)
+    with pytest.raises(Dying):
+        await world.run(calls_of(3))
+    assert set(world.ledger.entries) == {call.fingerprint for call in calls_of(3)}
+    assert world.spent_micro_usd() == 3 * ONE_ANSWER_MICRO_USD
+    assert numbers(world.results) == [title_id(number) for number in (1, 2, 3)]
+    assert [result.entry for result in world.results] == list(world.ledger.entries.values())
+    assert world.ledger.claimed == {}

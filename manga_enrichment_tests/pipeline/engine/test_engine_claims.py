@@ -13,6 +13,7 @@ from manga_enrichment_tests.builders import entry, record, title_id
 from manga_enrichment_tests.pipeline.engine.engine_rig import (
     ANALYSIS,
     EngineRig,
+    FailingReleases,
     call_of,
     calls_of,
     claim_elsewhere,
@@ -72,6 +73,19 @@ async def test_a_title_claimed_elsewhere_until_the_deadline_is_left_for_later() 
     claim_elsewhere(world, [call_of(1)], 7200)
     [result] = await world.run([call_of(1)], world.engine(deadline_seconds=60))
     assert (result.outcome, result.error_class) == (Outcome.DEFERRED, ErrorClass.CLAIMED_ELSEWHERE)
+    assert (result.call, result.message) == (call_of(1), "another run was asking for this answer")
+
+
+async def test_of_the_titles_claimed_elsewhere_only_those_that_may_not_be_asked_any_more_are_left() -> None:
+    world = EngineRig()
+    claim_elsewhere(world, calls_of(3), 45)
+    engine = world.engine(may_ask=lambda call: call.manga_id != title_id(2) or world.clock.monotonic_seconds() < 10)
+    results = await world.run(calls_of(3), engine)
+    assert [(result.call.manga_id, result.error_class, result.message) for result in results] == [
+        (title_id(2), ErrorClass.STOPPED, "another run was asking for this answer"),
+        (title_id(1), None, ""),
+        (title_id(3), None, ""),
+    ]
 
 
 async def test_a_claim_is_kept_as_long_as_its_call_is_open() -> None:
@@ -111,6 +125,7 @@ async def test_a_refusal_that_concerns_all_titles_stops_the_rest(stop: ErrorClas
     assert 1 <= len(world.model.sent) <= 2
     assert classes(results)["stopped"] >= 48
     assert (engine.stopped_by, engine.stopped_message) == (stop, f"scripted {stop.value}")
+    assert {result.message for result in results} == {f"scripted {stop.value}", "nothing new is asked any more"}
     assert world.ledger.claimed == {}
 
 
@@ -126,6 +141,12 @@ async def test_at_the_deadline_what_is_open_is_left_and_all_is_accounted_for() -
     assert len(results) == 40
     assert {result.outcome for result in results} == {Outcome.DEFERRED}
     assert set(classes(results)) == {"service_unavailable", "deadline"}
+    told = {(result.error_class, result.message) for result in results}
+    assert told == {
+        (ErrorClass.SERVICE_UNAVAILABLE, "scripted service_unavailable"),
+        (ErrorClass.DEADLINE, "nothing new is asked any more"),
+        (ErrorClass.DEADLINE, ""),
+    }
     assert world.clock.monotonic_seconds() < 200
     assert world.ledger.claimed == {}
 
@@ -135,3 +156,11 @@ async def test_calls_that_may_not_be_asked_are_left() -> None:
     results = await world.run(calls_of(6), world.engine(may_ask=lambda call: call.manga_id != title_id(2)))
     assert classes(results) == {"answered": 5, "stopped": 1}
     assert world.model.attempts_for(title_id(2)) == 0
+
+
+async def test_claims_that_cannot_be_given_back_run_out_and_fail_no_run() -> None:
+    world = EngineRig({title_id(1): [ErrorClass.MODEL_NOT_FOUND]})
+    world.ledger = FailingReleases(world.clock, world.store)
+    results = await world.run(calls_of(1))
+    assert classes(results) == {"model_not_found": 1}
+    assert list(world.ledger.claimed) == [call_of(1).fingerprint]

@@ -52,6 +52,7 @@ async def test_a_ledger_that_stays_down_ends_at_the_deadline_with_the_error_in_s
     assert {result.outcome for result in results} == {Outcome.DEFERRED}
     lost = [result for result in results if result.attempts]
     assert {result.error_class for result in lost} == {ErrorClass.LEDGER_UNAVAILABLE}
+    assert {result.message for result in results} == {"no writes for now", "nothing new is asked any more"}
     assert {result.message for result in lost} == {"no writes for now"}
     assert sum(result.cost_micro_usd for result in lost) == len(world.model.sent) * ONE_ANSWER_MICRO_USD
 
@@ -71,7 +72,8 @@ async def test_a_ledger_that_takes_no_claims_leaves_every_title_once() -> None:
     world.ledger = ledger
     results = await world.run([*calls_of(20), call_of(1)], world.engine(deadline_seconds=120))
     assert len(results) == 21
-    assert {result.outcome for result in results} == {Outcome.DEFERRED}
+    told = {(result.outcome, result.error_class, result.message) for result in results}
+    assert told == {(Outcome.DEFERRED, ErrorClass.LEDGER_UNAVAILABLE, "no claims for now")}
     assert world.model.sent == []
 
 
@@ -213,6 +215,7 @@ async def test_what_fails_after_the_first_failure_stays_with_it() -> None:
         await world.run(calls_of(9), world.engine(concurrency=9))
     others = raised.value.__cause__
     assert isinstance(others, ExceptionGroup)
+    assert others.message == "and besides"
     assert [type(each) for each in others.exceptions] == [PermissionError, *[OSError] * 8]
     assert raised.value.__suppress_context__
 

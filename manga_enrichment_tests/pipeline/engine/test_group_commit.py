@@ -68,17 +68,20 @@ async def test_entries_that_arrive_together_are_written_together() -> None:
 async def test_a_group_waits_for_company_while_writes_are_slow() -> None:
     stage = Stage()
     stage.ledger.write_seconds = 0.02
-    first, *others = stage.entries(4)
+    stage.clock.advance(1_000)
+    first, *others = stage.entries(5)
     writing = asyncio.create_task(stage.writer.write_groups())
     await stage.writer.save(first)
+    assert stage.clock.monotonic_seconds() == pytest.approx(1_000 + 0.02), "the first waits for nobody"
 
     async def later(entry: LedgerEntry, seconds: float) -> None:
         await stage.clock.sleep(seconds)
         await stage.writer.save(entry)
 
-    await asyncio.gather(*(later(entry, 0.003 * number) for number, entry in enumerate(others)))
+    arrivals = [0.0, 0.003, 0.009, 0.011]
+    await asyncio.gather(*(later(entry, at) for entry, at in zip(others, arrivals, strict=True)))
     writing.cancel()
-    assert stage.ledger.groups == [1, 3]
+    assert stage.ledger.groups == [1, 3, 1], "half as long as the last write took"
 
 
 async def test_who_was_there_first_stands() -> None:

@@ -1,28 +1,30 @@
 """Gateway calls that outlast an outage, and threads that are not left behind."""
 
 import asyncio
+import math
 import threading
 
 import pytest
 
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.gateways.errors import StoreUnavailableError
-from manga_enrichment.pipeline.engine.outage_retry import OutageRetry, in_thread
+from manga_enrichment.pipeline.engine.outage_retry import FIRST_PAUSE_SECONDS, OutageRetry, in_thread
 from manga_enrichment_tests.fakes import FakeClock
 
 
 class Outage:
     """Fails until `ends_at`; remembers when it was tried."""
 
-    def __init__(self, clock: FakeClock, ends_at: float) -> None:
+    def __init__(self, clock: FakeClock, ends_at: float, *, retry_seconds: float = math.inf) -> None:
         self._clock = clock
         self._ends_at = ends_at
+        self._retry_seconds = retry_seconds
         self.tried: list[float] = []
 
     def call(self, value: int) -> int:
         self.tried.append(self._clock.monotonic_seconds())
         if self.tried[-1] < self._ends_at:
-            raise StoreUnavailableError("down")
+            raise StoreUnavailableError("down", retry_seconds=self._retry_seconds)
         return value
 
 
@@ -55,6 +57,42 @@ async def test_at_the_deadline_the_call_is_given_up_and_nobody_waits_for_it_any_
     assert 85 <= clock.monotonic_seconds() <= 100, "not before there was no time for one more pause"
     await outage_retry.ready()
     assert str(outage_retry.gave_up) == "down"
+
+
+async def test_a_pause_that_ends_with_the_deadline_is_still_made() -> None:
+    clock = FakeClock()
+    outage = Outage(clock, ends_at=FIRST_PAUSE_SECONDS)
+    assert await OutageRetry(clock, until=FIRST_PAUSE_SECONDS).call(outage.call, 7) == 7
+    assert outage.tried == [0.0, FIRST_PAUSE_SECONDS]
+
+
+async def test_an_error_that_time_seldom_mends_is_a_setting_to_mend_once_its_time_is_over() -> None:
+    clock = FakeClock()
+    clock.advance(1_000)
+    outage = Outage(clock, ends_at=1e9, retry_seconds=60)
+    with pytest.raises(ConfigurationError, match="down") as raised:
+        await OutageRetry(clock, until=3_600).call(outage.call, 7)
+    assert isinstance(raised.value.__cause__, StoreUnavailableError)
+    assert outage.tried[-2] <= 1_060 < outage.tried[-1], "tried for as long as it is worth"
+
+
+async def test_an_error_has_all_of_the_time_that_it_is_worth() -> None:
+    clock = FakeClock()
+    outage = Outage(clock, ends_at=2 * FIRST_PAUSE_SECONDS, retry_seconds=FIRST_PAUSE_SECONDS)
+    assert await OutageRetry(clock, until=3_600).call(outage.call, 7) == 7
+    assert len(outage.tried) == 3
+
+
+async def test_a_run_that_ends_gives_up_sooner_and_never_later() -> None:
+    clock = FakeClock()
+    outage_retry = OutageRetry(clock, until=3_600)
+    clock.advance(1_000)
+    outage_retry.end_within(60)
+    outage_retry.end_within(7_200)
+    outage = Outage(clock, ends_at=1e9)
+    with pytest.raises(StoreUnavailableError):
+        await outage_retry.call(outage.call, 7)
+    assert 1_045 <= outage.tried[-1] <= 1_060
 
 
 async def test_any_other_error_is_not_tried_again() -> None:
