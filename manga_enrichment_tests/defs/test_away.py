@@ -1,6 +1,7 @@
 """Something is away: ops are tried again, and a run that gives up gives back what it holds."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -110,7 +111,7 @@ def test_an_error_that_nobody_foresaw_keeps_the_message_on_its_way_to_the_dead_l
     assert [row.state.value for row in world.requests.rows.values()] == ["queued"]
 
 
-def test_a_tick_says_why_nothing_is_received() -> None:
+def test_a_tick_says_why_nothing_is_received(tmp_path: Path) -> None:
     world = PartnerWorld()
     world.send()
     resources = {
@@ -121,14 +122,11 @@ def test_a_tick_says_why_nothing_is_received() -> None:
     }
     definitions = build_definitions(Settings(catalog_buckets=1), resources=resources)
     world.requests.failures["get"] = 1
-    with (
-        dg.DagsterInstance.ephemeral() as instance,
-        dg.build_sensor_context(
-            instance=instance,
-            definitions=definitions,
-            resources={name: resources[name] for name in ("queues", "requests", "tables", "outbox", "clock")},
-        ) as context,
-    ):
+    with dg.build_sensor_context(
+        instance=dg.DagsterInstance.ephemeral(tempdir=str(tmp_path)),
+        definitions=definitions,
+        resources={name: resources[name] for name in ("queues", "requests", "tables", "outbox", "clock")},
+    ) as context:
         data = definitions.resolve_sensor_def("partner_requests").evaluate_tick(context)
     assert data.run_requests == []
     assert data.skip_message == "manga-fm-normal: nothing is received: the fake was told to fail in get"
