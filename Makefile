@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 FAST_TESTS := -n 2 --dist loadfile -m "not stack and not slow" --hypothesis-profile=fast
 
 .DEFAULT_GOAL := help
-.PHONY: help install hooks demo dev test-fast test test-pythons lint lint-quick format bench clean
+.PHONY: help install hooks demo dev test-fast test test-pythons chaos lint lint-quick format bench clean
 
 help:  ## say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -36,6 +36,9 @@ test: $(INSTALLED)  ## all tests, in three processes with a local stack each
 
 test-pythons: $(INSTALLED)  ## test-fast on every other supported Python that this machine has
 	.ci/test-pythons $(FAST_TESTS)
+
+chaos: $(INSTALLED)  ## every fault of every service at every moment: hours; docs/reliability.md
+	$(BIN)/python -m manga_enrichment_tests.chaos
 
 lint-quick: $(INSTALLED)  ## formatting, lint, spelling, layers, dead names: seconds
 	$(BIN)/ruff format --check .

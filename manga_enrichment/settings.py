@@ -15,6 +15,7 @@ from manga_enrichment.domain.catalog.records import MAX_CATALOG_BUCKETS
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.batch_jobs import MAX_TIMEOUT_HOURS, MIN_RECORDS, MIN_TIMEOUT_HOURS
 from manga_enrichment.domain.models.usage import micro_usd_from_usd
+from manga_enrichment.domain.operations.retention import LEDGER_DAYS, RUN_HISTORY_DAYS
 from manga_enrichment.domain.requests.formats import is_sns_topic_arn
 from manga_enrichment.domain.requests.validation import RequestPolicy
 from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW
@@ -35,7 +36,7 @@ class Settings(BaseSettings):
     ledger_table: str = Field("manga-fm-results", description="DynamoDB table of all answers")
     status_table: str = Field("manga-fm-request-status", description="DynamoDB table of request and partition states")
     budget_table: str = Field("manga-fm-budget", description="DynamoDB table of budget counters")
-    ledger_retention_days: int = Field(730, ge=1, description="answers older than this may be asked again")
+    ledger_retention_days: int = Field(LEDGER_DAYS, ge=1, description="answers older than this may be asked again")
     model_aliases: dict[str, str] = Field(default_factory=dict, description='for example {"haiku": "<model id>"}')
     outbox_table: str = Field("manga-fm-outbox", description="DynamoDB table of callbacks and notifications to be sent")
     callback_secret: SecretStr | None = Field(
@@ -57,7 +58,9 @@ class Settings(BaseSettings):
     dagster_url: str = Field(
         "http://127.0.0.1:3000", pattern="^https?://", description="where people reach the Dagster UI; links in alerts"
     )
-    run_history_days: int = Field(30, ge=1, description="finished runs older than this are deleted from Dagster")
+    run_history_days: int = Field(
+        RUN_HISTORY_DAYS, ge=1, description="finished runs older than this are deleted from Dagster"
+    )
     concurrency: int = Field(64, ge=1, le=1024, description="calls in flight of one run")
     requests_per_minute: int | None = Field(None, ge=1, description="quota of one model; unset: adapt")
     tokens_per_minute: int | None = Field(None, ge=1, description="quota of one model; unset: adapt")

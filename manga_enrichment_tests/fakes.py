@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from manga_enrichment.domain.operations.retention import ledger_retention
 from manga_enrichment.domain.outcomes.answers import ClaimResult, LedgerEntry
 from manga_enrichment.gateways.budget import Brake, BudgetScope
 from manga_enrichment.gateways.clock import Clock
@@ -218,9 +219,16 @@ class MemoryLedger:
                 if claim is not None and claim.owner == owner:
                     del self._claims[fingerprint]
 
+    def forget(self, fingerprint: str) -> None:
+        """Delete an answer; a claim stays."""
+        with self._lock:
+            self._entries.pop(fingerprint, None)
+
     def _live(self, fingerprint: str, now: datetime) -> LedgerEntry | None:
         entry = self._entries.get(fingerprint)
-        return entry if entry is not None and entry.created_at + self._retention > now else None
+        if entry is None:
+            return None
+        return entry if entry.created_at + ledger_retention(entry.analysis, self._retention) > now else None
 
     def _fail_if_told(self) -> None:
         if self.failures_left > 0:
@@ -251,8 +259,8 @@ class MemoryTables:
         body = self.objects.get(key)
         return None if body is None else dict(json.loads(body))
 
-    def write_json(self, key: str, document: Mapping[str, Any], *, new: bool = False) -> None:
-        self._put(key, json.dumps(dict(document)).encode(), new=new)
+    def write_json(self, key: str, document: Mapping[str, Any], *, new: bool = False, kept_as: str = "") -> None:
+        self._put(key, json.dumps(dict(document)).encode(), new=new, kept_as=kept_as)
 
     def read_text(self, key: str) -> str | None:
         body = self.objects.get(key)
@@ -267,7 +275,10 @@ class MemoryTables:
     def uri(self, key: str) -> str:
         return f"memory://tables/{key}"
 
-    def _put(self, key: str, body: bytes, *, expected_etag: str | None = None, new: bool = False) -> str:
+    def _put(
+        self, key: str, body: bytes, *, expected_etag: str | None = None, new: bool = False, kept_as: str = ""
+    ) -> str:
+        """kept_as: for those who age objects (`versioned_tables.py`)."""
         with self._lock:
             there = self.objects.get(key)
             if (expected_etag is not None and (there is None or _etag(there) != expected_etag)) or (

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 from manga_enrichment.pipeline.partner.ask import Stopping
 from manga_enrichment.pipeline.partner.run_steps import (
@@ -27,10 +28,14 @@ if TYPE_CHECKING:
 
 
 def run_in_memory(world: "PartnerWorld", unit_key: str, run_id: str) -> SettleReport:
+    run = RunInMemory(world, unit_key, run_id)
     try:
-        report = in_order(RunInMemory(world, unit_key, run_id))
+        report = in_order(run)
     except NothingToDoError:
         return SettleReport()
+    except StoreUnavailableError as error:
+        world.release(run.leases, run.bodies, str(error))
+        raise
     assert isinstance(report, SettleReport)
     return report
 
@@ -45,13 +50,13 @@ class RunInMemory:
     def __init__(self, world: "PartnerWorld", unit_key: str, run_id: str) -> None:
         self._world = world
         self._unit_key = unit_key
-        self._leases = world.leases()
-        self._bodies = StoredRequests(world.tables)
-        self._execution = Execution(run_id, world.tables, self._bodies, say=lambda _line: None)
+        self.leases = world.leases()
+        self.bodies = StoredRequests(world.tables)
+        self._execution = Execution(run_id, world.tables, self.bodies, say=lambda _line: None)
 
     def open(self) -> Opened:
         requests, clock = self._world.mortal(self._world.requests), self._world.clock
-        opened = open_unit(self._unit_key, self._execution, requests=requests, leases=self._leases, clock=clock)
+        opened = open_unit(self._unit_key, self._execution, requests=requests, leases=self.leases, clock=clock)
         if not opened.request_ids:
             raise NothingToDoError
         return Opened.from_dict(json.loads(json.dumps(opened.as_dict())))  # as ops hand it on
@@ -61,7 +66,7 @@ class RunInMemory:
         return opened, dict.fromkeys(plan.analyses(), opened)
 
     def ask(self, analysis: str, opened: Opened) -> InvokeReport:
-        stopping = Stopping(self._leases.holds, self._world.stop, grace_seconds=20)
+        stopping = Stopping(self.leases.holds, self._world.stop, grace_seconds=20)
         return ask_model(analysis, opened, self._execution, self._world.asking(), stopping)
 
     def collect(self, opened: Opened, asked: list[InvokeReport]) -> Opened:
@@ -70,5 +75,5 @@ class RunInMemory:
         return opened
 
     def settle(self, collected: Opened) -> SettleReport:
-        settling, releasing = self._world.settling(self._bodies), self._world.releasing(self._bodies)
-        return settle_requests(collected, self._execution, settling, self._leases, releasing, workers=1)
+        settling, releasing = self._world.settling(self.bodies), self._world.releasing(self.bodies)
+        return settle_requests(collected, self._execution, settling, self.leases, releasing, workers=1)

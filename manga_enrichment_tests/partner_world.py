@@ -7,7 +7,7 @@ import itertools
 import json
 import random
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
@@ -18,8 +18,8 @@ from manga_enrichment.domain.requests.queues import NORMAL, QUEUES, Queue
 from manga_enrichment.domain.requests.states import is_final
 from manga_enrichment.domain.requests.validation import RequestPolicy
 from manga_enrichment.pipeline.dead_letters.queue import DeadLetters
-from manga_enrichment.pipeline.engine.budget import Caps
 from manga_enrichment.pipeline.engine.invocation import InvokeGateways
+from manga_enrichment.pipeline.engine.money.budget import Caps
 from manga_enrichment.pipeline.outbox.announce import NotificationPolicy, OutboxWriter
 from manga_enrichment.pipeline.partner.ask import PartnerAsking
 from manga_enrichment.pipeline.partner.complete import Completion
@@ -28,66 +28,18 @@ from manga_enrichment.pipeline.partner.leases import Leases
 from manga_enrichment.pipeline.partner.packing import UnitLimits
 from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
 from manga_enrichment.pipeline.partner.requeue import Requeue
-from manga_enrichment.pipeline.partner.run_steps import SettleReport
+from manga_enrichment.pipeline.partner.run_steps import SettleReport, release_all
 from manga_enrichment.pipeline.partner.settle import SettleLimits, Settling
 from manga_enrichment.pipeline.partner.stored_requests import StoredRequests
 from manga_enrichment.pipeline.store.object_keys import result_document_key
 from manga_enrichment_tests.builders import MODELS, World, open_budget_settings, put_catalog, record
+from manga_enrichment_tests.kill_switch import KillSwitch, Mortal
 from manga_enrichment_tests.outbox_fakes import MemoryOutbox
 from manga_enrichment_tests.partner_run import run_in_memory
 from manga_enrichment_tests.request_fakes import MemoryQueues, MemoryRequests
 
 PARTNER = "acme"
 TITLES = 8
-
-
-class Killed(BaseException):
-    """This process is gone; nothing it would have done next happens."""
-
-
-@dataclass
-class KillSwitch:
-    """Kills at the n-th call of a gateway from now, before or after it took effect. A dead process stays dead."""
-
-    calls_left: int | None = None
-    after_effect: bool = False
-    dead: bool = False
-
-    def arm(self, calls: int, *, after_effect: bool) -> None:
-        self.calls_left, self.after_effect = calls, after_effect
-
-    def revive(self) -> None:
-        self.calls_left, self.dead = None, False
-
-
-class Mortal:
-    """A gateway whose calls may be the last thing its process does."""
-
-    def __init__(self, target: Any, switch: KillSwitch) -> None:
-        self._target = target
-        self._switch = switch
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._target, name)
-        return self._guarded(method) if callable(method) else method
-
-    def _guarded(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            switch = self._switch
-            if switch.dead:
-                raise Killed
-            last = switch.calls_left == 0
-            if switch.calls_left is not None:
-                switch.calls_left -= 1
-            switch.dead = last
-            if last and not switch.after_effect:
-                raise Killed
-            result = method(*args, **kwargs)
-            if last:
-                raise Killed
-            return result
-
-        return call
 
 
 def patient_queues(max_receives: int) -> Mapping[str, Queue]:
@@ -173,8 +125,16 @@ class PartnerWorld:
         return report
 
     def run(self, unit_key: str, *, run_id: str = "") -> SettleReport:
-        """A run over one unit."""
+        """A run over one unit; what it holds when a store is away for good is given back."""
         return run_in_memory(self, unit_key, run_id or f"partner-run-{next(self._runs)}")
+
+    def release(self, leases: Leases, bodies: StoredRequests, reason: str) -> list[str]:
+        """As a run does at its end; what it says."""
+        said: list[str] = []
+        release_all(
+            leases, self.releasing(bodies), delay_seconds=15, error_class="stopped", reason=reason, say=said.append
+        )
+        return said
 
     def work(self, queue: str = NORMAL.name) -> None:
         """A tick, and all runs it asks for."""

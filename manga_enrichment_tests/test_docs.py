@@ -13,7 +13,10 @@ DOCUMENTS = [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md")]
 LINK = re.compile(r"\]\(([^)#]+)\)")
 
 
-@pytest.mark.parametrize(("command", "document"), [("table-docs", "tables.md"), ("settings-docs", "settings.md")])
+@pytest.mark.parametrize(
+    ("command", "document"),
+    [("table-docs", "tables.md"), ("settings-docs", "settings.md"), ("retention-docs", "retention.md")],
+)
 def test_a_generated_document_is_what_its_command_prints(command: str, document: str) -> None:
     result = CliRunner().invoke(main, [command])
     assert result.exit_code == 0

@@ -137,6 +137,8 @@ def _role(name: str, statements: list[Any]) -> dict[str, Any]:
         "Effect": "Allow",
         "Principal": {"Service": "apigateway.amazonaws.com"},
         "Action": "sts:AssumeRole",
+        # API Gateway serves every account: without this another account's API could be set to take the role.
+        "Condition": {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}},
     }
     policy = {"Version": "2012-10-17", "Statement": statements}
     return {

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from manga_enrichment.aws.ledger_items import epoch_ms
 from manga_enrichment.aws.transactions import condition_failed, errors_explained, transact
+from manga_enrichment.domain.operations.retention import BUDGET_DAYS
 from manga_enrichment.gateways.budget import Brake, BudgetScope
 from manga_enrichment.gateways.errors import SpenderClosedError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-_RETENTION_SECONDS = 400 * 24 * 3600
+_RETENTION_SECONDS = BUDGET_DAYS * 24 * 3600
 _BRAKE = "brake"
 
 

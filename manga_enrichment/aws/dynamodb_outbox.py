@@ -17,13 +17,14 @@ from pydantic import TypeAdapter
 
 from manga_enrichment.aws.transactions import errors_explained
 from manga_enrichment.domain.callbacks.deliveries import Delivery, DeliveryState
+from manga_enrichment.domain.operations.retention import DELIVERED_DAYS, FAILED_DELIVERY_DAYS
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 INDEX = "by_due"
-DELIVERED_KEPT = timedelta(days=30)
-FAILED_KEPT = timedelta(days=90)
+DELIVERED_KEPT = timedelta(days=DELIVERED_DAYS)
+FAILED_KEPT = timedelta(days=FAILED_DELIVERY_DAYS)
 
 _OPEN, _FAILED = "open", "failed"
 _DELIVERY = TypeAdapter(Delivery)
@@ -60,7 +61,7 @@ class DynamoDBOutbox:
             found = self._client.get_item(
                 TableName=self._table, Key={"delivery_id": {"S": delivery_id}}, ConsistentRead=True
             )
-        return _from_item(found["Item"]) if "Item" in found else None
+        return from_item(found["Item"]) if "Item" in found else None
 
     def failed(self, *, newest: int) -> list[Delivery]:
         return self._query("#listed = :listed", _FAILED, newest, newest_first=True)
@@ -95,7 +96,7 @@ class DynamoDBOutbox:
                 ScanIndexForward=not newest_first,
                 Limit=limit,
             )
-        return [_from_item(item) for item in found["Items"]]
+        return [from_item(item) for item in found["Items"]]
 
 
 def _item(delivery: Delivery) -> dict[str, Any]:
@@ -120,7 +121,8 @@ def _item(delivery: Delivery) -> dict[str, Any]:
     return item
 
 
-def _from_item(item: Any) -> Delivery:
+def from_item(item: Any) -> Delivery:
+    """The delivery of an item."""
     return _DELIVERY.validate_python(orjson.loads(item["document"]["S"]))
 
 

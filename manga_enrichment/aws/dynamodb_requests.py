@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from manga_enrichment.aws.request_items import attribute, from_item, to_item
 from manga_enrichment.aws.transactions import errors_explained
+from manga_enrichment.domain.operations.retention import STATUS_DAYS
 from manga_enrichment.domain.requests.claims import (
     AlreadyFinal,
     AlreadyLive,
@@ -36,7 +37,7 @@ class DynamoDBRequests:
     """retention: how long a row stays after its last write; longer than any message may wait in a queue."""
 
     def __init__(
-        self, client: "DynamoDBClient", clock: Clock, *, table: str, retention: timedelta = timedelta(days=400)
+        self, client: "DynamoDBClient", clock: Clock, *, table: str, retention: timedelta = timedelta(days=STATUS_DAYS)
     ) -> None:
         self._client: Any = client
         self._clock = clock

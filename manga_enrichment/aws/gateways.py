@@ -18,6 +18,7 @@ from manga_enrichment.aws.dynamodb_ledger import DynamoDBLedger
 from manga_enrichment.aws.dynamodb_outbox import DynamoDBOutbox
 from manga_enrichment.aws.dynamodb_requests import DynamoDBRequests
 from manga_enrichment.aws.dynamodb_status import DynamoDBStatus
+from manga_enrichment.aws.erasure import AwsErasure
 from manga_enrichment.aws.metrics import CloudWatchMetrics, CloudWatchQueueAges
 from manga_enrichment.aws.notify import SnsNotifier
 from manga_enrichment.aws.s3_objects import S3ObjectStore
@@ -27,6 +28,7 @@ from manga_enrichment.gateways.batch import BatchInference
 from manga_enrichment.gateways.budget import BudgetStore
 from manga_enrichment.gateways.catalog_source import CatalogSource
 from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.erasure import Erasure
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.metrics import MetricSink, QueueAges
 from manga_enrichment.gateways.model import FoundationModel
@@ -117,6 +119,17 @@ class Gateways:
     @cached_property
     def batch(self) -> BatchInference:
         return BedrockBatch(self._clients, bucket=self._settings.bucket, role_arn=self._settings.batch_role_arn)
+
+    @cached_property
+    def erasure(self) -> Erasure:
+        return AwsErasure(
+            self._clients.s3,
+            self._clients.dynamodb,
+            bucket=self._settings.bucket,
+            status_table=self._settings.status_table,
+            outbox_table=self._settings.outbox_table,
+            ledger_table=self._settings.ledger_table,
+        )
 
     @property
     def open_model(self) -> Callable[[], FoundationModel]:

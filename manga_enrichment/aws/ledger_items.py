@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 from pydantic import TypeAdapter
 
+from manga_enrichment.domain.operations.retention import ledger_retention
 from manga_enrichment.domain.outcomes.answers import LedgerEntry
 
 MAX_FREE_ATTEMPTS = 100
@@ -35,7 +36,11 @@ def storable(entry: LedgerEntry) -> LedgerEntry:
 
 
 def entry_item(entry: LedgerEntry, retention: timedelta) -> dict[str, Any]:
-    """The item of an answer; `expires_at` is DynamoDB's TTL attribute in epoch seconds."""
+    """The item of an answer; `expires_at` is DynamoDB's TTL attribute in epoch seconds.
+
+    retention: of an answer about a title; a conversation ends with its session's history.
+    """
+    kept = ledger_retention(entry.analysis, retention)
     return {
         "fingerprint": {"S": entry.fingerprint},
         "entry": {"S": orjson.dumps(entry).decode()},
@@ -46,7 +51,7 @@ def entry_item(entry: LedgerEntry, retention: timedelta) -> dict[str, Any]:
         "cost_micro_usd": {"N": str(entry.cost_micro_usd)},
         "run_id": {"S": entry.provenance.run_id},
         "created_at": {"S": entry.created_at.isoformat()},
-        "expires_at": {"N": str(int((entry.created_at + retention).timestamp()))},
+        "expires_at": {"N": str(int((entry.created_at + kept).timestamp()))},
     }
 
 

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError, ResponseStreamingError
 
 from manga_enrichment.aws.clients import raise_explained, store_unavailable
+from manga_enrichment.domain.operations.retention import KEPT_AS
 from manga_enrichment.gateways.errors import WriteConflictError
 from manga_enrichment.gateways.objects import StoredTable
 
@@ -49,8 +50,9 @@ class S3ObjectStore:
         found = self._get(key)
         return None if found is None else dict(orjson.loads(found[0]))
 
-    def write_json(self, key: str, document: Mapping[str, Any], *, new: bool = False) -> None:
-        self._put(key, orjson.dumps(dict(document), option=orjson.OPT_SORT_KEYS), "application/json", new=new)
+    def write_json(self, key: str, document: Mapping[str, Any], *, new: bool = False, kept_as: str = "") -> None:
+        body = orjson.dumps(dict(document), option=orjson.OPT_SORT_KEYS)
+        self._put(key, body, "application/json", new=new, kept_as=kept_as)
 
     def read_text(self, key: str) -> str | None:
         found = self._get(key)
@@ -85,22 +87,24 @@ class S3ObjectStore:
         raise AssertionError("the last try returns or raises")
 
     def _put(
-        self, key: str, body: bytes, content_type: str, *, expected_etag: str | None = None, new: bool = False
+        self,
+        key: str,
+        body: bytes,
+        content_type: str,
+        *,
+        expected_etag: str | None = None,
+        new: bool = False,
+        kept_as: str = "",
     ) -> str:
-        condition: dict[str, Any] = {}
+        condition: dict[str, Any] = {"Tagging": f"{KEPT_AS}={kept_as}"} if kept_as else {}
         if expected_etag is not None:
             condition["IfMatch"] = expected_etag
         elif new:
             condition["IfNoneMatch"] = "*"
         try:
-            response = self._client.put_object(
-                Bucket=self._bucket,
-                Key=key,
-                Body=body,
-                ContentType=content_type,
-                **condition,
-            )
-            return response["ETag"]
+            return self._client.put_object(
+                Bucket=self._bucket, Key=key, Body=body, ContentType=content_type, **condition
+            )["ETag"]
         except ClientError as error:
             code = error.response["Error"]["Code"]
             if code in _CONFLICT or (expected_etag is not None and code in _MISSING):

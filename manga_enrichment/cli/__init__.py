@@ -13,6 +13,7 @@ from manga_enrichment.cli.api import api_access, api_template, openapi
 from manga_enrichment.cli.brake import brake
 from manga_enrichment.cli.callbacks import callbacks
 from manga_enrichment.cli.dlq import dlq
+from manga_enrichment.cli.forget import forget
 from manga_enrichment.cli.local_stack import local_stack_hint, work_on_local_stack
 from manga_enrichment.cli.report import report
 from manga_enrichment.cli.requests import list_requests, results, status, submit
@@ -70,6 +71,7 @@ for _command in (
     brake,
     dlq,
     callbacks,
+    forget,
     submit,
     status,
     list_requests,
@@ -154,6 +156,14 @@ def settings_docs() -> None:
     from manga_enrichment.settings import settings_markdown
 
     click.echo(settings_markdown(), nl=False)
+
+
+@main.command("retention-docs")
+def retention_docs() -> None:
+    """Print docs/retention.md."""
+    from manga_enrichment.domain.operations.retention import retention_markdown
+
+    click.echo(retention_markdown(), nl=False)
 
 
 @main.command("analytics-template")

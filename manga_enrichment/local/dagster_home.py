@@ -8,6 +8,8 @@ from pathlib import Path
 
 import dagster as dg
 
+from manga_enrichment.local.stack.processes import PRIVATE_FOLDER
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -24,7 +26,8 @@ def prepare_dagster_home(state_dir: Path) -> Path:
     if not template.is_file():
         raise NotACheckoutError(f"{template} does not exist: run this from a checkout of the repository")
     home = (state_dir / "dagster").resolve()
-    home.mkdir(parents=True, exist_ok=True)
+    home.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+    home.chmod(PRIVATE_FOLDER)
     text = template.read_text(encoding="utf-8").replace(".local/dagster", str(home))
     (home / "dagster.yaml").write_text(text, encoding="utf-8")
     os.environ["DAGSTER_HOME"] = str(home)

@@ -56,6 +56,12 @@ def test_an_entry_comes_back_equal_from_its_item(entry: LedgerEntry) -> None:
     assert entry_from_item(entry_item(entry, RETENTION), entry.created_at) == entry
 
 
+@pytest.mark.parametrize(("analysis", "days"), [("conversation", 90), ("reading_level", 730)])
+def test_a_conversation_ends_before_answers_about_titles(analysis: str, days: int) -> None:
+    item = entry_item(replace(make_entry("f", NOW), analysis=analysis), timedelta(days=730))
+    assert int(item["expires_at"]["N"]) == int((NOW + timedelta(days=days)).timestamp())
+
+
 def test_an_item_tells_people_what_it_is() -> None:
     item = entry_item(make_entry("f", NOW, cost_micro_usd=42), RETENTION)
     shown = {name: value for name, value in item.items() if name != "entry"}

@@ -8,6 +8,7 @@ from botocore.config import Config
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.s3_objects import S3ObjectStore
 from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.operations.retention import AS_CONVERSATION, KEPT_AS
 from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.local.stack.local_stack import LocalStack
 
@@ -44,3 +45,17 @@ def test_a_write_that_fails_half_way_leaves_the_old_object(
     stored = store.read("enrichment/whole.parquet")
     assert stored is not None
     assert stored.etag == etag
+
+
+def test_an_object_that_ends_early_has_the_tag_that_its_lifecycle_rule_looks_for(
+    aws_environment: dict[str, str], local_stack: LocalStack
+) -> None:
+    client, bucket = AwsClients().s3, local_stack.endpoints.bucket
+    store = S3ObjectStore(client, bucket=bucket)
+    store.write_json("fm-results/tagged.json", {}, kept_as=AS_CONVERSATION)
+    store.write_json("fm-results/plain.json", {})
+    tags = [
+        client.get_object_tagging(Bucket=bucket, Key=f"fm-results/{name}.json")["TagSet"]
+        for name in ("tagged", "plain")
+    ]
+    assert tags == [[{"Key": KEPT_AS, "Value": AS_CONVERSATION}], []]

@@ -17,7 +17,7 @@ from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment.local.stack.model_control import ModelServerControl
-from manga_enrichment.pipeline.engine.budget import day_counter
+from manga_enrichment.pipeline.engine.money.budget import day_counter
 from manga_enrichment.settings import load_settings
 from manga_enrichment_tests.builders import SINGLES
 from manga_enrichment_tests.chaos.processes import Ending

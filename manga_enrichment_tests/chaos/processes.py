@@ -18,7 +18,7 @@ import dagster as dg
 
 from manga_enrichment.definitions import build_definitions
 from manga_enrichment.defs.enrichment.jobs import CATALOG_JOB, NIGHTLY_JOB
-from manga_enrichment.defs.shared.run_facts import range_tags
+from manga_enrichment.defs.shared.tags import range_tags
 from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.local.demo.lane import QUIET, InProcessLane
 from manga_enrichment.settings import load_settings

@@ -74,7 +74,8 @@ def test_an_unreachable_endpoint_is_one_sentence(tmp_path: Path, monkeypatch: py
     (sentence,) = nightly(tmp_path, monkeypatch).values()
     assert sentence == (
         "The S3 bucket manga-fm-results cannot be reached at "
-        f"{NOWHERE}/manga-fm-results/enrichment/catalog/_state.json: check AWS_ENDPOINT_URL and AWS_DEFAULT_REGION"
+        f"{NOWHERE}/manga-fm-results/enrichment/catalog/_state.json: "
+        "if it never could, check AWS_ENDPOINT_URL and AWS_DEFAULT_REGION"
     )
 
 

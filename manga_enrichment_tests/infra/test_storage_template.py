@@ -49,7 +49,7 @@ def test_the_bucket_drops_run_files_old_versions_and_unfinished_uploads(template
     assert rules["unfinished-uploads"]["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
     assert "NoncurrentVersionExpiration" in rules["replaced-versions"]
     expired = {rule["Prefix"] for rule in rules.values() if "ExpirationInDays" in rule}
-    assert expired == {"runs/", "batch/", "fm-requests/", "fm-conversations/", "fm-results/"}, "tables must stay"
+    assert expired == {"runs/", "batch/", "fm-requests/", "fm-conversations/", "fm-results/", "athena-results/"}
     assert not any(TABLES_ROOT.startswith(prefix.rstrip("/")) for prefix in expired)
 
 

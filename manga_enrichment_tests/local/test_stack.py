@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -124,6 +125,19 @@ def test_data_survives_a_restart_and_every_process_is_gone_in_between(tmp_path: 
     assert connect(tmp_path) is None
     with LocalStack(LocalStackConfig(tmp_path)) as stack:
         assert_something_is_there(stack)
+
+
+def test_nobody_else_on_the_machine_can_read_what_a_stack_keeps(tmp_path: Path) -> None:
+    state_dir = tmp_path / "state"
+    with LocalStack(LocalStackConfig(state_dir)) as stack:
+        write_something(stack)
+        found = {path: stat.S_IMODE(path.stat().st_mode) for path in (state_dir, *state_dir.rglob("*"))}
+    assert state_dir / "stack.json" in found
+    assert any("s3" in path.parts and path.is_file() for path in found)
+    assert not {str(path): oct(mode) for path, mode in found.items() if mode & 0o077}
+    state_dir.chmod(0o755)  # as an earlier version made it
+    with LocalStack(LocalStackConfig(state_dir)):
+        assert stat.S_IMODE(state_dir.stat().st_mode) == 0o700
 
 
 def test_a_stack_that_keeps_nothing_starts_empty_again(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from manga_enrichment.domain.operations.costs import (
 from manga_enrichment.gateways.budget import BudgetStore
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.objects import ObjectStore
-from manga_enrichment.pipeline.engine.budget import day_counter
+from manga_enrichment.pipeline.engine.money.budget import day_counter
 from manga_enrichment.pipeline.health.brake import OFF
 from manga_enrichment.pipeline.health.daily_costs import TABLE, days_until, read_days, reconcile, run_costs_newest_first
 from manga_enrichment.settings import Settings
@@ -51,7 +51,11 @@ def build_daily_cost_checks(settings: Settings, models: ModelCatalog) -> list[dg
 
 
 def _brake_is_off() -> dg.AssetChecksDefinition:
-    @dg.asset_check(asset=TABLE, description="Models may be asked: nobody has put the brake on.")
+    @dg.asset_check(
+        asset=TABLE,
+        description="Models may be asked: nobody has put the brake on.",
+        retry_policy=OP_RETRY_POLICY,
+    )
     def brake_is_off(budget: dg.ResourceParam[BudgetStore]) -> dg.AssetCheckResult:
         brake = budget.brake()
         return dg.AssetCheckResult(

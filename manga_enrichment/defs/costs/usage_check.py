@@ -1,12 +1,13 @@
 """The check `usage_can_be_true` of `enrichment_costs`: what models say they used is possible.
 
-Stays out: the bounds (`pipeline/engine/billing.py`), the other checks of costs (`checks.py`).
+Stays out: the bounds (`pipeline/engine/money/billing.py`), the other checks of costs (`checks.py`).
 """
 
 import dagster as dg
 
 from manga_enrichment.defs.costs.assets import LATE_DAYS
 from manga_enrichment.defs.shared.metadata import markdown_table
+from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY
 from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.objects import ObjectStore
@@ -18,6 +19,7 @@ _MOST_SHOWN = 20
 
 def build_usage_check() -> dg.AssetChecksDefinition:
     @dg.asset_check(
+        retry_policy=OP_RETRY_POLICY,
         asset=TABLE,
         description=f"No answer of the last {LATE_DAYS} UTC days told more tokens than it can have used.",
     )

@@ -39,9 +39,9 @@ from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.status import StatusStore
 from manga_enrichment.pipeline.batch.launch import BatchGateways
 from manga_enrichment.pipeline.catalog.reader import check_bucket_count
-from manga_enrichment.pipeline.engine.estimates import calls_before_first_answer
 from manga_enrichment.pipeline.engine.invocation import InvokeGateways
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
+from manga_enrichment.pipeline.engine.money.estimates import calls_before_first_answer
 from manga_enrichment.pipeline.enrichment.ask import Invoking
 from manga_enrichment.pipeline.enrichment.plan_run import Planning, PlanReport
 from manga_enrichment.pipeline.enrichment.submit_batch import BatchLane

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.batch_jobs import MIN_TITLES_SETTING, ROLE_SETTING
-from manga_enrichment.pipeline.engine.budget import Caps
 from manga_enrichment.pipeline.engine.engine import EngineSettings
 from manga_enrichment.pipeline.engine.invocation import InvokeSettings
+from manga_enrichment.pipeline.engine.money.budget import Caps
 from manga_enrichment.pipeline.enrichment.submit_batch import BatchSettings
 from manga_enrichment.settings import Settings, micro_usd
 

@@ -55,6 +55,7 @@ class AnalysisType:
     check           problems a schema cannot see, for example ids outside the candidate list; [] when fine
     parts           names of the analyses one answer of this type contains; () for a single one
     request         the line that closes the user part of the prompt
+    private         answers are a person's own: no problem with one may quote it, since problems go into logs
     expected_output_tokens  tokens of a typical answer, for estimates before any usage is known
     """
 
@@ -73,6 +74,7 @@ class AnalysisType:
     temperature: float | None = 0.2
     needs_candidates: bool = False
     parts: tuple[str, ...] = ()
+    private: bool = False
     request: str = "Analyse the title above."
     expected_output_tokens: int = 200
 

@@ -56,7 +56,9 @@ def _schema_problems(analysis: AnalysisType, answer: Answer) -> list[str]:
     try:
         _quick_check(analysis)(answer)
     except fastjsonschema.JsonSchemaException:  # it stops at the first problem and words it for programmers
-        return _shortened(_sentence(error) for error in _validator(analysis).iter_errors(answer))
+        return _shortened(
+            _sentence(error, quoting=not analysis.private) for error in _validator(analysis).iter_errors(answer)
+        )
     return []
 
 
@@ -91,8 +93,10 @@ def _blank_texts(value: Any, path: str = "") -> Iterator[str]:
             yield from _blank_texts(each, f"{path}.{name}" if path else str(name))
 
 
-def _sentence(error: ValidationError) -> str:
+def _sentence(error: ValidationError, *, quoting: bool) -> str:
     path = ".".join(str(part) for part in error.absolute_path) or "answer"
+    if not quoting:
+        return f"{path}: {error.validator} must be {json.dumps(error.validator_value)}"
     return f"{path}: {error.message}"
 
 

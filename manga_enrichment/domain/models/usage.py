@@ -1,7 +1,7 @@
 """Tokens and money: what one call used and what it cost, in integer micro-dollars.
 
 Belongs here: `Usage`, `Price`, the one rounding rule. Stays out: which model has which price
-(`specs.py`) and where spend is counted (`pipeline/engine/budget.py`).
+(`specs.py`) and where spend is counted (`pipeline/engine/money/budget.py`).
 """
 
 from dataclasses import dataclass

@@ -51,6 +51,7 @@ CONVERSATION = AnalysisType(
     sufficient=lambda _inputs: None,
     request="Reply to the last user message.",
     expected_output_tokens=300,
+    private=True,
 )
 
 

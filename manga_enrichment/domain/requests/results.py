@@ -14,6 +14,7 @@ from typing import Any
 from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
+from manga_enrichment.domain.prompts.conversations import CONVERSATION
 from manga_enrichment.domain.requests.states import RequestState, settled_state
 from manga_enrichment.domain.tables.columns import Column
 
@@ -142,7 +143,7 @@ PARTNER_RESULT_COLUMNS = (
     Column("outcome", "string", "succeeded, insufficient_input or failed", nullable=False),
     Column("error_class", "string", "why it did not succeed, null when it did"),
     Column("message", "string", "the same in words"),
-    Column("answer", "string", "the answer as JSON, null when there is none"),
+    Column("answer", "string", "the answer as JSON; null when there is none, and for a conversation"),
     Column("via", "string", "analysis type whose call gave the answer"),
     Column("fingerprint", "string", "identity of the answer"),
     Column("model_id", "string", "Bedrock model or inference profile that answered"),
@@ -155,12 +156,15 @@ PARTNER_RESULT_COLUMNS = (
 
 
 def result_rows(heading: ResultHeading, result: RequestResult) -> list[dict[str, Any]]:
-    """One row per item as sent. Cost stands where an item comes first, so that the column adds up."""
+    """One row per item as sent. Cost stands where an item comes first, so that the column adds up.
+
+    Rows stay for ever, so a reply is in the document alone.
+    """
     rows = []
     seen: set[int] = set()
     for position, place in enumerate(result.index_of):
         item = result.items[place]
-        answer = None if item.answer is None else json.dumps(item.answer, ensure_ascii=False)
+        is_kept = item.answer is not None and item.analysis != CONVERSATION.name
         values = {name: getattr(item, name) or None for name in _TEXTS}
         rows.append(
             {
@@ -171,7 +175,7 @@ def result_rows(heading: ResultHeading, result: RequestResult) -> list[dict[str,
                 "position": position,
                 "analysis": item.analysis,
                 "outcome": item.outcome.value,
-                "answer": answer,
+                "answer": json.dumps(item.answer, ensure_ascii=False) if is_kept else None,
                 "from_cache": item.from_cache,
                 "cost_micro_usd": 0 if place in seen else item.cost_micro_usd,
                 "completed_at": heading.completed_at,

@@ -3,6 +3,8 @@
 Belongs here: processes, ports, health. Stays out: which programs the local stack consists of (`local_stack.py`) and
 the watch that ends an orphan (`guarded.py`).
 
+What a child writes is its owner's alone to read: it holds what partners send.
+
 Each child has its own process group: Ctrl-C in the terminal then reaches only the parent, which stops its
 children in order, and stopping a child also stops what that child started.
 """
@@ -24,6 +26,8 @@ LOOPBACK = "127.0.0.1"
 START_TIMEOUT_SECONDS = 60.0
 STOP_GRACE_SECONDS = 15.0
 LOG_TAIL_LINES = 20
+PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
+_PRIVATE_UMASK = 0o077
 _POLL_SECONDS = 0.05
 _SOURCE_ROOT = Path(__file__).resolve().parents[3]
 # A configured proxy cannot reach our loopback.
@@ -92,8 +96,9 @@ class ChildProcess:
 
     def __init__(self, program: ChildProgram) -> None:
         self.program = program
-        program.log_path.parent.mkdir(parents=True, exist_ok=True)
+        program.log_path.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
         with program.log_path.open("wb") as log:
+            program.log_path.chmod(PRIVATE_FILE)
             self._popen = subprocess.Popen(  # noqa: S603 - our own interpreter and modules
                 [
                     # -P: the current folder may hold modules of the same names.
@@ -106,6 +111,7 @@ class ChildProcess:
                 env=_with_source_root(program.environment),
                 pass_fds=tuple(program.inherited_fds),
                 start_new_session=True,
+                umask=_PRIVATE_UMASK,
             )
 
     @property

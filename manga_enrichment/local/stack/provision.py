@@ -43,11 +43,13 @@ class StackTemplate:
     parameters: Mapping[str, str] = field(default_factory=dict)
 
 
+# A first creation that failed must leave no table behind that stands in the way of the next one.
+_THROWN_AWAY = {"DeletionProtection": "false"}
 # In order: a later template may use exports of an earlier one.
 STACK_TEMPLATES = (
-    StackTemplate("manga-enrichment-storage", "storage.yaml"),
+    StackTemplate("manga-enrichment-storage", "storage.yaml", _THROWN_AWAY),
     StackTemplate("manga-enrichment-queues", "queues.yaml"),
-    StackTemplate("manga-enrichment-outbox", "outbox.yaml"),
+    StackTemplate("manga-enrichment-outbox", "outbox.yaml", _THROWN_AWAY),
     StackTemplate("manga-enrichment-monitoring", "monitoring.yaml"),
     StackTemplate("manga-enrichment-api", "api.yaml", {"AccessLog": "false"}),  # nobody reads it there
 )

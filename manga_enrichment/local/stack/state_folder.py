@@ -7,17 +7,20 @@ Belongs here: the lock, `stack.json`, paths. Stays out: processes and AWS.
     callbacks.jsonl callbacks that the stack's receiver got, one line each
     logs/           one file per child process, of the latest start
     emulator/       what the emulator saved
+
+All of it is its owner's alone: requests of partners, API keys and callbacks lie here in clear text.
 """
 
 import fcntl
 import json
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO
 
-from manga_enrichment.local.stack.processes import STOP_GRACE_SECONDS
+from manga_enrichment.local.stack.processes import PRIVATE_FILE, PRIVATE_FOLDER, STOP_GRACE_SECONDS
 from manga_enrichment.runtime.processes import process_exists
 
 _POLL_SECONDS = 0.1
@@ -67,8 +70,11 @@ class StateFolder:
         The child processes inherit the descriptor: after a kill -9 of the owner the folder stays taken until
         they have saved their state, which is waited for.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        lock = (self.path / "stack.lock").open("ab")
+        lock_path = self.path / "stack.lock"
+        if lock_path.exists():  # ours, from before; a folder that somebody else made keeps its mode
+            self.path.chmod(PRIVATE_FOLDER)
+        self.path.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+        lock = os.fdopen(os.open(lock_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, PRIVATE_FILE), "ab")
         deadline = time.monotonic() + STOP_GRACE_SECONDS
         while not _try_lock(lock):
             owner = self.read_record()
@@ -100,7 +106,9 @@ class StateFolder:
 
     def write_record(self, record: StackRecord) -> None:
         temporary = self.record_path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(asdict(record)) + "\n", "utf-8")
+        temporary.unlink(missing_ok=True)
+        with open(temporary, "w", encoding="utf-8", opener=_private) as file:
+            file.write(json.dumps(asdict(record)) + "\n")
         temporary.replace(self.record_path)
 
     def set_aside_unsaved_state(self) -> Path | None:
@@ -114,6 +122,10 @@ class StateFolder:
         aside = self.path / f"emulator.unsaved-{time.time_ns()}"
         self.emulator.rename(aside)
         return aside
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, PRIVATE_FILE)
 
 
 def _try_lock(lock: IO[bytes]) -> bool:

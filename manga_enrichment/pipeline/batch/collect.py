@@ -24,7 +24,7 @@ from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.batch import BatchReply, BatchState
 from manga_enrichment.pipeline.batch.job_store import BatchJob, BatchStore, BatchTitle, Settlement, Submission
 from manga_enrichment.pipeline.batch.launch import BatchGateways
-from manga_enrichment.pipeline.engine.billing import book_record
+from manga_enrichment.pipeline.engine.money.billing import book_record
 from manga_enrichment.pipeline.engine.verdicts import judge
 from manga_enrichment.pipeline.log.append import log_rows
 from manga_enrichment.pipeline.log.rows import attempt_row, request_rows, row_identity

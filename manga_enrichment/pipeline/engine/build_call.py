@@ -22,7 +22,7 @@ from manga_enrichment.domain.prompts.conversations import (
 from manga_enrichment.domain.prompts.fingerprint import fingerprint
 from manga_enrichment.domain.prompts.prompt import Prompt, build_prompt
 from manga_enrichment.pipeline.engine.calls import Call
-from manga_enrichment.pipeline.engine.estimates import CallEstimate, estimate_call
+from manga_enrichment.pipeline.engine.money.estimates import CallEstimate, estimate_call
 
 
 class Question:

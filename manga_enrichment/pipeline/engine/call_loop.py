@@ -19,10 +19,10 @@ from manga_enrichment.domain.outcomes.retries import RetryState
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.gateways.model import FoundationModel, ModelCall, ModelReply, Repair
-from manga_enrichment.pipeline.engine.billing import book_call
-from manga_enrichment.pipeline.engine.budget import RunBudget
 from manga_enrichment.pipeline.engine.calls import Call
-from manga_enrichment.pipeline.engine.estimates import CallEstimate, estimate_attempt
+from manga_enrichment.pipeline.engine.money.billing import book_call
+from manga_enrichment.pipeline.engine.money.budget import RunBudget
+from manga_enrichment.pipeline.engine.money.estimates import CallEstimate, estimate_attempt
 from manga_enrichment.pipeline.engine.rate.rate_limiter import Permit, RateLimiter
 from manga_enrichment.pipeline.engine.verdicts import (
     CallOutcome,

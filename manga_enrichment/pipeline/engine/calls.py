@@ -10,7 +10,7 @@ from manga_enrichment.domain.outcomes.answers import Attempt, LedgerEntry
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.prompts.prompt import Prompt
-from manga_enrichment.pipeline.engine.estimates import CallEstimate
+from manga_enrichment.pipeline.engine.money.estimates import CallEstimate
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """The engine: bounded concurrency over a stream of calls, each paid for once.
 
 Belongs here: workers, saving, ending. Stays out: claiming and single flight (`feed.py`), how one call is tried
-(`call_loop.py`), how fast (`pipeline/engine/rate/rate_limiter.py`), for how much (`budget.py`), what is missing
-(`pipeline/enrichment/planner.py`).
+(`call_loop.py`), how fast (`pipeline/engine/rate/rate_limiter.py`), for how much (`pipeline/engine/money/budget.py`),
+what is missing (`pipeline/enrichment/planner.py`).
 
 Memory is bounded by the concurrency: calls are pulled from an iterator a chunk ahead, results are handed on as they
 arrive. A worker keeps its slot until its answer is saved, so a kill loses at most `concurrency` answers.
@@ -25,7 +25,6 @@ from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW, Clock
 from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.model import FoundationModel
-from manga_enrichment.pipeline.engine.budget import RunBudget
 from manga_enrichment.pipeline.engine.call_loop import Caller
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.claims import Claims
@@ -33,6 +32,7 @@ from manga_enrichment.pipeline.engine.failures import raise_first
 from manga_enrichment.pipeline.engine.feed import Deliver, Feed
 from manga_enrichment.pipeline.engine.group_commit import LedgerWriter
 from manga_enrichment.pipeline.engine.loop_watch import watch_loop
+from manga_enrichment.pipeline.engine.money.budget import RunBudget
 from manga_enrichment.pipeline.engine.outage_retry import OutageRetry
 from manga_enrichment.pipeline.engine.rate.rate_limiter import RateLimiter
 from manga_enrichment.pipeline.engine.results import entry_of, settled, unsaved, unsettled

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 
 from manga_enrichment.domain.outcomes.answers import LedgerEntry
 from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.gateways.ledger import ResultLedger
-from manga_enrichment.pipeline.engine.budget import RunBudget
+from manga_enrichment.pipeline.engine.money.budget import RunBudget
 from manga_enrichment.pipeline.engine.outage_retry import OutageRetry, in_thread
 
 MAX_GROUP = 90
 LONGEST_WAIT_SECONDS = 0.05
+_ENDED = "nobody writes to the ledger any more: this run is over"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class LedgerWriter:
         self._outage_retry = outage_retry
         self._write_seconds = 0.0
         self._pending: asyncio.Queue[_Pending] = asyncio.Queue()
+        self._has_ended = False
 
     async def save(self, entry: LedgerEntry) -> LedgerEntry:
         """The entry that now stands for this fingerprint: this one, or one that was there first.
@@ -47,18 +50,27 @@ class LedgerWriter:
         Raises StoreUnavailableError when the ledger could not be written until the deadline, and whatever else its
         gateway raises.
         """
+        if self._has_ended:
+            raise StoreUnavailableError(_ENDED)
         saved: asyncio.Future[LedgerEntry] = asyncio.get_running_loop().create_future()
         self._pending.put_nowait(_Pending(entry, saved))
         return await saved
 
     async def write_groups(self) -> None:
-        """Write what is pending, group by group; cancel it when no caller is left."""
-        while True:
-            group = [await self._pending.get()]
-            await self._clock.sleep(self._write_seconds / 2)  # 0.0: what came with the same look at the network
-            while len(group) < MAX_GROUP and not self._pending.empty():
+        """Write what is pending, group by group; cancel it when no caller is left. Who waits still is told then."""
+        group: list[_Pending] = []
+        try:
+            while True:
+                group = [await self._pending.get()]
+                await self._clock.sleep(self._write_seconds / 2)  # 0.0: what came with the same look at the network
+                while len(group) < MAX_GROUP and not self._pending.empty():
+                    group.append(self._pending.get_nowait())
+                await self._write(group)
+        finally:
+            self._has_ended = True
+            while not self._pending.empty():
                 group.append(self._pending.get_nowait())
-            await self._write(group)
+            _fail(group, StoreUnavailableError(_ENDED))
 
     async def save_now(self, entry: LedgerEntry) -> LedgerEntry:
         """One try for a single entry, when the run is ending. Raises what the gateway raises."""
@@ -70,11 +82,15 @@ class LedgerWriter:
         try:
             stands = await self._outage_retry.call(self._ledger.put_many, entries, self._budget.spender)
         except Exception as error:  # noqa: BLE001 (raised by everyone who waits; this task goes on for the others)
-            for pending in group:
-                if not pending.saved.done():
-                    pending.saved.set_exception(error)
+            _fail(group, error)
             return
         self._write_seconds = min(LONGEST_WAIT_SECONDS, self._clock.monotonic_seconds() - started)
         for pending in group:
             if not pending.saved.done():
                 pending.saved.set_result(stands[pending.entry.fingerprint])
+
+
+def _fail(group: list[_Pending], error: Exception) -> None:
+    for pending in group:
+        if not pending.saved.done():
+            pending.saved.set_exception(error)

@@ -17,12 +17,12 @@ from manga_enrichment.gateways.budget import BudgetStore
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.model import FoundationModel
-from manga_enrichment.pipeline.engine.brake_watch import BrakeWatch
-from manga_enrichment.pipeline.engine.budget import NO_CAPS, Caps, RunBudget, scopes_of
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.engine import Engine, EngineSettings
 from manga_enrichment.pipeline.engine.feed import Deliver
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
+from manga_enrichment.pipeline.engine.money.brake_watch import BrakeWatch
+from manga_enrichment.pipeline.engine.money.budget import NO_CAPS, Caps, RunBudget, scopes_of
 from manga_enrichment.pipeline.engine.rate.rate_limiter import RateLimiter
 from manga_enrichment.pipeline.engine.tally import Tally
 

@@ -1,7 +1,7 @@
 """Ledger and budget calls from the event loop: in worker threads, tried again while DynamoDB is down.
 
 Belongs here: who waits how long for the ledger. Stays out: what is read and written (`claims.py`,
-`group_commit.py`, `budget.py`).
+`group_commit.py`, `pipeline/engine/money/budget.py`).
 """
 
 import asyncio

@@ -15,11 +15,11 @@ from manga_enrichment.domain.prompts.prompt import title_inputs
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.batch.job_store import BatchStore
 from manga_enrichment.pipeline.catalog.reader import read_candidates, read_records
-from manga_enrichment.pipeline.engine.budget import scopes_of
 from manga_enrichment.pipeline.engine.build_call import Question, build_call
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.invocation import InvokeGateways, InvokeSettings, open_invocation
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
+from manga_enrichment.pipeline.engine.money.budget import scopes_of
 from manga_enrichment.pipeline.engine.results import deferred
 from manga_enrichment.pipeline.enrichment.calibrations import read_calibration, write_calibration
 from manga_enrichment.pipeline.enrichment.plan_files import read_plan

@@ -17,7 +17,7 @@ from manga_enrichment.domain.outcomes.answers import LedgerEntry
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.prompts.prompt import title_inputs
 from manga_enrichment.pipeline.engine.build_call import Question
-from manga_enrichment.pipeline.engine.estimates import CallEstimate
+from manga_enrichment.pipeline.engine.money.estimates import CallEstimate
 
 Lookup = Callable[[Sequence[str]], Mapping[str, LedgerEntry]]
 

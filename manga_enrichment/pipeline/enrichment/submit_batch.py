@@ -23,9 +23,9 @@ from manga_enrichment.gateways.budget import BudgetScope
 from manga_enrichment.gateways.model import ModelCall
 from manga_enrichment.pipeline.batch.job_store import BatchJob, BatchStore
 from manga_enrichment.pipeline.batch.launch import BatchGateways, Launcher
-from manga_enrichment.pipeline.engine.budget import NO_CAPS, Caps, scopes_of
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
+from manga_enrichment.pipeline.engine.money.budget import NO_CAPS, Caps, scopes_of
 from manga_enrichment.pipeline.engine.tally import Tally
 from manga_enrichment.pipeline.enrichment.ask import planned_calls
 from manga_enrichment.pipeline.log.unledgered import UnledgeredAttempts

@@ -1,7 +1,7 @@
 """Putting the brake on and taking it off, as command line and UI do it.
 
 Belongs here: what each says of it, and of the batch jobs that it does not reach. Stays out: what runs do about it
-(`pipeline/engine/brake_watch.py`), the row (`gateways/budget.py`).
+(`pipeline/engine/money/brake_watch.py`), the row (`gateways/budget.py`).
 """
 
 from collections.abc import Sequence

@@ -21,7 +21,7 @@ from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.budget import BudgetStore
 from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW
 from manga_enrichment.gateways.objects import ObjectStore
-from manga_enrichment.pipeline.engine.budget import day_counter, partner_counter
+from manga_enrichment.pipeline.engine.money.budget import day_counter, partner_counter
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
 from manga_enrichment.pipeline.store.object_keys import costs_key, requests_prefix
 

@@ -13,7 +13,7 @@ from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES, QUEUES, REQUEST_QUEUES
 from manga_enrichment.gateways.budget import BudgetStore
 from manga_enrichment.gateways.queue import QueueDepth, RequestQueue
-from manga_enrichment.pipeline.engine.budget import day_counter
+from manga_enrichment.pipeline.engine.money.budget import day_counter
 from manga_enrichment.pipeline.partner.scaling import visible_per_run
 
 

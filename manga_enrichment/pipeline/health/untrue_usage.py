@@ -1,6 +1,6 @@
 """Usage that could not be true: requests that are booked at their estimate instead.
 
-Belongs here: finding them in the requests log. Stays out: the bounds (`pipeline/engine/billing.py`).
+Belongs here: finding them in the requests log. Stays out: the bounds (`pipeline/engine/money/billing.py`).
 """
 
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow.compute as pc
 
 from manga_enrichment.gateways.objects import ObjectStore
-from manga_enrichment.pipeline.engine.billing import ESTIMATED
+from manga_enrichment.pipeline.engine.money.billing import ESTIMATED
 from manga_enrichment.pipeline.store.object_keys import requests_prefix
 
 _SHOWN = ("started_at", "manga_id", "analysis", "model_id", "message", "cost_micro_usd", "dagster_run_id")

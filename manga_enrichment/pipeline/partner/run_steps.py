@@ -154,7 +154,12 @@ class SettleReport:
     cost_micro_usd: int = 0
     result_keys: list[str] = field(default_factory=list)
 
-    def add(self, row: RequestRow, result: RequestResult) -> None:
+    def add(self, request_id: str, settled: RequestRow | str, result: RequestResult) -> None:
+        """settled: the final row, or why there is none."""
+        if isinstance(settled, str):
+            self.left[request_id] = settled
+            return
+        row = settled
         self.states[row.state.value] += 1
         self.items.update(result.counts)
         self.cost_micro_usd += result.cost_micro_usd
@@ -209,8 +214,7 @@ def settle_all(
 ) -> SettleReport:
     """Settle each request on its own: one that cannot be settled does not keep the others from it.
 
-    One that a store is away from is given back; its next generation finds the answers in the ledger. results: by
-    request id.
+    One that a store is away from is given back; its next generation finds the answers. results: by request id.
     """
     held = {request.request_id: request for request in leases.held()}  # with their newest handles
     report = SettleReport()
@@ -224,10 +228,7 @@ def settle_all(
     with ThreadPoolExecutor(workers) as pool:
         for request, settled in zip(requests, pool.map(settle, requests), strict=True):
             leases.drop(request.request_id)
-            if isinstance(settled, RequestRow):
-                report.add(settled, results[request.request_id])
-            else:
-                report.left[request.request_id] = settled
+            report.add(request.request_id, settled, results[request.request_id])
     return report
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from manga_enrichment.domain.operations.retention import AS_CONVERSATION
 from manga_enrichment.domain.requests.results import (
     PARTNER_RESULT_COLUMNS,
     RequestResult,
@@ -50,12 +51,13 @@ def _results_object_key(submitted_at: datetime, request_id: str) -> str:
 
 def _write_document(tables: ObjectStore, heading: ResultHeading, document: Mapping[str, Any]) -> None:
     key = result_document_key(heading.request_id)
+    kept_as = "" if heading.schema == "batch_analysis" else AS_CONVERSATION
     try:
-        tables.write_json(key, document, new=True)
+        tables.write_json(key, document, new=True, kept_as=kept_as)
     except WriteConflictError:
         there = tables.read_json(key)
         _refuse_older(heading, there["generation"] if there else 0)
-        tables.write_json(key, document)
+        tables.write_json(key, document, kept_as=kept_as)
 
 
 def _refuse_older(heading: ResultHeading, generation: int) -> None:

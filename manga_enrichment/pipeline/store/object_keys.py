@@ -116,3 +116,12 @@ def conversation_turn_key(session: str, number: int, request_id: str) -> str:
 
 def conversation_prefix(session: str) -> str:
     return f"fm-conversations/{session}/"
+
+
+def forgotten_key(name: str) -> str:
+    """What was forgotten, to be forgotten again after a restore."""
+    return f"{forgotten_prefix()}{name}.json"
+
+
+def forgotten_prefix() -> str:
+    return "forgotten/"

@@ -19,10 +19,10 @@ from manga_enrichment.domain.prompts.prompt import title_inputs
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.gateways.model import ModelCall
-from manga_enrichment.pipeline.engine.budget import Caps, RunBudget, scopes_of
 from manga_enrichment.pipeline.engine.build_call import Question, build_call
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.engine import Engine, EngineSettings
+from manga_enrichment.pipeline.engine.money.budget import Caps, RunBudget, scopes_of
 from manga_enrichment.pipeline.engine.rate.rate_limiter import RateLimiter
 from manga_enrichment_tests.builders import BUCKET, model_of, provenance, record
 from manga_enrichment_tests.fakes import DEFAULT_USAGE, FakeClock, MemoryBudget, MemoryLedger, ScriptedModel, Step

@@ -7,7 +7,7 @@ from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.budget import Brake
 from manga_enrichment.gateways.errors import StoreUnavailableError
-from manga_enrichment.pipeline.engine.brake_watch import LOOK_SECONDS, BrakeWatch
+from manga_enrichment.pipeline.engine.money.brake_watch import LOOK_SECONDS, BrakeWatch
 from manga_enrichment.pipeline.engine.rate.rate_limiter import RateLimiter
 from manga_enrichment_tests.fakes import FakeClock, MemoryBudget, MemoryLedger, Step
 from manga_enrichment_tests.pipeline.engine.engine_rig import (

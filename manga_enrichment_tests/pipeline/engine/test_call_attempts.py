@@ -9,8 +9,8 @@ from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.model import ModelCall, ModelReply
-from manga_enrichment.pipeline.engine.budget import Caps
-from manga_enrichment.pipeline.engine.estimates import estimate_attempt
+from manga_enrichment.pipeline.engine.money.budget import Caps
+from manga_enrichment.pipeline.engine.money.estimates import estimate_attempt
 from manga_enrichment.pipeline.engine.rate.rate_limiter import Permit, RateLimiter
 from manga_enrichment_tests.builders import title_id
 from manga_enrichment_tests.fakes import DEFAULT_USAGE, FakeClock, ScriptedModel, Step, valid_answer

@@ -10,8 +10,8 @@ from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClas
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.outcomes.retries import LONGEST_PAUSE_SECONDS, REFRESH_SECONDS
 from manga_enrichment.gateways.model import ModelReply
-from manga_enrichment.pipeline.engine.budget import Caps
 from manga_enrichment.pipeline.engine.calls import Call
+from manga_enrichment.pipeline.engine.money.budget import Caps
 from manga_enrichment.pipeline.engine.rate.rate_limiter import RateLimiter
 from manga_enrichment.pipeline.engine.verdicts import CallOutcome
 from manga_enrichment_tests.builders import title_id

@@ -14,8 +14,8 @@ from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW
 from manga_enrichment.gateways.errors import StoreUnavailableError
-from manga_enrichment.pipeline.engine.budget import FIRST_BLOCK_CALLS, LEASE_SECONDS
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
+from manga_enrichment.pipeline.engine.money.budget import FIRST_BLOCK_CALLS, LEASE_SECONDS
 from manga_enrichment_tests.builders import title_id
 from manga_enrichment_tests.fakes import START, MemoryLedger
 from manga_enrichment_tests.pipeline.engine.engine_rig import (

@@ -8,8 +8,8 @@ import pytest
 
 from manga_enrichment.domain.outcomes.answers import LedgerEntry
 from manga_enrichment.gateways.errors import StoreUnavailableError
-from manga_enrichment.pipeline.engine.budget import RunBudget
 from manga_enrichment.pipeline.engine.group_commit import MAX_GROUP, LedgerWriter
+from manga_enrichment.pipeline.engine.money.budget import RunBudget
 from manga_enrichment.pipeline.engine.outage_retry import OutageRetry
 from manga_enrichment_tests.contracts.entries import make_entry
 from manga_enrichment_tests.fakes import FakeClock, MemoryBudget, MemoryLedger
@@ -134,3 +134,28 @@ async def test_who_stopped_waiting_does_not_disturb_the_others() -> None:
     assert [await saving[0], await saving[2]] == [entries[0], entries[2]]
     assert set(stage.ledger.entries) == {"entry-0", "entry-1", "entry-2"}
     writing.cancel()
+
+
+class Gone(BaseException):
+    """What ends the writer and is no error of a gateway."""
+
+
+class Ending(Recording):
+    def put_many(self, entries: Sequence[LedgerEntry], spender: str) -> dict[str, LedgerEntry]:
+        raise Gone
+
+
+async def test_nobody_waits_for_a_writer_that_is_gone() -> None:
+    stage = Stage()
+    ledger = Ending(stage.clock)
+    writer = LedgerWriter(
+        ledger, RunBudget(MemoryBudget(), [], "spender", stage.clock), stage.clock, OutageRetry(stage.clock, until=600)
+    )
+    writing = asyncio.create_task(writer.write_groups())
+    first, second = stage.entries(2)
+    with pytest.raises(StoreUnavailableError, match="nobody writes"):
+        await writer.save(first)
+    with pytest.raises(Gone):
+        await writing
+    with pytest.raises(StoreUnavailableError, match="nobody writes"):
+        await writer.save(second)

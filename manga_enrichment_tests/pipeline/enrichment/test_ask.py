@@ -12,7 +12,7 @@ from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.budget import BudgetScope
 from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW
 from manga_enrichment.gateways.model import ModelCall, ModelReply
-from manga_enrichment.pipeline.engine.budget import Caps
+from manga_enrichment.pipeline.engine.money.budget import Caps
 from manga_enrichment.pipeline.store.object_keys import results_key
 from manga_enrichment_tests.builders import (
     BUCKET,

@@ -8,7 +8,7 @@ from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.batch_jobs import Stage
 from manga_enrichment.gateways.model import ModelCall
-from manga_enrichment.pipeline.engine.budget import Caps
+from manga_enrichment.pipeline.engine.money.budget import Caps
 from manga_enrichment.pipeline.enrichment.plan_files import read_plan
 from manga_enrichment.pipeline.enrichment.planner import Action
 from manga_enrichment.pipeline.enrichment.submit_batch import BatchSettings

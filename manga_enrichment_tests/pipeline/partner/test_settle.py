@@ -13,7 +13,7 @@ from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, NORMAL
 from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.gateways.errors import QueueUnavailableError
-from manga_enrichment.pipeline.engine.budget import Caps
+from manga_enrichment.pipeline.engine.money.budget import Caps
 from manga_enrichment.pipeline.partner.complete import event_of
 from manga_enrichment.pipeline.partner.settle import SettleLimits
 from manga_enrichment.pipeline.partner.stored_requests import read_stored_request

@@ -1,7 +1,7 @@
 """The brake as a run sees it: read before its first call, and every few seconds while it goes on.
 
-Belongs here: reading the row, and the last state that is known. Stays out: what a call does about it (`call_loop.py`),
-the row itself (`gateways/budget.py`).
+Belongs here: reading the row, and the last state that is known. Stays out: what a call does about it
+(`pipeline/engine/call_loop.py`), the row itself (`gateways/budget.py`).
 
 A row that was never read says nothing, so nothing is asked before it was. While it cannot be read, the last state
 holds: an outage neither pulls the brake nor lets go of it.

@@ -15,7 +15,7 @@ from manga_enrichment.domain.outcomes.answers import Provenance
 from manga_enrichment.gateways.budget import Brake, BudgetScope, BudgetStore
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import SpenderClosedError, StoreUnavailableError
-from manga_enrichment.pipeline.engine.brake_watch import BrakeWatch
+from manga_enrichment.pipeline.engine.money.brake_watch import BrakeWatch
 from manga_enrichment.pipeline.engine.outage_retry import OutageRetry, in_thread
 
 NO_CAP_MICRO_USD = 2**53

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.models.usage import UnpricedUsageError, Usage, cost_micro_usd
-from manga_enrichment.pipeline.engine.estimates import CallEstimate
+from manga_enrichment.pipeline.engine.money.estimates import CallEstimate
 
 LONGEST_INPUT_FACTOR = 20
 """Times the estimated input tokens: estimates are off by up to 3, tool and schema text included."""

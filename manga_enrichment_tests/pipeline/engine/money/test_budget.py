@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from manga_enrichment.domain.outcomes.answers import Provenance
 from manga_enrichment.gateways.budget import BudgetScope
 from manga_enrichment.gateways.errors import StoreUnavailableError
-from manga_enrichment.pipeline.engine.budget import NO_CAP_MICRO_USD, NO_CAPS, Caps, RunBudget, scopes_of
+from manga_enrichment.pipeline.engine.money.budget import NO_CAP_MICRO_USD, NO_CAPS, Caps, RunBudget, scopes_of
 from manga_enrichment.pipeline.engine.outage_retry import OutageRetry
 from manga_enrichment_tests.fakes import FakeClock
 from manga_enrichment_tests.pipeline.engine.call_world import FlakyBudget

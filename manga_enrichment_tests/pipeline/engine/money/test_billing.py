@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
-from manga_enrichment.pipeline.engine.billing import ESTIMATED, BookedUsage, book_call, book_record
+from manga_enrichment.pipeline.engine.money.billing import ESTIMATED, BookedUsage, book_call, book_record
 from manga_enrichment_tests.pipeline.engine.engine_rig import MODEL, call_of
 
 ESTIMATE = call_of(1).estimate

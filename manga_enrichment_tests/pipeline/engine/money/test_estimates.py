@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from manga_enrichment.domain.models.calibration import Calibration
 from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.gateways.model import Repair
-from manga_enrichment.pipeline.engine.estimates import CallEstimate, estimate_attempt, estimate_call
+from manga_enrichment.pipeline.engine.money.estimates import CallEstimate, estimate_attempt, estimate_call
 from manga_enrichment_tests.pipeline.engine.call_world import make_call
 
 CALL = make_call()

@@ -1,0 +1,199 @@
+"""How long each kind of data is kept, wherever it lies: the one table.
+
+Belongs here: kinds of data, where each lies, after how many days it ends there and by what. Stays out: the rules that
+end it: TTLs in `aws/` take their days from here, tests hold `infra/storage.yaml`, `infra/queues.yaml` and
+`infra/api.yaml` to it, `manga-enrichment retention-docs` prints it.
+
+Days count from when something was written. S3 then hides an object; its last version goes NONCURRENT_DAYS later.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from manga_enrichment.domain.prompts.conversations import CONVERSATION
+from manga_enrichment.domain.requests.queues import QUEUES
+
+REQUEST_TEXT_DAYS = 90
+RESULT_DAYS = 400
+STATUS_DAYS = 400
+BUDGET_DAYS = 400
+LEDGER_DAYS = 730
+DELIVERED_DAYS = 30
+FAILED_DELIVERY_DAYS = 90
+RUN_FILES_DAYS = 14
+BATCH_FILES_DAYS = 30
+ATHENA_RESULTS_DAYS = 30
+NONCURRENT_DAYS = 30
+UNFINISHED_UPLOAD_DAYS = 7
+ACCESS_LOG_DAYS = 90
+RUN_HISTORY_DAYS = 30
+POINT_IN_TIME_DAYS = 35
+"""What DynamoDB keeps; it cannot be made shorter."""
+
+KEPT_AS = "kept-as"
+"""Tag of an object that ends before others of its prefix."""
+AS_CONVERSATION = "conversation"
+
+
+class Means(StrEnum):
+    """What ends data."""
+
+    LIFECYCLE = "lifecycle rule"
+    VERSIONS = "lifecycle rule for replaced versions"
+    UPLOADS = "lifecycle rule for uploads"
+    TTL = "TTL"
+    QUEUE = "SQS"
+    LOG_GROUP = "log group"
+    JOB = "job `prune_run_history`"
+    BACKUP = "point-in-time recovery"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """where: prefix in the bucket, default name of a table, queue or log group. days: None for ever.
+
+    set_by: template parameter or setting that changes it. kept_as: only objects with this tag.
+    """
+
+    where: str
+    means: Means
+    days: int | None
+    set_by: str = ""
+    kept_as: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """why: what the time is good for."""
+
+    what: str
+    why: str
+    places: tuple[Place, ...]
+
+
+def _ends(prefix: str, days: int, parameter: str, kept_as: str = "") -> Place:
+    return Place(prefix, Means.LIFECYCLE, days, parameter, kept_as)
+
+
+def _stays(prefix: str) -> Place:
+    return Place(prefix, Means.NOTHING, None)
+
+
+LEDGER, STATUS, BUDGET, OUTBOX = (f"manga-fm-{name}" for name in ("results", "request-status", "budget", "outbox"))
+
+KINDS = (
+    Kind(
+        "what partners sent",
+        "a message may wait 14 days in a queue and 14 more among the dead letters",
+        (_ends("fm-requests/", REQUEST_TEXT_DAYS, "RequestFilesDays"),),
+    ),
+    Kind(
+        "conversations: questions, replies",
+        "a session goes on; nobody else needs them, so no table and no log has them",
+        (
+            _ends("fm-conversations/", REQUEST_TEXT_DAYS, "RequestFilesDays"),
+            _ends("fm-results/", REQUEST_TEXT_DAYS, "RequestFilesDays", AS_CONVERSATION),
+            Place(LEDGER, Means.TTL, REQUEST_TEXT_DAYS),
+        ),
+    ),
+    Kind(
+        "results of batches",
+        "partners fetch them",
+        (_ends("fm-results/", RESULT_DAYS, "ResultFilesDays"),),
+    ),
+    Kind("states of requests", "partners ask for them", (Place(STATUS, Means.TTL, STATUS_DAYS),)),
+    Kind("budget counters", "`costs_reconcile` looks back", (Place(BUDGET, Means.TTL, BUDGET_DAYS),)),
+    Kind(
+        "answers about titles",
+        "an answer that is there is not paid for again",
+        (Place(LEDGER, Means.TTL, LEDGER_DAYS, "MANGA_LEDGER_RETENTION_DAYS"),),
+    ),
+    Kind("callbacks and notifications", "a receiver asks", (Place(OUTBOX, Means.TTL, DELIVERED_DAYS),)),
+    Kind(
+        "callbacks and notifications that failed",
+        "`callbacks retry`",
+        (Place(OUTBOX, Means.TTL, FAILED_DELIVERY_DAYS),),
+    ),
+    Kind(
+        "messages",
+        "partners' requests wait",
+        tuple(Place(q.name, Means.QUEUE, q.retention_days) for q in QUEUES.values()),
+    ),
+    Kind(
+        "working files",
+        "a killed run is continued; a batch job takes up to a week",
+        (_ends("runs/", RUN_FILES_DAYS, "RunFilesDays"), _ends("batch/", BATCH_FILES_DAYS, "BatchFilesDays")),
+    ),
+    Kind(
+        "Athena's copies of query results",
+        "whoever asked can ask again",
+        (_ends("athena-results/", ATHENA_RESULTS_DAYS, "AthenaResultsDays"),),
+    ),
+    Kind(
+        "replaced and deleted versions of objects",
+        "a mistake can be undone",
+        (
+            Place("", Means.VERSIONS, NONCURRENT_DAYS, "NoncurrentVersionDays"),
+            Place("", Means.UPLOADS, UNFINISHED_UPLOAD_DAYS),
+        ),
+    ),
+    Kind(
+        "access log of the API",
+        "who asked when; no texts, no keys",
+        (Place("/aws/apigateway/manga-enrichment", Means.LOG_GROUP, ACCESS_LOG_DAYS, "AccessLogDays"),),
+    ),
+    Kind(
+        "runs and their logs in Dagster",
+        "runs that look at queues: 3 days",
+        (Place("Dagster", Means.JOB, RUN_HISTORY_DAYS, "MANGA_RUN_HISTORY_DAYS"),),
+    ),
+    Kind(
+        "earlier states of DynamoDB tables",
+        "tables can be restored; cannot be made shorter",
+        tuple(Place(name, Means.BACKUP, POINT_IN_TIME_DAYS) for name in (LEDGER, STATUS, BUDGET, OUTBOX)),
+    ),
+    Kind(
+        "tables, requests log, costs",
+        "the enriched catalog and the books: ids, numbers, answers about titles; no text of a conversation",
+        (_stays("enrichment/"),),
+    ),
+    Kind("tokens a call takes", "numbers, one small object per analysis and model", (_stays("calibration/"),)),
+    Kind("the report", "one object, replaced every morning", (_stays("reports/"),)),
+    Kind("what was forgotten", "it must be forgotten again after a restore; hashes", (_stays("forgotten/"),)),
+)
+
+
+def places(means: Means) -> Iterator[Place]:
+    return (place for kind in KINDS for place in kind.places if place.means is means)
+
+
+def ledger_retention(analysis: str, titles: timedelta) -> timedelta:
+    """How long the ledger keeps an answer of this analysis. titles: how long one about a title."""
+    return min(titles, timedelta(days=REQUEST_TEXT_DAYS)) if analysis == CONVERSATION.name else titles
+
+
+def retention_markdown() -> str:
+    """`docs/retention.md`."""
+    lines = [
+        "# Retention",
+        "",
+        "How long each kind of data is kept, and what ends it. Generated with `manga-enrichment retention-docs` from",
+        "`manga_enrichment/domain/operations/retention.py`; tests hold templates and code to the same table.",
+        "",
+        "An object that a lifecycle rule ends can still be brought back as a replaced version, a row that its TTL ends",
+        "from the table's backups. `manga-enrichment forget` has something gone at once ([runbook.md](runbook.md)).",
+        "",
+        "| what | where | days | ended by | set by | why so long |",
+        "|---|---|---|---|---|---|",
+    ]
+    for kind in KINDS:
+        for place in kind.places:
+            where = f"`{place.where}`" if place.where else "the bucket"
+            tagged = f", tag `{KEPT_AS}={place.kept_as}`" if place.kept_as else ""
+            set_by = f"`{place.set_by}`" if place.set_by else ""
+            days = "for ever" if place.days is None else place.days
+            lines.append(f"| {kind.what} | {where}{tagged} | {days} | {place.means} | {set_by} | {kind.why} |")
+    return "\n".join([*lines, ""])

@@ -1,0 +1,1 @@
+"""What calls may cost and have cost: estimates, budgets, what is booked, the brake."""

@@ -1,0 +1,269 @@
+"""DynamoDB or S3 is away: nothing is received, what was received goes back, and no receive is burnt for it."""
+
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.requests.claims import Claimed, RequestRow
+from manga_enrichment.domain.requests.queues import DEAD_LETTERS, DEAD_LETTERS_FIFO, HIGH_PRIORITY, NORMAL, SESSION
+from manga_enrichment.gateways.errors import StoreUnavailableError
+from manga_enrichment.pipeline.partner.leases import RENEWERS, RETRY_SECONDS
+from manga_enrichment.pipeline.partner.requeue import HIDDEN_SECONDS, LEASE_MARGIN_SECONDS
+from manga_enrichment.pipeline.partner.run_steps import stored_requests, take_over
+from manga_enrichment.pipeline.partner.settle import Settling
+from manga_enrichment.pipeline.partner.stored_requests import StoredRequests
+from manga_enrichment.pipeline.partner.stored_units import read_unit
+from manga_enrichment_tests.kill_switch import Behind, Outage
+from manga_enrichment_tests.partner_world import PartnerWorld
+from manga_enrichment_tests.request_fakes import MemoryRequests
+
+AWAY_SECONDS = 240
+SESSION_ID = "7c9e6679-7425-40de-944b-000000000001"
+
+
+def world_behind(service: str, **options: Any) -> tuple[PartnerWorld, Outage]:
+    """A world with one store, dynamodb or s3, that can go away."""
+    world = PartnerWorld(**options)
+    return world, put_behind(world, service)
+
+
+def put_behind(world: PartnerWorld, service: str) -> Outage:
+    outage = Outage()
+    if service == "s3":
+        world.base.tables = Behind(world.base.tables, outage)  # type: ignore[assignment]
+    else:
+        world.requests = Behind(world.requests, outage)  # type: ignore[assignment]
+        world.outbox = Behind(world.outbox, outage)  # type: ignore[assignment]
+    return outage
+
+
+class DeniedRequests(MemoryRequests):
+    """Rows that we may read and not write."""
+
+    def claim(self, wanted: RequestRow, now: datetime) -> Claimed:
+        raise ConfigurationError("Access to the table was denied")
+
+
+class AwayWhenSettling(PartnerWorld):
+    """DynamoDB goes away when the answers are there."""
+
+    outage: Outage
+
+    def settling(self, bodies: StoredRequests) -> Settling:
+        self.outage.begin()
+        return super().settling(bodies)
+
+
+def ask(world: PartnerWorld, text: str) -> str:
+    body = {"query": text, "conversation_id": SESSION_ID}
+    return world.send_envelope("manga_query", body, queue=SESSION.name, group_id=f"acme:{SESSION_ID}")
+
+
+def receives(world: PartnerWorld, queue: str = NORMAL.name) -> list[int]:
+    return [message.receive_count for message in world.queue.messages(queue)]
+
+
+def pass_time(world: PartnerWorld, seconds: int, queue: str) -> None:
+    """Ticks as the daemon makes them; none finds anything to launch."""
+    for _ in range(seconds // 5):
+        assert world.tick(queue).units == []
+        world.clock.advance(5)
+
+
+@pytest.mark.parametrize("service", ["dynamodb", "s3"])
+def test_what_is_urgent_waits_in_its_queue_while_a_store_is_away(service: str) -> None:
+    world, outage = world_behind(service)
+    sent = [world.send([(number % 8, "reading_level")], queue=HIGH_PRIORITY.name) for number in range(10)]
+    outage.begin()
+    for _ in range(AWAY_SECONDS // 5):
+        report = world.tick(HIGH_PRIORITY.name)
+        assert (report.received, report.away) == (0, "the store is away")
+        world.clock.advance(5)
+    assert receives(world, HIGH_PRIORITY.name) == [0] * 10
+    outage.end()
+    world.work(HIGH_PRIORITY.name)
+    assert {world.state(each) for each in sent} == {"completed"}
+    assert world.queue.messages(DEAD_LETTERS) == []
+
+
+def test_without_a_free_run_no_store_is_asked() -> None:
+    world, outage = world_behind("dynamodb")
+    world.send()
+    outage.begin()
+    assert world.tick(free_runs=0).away == ""
+    assert outage.refused == 0
+
+
+@pytest.mark.parametrize("service", ["dynamodb", "s3"])
+def test_whenever_a_store_goes_away_nobody_waits_for_ever_or_pays_again(service: str) -> None:
+    """At every call of a tick and its run. Two receives are all a message has here: one outage may burn one."""
+    for calls in range(1, 200):
+        world, outage = world_behind(service, max_receives=2)
+        sent = [world.send([(number, "reading_level")], queue=HIGH_PRIORITY.name) for number in range(3)]
+        outage.begin(after_calls=calls)
+        with suppress(StoreUnavailableError):
+            world.work(HIGH_PRIORITY.name)
+        if not outage.is_on:
+            assert calls > 15
+            return
+        world.launched.clear()
+        pass_time(world, AWAY_SECONDS, HIGH_PRIORITY.name)
+        outage.end()
+        world.drain(HIGH_PRIORITY.name)
+        assert {world.state(each) for each in sent} == {"completed"}, calls
+        assert world.queue.messages(DEAD_LETTERS) == [], calls
+        assert len(world.base.model.sent) == 3, calls
+    raise AssertionError("a tick and its run never got through")
+
+
+@pytest.mark.parametrize("service", ["dynamodb", "s3"])
+def test_what_was_received_when_a_store_went_is_sent_anew_as_it_was(service: str) -> None:
+    world, outage = world_behind(service)
+    sent = world.send()
+    [before] = world.queue.messages(NORMAL.name)
+    outage.begin(after_calls=1)
+    assert world.tick().outcomes == {"returned": 1}
+    [after] = world.queue.messages(NORMAL.name)
+    assert (after.body, after.attributes, after.group_id) == (before.body, before.attributes, before.group_id)
+    assert (after.receive_count, after.message_id != before.message_id) == (0, True)
+    outage.end()
+    world.clock.advance(NORMAL.visibility_seconds + LEASE_MARGIN_SECONDS - 1)
+    assert world.tick().received == 0  # its row may have a lease, and a live request costs a receive
+    world.clock.advance(1)
+    world.work()
+    assert world.state(sent) == "completed"
+
+
+@pytest.mark.parametrize("service", ["dynamodb", "s3"])
+def test_what_was_claimed_when_a_store_went_is_sent_anew_and_launches_nothing(service: str) -> None:
+    world, outage = world_behind(service)
+    sent = world.send()
+    outage.begin(after_calls=2)  # the look and the claim, or the request's body, went through
+    assert world.tick().units == []
+    assert (receives(world), world.row(sent).generation) == ([0], 1)
+    outage.end()
+    world.clock.advance(NORMAL.visibility_seconds + LEASE_MARGIN_SECONDS)
+    world.work()
+    assert (world.state(sent), world.row(sent).generation) == ("completed", 2)
+
+
+def test_a_store_that_refuses_us_is_away_as_well() -> None:
+    """Rights that were taken away are our outage, not the message's fault."""
+    world = PartnerWorld()
+    sent = world.send()
+    allowed, world.requests = world.requests, DeniedRequests(world.clock)
+    assert world.tick().outcomes == {"returned": 1}
+    assert receives(world) == [0]
+    world.requests = allowed
+    world.drain()
+    assert world.state(sent) == "completed"
+
+
+def test_a_session_keeps_its_order_while_a_store_is_away() -> None:
+    world, outage = world_behind("dynamodb")
+    first, second = ask(world, "first"), ask(world, "second")
+    outage.begin(after_calls=1)
+    assert world.tick(SESSION.name).outcomes == {"returned": 1}
+    assert receives(world, SESSION.name) == [1, 0]
+    pass_time(world, AWAY_SECONDS, SESSION.name)
+    outage.end()
+    assert world.tick(SESSION.name).received == 0  # hidden, and its session waits behind it
+    world.clock.advance(HIDDEN_SECONDS - AWAY_SECONDS)
+    world.work(SESSION.name)
+    assert (world.state(first), second in world.requests.rows) == ("completed", False)
+    world.work(SESSION.name)
+    assert world.state(second) == "completed"
+    assert world.queue.messages(DEAD_LETTERS_FIFO) == []
+
+
+def held(world: PartnerWorld, count: int) -> tuple[Any, StoredRequests]:
+    """Leases on so many requests whose bodies their run has read."""
+    for number in range(count):
+        world.send([(number % 8, "reading_level")])
+    world.tick()
+    leases, bodies = world.leases(), StoredRequests(world.tables)
+    for key in world.launched:
+        taken = take_over(
+            read_unit(world.tables, key), "run", requests=world.requests, leases=leases, clock=world.clock
+        )
+        stored_requests(bodies, taken)
+    world.launched.clear()
+    return leases, bodies
+
+
+def test_a_run_that_ends_while_a_store_is_away_gives_everything_back_and_asks_the_store_once() -> None:
+    world, outage = world_behind("dynamodb")
+    leases, bodies = held(world, 5)
+    outage.begin()
+    said = world.release(leases, bodies, "the run was ended")
+    assert (outage.refused, leases.held()) == (1, [])
+    assert len(said) == 5
+    assert all(line.endswith("it is given back and comes again later: the store is away") for line in said)
+    assert receives(world) == [0] * 5
+    outage.end()
+    world.drain()
+    assert {row.state.value for row in world.requests.rows.values()} == {"completed"}
+
+
+def test_a_request_whose_body_was_never_read_stays_hidden_for_minutes() -> None:
+    world, outage = world_behind("s3")
+    sent = world.send()
+    world.tick()
+    leases, bodies = world.leases(), StoredRequests(world.tables)
+    [request] = read_unit(world.tables, world.launched.pop()).requests
+    leases.add(request, world.clock.now())
+    outage.begin()
+    world.release(leases, bodies, "the run was ended")
+    outage.end()
+    world.clock.advance(HIDDEN_SECONDS - 1)
+    assert world.tick().received == 0
+    world.clock.advance(1)
+    world.work()
+    assert world.state(sent) == "completed"
+
+
+def test_answers_that_could_not_be_settled_are_found_again() -> None:
+    world = AwayWhenSettling()
+    world.outage = put_behind(world, "dynamodb")
+    sent = world.send()
+    world.tick()
+    report = world.run(world.launched.pop())
+    assert report.left == {sent: "it is given back and comes again later: the store is away"}
+    assert receives(world) == [0]
+    world.outage.end()
+    world.clock.advance(AWAY_SECONDS)
+    world.tick()
+    world.outage = Outage()  # the next one takes nothing away
+    world.run(world.launched.pop())
+    assert world.state(sent) == "completed"
+    assert len(world.base.model.sent) == 1
+
+
+def test_a_lease_outlives_a_store_that_was_away() -> None:
+    """Its message stays hidden meanwhile, so the run goes on with what it holds."""
+    world, outage = world_behind("dynamodb")
+    leases, _ = held(world, 2)
+    outage.begin()
+    for _ in range(AWAY_SECONDS // 20):
+        world.clock.advance(20)
+        assert leases.beat() == RETRY_SECONDS
+    assert not any(leases.holds(request.request_id) for request in leases.held())
+    outage.end()
+    assert world.tick().received == 0
+    leases.beat()
+    assert [leases.holds(request.request_id) for request in leases.held()] == [True, True]
+    assert receives(world) == [1, 1]
+
+
+def test_a_beat_does_not_ask_a_store_that_is_away_for_every_request() -> None:
+    world, outage = world_behind("dynamodb")
+    leases, _ = held(world, 40)
+    outage.begin()
+    leases.beat()
+    assert RENEWERS <= outage.refused < 2 * RENEWERS
+    world.clock.advance(NORMAL.visibility_seconds - 1)
+    outage.end()
+    assert world.tick().received == 0
