@@ -51,12 +51,12 @@ class Stage:
         return next(each for each in evaluations if each.check_name == "dead_letter_queue_empty")
 
     def tick(self) -> None:
-        sensor = self.definitions.resolve_sensor_def("alerts")
+        sensor, given = self.definitions.resolve_sensor_def("alerts"), self.definitions.resources or {}
         with dg.build_sensor_context(
             instance=self.instance,
             cursor=self.cursor,
             definitions=self.definitions,
-            resources={"notifier": (self.definitions.resources or {})["notifier"]},
+            resources={name: given[name] for name in ("notifier", "budget", "clock")},
         ) as context:
             self.cursor = sensor.evaluate_tick(context).cursor
 
