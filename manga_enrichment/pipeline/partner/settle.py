@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from manga_enrichment.domain.callbacks.deliveries import CallbackState
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.results import RequestResult, ResultHeading
@@ -87,8 +88,9 @@ class Settling:
         return row
 
     def _aged(self, request: UnitRequest, result: RequestResult) -> RequestResult:
+        """Whatever waits for too long has failed; but for the brake, which is ours and dead-letters nothing."""
         is_old = self._clock.now() - request.submitted_at >= self._limits.max_age
-        return result.given_up() if is_old else result
+        return result.given_up() if is_old and result.error_class != ErrorClass.BRAKE.value else result
 
     def _heading(self, request: UnitRequest, cost_micro_usd: int, run_id: str) -> ResultHeading:
         return ResultHeading(

@@ -159,7 +159,7 @@ def test_out_of_budget_a_request_waits_and_keeps_what_it_has() -> None:
 
 
 def test_while_the_brake_is_on_a_request_comes_back_again_and_again_and_is_answered_afterwards() -> None:
-    world = PartnerWorld()
+    world = PartnerWorld(settle_limits=SettleLimits(max_age=timedelta(minutes=15)))  # it grows older than that
     sent = world.send([(1, "reading_level"), (2, "genre_classification")])
     world.base.budget.put_brake_on(Brake("the bill looks wrong", world.clock.now()))
     for _ in range(6):
