@@ -13,7 +13,7 @@ from manga_enrichment.domain.catalog.rows import clean_row
 from manga_enrichment.domain.models.specs import load_models
 from manga_enrichment.domain.outcomes.answers import ClaimResult, LedgerEntry, Provenance
 from manga_enrichment.domain.prompts.prompt import title_inputs
-from manga_enrichment.gateways.budget import BudgetScope, BudgetStore
+from manga_enrichment.gateways.budget import Brake, BudgetScope, BudgetStore
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.model import FoundationModel
 from manga_enrichment.local.sample_catalog import generate
@@ -121,3 +121,12 @@ class BoundlessBudget:
 
     def spent(self, counter: str) -> tuple[int, int]:
         return 0, 0
+
+    def brake(self) -> Brake | None:
+        return None
+
+    def put_brake_on(self, brake: Brake) -> Brake:
+        return brake
+
+    def take_brake_off(self) -> Brake | None:
+        return None
