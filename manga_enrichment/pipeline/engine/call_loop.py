@@ -179,7 +179,6 @@ class Caller:
         request = ModelCall(call.model, call.prompt, progress.max_tokens, progress.repair, call.estimate.prefix_cached)
         attempt = Attempt(len(progress.attempts) + 1, self._clock.now(), 0)
         started = self._clock.monotonic_seconds()
-        estimated_cost = estimate.cost_micro_usd(call.model)
         progress.reply = None
         try:
             progress.reply = await self._converse(request)
@@ -187,11 +186,11 @@ class Caller:
             refusal: Refusal | None = Refusal(error.error_class, error.message, error.retry_after_seconds or 0.0)
             self._tell_limiter_of_failure(permit, error)
             if TREATMENTS[error.error_class].maybe_billed:
-                attempt = replace(attempt, maybe_billed=True, cost_micro_usd=estimated_cost)
+                attempt = replace(attempt, maybe_billed=True, cost_micro_usd=estimate.cost_micro_usd(call.model))
         except BaseException:  # cancelled, or an error that nobody foresaw: the request may have arrived
             self._limiter.lost(permit)
             refusal = Refusal(ErrorClass.ABANDONED, "the run was ended before the answer came")
-            attempt = replace(attempt, maybe_billed=True, cost_micro_usd=estimated_cost)
+            attempt = replace(attempt, maybe_billed=True, cost_micro_usd=estimate.cost_micro_usd(call.model))
             progress.attempts.append(self._closed(attempt, started, refusal))
             raise
         else:

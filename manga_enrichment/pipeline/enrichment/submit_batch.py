@@ -18,7 +18,6 @@ from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
 from manga_enrichment.domain.outcomes.answers import Provenance
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
-from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.budget import BudgetScope
 from manga_enrichment.gateways.model import ModelCall
 from manga_enrichment.pipeline.batch.job_store import BatchJob, BatchStore
@@ -26,6 +25,7 @@ from manga_enrichment.pipeline.batch.launch import BatchGateways, Launcher
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 from manga_enrichment.pipeline.engine.money.budget import NO_CAPS, Caps, scopes_of
+from manga_enrichment.pipeline.engine.results import cached, deferred
 from manga_enrichment.pipeline.engine.tally import Tally
 from manga_enrichment.pipeline.enrichment.ask import planned_calls
 from manga_enrichment.pipeline.log.unledgered import UnledgeredAttempts
@@ -145,7 +145,7 @@ class BatchLane:
             self._to.ledger.release_many(sorted(result.granted), owner)
             for call in wanted:
                 if entry := result.answered.get(call.fingerprint):
-                    deliver(CallResult(call, entry.outcome, entry, entry.error_class, from_cache=True))
+                    deliver(cached(call, entry))
             elsewhere = [call for call in wanted if call.fingerprint in result.contended]
             _deliver_all(elsewhere, ErrorClass.CLAIMED_ELSEWHERE, deliver)
             wanted = [call for call in wanted if call.fingerprint in result.granted]
@@ -199,14 +199,10 @@ def _fresh(chunk: Sequence[Call], pending: Collection[str], deliver: Deliver) ->
     """Each question once; what another job asks for already is left to it."""
     for call in chunk:
         if call.fingerprint in pending:
-            deliver(_left(call, ErrorClass.BATCH_PENDING))
+            deliver(deferred(call, ErrorClass.BATCH_PENDING))
     return list({call.fingerprint: call for call in chunk if call.fingerprint not in pending}.values())
-
-
-def _left(call: Call, error_class: ErrorClass, message: str = "") -> CallResult:
-    return CallResult(call, Outcome.DEFERRED, None, error_class, message=message)
 
 
 def _deliver_all(calls: Sequence[Call], error_class: ErrorClass, deliver: Deliver, message: str = "") -> None:
     for call in calls:
-        deliver(_left(call, error_class, message))
+        deliver(deferred(call, error_class, message))
