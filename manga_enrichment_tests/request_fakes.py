@@ -217,6 +217,11 @@ class MemoryRequests:
             self.rows[wanted.request_id] = decision.row
             return decision
 
+    def accept(self, row: RequestRow) -> None:
+        """As the request front does: no claim."""
+        with self._lock:
+            self.rows.setdefault(row.request_id, row)
+
     def update(
         self, request_id: str, owner: str, generation: int, state: RequestState | None = None, **fields: Any
     ) -> RequestRow:

@@ -28,3 +28,11 @@ def make_row(clock: Clock, **changes: Any) -> RequestRow:
         **changes,
     }
     return RequestRow(**values)
+
+
+def accepted_row(clock: Clock, **changes: Any) -> RequestRow:
+    """A request as the front leaves it: no owner, no lease, no message that anybody holds."""
+    now = clock.now()
+    nobody = {"owner": "", "message_id": "", "receipt_handle": "", "lease_until": now}
+    accepted = {"state": RequestState.ACCEPTED, "accepted_at": now, "item_count": 3}
+    return make_row(clock, **{**nobody, **accepted, **changes})

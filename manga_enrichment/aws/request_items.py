@@ -19,6 +19,7 @@ _MICRO = Decimal(1_000_000)
 
 NAMES = {each.name: each.name for each in fields(RequestRow)} | {"state": "status", "cost_micro_usd": "cost_usd"}
 """Attribute by field."""
+_LEFT_OUT = dict.fromkeys(("partner_id", "receipt_handle", "message_id", "queue", "owner"), "")
 
 
 def attribute(field: str, value: Any) -> tuple[str, dict[str, Any]]:
@@ -36,7 +37,7 @@ def from_item(item: Mapping[str, Any]) -> RequestRow:
     """The row of an item; attributes that are no fields are passed over."""
     found = {field: item[name] for field, name in NAMES.items() if name in item}
     values: dict[str, Any] = {field: _READERS[field](value) for field, value in found.items()}
-    return RequestRow(**{"partner_id": "", "receipt_handle": "", "message_id": "", "queue": "", **values})
+    return RequestRow(**{**_LEFT_OUT, **values})
 
 
 def _text(value: str) -> dict[str, Any]:
@@ -55,8 +56,8 @@ def _read_number(value: Any) -> int:
     return int(value["N"])
 
 
-def _time(value: datetime) -> dict[str, Any]:
-    return {"S": value.astimezone(UTC).isoformat(timespec="microseconds")}
+def _time(value: datetime | None) -> dict[str, Any]:
+    return {"S": value.astimezone(UTC).isoformat(timespec="microseconds") if value else ""}
 
 
 def _read_time(value: Any) -> datetime:
@@ -95,8 +96,8 @@ def _read_counts(value: Any) -> dict[str, int]:
     return {name: _read_number(count) for name, count in value["M"].items()}
 
 
-_TIMES = ("submitted_at", "updated_at", "lease_until")
-_NUMBERS = ("generation", "input_tokens", "output_tokens")
+_TIMES = ("submitted_at", "updated_at", "lease_until", "accepted_at")
+_NUMBERS = ("generation", "input_tokens", "output_tokens", "item_count")
 _WRITERS: dict[str, Callable[[Any], dict[str, Any]]] = {
     **dict.fromkeys(NAMES, _text),
     **dict.fromkeys(_TIMES, _time),

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from manga_enrichment.pipeline.partner.submit import Submitted
 
 POLL_SECONDS = 1.0
-_STEPS = (RequestState.RECEIVED, RequestState.QUEUED, RequestState.PROCESSING)
+_STEPS = (RequestState.ACCEPTED, RequestState.RECEIVED, RequestState.QUEUED, RequestState.PROCESSING)
 
 _REQUEST_ID = click.argument("request_id", type=click.UUID)
 _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON line instead of words.")
@@ -122,7 +122,7 @@ def _show_request(request_id: str, *, follow: bool, as_json: bool) -> None:
 @click.option("--newest", type=click.IntRange(1, 1000), default=20, show_default=True, help="Requests to list.")
 @_JSON
 def list_requests(partner: str, newest: int, as_json: bool) -> None:
-    """The latest requests of PARTNER, the newest first. Those that no worker has seen yet are not among them."""
+    """The latest requests of PARTNER, the newest first; one that came by no API only once a worker has seen it."""
     rows = open_configured_gateways().requests.by_partner(partner, newest=newest)
     if as_json:
         click.echo(json.dumps([row_document(row) for row in rows]))
@@ -156,10 +156,10 @@ def follow_request(gateways: "Gateways", request_id: str, is_terminal: bool) -> 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not is_terminal) as progress:
-        bar = progress.add_task("waiting in its queue", total=len(_STEPS) + 1, note="")
+        bar = progress.add_task("waiting in its queue", total=len(_STEPS), note="")
 
         def show(row: "RequestRow") -> None:
-            done = _STEPS.index(row.state) + 1 if row.state in _STEPS else len(_STEPS) + 1
+            done = _STEPS.index(row.state) if row.state in _STEPS else len(_STEPS)
             note = f"generation {row.generation}" if row.generation > 1 else ""
             progress.update(bar, description=row.state.value, completed=done, note=note)
             if not is_terminal:

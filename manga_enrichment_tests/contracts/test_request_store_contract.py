@@ -1,6 +1,7 @@
 """RequestStore: one owner at a time, generations only grow, and nobody writes over a row that is no longer theirs."""
 
 import uuid
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -9,6 +10,7 @@ import pytest
 
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.dynamodb_requests import DynamoDBRequests
+from manga_enrichment.aws.request_items import to_item
 from manga_enrichment.domain.requests.claims import AlreadyFinal, AlreadyLive, Claimed, RequestRow
 from manga_enrichment.domain.requests.states import RequestState, TransitionError
 from manga_enrichment.gateways.errors import FencedError
@@ -16,7 +18,7 @@ from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment_tests.fake_clock import FakeClock
 from manga_enrichment_tests.request_fakes import MemoryRequests
-from manga_enrichment_tests.request_rows import make_row
+from manga_enrichment_tests.request_rows import accepted_row, make_row
 
 SECOND = timedelta(seconds=1)
 LATER = timedelta(minutes=2)
@@ -29,6 +31,21 @@ def requests(kind: str, clock: FakeClock, request: pytest.FixtureRequest) -> Req
     stack: LocalStack = request.getfixturevalue("local_stack")
     clients: AwsClients = request.getfixturevalue("aws_clients")
     return DynamoDBRequests(clients.dynamodb, clock, table=stack.outputs["RequestStatusTableName"])
+
+
+@pytest.fixture
+def accept(kind: str, requests: RequestStore, request: pytest.FixtureRequest) -> Callable[[RequestRow], None]:
+    """Writes a row as the request front does."""
+    if isinstance(requests, MemoryRequests):
+        return requests.accept
+    stack: LocalStack = request.getfixturevalue("local_stack")
+    clients: AwsClients = request.getfixturevalue("aws_clients")
+    table = stack.outputs["RequestStatusTableName"]
+
+    def put(row: RequestRow) -> None:
+        clients.dynamodb.put_item(TableName=table, Item={**to_item(row), "version": {"N": "0"}})
+
+    return put
 
 
 def claimed(requests: RequestStore, row: RequestRow, clock: FakeClock) -> RequestRow:
@@ -99,6 +116,33 @@ def test_a_request_that_does_not_exist_cannot_be_written(requests: RequestStore,
         requests.update(name, "a", 1, RequestState.PROCESSING)
     requests.set_callback_state(name, RequestState.COMPLETED, "delivered")
     assert requests.get(name) is None
+
+
+def test_an_accepted_request_is_nobodys_and_its_first_claim_keeps_what_the_front_wrote(
+    requests: RequestStore, accept: Callable[[RequestRow], None], clock: FakeClock
+) -> None:
+    accepted = accepted_row(clock)
+    accept(accepted)
+    assert requests.get(accepted.request_id) == accepted
+    wanted = make_row(clock, request_id=accepted.request_id, owner="b")
+    with pytest.raises(FencedError):
+        requests.update(accepted.request_id, "b", 1)
+    rival = replace(wanted, partner_id="rival")
+    assert requests.claim(rival, clock.now()) == AlreadyLive(accepted)
+    row = claimed(requests, wanted, clock)
+    assert row == replace(wanted, generation=1, accepted_at=accepted.accepted_at, item_count=3)
+    assert requests.get(accepted.request_id) == row
+    assert isinstance(requests.claim(replace(wanted, owner="c"), clock.now()), AlreadyLive)
+
+
+def test_an_accepted_request_that_breaks_the_rules_is_closed(
+    requests: RequestStore, accept: Callable[[RequestRow], None], clock: FakeClock
+) -> None:
+    accepted = accepted_row(clock)
+    accept(accepted)
+    wanted = make_row(clock, request_id=accepted.request_id, state=RequestState.REJECTED, reason="invalid_body")
+    assert claimed(requests, wanted, clock).state is RequestState.REJECTED
+    assert isinstance(requests.claim(replace(wanted, state=RequestState.RECEIVED), clock.now()), AlreadyFinal)
 
 
 @pytest.mark.parametrize("state", [RequestState.DEFERRED, RequestState.FAILED])

@@ -16,6 +16,7 @@ class RequestRow:
     """The status row of one request. owner and generation fence every write after the claim.
 
     lease_until: the owner is taken for alive until then. body_key: object with the validated request. Timestamps UTC.
+    accepted_at, item_count: what the front wrote; None and 0 for a request that was put into its queue directly.
     reopened: a person had a rejected or failed request redriven, so that the next claim may have it.
     """
 
@@ -43,6 +44,8 @@ class RequestRow:
     input_tokens: int = 0
     output_tokens: int = 0
     reopened: bool = False
+    accepted_at: datetime | None = None
+    item_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +69,14 @@ class AlreadyFinal:
     row: RequestRow
 
 
+_WAITING = frozenset({RequestState.ACCEPTED, RequestState.DEFERRED, RequestState.FAILED})
+
+
 def decide_claim(present: RequestRow | None, wanted: RequestRow, now: datetime) -> Claimed | AlreadyLive | AlreadyFinal:
     """What a claim comes to, given the row as it stands; the row in the answer is what is to be written.
 
     A failed request is final if it has a result: then the partner was told. Without one it was a crash of ours.
-    Deferred requests wait for nobody, and neither do crashed ones: no lease protects them. A message of another partner
+    Accepted, deferred and crashed requests wait for nobody: no lease protects them. A message of another partner
     gets the row as it is, whatever its state: nobody takes over a request by knowing its id.
     """
     if present is None:
@@ -79,7 +85,7 @@ def decide_claim(present: RequestRow | None, wanted: RequestRow, now: datetime) 
         return AlreadyFinal(present) if is_answered(present.state) or _is_closed(present) else AlreadyLive(present)
     if is_answered(present.state) or (_is_closed(present) and not present.reopened):
         return AlreadyFinal(present)
-    waits = present.reopened or present.state in (RequestState.DEFERRED, RequestState.FAILED)
+    waits = present.reopened or present.state in _WAITING
     if present.lease_until >= now and not waits:
         return AlreadyLive(_refreshed(present, wanted))
     return Claimed(
@@ -91,6 +97,8 @@ def decide_claim(present: RequestRow | None, wanted: RequestRow, now: datetime) 
             cost_micro_usd=present.cost_micro_usd,
             input_tokens=present.input_tokens,
             output_tokens=present.output_tokens,
+            accepted_at=present.accepted_at,
+            item_count=present.item_count,
         )
     )
 

@@ -3,11 +3,12 @@
 Belongs here: the states, the allowed transitions, the state a request settles in. Stays out: writing them
 (`aws/dynamodb_requests.py`, always on condition of owner and generation) and who decides when.
 
-    received -> queued -> processing -> completed | partially_completed | failed | deferred
-        \\________|____________|______> rejected | failed | deferred
+    accepted => received -> queued -> processing -> completed | partially_completed | failed | deferred
+                    \\________|____________|______> rejected | failed | deferred
 
 A *generation* is one attempt of ours at a request, from its claim to its end. Within a generation a request only moves
 forward. A new generation starts at `received`, from any state but an answered one: after a crash, a delay or a redrive.
+`accepted` is the front's word for a request whose message it sends: generation 0, which no worker has seen.
 """
 
 from collections.abc import Mapping
@@ -16,8 +17,11 @@ from types import MappingProxyType
 
 
 class RequestState(StrEnum):
-    """received: claimed; queued: its run is launched; processing: its run works; deferred: waits for another try."""
+    """accepted: no worker has it; received: claimed; queued: its run is launched; processing: its run works; deferred:
+    waits for another try.
+    """
 
+    ACCEPTED = "accepted"
     RECEIVED = "received"
     QUEUED = "queued"
     PROCESSING = "processing"
@@ -33,6 +37,7 @@ _ANSWERS = frozenset({RequestState.COMPLETED, RequestState.PARTIALLY_COMPLETED})
 
 TRANSITIONS: Mapping[RequestState, frozenset[RequestState]] = MappingProxyType(
     {
+        RequestState.ACCEPTED: frozenset(),  # a claim opens generation 1
         RequestState.RECEIVED: _STOPS | {RequestState.QUEUED, RequestState.PROCESSING},
         RequestState.QUEUED: _STOPS | {RequestState.PROCESSING},
         RequestState.PROCESSING: _STOPS | _ANSWERS,
@@ -56,8 +61,8 @@ def is_answered(state: RequestState) -> bool:
 
 
 def is_final(state: RequestState) -> bool:
-    """Nothing follows by itself. A deferred request is not final: its message comes back."""
-    return not TRANSITIONS[state] and state is not RequestState.DEFERRED
+    """Nothing follows by itself. Accepted and deferred requests are not final: their messages come."""
+    return not TRANSITIONS[state] and state not in (RequestState.ACCEPTED, RequestState.DEFERRED)
 
 
 def may_follow(present: RequestState, following: RequestState) -> bool:

@@ -22,6 +22,7 @@ STATES = st.sampled_from(RequestState)
 
 def test_the_states_are_those_of_the_requirements() -> None:
     assert {state.value for state in RequestState} == {
+        "accepted",
         "received",
         "queued",
         "processing",
@@ -74,7 +75,7 @@ def test_the_condition_of_a_write_names_exactly_the_states_that_may_come_before(
     assert (present in states_before(following)) == may_follow(present, following)
 
 
-def test_a_deferred_request_comes_back_by_itself_so_it_is_not_final() -> None:
+def test_accepted_and_deferred_requests_come_by_themselves_so_they_are_not_final() -> None:
     assert {state for state in RequestState if is_final(state)} == {
         RequestState.COMPLETED,
         RequestState.PARTIALLY_COMPLETED,
