@@ -71,6 +71,9 @@ class Treatment:
 _DEFER = Treatment(Retry.UNTIL_DEADLINE, Outcome.DEFERRED, transient=True)
 _LEFT_FOR_LATER = Treatment(Retry.NEVER, Outcome.DEFERRED, transient=True)
 _MAYBE_BILLED = Treatment(Retry.ONCE, Outcome.FAILED, transient=True, maybe_billed=True)
+_SAID_TO_HAVE_FAILED = Treatment(Retry.ONCE, Outcome.FAILED, transient=True)
+"""Bedrock bills the tokens of answers, and this is the word that there is none. A model that took too long worked for
+that time, and nowhere does AWS say that it is not billed."""
 _REFUSED = Treatment(Retry.NEVER, Outcome.FAILED, transient=False)
 _STOPS = Treatment(Retry.NEVER, Outcome.FAILED, transient=True, stops_analysis=True)
 
@@ -80,7 +83,7 @@ TREATMENTS: dict[ErrorClass, Treatment] = {
     ErrorClass.SERVICE_UNAVAILABLE: _DEFER,
     ErrorClass.CONNECTION: _DEFER,
     ErrorClass.MODEL_TIMEOUT: _MAYBE_BILLED,
-    ErrorClass.MODEL_ERROR: _MAYBE_BILLED,
+    ErrorClass.MODEL_ERROR: _SAID_TO_HAVE_FAILED,
     ErrorClass.READ_TIMEOUT: _MAYBE_BILLED,
     ErrorClass.EMPTY_ANSWER: _MAYBE_BILLED,
     ErrorClass.TRUNCATED_ANSWER: _MAYBE_BILLED,

@@ -230,7 +230,9 @@ class Caller:
             attempt,
             latency_ms=round((self._clock.monotonic_seconds() - started) * 1000),
             error_class=refusal.error_class if refusal else None,
-            message=(refusal.message if refusal else attempt.message)[:_MESSAGE_CHARACTERS],
+            message=". ".join(filter(None, (attempt.message, refusal.message if refusal else "")))[
+                :_MESSAGE_CHARACTERS
+            ],
         )
 
     def _tell_limiter_of_failure(self, permit: Permit, error: ModelError) -> None:

@@ -34,6 +34,7 @@ BY_THE_MODEL = {
     ErrorClass.ACCESS_DENIED,
     ErrorClass.MODEL_NOT_FOUND,
 }
+LOST = sorted(each for each in BY_THE_MODEL & set(BY_RETRY[Retry.ONCE]) if TREATMENTS[each].maybe_billed)
 CUT_OFF = ModelReply("max_tokens", None, Usage(900, 200))
 BROKEN: Step = {"level": "grown-up"}
 
@@ -75,7 +76,7 @@ async def test_a_failure_that_does_not_pass_defers_the_title_at_the_deadline(err
     assert word.cost_micro_usd == 0
 
 
-@pytest.mark.parametrize("error_class", sorted(BY_THE_MODEL & set(BY_RETRY[Retry.ONCE])))
+@pytest.mark.parametrize("error_class", LOST)
 async def test_a_lost_answer_is_asked_for_once_more_and_costs_what_the_repeat_costs(error_class: ErrorClass) -> None:
     word = await ask(CallWorld(), error_class, None)
     assert word.outcome is Outcome.SUCCEEDED
@@ -85,13 +86,19 @@ async def test_a_lost_answer_is_asked_for_once_more_and_costs_what_the_repeat_co
     assert lost.usage == answered.usage
 
 
-@pytest.mark.parametrize("error_class", sorted(BY_THE_MODEL & set(BY_RETRY[Retry.ONCE])))
+@pytest.mark.parametrize("error_class", LOST)
 async def test_an_answer_lost_twice_fails_and_both_are_charged_as_estimated(error_class: ErrorClass) -> None:
     call = make_call()
     word = await ask(CallWorld(), error_class, error_class, None)
     assert (word.outcome, word.error_class) == (Outcome.FAILED, error_class)
     estimated = call.estimate.writing_prefix().cost_micro_usd(call.model)  # no answer has come: nothing is cached
     assert [attempt.cost_micro_usd for attempt in word.attempts] == [estimated, estimated]
+
+
+async def test_a_model_that_says_it_failed_is_asked_once_more_and_bills_nothing() -> None:
+    word = await ask(CallWorld(), ErrorClass.MODEL_ERROR, ErrorClass.MODEL_ERROR, None)
+    assert (word.outcome, word.error_class) == (Outcome.FAILED, ErrorClass.MODEL_ERROR)
+    assert [(attempt.cost_micro_usd, attempt.maybe_billed) for attempt in word.attempts] == [(0, False), (0, False)]
 
 
 async def test_two_ways_of_losing_an_answer_share_one_retry() -> None:

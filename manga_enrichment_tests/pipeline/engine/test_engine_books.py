@@ -15,6 +15,7 @@ from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW
 from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
+from manga_enrichment.pipeline.engine.money.billing import ESTIMATED
 from manga_enrichment.pipeline.engine.money.budget import FIRST_BLOCK_CALLS, LEASE_SECONDS
 from manga_enrichment_tests.builders import title_id
 from manga_enrichment_tests.fakes import START, MemoryLedger
@@ -210,6 +211,15 @@ async def test_usage_that_cannot_be_true_keeps_its_answer_and_is_booked_at_the_e
     assert (attempt.cost_micro_usd, attempt.maybe_billed) == (estimate_micro_usd(), True)
     assert attempt.message.startswith("booked at the estimate: the model told")
     assert world.spent_micro_usd() == estimate_micro_usd()
+
+
+async def test_an_answer_that_is_invalid_besides_says_both() -> None:
+    world = EngineRig(otherwise={"level": "grown-up"}, usage=Usage(900, 2**64 - 1))
+    (result,) = await world.run([call_of(1)])
+    assert result.error_class is ErrorClass.INVALID_ANSWER
+    for attempt in result.attempts:
+        assert attempt.message.startswith(f"{ESTIMATED}the model told {2**64 - 1} output tokens where at most ")
+        assert attempt.message.endswith("level: 'grown-up' is not one of ['kids', 'teen', 'adult', 'mature']")
 
 
 async def test_a_run_that_others_took_for_dead_goes_on_within_its_cap() -> None:
