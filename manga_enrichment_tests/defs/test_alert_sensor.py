@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
-from manga_enrichment.defs.shared.tags import QUEUE_TAG, UNIT_TAG, range_tags
+from manga_enrichment.defs.shared.tags import QUEUE_TAG, RESIDENT_SLOT_TAG, RESIDENT_TAG, UNIT_TAG, range_tags
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
 from manga_enrichment.gateways.budget import Brake
 from manga_enrichment_tests.builders import write_source
@@ -144,6 +144,12 @@ def test_a_run_that_died_names_its_requests(lane: HealthLane) -> None:
     (alert,) = lane.alerts()
     assert alert["error_class"] == "run_died"
     assert alert["where"] == "requests of unit 5b0c:1 from manga-fm-normal"
+
+
+def test_a_resident_that_died_names_its_lane(lane: HealthLane) -> None:
+    fake_run(lane, dg.DagsterRunStatus.FAILURE, **{RESIDENT_TAG: "urgent", RESIDENT_SLOT_TAG: "0:7"})
+    lane.tick("alerts")
+    assert [each["where"] for each in lane.alerts()] == ["resident 0:7 of urgent"]
 
 
 def test_any_partner_run_that_works_ends_the_incident_of_the_partner_lane(lane: HealthLane) -> None:

@@ -45,6 +45,8 @@ def test_the_tags_are_those_that_runs_on_record_carry() -> None:
         "batch_job",
         "manga/queue",
         "manga/unit",
+        "manga/resident",
+        "manga/resident_slot",
         "manga/history_days",
         "local/process",
         "dagster/schedule_name",

@@ -13,7 +13,15 @@ from typing import Any, Literal
 
 import dagster as dg
 
-from manga_enrichment.defs.shared.tags import BACKFILL_TAG, QUEUE_TAG, UNIT_TAG, WILL_RETRY_TAG, partition_range
+from manga_enrichment.defs.shared.tags import (
+    BACKFILL_TAG,
+    QUEUE_TAG,
+    RESIDENT_SLOT_TAG,
+    RESIDENT_TAG,
+    UNIT_TAG,
+    WILL_RETRY_TAG,
+    partition_range,
+)
 from manga_enrichment.domain.operations.incidents import CHECK_FAILED, RUN_DIED, Signal
 
 RUNS_PER_TICK = 25
@@ -160,6 +168,8 @@ def _where(run: dg.DagsterRun) -> str:
     parts = [f"partition {_partitions(run)}" if _partitions(run) else ""]
     if UNIT_TAG in run.tags:
         parts.append(f"requests of unit {run.tags[UNIT_TAG]} from {run.tags.get(QUEUE_TAG, '?')}")
+    if RESIDENT_TAG in run.tags:
+        parts.append(f"resident {run.tags.get(RESIDENT_SLOT_TAG, '?')} of {run.tags[RESIDENT_TAG]}")
     if BACKFILL_TAG in run.tags:
         parts.append(f"backfill {run.tags[BACKFILL_TAG]}")
     return ", ".join(part for part in parts if part)

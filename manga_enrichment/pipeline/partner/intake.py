@@ -45,6 +45,8 @@ from manga_enrichment.pipeline.partner.work_units import UnitRequest, WorkUnit
 from manga_enrichment.pipeline.store.object_keys import unit_key
 
 RECEIVE_AT_ONCE = 50
+LONG_POLL_SECONDS = 1
+"""SQS then asks all its servers; without waiting it asks some, and a message that is there may not be found."""
 WORKERS = 8
 REQUEST_ID_TAKEN = "request_id_taken"
 _NONE = "none"  # no request has this id, no unit this key
@@ -156,7 +158,7 @@ class Intake:
     def _receive(self, queue: str, room: int) -> Sequence[Message]:
         most = 1 if QUEUES[queue].is_fifo else min(room, RECEIVE_AT_ONCE)
         try:
-            return self._queue.receive(queue, max_messages=most, wait_seconds=0)
+            return self._queue.receive(queue, max_messages=most, wait_seconds=LONG_POLL_SECONDS)
         except QueueUnavailableError as error:
             _log.warning("%s: %s", queue, error)
             return ()
