@@ -64,6 +64,14 @@ def _read_time(value: Any) -> datetime:
     return datetime.fromisoformat(value["S"])
 
 
+def _seconds(value: float) -> dict[str, Any]:
+    return {"N": f"{value:.3f}"}
+
+
+def _read_seconds(value: Any) -> float:
+    return float(value["N"])
+
+
 def _usd(micro_usd: int) -> dict[str, Any]:
     return {"N": format(micro_usd / _MICRO, "f")}
 
@@ -96,7 +104,7 @@ def _read_counts(value: Any) -> dict[str, int]:
     return {name: _read_number(count) for name, count in value["M"].items()}
 
 
-_TIMES = ("submitted_at", "updated_at", "lease_until", "accepted_at")
+_TIMES = ("submitted_at", "updated_at", "lease_until", "accepted_at", "claimed_at", "completed_at")
 _NUMBERS = ("generation", "input_tokens", "output_tokens", "item_count")
 _WRITERS: dict[str, Callable[[Any], dict[str, Any]]] = {
     **dict.fromkeys(NAMES, _text),
@@ -106,6 +114,7 @@ _WRITERS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "cost_micro_usd": _usd,
     "counts": _counts,
     "reopened": _flag,
+    "model_seconds": _seconds,
 }
 _READERS: dict[str, Callable[[Any], Any]] = {
     **dict.fromkeys(NAMES, _read_text),
@@ -115,4 +124,5 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "cost_micro_usd": _read_usd,
     "counts": _read_counts,
     "reopened": _read_flag,
+    "model_seconds": _read_seconds,
 }

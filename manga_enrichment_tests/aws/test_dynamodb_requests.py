@@ -86,3 +86,16 @@ def test_a_row_survives_the_way_into_an_item_and_back() -> None:
     for micro_usd in (0, 1, 999_999, 10**6, 123_456_789_012_345):
         row = make_row(clock, cost_micro_usd=micro_usd, partner_id="", reopened=True, reason="理由")
         assert from_item(to_item(row)) == row
+
+
+def test_a_row_of_an_older_release_reads_without_its_times() -> None:
+    clock = FakeClock()
+    now = clock.now()
+    row = make_row(clock, accepted_at=now, claimed_at=now, completed_at=now, model_seconds=2.5)
+    item = to_item(row)
+    assert from_item(item) == row
+    for name in ("accepted_at", "claimed_at", "completed_at", "model_seconds"):
+        del item[name]
+    old = from_item(item)
+    assert (old.accepted_at, old.claimed_at, old.completed_at, old.model_seconds) == (None, None, None, 0)
+    assert "accepted_at" not in to_item(old)

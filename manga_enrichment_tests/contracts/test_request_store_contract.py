@@ -62,9 +62,9 @@ def settled(requests: RequestStore, row: RequestRow, state: RequestState, **fiel
 def test_a_new_request_is_claimed_as_its_first_generation_and_reads_back_equal(
     requests: RequestStore, clock: FakeClock
 ) -> None:
-    wanted = make_row(
-        clock, counts={"succeeded": 2}, cost_micro_usd=1, input_tokens=3, group_id="g", generation=77, reopened=True
-    )
+    told = {"accepted_at": clock.now(), "claimed_at": clock.now() + SECOND, "model_seconds": 1.25}
+    spent = {"counts": {"succeeded": 2}, "cost_micro_usd": 1, "input_tokens": 3}
+    wanted = make_row(clock, **told, **spent, group_id="g", generation=77, reopened=True)
     decision = requests.claim(wanted, clock.now())
     assert decision == Claimed(replace(wanted, generation=1, reopened=False))
     assert requests.get(wanted.request_id) == decision.row

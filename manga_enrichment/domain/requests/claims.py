@@ -7,6 +7,7 @@ Belongs here: the row, the decision, when a redrive opens a request again. Stays
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from manga_enrichment.domain.requests.states import RequestState, is_answered
 
@@ -16,8 +17,10 @@ class RequestRow:
     """The status row of one request. owner and generation fence every write after the claim.
 
     lease_until: the owner is taken for alive until then. body_key: object with the validated request. Timestamps UTC.
-    accepted_at, item_count: what the front wrote; None and 0 for a request that was put into its queue directly.
+    item_count: what the front wrote; 0 for a request that was put into its queue directly.
     reopened: a person had a rejected or failed request redriven, so that the next claim may have it.
+    accepted_at: when SQS or the API took it; claimed_at: of its first generation; completed_at: when it was answered.
+    None where nobody noted it. model_seconds: in which calls of it were under way, in all its generations.
     """
 
     request_id: str
@@ -46,6 +49,9 @@ class RequestRow:
     reopened: bool = False
     accepted_at: datetime | None = None
     item_count: int = 0
+    claimed_at: datetime | None = None
+    completed_at: datetime | None = None
+    model_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +103,21 @@ def decide_claim(present: RequestRow | None, wanted: RequestRow, now: datetime) 
             cost_micro_usd=present.cost_micro_usd,
             input_tokens=present.input_tokens,
             output_tokens=present.output_tokens,
-            accepted_at=present.accepted_at,
             item_count=present.item_count,
+            **_times_kept(present, wanted),
         )
     )
+
+
+def _times_kept(present: RequestRow, wanted: RequestRow) -> dict[str, Any]:
+    """A redriven request is measured from its redrive: how long it lay among the dead letters is no latency of ours."""
+    if present.reopened:
+        return {}
+    return {
+        "accepted_at": present.accepted_at or wanted.accepted_at,
+        "claimed_at": present.claimed_at or wanted.claimed_at,
+        "model_seconds": present.model_seconds,
+    }
 
 
 def _is_closed(row: RequestRow) -> bool:

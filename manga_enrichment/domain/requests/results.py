@@ -26,7 +26,8 @@ class ItemResult:
     """One different item. Cost and tokens are 0 when the answer was there before.
 
     answer: JSON of the analysis; None unless the outcome is `succeeded`. earlier_micro_usd: what an earlier generation
-    of the same request paid for the answer.
+    of the same request paid for the answer. asked_from_ms, asked_until_ms: since 1970, of the first attempt
+    of its call and the end of the last; 0 when this run asked nothing for it.
     """
 
     analysis: str
@@ -44,6 +45,8 @@ class ItemResult:
     input_tokens: int = 0
     output_tokens: int = 0
     earlier_micro_usd: int = 0
+    asked_from_ms: int = 0
+    asked_until_ms: int = 0
 
     @property
     def is_transient(self) -> bool:
@@ -91,6 +94,14 @@ class RequestResult:
     def output_tokens(self) -> int:
         return sum(item.output_tokens for item in self.items)
 
+    def model_seconds(self, since: datetime) -> float:
+        """For how long any call of it was under way; what lies before `since` was asked for another request."""
+        until_ms, waited_ms = int(since.timestamp() * 1000), 0
+        for start_ms, end_ms in sorted((item.asked_from_ms, item.asked_until_ms) for item in self.items):
+            waited_ms += max(0, end_ms - max(start_ms, until_ms))
+            until_ms = max(until_ms, end_ms)
+        return waited_ms / 1000
+
     @property
     def error_class(self) -> str:
         """The commonest one, of those that may pass if there are any: what decides whether trying again is of use."""
@@ -121,7 +132,7 @@ class RequestResult:
 
 @dataclass(frozen=True, slots=True)
 class ResultHeading:
-    """What stands above the items. cost_micro_usd is that of all generations."""
+    """What stands above the items. cost_micro_usd and model_seconds are those of all generations."""
 
     request_id: str
     partner_id: str
@@ -131,6 +142,10 @@ class ResultHeading:
     completed_at: datetime
     cost_micro_usd: int
     run_id: str
+    queue: str
+    accepted_at: datetime | None
+    claimed_at: datetime | None
+    model_seconds: float
 
 
 PARTNER_RESULT_COLUMNS = (
@@ -152,6 +167,10 @@ PARTNER_RESULT_COLUMNS = (
     Column("cost_micro_usd", "int64", "cost of the item; 0 for one that repeats another", nullable=False),
     Column("completed_at", "timestamp", "when the result was written (UTC)", nullable=False),
     Column("dagster_run_id", "string", "run that wrote it", nullable=False),
+    Column("queue", "string", "queue that the request came by"),
+    Column("accepted_at", "timestamp", "when the API or SQS took the request, or its redrive (UTC)"),
+    Column("claimed_at", "timestamp", "when a worker first took it up (UTC): the waiting ends"),
+    Column("model_seconds", "float64", "how long calls of the request were under way, pauses between tries included"),
 )
 
 
@@ -180,6 +199,10 @@ def result_rows(heading: ResultHeading, result: RequestResult) -> list[dict[str,
                 "cost_micro_usd": 0 if place in seen else item.cost_micro_usd,
                 "completed_at": heading.completed_at,
                 "dagster_run_id": heading.run_id,
+                "queue": heading.queue,
+                "accepted_at": heading.accepted_at,
+                "claimed_at": heading.claimed_at,
+                "model_seconds": heading.model_seconds,
             }
         )
         seen.add(place)

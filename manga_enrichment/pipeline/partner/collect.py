@@ -114,10 +114,19 @@ class _Books:
             )
         rows = self._unledgered.get((request.partner_id, planned.fingerprint), [])
         entry = self._entries.get(planned.fingerprint)
-        spend = self._spend(request.partner_id, planned.fingerprint, rows, entry)
+        facts = self._spend(request.partner_id, planned.fingerprint, rows, entry) | self._span(rows, entry)
         if entry is not None:
-            return _from_entry(planned, entry, spend, from_cache=entry.provenance.run_id != self._run_id)
-        return _from_unledgered(planned, rows, spend)
+            return _from_entry(planned, entry, facts, from_cache=entry.provenance.run_id != self._run_id)
+        return _from_unledgered(planned, rows, facts)
+
+    def _span(self, rows: Sequence[Row], entry: LedgerEntry | None) -> dict[str, int]:
+        """When this run's call was under way, for whichever of its partners."""
+        own = entry is not None and entry.provenance.run_id == self._run_id
+        sent = [row for row in (*rows, *(request_rows(entry) if entry and own else ())) if row["attempt"]]
+        starts = [(int(row["started_at"].timestamp() * 1000), row["latency_ms"]) for row in sent]
+        if not starts:
+            return {}
+        return {"asked_from_ms": min(starts)[0], "asked_until_ms": max(start + latency for start, latency in starts)}
 
     def _spend(
         self, partner_id: str, fingerprint: str, rows: Sequence[Row], entry: LedgerEntry | None
@@ -139,7 +148,7 @@ class _Books:
         }
 
 
-def _from_entry(planned: PlannedItem, entry: LedgerEntry, spend: Mapping[str, Any], *, from_cache: bool) -> ItemResult:
+def _from_entry(planned: PlannedItem, entry: LedgerEntry, facts: Mapping[str, Any], *, from_cache: bool) -> ItemResult:
     answer = entry.answer
     if answer is not None and entry.analysis != planned.analysis:
         answer = answer[planned.analysis]
@@ -156,11 +165,11 @@ def _from_entry(planned: PlannedItem, entry: LedgerEntry, spend: Mapping[str, An
         model_id=entry.model_id,
         prompt_version=entry.prompt_version,
         from_cache=from_cache,
-        **spend,
+        **facts,
     )
 
 
-def _from_unledgered(planned: PlannedItem, rows: Sequence[Row], spend: Mapping[str, Any]) -> ItemResult:
+def _from_unledgered(planned: PlannedItem, rows: Sequence[Row], facts: Mapping[str, Any]) -> ItemResult:
     """Deferred or failed in passing. What stops a whole analysis is our fault, not the request's: it waits."""
     last = rows[-1] if rows else {"status": Outcome.DEFERRED.value, "error_class": ErrorClass.STOPPED.value}
     error_class = ErrorClass(last["error_class"] or ErrorClass.STOPPED)
@@ -172,7 +181,7 @@ def _from_unledgered(planned: PlannedItem, rows: Sequence[Row], spend: Mapping[s
         error_class=error_class.value,
         message=last.get("message") or "",
         fingerprint=planned.fingerprint,
-        **spend,
+        **facts,
     )
 
 

@@ -35,6 +35,8 @@ def wanted_row(
         lease_until=received_at + timedelta(seconds=QUEUES[message.queue].visibility_seconds - 1),
         group_id=message.group_id,
         body_key=request_body_key(envelope.request_id),
+        accepted_at=message.sent_at,
+        claimed_at=now,
     )
 
 
@@ -55,6 +57,9 @@ def closed_row(message: Message, rejection: Rejection, owner: str, received_at: 
         group_id=message.group_id,
         error_class=rejection.reason.value,
         reason=rejection.message,
+        accepted_at=message.sent_at,
+        claimed_at=received_at,
+        completed_at=received_at,
     )
 
 

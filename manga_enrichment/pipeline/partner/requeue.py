@@ -15,6 +15,7 @@ because nobody has its body in memory, stays hidden for minutes: it costs one re
 """
 
 from datetime import datetime
+from typing import Any
 
 from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.queues import QUEUES
@@ -55,8 +56,9 @@ class Requeue:
         reason: str,
         cost_micro_usd: int = 0,
         counts: dict[str, int] | None = None,
+        **fields: Any,
     ) -> RequestRow:
-        """Defer a request that is ours. cost_micro_usd: of all its generations.
+        """Defer a request that is ours. cost_micro_usd: of all its generations. fields: further ones of its row.
 
         Raises FencedError, QueueUnavailableError, StoreUnavailableError; then it comes again by itself.
         """
@@ -70,6 +72,7 @@ class Requeue:
             counts=counts or {},
             cost_micro_usd=cost_micro_usd or request.cost_before_micro_usd,
             lease_until=self._clock.now(),
+            **fields,
         )
         if QUEUES[row.queue].is_fifo:
             self._fifo_deferral.defer(request.with_handle_of(row), min(MAX_DELAY_SECONDS, delay_seconds))

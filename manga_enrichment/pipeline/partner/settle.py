@@ -10,7 +10,7 @@ Belongs here: this order. The fence is asked before anything is written: a proce
 is refused. Stays out: what the results are (`collect.py`), their objects (`stored_results.py`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from manga_enrichment.domain.callbacks.deliveries import CallbackState
@@ -70,6 +70,7 @@ class Settling:
             return row
         result = self._aged(request, result)
         cost = result.cost_of_all_generations(request.cost_before_micro_usd)
+        row = _with_model_time(row, result, request.received_at)
         if result.state is RequestState.DEFERRED:
             return self._releasing.release(
                 request,
@@ -78,12 +79,13 @@ class Settling:
                 reason=result.reason,
                 cost_micro_usd=cost,
                 counts=result.counts,
+                model_seconds=row.model_seconds,
             )
         stored = self._stored.read(request.body_key)
-        heading = self._heading(request, cost, run_id)
+        heading = self._heading(row, cost, run_id)
         write_results(self._tables, heading, result, stored.warnings)
         self._keep_turn(stored, result, heading.completed_at)
-        row = self._write_status(request, result, cost, stored)
+        row = self._write_status(request, result, heading, stored)
         self._endings.finish(row, row.queue, row.receipt_handle, stored)
         return row
 
@@ -92,16 +94,20 @@ class Settling:
         is_old = self._clock.now() - request.submitted_at >= self._limits.max_age
         return result.given_up() if is_old and result.error_class != ErrorClass.BRAKE.value else result
 
-    def _heading(self, request: UnitRequest, cost_micro_usd: int, run_id: str) -> ResultHeading:
+    def _heading(self, row: RequestRow, cost_micro_usd: int, run_id: str) -> ResultHeading:
         return ResultHeading(
-            request_id=request.request_id,
-            partner_id=request.partner_id,
-            schema=request.schema,
-            generation=request.generation,
-            submitted_at=request.submitted_at,
+            request_id=row.request_id,
+            partner_id=row.partner_id,
+            schema=row.schema,
+            generation=row.generation,
+            submitted_at=row.submitted_at,
             completed_at=self._clock.now(),
             cost_micro_usd=cost_micro_usd,
             run_id=run_id,
+            queue=row.queue,
+            accepted_at=row.accepted_at,
+            claimed_at=row.claimed_at,
+            model_seconds=row.model_seconds,
         )
 
     def _keep_turn(self, stored: StoredRequest, result: RequestResult, at: datetime) -> None:
@@ -110,7 +116,7 @@ class Settling:
             keep_turn(self._tables, stored, answer["reply"], at)
 
     def _write_status(
-        self, request: UnitRequest, result: RequestResult, cost_micro_usd: int, stored: StoredRequest
+        self, request: UnitRequest, result: RequestResult, heading: ResultHeading, stored: StoredRequest
     ) -> RequestRow:
         return self._requests.update(
             request.request_id,
@@ -119,10 +125,18 @@ class Settling:
             result.state,
             result_key=result_document_key(request.request_id),
             counts=result.counts,
-            cost_micro_usd=cost_micro_usd,
+            cost_micro_usd=heading.cost_micro_usd,
+            completed_at=heading.completed_at,
+            model_seconds=heading.model_seconds,
             input_tokens=result.input_tokens,
             output_tokens=result.output_tokens,
             error_class=result.error_class,
             reason=result.reason,
             callback_state=CallbackState.PENDING.value if stored.callback_url else "",
         )
+
+
+def _with_model_time(row: RequestRow, result: RequestResult, since: datetime) -> RequestRow:
+    """A request that an earlier try of this op deferred has it already."""
+    own = 0.0 if row.state is RequestState.DEFERRED else result.model_seconds(since)
+    return replace(row, model_seconds=row.model_seconds + own)
