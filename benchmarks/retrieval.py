@@ -1,91 +1,131 @@
-"""CPU per title of candidate retrieval over a large catalog; prints one JSON line.
+"""What candidate lists find of labelled relations, and what they cost.
 
-Run: python benchmarks/retrieval.py --rows 100000. The goal is at most 10 ms per title at 100,000 titles.
+Run: python -m benchmarks retrieval [--labels FILE --catalog FILE] [--rows 20000] [--against CHECKOUT]. Prints recall@20
+of each view of the catalog and of each kind of relation, with 95 % intervals, then CPU per title. `--against`: the same
+of a checkout of an earlier version, by its own modules, and the paired differences.
 """
 
 import argparse
 import json
-import statistics
+import os
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import orjson
+
+from benchmarks.labels import SHIPPED, VIEWS, Lists, families_of, interval, read_labels, read_titles, recalls, seen
+from benchmarks.related_titles import Relation, strangers
+from benchmarks.report import Row, show
 from benchmarks.window import peak_rss_bytes
-from manga_enrichment.domain.analyses.base import Candidate
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.catalog.rows import clean_row
-from manga_enrichment.local.sample_catalog import generate
 from manga_enrichment.pipeline.catalog.candidate_index import CandidateIndex
+
+ALL_FIELDS = "all fields"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Lists of the queries, and the CPU that they took."""
+
+    lists: Lists
+    build_cpu_s: float
+    search_cpu_ms: float
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=100_000, help="titles in the catalog")
-    parser.add_argument("--queries", type=int, default=1_000, help="titles to find candidates for")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--labels", type=Path, default=SHIPPED / "relations.jsonl", help="JSON lines of relations")
+    parser.add_argument("--catalog", type=Path, default=SHIPPED / "titles.jsonl", help="the catalog that labels are of")
+    parser.add_argument("--rows", type=int, default=20_000, help="invented titles beside it that are related to none")
+    parser.add_argument("--against", type=Path, help="checkout of an earlier version, 0f0178a for example")
+    parser.add_argument("--against-python", default=sys.executable, help="the Python that has its dependencies")
     options = parser.parse_args()
-    queries: list[MangaRecord] = []
-    step = max(1, options.rows // options.queries)
+    relations = read_labels(options.labels)
+    records = read_titles(options.catalog) + list(_strangers(options.rows))
+    rows: list[Row] = []
+    costs: list[Row] = []
+    for view, shown in VIEWS.items():
+        catalog = seen(records, shown)
+        ids = frozenset(record.manga_id for record in catalog)
+        queries = sorted(recalls({}, relations, ids))
+        ours = _ours(catalog, queries)
+        theirs = _theirs(catalog, queries, options) if options.against else None
+        kinds = sorted({relation.kind for relation in relations}) if view == ALL_FIELDS else []
+        by_kind = {kind: [each for each in relations if kind in {"", each.kind}] for kind in ("", *kinds)}
+        rows += [_recall_row(view, kind, part, ids, ours, theirs) for kind, part in by_kind.items()]
+        costs += [_cost_row(view, name, len(catalog), found) for name, found in (("now", ours), ("then", theirs))]
+    show("retrieval", rows)
+    show("retrieval cost", [row for row in costs if row])
+    print(f"peak memory {peak_rss_bytes() / 1e6:.0f} MB, the catalog in memory included")
+
+
+def _strangers(rows: int) -> list[MangaRecord]:
+    cleaned = (clean_row(row, number) for number, row in enumerate(strangers(rows), 1))
+    return [record for record in cleaned if isinstance(record, MangaRecord)]
+
+
+def _ours(catalog: Sequence[MangaRecord], queries: Sequence[str]) -> Found:
+    wanted = set(queries)
     with tempfile.TemporaryDirectory() as parent:
-        folder = Path(parent) / "index"
-        started = time.perf_counter()
-        index = CandidateIndex.build(_sampled(_catalog(options), step, queries), folder)
-        build_seconds = time.perf_counter() - started
-        index_bytes = sum(path.stat().st_size for path in folder.iterdir())
-        found, cpu_ms = zip(*(_measured(index, query) for query in queries), strict=True)
-    figures = {
-        "rows": options.rows,
-        "build_seconds": round(build_seconds, 1),
-        "index_mb": round(index_bytes / 1e6, 1),
-        "queries": len(queries),
-        "candidates_mean": round(statistics.mean(map(len, found)), 1),
-        "cpu_ms_median": round(statistics.median(cpu_ms), 2),
-        "cpu_ms_p95": round(statistics.quantiles(cpu_ms, n=20)[-1], 2),
-        "peak_rss_mb": round(peak_rss_bytes() / 1e6),
-        "shared_genre_share": round(_shared_genre_share(options, queries, found), 2),
+        started = time.process_time()
+        index = CandidateIndex.build(catalog, Path(parent) / "index")
+        built = time.process_time()
+        found = {each.manga_id: index.candidates(each) for each in catalog if each.manga_id in wanted}
+        searched = time.process_time()
+    lists = {of: [candidate.manga_id for candidate in candidates] for of, candidates in found.items()}
+    return Found(lists, built - started, 1_000 * (searched - built) / max(1, len(lists)))
+
+
+def _theirs(catalog: Sequence[MangaRecord], queries: Sequence[str], options: argparse.Namespace) -> Found:
+    """By the other checkout's modules, in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder) / name for name in ("catalog.jsonl", "queries", "result.json")]
+        paths[0].write_bytes(b"".join(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE) for record in catalog))
+        paths[1].write_text("\n".join(queries), "utf-8")
+        script = Path(__file__).with_name("earlier_retrieval.py")
+        environment = {**os.environ, "PYTHONPATH": str(options.against.resolve())}
+        subprocess.run([options.against_python, script, *paths], env=environment, check=True)
+        result: dict[str, Any] = json.loads(paths[2].read_text("utf-8"))
+    return Found(result["lists"], result["build_cpu_s"], result["search_cpu_ms"])
+
+
+def _recall_row(
+    view: str, kind: str, relations: Sequence[Relation], ids: frozenset[str], ours: Found, theirs: Found | None
+) -> Row:
+    now = recalls(ours.lists, relations, ids)
+    family = families_of(relations)
+    row: Row = {"view": view, "relations": kind or "all", "queries": len(now), **_mean("recall", now, family)}
+    if theirs is not None:
+        then = recalls(theirs.lists, relations, ids)
+        row |= _mean("then", then, family)
+        row |= _mean("difference", {each: now[each] - then[each] for each in now}, family)
+    return row
+
+
+def _mean(name: str, values: dict[str, float], family: dict[str, str]) -> Row:
+    low, high = interval(values, family)
+    return {name: round(sum(values.values()) / len(values), 3), f"{name}_95": f"{low:.3f} to {high:.3f}"}
+
+
+def _cost_row(view: str, name: str, titles: int, found: Found | None) -> Row:
+    if found is None:
+        return {}
+    return {
+        "view": view,
+        "method": name,
+        "titles": titles,
+        "build_cpu_s": round(found.build_cpu_s, 1),
+        "search_cpu_ms": round(found.search_cpu_ms, 2),
+        "lists": len(found.lists),
+        "list_mean": round(sum(map(len, found.lists.values())) / max(1, len(found.lists)), 1),
     }
-    print(json.dumps(figures))
-
-
-def _catalog(options: argparse.Namespace) -> Iterator[MangaRecord]:
-    for number, title in enumerate(generate(options.rows, options.seed), 1):
-        record = clean_row(title.row, number)
-        if isinstance(record, MangaRecord):
-            yield record
-
-
-def _sampled(records: Iterable[MangaRecord], step: int, kept: list[MangaRecord]) -> Iterator[MangaRecord]:
-    """Pass the records on, keeping every step-th, so that the catalog is never in memory."""
-    for number, record in enumerate(records):
-        if number % step == 0:
-            kept.append(record)
-        yield record
-
-
-def _shared_genre_share(
-    options: argparse.Namespace, queries: Sequence[MangaRecord], found: Sequence[Sequence[Candidate]]
-) -> float:
-    """Share of candidates that have a genre in common with their title, by construction; most rows do not say it."""
-    named = {query.manga_id for query in queries} | {each.manga_id for candidates in found for each in candidates}
-    genres = {
-        title.truth["manga_id"]: set(title.truth["genres"])
-        for title in generate(options.rows, options.seed)
-        if title.truth["manga_id"] in named
-    }
-    shared = [
-        not genres[query.manga_id].isdisjoint(genres[candidate.manga_id])
-        for query, candidates in zip(queries, found, strict=True)
-        for candidate in candidates
-    ]
-    return statistics.mean(shared) if shared else 0.0
-
-
-def _measured(index: CandidateIndex, record: MangaRecord) -> tuple[list[Candidate], float]:
-    """The candidates, CPU milliseconds of this process."""
-    started = time.process_time()
-    candidates = index.candidates(record)
-    return candidates, (time.process_time() - started) * 1_000
 
 
 if __name__ == "__main__":
