@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 from manga_enrichment.pipeline.partner.ask import Stopping
+from manga_enrichment.pipeline.partner.papers import StoredPapers
 from manga_enrichment.pipeline.partner.run_steps import (
     Execution,
     Opened,
@@ -52,7 +53,8 @@ class RunInMemory:
         self._unit_key = unit_key
         self.leases = world.leases()
         self.bodies = StoredRequests(world.tables)
-        self._execution = Execution(run_id, world.tables, self.bodies, say=lambda _line: None)
+        papers = StoredPapers(world.tables, run_id)
+        self._execution = Execution(run_id, world.tables, papers, self.bodies, say=lambda _line: None)
 
     def open(self) -> Opened:
         requests, clock = self._world.mortal(self._world.requests), self._world.clock

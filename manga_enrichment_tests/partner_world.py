@@ -27,8 +27,8 @@ from manga_enrichment.pipeline.partner.intake import Intake, IntakeReport
 from manga_enrichment.pipeline.partner.leases import Leases
 from manga_enrichment.pipeline.partner.packing import UnitLimits
 from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
-from manga_enrichment.pipeline.partner.requeue import Requeue
-from manga_enrichment.pipeline.partner.run_steps import SettleReport, release_all
+from manga_enrichment.pipeline.partner.requeue import Requeue, release_all
+from manga_enrichment.pipeline.partner.run_steps import SettleReport
 from manga_enrichment.pipeline.partner.settle import SettleLimits, Settling
 from manga_enrichment.pipeline.partner.stored_requests import StoredRequests
 from manga_enrichment.pipeline.store.object_keys import result_document_key

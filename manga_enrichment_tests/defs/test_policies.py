@@ -7,17 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.defs.shared.policies import (
-    MODEL_TIMEOUT,
-    RULES,
-    THROTTLING,
-    RetryRule,
-    permanent_failure,
-    retry_rule,
-)
+from manga_enrichment.defs.shared.policies import permanent_failure
 from manga_enrichment.domain.operations.incidents import ADVICE
 from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
+from manga_enrichment.pipeline.engine.retry_rules import MODEL_TIMEOUT, RULES, THROTTLING, RetryRule, retry_rule
 
 
 def report(

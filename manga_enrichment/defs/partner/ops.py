@@ -33,6 +33,7 @@ from manga_enrichment.pipeline.outbox.announce import NotificationPolicy, Outbox
 from manga_enrichment.pipeline.partner import run_steps
 from manga_enrichment.pipeline.partner.ask import PartnerAsking
 from manga_enrichment.pipeline.partner.complete import Completion
+from manga_enrichment.pipeline.partner.papers import StoredPapers
 from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
 from manga_enrichment.pipeline.partner.run_steps import Execution, Opened, SettleReport
 from manga_enrichment.pipeline.partner.settle import Settling
@@ -207,7 +208,8 @@ def settle_metadata(report: SettleReport, tables: ObjectStore) -> dict[str, Any]
 
 
 def _execution(context: dg.OpExecutionContext, tables: ObjectStore, partner_run: PartnerRun) -> Execution:
-    return Execution(context.run_id, tables, partner_run.stored, context.log.info, context.retry_number)
+    papers = StoredPapers(tables, context.run_id)
+    return Execution(context.run_id, tables, papers, partner_run.stored, context.log.info, context.retry_number)
 
 
 def _asking(inputs: DefinitionInputs, tables: ObjectStore, gateways: InvokeGateways) -> PartnerAsking:

@@ -30,8 +30,7 @@ from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelErro
 from manga_enrichment.gateways.errors import QueueUnavailableError, StoreUnavailableError
 from manga_enrichment.pipeline.partner.ask import Stopping
 from manga_enrichment.pipeline.partner.leases import Heartbeat, Leases
-from manga_enrichment.pipeline.partner.requeue import Requeue
-from manga_enrichment.pipeline.partner.run_steps import release_all
+from manga_enrichment.pipeline.partner.requeue import Requeue, release_all
 from manga_enrichment.pipeline.partner.stored_requests import StoredRequests
 
 INTERRUPTED_DELAY_SECONDS = 15

@@ -10,14 +10,13 @@
 
 A permanent failure (access denied, unknown model, wrong setting) stops all three: `Failure(allow_retries=False)`.
 
-Belongs here: pools, rules, what the end of an op's work means for its retries. Stays out: what operators are told to do
-(`domain/operations/incidents.py`).
+Belongs here: pools, what the end of an op's work means for its retries. Stays out: the table of rules
+(`pipeline/engine/retry_rules.py`), what operators are told to do (`domain/operations/incidents.py`).
 """
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import dagster as dg
 
@@ -26,40 +25,10 @@ from manga_enrichment.domain.operations.incidents import ADVICE
 from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass, ModelError
 from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
+from manga_enrichment.pipeline.engine.retry_rules import THROTTLING, retry_rule
 
 BEDROCK_POOL = "bedrock"
 CATALOG_POOL = "catalog"
-UNANSWERED_SHARE = 0.2
-"""Of the titles asked; below that the rest is left to the next run rather than holding up this one."""
-
-
-@dataclass(frozen=True, slots=True)
-class RetryRule:
-    """tries includes the first one; the wait before try n + 1 is first_wait_seconds * factor ** (n - 1), jittered."""
-
-    tries: int
-    first_wait_seconds: float
-    factor: float
-
-    def wait_seconds(self, retry_number: int, jitter: float) -> float:
-        """jitter is uniform in [0, 1) and moves the wait by up to a quarter either way."""
-        return self.first_wait_seconds * self.factor**retry_number * (0.75 + jitter / 2)
-
-
-THROTTLING = RetryRule(tries=5, first_wait_seconds=5, factor=2)
-MODEL_TIMEOUT = RetryRule(tries=3, first_wait_seconds=10, factor=1.5)
-
-RULES: Mapping[ErrorClass, RetryRule] = {
-    ErrorClass.THROTTLED: THROTTLING,
-    ErrorClass.MODEL_NOT_READY: THROTTLING,
-    ErrorClass.SERVICE_UNAVAILABLE: THROTTLING,
-    ErrorClass.CONNECTION: THROTTLING,
-    ErrorClass.MODEL_TIMEOUT: MODEL_TIMEOUT,
-    ErrorClass.MODEL_ERROR: MODEL_TIMEOUT,
-    ErrorClass.READ_TIMEOUT: MODEL_TIMEOUT,
-    ErrorClass.EMPTY_ANSWER: MODEL_TIMEOUT,
-    ErrorClass.TRUNCATED_ANSWER: MODEL_TIMEOUT,
-}
 
 OP_RETRY_POLICY = dg.RetryPolicy(
     max_retries=THROTTLING.tries - 1,
@@ -67,15 +36,7 @@ OP_RETRY_POLICY = dg.RetryPolicy(
     backoff=dg.Backoff.EXPONENTIAL,
     jitter=dg.Jitter.PLUS_MINUS,
 )
-"""For exceptions: S3, DynamoDB or Bedrock is away for longer than its gateway retries. RULES decide the rest."""
-
-
-def retry_rule(report: InvokeReport) -> RetryRule | None:
-    """The rule for trying the op again, None when it is done as well as it can be now."""
-    unanswered = {ErrorClass(name): count for name, count in report.error_classes.items() if ErrorClass(name) in RULES}
-    if sum(unanswered.values()) <= report.titles * UNANSWERED_SHARE:
-        return None
-    return RULES[max(unanswered, key=lambda name: unanswered[name])]
+"""For exceptions: S3, DynamoDB or Bedrock is away for longer than its gateway retries. The table decides the rest."""
 
 
 def retry_if_hopeful(context: dg.OpExecutionContext, report: InvokeReport) -> None:

@@ -16,12 +16,16 @@ from manga_enrichment.domain.outcomes.outcome import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Who asked: the run that pays, and why it runs (schedule, backfill, manual, partner id)."""
+    """Who asked: the run that pays, and why it runs (schedule, backfill, manual, partner id).
+
+    claim: `request_id:generation` of the partner's request, where a run works at each request by itself; else "".
+    """
 
     run_id: str
     run_date: str
     trigger: str
     partner_id: str = ""
+    claim: str = ""
 
 
 @dataclass(frozen=True, slots=True)

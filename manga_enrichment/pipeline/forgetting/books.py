@@ -28,7 +28,10 @@ _LATER = timedelta(days=1)
 def log_keys(tables: ObjectStore, traces: Sequence[Trace], entries: Collection[LedgerEntry]) -> list[str]:
     """Objects of the requests log, and of what runs left for it, that may tell of these requests."""
     runs = {each.run_id for each in traces if each.run_id} | {each.provenance.run_id for each in entries}
-    keys = {requests_key(e.provenance.run_date, e.provenance.run_id, e.analysis, e.bucket) for e in entries}
+    keys = {
+        requests_key(e.provenance.run_date, e.provenance.run_id, e.analysis, e.bucket, e.provenance.claim)
+        for e in entries
+    }
     for day in {day for each in traces for day in _days(each)}:
         for key in tables.list_keys(requests_prefix(day)):
             name = key.rsplit("/", 1)[1]

@@ -24,7 +24,9 @@ def log_entries(objects: ObjectStore, entries: Iterable[LedgerEntry]) -> None:
     by_key: dict[str, list[Row]] = defaultdict(list)
     for entry in entries:
         paid = entry.provenance
-        by_key[requests_key(paid.run_date, paid.run_id, entry.analysis, entry.bucket)] += request_rows(entry)
+        by_key[requests_key(paid.run_date, paid.run_id, entry.analysis, entry.bucket, paid.claim)] += request_rows(
+            entry
+        )
     for key, rows in by_key.items():
         append_requests(objects, key, rows)
 
@@ -33,6 +35,6 @@ def log_rows(objects: ObjectStore, run: Provenance, rows: Iterable[Row]) -> None
     """Log rows under this run, whatever their analysis and bucket."""
     by_key: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        by_key[requests_key(run.run_date, run.run_id, row["analysis"], row["bucket"])].append(row)
+        by_key[requests_key(run.run_date, run.run_id, row["analysis"], row["bucket"], run.claim)].append(row)
     for key, own in by_key.items():
         append_requests(objects, key, own)

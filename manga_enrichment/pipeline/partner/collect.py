@@ -2,7 +2,7 @@
 log.
 
 Belongs here: one result per request, each cent in it once. Stays out: writing results where partners see them
-(`stored_results.py`).
+(`stored_results.py`), what a step hands on (`papers.py`).
 """
 
 from collections import defaultdict
@@ -19,11 +19,9 @@ from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.log.append import log_entries, log_rows
 from manga_enrichment.pipeline.log.rows import request_rows
-from manga_enrichment.pipeline.log.unledgered import read_all_unledgered
 from manga_enrichment.pipeline.partner.ask import TRIGGER
 from manga_enrichment.pipeline.partner.plan import PartnerPlan, PlannedItem, read_partner_plan
 from manga_enrichment.pipeline.partner.stored_requests import StoredRequest
-from manga_enrichment.pipeline.store.object_keys import run_document_key
 
 Row = Mapping[str, Any]
 
@@ -39,24 +37,21 @@ class PartnerCollecting:
         provenance: Provenance,
         plan: PartnerPlan,
         requests: Sequence[StoredRequest],
+        unledgered: Sequence[Row],
         redelivered: Collection[str] = (),
     ) -> list[RequestResult]:
-        """Log every attempt at a call, then write down and return what became of the partners' requests.
+        """Log every attempt at a call, then say what became of the partners' requests.
 
-        provenance: of the run, without a partner. redelivered: ids of requests of a later generation than the first.
+        provenance: of the run, without a partner. unledgered: rows of what is in no ledger entry. redelivered: ids of
+        requests of a later generation than the first.
         """
         asked = plan.fingerprints()
         entries = self._ledger.get_many(asked) if asked else {}
-        unledgered = read_all_unledgered(self._tables, provenance.run_id)
         log_entries(self._tables, (entry for entry in entries.values() if entry.provenance.trigger == TRIGGER))
         log_rows(self._tables, provenance, unledgered)
-        books = _Books(provenance.run_id, entries, unledgered)
+        books = _Books(provenance, entries, unledgered)
         results = [_result(request, plan.items[request.request_id], books) for request in requests]
-        results = [self._with_earlier(each, entries) if each.request_id in redelivered else each for each in results]
-        self._tables.write_json(
-            run_document_key(provenance.run_id, "collected"), {"results": [result.to_document() for result in results]}
-        )
-        return results
+        return [self._with_earlier(each, entries) if each.request_id in redelivered else each for each in results]
 
     def _with_earlier(self, result: RequestResult, entries: Mapping[str, LedgerEntry]) -> RequestResult:
         """What a killed generation of the same request paid is the request's, too: its run's plan tells."""
@@ -75,6 +70,8 @@ class PartnerCollecting:
         run_id = entry.provenance.run_id
         if entry.provenance.trigger != TRIGGER:
             return ""
+        if entry.provenance.claim:
+            return entry.provenance.claim.rpartition(":")[0]
         if run_id not in self._plans:
             try:
                 self._plans[run_id] = read_partner_plan(self._tables, run_id)
@@ -88,19 +85,11 @@ class PartnerCollecting:
         return next(wanted, "")
 
 
-def read_collected(tables: ObjectStore, run_id: str) -> list[RequestResult]:
-    """Raises LookupError when the run collected nothing."""
-    document = tables.read_json(run_document_key(run_id, "collected"))
-    if document is None:
-        raise LookupError(f"run {run_id} has collected nothing: its requests come again by themselves")
-    return [RequestResult.from_document(each) for each in document["results"]]
-
-
 class _Books:
     """Answers and spend of a run. Spend is booked once per partner, on the first request that it was for."""
 
-    def __init__(self, run_id: str, entries: Mapping[str, LedgerEntry], unledgered: Sequence[Row]) -> None:
-        self._run_id = run_id
+    def __init__(self, provenance: Provenance, entries: Mapping[str, LedgerEntry], unledgered: Sequence[Row]) -> None:
+        self._payer = _payer(provenance)
         self._entries = entries
         self._unledgered: dict[tuple[str, str], list[Row]] = defaultdict(list)
         for row in unledgered:
@@ -116,12 +105,12 @@ class _Books:
         entry = self._entries.get(planned.fingerprint)
         facts = self._spend(request.partner_id, planned.fingerprint, rows, entry) | self._span(rows, entry)
         if entry is not None:
-            return _from_entry(planned, entry, facts, from_cache=entry.provenance.run_id != self._run_id)
+            return _from_entry(planned, entry, facts, from_cache=_payer(entry.provenance) != self._payer)
         return _from_unledgered(planned, rows, facts)
 
     def _span(self, rows: Sequence[Row], entry: LedgerEntry | None) -> dict[str, int]:
         """When this run's call was under way, for whichever of its partners."""
-        own = entry is not None and entry.provenance.run_id == self._run_id
+        own = entry is not None and _payer(entry.provenance) == self._payer
         sent = [row for row in (*rows, *(request_rows(entry) if entry and own else ())) if row["attempt"]]
         starts = [(int(row["started_at"].timestamp() * 1000), row["latency_ms"]) for row in sent]
         if not starts:
@@ -135,10 +124,8 @@ class _Books:
             return {}
         self._booked.add((partner_id, fingerprint))
         paid = [*rows]
-        if entry is not None:
-            own = entry.provenance
-            if (own.run_id, own.partner_id) == (self._run_id, partner_id):
-                paid += request_rows(entry)
+        if entry is not None and (_payer(entry.provenance), entry.provenance.partner_id) == (self._payer, partner_id):
+            paid += request_rows(entry)
         return {
             "cost_micro_usd": sum(row["cost_micro_usd"] for row in paid),
             "input_tokens": sum(
@@ -146,6 +133,10 @@ class _Books:
             ),
             "output_tokens": sum(row["output_tokens"] for row in paid),
         }
+
+
+def _payer(provenance: Provenance) -> tuple[str, str]:
+    return provenance.run_id, provenance.claim
 
 
 def _from_entry(planned: PlannedItem, entry: LedgerEntry, facts: Mapping[str, Any], *, from_cache: bool) -> ItemResult:

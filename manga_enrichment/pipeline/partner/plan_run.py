@@ -37,7 +37,6 @@ from manga_enrichment.pipeline.partner.plan import (
     PlannedCall,
     PlannedItem,
     decided,
-    write_partner_plan,
 )
 from manga_enrichment.pipeline.partner.stored_requests import StoredRequest
 from manga_enrichment.pipeline.store.object_keys import table_key
@@ -82,11 +81,8 @@ class PartnerPlanning:
         self._models = models
         self._bucket_count = bucket_count
 
-    def plan(self, run_id: str, requests: Sequence[StoredRequest]) -> PartnerPlan:
-        """Write the plan of a run and return it.
-
-        Raises ConfigurationError when the catalog was never imported or has another bucket count.
-        """
+    def plan(self, requests: Sequence[StoredRequest]) -> PartnerPlan:
+        """Raises ConfigurationError when the catalog was never imported or has another bucket count."""
         batches = [request for request in requests if request.schema == BATCH]
         wanted = {item["manga_id"] for request in batches for item in request.body["items"]}
         titles = self._titles(wanted) if wanted else {}
@@ -105,7 +101,6 @@ class PartnerPlanning:
             else:
                 plan.items[request.request_id] = [self._conversation(request, calls)]
         plan.calls = list(calls.values())
-        write_partner_plan(self._tables, run_id, plan)
         return plan
 
     def _titles(self, wanted: Collection[str]) -> dict[str, _Title]:

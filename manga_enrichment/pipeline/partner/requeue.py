@@ -14,18 +14,21 @@ for nothing, so the message comes again only when any lease has run out. What ca
 because nobody has its body in memory, stays hidden for minutes: it costs one receive per outage.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.queues import QUEUES
-from manga_enrichment.domain.requests.states import RequestState
+from manga_enrichment.domain.requests.states import RequestState, TransitionError
 from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import FencedError, QueueUnavailableError, StoreUnavailableError
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.queue import Message, RequestQueue
 from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.partner.fifo_deferral import FifoDeferral
-from manga_enrichment.pipeline.partner.leases import LONGEST_LEASE, SAFETY
+from manga_enrichment.pipeline.partner.leases import LONGEST_LEASE, SAFETY, Leases
 from manga_enrichment.pipeline.partner.stored_requests import StoredRequests
 from manga_enrichment.pipeline.partner.work_units import UnitRequest
 
@@ -128,3 +131,44 @@ def return_message(queues: RequestQueue, message: Message, received_at: datetime
         delay_seconds=min(MAX_DELAY_SECONDS, delay_seconds),
     )
     queues.delete(queue.name, [message.receipt_handle])
+
+
+def release_all(
+    leases: Leases,
+    releasing: Requeue,
+    *,
+    delay_seconds: int,
+    error_class: str,
+    reason: str,
+    say: Callable[[str], None],
+) -> int:
+    """Give back what this process still holds, for example because it is to end. Returns how many.
+
+    Once a store has turned out to be away, the rest goes back with SQS alone: asking it for each would take minutes.
+    """
+    released = 0
+    away: Exception | None = None
+    for request in leases.held():
+        leases.drop(request.request_id)
+        try:
+            if away is None:
+                releasing.release(request, delay_seconds=delay_seconds, error_class=error_class, reason=reason)
+                released += 1
+        except (FencedError, TransitionError):
+            continue  # settled, or another generation's
+        except (StoreUnavailableError, ConfigurationError) as error:
+            away = error
+        except (QueueUnavailableError, LookupError) as error:
+            say(f"request {request.request_id} comes again when its lease is over: {error}")
+        if away is not None:
+            say(f"request {request.request_id}: {give_back_one(request, releasing, away)}")
+    return released
+
+
+def give_back_one(request: UnitRequest, releasing: Requeue, away: Exception) -> str:
+    """With SQS alone. Returns a sentence."""
+    try:
+        releasing.give_back(request)
+    except QueueUnavailableError as error:
+        return f"it comes again when its lease is over: {away}; {error}"
+    return f"it is given back and comes again later: {away}"

@@ -4,12 +4,12 @@ Belongs here: the order of the steps, what each is given of those before it, one
 Stays out: planning, asking, collecting and settling themselves (`plan_run.py`, `ask.py`, `collect.py`, `settle.py`),
 Dagster (`defs/partner/ops.py`).
 
-Steps hand on pointers: what they make is stored under the run's id, so each can be tried again by itself.
+What a step makes it hands on by the run's papers (`papers.py`), so each can be tried again by itself.
 """
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
@@ -27,14 +27,14 @@ from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 from manga_enrichment.pipeline.partner.ask import TRIGGER, PartnerAsking, Stopping
-from manga_enrichment.pipeline.partner.collect import PartnerCollecting, read_collected
+from manga_enrichment.pipeline.partner.collect import PartnerCollecting
 from manga_enrichment.pipeline.partner.leases import Leases
-from manga_enrichment.pipeline.partner.plan import PartnerPlan, read_partner_plan
+from manga_enrichment.pipeline.partner.papers import Papers
+from manga_enrichment.pipeline.partner.plan import PartnerPlan
 from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
-from manga_enrichment.pipeline.partner.requeue import Requeue
+from manga_enrichment.pipeline.partner.requeue import Requeue, give_back_one
 from manga_enrichment.pipeline.partner.settle import Settling
 from manga_enrichment.pipeline.partner.stored_requests import StoredRequest, StoredRequests
-from manga_enrichment.pipeline.partner.stored_units import read_unit
 from manga_enrichment.pipeline.partner.work_units import UnitRequest, WorkUnit
 
 SETTLERS = 8
@@ -57,11 +57,24 @@ class Steps(Protocol):
     def settle(self, collected: Any) -> Any: ...
 
 
+def steps_in_order(steps: Steps) -> Generator[Any, Any, Any]:
+    """The one order of a run's steps. Yields what each gives, or a list of what may go on side by side, and is sent
+    what that came to; returns what `settle` came to."""
+    opened, wanted = yield steps.plan((yield steps.open()))
+    asked = yield [steps.ask(analysis, given) for analysis, given in wanted.items()]
+    collected = yield steps.collect(opened, asked)
+    return (yield steps.settle(collected))
+
+
 def in_order(steps: Steps) -> Any:
-    """The one order of a run; what `settle` gives. Dagster's graph of ops is built by it, and tests run by it."""
-    opened, wanted = steps.plan(steps.open())
-    asked = [steps.ask(analysis, given) for analysis, given in wanted.items()]
-    return steps.settle(steps.collect(opened, asked))
+    """What `settle` gives. Dagster's graph of ops is built by it; a step's own value is what it came to."""
+    order = steps_in_order(steps)
+    came_to = next(order)
+    while True:
+        try:
+            came_to = order.send(came_to)
+        except StopIteration as end:
+            return end.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +85,8 @@ class Opened:
     provenance: Provenance
     request_ids: tuple[str, ...]
 
-    def requests(self, tables: ObjectStore) -> list[UnitRequest]:
-        return [each for each in read_unit(tables, self.unit).requests if each.request_id in self.request_ids]
+    def requests(self, papers: Papers) -> list[UnitRequest]:
+        return [each for each in papers.unit(self.unit).requests if each.request_id in self.request_ids]
 
     def as_dict(self) -> dict[str, Any]:
         return {"unit": self.unit, "provenance": asdict(self.provenance), "requests": list(self.request_ids)}
@@ -89,6 +102,7 @@ class Execution:
 
     run_id: str
     tables: ObjectStore
+    papers: Papers
     stored: StoredRequests
     say: Callable[[str], None]
     attempt: int = 0
@@ -96,7 +110,7 @@ class Execution:
 
 def open_unit(key: str, execution: Execution, *, requests: RequestStore, leases: Leases, clock: Clock) -> Opened:
     """Raises LookupError when there is no such unit (any more)."""
-    run_id, unit = execution.run_id, read_unit(execution.tables, key)
+    run_id, unit = execution.run_id, execution.papers.unit(key)
     taken = take_over(unit, run_id, requests=requests, leases=leases, clock=clock)
     execution.say(f"{len(taken)} of {len(unit.requests)} requests from {unit.queue}")
     provenance = Provenance(run_id, clock.now().date().isoformat(), TRIGGER)
@@ -105,7 +119,8 @@ def open_unit(key: str, execution: Execution, *, requests: RequestStore, leases:
 
 def plan_calls(opened: Opened, execution: Execution, planning: PartnerPlanning) -> PartnerPlan:
     """Raises ConfigurationError when the catalog was never imported or has another bucket count."""
-    plan = planning.plan(execution.run_id, stored_requests(execution.stored, opened.requests(execution.tables)))
+    plan = planning.plan(stored_requests(execution.stored, opened.requests(execution.papers)))
+    execution.papers.keep_plan(plan)
     execution.say(f"{len(plan.calls)} calls for {sum(map(len, plan.items.values()))} different items")
     return plan
 
@@ -114,17 +129,18 @@ def ask_model(
     analysis: str, opened: Opened, execution: Execution, asking: PartnerAsking, stopping: Stopping
 ) -> InvokeReport:
     """Raises ConfigurationError."""
-    calls = read_partner_plan(execution.tables, execution.run_id).calls
+    calls = execution.papers.plan().calls
     spender = f"{execution.run_id}:{analysis}:{execution.attempt}"
     return asking.ask(analysis, calls, opened.provenance, stopping, spender=spender, say=execution.say)
 
 
 def collect_answers(opened: Opened, execution: Execution, ledger: ResultLedger) -> None:
-    tables = execution.tables
-    plan, taken = read_partner_plan(tables, execution.run_id), opened.requests(tables)
+    papers = execution.papers
+    plan, taken = papers.plan(), opened.requests(papers)
     redelivered = [request.request_id for request in taken if request.generation > 1]
     bodies = stored_requests(execution.stored, taken)
-    PartnerCollecting(tables, ledger).collect(opened.provenance, plan, bodies, redelivered)
+    collecting = PartnerCollecting(execution.tables, ledger)
+    papers.keep_collected(collecting.collect(opened.provenance, plan, bodies, papers.unledgered(), redelivered))
 
 
 def settle_requests(
@@ -137,8 +153,8 @@ def settle_requests(
     workers: int = SETTLERS,
 ) -> "SettleReport":
     """Raises LookupError when nothing was collected."""
-    results = {result.request_id: result for result in read_collected(execution.tables, execution.run_id)}
-    requests = opened.requests(execution.tables)
+    results = {result.request_id: result for result in execution.papers.collected()}
+    requests = opened.requests(execution.papers)
     return settle_all(
         requests, results, execution.run_id, settling=settling, releasing=releasing, leases=leases, workers=workers
     )
@@ -223,7 +239,7 @@ def settle_all(
         try:
             return _settle_one(request, results[request.request_id], run_id, settling)
         except (StoreUnavailableError, ConfigurationError) as error:
-            return _give_back(held.get(request.request_id, request), releasing, error)
+            return give_back_one(held.get(request.request_id, request), releasing, error)
 
     with ThreadPoolExecutor(workers) as pool:
         for request, settled in zip(requests, pool.map(settle, requests), strict=True):
@@ -245,44 +261,3 @@ def _settle_one(request: UnitRequest, result: RequestResult, run_id: str, settli
     except Exception as error:  # noqa: BLE001 (a fault in one request must not cost the others their answers)
         _log.exception("request %s could not be settled", request.request_id)
         return f"{type(error).__name__}: {error}"
-
-
-def release_all(
-    leases: Leases,
-    releasing: Requeue,
-    *,
-    delay_seconds: int,
-    error_class: str,
-    reason: str,
-    say: Callable[[str], None],
-) -> int:
-    """Give back what this process still holds, for example because it is to end. Returns how many.
-
-    Once a store has turned out to be away, the rest goes back with SQS alone: asking it for each would take minutes.
-    """
-    released = 0
-    away: Exception | None = None
-    for request in leases.held():
-        leases.drop(request.request_id)
-        try:
-            if away is None:
-                releasing.release(request, delay_seconds=delay_seconds, error_class=error_class, reason=reason)
-                released += 1
-        except (FencedError, TransitionError):
-            continue  # settled, or another generation's
-        except (StoreUnavailableError, ConfigurationError) as error:
-            away = error
-        except (QueueUnavailableError, LookupError) as error:
-            say(f"request {request.request_id} comes again when its lease is over: {error}")
-        if away is not None:
-            say(f"request {request.request_id}: {_give_back(request, releasing, away)}")
-    return released
-
-
-def _give_back(request: UnitRequest, releasing: Requeue, away: Exception) -> str:
-    """With SQS alone. Returns a sentence."""
-    try:
-        releasing.give_back(request)
-    except QueueUnavailableError as error:
-        return f"it comes again when its lease is over: {away}; {error}"
-    return f"it is given back and comes again later: {away}"

@@ -27,8 +27,10 @@ def requests_prefix(run_date: str) -> str:
     return f"{TABLES_ROOT}/requests/run_date={run_date}/"
 
 
-def requests_key(run_date: str, run_id: str, analysis: str, bucket: str) -> str:
-    return f"{requests_prefix(run_date)}{run_id}-{analysis}-{bucket}.parquet"
+def requests_key(run_date: str, run_id: str, analysis: str, bucket: str, claim: str = "") -> str:
+    """claim: of a request that its run logs by itself."""
+    who = f"{run_id}-{claim.replace(':', '-')}" if claim else run_id
+    return f"{requests_prefix(run_date)}{who}-{analysis}-{bucket}.parquet"
 
 
 def costs_key(date: str) -> str:
