@@ -88,7 +88,7 @@ class ForgetfulLedger:
     ) -> ClaimResult:
         return ClaimResult(granted=frozenset(at_stake))
 
-    def put_many(self, entries: Sequence[LedgerEntry], spender: str) -> dict[str, LedgerEntry]:
+    def put_many(self, entries: Sequence[LedgerEntry], spender: str | None) -> dict[str, LedgerEntry]:
         return {entry.fingerprint: entry for entry in entries}
 
     def release_many(self, fingerprints: Sequence[str], owner: str) -> None:
@@ -109,6 +109,9 @@ class BoundlessBudget:
 
     def spend(self, spender: str, amount_micro_usd: int) -> None:
         """Not counted."""
+
+    def book_once(self, name: str, counters: Sequence[str], amount_micro_usd: int, now: datetime) -> None:
+        """Nothing is counted."""
 
     def renew(self, spender: str, lease_until: datetime) -> None:
         """Never runs out."""

@@ -91,6 +91,16 @@ class MemoryBudget:
         with self._lock:
             self._spenders.setdefault(spender, _Spender()).spent += amount_micro_usd
 
+    def book_once(self, name: str, counters: Sequence[str], amount_micro_usd: int, now: datetime) -> None:
+        with self._lock:
+            if name in self._spenders:
+                return
+            self._spenders[name] = _Spender(spent=amount_micro_usd, settled=amount_micro_usd)
+            for each in counters:
+                counter = self._counters.setdefault(each, _Counter())
+                counter.committed += amount_micro_usd
+                counter.spent += amount_micro_usd
+
     def renew(self, spender: str, lease_until: datetime) -> None:
         with self._lock:
             named = self._spenders.get(spender)
@@ -197,7 +207,7 @@ class MemoryLedger:
                     granted.add(fingerprint)
             return ClaimResult(frozenset(granted), answered, frozenset(contended), lost)
 
-    def put_many(self, entries: Sequence[LedgerEntry], spender: str) -> dict[str, LedgerEntry]:
+    def put_many(self, entries: Sequence[LedgerEntry], spender: str | None) -> dict[str, LedgerEntry]:
         with self._lock:
             self._fail_if_told()
             stands = {}
@@ -206,7 +216,7 @@ class MemoryLedger:
                 if there is None:
                     self._entries[entry.fingerprint] = entry
                     self._claims.pop(entry.fingerprint, None)
-                if there != entry:
+                if there != entry and spender is not None:
                     self._budget.spend(spender, entry.cost_micro_usd)
                 stands[entry.fingerprint] = there or entry
             return stands

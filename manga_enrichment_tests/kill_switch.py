@@ -4,7 +4,7 @@ Belongs here: wrappers of gateways that fail when told. Stays out: what is done 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from manga_enrichment.gateways.errors import StoreUnavailableError
@@ -61,9 +61,10 @@ class Mortal:
 
 @dataclass
 class Outage:
-    """A store that goes away at its n-th call from now, and comes back when it is told to."""
+    """A store that goes away at its n-th call from now, and comes back when it is told to. error: what it says."""
 
     calls_left: int | None = None
+    error: Exception = field(default_factory=lambda: StoreUnavailableError("the store is away"))
     refused: int = 0
 
     def begin(self, after_calls: int = 0) -> None:
@@ -77,10 +78,10 @@ class Outage:
         return self.calls_left is not None and self.calls_left <= 0
 
     def take_call(self) -> None:
-        """Raises StoreUnavailableError while it is away."""
+        """Raises its error while it is away."""
         if self.is_on:
             self.refused += 1
-            raise StoreUnavailableError("the store is away")
+            raise self.error
         if self.calls_left is not None:
             self.calls_left -= 1
 

@@ -57,6 +57,14 @@ class DynamoDBBudget:
     def spend(self, spender: str, amount_micro_usd: int) -> None:
         transact(self._client, [self._update(spender, "ADD spent :amount", {":amount": _number(amount_micro_usd)})])
 
+    def book_once(self, name: str, counters: Sequence[str], amount_micro_usd: int, now: datetime) -> None:
+        """The name becomes a spender that has spent and is settled: its item is what makes the second time nothing."""
+        values = {":amount": _number(amount_micro_usd), ":expires": _expiry(now)}
+        spent = "SET spent = :amount, settled = :amount, expires_at = :expires"
+        known = "ADD committed :amount, spent :amount SET expires_at = :expires"
+        once = self._update(name, spent, values, condition="attribute_not_exists(settled)")
+        transact(self._client, [once, *(self._update(counter, known, values) for counter in counters)])
+
     def renew(self, spender: str, lease_until: datetime) -> None:
         values = {":lease": {"N": epoch_ms(lease_until)}}
         condition = "attribute_exists(reserved) AND attribute_not_exists(settled)"

@@ -76,7 +76,7 @@ class DynamoDBLedger:
                         claimed.refuse(fingerprint, entry_from_item(item, now))
         return claimed.result()
 
-    def put_many(self, entries: Sequence[LedgerEntry], spender: str) -> dict[str, LedgerEntry]:
+    def put_many(self, entries: Sequence[LedgerEntry], spender: str | None) -> dict[str, LedgerEntry]:
         stands: dict[str, LedgerEntry] = {}
         for chunk in self._by_size(entries):
             stands.update(self._put_chunk(chunk, spender))
@@ -92,14 +92,18 @@ class DynamoDBLedger:
                 refused = _refused(wanted, reasons)
                 wanted = [fingerprint for fingerprint in wanted if fingerprint not in refused]
 
-    def _put_chunk(self, chunk: dict[str, tuple[LedgerEntry, dict[str, Any]]], spender: str) -> dict[str, LedgerEntry]:
+    def _put_chunk(
+        self, chunk: dict[str, tuple[LedgerEntry, dict[str, Any]]], spender: str | None
+    ) -> dict[str, LedgerEntry]:
         """One transaction: the answers and their cost, so that a kill can not part the two."""
         stands = {fingerprint: entry for fingerprint, (entry, _) in chunk.items()}
         wanted = list(chunk)
         cost = sum(entry.cost_micro_usd for entry in stands.values())
-        while wanted or cost:
+        while wanted or (cost and spender is not None):
             actions = [self._put(chunk[fingerprint][1]) for fingerprint in wanted]
-            reasons = transact(self._client, [*actions, self._spend(spender, cost)] if cost else actions)
+            if cost and spender is not None:
+                actions.append(self._spend(spender, cost))
+            reasons = transact(self._client, actions)
             if reasons is None:
                 break
             refused = _refused(wanted, reasons)

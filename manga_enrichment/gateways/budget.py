@@ -38,6 +38,10 @@ class BudgetStore(Protocol):
         """Book spend that has no ledger entry (a lost answer that may be billed)."""
         ...
 
+    def book_once(self, name: str, counters: Sequence[str], amount_micro_usd: int, now: datetime) -> None:
+        """Add spend to the counters, past any limit; with a name that was used before nothing changes."""
+        ...
+
     def renew(self, spender: str, lease_until: datetime) -> None: ...
 
     def close(self, spender: str) -> None:

@@ -23,8 +23,8 @@ class ResultLedger(Protocol):
         """
         ...
 
-    def put_many(self, entries: Sequence[LedgerEntry], spender: str) -> dict[str, LedgerEntry]:
-        """Put if absent and book the cost on `spender` in the same transaction.
+    def put_many(self, entries: Sequence[LedgerEntry], spender: str | None) -> dict[str, LedgerEntry]:
+        """Put if absent and book the cost on `spender` in the same transaction; None: it is booked elsewhere.
 
         Returns what now stands for each fingerprint: the given entry, or the one that was there first.
         """

@@ -31,7 +31,7 @@ from manga_enrichment_tests.end_to_end.file_clock import FileClock
 from manga_enrichment_tests.end_to_end.partner_books import PartnerBooks
 
 REQUESTS, TITLES_EACH = 10, 2
-HIDDEN_SECONDS = 1
+HIDDEN_SECONDS = 5
 """A message that nobody claimed shows again after that, instead of the queue's own two minutes."""
 MOST_ROUNDS_AFTER = 6
 """A request that still waits after so many rounds without a fault waits for ever."""

@@ -216,6 +216,26 @@ def test_concurrent_closing_and_spending_loses_nothing(budget: BudgetStore, caps
     assert budget.spent(caps.day) == (160, 160)
 
 
+def test_what_is_booked_once_by_a_name_goes_past_any_limit_and_not_a_second_time(
+    budget: BudgetStore, caps: Caps
+) -> None:
+    assert budget.reserve(caps.scopes("a"), caps.spender("a"), 600, caps.until)
+    counters = [caps.run("a"), caps.day]
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda _: budget.book_once(caps.spender("owed"), counters, 700, caps.now), range(4)))
+    assert budget.spent(caps.day) == budget.spent(caps.run("a")) == (1_300, 700)
+    budget.book_once(caps.spender("more"), counters, 1, caps.now)
+    budget.close(caps.spender("a"))
+    budget.close(caps.spender("owed"))
+    assert budget.close_abandoned([caps.day], caps.until + MINUTE) == []
+    assert budget.spent(caps.day) == (701, 701)
+
+
+def test_what_is_booked_once_makes_counters_that_nobody_has_used(budget: BudgetStore, caps: Caps) -> None:
+    budget.book_once(caps.spender("owed"), [caps.day], 7, caps.now)
+    assert budget.spent(caps.day) == (7, 7)
+
+
 _STEPS = st.lists(
     st.tuples(
         st.sampled_from(["reserve", "spend", "close", "abandon"]), st.sampled_from(["a", "b"]), st.integers(0, 400)

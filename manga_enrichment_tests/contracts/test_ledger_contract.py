@@ -1,6 +1,7 @@
 """ResultLedger: an answer is kept once, its cost is booked with it, and two runs never ask the same at once."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 from manga_enrichment.gateways.ledger import ResultLedger
@@ -34,6 +35,17 @@ def test_an_entry_that_cost_nothing_is_kept(ledger: ResultLedger, clock: FakeClo
     assert ledger.put_many([free], purse.spender) == {unique: free}
     assert ledger.get_many([unique]) == {unique: free}
     assert purse.booked() == 0
+
+
+def test_what_is_booked_elsewhere_is_kept_and_not_booked_here(
+    ledger: ResultLedger, clock: FakeClock, purse: Purse, unique: str
+) -> None:
+    first, second = make_entry(f"{unique}-1", clock.now()), make_entry(f"{unique}-2", clock.now())
+    ledger.put_many([first], purse.spender)
+    booked = purse.booked()
+    other = replace(first, provenance=replace(first.provenance, run_id="run-9"))
+    assert ledger.put_many([other, second], None) == {first.fingerprint: first, second.fingerprint: second}
+    assert purse.booked() == booked > 0
 
 
 def test_the_first_answer_wins_and_both_are_paid_for(

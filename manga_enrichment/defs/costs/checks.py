@@ -27,6 +27,7 @@ from manga_enrichment.domain.operations.costs import (
 )
 from manga_enrichment.gateways.budget import BudgetStore
 from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.engine.money.budget import day_counter
 from manga_enrichment.pipeline.health.brake import OFF
@@ -75,10 +76,13 @@ def _costs_reconcile() -> dg.AssetChecksDefinition:
         description=f"Requests log and budget counters agree to the micro-dollar on the last {LATE_DAYS} UTC days.",
     )
     def costs_reconcile(
-        tables: dg.ResourceParam[ObjectStore], budget: dg.ResourceParam[BudgetStore], clock: dg.ResourceParam[Clock]
+        tables: dg.ResourceParam[ObjectStore],
+        ledger: dg.ResourceParam[ResultLedger],
+        budget: dg.ResourceParam[BudgetStore],
+        clock: dg.ResourceParam[Clock],
     ) -> dg.AssetCheckResult:
         now = clock.now()
-        found = reconcile(tables, budget, days_until(now.date(), LATE_DAYS), now)
+        found = reconcile(tables, ledger, budget, days_until(now.date(), LATE_DAYS), now)
         differing = [each for each in found if each.difference_micro_usd]
         today = now.date().isoformat()
         settled = [each for each in differing if each.day != today and not each.is_open]

@@ -55,7 +55,7 @@ AGES_OUT = (
 )
 STAYS = (
     Stays(
-        ("enrichment/requests/*", "enrichment/enrichment_costs/*", "runs/*/results/*"),
+        ("enrichment/requests/*", "enrichment/enrichment_costs/*", "runs/*/results/*", "runs/arrears/*"),
         (PARTNER_ID, REQUEST_ID),
         "partner id, `request:<request id>` of conversations, fingerprints, run ids",
         "the books: what was paid for, when, for whom",

@@ -32,7 +32,7 @@ class Claims:
         clock_skew: timedelta,
     ) -> None:
         self._ledger = ledger
-        self._owner = owner
+        self.owner = owner
         self._clock = clock
         self._claim_seconds = claim_seconds
         self._clock_skew = clock_skew
@@ -45,6 +45,10 @@ class Claims:
         result = await self._outage_retry.call(self._claim, at_stake)
         self._held.update({each: at_stake[each] + result.lost.get(each, 0) for each in result.granted})
         return result
+
+    @property
+    def held(self) -> tuple[str, ...]:
+        return tuple(self._held)
 
     async def raise_stake(self, fingerprint: str, more_micro_usd: int) -> None:
         """Another request is to be sent for a call that has been billed before. Raises StoreUnavailableError."""
@@ -60,12 +64,14 @@ class Claims:
     async def release(self, fingerprints: Iterable[str]) -> None:
         """Give up claims whose titles got no entry, so that the next run need not wait for them.
 
-        Raises StoreUnavailableError; the claims run out by themselves then.
+        Raises StoreUnavailableError; they are held on then, and given up with the others when the run ends.
         """
         async with self._changing:
-            given_up = [each for each in fingerprints if self._held.pop(each, None) is not None]
+            given_up = [each for each in fingerprints if each in self._held]
             if given_up:
-                await in_thread(self._ledger.release_many, given_up, self._owner)
+                await in_thread(self._ledger.release_many, given_up, self.owner)
+                for each in given_up:
+                    self._held.pop(each, None)
 
     async def release_all(self) -> None:
         await self.release(list(self._held))
@@ -84,4 +90,4 @@ class Claims:
     def _claim(self, at_stake: Mapping[str, int]) -> ClaimResult:
         now = self._clock.now()
         until = now + timedelta(seconds=self._claim_seconds)
-        return self._ledger.claim_many(at_stake, self._owner, now - self._clock_skew, until)
+        return self._ledger.claim_many(at_stake, self.owner, now - self._clock_skew, until)

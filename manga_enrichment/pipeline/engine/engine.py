@@ -8,7 +8,8 @@ Memory is bounded by the concurrency: calls are pulled from an iterator a chunk 
 arrive. A worker keeps its slot until its answer is saved, so a kill loses at most `concurrency` answers.
 
 However a run ends, what is at the model is waited for, and what was sent is delivered: as an entry of the ledger, or
-with attempts that are booked and logged. Only a killed process cannot do that; then its claims tell the next run.
+with attempts that are booked and logged, or, while DynamoDB takes nothing, in arrears that the next run settles
+(`arrears.py`). Only a killed process cannot do that; then its claims tell the next run.
 """
 
 import asyncio
@@ -25,6 +26,7 @@ from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW, Clock
 from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.model import FoundationModel
+from manga_enrichment.pipeline.engine.arrears import Keep, UnsavedCalls
 from manga_enrichment.pipeline.engine.call_loop import Caller
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.claims import Claims
@@ -35,7 +37,7 @@ from manga_enrichment.pipeline.engine.loop_watch import watch_loop
 from manga_enrichment.pipeline.engine.money.budget import RunBudget
 from manga_enrichment.pipeline.engine.outage_retry import OutageRetry
 from manga_enrichment.pipeline.engine.rate.rate_limiter import RateLimiter
-from manga_enrichment.pipeline.engine.results import entry_of, settled, unsaved, unsettled
+from manga_enrichment.pipeline.engine.results import entry_of, settled, unsettled
 from manga_enrichment.pipeline.engine.verdicts import CallOutcome
 
 CLAIM_POLL_SECONDS = 2.0
@@ -108,7 +110,6 @@ class Engine:
             ending=self._ending,
             left=self._left,
         )
-        self._unsaved: list[tuple[Call, CallOutcome, LedgerEntry | None]] = []
         self._keeping: set[_Task] = set()  # workers whose call has been asked
         self._failures: list[BaseException] = []
         self._failed = asyncio.Event()
@@ -118,14 +119,20 @@ class Engine:
         budget.use(self._outage_retry)
 
     async def run(
-        self, calls: Iterable[Call | CallResult], deliver: Deliver, flush: Callable[[], None] = lambda: None
+        self,
+        calls: Iterable[Call | CallResult],
+        deliver: Deliver,
+        flush: Callable[[], None] = lambda: None,
+        keep: Keep | None = None,
     ) -> None:
         """Bring every call to an outcome and hand each result to `deliver` (on the event loop's thread).
 
         calls: pulled in a worker thread; results among them are handed on as they are. flush: makes what was delivered
-        last, in a worker thread, before claims are given up. Raises what a gateway raises beyond its protocol
-        (ConfigurationError, bugs), the first of several with the others as its cause.
+        last, in a worker thread, before claims are given up. keep: keeps what DynamoDB did not take, safe to repeat.
+        Raises what a gateway raises beyond its protocol (ConfigurationError, bugs), the first of several with the
+        others as its cause.
         """
+        self._unsaved = UnsavedCalls(self._writer, self._budget, keep)
         feeding = asyncio.create_task(self._feed_calls(calls, deliver))
         workers = [asyncio.create_task(self._work(deliver)) for _ in range(self._settings.concurrency)]
         writing = asyncio.create_task(self._writer.write_groups())
@@ -183,11 +190,12 @@ class Engine:
         they say of money is said nowhere else then, and they tell the next run.
         """
         outage_retry = OutageRetry(self._clock, self._clock.monotonic_seconds() + FLUSH_SECONDS)
-        await self._settle_unsaved(deliver)
-        is_flushed = await self._tried(outage_retry.call(flush))
-        if is_flushed:
-            await self._tried(self._claims.release_all(), tolerated=StoreUnavailableError)  # they run out by themselves
-        await self._tried(self._budget.close(), tolerated=StoreUnavailableError)  # and so does the lease
+        await self._unsaved.settle(lambda result: self._feed.finish(result, deliver), outage_retry)
+        if await self._tried(outage_retry.call(flush)):
+            claims = self._claims.held
+            is_released = await self._tried(self._claims.release_all(), tolerated=StoreUnavailableError)
+            await self._unsaved.keep_money(() if is_released else claims, self._claims.owner, outage_retry)
+        await self._tried(self._budget.close(), tolerated=StoreUnavailableError)  # the lease runs out by itself
 
     async def _tried(self, step: Awaitable[None], tolerated: type[Exception] | tuple[()] = ()) -> bool:
         """Whether a step of the shutdown went through; its error is raised when all were tried."""
@@ -199,19 +207,6 @@ class Engine:
             self._failures.append(error)
             return False
         return True
-
-    async def _settle_unsaved(self, deliver: Deliver) -> None:
-        """One last try for what was paid for; what cannot be saved is told with what it cost."""
-        for call, outcome, entry in self._unsaved:
-            try:
-                result = await self._writer.save_now(entry) if entry is not None else None
-                if entry is None:
-                    await self._budget.book_unledgered(outcome.cost_micro_usd)
-            except Exception as error:  # noqa: BLE001 (the run has failed by now, or its deadline has come)
-                self._feed.finish(unsaved(call, outcome, str(error)), deliver)
-            else:
-                told = settled(call, outcome, result) if result else unsettled(call, outcome, outcome.message)
-                self._feed.finish(told, deliver)
 
     # Ending
 
@@ -270,7 +265,7 @@ class Engine:
             else:
                 result = await self._pass_over(call, outcome, outcome.error_class)
         except BaseException as error:  # what was paid for must not be forgotten, whatever ends the waiting
-            self._unsaved.append((call, outcome, entry))
+            self._unsaved.add(call, outcome, entry)
             if isinstance(error, StoreUnavailableError):
                 return
             raise
@@ -282,7 +277,7 @@ class Engine:
             self.stopped_by, self.stopped_message = error_class, outcome.message
         await self._budget.book_unledgered(outcome.cost_micro_usd)
         if not outcome.cost_micro_usd:
-            with suppress(StoreUnavailableError):  # the claim runs out by itself
+            with suppress(StoreUnavailableError):  # given up when the run ends
                 await self._claims.release([call.fingerprint])
         return unsettled(call, outcome, outcome.message)
 

@@ -24,6 +24,7 @@ from manga_enrichment.pipeline.engine.results import deferred
 from manga_enrichment.pipeline.enrichment.calibrations import read_calibration, write_calibration
 from manga_enrichment.pipeline.enrichment.plan_files import read_plan
 from manga_enrichment.pipeline.enrichment.planner import Action
+from manga_enrichment.pipeline.log.arrears import keep_arrears, settle_arrears
 from manga_enrichment.pipeline.log.unledgered import UnledgeredAttempts
 
 
@@ -50,9 +51,11 @@ class Invoking:
 
         spender: a name no other execution has. say: told of progress every 10 s. Raises ConfigurationError.
         """
+        gateways, now = self._gateways, self._clock.now()
+        settle_arrears(self._tables, gateways.ledger, gateways.budget, now)
         counters = [scope.counter for scope in scopes_of(provenance, self._settings.caps)]
         # What a killed run set aside is free again.
-        self._gateways.budget.close_abandoned(counters, self._clock.now() - self._settings.engine.clock_skew)
+        gateways.budget.close_abandoned(counters, now - self._settings.engine.clock_skew)
         return self._clock.run(self._invoke(analysis, model, buckets, provenance, spender, say))
 
     async def _invoke(
@@ -71,7 +74,8 @@ class Invoking:
             await invocation.model.check_reachable()
             engine = invocation.engine(model, provenance, spender)
             flush = partial(unledgered.write, self._tables, analysis.name)
-            await engine.run(_not_pending(calls, pending), invocation.counted(unledgered.add), flush)
+            keep = partial(keep_arrears, self._tables)
+            await engine.run(_not_pending(calls, pending), invocation.counted(unledgered.add), flush, keep)
         learned = invocation.tally.calibration()
         if learned is not None:
             write_calibration(self._tables, analysis.name, model.model_id, learned)

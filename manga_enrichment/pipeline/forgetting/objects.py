@@ -18,7 +18,7 @@ from manga_enrichment.gateways.erasure import Erasure, ObjectVersion
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.forgetting.find import BODIES, RESULT_ROWS, RESULTS, ids_in
 from manga_enrichment.pipeline.partner.conversations import last_question
-from manga_enrichment.pipeline.store.object_keys import RUNS_ROOT, conversation_prefix
+from manga_enrichment.pipeline.store.object_keys import RUNS_ROOT, arrears_prefix, conversation_prefix
 
 CONVERSATIONS = "fm-conversations/"
 _OWN = (CONVERSATIONS, RESULTS, RESULT_ROWS, f"{RUNS_ROOT}/parked/", BODIES)
@@ -108,6 +108,8 @@ def _cleaner(key: str, still_open: Collection[str]) -> _Cleaner | None:
     """How an object of a run is written without some requests; None for one that knows nothing of requests."""
     if key.startswith(f"{RUNS_ROOT}/units/"):
         return partial(_unit, ids_in(key), still_open)
+    if key.startswith(arrears_prefix()):
+        return _arrears
     return {"partner/plan.json": _plan, "partner/collected.json": _collected}.get("/".join(key.split("/")[2:]))
 
 
@@ -143,6 +145,16 @@ def _unit(
     if left is None or not any(map(gone, named)):
         return left
     return left if any(each["request_id"] in still_open for each in left["requests"]) else None
+
+
+def _arrears(arrears: Document, gone: Gone, _texts: Collection[str]) -> Document | None:
+    """Without replies to the requests; what they cost stays owed. Only conversations are told by a request's id."""
+    left = [each for each in arrears.get("entries", ()) if not any(map(gone, ids_in(each["manga_id"])))]
+    if len(left) == len(arrears.get("entries", ())):
+        return arrears
+    dropped = [each for each in arrears["entries"] if each not in left]
+    cost = sum(attempt["cost_micro_usd"] for each in dropped for attempt in each["attempts"])
+    return {**arrears, "entries": left, "micro_usd": arrears["micro_usd"] + cost}
 
 
 def _collected(collected: Document, gone: Gone, _texts: Collection[str]) -> Document | None:

@@ -20,8 +20,10 @@ from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.budget import BudgetStore
 from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW
+from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.engine.money.budget import day_counter, partner_counter
+from manga_enrichment.pipeline.log.arrears import settle_arrears
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
 from manga_enrichment.pipeline.store.object_keys import costs_key, requests_prefix
 
@@ -82,11 +84,14 @@ def run_costs_newest_first(days: Iterable[pa.Table]) -> list[RunCost]:
     return [RunCost(run, answered[run], cost[run]) for run in newest_first]
 
 
-def reconcile(tables: ObjectStore, budget: BudgetStore, days: Sequence[str], now: datetime) -> list[Reconciliation]:
+def reconcile(
+    tables: ObjectStore, ledger: ResultLedger, budget: BudgetStore, days: Sequence[str], now: datetime
+) -> list[Reconciliation]:
     """Every day's counter and those of its partners beside the stored sums.
 
-    What killed runs had set aside is settled first. Raises StoreUnavailableError.
+    What runs could not book, and what killed ones had set aside, is settled first. Raises StoreUnavailableError.
     """
+    settle_arrears(tables, ledger, budget, now)
     found = []
     sums = read_days(tables, days)
     for day in days:

@@ -22,6 +22,7 @@ from manga_enrichment.pipeline.engine.calls import Call
 from manga_enrichment.pipeline.engine.failures import raise_first
 from manga_enrichment.pipeline.engine.invocation import Invocation, InvokeGateways, InvokeSettings, open_invocation
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
+from manga_enrichment.pipeline.log.arrears import keep_arrears, settle_arrears
 from manga_enrichment.pipeline.log.unledgered import UnledgeredAttempts
 from manga_enrichment.pipeline.partner.plan import PlannedCall
 
@@ -91,8 +92,10 @@ class PartnerAsking:
         def may_ask(call: Call) -> bool:
             return stopping.may_ask(wanted_by[call.fingerprint])
 
+        gateways = self._gateways
+        settle_arrears(self._tables, gateways.ledger, gateways.budget, gateways.clock.now())
         asking = _Asking(self._tables, provenance, spender, may_ask)
-        return self._gateways.clock.run(self._ask(name, asking, self._groups(own), stopping, say))
+        return gateways.clock.run(self._ask(name, asking, self._groups(own), stopping, say))
 
     async def _ask(
         self,
@@ -162,7 +165,8 @@ class _Asking:
         spender = f"{self._spender}:{group.partner_id}:{group.model.model_id}"
         engine = invocation.engine(group.model, provenance, spender, engines=engines, may_ask=self._may_ask)
         flush = partial(unledgered.write, self._tables, invocation.tally.analysis)
-        await engine.run(group.calls, invocation.counted(unledgered.add), flush)
+        keep = partial(keep_arrears, self._tables)
+        await engine.run(group.calls, invocation.counted(unledgered.add), flush, keep)
 
 
 async def _end_in_time(asking: "asyncio.Task[None]", stopping: Stopping, clock: Clock) -> None:

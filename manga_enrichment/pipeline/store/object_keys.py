@@ -82,6 +82,15 @@ def parked_key(queue: str, span: str, request_id: str, generation: int) -> str:
     return f"{parked_prefix(queue, span)}{request_id}-{generation}.json"
 
 
+def arrears_key(name: str) -> str:
+    """What a run could not put into DynamoDB; an empty document once it is there."""
+    return f"{arrears_prefix()}{name.replace(':', '-')}.json"
+
+
+def arrears_prefix() -> str:
+    return f"{RUNS_ROOT}/arrears/"
+
+
 def run_document_key(run_id: str, name: str) -> str:
     """A working file of a partner run."""
     return f"{RUNS_ROOT}/{run_id}/partner/{name}.json"

@@ -62,7 +62,7 @@ class FailingPuts(MemoryLedger):
     puts_fail_until = 0.0
     puts_tried = 0
 
-    def put_many(self, entries: Sequence[LedgerEntry], spender: str) -> dict[str, LedgerEntry]:
+    def put_many(self, entries: Sequence[LedgerEntry], spender: str | None) -> dict[str, LedgerEntry]:
         self.puts_tried += 1
         if self._clock.monotonic_seconds() < self.puts_fail_until:
             raise StoreUnavailableError("no writes for now")
@@ -72,7 +72,7 @@ class FailingPuts(MemoryLedger):
 class BrokenPuts(MemoryLedger):
     """A ledger that fails in a way its protocol does not know."""
 
-    def put_many(self, entries: Sequence[LedgerEntry], spender: str) -> dict[str, LedgerEntry]:
+    def put_many(self, entries: Sequence[LedgerEntry], spender: str | None) -> dict[str, LedgerEntry]:
         raise ConfigurationError("the table is gone")
 
 
@@ -85,7 +85,7 @@ class DyingPuts(MemoryLedger):
 
     has_died = False
 
-    def put_many(self, entries: Sequence[LedgerEntry], spender: str) -> dict[str, LedgerEntry]:
+    def put_many(self, entries: Sequence[LedgerEntry], spender: str | None) -> dict[str, LedgerEntry]:
         if not self.has_died:
             self.has_died = True
             raise Dying

@@ -25,7 +25,7 @@ class Recording(MemoryLedger):
         self.write_seconds = 0.0
         self._takes = clock.advance
 
-    def put_many(self, entries: Sequence[LedgerEntry], spender: str) -> dict[str, LedgerEntry]:
+    def put_many(self, entries: Sequence[LedgerEntry], spender: str | None) -> dict[str, LedgerEntry]:
         if self.broken_left:
             self.broken_left -= 1
             raise ZeroDivisionError
@@ -141,7 +141,7 @@ class Gone(BaseException):
 
 
 class Ending(Recording):
-    def put_many(self, entries: Sequence[LedgerEntry], spender: str) -> dict[str, LedgerEntry]:
+    def put_many(self, entries: Sequence[LedgerEntry], spender: str | None) -> dict[str, LedgerEntry]:
         raise Gone
 
 

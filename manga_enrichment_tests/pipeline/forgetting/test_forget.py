@@ -16,8 +16,11 @@ from manga_enrichment.domain.operations.forgetting_receipt import Receipt
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, DEAD_LETTERS_FIFO, ORDERED, SESSION
 from manga_enrichment.gateways.model import ModelCall, ModelReply
+from manga_enrichment.pipeline.engine.arrears import Arrears
 from manga_enrichment.pipeline.forgetting.forget import Forgetting
 from manga_enrichment.pipeline.forgetting.objects import plan_objects
+from manga_enrichment.pipeline.log.arrears import keep_arrears
+from manga_enrichment.pipeline.store.object_keys import arrears_key
 from manga_enrichment_tests.erasure_fakes import MemoryErasure
 from manga_enrichment_tests.fakes import DEFAULT_USAGE, ScriptedModel, valid_answer
 from manga_enrichment_tests.partner_world import PartnerWorld
@@ -237,6 +240,25 @@ def test_after_a_restore_what_came_back_goes_again_and_what_came_later_stays(sta
     assert listed is not None
     assert request_id not in json.dumps(listed)
     assert ANNE not in json.dumps(listed)
+
+
+def test_a_reply_that_never_reached_the_ledger_goes_too_and_its_cost_stays_owed(stage: Stage) -> None:
+    ids = {partner: stage.ask(partner, f"first of {partner}", user=ANNE) for partner in ("acme", "zeta")}
+    stage.work()
+    kept = {each.manga_id: each for each in stage.world.base.ledger.entries.values()}
+    entries = tuple(kept[f"request:{request_id}"] for request_id in ids.values())
+    keep_arrears(stage.tables, Arrears("run-9", ("day:2026-03-01",), entries, 5))  # type: ignore[arg-type]
+    key = arrears_key("run-9")
+    assert key in stage.places("first of acme") & stage.places("first of zeta")
+    stage.forgetting.forget(stage.forgetting.partner("acme"), dry_run=False)
+    assert key not in stage.places("first of acme")
+    assert key in stage.places("first of zeta")
+    left = stage.tables.read_json(key)
+    assert left is not None
+    assert (left["micro_usd"], len(left["entries"])) == (5 + entries[0].cost_micro_usd, 1)
+    stage.tables.write_json(key, {})
+    stage.forgetting.forget(stage.forgetting.partner("zeta"), dry_run=False)
+    assert stage.places("first of zeta") == set()
 
 
 def test_a_note_that_another_partner_paid_for_is_that_partners(stage: Stage) -> None:

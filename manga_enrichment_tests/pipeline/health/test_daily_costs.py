@@ -93,7 +93,7 @@ def test_a_day_without_a_log_leaves_no_object() -> None:
 
 def test_the_log_agrees_with_the_counter_to_the_micro_dollar(world: World) -> None:
     write_day(world.tables, DAY)
-    [found] = reconcile(world.tables, world.budget, [DAY], world.clock.now())
+    [found] = reconcile(world.tables, world.ledger, world.budget, [DAY], world.clock.now())
     assert found.logged_micro_usd == found.spent_micro_usd == world.logged_cost_micro_usd() > 0
     assert (found.difference_micro_usd, found.is_open) == (0, False)
 
@@ -103,7 +103,7 @@ def test_spend_that_nobody_logged_is_a_difference(world: World) -> None:
     assert world.budget.reserve([BudgetScope(f"day:{DAY}", 10**9)], "stranger", 3, world.clock.now())
     world.budget.spend("stranger", 3)
     world.budget.close("stranger")
-    [found] = reconcile(world.tables, world.budget, [DAY], world.clock.now())
+    [found] = reconcile(world.tables, world.ledger, world.budget, [DAY], world.clock.now())
     assert found.difference_micro_usd == -3
 
 

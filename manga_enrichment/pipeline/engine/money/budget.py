@@ -60,6 +60,10 @@ class RunBudget:
         self._too_much: int | None = None  # the smallest amount that a cap refused
         self._no_room_for: int | None = None  # the smallest estimate that found no room
 
+    @property
+    def counters(self) -> list[str]:
+        return [scope.counter for scope in self._scopes]
+
     def use(self, outage_retry: OutageRetry) -> None:
         """Try store calls again for as long as this allows; without it they are tried once."""
         self._outage_retry = outage_retry
