@@ -2,11 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+MINUTES ?= 60
 INSTALLED := $(VENV)/.installed
 FAST_TESTS := -n 2 --dist loadfile -m "not stack and not slow" --hypothesis-profile=fast
 
 .DEFAULT_GOAL := help
-.PHONY: help install hooks demo dev test-fast test test-pythons chaos lint lint-quick format bench clean
+.PHONY: help install hooks demo dev test-fast test test-pythons chaos soak lint lint-quick format bench clean
 
 help:  ## say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -39,6 +40,9 @@ test-pythons: $(INSTALLED)  ## test-fast on every other supported Python that th
 
 chaos: $(INSTALLED)  ## every fault of every service at every moment: hours; docs/reliability.md
 	$(BIN)/python -m manga_enrichment_tests.chaos
+
+soak: $(INSTALLED)  ## MINUTES=60 of nights and partners under faults, kills and clock steps; docs/reliability.md
+	$(BIN)/python -m manga_enrichment_tests.chaos.soak --minutes $(MINUTES)
 
 lint-quick: $(INSTALLED)  ## formatting, lint, spelling, layers, dead names: seconds
 	$(BIN)/ruff format --check .

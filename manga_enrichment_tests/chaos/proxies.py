@@ -13,7 +13,7 @@ while the others work, though one emulator stands behind three of them.
 
 import asyncio
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from types import TracebackType
@@ -31,6 +31,7 @@ _VARIABLES = {
     Service.BEDROCK: "AWS_ENDPOINT_URL_BEDROCK_RUNTIME",
 }
 _ANSWER_SECONDS = 10.0
+_KEPT = 100_000
 
 _T = TypeVar("_T")
 
@@ -46,18 +47,20 @@ class _Armed:
 class FaultProxies:
     """Running inside `with`. All methods may be called from any thread."""
 
-    def __init__(self, endpoints: LocalEndpoints) -> None:
+    def __init__(self, endpoints: LocalEndpoints, *, shorten_delays: bool = True) -> None:
         self._upstream = dict.fromkeys(Service, endpoints.emulator_url) | {Service.BEDROCK: endpoints.model_url}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="fault-proxies", daemon=True)
         self._proxies: dict[Service, FaultProxy] = {}
         self._armed: list[_Armed] = []
-        self._seen: list[Seen] = []
+        self._seen: deque[Seen] = deque(maxlen=_KEPT)
+        self._shorten_delays = shorten_delays
 
     def __enter__(self) -> Self:
         self._thread.start()
         self._proxies = {
-            service: FaultProxy(service, upstream, self._watch) for service, upstream in self._upstream.items()
+            service: FaultProxy(service, upstream, self._watch, shorten_delays=self._shorten_delays)
+            for service, upstream in self._upstream.items()
         }
         for proxy in self._proxies.values():
             self._do(proxy.start())
@@ -80,9 +83,9 @@ class FaultProxies:
         """Strike the service when the moment comes, counted from now; the request that makes it is struck, too."""
         self._do(self._arm(_Armed(moment, service, stroke, moment.count)))
 
-    def begin(self, service: Service, stroke: Stroke) -> None:
-        """Strike the service now."""
-        self._do(self._begin(service, stroke))
+    def begin(self, service: Service, *strokes: Stroke) -> None:
+        """Strike the service now; several strokes share its requests among them."""
+        self._do(self._begin(service, *strokes))
 
     def end(self) -> None:
         """End all strokes and forget those that were armed."""
@@ -97,7 +100,7 @@ class FaultProxies:
         return sum((proxy.struck for proxy in self._proxies.values()), Counter[Fault]())
 
     def seen(self) -> list[Seen]:
-        """Every request that has passed, in order."""
+        """The requests that have passed, in order; after many the oldest are forgotten."""
         return list(self._seen)
 
     def _watch(self, seen: Seen) -> None:
@@ -111,8 +114,8 @@ class FaultProxies:
     async def _arm(self, armed: _Armed) -> None:
         self._armed.append(armed)
 
-    async def _begin(self, service: Service, stroke: Stroke) -> None:
-        self._proxies[service].begin(stroke)
+    async def _begin(self, service: Service, *strokes: Stroke) -> None:
+        self._proxies[service].begin(*strokes)
 
     async def _end(self) -> None:
         self._armed.clear()

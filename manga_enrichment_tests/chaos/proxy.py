@@ -3,8 +3,8 @@
 Belongs here: one listening port and what a fault does to its connections. Stays out: which fault when (`proxies.py`).
 It runs on one event loop; nothing here is safe to call from another thread.
 
-One thing it never passes on as it is: how long a queue is to hold a message back. The product counts that in its own
-time, which a test moves; the queue's time is the machine's.
+One thing it does not pass on as it is, unless told to: how long a queue is to hold a message back. The product counts
+that in its own time, which a test moves; the queue's time is the machine's.
 """
 
 import asyncio
@@ -42,14 +42,15 @@ class FaultProxy:
     that it began, and the connections that it cut.
     """
 
-    def __init__(self, service: Service, upstream: str, watch: Watch) -> None:
+    def __init__(self, service: Service, upstream: str, watch: Watch, *, shorten_delays: bool = True) -> None:
         """upstream: base URL. watch: told of every request before it is passed on; may call `begin`."""
         self.service = service
         self.struck: Counter[Fault] = Counter()
         self.requests = 0
         self._upstream = upstream.rstrip("/")
         self._watch = watch
-        self._stroke: Stroke | None = None
+        self._shorten_delays = shorten_delays
+        self._strokes: tuple[Stroke, ...] = ()
         self._draws = random.Random()
         self._ending: asyncio.TimerHandle | None = None
         self._over = asyncio.Event()
@@ -84,27 +85,34 @@ class FaultProxy:
         await self._session.close()
         self._place.close()
 
-    def begin(self, stroke: Stroke) -> None:
-        """Strike from now on, for as long as the stroke lasts. Replaces the stroke that is under way."""
+    def begin(self, *strokes: Stroke) -> None:
+        """Strike from now on, until the longest stroke is over. Replaces what is under way.
+
+        Of several, a request meets one at most: the first one's dice decide, by all shares.
+        """
         self.end()
-        self._stroke, self._draws, self._over = stroke, stroke.draws(), asyncio.Event()
-        self._ending = asyncio.get_running_loop().call_later(stroke.seconds, self.end)
-        if stroke.fault is Fault.REFUSED:
+        self._strokes, self._draws, self._over = strokes, strokes[0].draws(), asyncio.Event()
+        self._ending = asyncio.get_running_loop().call_later(max(each.seconds for each in strokes), self.end)
+        if self._refuses:
             self._server.close()
             self.struck[Fault.REFUSED] += 1 + self._cut_connections()
 
     def end(self) -> None:
         """All is well again; what a black hole held is cut."""
-        stroke, self._stroke = self._stroke, None
+        refused, self._strokes = self._refuses, ()
         if self._ending is not None:
             self._ending.cancel()
         self._over.set()
-        if stroke is not None and stroke.fault is Fault.REFUSED:
+        if refused:
             self._relistening = asyncio.ensure_future(self._listen())
 
     @property
     def is_struck(self) -> bool:
-        return self._stroke is not None
+        return bool(self._strokes)
+
+    @property
+    def _refuses(self) -> bool:
+        return any(each.fault is Fault.REFUSED for each in self._strokes)
 
     async def _listen(self) -> None:
         loop = asyncio.get_running_loop()
@@ -118,17 +126,27 @@ class FaultProxy:
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         self.requests += 1
-        body = _DELAY.sub(_shortened, await request.read())
+        body = await request.read()
+        if self._shorten_delays:
+            body = _DELAY.sub(_shortened, body)
         seen = identify(request.method, request.raw_path, request.headers)
         self._watch(seen if seen.service else replace(seen, service=self.service))  # a look whether anybody is there
-        stroke = self._stroke
-        if stroke is None or self._draws.random() >= stroke.share:
+        if (stroke := self._drawn()) is None:
             return await self._passed_on(request, body)
         self.struck[stroke.fault] += stroke.fault is not Fault.REFUSED  # those are counted as connections
         if is_document(self.service, stroke.fault):
             answer = error_answer(self.service, stroke.fault)
             return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
         return await self._mishandled(request, body, stroke)
+
+    def _drawn(self) -> Stroke | None:
+        """What the next request meets."""
+        number = self._draws.random()
+        for stroke in self._strokes:
+            if number < stroke.share:
+                return stroke
+            number -= stroke.share
+        return None
 
     async def _mishandled(self, request: web.Request, body: bytes, stroke: Stroke) -> web.StreamResponse:
         match stroke.fault:

@@ -19,6 +19,7 @@ from botocore.exceptions import (
     ResponseStreamingError,
 )
 
+from manga_enrichment.local.stack.endpoints import REGION
 from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment.local.stack.model_control import ModelServerControl
 from manga_enrichment_tests.chaos.faults import Fault, Service, Stroke, error_answer, is_document
@@ -187,6 +188,36 @@ def _succeeds(ask: Ask) -> bool:
     except ClientError:
         return False
     return True
+
+
+def test_several_strokes_share_the_requests_and_each_meets_one_at_most(
+    proxies: FaultProxies, ask: Ask, struck: Callable[[], Counter[Fault]]
+) -> None:
+    kinds = (Fault.THROTTLED, Fault.SERVER_ERROR)
+    proxies.begin(Service.SQS, *(Stroke(fault, LONG, share=0.4, seed=2) for fault in kinds))
+    passed = sum(_succeeds(ask) for _ in range(40))
+    assert set(struck()) == set(kinds)
+    assert 0 < passed == 40 - struck().total() < 20
+
+
+@pytest.mark.parametrize("shorten", [True, False])
+def test_how_long_a_queue_holds_a_message_back_is_passed_on_as_the_test_wants_it(
+    shorten: bool, local_stack: LocalStack
+) -> None:
+    with FaultProxies(local_stack.endpoints, shorten_delays=shorten) as proxies:
+        direct = local_stack.client("sqs")
+        sqs = boto3.Session().client(
+            "sqs",
+            endpoint_url=proxies.environment()["AWS_ENDPOINT_URL_SQS"],
+            region_name=REGION,
+            aws_access_key_id="local",
+            aws_secret_access_key="local",
+        )
+        url = direct.create_queue(QueueName=f"chaos-delays-{shorten}")["QueueUrl"]
+        sqs.send_message(QueueUrl=url, MessageBody="x", DelaySeconds=60)
+        found = direct.receive_message(QueueUrl=url, WaitTimeSeconds=3).get("Messages", [])
+        direct.delete_queue(QueueUrl=url)
+    assert len(found) == shorten
 
 
 def test_a_stroke_is_over_by_itself(proxies: FaultProxies, ask: Ask) -> None:

@@ -1,0 +1,14 @@
+"""The code location as the soak's servers load it: the real one, but for a clock that is set again and again."""
+
+import os
+from pathlib import Path
+
+import dagster as dg
+
+from manga_enrichment.definitions import build_definitions
+from manga_enrichment_tests.chaos.soak.stepped_clock import CLOCK_FILE, SteppedClock
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    return build_definitions(resources={"clock": SteppedClock(Path(os.environ[CLOCK_FILE]))})
