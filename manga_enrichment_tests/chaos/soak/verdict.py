@@ -54,7 +54,7 @@ def verdict(day: Day, facts: Facts, soaked_seconds: float) -> list[Rule]:
         *judge(facts),
         Rule("killed", kills >= max(1, least), f"{kills} runs were killed, at least {max(1, least)} should be"),
         Rule("arranged", not day.mishaps, "; ".join(day.mishaps[:3]) or "nothing went wrong with the soak itself"),
-        Rule("up", not day.servers.have_ended, "Dagster's servers ran to the end, or ended by themselves"),
+        Rule("up", not day.servers.have_ended, f"Dagster's servers {'ended' if day.servers.have_ended else 'run'}"),
         *servers,
         *no_higher(peaks(day), soaked_seconds),
     ]
