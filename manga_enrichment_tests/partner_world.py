@@ -33,6 +33,7 @@ from manga_enrichment.pipeline.partner.settle import SettleLimits, Settling
 from manga_enrichment.pipeline.partner.stored_requests import StoredRequests
 from manga_enrichment.pipeline.store.object_keys import result_document_key
 from manga_enrichment_tests.builders import MODELS, World, open_budget_settings, put_catalog, record
+from manga_enrichment_tests.fake_clock import FakeClock
 from manga_enrichment_tests.kill_switch import KillSwitch, Mortal
 from manga_enrichment_tests.outbox_fakes import MemoryOutbox
 from manga_enrichment_tests.partner_run import run_in_memory
@@ -57,11 +58,12 @@ class PartnerWorld:
     policy: RequestPolicy = field(default_factory=RequestPolicy)
     caps: Caps = field(default_factory=Caps)
     deadline_seconds: float = 60
+    clock: Any = field(default_factory=FakeClock)
 
     def __post_init__(self) -> None:
         settings = open_budget_settings(caps=self.caps)
-        self.base = World(settings=replace(settings, engine=replace(settings.engine, deadline_seconds=60)))
-        self.clock = self.base.clock
+        engine = replace(settings.engine, deadline_seconds=self.deadline_seconds)
+        self.base = World(clock=self.clock, settings=replace(settings, engine=engine))
         self.switch = KillSwitch()
         self.queue = MemoryQueues(self.clock, patient_queues(self.max_receives))
         self.requests = MemoryRequests(self.clock)
@@ -195,7 +197,7 @@ class PartnerWorld:
     def asking(self) -> PartnerAsking:
         gateways = InvokeGateways(
             ledger=self.mortal(self.base.ledger),
-            budget=self.base.budget,
+            budget=self.mortal(self.base.budget),
             open_model=self.base.open_model,
             clock=self.clock,
         )

@@ -5,6 +5,7 @@ read. Its `claim_token` tells a write of ours whose reply got lost from one of s
 fails on its own condition. Updates are idempotent by themselves. `expires_at` only tells DynamoDB when a row may go.
 """
 
+from collections.abc import Callable
 from dataclasses import fields as fields_of
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -37,17 +38,26 @@ class DynamoDBRequests:
     """retention: how long a row stays after its last write; longer than any message may wait in a queue."""
 
     def __init__(
-        self, client: "DynamoDBClient", clock: Clock, *, table: str, retention: timedelta = timedelta(days=STATUS_DAYS)
+        self,
+        client: "DynamoDBClient",
+        clock: Clock,
+        *,
+        table: str,
+        retention: timedelta = timedelta(days=STATUS_DAYS),
+        check_clock: Callable[[], None] = lambda: None,
     ) -> None:
+        """check_clock: raises ConfigurationError while this machine's clock is too far off to judge leases."""
         self._client: Any = client
         self._clock = clock
         self._table = table
         self._retention = retention
+        self._check_clock = check_clock
 
     def claim(self, wanted: RequestRow, now: datetime) -> Claimed | AlreadyLive | AlreadyFinal:
         token = uuid4().hex
         for _ in range(_TRIES):
             item = self._item(wanted.request_id)
+            self._check_clock()  # after an answer, which told the time
             present = from_item(item) if item else None
             if present is not None and item.get("claim_token", {}).get("S") == token:
                 return Claimed(present)

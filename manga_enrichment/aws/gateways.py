@@ -82,7 +82,9 @@ class Gateways:
 
     @cached_property
     def requests(self) -> RequestStore:
-        return DynamoDBRequests(self._clients.dynamodb, self.clock, table=self._settings.status_table)
+        return DynamoDBRequests(
+            self._clients.dynamodb, self.clock, table=self._settings.status_table, check_clock=self._check_clock
+        )
 
     @cached_property
     def outbox(self) -> OutboxStore:

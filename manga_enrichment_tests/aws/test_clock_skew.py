@@ -11,6 +11,7 @@ from manga_enrichment.aws.gateways import Gateways
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.runtime.clock import SystemClock
 from manga_enrichment.settings import load_settings
+from manga_enrichment_tests.request_rows import make_row
 
 SERVICE = datetime(2026, 1, 15, 3, 0, tzinfo=UTC)
 ANSWER = {"headers": {"date": format_datetime(SERVICE, usegmt=True)}}
@@ -72,3 +73,7 @@ def test_the_services_tell_the_time_and_nothing_is_claimed_or_reserved_beyond_th
     with pytest.raises(ConfigurationError, match="The clock of this machine is"):
         gateways.budget.reserve([], "run", 5, now + timedelta(seconds=60))
     assert gateways.ledger.get_many(["a-fingerprint"]) == {}
+    row = make_row(gateways.clock)
+    with pytest.raises(ConfigurationError, match="The clock of this machine is"):
+        gateways.requests.claim(row, now)
+    assert gateways.requests.get(row.request_id) is None

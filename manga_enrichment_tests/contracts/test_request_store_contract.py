@@ -96,6 +96,15 @@ def test_after_the_lease_the_next_generation_takes_over_and_keeps_what_was_paid(
     assert requests.get(first.request_id) == row
 
 
+def test_a_lease_that_a_clock_far_ahead_wrote_holds_nobody_up(requests: RequestStore, clock: FakeClock) -> None:
+    """Of a queue with two minutes, the latest that a clock which is right can write ends in two minutes."""
+    for seconds, decision in ((240, AlreadyLive), (241, Claimed)):
+        lease_until = clock.now() + timedelta(seconds=seconds)
+        first = claimed(requests, make_row(clock, owner="a", lease_until=lease_until), clock)
+        again = make_row(clock, request_id=first.request_id, owner="b")
+        assert isinstance(requests.claim(again, clock.now()), decision)
+
+
 def test_a_zombies_writes_are_refused(requests: RequestStore, clock: FakeClock) -> None:
     first = claimed(requests, make_row(clock, owner="a"), clock)
     clock.advance(120)

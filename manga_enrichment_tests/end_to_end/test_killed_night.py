@@ -1,48 +1,19 @@
 """A nightly run of 500 titles, killed in the middle as `kill -9` does it, and run again."""
 
-import json
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from manga_enrichment.defs.operations.killed_runs import end_killed_runs
-from manga_enrichment.defs.shared.tags import range_tags
-from manga_enrichment.local.dagster_home import REPOSITORY, prepare_dagster_home
+from manga_enrichment.local.dagster_home import prepare_dagster_home
 from manga_enrichment.local.stack.model_control import ModelServerControl
 from manga_enrichment_tests.end_to_end.books import Books
+from manga_enrichment_tests.end_to_end.night_process import SECONDS, nightly_run, wait_for_billed_calls
 
 TITLES = 500
 CONCURRENCY = 16
-SECONDS = 180
-
-
-@contextmanager
-def nightly_run(environment: Mapping[str, str], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """`dagster job execute` over all buckets; killed when the block is left."""
-    command = [str(Path(sys.executable).parent / "dagster"), "job", "execute", "-j", "nightly_enrichment"]
-    command += ["-m", "manga_enrichment.definitions", "--tags", json.dumps(range_tags("0", "3"))]
-    with (
-        log.open("wb") as output,
-        subprocess.Popen(command, cwd=REPOSITORY, env=dict(environment), stdout=output, stderr=output) as process,
-    ):
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def wait_for_billed_calls(model_server: ModelServerControl, calls: int, process: "subprocess.Popen[bytes]") -> None:
-    end = time.monotonic() + SECONDS
-    while model_server.counters()["billed"] < calls:
-        assert process.poll() is None, "the run ended before it could be killed"
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 @pytest.mark.slow

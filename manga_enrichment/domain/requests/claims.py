@@ -6,9 +6,10 @@ Belongs here: the row, the decision, when a redrive opens a request again. Stays
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from manga_enrichment.domain.requests.queues import QUEUES
 from manga_enrichment.domain.requests.states import RequestState, is_answered
 
 
@@ -92,7 +93,7 @@ def decide_claim(present: RequestRow | None, wanted: RequestRow, now: datetime) 
     if is_answered(present.state) or (_is_closed(present) and not present.reopened):
         return AlreadyFinal(present)
     waits = present.reopened or present.state in _WAITING
-    if present.lease_until >= now and not waits:
+    if _is_leased(present, now) and not waits:
         return AlreadyLive(_refreshed(present, wanted))
     return Claimed(
         replace(
@@ -107,6 +108,15 @@ def decide_claim(present: RequestRow | None, wanted: RequestRow, now: datetime) 
             **_times_kept(present, wanted),
         )
     )
+
+
+def _is_leased(row: RequestRow, now: datetime) -> bool:
+    """A lease that ends later than any lease can was written by a clock that has been set back since, or is wrong.
+
+    Nobody renews it, or it would end sooner; and whoever waited for its end would burn one receive after the other.
+    """
+    visibility_seconds = QUEUES[row.queue].visibility_seconds if row.queue in QUEUES else 0
+    return now <= row.lease_until and row.lease_until - now <= 2 * timedelta(seconds=visibility_seconds)
 
 
 def _times_kept(present: RequestRow, wanted: RequestRow) -> dict[str, Any]:

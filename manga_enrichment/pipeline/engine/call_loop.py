@@ -41,7 +41,7 @@ _MESSAGE_CHARACTERS = 300
 
 @dataclass(slots=True)
 class _Progress:
-    """What one call carries from attempt to attempt."""
+    """What one call carries from attempt to attempt. sent_at: monotonic second of the last one."""
 
     max_tokens: int
     retries: RetryState = field(default_factory=RetryState)
@@ -49,6 +49,7 @@ class _Progress:
     repair: Repair | None = None
     reply: ModelReply | None = None
     refusal: Refusal | None = None
+    sent_at: float = -math.inf
 
     @property
     def cost_micro_usd(self) -> int:
@@ -131,7 +132,7 @@ class Caller:
             if pause_seconds:
                 await self._clock.sleep(pause_seconds)
             if refusal.error_class is ErrorClass.EXPIRED_CREDENTIALS:
-                await self._refresh(progress.attempts[-1])
+                await self._refresh(progress.sent_at)
 
     def _abandoned(self, cost_micro_usd: int) -> Attempt:
         return Attempt(
@@ -178,7 +179,7 @@ class Caller:
         """One request to the model and its line in the log."""
         request = ModelCall(call.model, call.prompt, progress.max_tokens, progress.repair, call.estimate.prefix_cached)
         attempt = Attempt(len(progress.attempts) + 1, self._clock.now(), 0)
-        started = self._clock.monotonic_seconds()
+        started = progress.sent_at = self._clock.monotonic_seconds()
         progress.reply = None
         try:
             progress.reply = await self._converse(request)
@@ -259,12 +260,12 @@ class Caller:
                 progress.repair = Repair(progress.reply.answer, problems)
         return True
 
-    async def _refresh(self, attempt: Attempt) -> None:
+    async def _refresh(self, sent_at: float) -> None:
         """New credentials, once for all calls that failed with the old ones."""
         async with self._refreshing:
-            if self._refreshed_at <= attempt.started_at.timestamp():
+            if self._refreshed_at <= sent_at:
                 await self._model.refresh_credentials()
-                self._refreshed_at = self._clock.now().timestamp()
+                self._refreshed_at = self._clock.monotonic_seconds()
 
     def _outcome(self, progress: _Progress, refusal: Refusal | None) -> CallOutcome:
         """Close the books."""
