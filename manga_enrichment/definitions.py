@@ -14,6 +14,7 @@ from manga_enrichment.defs.enrichment.definitions import build_enrichment
 from manga_enrichment.defs.operations.definitions import build_operations
 from manga_enrichment.defs.partner.definitions import build_partner
 from manga_enrichment.defs.partner.runs import build_partner_run
+from manga_enrichment.defs.partner.settings import clock_skew
 from manga_enrichment.defs.queues.definitions import build_queues
 from manga_enrichment.defs.report.definitions import build_report
 from manga_enrichment.defs.shared.inputs import DefinitionInputs
@@ -47,7 +48,10 @@ def build_definitions(
     """
     settings = settings or load_settings()
     inputs = DefinitionInputs(settings, analyses, load_models(settings.model_aliases))
-    given = {**build_resources(settings), "partner_run": build_partner_run(settings.deferral_seconds)}
+    given = {
+        **build_resources(settings),
+        "partner_run": build_partner_run(settings.deferral_seconds, clock_skew(settings)),
+    }
     return dg.Definitions.merge(
         *(build(inputs) for build in ROOMS),
         dg.Definitions(resources={**given, **(resources or {})}, executor=dg.in_process_executor),

@@ -23,7 +23,7 @@ from manga_enrichment.pipeline.engine.money.budget import Caps
 from manga_enrichment.pipeline.outbox.announce import NotificationPolicy, OutboxWriter
 from manga_enrichment.pipeline.partner.ask import PartnerAsking
 from manga_enrichment.pipeline.partner.complete import Completion
-from manga_enrichment.pipeline.partner.intake import Intake, IntakeReport
+from manga_enrichment.pipeline.partner.intake import Claimant, Intake, IntakeReport
 from manga_enrichment.pipeline.partner.leases import Leases
 from manga_enrichment.pipeline.partner.packing import UnitLimits
 from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
@@ -185,7 +185,7 @@ class PartnerWorld:
             endings=self.endings(),
             policy=self.policy,
             limits=self.limits,
-            new_owner=lambda: f"claim-{next(self._numbers)}",
+            claimant=Claimant(lambda: f"claim-{next(self._numbers)}"),
             workers=1,
         )
 

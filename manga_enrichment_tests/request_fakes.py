@@ -9,7 +9,7 @@ between threads, and time is the given clock's: a message becomes visible when a
 import itertools
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -205,14 +205,20 @@ def _held(kept: _Kept, receipt_handle: str) -> _Stored | None:
 class MemoryRequests:
     """RequestStore."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, check_clock: Callable[[], None] = lambda: None) -> None:
         self._clock = clock
+        self._check_clock = check_clock
         self._lock = threading.RLock()
         self.rows: dict[str, RequestRow] = {}
         self.failures: Counter[str] = Counter()
 
+    def check_ready(self) -> None:
+        with self._call("get"):
+            self._check_clock()
+
     def claim(self, wanted: RequestRow, now: datetime) -> Claimed | AlreadyLive | AlreadyFinal:
         with self._call("claim"):
+            self._check_clock()
             decision = decide_claim(self.rows.get(wanted.request_id), wanted, now)
             self.rows[wanted.request_id] = decision.row
             return decision

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _TRIES = 20
 _INDEX = "by_partner"
+_NOBODY = "none"  # no request has this id
 _SETTABLE = {each.name for each in fields_of(RequestRow)} - {"request_id", "owner", "generation", "state", "reopened"}
 
 
@@ -52,6 +53,10 @@ class DynamoDBRequests:
         self._table = table
         self._retention = retention
         self._check_clock = check_clock
+
+    def check_ready(self) -> None:
+        self._item(_NOBODY)
+        self._check_clock()  # after the answer, which told the time
 
     def claim(self, wanted: RequestRow, now: datetime) -> Claimed | AlreadyLive | AlreadyFinal:
         token = uuid4().hex

@@ -10,8 +10,12 @@ from manga_enrichment.domain.requests.states import RequestState
 class RequestStore(Protocol):
     """Status rows in DynamoDB; every write is conditional. Raises StoreUnavailableError when it does not answer."""
 
+    def check_ready(self) -> None:
+        """Whether claims would work now. Raises ConfigurationError as well: this machine's clock may be too far off."""
+        ...
+
     def claim(self, wanted: RequestRow, now: datetime) -> Claimed | AlreadyLive | AlreadyFinal:
-        """Take the next generation of a request, unless it is final or its present owner's lease still runs.
+        """Take the next generation of a request, unless it is final or its owner's lease still runs at `now`.
 
         wanted.generation is ignored: 1 for a new request, else one more than before. wanted.state: received, or
         rejected to close an invalid request at once. What earlier generations cost stays in the row.

@@ -20,6 +20,7 @@ from manga_enrichment.local.stack.cleaning import empty_queues
 from manga_enrichment.local.stack.endpoints import CALLBACK_KEY_ID, CALLBACK_SECRET
 from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment.pipeline.outbox.relay import DeliveryGateways, OutboxRelay
+from manga_enrichment.pipeline.partner.requeue import LEASE_MARGIN_SECONDS
 from manga_enrichment.pipeline.partner.submit import submit
 from manga_enrichment.pipeline.store.object_keys import result_document_key
 from manga_enrichment.settings import Settings, load_settings, signing_key
@@ -84,14 +85,14 @@ class PartnerBooks:
     def let_leases_run_out(self, queue: Queue) -> None:
         """What was received can be received again, and nobody is taken for alive any more."""
         self.wait_until_nothing_is_hidden(queue.name)
-        self._clock.advance(queue.visibility_seconds + 1)
+        self._clock.advance(queue.visibility_seconds + LEASE_MARGIN_SECONDS)
         self.hide_received_messages_for(queue.visibility_seconds, queue.name)
 
     def end_lease(self, request_id: str, queue: str = NORMAL.name) -> None:
         """At once, although somebody has extended it: its message can be received, its owner is not taken for alive."""
         handle = self.row(request_id).receipt_handle
         self._sqs.change_message_visibility(QueueUrl=self._url(queue), ReceiptHandle=handle, VisibilityTimeout=0)
-        self._clock.advance(QUEUES[queue].visibility_seconds + 1)
+        self._clock.advance(QUEUES[queue].visibility_seconds + LEASE_MARGIN_SECONDS)
 
     def is_empty(self, queue: str) -> bool:
         depth = self.gateways.queues.depth(queue)

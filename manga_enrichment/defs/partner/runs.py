@@ -21,6 +21,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -99,14 +100,14 @@ class PartnerRun:
         self.release(delay_seconds, ErrorClass.STOPPED.value, self.away or "the run was ended", log)
 
 
-def build_partner_run(deferral_seconds: int) -> dg.ResourceDefinition:
+def build_partner_run(deferral_seconds: int, clock_skew: timedelta) -> dg.ResourceDefinition:
     @dg.resource(
         required_resource_keys={"queues", "requests", "tables", "clock"},
         description="Leases of the requests that a run works at.",
     )
     def partner_run(context: dg.InitResourceContext) -> Iterator[PartnerRun]:
         given: Any = context.resources
-        leases = Leases(given.queues, given.requests, given.clock, random.Random())  # noqa: S311
+        leases = Leases(given.queues, given.requests, given.clock, random.Random(), clock_skew)  # noqa: S311
         stored = StoredRequests(given.tables)
         releasing = Requeue(given.queues, given.requests, given.tables, given.clock, stored)
         run = PartnerRun(leases, releasing, stored, deferral_seconds)

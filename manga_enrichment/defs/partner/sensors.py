@@ -29,7 +29,7 @@ from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.outbox import OutboxStore
 from manga_enrichment.gateways.queue import RequestQueue
 from manga_enrichment.gateways.requests import RequestStore
-from manga_enrichment.pipeline.partner.intake import Intake, IntakeReport
+from manga_enrichment.pipeline.partner.intake import Claimant, Intake, IntakeReport
 from manga_enrichment.pipeline.partner.leases import Leases
 from manga_enrichment.pipeline.partner.scaling import BacklogRule
 from manga_enrichment.pipeline.partner.stored_units import read_unit
@@ -67,7 +67,8 @@ def _sensor(name: str, queues_of_it: Sequence[Queue], what: str, settings: Senso
         clock: dg.ResourceParam[Clock],
     ) -> dg.SensorResult:
         until = clock.monotonic_seconds() + TICK_SECONDS
-        cursor = _renew_waiting(context, queues_of_it, tables, Leases(queues, requests, clock, random.Random()), clock)  # noqa: S311
+        leases = Leases(queues, requests, clock, random.Random(), settings.clock_skew)  # noqa: S311
+        cursor = _renew_waiting(context, queues_of_it, tables, leases, clock)
         intake = _intake(queues, requests, tables, outbox, clock, settings)
         reports = _pulled(context, queues_of_it, intake, queues, settings.backlog, clock, until)
         return _result(reports, queues_of_it, clock.now(), cursor)
@@ -91,7 +92,7 @@ def _intake(
         endings=partner_endings(queues, requests, tables, outbox, clock, settings.notification),
         policy=settings.policy,
         limits=settings.limits,
-        new_owner=lambda: uuid4().hex,
+        claimant=Claimant(lambda: uuid4().hex, settings.clock_skew),
     )
 
 

@@ -23,6 +23,7 @@ class SensorSettings:
     limits: UnitLimits
     policy: RequestPolicy
     notification: NotificationPolicy
+    clock_skew: timedelta
 
 
 def settle_limits(settings: Settings) -> SettleLimits:
@@ -35,7 +36,12 @@ def sensor_settings(settings: Settings) -> SensorSettings:
         limits=UnitLimits(settings.coalesce_max_messages, settings.coalesce_max_titles),
         policy=request_policy(settings),
         notification=notification_policy(settings),
+        clock_skew=clock_skew(settings),
     )
+
+
+def clock_skew(settings: Settings) -> timedelta:
+    return timedelta(seconds=settings.clock_skew_seconds)
 
 
 def notification_policy(settings: Settings) -> NotificationPolicy:

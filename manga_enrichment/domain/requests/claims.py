@@ -82,6 +82,7 @@ _WAITING = frozenset({RequestState.ACCEPTED, RequestState.DEFERRED, RequestState
 def decide_claim(present: RequestRow | None, wanted: RequestRow, now: datetime) -> Claimed | AlreadyLive | AlreadyFinal:
     """What a claim comes to, given the row as it stands; the row in the answer is what is to be written.
 
+    now: by which leases of others are over, so the time less the skew that clocks may have.
     A failed request is final if it has a result: then the partner was told. Without one it was a crash of ours.
     Accepted, deferred and crashed requests wait for nobody: no lease protects them. A message of another partner
     gets the row as it is, whatever its state: nobody takes over a request by knowing its id.

@@ -24,12 +24,12 @@ from itertools import repeat
 
 from manga_enrichment.domain.callbacks.events import Event
 from manga_enrichment.domain.errors import ConfigurationError
-from manga_enrichment.domain.requests.claims import AlreadyFinal, Claimed
+from manga_enrichment.domain.requests.claims import AlreadyFinal, AlreadyLive, Claimed, RequestRow
 from manga_enrichment.domain.requests.envelope import AcceptedRequest, Rejection, read_request
 from manga_enrichment.domain.requests.queues import QUEUES
 from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.domain.requests.validation import RequestPolicy
-from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW, Clock
 from manga_enrichment.gateways.errors import FencedError, QueueUnavailableError, StoreUnavailableError
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.queue import Message, RequestQueue
@@ -37,6 +37,7 @@ from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.partner.complete import Completion, event_of
 from manga_enrichment.pipeline.partner.fifo_deferral import DeferredMessage, FifoDeferral
 from manga_enrichment.pipeline.partner.intake_rows import closed_row, event_of_message, unit_request, wanted_row
+from manga_enrichment.pipeline.partner.leases import first_lease_until
 from manga_enrichment.pipeline.partner.packing import Packing, UnitLimits
 from manga_enrichment.pipeline.partner.requeue import Requeue, return_message
 from manga_enrichment.pipeline.partner.stored_requests import StoredRequests
@@ -49,7 +50,7 @@ LONG_POLL_SECONDS = 1
 """SQS then asks all its servers; without waiting it asks some, and a message that is there may not be found."""
 WORKERS = 8
 REQUEST_ID_TAKEN = "request_id_taken"
-_NONE = "none"  # no request has this id, no unit this key
+_NONE = "none"  # no unit has this key
 
 _log = logging.getLogger(__name__)
 
@@ -84,6 +85,14 @@ class IntakeReport:
         return self.outcomes.total()
 
 
+@dataclass(frozen=True, slots=True)
+class Claimant:
+    """new_owner: a name that no other claim has. clock_skew: leases of others count as run out that much later."""
+
+    new_owner: Callable[[], str]
+    clock_skew: timedelta = MOST_CLOCK_SKEW
+
+
 class Intake:
     """For one tick."""
 
@@ -97,10 +106,10 @@ class Intake:
         endings: Completion,
         policy: RequestPolicy,
         limits: UnitLimits,
-        new_owner: Callable[[], str],
+        claimant: Claimant,
         workers: int = WORKERS,
     ) -> None:
-        """new_owner: a name that no other claim has. workers: messages handled at once."""
+        """workers: messages handled at once."""
         self._queue = queue
         self._requests = requests
         self._tables = tables
@@ -108,7 +117,7 @@ class Intake:
         self._endings = endings
         self._policy = policy
         self._limits = limits
-        self._new_owner = new_owner
+        self._claimant = claimant
         self._workers = workers
         self._stored_bodies = StoredRequests(tables)
         self._requeue = Requeue(queue, requests, tables, clock, self._stored_bodies)
@@ -148,7 +157,7 @@ class Intake:
         """A sentence when DynamoDB or S3 does not answer; asked once. Raises ConfigurationError."""
         if self._away is None:
             try:
-                self._requests.get(_NONE)
+                self._requests.check_ready()
                 self._tables.read_json(unit_key(_NONE))
                 self._away = ""
             except StoreUnavailableError as error:
@@ -181,11 +190,11 @@ class Intake:
         row = self._requests.get(request.request_id)
         if row is None or not self._fifo_deferral.take_up(deferred):
             return None
-        lease_until = now + timedelta(seconds=request.visibility_seconds - 1)
+        lease_until = first_lease_until(request.queue, now, self._claimant.clock_skew)
         wanted = replace(
-            row, state=RequestState.RECEIVED, owner=self._new_owner(), updated_at=now, lease_until=lease_until
+            row, state=RequestState.RECEIVED, owner=self._claimant.new_owner(), updated_at=now, lease_until=lease_until
         )
-        decision = self._requests.claim(replace(wanted, run_id="", counts={}, error_class="", reason=""), now)
+        decision = self._claimed(replace(wanted, run_id="", counts={}, error_class="", reason=""))
         if not isinstance(decision, Claimed):
             return None
         claimed = decision.row
@@ -222,8 +231,9 @@ class Intake:
         return IntakeOutcome.RETURNED
 
     def _claim(self, message: Message, accepted: AcceptedRequest, received_at: datetime) -> UnitRequest | IntakeOutcome:
-        wanted = wanted_row(message, accepted, self._new_owner(), received_at, self._clock.now())
-        decision = self._requests.claim(wanted, self._clock.now())
+        now, owner = self._clock.now(), self._claimant.new_owner()
+        wanted = wanted_row(message, accepted, owner, received_at, now, self._claimant.clock_skew)
+        decision = self._claimed(wanted)
         if isinstance(decision, Claimed):
             self._stored_bodies.write(accepted, message.attributes)
             return unit_request(decision.row, message, received_at, len(accepted.body.get("items", "1")))
@@ -236,13 +246,14 @@ class Intake:
             return IntakeOutcome.FINAL
         return IntakeOutcome.LIVE
 
+    def _claimed(self, wanted: RequestRow) -> Claimed | AlreadyLive | AlreadyFinal:
+        return self._requests.claim(wanted, self._clock.now() - self._claimant.clock_skew)
+
     def _reject(self, message: Message, rejection: Rejection, received_at: datetime) -> None:
         """A request that is worked on or was answered keeps its status: this message only used its id."""
         event: Event | None = event_of_message(message, rejection, received_at)
         if rejection.request_id is not None:
-            row = self._requests.claim(
-                closed_row(message, rejection, self._new_owner(), received_at), self._clock.now()
-            ).row
+            row = self._claimed(closed_row(message, rejection, self._claimant.new_owner(), received_at)).row
             ours = row.state is RequestState.REJECTED and row.message_id == message.message_id
             event = event_of(row) if ours else None
         self._endings.reject(message, event, reason=rejection.reason.value, explanation=rejection.message)

@@ -8,17 +8,16 @@ from datetime import datetime, timedelta
 from manga_enrichment.domain.callbacks.events import Event
 from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.envelope import AcceptedRequest, Rejection
-from manga_enrichment.domain.requests.queues import QUEUES
 from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.gateways.queue import Message
+from manga_enrichment.pipeline.partner.leases import first_lease_until
 from manga_enrichment.pipeline.partner.work_units import UnitRequest
 from manga_enrichment.pipeline.store.object_keys import request_body_key
 
 
 def wanted_row(
-    message: Message, accepted: AcceptedRequest, owner: str, received_at: datetime, now: datetime
+    message: Message, accepted: AcceptedRequest, owner: str, received_at: datetime, now: datetime, clock_skew: timedelta
 ) -> RequestRow:
-    """The lease ends when the message shows again, not later: who receives it then must be able to claim."""
     envelope = accepted.envelope
     return RequestRow(
         request_id=envelope.request_id,
@@ -32,7 +31,7 @@ def wanted_row(
         receipt_handle=message.receipt_handle,
         submitted_at=envelope.submitted_at,
         updated_at=now,
-        lease_until=received_at + timedelta(seconds=QUEUES[message.queue].visibility_seconds - 1),
+        lease_until=first_lease_until(message.queue, received_at, clock_skew),
         group_id=message.group_id,
         body_key=request_body_key(envelope.request_id),
         accepted_at=message.sent_at,

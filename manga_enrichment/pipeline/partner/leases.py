@@ -7,6 +7,10 @@ The row decides: whoever holds (owner, generation) in it before `lease_until` ow
 follows the row, never the other way round, and is renewed after it: SQS delivers again when the row's lease has run
 out. Only while DynamoDB is away the message is kept hidden without it, for nobody could claim the request then, and a
 receive for nothing counts; when it is back, the row is renewed as if nothing had been, unless somebody has claimed it.
+Clocks differ, so others claim only `clock_skew` after a lease has ended. Until its first renewal a lease therefore ends
+that much before the message shows again; a renewal hides the message that much longer. A delivery that can not be
+claimed yet would be a receive for nothing.
+
 A lost receipt handle is therefore no lost lease. The message comes again, the claim finds the request live and
 puts the newer handle into the row, and the next renewal uses that one.
 """
@@ -20,7 +24,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
-from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.domain.requests.queues import QUEUES
+from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW, Clock
 from manga_enrichment.gateways.errors import FencedError, QueueUnavailableError, StoreUnavailableError
 from manga_enrichment.gateways.queue import RequestQueue
 from manga_enrichment.gateways.requests import RequestStore
@@ -35,6 +40,11 @@ RENEWERS = 8
 _IDLE_SECONDS = 5.0
 
 _log = logging.getLogger(__name__)
+
+
+def first_lease_until(queue: str, received_at: datetime, clock_skew: timedelta) -> datetime:
+    """Of a message that its queue's visibility timeout hides: over for everybody when it shows again."""
+    return received_at + timedelta(seconds=QUEUES[queue].visibility_seconds - 1) - clock_skew
 
 
 class _Renewal(Enum):
@@ -54,7 +64,15 @@ class _Held:
 class Leases:
     """The requests that this process holds. Safe to use from several threads; `beat` from one at a time."""
 
-    def __init__(self, queue: RequestQueue, requests: RequestStore, clock: Clock, rng: random.Random) -> None:
+    def __init__(
+        self,
+        queue: RequestQueue,
+        requests: RequestStore,
+        clock: Clock,
+        rng: random.Random,
+        clock_skew: timedelta = MOST_CLOCK_SKEW,
+    ) -> None:
+        self.clock_skew = clock_skew
         self._queue = queue
         self._requests = requests
         self._clock = clock
@@ -123,7 +141,7 @@ class Leases:
     def _renew_row(self, held: _Held) -> datetime | None:
         """The new end of the lease; None when it has reached the longest that SQS allows."""
         request, now = held.request, self._clock.now()
-        last = request.received_at + LONGEST_LEASE - SAFETY
+        last = request.received_at + LONGEST_LEASE - SAFETY - self.clock_skew
         until = min(now + timedelta(seconds=request.visibility_seconds), last)
         if until <= now:
             return None
@@ -140,7 +158,7 @@ class Leases:
         failed = False
         for (name, seconds), own in handles.items():
             try:
-                lost = self._queue.extend(name, own, seconds)
+                lost = self._queue.extend(name, own, seconds + int(self.clock_skew.total_seconds()) + 1)
             except QueueUnavailableError as error:
                 failed = True
                 _log.warning("could not extend %d messages of %s: %s", len(own), name, error)

@@ -34,7 +34,8 @@ from manga_enrichment.pipeline.partner.work_units import UnitRequest
 
 MAX_DELAY_SECONDS = 900
 """What SQS takes."""
-LEASE_MARGIN_SECONDS = 30
+LEASE_MARGIN_SECONDS = 60
+"""After a visibility timeout: a lease that was renewed is over then, also for who allows for MOST_CLOCK_SKEW."""
 HIDDEN_SECONDS = 300
 """For each receive that a message has behind it."""
 

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
-from datetime import timedelta
 from typing import Any, Protocol
 
 from manga_enrichment.domain.errors import ConfigurationError
@@ -28,7 +27,7 @@ from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 from manga_enrichment.pipeline.partner.ask import TRIGGER, PartnerAsking, Stopping
 from manga_enrichment.pipeline.partner.collect import PartnerCollecting
-from manga_enrichment.pipeline.partner.leases import Leases
+from manga_enrichment.pipeline.partner.leases import Leases, first_lease_until
 from manga_enrichment.pipeline.partner.papers import Papers
 from manga_enrichment.pipeline.partner.plan import PartnerPlan
 from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
@@ -194,7 +193,7 @@ def take_over(
     for request in unit.requests:
         leases.add(request, clock.now())
     for request in unit.requests:
-        until = clock.now() + timedelta(seconds=request.visibility_seconds)
+        until = first_lease_until(request.queue, clock.now(), leases.clock_skew)
         try:
             row = requests.update(
                 request.request_id,
