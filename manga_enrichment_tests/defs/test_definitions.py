@@ -80,6 +80,14 @@ def test_invoke_ops_retry_and_share_the_bedrock_pool(name: str) -> None:
     assert invoke.retry_policy is write.retry_policy is OP_RETRY_POLICY
 
 
+def test_every_check_is_tried_again_while_a_store_is_away() -> None:
+    checks = list(definitions().asset_checks or ())
+    assert len(checks) > 10
+    assert {each.node_def.retry_policy for each in checks if isinstance(each, dg.AssetChecksDefinition)} == {
+        OP_RETRY_POLICY
+    }
+
+
 def test_only_a_broken_table_blocks_what_comes_after() -> None:
     specs = [spec for each in definitions().asset_checks or () for spec in each.check_specs]
     assert {spec.name for spec in specs if spec.blocking} == {"rows_are_valid"}

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+import dagster as dg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.defs.shared.policies import permanent_failure
+from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY, permanent_failure, store_check
+from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.operations.incidents import ADVICE
 from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
@@ -73,3 +75,24 @@ def test_an_error_that_no_title_survives_is_named_with_what_to_do(error_class: E
 @pytest.mark.parametrize("stopped_by", ["", "throttled", "budget"])
 def test_what_passes_by_itself_is_no_permanent_failure(stopped_by: str) -> None:
     assert permanent_failure(report(stopped_by=stopped_by)) is None
+
+
+def test_a_wrong_setting_ends_a_check_at_its_first_try_with_the_sentence() -> None:
+    tries: list[int] = []
+
+    @dg.asset
+    def looked_at() -> None: ...
+
+    @store_check(asset=looked_at)
+    def holds(clock: dg.ResourceParam[object]) -> dg.AssetCheckResult:
+        tries.append(1)
+        raise ConfigurationError(f"the bucket does not exist for {clock}")
+
+    resources = {"clock": dg.ResourceDefinition.hardcoded_resource("a test")}
+    job = dg.Definitions([looked_at], asset_checks=[holds], resources=resources).resolve_implicit_global_asset_job_def()
+    result = job.execute_in_process(raise_on_error=False)
+    (failed,) = [event for event in result.all_events if event.is_step_failure]
+    assert failed.step_failure_data.user_failure_data is not None
+    assert failed.step_failure_data.user_failure_data.description == "the bucket does not exist for a test"
+    assert len(tries) == 1
+    assert holds.node_def.retry_policy is OP_RETRY_POLICY  # type: ignore[attr-defined]

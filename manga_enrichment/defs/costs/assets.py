@@ -14,7 +14,7 @@ import pyarrow as pa
 from manga_enrichment.defs.shared.metadata import ROW_COUNT, markdown_table
 from manga_enrichment.defs.shared.names import HEALTH_GROUP, OWNERS, PARTNER_RESULTS
 from manga_enrichment.defs.shared.partitions import utc_days
-from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY
+from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY, configuration_errors_are_final
 from manga_enrichment.defs.shared.tags import HEALTH_LANE, range_tags
 from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.gateways.objects import ObjectStore
@@ -43,6 +43,7 @@ def build_enrichment_costs() -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=TABLE, specs=[spec], backfill_policy=dg.BackfillPolicy.single_run(), retry_policy=OP_RETRY_POLICY
     )
+    @configuration_errors_are_final()
     def enrichment_costs(context: dg.AssetExecutionContext, tables: dg.ResourceParam[ObjectStore]) -> None:
         for day in context.partition_keys:
             table = write_day(tables, day)

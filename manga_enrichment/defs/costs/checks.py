@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from manga_enrichment.defs.costs.assets import LATE_DAYS
 from manga_enrichment.defs.shared.metadata import markdown_table
-from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY
+from manga_enrichment.defs.shared.policies import store_check
 from manga_enrichment.defs.shared.severity import graded
 from manga_enrichment.domain.models.specs import ModelCatalog
 from manga_enrichment.domain.models.usage import MICRO_USD_PER_USD, usd
@@ -52,10 +52,9 @@ def build_daily_cost_checks(settings: Settings, models: ModelCatalog) -> list[dg
 
 
 def _brake_is_off() -> dg.AssetChecksDefinition:
-    @dg.asset_check(
+    @store_check(
         asset=TABLE,
         description="Models may be asked: nobody has put the brake on.",
-        retry_policy=OP_RETRY_POLICY,
     )
     def brake_is_off(budget: dg.ResourceParam[BudgetStore]) -> dg.AssetCheckResult:
         brake = budget.brake()
@@ -70,8 +69,7 @@ def _brake_is_off() -> dg.AssetChecksDefinition:
 
 
 def _costs_reconcile() -> dg.AssetChecksDefinition:
-    @dg.asset_check(
-        retry_policy=OP_RETRY_POLICY,
+    @store_check(
         asset=TABLE,
         description=f"Requests log and budget counters agree to the micro-dollar on the last {LATE_DAYS} UTC days.",
     )
@@ -118,10 +116,9 @@ def _books(found: Sequence[Reconciliation]) -> dict[str, Any]:
 def _cost_within_daily_budget(settings: Settings) -> dg.AssetChecksDefinition:
     cap_usd = settings.budget_usd_per_day
 
-    @dg.asset_check(
+    @store_check(
         asset=TABLE,
         description="What today (UTC) has cost, against MANGA_BUDGET_USD_PER_DAY.",
-        retry_policy=OP_RETRY_POLICY,
     )
     def cost_within_daily_budget(
         budget: dg.ResourceParam[BudgetStore], clock: dg.ResourceParam[Clock]
@@ -145,8 +142,7 @@ def _cost_within_daily_budget(settings: Settings) -> dg.AssetChecksDefinition:
 
 
 def _cost_per_title_in_range(settings: Settings) -> dg.AssetChecksDefinition:
-    @dg.asset_check(
-        retry_policy=OP_RETRY_POLICY,
+    @store_check(
         asset=TABLE,
         description=f"Cost per answered title of the latest run: against the {TRAILING_RUNS} before, and the limits.",
     )
@@ -180,8 +176,7 @@ def _compared(usual: UsualCost, latest: RunCost) -> tuple[str, dict[str, Any]]:
 
 
 def _cache_hit_rate() -> dg.AssetChecksDefinition:
-    @dg.asset_check(
-        retry_policy=OP_RETRY_POLICY,
+    @store_check(
         asset=TABLE,
         name="cache_hit_rate",
         description="Of the prompt tokens that Bedrock may cache, most were read from the cache yesterday and today.",
@@ -208,8 +203,7 @@ def _cache_hit_rate() -> dg.AssetChecksDefinition:
 
 
 def _no_unpriced_model(models: ModelCatalog) -> dg.AssetChecksDefinition:
-    @dg.asset_check(
-        retry_policy=OP_RETRY_POLICY,
+    @store_check(
         asset=TABLE,
         description=f"Every model that was asked in the last {LATE_DAYS} days has a price, and cost something.",
     )

@@ -13,7 +13,7 @@ from typing import Any
 import dagster as dg
 
 from manga_enrichment.defs.shared.metadata import markdown_table
-from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY
+from manga_enrichment.defs.shared.policies import store_check
 from manga_enrichment.defs.shared.run_facts import GOING_ON
 from manga_enrichment.domain.models.specs import ModelCatalog
 from manga_enrichment.domain.operations.service_books import HOUR, LAG, Difference, closed_hours
@@ -33,8 +33,7 @@ _FORBIDDEN = "The books are not held against the service: allow cloudwatch:GetMe
 def build_service_check(models: ModelCatalog, used: Collection[str]) -> dg.AssetChecksDefinition:
     """used: ids of the models that may be asked."""
 
-    @dg.asset_check(
-        retry_policy=OP_RETRY_POLICY,
+    @store_check(
         asset=TABLE,
         description=(
             f"Bedrock's own metrics agree with the requests log, by model, over the last {HOURS} hours that ended "

@@ -7,7 +7,7 @@ import dagster as dg
 
 from manga_enrichment.defs.costs.assets import LATE_DAYS
 from manga_enrichment.defs.shared.metadata import markdown_table
-from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY
+from manga_enrichment.defs.shared.policies import store_check
 from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.objects import ObjectStore
@@ -18,8 +18,7 @@ _MOST_SHOWN = 20
 
 
 def build_usage_check() -> dg.AssetChecksDefinition:
-    @dg.asset_check(
-        retry_policy=OP_RETRY_POLICY,
+    @store_check(
         asset=TABLE,
         description=f"No answer of the last {LATE_DAYS} UTC days told more tokens than it can have used.",
     )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY
+from manga_enrichment.defs.shared.policies import store_check
 from manga_enrichment.defs.shared.severity import graded
 from manga_enrichment.defs.shared.tags import partition_range
 from manga_enrichment.domain.analyses.base import AnalysisType
@@ -33,9 +33,7 @@ def build_cost_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
 
 
 def _cost_per_run_within_limits(settings: Settings) -> dg.AssetChecksDefinition:
-    @dg.asset_check(
-        asset=TABLE, description="Cost of the whole run, against the settings' limits.", retry_policy=OP_RETRY_POLICY
-    )
+    @store_check(asset=TABLE, description="Cost of the whole run, against the settings' limits.")
     def cost_per_run_within_limits(
         context: dg.AssetCheckExecutionContext, tables: dg.ResourceParam[ObjectStore], clock: dg.ResourceParam[Clock]
     ) -> dg.AssetCheckResult:
@@ -57,9 +55,7 @@ def _cost_per_run_within_limits(settings: Settings) -> dg.AssetChecksDefinition:
 
 
 def _error_rate_within_limits(settings: Settings) -> dg.AssetChecksDefinition:
-    @dg.asset_check(
-        asset=TABLE, description="Share of the asked titles that failed in the run.", retry_policy=OP_RETRY_POLICY
-    )
+    @store_check(asset=TABLE, description="Share of the asked titles that failed in the run.")
     def error_rate_within_limits(
         context: dg.AssetCheckExecutionContext, tables: dg.ResourceParam[ObjectStore], clock: dg.ResourceParam[Clock]
     ) -> dg.AssetCheckResult:
@@ -80,8 +76,7 @@ def build_model_checks(analyses: Mapping[str, AnalysisType], models: ModelCatalo
 
 
 def _model_is_not_ending(analysis: AnalysisType, models: ModelCatalog) -> dg.AssetChecksDefinition:
-    @dg.asset_check(
-        retry_policy=OP_RETRY_POLICY,
+    @store_check(
         asset=analysis.name,
         name="model_is_not_ending",
         description=f"The model is sold for at least {END_OF_LIFE_DAYS} more days (ERROR when it is gone).",

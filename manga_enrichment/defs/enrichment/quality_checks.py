@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from manga_enrichment.defs.shared.inputs import DefinitionInputs
-from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY
+from manga_enrichment.defs.shared.policies import store_check
 from manga_enrichment.defs.shared.severity import graded
 from manga_enrichment.defs.shared.tags import buckets_of_run
 from manga_enrichment.domain.analyses.base import AnalysisType
@@ -41,8 +41,7 @@ def build_quality_checks(inputs: DefinitionInputs) -> list[dg.AssetChecksDefinit
 
 
 def _rows_are_valid(analysis: AnalysisType, buckets: Sequence[str]) -> dg.AssetChecksDefinition:
-    @dg.asset_check(
-        retry_policy=OP_RETRY_POLICY,
+    @store_check(
         asset=analysis.name,
         name="rows_are_valid",
         blocking=True,
@@ -58,8 +57,7 @@ def _rows_are_valid(analysis: AnalysisType, buckets: Sequence[str]) -> dg.AssetC
 
 
 def _referenced_titles_exist(analysis: AnalysisType, buckets: Sequence[str]) -> dg.AssetChecksDefinition:
-    @dg.asset_check(
-        retry_policy=OP_RETRY_POLICY,
+    @store_check(
         asset=analysis.name,
         name="referenced_titles_exist",
         description="Titles that a row names are in the catalog; a row that names one that left is due to be renewed.",
@@ -85,8 +83,7 @@ def _result(report: QualityReport, severity: dg.AssetCheckSeverity) -> dg.AssetC
 def _titles_are_covered(
     analysis: AnalysisType, buckets: Sequence[str], coverage_warn: float
 ) -> dg.AssetChecksDefinition:
-    @dg.asset_check(
-        retry_policy=OP_RETRY_POLICY,
+    @store_check(
         asset=analysis.name,
         name="titles_are_covered",
         description="Of the titles with enough text, the share that has an answer is at least MANGA_COVERAGE_WARN.",
@@ -108,8 +105,7 @@ def _titles_are_covered(
 
 
 def _budget_sufficed(analysis: AnalysisType, buckets: Sequence[str]) -> dg.AssetChecksDefinition:
-    @dg.asset_check(
-        retry_policy=OP_RETRY_POLICY,
+    @store_check(
         asset=analysis.name,
         name="budget_sufficed",
         description="No title was left for the next run because a budget was spent.",

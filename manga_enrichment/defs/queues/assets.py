@@ -12,7 +12,7 @@ import dagster as dg
 
 from manga_enrichment.defs.shared.metadata import markdown_table
 from manga_enrichment.defs.shared.names import HEALTH_GROUP, OWNERS
-from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY
+from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY, configuration_errors_are_final
 from manga_enrichment.defs.shared.run_facts import units_in_flight
 from manga_enrichment.defs.shared.tags import HEALTH_LANE, HISTORY_DAYS_TAG, PRIORITY_TAG
 from manga_enrichment.domain.operations.queue_observations import QueueObservation
@@ -53,8 +53,9 @@ def build_queue_assets() -> dg.AssetsDefinition:
         clock: dg.ResourceParam[Clock],
     ) -> Iterator[dg.MaterializeResult[None]]:
         watch = QueueWatch(queues=queues, ages=queue_ages, requests=requests, tables=tables, clock=clock)
-        seen = watch.look(units_in_flight(context.instance))
-        key = store_observations(tables, seen, context.run.run_id)
+        with configuration_errors_are_final():
+            seen = watch.look(units_in_flight(context.instance))
+            key = store_observations(tables, seen, context.run.run_id)
         for asset, its in ((REQUEST_QUEUES_ASSET, REQUEST_QUEUES), (DEAD_LETTERS_ASSET, DEAD_LETTER_QUEUES)):
             if dg.AssetKey(asset) in context.selected_asset_keys:
                 names = {queue.name for queue in its}

@@ -13,7 +13,7 @@ import dagster as dg
 from manga_enrichment.defs.queues.assets import DEAD_LETTERS_ASSET, REQUEST_QUEUES_ASSET
 from manga_enrichment.defs.queues.redrive_job import REDRIVE_JOB
 from manga_enrichment.defs.shared.metadata import markdown_table
-from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY
+from manga_enrichment.defs.shared.policies import store_check
 from manga_enrichment.defs.shared.severity import graded
 from manga_enrichment.defs.shared.tags import QUEUE_TAG
 from manga_enrichment.domain.operations.queue_observations import (
@@ -68,8 +68,7 @@ def build_queue_checks() -> list[dg.AssetChecksDefinition]:
 
 
 def _dead_letter_queue_empty() -> dg.AssetChecksDefinition:
-    @dg.asset_check(
-        retry_policy=OP_RETRY_POLICY,
+    @store_check(
         asset=DEAD_LETTERS_ASSET,
         description=f"No dead letters (WARN); at most {DEAD_LETTERS_ERROR_ABOVE} (ERROR). Looking counts as a receive.",
     )
@@ -123,7 +122,7 @@ def _of_looks(
     aged: Collection[str],
     advice: str,
 ) -> dg.AssetChecksDefinition:
-    @dg.asset_check(asset=REQUEST_QUEUES_ASSET, name=name, description=description, retry_policy=OP_RETRY_POLICY)
+    @store_check(asset=REQUEST_QUEUES_ASSET, name=name, description=description)
     def check(tables: dg.ResourceParam[ObjectStore], clock: dg.ResourceParam[Clock]) -> dg.AssetCheckResult:
         now = clock.now()
         looks = [look for look in latest_looks(tables, now, 2) if now - look[0].observed_at <= STALE]

@@ -10,7 +10,7 @@ import dagster as dg
 from manga_enrichment.defs.queues.assets import DEAD_LETTERS_ASSET, REQUEST_QUEUES_ASSET
 from manga_enrichment.defs.shared.inputs import DefinitionInputs
 from manga_enrichment.defs.shared.names import HEALTH_GROUP, OWNERS
-from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY
+from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY, configuration_errors_are_final
 from manga_enrichment.defs.shared.tags import HEALTH_LANE
 from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.gateways.budget import BudgetStore
@@ -41,6 +41,7 @@ def build_enrichment_report(inputs: DefinitionInputs) -> dg.AssetsDefinition:
         owners=OWNERS,
         tags=HEALTH_LANE,
     )
+    @configuration_errors_are_final()
     def enrichment_report(
         context: dg.AssetExecutionContext,
         tables: dg.ResourceParam[ObjectStore],

@@ -15,8 +15,9 @@ Belongs here: pools, what the end of an op's work means for its retries. Stays o
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import dagster as dg
 
@@ -70,3 +71,15 @@ def configuration_errors_are_final() -> Iterator[None]:
         raise dg.Failure(str(error), allow_retries=False) from error
     except (ModelError, StoreUnavailableError) as error:
         raise dg.Failure(str(error)) from error
+
+
+def store_check(**of_check: Any) -> Callable[[Callable[..., Any]], dg.AssetChecksDefinition]:
+    """`dg.asset_check` for one that reads a store: tried again while that is away; a wrong setting is said at once.
+
+    of_check: what `dg.asset_check` takes.
+    """
+
+    def define(check: Callable[..., Any]) -> dg.AssetChecksDefinition:
+        return dg.asset_check(retry_policy=OP_RETRY_POLICY, **of_check)(configuration_errors_are_final()(check))
+
+    return define
