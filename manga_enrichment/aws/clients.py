@@ -44,7 +44,9 @@ _SDK_CONFIG = Config(
     tcp_keepalive=True,
 )
 # The SDK's look at each of the thousands of values in a transaction is two fifths of its CPU; DynamoDB looks anyway.
-_DYNAMODB_CONFIG = _SDK_CONFIG.merge(Config(parameter_validation=False))
+_DYNAMODB = Config(parameter_validation=False, read_timeout=20)
+# Where nobody answers, one call is over within 20 s: a tick makes two such at most, and Dagster drops it after 60 s.
+_BRIEF = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=3, read_timeout=5)
 
 CREDENTIALS_HINT = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or run with a role"
 _MISSING = frozenset({"NoSuchBucket", "ResourceNotFoundException"})
@@ -65,8 +67,10 @@ _REFUSED_CREDENTIALS = frozenset(
 class AwsClients:
     """Lazily made clients; safe to share between threads."""
 
-    def __init__(self, clock_skew: ClockSkew | None = None) -> None:
-        """clock_skew: notes the Date of every answer."""
+    def __init__(self, clock_skew: ClockSkew | None = None, *, is_brief: bool = False) -> None:
+        """clock_skew: notes the Date of every answer. is_brief: give up soon: the caller comes again by itself."""
+        brief = _BRIEF if is_brief else Config()
+        self._config, self._dynamodb_config = _SDK_CONFIG.merge(brief), _SDK_CONFIG.merge(_DYNAMODB).merge(brief)
         self._making = RLock()  # making clients from one session is not thread-safe, using them is
         self.clock_skew = clock_skew or ClockSkew()
         with self._explained():
@@ -77,39 +81,39 @@ class AwsClients:
     @cached_property
     def s3(self) -> "S3Client":
         with self._explained():
-            return self.session.client("s3", config=_SDK_CONFIG)
+            return self.session.client("s3", config=self._config)
 
     @cached_property
     def dynamodb(self) -> "DynamoDBClient":
         with self._explained():
-            return self.session.client("dynamodb", config=_DYNAMODB_CONFIG)
+            return self.session.client("dynamodb", config=self._dynamodb_config)
 
     @cached_property
     def bedrock(self) -> Any:
         """The control plane: batch jobs."""
         with self._explained():
-            return self.session.client("bedrock", config=_SDK_CONFIG)
+            return self.session.client("bedrock", config=self._config)
 
     @cached_property
     def sqs(self) -> Any:
         with self._explained():
-            return self.session.client("sqs", config=_SDK_CONFIG)
+            return self.session.client("sqs", config=self._config)
 
     @cached_property
     def sns(self) -> Any:
         with self._explained():
-            return self.session.client("sns", config=_SDK_CONFIG)
+            return self.session.client("sns", config=self._config)
 
     @cached_property
     def cloudwatch(self) -> Any:
         with self._explained():
-            return self.session.client("cloudwatch", config=_SDK_CONFIG)
+            return self.session.client("cloudwatch", config=self._config)
 
     @cached_property
     def bedrock_runtime(self) -> Any:
         """Only asked for its endpoint and region; calls go through `bedrock.py`."""
         with self._explained():
-            return self.session.client("bedrock-runtime", config=_SDK_CONFIG)
+            return self.session.client("bedrock-runtime", config=self._config)
 
     def credentials(self) -> Any:
         """Botocore credentials. Raises ConfigurationError when there are none."""

@@ -146,6 +146,6 @@ class Gateways:
         return open_model
 
 
-def open_gateways(settings: Settings) -> Gateways:
-    """Those of this process. Raises ConfigurationError for a profile that does not exist."""
-    return Gateways(settings, AwsClients(), SystemClock())
+def open_gateways(settings: Settings, *, is_brief: bool = False) -> Gateways:
+    """Those of this process. is_brief: for a tick. Raises ConfigurationError for a profile that does not exist."""
+    return Gateways(settings, AwsClients(is_brief=is_brief), SystemClock())

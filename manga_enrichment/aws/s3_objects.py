@@ -75,11 +75,14 @@ class S3ObjectStore:
         for tries_left in range(_BODY_TRIES - 1, -1, -1):
             try:
                 response = self._client.get_object(Bucket=self._bucket, Key=key)
-                return response["Body"].read(), response["ETag"]
             except ClientError as error:
                 if error.response["Error"]["Code"] in _MISSING:
                     return None
                 self._fail(error)
+            except BotoCoreError as error:
+                self._fail(error)
+            try:
+                return response["Body"].read(), response["ETag"]
             except BotoCoreError as error:
                 # The SDK tries again until an answer has begun, and no further.
                 if not (tries_left and isinstance(error, (ReadTimeoutError, ResponseStreamingError))):

@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, NoCredentialsError
@@ -117,3 +118,18 @@ def test_credentials_that_ran_out_are_waited_for_a_minute_and_other_outages_as_l
     assert error.retry_seconds == EXPIRED_RETRY_SECONDS
     assert isinstance(other := store_unavailable(slow)("away"), StoreUnavailableError)
     assert other.retry_seconds == math.inf
+
+
+def _longest_seconds(client: Any) -> float:
+    """How long one call takes where connections are accepted and nothing is answered, without the pauses."""
+    config = client.meta.config
+    return float(config.retries["total_max_attempts"] * max(config.read_timeout, config.connect_timeout))
+
+
+@pytest.mark.parametrize("service", ["s3", "dynamodb", "sqs"])
+def test_one_call_of_a_brief_client_is_over_within_a_third_of_what_dagster_gives_a_tick(service: str) -> None:
+    brief, patient = getattr(AwsClients(is_brief=True), service), getattr(AwsClients(), service)
+    pauses_seconds = 1 + 2
+    assert _longest_seconds(brief) + pauses_seconds <= 60 / 3
+    assert patient.meta.config.retries["total_max_attempts"] == 5
+    assert _longest_seconds(patient) >= 100

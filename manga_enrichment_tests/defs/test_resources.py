@@ -25,3 +25,31 @@ def test_a_resource_gets_the_settings_of_the_code_location() -> None:
 def test_the_gateways_that_are_no_resources_are_those_that_sign_for_partners_and_that_delete_for_good() -> None:
     names = {name for name in vars(Gateways) if not name.startswith("_")} | {"clock"}
     assert names - set(RESOURCE_KEYS) == {"callbacks", "erasure"}
+
+
+def _read_timeout_seconds(tables: object) -> float:
+    return float(tables._client.meta.config.read_timeout)  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+def test_a_tick_has_brief_clients_and_a_run_patient_ones() -> None:
+    seen: list[float] = []
+
+    @dg.sensor(target="looks")
+    def ticks(tables: dg.ResourceParam[object]) -> dg.SkipReason:
+        seen.append(_read_timeout_seconds(tables))
+        return dg.SkipReason()
+
+    @dg.op
+    def look(tables: dg.ResourceParam[object]) -> None:
+        seen.append(_read_timeout_seconds(tables))
+
+    @dg.job
+    def looks() -> None:
+        look()
+
+    resources = {"tables": build_resources(SETTINGS)["tables"]}
+    definitions = dg.Definitions(jobs=[looks], sensors=[ticks], resources=resources)
+    with dg.DagsterInstance.ephemeral() as instance, dg.build_sensor_context(instance, resources=resources) as context:
+        ticks.evaluate_tick(context)
+    assert definitions.resolve_job_def("looks").execute_in_process().success
+    assert seen == [5, 60]

@@ -48,7 +48,7 @@ def build_outbox_sensor(
 
 def connected_relay(settings: Settings) -> OutboxRelay:
     """Raises ConfigurationError when region or credentials are missing."""
-    given = open_gateways(settings)
+    given = open_gateways(settings, is_brief=True)
     gateways = DeliveryGateways(
         outbox=given.outbox,
         sender=given.callbacks,

@@ -108,6 +108,8 @@ def _pulled(
     """What was pulled, by queue; until: monotonic second of the clock at which the tick must be over."""
     reports: dict[str, IntakeReport] = {}
     for queue in queues_of_it:
+        if clock.monotonic_seconds() >= until:
+            break
         try:
             depth = queues.depth(queue.name)
         except QueueUnavailableError as error:
@@ -116,7 +118,7 @@ def _pulled(
         may_be_due = queue.is_fifo and depth.in_flight > 0  # deferred messages stay in flight
         waiting = replace(depth, visible=depth.visible + depth.in_flight, in_flight=0) if may_be_due else depth
         free = backlog.free_runs(waiting, _runs_in_flight(context, queue.name))
-        if (free or may_be_due) and clock.monotonic_seconds() < until:
+        if free or may_be_due:
             reports[queue.name] = intake.pull(queue.name, free, until)
     return reports
 
@@ -159,7 +161,7 @@ def _renew_waiting(
     """Keep the requests of runs that have not started yet; the cursor says when each unit was last renewed."""
     before: dict[str, str] = json.loads(context.cursor or "{}")
     renewed: dict[str, str] = {}
-    now = clock.now()
+    now, is_away = clock.now(), False
     for queue in queues_of_it:
         waiting = dg.RunsFilter(tags={QUEUE_TAG: queue.name}, statuses=WAITING)
         for run in context.instance.get_runs(waiting):
@@ -167,8 +169,9 @@ def _renew_waiting(
             renewed[key] = before.get(key, "")
             third = timedelta(seconds=queue.visibility_seconds / 3)
             is_due = not renewed[key] or now - datetime.fromisoformat(renewed[key]) >= third
-            if is_due and _hold(context, leases, tables, key, now):
-                renewed[key] = now.isoformat()
+            if is_due and not is_away:
+                is_away = not _hold(context, leases, tables, key, now)
+                renewed[key] = before.get(key, "") if is_away else now.isoformat()
     leases.beat()
     return json.dumps(renewed)
 

@@ -31,12 +31,15 @@ RESOURCE_KEYS = (
 
 
 class GatewaysResource(dg.ConfigurableResource[Gateways]):
-    """settings: as they are and not as run config, which Dagster stores with the instance and shows in the UI."""
+    """settings: as they are and not as run config, which Dagster stores with the instance and shows in the UI.
+
+    Without a run it is a tick that waits, which has a minute in all.
+    """
 
     settings: dg.ResourceDependency[Settings]
 
     def create_resource(self, context: dg.InitResourceContext) -> Gateways:
-        return open_gateways(self.settings)
+        return open_gateways(self.settings, is_brief=context.run is None)
 
 
 class GatewayResource(dg.ConfigurableResource[Any]):

@@ -155,17 +155,15 @@ class Leases:
         handles: dict[tuple[str, int], list[str]] = {}
         for request in requests:
             handles.setdefault((request.queue, request.visibility_seconds), []).append(request.receipt_handle)
-        failed = False
         for (name, seconds), own in handles.items():
             try:
                 lost = self._queue.extend(name, own, seconds + int(self.clock_skew.total_seconds()) + 1)
             except QueueUnavailableError as error:
-                failed = True
                 _log.warning("could not extend %d messages of %s: %s", len(own), name, error)
-            else:
-                if lost:
-                    _log.info("%d messages of %s will be delivered again while we work at them", len(lost), name)
-        return failed
+                return True  # asking for the others would take as long again
+            if lost:
+                _log.info("%d messages of %s will be delivered again while we work at them", len(lost), name)
+        return False
 
     def _interval_seconds(self, present: Iterable[_Held]) -> float:
         """A third of the shortest visibility, up to a fifth less, so that many runs do not beat at once."""
