@@ -33,6 +33,8 @@ from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 from manga_enrichment.pipeline.enrichment.ask import Invoking
 from manga_enrichment.pipeline.enrichment.plan_run import Planning, PlanReport
 from manga_enrichment.pipeline.enrichment.write import WriteReport, Writing
+from manga_enrichment.pipeline.log.read import each_row_once
+from manga_enrichment.pipeline.store.hour_groups import read_once
 from manga_enrichment.pipeline.store.object_keys import outcomes_key, table_key
 from manga_enrichment_tests.fakes import (
     DEFAULT_USAGE,
@@ -268,8 +270,9 @@ class World:
         return {row["manga_id"]: row for row in self.rows(outcomes_key(name, BUCKET))}
 
     def log(self) -> list[dict[str, Any]]:
-        """The whole requests log."""
-        return [row for key in self.tables.list_keys("enrichment/requests/") for row in self.rows(key)]
+        """The whole requests log, as its readers see it."""
+        tables = read_once(self.tables, "enrichment/requests/", each_row_once)
+        return [row for table in tables for row in table.to_pylist()]
 
     def logged_cost_micro_usd(self) -> int:
         return sum(row["cost_micro_usd"] for row in self.log())

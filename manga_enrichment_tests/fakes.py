@@ -21,7 +21,7 @@ from manga_enrichment.domain.outcomes.answers import ClaimResult, LedgerEntry
 from manga_enrichment.gateways.budget import Brake, BudgetScope
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import SpenderClosedError, StoreUnavailableError, WriteConflictError
-from manga_enrichment.gateways.objects import StoredTable
+from manga_enrichment.gateways.objects import StoredDocument, StoredTable
 from manga_enrichment.gateways.status import PartitionStatus
 from manga_enrichment_tests.fake_clock import START, FakeClock
 from manga_enrichment_tests.scripted_model import DEFAULT_USAGE, ScriptedModel, Sent, Step, valid_answer
@@ -266,11 +266,24 @@ class MemoryTables:
         return self._put(key, sink.getvalue(), expected_etag=expected_etag, new=new)
 
     def read_json(self, key: str) -> dict[str, Any] | None:
-        body = self.objects.get(key)
-        return None if body is None else dict(json.loads(body))
+        found = self.read_document(key)
+        return None if found is None else found.document
 
-    def write_json(self, key: str, document: Mapping[str, Any], *, new: bool = False, kept_as: str = "") -> None:
-        self._put(key, json.dumps(dict(document)).encode(), new=new, kept_as=kept_as)
+    def read_document(self, key: str) -> StoredDocument | None:
+        body = self.objects.get(key)
+        return None if body is None else StoredDocument(dict(json.loads(body)), _etag(body))
+
+    def write_json(
+        self,
+        key: str,
+        document: Mapping[str, Any],
+        *,
+        expected_etag: str | None = None,
+        new: bool = False,
+        kept_as: str = "",
+    ) -> None:
+        body = json.dumps(dict(document)).encode()
+        self._put(key, body, expected_etag=expected_etag, new=new, kept_as=kept_as)
 
     def read_text(self, key: str) -> str | None:
         body = self.objects.get(key)
@@ -281,6 +294,10 @@ class MemoryTables:
 
     def list_keys(self, prefix: str) -> list[str]:
         return sorted(key for key in list(self.objects) if key.startswith(prefix))
+
+    def delete(self, key: str) -> None:
+        with self._lock:
+            self.objects.pop(key, None)
 
     def uri(self, key: str) -> str:
         return f"memory://tables/{key}"

@@ -77,5 +77,8 @@ class RunInMemory:
         return opened
 
     def settle(self, collected: Opened) -> SettleReport:
-        settling, releasing = self._world.settling(self.bodies), self._world.releasing(self.bodies)
+        settling, releasing = (
+            self._world.settling(self.bodies, self._execution.run_id),
+            self._world.releasing(self.bodies),
+        )
         return settle_requests(collected, self._execution, settling, self.leases, releasing, workers=1)

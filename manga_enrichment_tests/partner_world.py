@@ -7,6 +7,7 @@ import itertools
 import json
 import random
 import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -20,6 +21,7 @@ from manga_enrichment.domain.requests.validation import RequestPolicy
 from manga_enrichment.pipeline.dead_letters.queue import DeadLetters
 from manga_enrichment.pipeline.engine.invocation import InvokeGateways
 from manga_enrichment.pipeline.engine.money.budget import Caps
+from manga_enrichment.pipeline.log.rows import request_rows
 from manga_enrichment.pipeline.outbox.announce import NotificationPolicy, OutboxWriter
 from manga_enrichment.pipeline.partner.ask import PartnerAsking
 from manga_enrichment.pipeline.partner.complete import Completion
@@ -31,6 +33,9 @@ from manga_enrichment.pipeline.partner.requeue import Requeue, release_all
 from manga_enrichment.pipeline.partner.run_steps import SettleReport
 from manga_enrichment.pipeline.partner.settle import SettleLimits, Settling
 from manga_enrichment.pipeline.partner.stored_requests import StoredRequests
+from manga_enrichment.pipeline.partner.stored_results import each_result_once
+from manga_enrichment.pipeline.store.flusher import Flusher
+from manga_enrichment.pipeline.store.hour_groups import read_once
 from manga_enrichment.pipeline.store.object_keys import result_document_key
 from manga_enrichment_tests.builders import MODELS, World, open_budget_settings, put_catalog, record
 from manga_enrichment_tests.fake_clock import FakeClock
@@ -174,7 +179,9 @@ class PartnerWorld:
             self.clock,
             NotificationPolicy(results_topic="arn:results", alerts_topic="arn:alerts"),
         )
-        return Completion(self.mortal(self.queue), self.tables, outbox_writer, self.dead_letters())
+        return Completion(
+            self.mortal(self.queue), self.tables, self.mortal(self.base.ledger), outbox_writer, self.dead_letters()
+        )
 
     def intake(self) -> Intake:
         return Intake(
@@ -208,7 +215,7 @@ class PartnerWorld:
     def releasing(self, bodies: StoredRequests) -> Requeue:
         return Requeue(self.mortal(self.queue), self.mortal(self.requests), self.tables, self.clock, bodies)
 
-    def settling(self, bodies: StoredRequests) -> Settling:
+    def settling(self, bodies: StoredRequests, run_id: str = "run") -> Settling:
         return Settling(
             requests=self.mortal(self.requests),
             tables=self.tables,
@@ -217,6 +224,7 @@ class PartnerWorld:
             releasing=self.releasing(bodies),
             stored=bodies,
             limits=self.settle_limits,
+            flusher=Flusher(self.tables, self.clock, run_id),
         )
 
     # What a test looks at
@@ -235,6 +243,26 @@ class PartnerWorld:
         assert document is not None, f"no result of {request_id}"
         return document
 
-    def result_objects(self, request_id: str) -> list[str]:
-        keys = self.base.tables.list_keys("enrichment/partner_results/")
-        return [key for key in keys if request_id in key]
+    def result_rows(self, request_id: str) -> list[dict[str, Any]]:
+        """As analysts are to read them."""
+        tables = read_once(self.base.tables, "enrichment/partner_results/", each_result_once)
+        return [row for table in tables for row in table.to_pylist() if row["request_id"] == request_id]
+
+    def assert_rows_are_whole(self, *request_ids: str) -> None:
+        """Ended requests' rows, each once, say what their documents say."""
+        for request_id in request_ids:
+            found = [(row["generation"], row["position"], row["fingerprint"]) for row in self.result_rows(request_id)]
+            document = self.result(request_id)
+            said = [(document["generation"], each["position"], each["fingerprint"]) for each in document["items"]]
+            assert sorted(found) == said
+
+    def assert_log_is_whole(self) -> None:
+        """Every attempt that an entry tells of is logged, and none twice."""
+        logged = Counter(map(_attempt, (row for row in self.base.log() if row["attempt"])))
+        paid = {_attempt(row) for entry in self.base.ledger.entries.values() for row in request_rows(entry)}
+        assert paid <= set(logged)
+        assert set(logged.values()) <= {1}
+
+
+def _attempt(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return (row["fingerprint"], row["attempt"], row["dagster_run_id"], row["started_at"].timestamp())

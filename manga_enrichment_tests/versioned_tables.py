@@ -84,6 +84,10 @@ class VersionedTables(MemoryTables):
         del self.objects[key]
         self._add(key, None, "")
 
+    def delete(self, key: str) -> None:
+        if key in self.objects:
+            self.hide(key)
+
     def drop(self, key: str, version_id: str) -> None:
         """Remove one version for good; what stood under the last one shows again."""
         left = [each for each in self.versions.get(key, []) if each.version_id != version_id]

@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError, Re
 from manga_enrichment.aws.clients import raise_explained, store_unavailable
 from manga_enrichment.domain.operations.retention import KEPT_AS
 from manga_enrichment.gateways.errors import WriteConflictError
-from manga_enrichment.gateways.objects import StoredTable
+from manga_enrichment.gateways.objects import StoredDocument, StoredTable
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -47,12 +47,24 @@ class S3ObjectStore:
         return self._put(key, sink.getvalue(), "application/vnd.apache.parquet", expected_etag=expected_etag, new=new)
 
     def read_json(self, key: str) -> dict[str, Any] | None:
-        found = self._get(key)
-        return None if found is None else dict(orjson.loads(found[0]))
+        found = self.read_document(key)
+        return None if found is None else found.document
 
-    def write_json(self, key: str, document: Mapping[str, Any], *, new: bool = False, kept_as: str = "") -> None:
+    def read_document(self, key: str) -> StoredDocument | None:
+        found = self._get(key)
+        return None if found is None else StoredDocument(dict(orjson.loads(found[0])), found[1])
+
+    def write_json(
+        self,
+        key: str,
+        document: Mapping[str, Any],
+        *,
+        expected_etag: str | None = None,
+        new: bool = False,
+        kept_as: str = "",
+    ) -> None:
         body = orjson.dumps(dict(document), option=orjson.OPT_SORT_KEYS)
-        self._put(key, body, "application/json", new=new, kept_as=kept_as)
+        self._put(key, body, "application/json", expected_etag=expected_etag, new=new, kept_as=kept_as)
 
     def read_text(self, key: str) -> str | None:
         found = self._get(key)
@@ -65,6 +77,12 @@ class S3ObjectStore:
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
         try:
             return [item["Key"] for page in pages for item in page.get("Contents", [])]
+        except (ClientError, BotoCoreError) as error:
+            self._fail(error)
+
+    def delete(self, key: str) -> None:
+        try:
+            self._client.delete_object(Bucket=self._bucket, Key=key)
         except (ClientError, BotoCoreError) as error:
             self._fail(error)
 

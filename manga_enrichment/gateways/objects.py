@@ -15,6 +15,14 @@ class StoredTable:
     etag: str
 
 
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """A JSON object and the version tag its next writer must present."""
+
+    document: dict[str, Any]
+    etag: str
+
+
 class ObjectStore(Protocol):
     """Parquet objects and small documents, each replaced whole or not at all."""
 
@@ -31,8 +39,23 @@ class ObjectStore(Protocol):
 
     def read_json(self, key: str) -> dict[str, Any] | None: ...
 
-    def write_json(self, key: str, document: Mapping[str, Any], *, new: bool = False, kept_as: str = "") -> None:
-        """kept_as: of an object that ends before others of its prefix (`domain/operations/retention.py:KEPT_AS`)."""
+    def read_document(self, key: str) -> StoredDocument | None:
+        """As `read_json`, for whoever is going to replace it."""
+        ...
+
+    def write_json(
+        self,
+        key: str,
+        document: Mapping[str, Any],
+        *,
+        expected_etag: str | None = None,
+        new: bool = False,
+        kept_as: str = "",
+    ) -> None:
+        """Put one object, on the conditions of `write`.
+
+        kept_as: of an object that ends before others of its prefix (`domain/operations/retention.py:KEPT_AS`).
+        """
         ...
 
     def read_text(self, key: str) -> str | None: ...
@@ -42,5 +65,9 @@ class ObjectStore(Protocol):
         ...
 
     def list_keys(self, prefix: str) -> list[str]: ...
+
+    def delete(self, key: str) -> None:
+        """Hide an object: who lists and reads finds it no more. Deleting it again changes nothing."""
+        ...
 
     def uri(self, key: str) -> str: ...

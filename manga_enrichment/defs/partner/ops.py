@@ -35,8 +35,9 @@ from manga_enrichment.pipeline.partner.ask import PartnerAsking
 from manga_enrichment.pipeline.partner.complete import Completion
 from manga_enrichment.pipeline.partner.papers import StoredPapers
 from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
-from manga_enrichment.pipeline.partner.run_steps import Execution, Opened, SettleReport
-from manga_enrichment.pipeline.partner.settle import Settling
+from manga_enrichment.pipeline.partner.run_steps import Execution, Opened
+from manga_enrichment.pipeline.partner.settle import SettleReport, Settling
+from manga_enrichment.pipeline.store.flusher import Flusher
 
 _RESULTS_SHOWN = 20
 
@@ -169,11 +170,14 @@ def build_settle_op(inputs: DefinitionInputs) -> dg.OpDefinition:
         tables: dg.ResourceParam[ObjectStore],
         queues: dg.ResourceParam[RequestQueue],
         requests: dg.ResourceParam[RequestStore],
+        ledger: dg.ResourceParam[ResultLedger],
         outbox: dg.ResourceParam[OutboxStore],
         clock: dg.ResourceParam[Clock],
     ) -> Iterator[dg.Output[None]]:
-        endings = partner_endings(queues, requests, tables, outbox, clock, notification_policy(inputs.settings))
-        settling = _settling(partner_run, inputs, endings, requests, tables, clock)
+        policy = notification_policy(inputs.settings)
+        endings = partner_endings(queues, requests, tables, ledger, outbox, clock, policy)
+        flusher = Flusher(tables, clock, context.run_id)
+        settling = _settling(partner_run, inputs, endings, requests, tables, clock, flusher)
         with partner_run.step(context):
             opened, execution = Opened.from_dict(collected), _execution(context, tables, partner_run)
             report = run_steps.settle_requests(opened, execution, settling, partner_run.leases, partner_run.releasing)
@@ -188,12 +192,13 @@ def partner_endings(
     queues: RequestQueue,
     requests: RequestStore,
     tables: ObjectStore,
+    ledger: ResultLedger,
     outbox: OutboxStore,
     clock: Clock,
     policy: NotificationPolicy,
 ) -> Completion:
     dead_letters = DeadLetters(queues=queues, requests=requests, clock=clock)
-    return Completion(queues, tables, OutboxWriter(outbox, clock, policy), dead_letters)
+    return Completion(queues, tables, ledger, OutboxWriter(outbox, clock, policy), dead_letters)
 
 
 def settle_metadata(report: SettleReport, tables: ObjectStore) -> dict[str, Any]:
@@ -226,6 +231,7 @@ def _settling(
     requests: RequestStore,
     tables: ObjectStore,
     clock: Clock,
+    flusher: Flusher,
 ) -> Settling:
     limits = settle_limits(inputs.settings)
     if partner_run.is_stopping:
@@ -238,6 +244,7 @@ def _settling(
         releasing=partner_run.releasing,
         stored=partner_run.stored,
         limits=limits,
+        flusher=flusher,
     )
 
 

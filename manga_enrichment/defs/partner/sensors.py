@@ -25,6 +25,7 @@ from manga_enrichment.defs.shared.tags import PRIORITY_TAG, QUEUE_TAG, UNIT_TAG
 from manga_enrichment.domain.requests.queues import REQUEST_QUEUES, Queue
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import QueueUnavailableError, StoreUnavailableError
+from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.outbox import OutboxStore
 from manga_enrichment.gateways.queue import RequestQueue
@@ -63,13 +64,14 @@ def _sensor(name: str, queues_of_it: Sequence[Queue], what: str, settings: Senso
         queues: dg.ResourceParam[RequestQueue],
         requests: dg.ResourceParam[RequestStore],
         tables: dg.ResourceParam[ObjectStore],
+        ledger: dg.ResourceParam[ResultLedger],
         outbox: dg.ResourceParam[OutboxStore],
         clock: dg.ResourceParam[Clock],
     ) -> dg.SensorResult:
         until = clock.monotonic_seconds() + TICK_SECONDS
         leases = Leases(queues, requests, clock, random.Random(), settings.clock_skew)  # noqa: S311
         cursor = _renew_waiting(context, queues_of_it, tables, leases, clock)
-        intake = _intake(queues, requests, tables, outbox, clock, settings)
+        intake = _intake(queues, requests, tables, ledger, outbox, clock, settings)
         reports = _pulled(context, queues_of_it, intake, queues, settings.backlog, clock, until)
         return _result(reports, queues_of_it, clock.now(), cursor)
 
@@ -80,6 +82,7 @@ def _intake(
     queues: RequestQueue,
     requests: RequestStore,
     tables: ObjectStore,
+    ledger: ResultLedger,
     outbox: OutboxStore,
     clock: Clock,
     settings: SensorSettings,
@@ -89,7 +92,7 @@ def _intake(
         requests=requests,
         tables=tables,
         clock=clock,
-        endings=partner_endings(queues, requests, tables, outbox, clock, settings.notification),
+        endings=partner_endings(queues, requests, tables, ledger, outbox, clock, settings.notification),
         policy=settings.policy,
         limits=settings.limits,
         claimant=Claimant(lambda: uuid4().hex, settings.clock_skew),

@@ -1,4 +1,4 @@
-"""What a partner gets: one result per item, one document and one table object per request.
+"""What a partner gets: one result per item, one document per request and its rows, which follow from it.
 
 Belongs here: the shape of a result, the columns, the state and the sums that follow from items. Stays out: finding the
 answers (`pipeline/partner/collect.py`), storing (`pipeline/partner/stored_results.py`).
@@ -15,6 +15,7 @@ from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.prompts.conversations import CONVERSATION
+from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.states import RequestState, settled_state
 from manga_enrichment.domain.tables.columns import Column
 
@@ -132,7 +133,7 @@ class RequestResult:
 
 @dataclass(frozen=True, slots=True)
 class ResultHeading:
-    """What stands above the items. cost_micro_usd and model_seconds are those of all generations."""
+    """What stands above the items. cost_micro_usd is that of all generations."""
 
     request_id: str
     partner_id: str
@@ -141,11 +142,6 @@ class ResultHeading:
     submitted_at: datetime
     completed_at: datetime
     cost_micro_usd: int
-    run_id: str
-    queue: str
-    accepted_at: datetime | None
-    claimed_at: datetime | None
-    model_seconds: float
 
 
 PARTNER_RESULT_COLUMNS = (
@@ -174,42 +170,35 @@ PARTNER_RESULT_COLUMNS = (
 )
 
 
-def result_rows(heading: ResultHeading, result: RequestResult) -> list[dict[str, Any]]:
-    """One row per item as sent. Cost stands where an item comes first, so that the column adds up.
+def rows_of_document(document: Mapping[str, Any], told: RequestRow) -> list[dict[str, Any]]:
+    """One row per item as sent, from the document that `result_document` makes and the final status of its request.
 
-    Rows stay for ever, so a reply is in the document alone.
+    Cost stands where an item comes first, so that the column adds up. Rows stay for ever, so a reply is in the document
+    alone. [] for a document of a release before 0.3.0, which wrote its rows first.
     """
-    rows = []
-    seen: set[int] = set()
-    for position, place in enumerate(result.index_of):
-        item = result.items[place]
-        is_kept = item.answer is not None and item.analysis != CONVERSATION.name
-        values = {name: getattr(item, name) or None for name in _TEXTS}
-        rows.append(
-            {
-                **values,
-                "request_id": heading.request_id,
-                "partner_id": heading.partner_id,
-                "generation": heading.generation,
-                "position": position,
-                "analysis": item.analysis,
-                "outcome": item.outcome.value,
-                "answer": json.dumps(item.answer, ensure_ascii=False) if is_kept else None,
-                "from_cache": item.from_cache,
-                "cost_micro_usd": 0 if place in seen else item.cost_micro_usd,
-                "completed_at": heading.completed_at,
-                "dagster_run_id": heading.run_id,
-                "queue": heading.queue,
-                "accepted_at": heading.accepted_at,
-                "claimed_at": heading.claimed_at,
-                "model_seconds": heading.model_seconds,
-            }
-        )
-        seen.add(place)
-    return rows
+    return [_row(document, item, told) for item in document["items"] if "fingerprint" in item]
 
 
-_TEXTS: Sequence[str] = ("manga_id", "error_class", "message", "via", "fingerprint", "model_id", "prompt_version")
+def _row(document: Mapping[str, Any], item: Mapping[str, Any], told: RequestRow) -> dict[str, Any]:
+    error, answer = item["error"] or {}, item["answer"]
+    is_kept = answer is not None and item["analysis_type"] != CONVERSATION.name
+    return {
+        **{name: document[name] for name in ("request_id", "partner_id", "generation")},
+        **{name: item[name] for name in _SAME_IN_ROWS},
+        "analysis": item["analysis_type"],
+        "outcome": item["status"],
+        "error_class": error.get("class") or None,
+        "message": error.get("message") or None,
+        "answer": json.dumps(answer, ensure_ascii=False) if is_kept else None,
+        "completed_at": datetime.fromisoformat(document["completed_at"]),
+        "dagster_run_id": told.run_id,
+        **{name: getattr(told, name) for name in ("queue", "accepted_at", "claimed_at", "model_seconds")},
+    }
+
+
+_SAME_IN_ROWS: Sequence[str] = (
+    *("position", "manga_id", "via", "fingerprint", "model_id", "prompt_version", "from_cache", "cost_micro_usd"),
+)
 
 
 def result_document(
@@ -228,11 +217,14 @@ def result_document(
         "counts": result.counts,
         "cost_usd": usd(heading.cost_micro_usd),
         "warnings": [dict(each) for each in warnings],
-        "items": [_item_document(position, result.items[place]) for position, place in enumerate(result.index_of)],
+        "items": [
+            _item_document(position, result.items[place], is_first=place not in result.index_of[:position])
+            for position, place in enumerate(result.index_of)
+        ],
     }
 
 
-def _item_document(position: int, item: ItemResult) -> dict[str, Any]:
+def _item_document(position: int, item: ItemResult, *, is_first: bool) -> dict[str, Any]:
     error = {"class": item.error_class, "message": item.message} if item.error_class or item.message else None
     return {
         "position": position,
@@ -243,5 +235,8 @@ def _item_document(position: int, item: ItemResult) -> dict[str, Any]:
         "error": error,
         "model_id": item.model_id or None,
         "prompt_version": item.prompt_version or None,
+        "via": item.via or None,
+        "fingerprint": item.fingerprint or None,
         "from_cache": item.from_cache,
+        "cost_micro_usd": item.cost_micro_usd if is_first else 0,
     }

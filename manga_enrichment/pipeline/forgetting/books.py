@@ -17,9 +17,10 @@ from manga_enrichment.domain.outcomes.answers import LedgerEntry
 from manga_enrichment.domain.prompts.conversations import CONVERSATION
 from manga_enrichment.gateways.erasure import Erasure
 from manga_enrichment.gateways.objects import ObjectStore
-from manga_enrichment.pipeline.log.rows import REQUEST_SCHEMA
+from manga_enrichment.pipeline.log.append import log_key
+from manga_enrichment.pipeline.log.rows import REQUEST_SCHEMA, request_rows
 from manga_enrichment.pipeline.store.conditional_writes import rewrite_table
-from manga_enrichment.pipeline.store.object_keys import requests_key, requests_prefix, results_prefix
+from manga_enrichment.pipeline.store.object_keys import group_of, requests_key, requests_prefix, results_prefix
 
 _LATER = timedelta(days=1)
 """A run that began before midnight logs under the day of its beginning."""
@@ -32,10 +33,12 @@ def log_keys(tables: ObjectStore, traces: Sequence[Trace], entries: Collection[L
         requests_key(e.provenance.run_date, e.provenance.run_id, e.analysis, e.bucket, e.provenance.claim)
         for e in entries
     }
-    for day in {day for each in traces for day in _days(each)}:
+    keys |= {log_key(e.provenance, row) for e in entries for row in request_rows(e)}
+    for day in {day for each in traces for day in _days(each)} | {e.provenance.run_date for e in entries}:
         for key in tables.list_keys(requests_prefix(day)):
             name = key.rsplit("/", 1)[1]
-            if f"-{CONVERSATION.name}-" in name or any(name.startswith(run_id) for run_id in runs):
+            is_of_many = f"-{CONVERSATION.name}-" in name or group_of(key)
+            if is_of_many or any(name.startswith(run_id) for run_id in runs):
                 keys.add(key)
     return sorted(keys | {key for run_id in runs for key in tables.list_keys(results_prefix(run_id))})
 

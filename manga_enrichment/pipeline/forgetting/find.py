@@ -25,10 +25,11 @@ from manga_enrichment.domain.prompts.conversations import conversation_fingerpri
 from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.states import is_final
 from manga_enrichment.gateways.erasure import Erasure, ObjectVersion
+from manga_enrichment.pipeline.forgetting.result_rows import READERS, RESULT_ROWS, a_row_of_each, fingerprints_of
 from manga_enrichment.pipeline.partner.conversations import session_name
+from manga_enrichment.pipeline.store.object_keys import group_of
 
-BODIES, RESULTS, RESULT_ROWS = "fm-requests/", "fm-results/", "enrichment/partner_results/"
-READERS = 16
+BODIES, RESULTS = "fm-requests/", "fm-results/"
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _LONGEST_WAIT = timedelta(days=15)
 """No queue keeps a message longer: what has not ended by then never will."""
@@ -69,6 +70,14 @@ class Finding:
             with ThreadPoolExecutor(READERS) as pool:
                 for found in pool.map(partial(self._told, read), asked):
                     traces[found.request_id] = found
+        unknown = Trace("")
+
+        def may_want(request_id: str) -> bool:
+            trace = traces.get(request_id, unknown)
+            return not trace.partner_id and wanted(replace(trace, request_id=request_id))
+
+        for request_id, row in a_row_of_each(self._erasure, may_want).items():
+            traces[request_id] = _of_result_row(traces.get(request_id, Trace(request_id)), row)
         return chosen_of(subject, traces.values(), listed)
 
     def partners_of_user(self, user_id: str) -> set[str]:
@@ -84,6 +93,7 @@ class Finding:
         own = {conversation_fingerprint(each.request_id) for each in known if each.schema != BATCH}
         noted = [each for each in known if each.noted]
         rows = self._by_id(RESULT_ROWS) if noted else {}
+        own |= fingerprints_of(self._erasure, {each.request_id: each.noted for each in noted}) if noted else set()
         for trace in noted:
             for version in rows.get(trace.request_id, ()):
                 found = pq.read_table(io.BytesIO(self._erasure.read(version) or b"")).to_pylist()
@@ -94,9 +104,10 @@ class Finding:
         """Versions that hold something, by the request that their key names."""
         by_id: dict[str, list[ObjectVersion]] = defaultdict(list)
         for version in self._erasure.versions(prefix):
+            if version.is_marker or group_of(version.key):
+                continue
             for request_id in ids_in(version.key):
-                if not version.is_marker:
-                    by_id[request_id].append(version)
+                by_id[request_id].append(version)
         return by_id
 
     def _told(self, read: Callable[[Trace, bytes], Trace], asked: tuple[Trace, list[ObjectVersion]]) -> Trace:
@@ -154,7 +165,10 @@ def _of_result(trace: Trace, stored: bytes) -> Trace:
 
 def trace_of_rows(trace: Trace, stored: bytes) -> Trace:
     """What an object of result rows tells. stored: its Parquet."""
-    row = pq.read_table(io.BytesIO(stored)).to_pylist()[0]
+    return _of_result_row(trace, pq.read_table(io.BytesIO(stored)).to_pylist()[0])
+
+
+def _of_result_row(trace: Trace, row: Mapping[str, Any]) -> Trace:
     schema = "" if row["analysis"] == "conversation" else BATCH
     ended_at = row["completed_at"]
     return replace(

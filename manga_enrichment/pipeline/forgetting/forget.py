@@ -36,6 +36,8 @@ from manga_enrichment.pipeline.forgetting.objects import ObjectPlan, plan_object
 from manga_enrichment.pipeline.log.append import log_entries
 from manga_enrichment.pipeline.store.object_keys import forgotten_key, forgotten_prefix
 
+_LOOKS = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Listed:
@@ -123,8 +125,13 @@ class Forgetting:
             return receipt
         if still_open:
             raise StillWorkedOnError(still_open)
-        self._tables.write_json(listed.key, _document(listed, found))
-        self._delete(listed, found)
+        listing = _document(listed, found)
+        self._tables.write_json(listed.key, listing)
+        for _ in range(_LOOKS):  # compaction may have copied rows meanwhile
+            self._delete(listed, found)
+            found = self._find(_listed(listed.key, listing))
+            if not (found.objects.own or found.objects.rewrites or found.silenced):
+                break
         return receipt
 
     def _find(self, listed: Listed) -> _Found:
@@ -168,7 +175,7 @@ class Forgetting:
         self._erasure.delete_entries(found.fingerprints)
         self._erasure.delete_deliveries(found.deliveries)
         sweep(self._queues, self._clock, lambda each: _takes(listed, found.ids, each), delete=True)
-        found.objects.apply(self._erasure, self._tables)
+        found.objects.apply(self._erasure, self._tables, lambda each: listed.has(each, found.ids))
         self._erasure.delete_rows(found.ids)
 
 

@@ -12,13 +12,16 @@ from itertools import groupby
 from typing import Any
 
 import orjson
+import pyarrow as pa
 
 from manga_enrichment.domain.operations.forgetting import Subject
 from manga_enrichment.gateways.erasure import Erasure, ObjectVersion
 from manga_enrichment.gateways.objects import ObjectStore
-from manga_enrichment.pipeline.forgetting.find import BODIES, RESULT_ROWS, RESULTS, ids_in
+from manga_enrichment.pipeline.forgetting.find import BODIES, RESULTS, ids_in
+from manga_enrichment.pipeline.forgetting.result_rows import RESULT_ROWS, shared_tables, without
 from manga_enrichment.pipeline.partner.conversations import last_question
-from manga_enrichment.pipeline.store.object_keys import RUNS_ROOT, arrears_prefix, conversation_prefix
+from manga_enrichment.pipeline.store.conditional_writes import rewrite_table
+from manga_enrichment.pipeline.store.object_keys import RUNS_ROOT, arrears_prefix, conversation_prefix, group_of
 
 CONVERSATIONS = "fm-conversations/"
 _OWN = (CONVERSATIONS, RESULTS, RESULT_ROWS, f"{RUNS_ROOT}/parked/", BODIES)
@@ -31,12 +34,16 @@ Gone = Callable[[str], bool]
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """A shared object. document: what is left of it, None for nothing. outdated: versions that still have it all."""
+    """A shared object. document: what is left of it, None for nothing. outdated: versions that still have it all.
+
+    is_table: with rows of requests, of which some are left; `document` then says nothing.
+    """
 
     key: str
     document: Document | None
     is_current: bool
     outdated: tuple[ObjectVersion, ...]
+    is_table: bool = False
 
 
 @dataclass(slots=True)
@@ -46,9 +53,11 @@ class ObjectPlan:
     own: list[ObjectVersion] = field(default_factory=list)
     rewrites: list[Rewrite] = field(default_factory=list)
 
-    def apply(self, erasure: Erasure, tables: ObjectStore) -> None:
+    def apply(self, erasure: Erasure, tables: ObjectStore, gone: Gone) -> None:
         for each in self.rewrites:
-            if each.is_current and each.document is not None:
+            if each.is_current and each.document is not None and each.is_table:
+                _rewrite_rows(tables, each.key, gone)
+            elif each.is_current and each.document is not None:
                 tables.write_json(each.key, each.document)
             erasure.delete_versions(each.outdated)
         erasure.delete_versions(self.own)
@@ -67,7 +76,7 @@ def plan_objects(erasure: Erasure, gone: Gone, subject: Subject, still_open: Col
     plan = ObjectPlan()
     for prefix in _OWN:
         for version in erasure.versions(prefix):
-            if any(map(gone, ids_in(version.key))):
+            if not group_of(version.key) and any(map(gone, ids_in(version.key))):
                 plan.own.append(version)
     if subject.user:
         for _, turns in groupby(erasure.versions(conversation_prefix(subject.user)), key=lambda version: version.key):
@@ -77,7 +86,29 @@ def plan_objects(erasure: Erasure, gone: Gone, subject: Subject, still_open: Col
         clean = _cleaner(key, still_open)
         if clean is not None and (rewrite := _rewrite(erasure, key, list(versions), clean, gone, texts)) is not None:
             plan.rewrites.append(rewrite)
+    plan.rewrites += _shared_rows(erasure, gone)
     return plan
+
+
+def _shared_rows(erasure: Erasure, gone: Gone) -> Iterator[Rewrite]:
+    """Versions come key by key."""
+    tables = shared_tables(erasure, ["request_id"])
+    for key, found in groupby(tables, key=lambda each: each[0].key):
+        outdated, left, is_current = [], False, False
+        for version, table in found:
+            kept = without(table, gone)
+            if kept.num_rows < table.num_rows:
+                outdated.append(version)
+                if version.is_current:
+                    is_current, left = True, kept.num_rows > 0
+        if outdated:
+            yield Rewrite(key, {} if left else None, is_current, tuple(outdated), is_table=True)
+
+
+def _rewrite_rows(tables: ObjectStore, key: str, gone: Gone) -> None:
+    """Unless it is gone: then compaction has merged it into an object that is looked at once more."""
+    if tables.read(key, []) is not None:
+        rewrite_table(tables, key, lambda current: pa.table({}) if current is None else without(current, gone))
 
 
 def _old_turn(erasure: Erasure, versions: list[ObjectVersion], subject: Subject, gone: Gone) -> list[ObjectVersion]:

@@ -21,10 +21,11 @@ from manga_enrichment.gateways.erasure import Erasure, ObjectVersion
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.forgetting.books import log_keys, take_words_out, with_words
-from manga_enrichment.pipeline.forgetting.find import RESULT_ROWS, ids_in, trace_of_rows
+from manga_enrichment.pipeline.forgetting.find import ids_in, trace_of_rows
+from manga_enrichment.pipeline.forgetting.result_rows import RESULT_ROWS
 from manga_enrichment.pipeline.log.append import log_entries
 from manga_enrichment.pipeline.store.conditional_writes import rewrite_table
-from manga_enrichment.pipeline.store.object_keys import result_document_key
+from manga_enrichment.pipeline.store.object_keys import group_of, result_document_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,8 @@ def end_old_replies(
 
 def _found(erasure: Erasure) -> Iterator[_Old]:
     for version in erasure.versions(RESULT_ROWS):
-        body = erasure.read(version) if version.is_current else None
+        is_old = version.is_current and not group_of(version.key)  # rows of many requests have no replies
+        body = erasure.read(version) if is_old else None
         if body is not None and pc.any(_speaks(pq.read_table(io.BytesIO(body)))).as_py():
             (request_id,) = ids_in(version.key)
             yield _Old(version.key, trace_of_rows(Trace(request_id), body))

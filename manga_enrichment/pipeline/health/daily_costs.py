@@ -24,8 +24,9 @@ from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.engine.money.budget import day_counter, partner_counter
 from manga_enrichment.pipeline.log.arrears import settle_arrears
+from manga_enrichment.pipeline.log.read import read_log
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
-from manga_enrichment.pipeline.store.object_keys import costs_key, requests_prefix
+from manga_enrichment.pipeline.store.object_keys import costs_key
 
 TABLE = "enrichment_costs"
 SCHEMA = arrow_schema(COST_COLUMNS)
@@ -109,10 +110,8 @@ def reconcile(
 
 
 def _sent(tables: ObjectStore, day: str) -> Iterator[pa.Table]:
-    for key in tables.list_keys(requests_prefix(day)):
-        stored = tables.read(key, _READ)
-        if stored is not None:
-            yield stored.table.filter(pc.field("attempt") > 0)
+    for rows in read_log(tables, day, _READ):
+        yield rows.filter(pc.field("attempt") > 0)
 
 
 def _with_counts(sent: pa.Table) -> pa.Table:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.pipeline.log.read import read_log
 from manga_enrichment.pipeline.store.object_keys import requests_prefix
 
 _COLUMNS = ["analysis", "attempt", "status", "error_class", "cost_micro_usd", "dagster_run_id", "from_cache"]
@@ -41,10 +42,14 @@ class RunCosts:
 def run_costs(tables: ObjectStore, run_id: str, days: Iterable[str]) -> RunCosts:
     """Sums over what the log has of this run under these UTC days: a run is logged under the one it began on."""
     costs = RunCosts(run_id)
-    for key in (key for day in days for key in tables.list_keys(f"{requests_prefix(day)}{run_id}-")):
-        stored = tables.read(key, _COLUMNS)
-        sent = stored.table.filter(pc.field("attempt") > 0) if stored else None
-        for row in sent.to_pylist() if sent else ():
+    known = list(days)
+    own = [key for day in known for key in tables.list_keys(f"{requests_prefix(day)}{run_id}-")]
+    parts = (found.table for key in own if (found := tables.read(key, _COLUMNS)) is not None)
+    if not own:  # a partner run's rows lie with those of others
+        parts = (rows for day in known for rows in read_log(tables, day, _COLUMNS))
+    for part in parts:
+        sent = part.filter((pc.field("attempt") > 0) & (pc.field("dagster_run_id") == run_id))
+        for row in sent.to_pylist():
             costs.calls += 1
             costs.cost_micro_usd += row["cost_micro_usd"]
             costs.cost_by_analysis[row["analysis"]] += row["cost_micro_usd"]
@@ -57,9 +62,9 @@ def run_costs(tables: ObjectStore, run_id: str, days: Iterable[str]) -> RunCosts
 def latest_run(tables: ObjectStore, days: Sequence[str]) -> str | None:
     """The run of the last of these days with a log that sent or decided something last; None when there is no log."""
     newest: tuple[datetime, str] | None = None
-    for key in next(filter(None, (tables.list_keys(requests_prefix(day)) for day in reversed(days))), []):
-        stored = tables.read(key, ["started_at", "dagster_run_id"])
-        if stored is not None and stored.table.num_rows:  # one run per object
-            last = pc.max(stored.table.column("started_at")).as_py()
-            newest = max(newest or (last, ""), (last, stored.table.column("dagster_run_id")[0].as_py()))
+    day = next((day for day in reversed(days) if tables.list_keys(requests_prefix(day))), None)
+    for rows in read_log(tables, day, ["started_at", "dagster_run_id"]) if day else ():
+        if rows.num_rows:
+            [last] = rows.take(pc.select_k_unstable(rows, 1, [("started_at", "descending")])).to_pylist()
+            newest = max(newest or (last["started_at"], ""), (last["started_at"], last["dagster_run_id"]))
     return newest[1] if newest else None

@@ -26,7 +26,7 @@ from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.service_usage import ServiceUsage
 from manga_enrichment.pipeline.health.daily_costs import days_until
-from manga_enrichment.pipeline.store.object_keys import requests_prefix
+from manga_enrichment.pipeline.log.read import read_log
 
 _TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 _DAYS_BEFORE = 1
@@ -62,9 +62,8 @@ def logged_calls(
     same, whenever that is written down.
     """
     for day in days_until(end.date(), (end.date() - begin.date()).days + 1 + _DAYS_BEFORE):
-        for key in tables.list_keys(requests_prefix(day)):
-            stored = tables.read(key, _READ)
-            for row in stored.table.to_pylist() if stored is not None else ():
+        for rows in read_log(tables, day, _READ):
+            for row in rows.to_pylist():
                 if row["attempt"] and row["lane"] == "on_demand" and row["model_id"]:
                     yield _call(row, models)
 

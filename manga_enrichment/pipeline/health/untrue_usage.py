@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.engine.money.billing import ESTIMATED
-from manga_enrichment.pipeline.store.object_keys import requests_prefix
+from manga_enrichment.pipeline.log.read import read_log
 
 _SHOWN = ("started_at", "manga_id", "analysis", "model_id", "message", "cost_micro_usd", "dagster_run_id")
 
@@ -18,8 +18,6 @@ _SHOWN = ("started_at", "manga_id", "analysis", "model_id", "message", "cost_mic
 def untrue_usage(objects: ObjectStore, days: Iterable[str]) -> list[dict[str, Any]]:
     """The rows of these UTC days, newest first."""
     found: list[dict[str, Any]] = []
-    for key in (key for day in days for key in objects.list_keys(requests_prefix(day))):
-        stored = objects.read(key, _SHOWN)
-        if stored is not None:
-            found += stored.table.filter(pc.starts_with(pc.field("message"), ESTIMATED)).to_pylist()
+    for rows in (rows for day in days for rows in read_log(objects, day, _SHOWN)):
+        found += rows.filter(pc.starts_with(pc.field("message"), ESTIMATED)).to_pylist()
     return sorted(found, key=lambda row: row["started_at"], reverse=True)

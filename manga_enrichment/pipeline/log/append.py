@@ -1,6 +1,10 @@
-"""Appending to the requests log: one object per run, analysis and bucket, completed by whoever comes later.
+"""Appending to the requests log: which object a row goes to.
 
-Belongs here: which object a row goes to. Stays out: the rows (`rows.py`), the race with other writers
+    a title run      an object per run, analysis and bucket, completed by whoever comes later
+    partners' rows   an object per run and hour of the attempt; a resident run's come with its flushes (`log_parts`),
+                     and compaction merges an hour. A row may be in two of them: who reads takes it once (`read.py`)
+
+Belongs here: keys of rows. Stays out: the rows (`rows.py`), the race with other writers
 (`pipeline/store/conditional_writes.py`).
 """
 
@@ -9,9 +13,24 @@ from collections.abc import Iterable, Sequence
 
 from manga_enrichment.domain.outcomes.answers import LedgerEntry, Provenance
 from manga_enrichment.gateways.objects import ObjectStore
-from manga_enrichment.pipeline.log.rows import Row, request_rows, union_requests
+from manga_enrichment.pipeline.log.rows import (
+    PARTNER_TRIGGER,
+    REQUEST_SCHEMA,
+    Row,
+    missing_rows,
+    request_rows,
+    union_requests,
+)
 from manga_enrichment.pipeline.store.conditional_writes import rewrite_table
-from manga_enrichment.pipeline.store.object_keys import requests_key
+from manga_enrichment.pipeline.store.flusher import Part
+from manga_enrichment.pipeline.store.object_keys import (
+    group_of,
+    hour_group,
+    merged_key,
+    part_key,
+    requests_key,
+    requests_prefix,
+)
 
 
 def append_requests(objects: ObjectStore, key: str, rows: Sequence[Row]) -> None:
@@ -22,19 +41,48 @@ def append_requests(objects: ObjectStore, key: str, rows: Sequence[Row]) -> None
 def log_entries(objects: ObjectStore, entries: Iterable[LedgerEntry]) -> None:
     """Log the attempts of entries under the run that paid, also when that run was killed before it could."""
     by_key: dict[str, list[Row]] = defaultdict(list)
+    other_keys: dict[str, set[str]] = defaultdict(set)
     for entry in entries:
         paid = entry.provenance
-        by_key[requests_key(paid.run_date, paid.run_id, entry.analysis, entry.bucket, paid.claim)] += request_rows(
-            entry
-        )
+        for row in request_rows(entry):
+            key = log_key(paid, row)
+            by_key[key].append(row)
+            if group_of(key):  # compaction may have taken it over, or a release before 0.3.0 have logged it
+                other_keys[key] |= {
+                    merged_key(group_of(key)),
+                    requests_key(paid.run_date, paid.run_id, entry.analysis, entry.bucket, paid.claim),
+                }
     for key, rows in by_key.items():
-        append_requests(objects, key, rows)
+        for other in sorted(other_keys[key]):
+            there = objects.read(other)
+            rows = missing_rows(there.table, rows) if there else rows  # noqa: PLW2901
+        if rows:
+            append_requests(objects, key, rows)
 
 
 def log_rows(objects: ObjectStore, run: Provenance, rows: Iterable[Row]) -> None:
     """Log rows under this run, whatever their analysis and bucket."""
     by_key: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        by_key[requests_key(run.run_date, run.run_id, row["analysis"], row["bucket"], run.claim)].append(row)
+        by_key[log_key(run, row)].append(row)
     for key, own in by_key.items():
         append_requests(objects, key, own)
+
+
+def log_parts(rows: Iterable[tuple[Provenance, Row]]) -> list[Part]:
+    """Partners' rows for a flusher. The provenance is that of the run that sent or decided."""
+    by_group: dict[str, list[Row]] = defaultdict(list)
+    for run, row in rows:
+        by_group[_hour_group(run, row)].append(row)
+    return [Part(group, REQUEST_SCHEMA, own) for group, own in by_group.items()]
+
+
+def log_key(run: Provenance, row: Row) -> str:
+    """The object of a row that its run logs itself."""
+    if row["trigger"] == PARTNER_TRIGGER:
+        return part_key(_hour_group(run, row), f"{run.run_id}-{run.claim.replace(':', '-')}".rstrip("-"))
+    return requests_key(run.run_date, run.run_id, row["analysis"], row["bucket"], run.claim)
+
+
+def _hour_group(run: Provenance, row: Row) -> str:
+    return hour_group(requests_prefix(run.run_date), row["started_at"])

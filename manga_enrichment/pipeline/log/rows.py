@@ -16,8 +16,11 @@ from manga_enrichment.pipeline.store.arrow_types import arrow_schema
 Row = Mapping[str, Any]
 
 REQUEST_SCHEMA = arrow_schema(REQUEST_COLUMNS)
+PARTNER_TRIGGER = "partner"
+"""Of what partners' requests asked; only their rows may be in two objects."""
 _KEY = ("manga_id", "analysis", "fingerprint", "attempt", "dagster_run_id", "status", "error_class")
 """Of a row for which nothing was sent; of an attempt also `started_at`, since a tried-again op counts from 1 again."""
+KEY = (*_KEY, "started_at")
 _UNSENT = {
     "attempt": 0,
     "attempts": 0,
@@ -117,12 +120,17 @@ def unsent_row(
 
 def union_requests(existing: pa.Table | None, rows: Iterable[Row]) -> pa.Table:
     """Existing rows and those not among them yet: logging the same attempt twice changes nothing."""
+    fresh = missing_rows(existing, rows)
+    new = pa.Table.from_pylist([dict(row) for row in fresh], schema=REQUEST_SCHEMA)
+    return new if existing is None else pa.concat_tables([existing.cast(REQUEST_SCHEMA), new])
+
+
+def missing_rows(existing: pa.Table | None, rows: Iterable[Row]) -> list[Row]:
+    """Those that are not among the existing ones, each once."""
     known: set[tuple[Any, ...]] = set()
     if existing is not None:
-        known.update(map(_key, existing.select([*_KEY, "started_at"]).to_pylist()))
-    fresh = {key: dict(row) for row in rows if (key := _key(row)) not in known}
-    new = pa.Table.from_pylist(list(fresh.values()), schema=REQUEST_SCHEMA)
-    return new if existing is None else pa.concat_tables([existing.cast(REQUEST_SCHEMA), new])
+        known.update(map(_key, existing.select(list(KEY)).to_pylist()))
+    return list({key: row for row in rows if (key := _key(row)) not in known}.values())
 
 
 def _key(row: Row) -> tuple[Any, ...]:

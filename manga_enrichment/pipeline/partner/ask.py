@@ -23,10 +23,10 @@ from manga_enrichment.pipeline.engine.failures import raise_first
 from manga_enrichment.pipeline.engine.invocation import Invocation, InvokeGateways, InvokeSettings, open_invocation
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 from manga_enrichment.pipeline.log.arrears import keep_arrears, settle_arrears
+from manga_enrichment.pipeline.log.rows import PARTNER_TRIGGER
 from manga_enrichment.pipeline.log.unledgered import UnledgeredAttempts
 from manga_enrichment.pipeline.partner.plan import PlannedCall
 
-TRIGGER = "partner"
 _WATCH_SECONDS = 0.5
 
 
@@ -160,7 +160,7 @@ class _Asking:
         raise_first([each for each in ended if isinstance(each, Exception)])
 
     async def _ask_group(self, invocation: Invocation, group: _Group, engines: int) -> None:
-        provenance = replace(self._provenance, trigger=TRIGGER, partner_id=group.partner_id)
+        provenance = replace(self._provenance, trigger=PARTNER_TRIGGER, partner_id=group.partner_id)
         unledgered = UnledgeredAttempts(provenance, invocation.clock)
         spender = f"{self._spender}:{group.partner_id}:{group.model.model_id}"
         engine = invocation.engine(group.model, provenance, spender, engines=engines, may_ask=self._may_ask)

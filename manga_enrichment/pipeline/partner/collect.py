@@ -6,7 +6,7 @@ Belongs here: one result per request, each cent in it once. Stays out: writing r
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,8 +18,7 @@ from manga_enrichment.domain.requests.results import ItemResult, RequestResult
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.log.append import log_entries, log_rows
-from manga_enrichment.pipeline.log.rows import request_rows
-from manga_enrichment.pipeline.partner.ask import TRIGGER
+from manga_enrichment.pipeline.log.rows import PARTNER_TRIGGER, request_rows
 from manga_enrichment.pipeline.partner.plan import PartnerPlan, PlannedItem, read_partner_plan
 from manga_enrichment.pipeline.partner.stored_requests import StoredRequest
 
@@ -47,8 +46,8 @@ class PartnerCollecting:
         """
         asked = plan.fingerprints()
         entries = self._ledger.get_many(asked) if asked else {}
-        log_entries(self._tables, (entry for entry in entries.values() if entry.provenance.trigger == TRIGGER))
-        log_rows(self._tables, provenance, unledgered)
+        log_rows(self._tables, provenance, [*_paid_rows(provenance, entries), *unledgered])
+        log_entries(self._tables, _earlier(provenance, plan, entries, redelivered))
         books = _Books(provenance, entries, unledgered)
         results = [_result(request, plan.items[request.request_id], books) for request in requests]
         return [self._with_earlier(each, entries) if each.request_id in redelivered else each for each in results]
@@ -68,7 +67,7 @@ class PartnerCollecting:
     def _paid_for(self, entry: LedgerEntry) -> str:
         """The request that an answer was booked on; "" when no partner's was, or its run's files are gone."""
         run_id = entry.provenance.run_id
-        if entry.provenance.trigger != TRIGGER:
+        if entry.provenance.trigger != PARTNER_TRIGGER:
             return ""
         if entry.provenance.claim:
             return entry.provenance.claim.rpartition(":")[0]
@@ -83,6 +82,21 @@ class PartnerCollecting:
             if (call.fingerprint, call.partner_id) == (entry.fingerprint, entry.provenance.partner_id)
         )
         return next(wanted, "")
+
+
+def _paid_rows(provenance: Provenance, entries: Mapping[str, LedgerEntry]) -> Iterator[Row]:
+    own = (entry for entry in entries.values() if _payer(entry.provenance) == _payer(provenance))
+    return (row for entry in own for row in request_rows(entry))
+
+
+def _earlier(
+    provenance: Provenance, plan: PartnerPlan, entries: Mapping[str, LedgerEntry], redelivered: Collection[str]
+) -> list[LedgerEntry]:
+    """What an earlier generation may have paid for and been killed before it could log. Others' answers are theirs."""
+    again = {item.fingerprint for request_id in redelivered for item in plan.items[request_id]}
+    found = (entry for fingerprint, entry in entries.items() if fingerprint in again)
+    partners = (entry for entry in found if entry.provenance.trigger == PARTNER_TRIGGER)
+    return [entry for entry in partners if _payer(entry.provenance) != _payer(provenance)]
 
 
 class _Books:

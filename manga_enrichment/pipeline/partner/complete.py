@@ -4,20 +4,34 @@ Belongs here: what follows the final status write, in an order that may be cut a
 status write itself (`settle.py`, `intake.py`), who is told (`pipeline/outbox/announce.py`), dead letters as such
 (`pipeline/dead_letters/queue.py`).
 
-A request that is found final when its message comes again goes through `finish` once more: what was done before is
-known by its id, what was not is made up for, and the message is acked.
+A request that is found final when its message comes again goes through `finish_again`: what was done before is known by
+its id, what was not is made up for, its rows too, and the message is acked.
 """
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import pyarrow as pa
 
 from manga_enrichment.domain.callbacks.deliveries import CallbackState
 from manga_enrichment.domain.callbacks.events import Event
+from manga_enrichment.domain.outcomes.answers import LedgerEntry
 from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass
 from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.states import RequestState
+from manga_enrichment.gateways.errors import WriteConflictError
+from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.queue import Message, RequestQueue
 from manga_enrichment.pipeline.dead_letters.queue import DeadLetters
+from manga_enrichment.pipeline.log.append import log_entries
+from manga_enrichment.pipeline.log.rows import PARTNER_TRIGGER
 from manga_enrichment.pipeline.outbox.announce import OutboxWriter
 from manga_enrichment.pipeline.partner.stored_requests import StoredRequest, read_stored_request
+from manga_enrichment.pipeline.partner.stored_results import result_part
+from manga_enrichment.pipeline.store.object_keys import part_key
 
 _TOLD = frozenset({CallbackState.DELIVERED.value, CallbackState.FAILED.value})
 
@@ -26,27 +40,65 @@ class Completion:
     """Everything raises StoreUnavailableError or QueueUnavailableError; the message then comes again."""
 
     def __init__(
-        self, queue: RequestQueue, tables: ObjectStore, outbox_writer: OutboxWriter, dead_letters: DeadLetters
+        self,
+        queue: RequestQueue,
+        tables: ObjectStore,
+        ledger: ResultLedger,
+        outbox_writer: OutboxWriter,
+        dead_letters: DeadLetters,
     ) -> None:
         self._queue = queue
         self._tables = tables
+        self._ledger = ledger
         self._outbox_writer = outbox_writer
         self._dead_letters = dead_letters
 
-    def finish(self, row: RequestRow, queue: str, receipt_handle: str, request: StoredRequest | None = None) -> None:
-        """Announce a final row and take its message from the queue. Safe to repeat.
-
-        request: as stored, from a caller that has read it; else it is read.
-        """
-        if request is None and row.body_key:
-            request = read_stored_request(self._tables, row.body_key)
-        if request is not None and row.callback_state not in _TOLD:
+    def announce(self, row: RequestRow, request: StoredRequest) -> None:
+        """Tell of a final row. Safe to repeat."""
+        if row.callback_state not in _TOLD:
             self._outbox_writer.announce(event_of(row), callback_url=request.callback_url, topic_arn=request.topic_arn)
-        if request is not None and is_worth_a_redrive(row):
-            message = _message_again(row, request, queue, receipt_handle)
-            self._dead_letters.reject(message, row.error_class, row.reason)
-        else:
-            self._queue.delete(queue, [receipt_handle])
+
+    def ack(self, ended: Iterable[tuple[RequestRow, StoredRequest | None]]) -> None:
+        """Take the messages of final rows from their queues: to the dead letters where a redrive can help.
+
+        Only once everything else about them is written. Safe to repeat.
+        """
+        handles: dict[str, list[str]] = {}
+        for row, request in ended:
+            if request is not None and is_worth_a_redrive(row):
+                self._dead_letters.reject(_message_again(row, request), row.error_class, row.reason)
+            else:
+                handles.setdefault(row.queue, []).append(row.receipt_handle)
+        for queue, own in handles.items():
+            self._queue.delete(queue, own)
+
+    def finish_again(self, row: RequestRow, queue: str, receipt_handle: str) -> None:
+        """All that follows a final status, for a message that comes again. Safe to repeat."""
+        request = read_stored_request(self._tables, row.body_key) if row.body_key else None
+        if row.result_key:
+            self._write_rows_again(row)
+        if request is not None:
+            self.announce(row, request)
+        self.ack([(replace(row, queue=queue, receipt_handle=receipt_handle), request)])
+
+    def _write_rows_again(self, row: RequestRow) -> None:
+        """The rows that a process killed between status and flush did not write; who reads takes each once."""
+        document = self._tables.read_json(row.result_key)
+        if document is None:
+            return  # it has ended, long after its message should have
+        part = result_part(document, row)
+        if not part.rows:
+            return  # a document of a release that wrote rows first
+        log_entries(self._tables, self._partners_entries(part.rows))
+        table = pa.Table.from_pylist([dict(each) for each in part.rows], schema=part.schema)
+        with suppress(WriteConflictError):  # then it was written again before
+            self._tables.write(part_key(part.group, f"{row.request_id}-{row.generation}"), table, new=True)
+
+    def _partners_entries(self, rows: Sequence[Mapping[str, Any]]) -> list[LedgerEntry]:
+        """What a partner paid for of these rows' answers."""
+        asked = {row["fingerprint"] for row in rows if row["fingerprint"]}
+        entries = self._ledger.get_many(sorted(asked)) if asked else {}
+        return [entry for entry in entries.values() if entry.provenance.trigger == PARTNER_TRIGGER]
 
     def reject(self, message: Message, event: Event | None, *, reason: str, explanation: str) -> None:
         """Dead-letter a message that is no request. event: what our own topics hear of it, if it is news."""
@@ -80,11 +132,11 @@ def event_of(row: RequestRow) -> Event:
     )
 
 
-def _message_again(row: RequestRow, request: StoredRequest, queue: str, receipt_handle: str) -> Message:
+def _message_again(row: RequestRow, request: StoredRequest) -> Message:
     return Message(
-        queue=queue,
+        queue=row.queue,
         message_id=row.message_id,
-        receipt_handle=receipt_handle,
+        receipt_handle=row.receipt_handle,
         body=request.message_body(),
         receive_count=1,
         sent_at=row.submitted_at,

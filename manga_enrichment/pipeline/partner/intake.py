@@ -203,6 +203,7 @@ class Intake:
             generation=claimed.generation,
             owner=claimed.owner,
             cost_before_micro_usd=claimed.cost_micro_usd,
+            model_seconds_before=claimed.model_seconds,
         )
 
     def _take(self, message: Message, received_at: datetime) -> UnitRequest | IntakeOutcome:
@@ -242,7 +243,7 @@ class Intake:
             self._endings.reject(message, None, reason=REQUEST_ID_TAKEN, explanation=explanation)
             return IntakeOutcome.REJECTED
         if isinstance(decision, AlreadyFinal):
-            self._endings.finish(decision.row, message.queue, message.receipt_handle)
+            self._endings.finish_again(decision.row, message.queue, message.receipt_handle)
             return IntakeOutcome.FINAL
         return IntakeOutcome.LIVE
 

@@ -80,6 +80,7 @@ def unit_request(row: RequestRow, message: Message, received_at: datetime, title
         receive_count=message.receive_count,
         titles=titles,
         cost_before_micro_usd=row.cost_micro_usd,
+        model_seconds_before=row.model_seconds,
     )
 
 

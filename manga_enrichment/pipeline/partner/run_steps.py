@@ -8,35 +8,29 @@ What a step makes it hands on by the run's papers (`papers.py`), so each can be 
 """
 
 import logging
-from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Generator, Iterable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
-from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.outcomes.answers import Provenance
-from manga_enrichment.domain.requests.claims import RequestRow
-from manga_enrichment.domain.requests.results import RequestResult
 from manga_enrichment.domain.requests.states import RequestState, TransitionError
 from manga_enrichment.gateways.clock import Clock
-from manga_enrichment.gateways.errors import FencedError, QueueUnavailableError, StoreUnavailableError
+from manga_enrichment.gateways.errors import FencedError
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
-from manga_enrichment.pipeline.partner.ask import TRIGGER, PartnerAsking, Stopping
+from manga_enrichment.pipeline.log.rows import PARTNER_TRIGGER
+from manga_enrichment.pipeline.partner.ask import PartnerAsking, Stopping
 from manga_enrichment.pipeline.partner.collect import PartnerCollecting
 from manga_enrichment.pipeline.partner.leases import Leases, first_lease_until
 from manga_enrichment.pipeline.partner.papers import Papers
 from manga_enrichment.pipeline.partner.plan import PartnerPlan
 from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
-from manga_enrichment.pipeline.partner.requeue import Requeue, give_back_one
-from manga_enrichment.pipeline.partner.settle import Settling
+from manga_enrichment.pipeline.partner.requeue import Requeue
+from manga_enrichment.pipeline.partner.settle import SETTLERS, SettleReport, Settling, settle_all
 from manga_enrichment.pipeline.partner.stored_requests import StoredRequest, StoredRequests
 from manga_enrichment.pipeline.partner.work_units import UnitRequest, WorkUnit
-
-SETTLERS = 8
 
 _log = logging.getLogger(__name__)
 
@@ -112,7 +106,7 @@ def open_unit(key: str, execution: Execution, *, requests: RequestStore, leases:
     run_id, unit = execution.run_id, execution.papers.unit(key)
     taken = take_over(unit, run_id, requests=requests, leases=leases, clock=clock)
     execution.say(f"{len(taken)} of {len(unit.requests)} requests from {unit.queue}")
-    provenance = Provenance(run_id, clock.now().date().isoformat(), TRIGGER)
+    provenance = Provenance(run_id, clock.now().date().isoformat(), PARTNER_TRIGGER)
     return Opened(key, provenance, tuple(request.request_id for request in taken))
 
 
@@ -150,36 +144,19 @@ def settle_requests(
     releasing: Requeue,
     *,
     workers: int = SETTLERS,
-) -> "SettleReport":
+) -> SettleReport:
     """Raises LookupError when nothing was collected."""
     results = {result.request_id: result for result in execution.papers.collected()}
     requests = opened.requests(execution.papers)
     return settle_all(
-        requests, results, execution.run_id, settling=settling, releasing=releasing, leases=leases, workers=workers
+        requests,
+        results,
+        settling=settling,
+        releasing=releasing,
+        leases=leases,
+        workers=workers,
+        tried_before=execution.attempt > 0,
     )
-
-
-@dataclass(slots=True)
-class SettleReport:
-    """One run. left: requests that could not be settled, by reason; they come again."""
-
-    states: Counter[str] = field(default_factory=Counter)
-    left: dict[str, str] = field(default_factory=dict)
-    items: Counter[str] = field(default_factory=Counter)
-    cost_micro_usd: int = 0
-    result_keys: list[str] = field(default_factory=list)
-
-    def add(self, request_id: str, settled: RequestRow | str, result: RequestResult) -> None:
-        """settled: the final row, or why there is none."""
-        if isinstance(settled, str):
-            self.left[request_id] = settled
-            return
-        row = settled
-        self.states[row.state.value] += 1
-        self.items.update(result.counts)
-        self.cost_micro_usd += result.cost_micro_usd
-        if row.result_key:
-            self.result_keys.append(row.result_key)
 
 
 def take_over(
@@ -215,48 +192,3 @@ def take_over(
 
 def stored_requests(stored: StoredRequests, requests: Iterable[UnitRequest]) -> list[StoredRequest]:
     return [stored.read(request.body_key) for request in requests]
-
-
-def settle_all(
-    requests: Sequence[UnitRequest],
-    results: Mapping[str, RequestResult],
-    run_id: str,
-    *,
-    settling: Settling,
-    releasing: Requeue,
-    leases: Leases,
-    workers: int,
-) -> SettleReport:
-    """Settle each request on its own: one that cannot be settled does not keep the others from it.
-
-    One that a store is away from is given back; its next generation finds the answers. results: by request id.
-    """
-    held = {request.request_id: request for request in leases.held()}  # with their newest handles
-    report = SettleReport()
-
-    def settle(request: UnitRequest) -> RequestRow | str:
-        try:
-            return _settle_one(request, results[request.request_id], run_id, settling)
-        except (StoreUnavailableError, ConfigurationError) as error:
-            return give_back_one(held.get(request.request_id, request), releasing, error)
-
-    with ThreadPoolExecutor(workers) as pool:
-        for request, settled in zip(requests, pool.map(settle, requests), strict=True):
-            leases.drop(request.request_id)
-            report.add(request.request_id, settled, results[request.request_id])
-    return report
-
-
-def _settle_one(request: UnitRequest, result: RequestResult, run_id: str, settling: Settling) -> RequestRow | str:
-    """The final row, or why it could not be settled. Raises what says that a store is away."""
-    try:
-        return settling.settle(request, result, run_id)
-    except FencedError:
-        return "another generation has it"
-    except QueueUnavailableError as error:
-        return str(error)
-    except (StoreUnavailableError, ConfigurationError):
-        raise
-    except Exception as error:  # noqa: BLE001 (a fault in one request must not cost the others their answers)
-        _log.exception("request %s could not be settled", request.request_id)
-        return f"{type(error).__name__}: {error}"

@@ -1,34 +1,50 @@
-"""Settling: results, then status, then the announcement, then the ack. In this order a kill loses nothing.
+"""Settling: result document, status, announcement, rows, ack. In this order a kill loses nothing.
 
-    results object, result document   written again by the next generation, to the same keys
-    status (fenced)                   from here on the request is final; what is missing below is made up for when
-                                      its message comes again (`complete.py`)
-    outbox                            the same event has the same id
-    ack                               a message that was not deleted finds its request final
+    result document   the fence: written again by the next generation, never over a later one's
+    status (fenced)   from here on the request is final; what is missing below is made up for when its message comes
+                      again (`complete.py`)
+    outbox            the same event has the same id
+    rows              of `partner_results`, and of the requests log where the run flushes those, with those of other
+                      requests (`pipeline/store/flusher.py`)
+    ack               once its rows are written. A message that was not deleted finds its request final
 
-Belongs here: this order. The fence is asked before anything is written: a process that lost its request while it slept
-is refused. Stays out: what the results are (`collect.py`), their objects (`stored_results.py`).
+Belongs here: this order, for one request and for those of a run. Stays out: what the results are (`collect.py`), the
+document (`stored_results.py`).
 """
 
-from dataclasses import dataclass, replace
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from manga_enrichment.domain.callbacks.deliveries import CallbackState
+from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.results import RequestResult, ResultHeading
 from manga_enrichment.domain.requests.states import RequestState, is_final
 from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import FencedError, QueueUnavailableError, StoreUnavailableError
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.partner.complete import Completion
 from manga_enrichment.pipeline.partner.conversations import keep_turn
-from manga_enrichment.pipeline.partner.requeue import Requeue
+from manga_enrichment.pipeline.partner.leases import Leases
+from manga_enrichment.pipeline.partner.requeue import Requeue, give_back_one
 from manga_enrichment.pipeline.partner.stored_requests import StoredRequest, StoredRequests
-from manga_enrichment.pipeline.partner.stored_results import write_results
+from manga_enrichment.pipeline.partner.stored_results import result_part, write_document
 from manga_enrichment.pipeline.partner.work_units import UnitRequest
+from manga_enrichment.pipeline.store.flusher import Flusher, Part
 from manga_enrichment.pipeline.store.object_keys import result_document_key
+
+SETTLERS = 8
+SETTLED_TOGETHER = 200
+"""Requests whose rows are one object; they are acked after it, some seconds after their status."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +53,18 @@ class SettleLimits:
 
     deferral_seconds: int = 300
     max_age: timedelta = timedelta(hours=72)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A request that was settled. written: done with the flush of its rows; None for one that was given back.
+
+    request: as stored; None for one that was given back.
+    """
+
+    row: RequestRow
+    written: "Future[None] | None" = None
+    request: StoredRequest | None = None
 
 
 class Settling:
@@ -50,6 +78,7 @@ class Settling:
         releasing: Requeue,
         stored: StoredRequests,
         limits: SettleLimits,
+        flusher: Flusher,
     ) -> None:
         self._requests = requests
         self._tables = tables
@@ -58,56 +87,71 @@ class Settling:
         self._releasing = releasing
         self._stored = stored
         self._limits = limits
+        self.flusher = flusher
 
-    def settle(self, request: UnitRequest, result: RequestResult, run_id: str) -> RequestRow:
+    def settle(
+        self,
+        request: UnitRequest,
+        result: RequestResult,
+        *,
+        log: Sequence[Part] = (),
+        tried_before: bool = False,
+    ) -> Settled:
         """Bring one request of ours to its end, or give it back when items of it must wait.
+
+        One that ended has its message still: `ack` it when its rows are written. log: rows of the requests log that are
+        to be flushed with them. tried_before: by this run; such a request may be final already.
 
         Safe to repeat. Raises FencedError when it is ours no more, and what the gateways raise; nothing is acked then.
         """
-        row = self._requests.update(request.request_id, request.owner, request.generation)
-        if is_final(row.state):  # an earlier try of this op got that far
-            self._endings.finish(row, row.queue, row.receipt_handle)
-            return row
         result = self._aged(request, result)
         cost = result.cost_of_all_generations(request.cost_before_micro_usd)
-        row = _with_model_time(row, result, request.received_at)
+        model_seconds = request.model_seconds_before + result.model_seconds(request.received_at)
         if result.state is RequestState.DEFERRED:
-            return self._releasing.release(
-                request,
-                delay_seconds=self._limits.deferral_seconds,
-                error_class=result.error_class,
-                reason=result.reason,
-                cost_micro_usd=cost,
-                counts=result.counts,
-                model_seconds=row.model_seconds,
+            return Settled(
+                self._releasing.release(
+                    request,
+                    delay_seconds=self._limits.deferral_seconds,
+                    error_class=result.error_class,
+                    reason=result.reason,
+                    cost_micro_usd=cost,
+                    counts=result.counts,
+                    model_seconds=model_seconds,
+                ),
+                self.flusher.add(log) if log else None,
             )
         stored = self._stored.read(request.body_key)
-        heading = self._heading(row, cost, run_id)
-        write_results(self._tables, heading, result, stored.warnings)
+        heading = self._heading(request, cost)
+        document = write_document(self._tables, heading, result, stored.warnings)
         self._keep_turn(stored, result, heading.completed_at)
-        row = self._write_status(request, result, heading, stored)
-        self._endings.finish(row, row.queue, row.receipt_handle, stored)
-        return row
+        row = self._own_final_row(request) if tried_before else None
+        row = row or self._write_status(request, result, heading, stored, model_seconds)
+        self._endings.announce(row, stored)
+        return Settled(row, self.flusher.add([result_part(document, row), *log]), stored)
+
+    def ack(self, settled: Sequence[Settled]) -> None:
+        """Take the messages of requests whose rows are written. Raises QueueUnavailableError, StoreUnavailableError."""
+        self._endings.ack((each.row, each.request) for each in settled if each.request is not None)
+
+    def _own_final_row(self, request: UnitRequest) -> RequestRow | None:
+        row = self._requests.get(request.request_id)
+        is_ours = row is not None and (row.owner, row.generation) == (request.owner, request.generation)
+        return row if row is not None and is_ours and is_final(row.state) else None
 
     def _aged(self, request: UnitRequest, result: RequestResult) -> RequestResult:
         """Whatever waits for too long has failed; but for the brake, which is ours and dead-letters nothing."""
         is_old = self._clock.now() - request.submitted_at >= self._limits.max_age
         return result.given_up() if is_old and result.error_class != ErrorClass.BRAKE.value else result
 
-    def _heading(self, row: RequestRow, cost_micro_usd: int, run_id: str) -> ResultHeading:
+    def _heading(self, request: UnitRequest, cost_micro_usd: int) -> ResultHeading:
         return ResultHeading(
-            request_id=row.request_id,
-            partner_id=row.partner_id,
-            schema=row.schema,
-            generation=row.generation,
-            submitted_at=row.submitted_at,
+            request_id=request.request_id,
+            partner_id=request.partner_id,
+            schema=request.schema,
+            generation=request.generation,
+            submitted_at=request.submitted_at,
             completed_at=self._clock.now(),
             cost_micro_usd=cost_micro_usd,
-            run_id=run_id,
-            queue=row.queue,
-            accepted_at=row.accepted_at,
-            claimed_at=row.claimed_at,
-            model_seconds=row.model_seconds,
         )
 
     def _keep_turn(self, stored: StoredRequest, result: RequestResult, at: datetime) -> None:
@@ -116,7 +160,12 @@ class Settling:
             keep_turn(self._tables, stored, answer["reply"], at)
 
     def _write_status(
-        self, request: UnitRequest, result: RequestResult, heading: ResultHeading, stored: StoredRequest
+        self,
+        request: UnitRequest,
+        result: RequestResult,
+        heading: ResultHeading,
+        stored: StoredRequest,
+        model_seconds: float,
     ) -> RequestRow:
         return self._requests.update(
             request.request_id,
@@ -127,7 +176,7 @@ class Settling:
             counts=result.counts,
             cost_micro_usd=heading.cost_micro_usd,
             completed_at=heading.completed_at,
-            model_seconds=heading.model_seconds,
+            model_seconds=model_seconds,
             input_tokens=result.input_tokens,
             output_tokens=result.output_tokens,
             error_class=result.error_class,
@@ -136,7 +185,108 @@ class Settling:
         )
 
 
-def _with_model_time(row: RequestRow, result: RequestResult, since: datetime) -> RequestRow:
-    """A request that an earlier try of this op deferred has it already."""
-    own = 0.0 if row.state is RequestState.DEFERRED else result.model_seconds(since)
-    return replace(row, model_seconds=row.model_seconds + own)
+@dataclass(slots=True)
+class SettleReport:
+    """One run. left: requests that could not be settled, by reason; they come again."""
+
+    states: Counter[str] = field(default_factory=Counter)
+    left: dict[str, str] = field(default_factory=dict)
+    items: Counter[str] = field(default_factory=Counter)
+    cost_micro_usd: int = 0
+    result_keys: list[str] = field(default_factory=list)
+
+    def add(self, request_id: str, settled: RequestRow | str, result: RequestResult) -> None:
+        """settled: the final row, or why there is none."""
+        if isinstance(settled, str):
+            self.left[request_id] = settled
+            return
+        row = settled
+        self.states[row.state.value] += 1
+        self.items.update(result.counts)
+        self.cost_micro_usd += result.cost_micro_usd
+        if row.result_key:
+            self.result_keys.append(row.result_key)
+
+
+def settle_all(
+    requests: Sequence[UnitRequest],
+    results: Mapping[str, RequestResult],
+    *,
+    settling: Settling,
+    releasing: Requeue,
+    leases: Leases,
+    workers: int,
+    tried_before: bool = False,
+) -> SettleReport:
+    """Settle each request on its own: one that cannot be settled does not keep the others from it.
+
+    So many at once share a flush, and are acked after it. One that a store is away from is given back; its next
+    generation finds the answers. results: by request id.
+    """
+    held = {request.request_id: request for request in leases.held()}  # with their newest handles
+    report = SettleReport()
+
+    def settle(request: UnitRequest) -> Settled | str:
+        newest = held.get(request.request_id, request)
+        return settle_one(request, newest, results[request.request_id], settling, releasing, tried_before=tried_before)
+
+    with ThreadPoolExecutor(workers) as pool:
+        for begin in range(0, len(requests), SETTLED_TOGETHER):
+            some = requests[begin : begin + SETTLED_TOGETHER]
+            settled = list(pool.map(settle, some))
+            settling.flusher.flush()
+            newest = [held.get(each.request_id, each) for each in some]
+            for request, each in zip(some, ack_written(newest, settled, settling, releasing), strict=True):
+                leases.drop(request.request_id)
+                report.add(request.request_id, each, results[request.request_id])
+    return report
+
+
+def settle_one(
+    request: UnitRequest,
+    newest: UnitRequest,
+    result: RequestResult,
+    settling: Settling,
+    releasing: Requeue,
+    *,
+    log: Sequence[Part] = (),
+    tried_before: bool = False,
+) -> Settled | str:
+    """What it settled as, or why it comes again. newest: the same request with its newest handle."""
+    try:
+        return settling.settle(request, result, log=log, tried_before=tried_before)
+    except FencedError:
+        return "another generation has it"
+    except QueueUnavailableError as error:
+        return str(error)
+    except (StoreUnavailableError, ConfigurationError) as error:
+        return give_back_one(newest, releasing, error)
+    except Exception as error:  # noqa: BLE001 (a fault in one request must not cost the others their answers)
+        _log.exception("request %s could not be settled", request.request_id)
+        return f"{type(error).__name__}: {error}"
+
+
+def ack_written(
+    requests: Sequence[UnitRequest], settled: Sequence[Settled | str], settling: Settling, releasing: Requeue
+) -> list[RequestRow | str]:
+    """Ack those whose rows are written, once their flush is over. The final row of each, or why it comes again.
+
+    requests: with their newest handles.
+    """
+    ended: list[RequestRow | str] = []
+    written: list[Settled] = []
+    for request, each in zip(requests, settled, strict=True):
+        error = None if isinstance(each, str) or each.written is None else each.written.exception()
+        if isinstance(each, str):
+            ended.append(each)
+        elif isinstance(error, Exception):
+            ended.append(give_back_one(request, releasing, error))
+        else:
+            ended.append(each.row)
+            written.append(each)
+    try:
+        settling.ack(written)
+    except (QueueUnavailableError, StoreUnavailableError, ConfigurationError) as error:
+        acked = {each.row.request_id for each in written if each.request is not None}
+        return [str(error) if isinstance(each, RequestRow) and each.request_id in acked else each for each in ended]
+    return ended

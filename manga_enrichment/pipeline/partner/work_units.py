@@ -15,7 +15,7 @@ from manga_enrichment.domain.requests.queues import QUEUES
 class UnitRequest:
     """One claimed request. received_at: when SQS gave its message, which bounds its lease. sent_at: when SQS got it.
 
-    titles: items of a batch, 1 for a conversation. cost_before_micro_usd: spent by earlier generations.
+    titles: items of a batch, 1 for a conversation. cost_before_micro_usd, model_seconds_before: of earlier generations.
     """
 
     request_id: str
@@ -34,6 +34,7 @@ class UnitRequest:
     receive_count: int = 1
     titles: int = 1
     cost_before_micro_usd: int = 0
+    model_seconds_before: float = 0.0
 
     @property
     def visibility_seconds(self) -> int:

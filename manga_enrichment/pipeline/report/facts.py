@@ -21,7 +21,8 @@ from manga_enrichment.gateways.budget import Brake
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.enrichment.forecast import ForecastLine
 from manga_enrichment.pipeline.health.daily_costs import days_until, read_days
-from manga_enrichment.pipeline.store.object_keys import outcomes_key, queue_observations_key, requests_prefix, table_key
+from manga_enrichment.pipeline.log.read import read_log
+from manga_enrichment.pipeline.store.object_keys import outcomes_key, queue_observations_key, table_key
 
 COST_DAYS = 30
 LOG_DAYS = 7
@@ -193,11 +194,8 @@ def _log(tables: ObjectStore, days: Sequence[str]) -> tuple[list[Latency], list[
     latencies: dict[str, Counter[int]] = defaultdict(Counter)
     failed: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     columns = ["attempt", "analysis", "lane", "latency_ms", "error_class", "cost_micro_usd"]
-    for key in (key for day in days for key in tables.list_keys(requests_prefix(day))):
-        stored = tables.read(key, columns)
-        if stored is None:
-            continue
-        sent = stored.table.filter(pc.field("attempt") > 0)
+    for rows in (rows for day in days for rows in read_log(tables, day, columns)):
+        sent = rows.filter(pc.field("attempt") > 0)
         for row in _answered(sent):
             latencies[row["analysis"]][row["latency_ms"]] += row["latency_ms_count"]
         for row in _failed(sent):

@@ -135,7 +135,7 @@ def test_many_sessions_with_random_failures_keep_their_order(sessions: int, mess
     world.drain(SESSION.name)
     every = [each for requests in sent for each in requests]
     assert {world.state(each) for each in every} == {"completed", "failed"}
-    assert all(len(world.result_objects(each)) == 1 for each in every)
+    world.assert_rows_are_whole(*every)
     assert len(answered) == sessions
     for numbers in answered.values():
         assert numbers == sorted(numbers)

@@ -138,7 +138,7 @@ def test_killed_at_any_step_of_giving_back_and_taking_up_it_is_answered_in_order
         world.drain(SESSION.name)
         assert (world.state(first), world.state(second)) == ("completed", "completed"), calls
         assert world.row(first).updated_at <= world.row(second).updated_at
-        assert len(world.result_objects(first)) == 1
+        world.assert_rows_are_whole(first)
         assert world.queue.messages(DEAD_LETTERS_FIFO) == []
         if not killed:
             assert calls > 30

@@ -42,10 +42,7 @@ def test_a_reply_is_gone_everywhere_once_its_conversation_is_and_its_cost_stays(
     tables.age()
     assert (tables.holding(REPLY), tables.holding(QUESTION)) == ([], [])
     assert world.base.ledger.get_many([fingerprint]) == {}
-    (key,) = world.result_objects(request_id)
-    stored = tables.read(key)
-    assert stored is not None
-    (row,) = stored.table.to_pylist()
+    (row,) = world.result_rows(request_id)
     assert (row["outcome"], row["answer"]) == ("succeeded", None)
     assert row["cost_micro_usd"] > 0
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
@@ -13,6 +14,7 @@ from manga_enrichment.gateways.budget import Brake
 from manga_enrichment.pipeline.engine.money.budget import Caps
 from manga_enrichment.pipeline.partner.settle import SettleLimits
 from manga_enrichment.pipeline.partner.stored_requests import read_stored_request
+from manga_enrichment.pipeline.store.object_keys import result_document_key
 from manga_enrichment_tests.builders import COMBINED, title_id
 from manga_enrichment_tests.fakes import MemoryTables, ScriptedModel
 from manga_enrichment_tests.kill_switch import Killed
@@ -56,10 +58,11 @@ def test_a_request_that_its_caller_has_read_is_not_read_again() -> None:
     counted = Counted()
     counted.objects = world.base.tables.objects
     world.base.tables = counted
-    world.endings().finish(row, row.queue, row.receipt_handle, stored)
+    world.endings().announce(row, stored)
+    world.endings().ack([(row, stored)])
     assert reads == []
-    world.endings().finish(row, row.queue, row.receipt_handle)
-    assert reads == [row.body_key]
+    world.endings().finish_again(row, row.queue, row.receipt_handle)
+    assert reads == [row.body_key, row.result_key]
 
 
 def test_a_title_the_catalog_does_not_have_fails_alone() -> None:
@@ -78,7 +81,7 @@ def test_a_repeated_item_is_answered_once_and_reported_for_each() -> None:
     world.work()
     assert len(world.base.model.sent) == 2
     assert world.row(sent).counts == {"items": 3, "succeeded": 3}
-    rows = world.base.rows(world.result_objects(sent)[0])
+    rows = world.result_rows(sent)
     assert [row["position"] for row in rows] == [0, 1, 2]
     assert sum(row["cost_micro_usd"] for row in rows) == world.row(sent).cost_micro_usd
     document = world.base.tables.read_json(world.row(sent).result_key)
@@ -155,7 +158,7 @@ def test_out_of_budget_a_request_waits_and_keeps_what_it_has() -> None:
     world.work()
     assert (world.state(sent), world.row(sent).error_class) == ("deferred", "budget")
     assert world.base.model.sent == []
-    assert world.result_objects(sent) == []
+    assert world.result_rows(sent) == []
 
 
 def test_while_the_brake_is_on_a_request_comes_back_again_and_again_and_is_answered_afterwards() -> None:
@@ -236,27 +239,25 @@ def test_a_zombie_writes_nothing_after_its_request_went_to_another_generation() 
 
 
 def test_a_zombie_that_wakes_before_its_results_are_written_is_refused() -> None:
-    """It was stopped right after the fence let it through; the next generation finished meanwhile."""
+    """It was stopped right before it wrote its result; the next generation finished meanwhile."""
     world = PartnerWorld()
     sent = world.send()
     world.tick()
-    real_update = world.requests.update
+    real_write = world.base.tables.write_json
 
-    def update_then_sleep(*args: object, **kwargs: object) -> object:
-        row = real_update(*args, **kwargs)  # type: ignore[arg-type]
-        if len(args) == 3 and not kwargs:  # settling asks whether it may
-            world.requests.update = real_update  # type: ignore[method-assign]
+    def sleep_then_write(key: str, *args: Any, **kwargs: Any) -> None:
+        if key == result_document_key(sent):
+            world.base.tables.write_json = real_write  # type: ignore[method-assign]
             world.clock.advance(NORMAL.visibility_seconds * 2)
             world.drain()
-        return row
+        real_write(key, *args, **kwargs)
 
-    world.requests.update = update_then_sleep  # type: ignore[method-assign,assignment]
+    world.base.tables.write_json = sleep_then_write  # type: ignore[method-assign]
     first = world.launched.pop()
     report = world.run(first)
     assert report.left == {sent: "another generation has it"}
     assert (world.row(sent).generation, world.result(sent)["generation"]) == (2, 2)
-    assert len(world.result_objects(sent)) == 1
-    assert world.base.rows(world.result_objects(sent)[0])[0]["generation"] == 2
+    assert [row["generation"] for row in world.result_rows(sent)] == [2]
 
 
 @given(calls=st.integers(0, 45), after_effect=st.booleans(), in_tick=st.booleans())
@@ -278,12 +279,38 @@ def test_killed_at_any_step_a_request_ends_once_and_is_paid_for_once(
     world.clock.advance(NORMAL.visibility_seconds + 60)
     world.drain()
     assert world.state(sent) == "completed"
-    assert len(world.result_objects(sent)) == 1
+    world.assert_rows_are_whole(sent)
+    world.assert_log_is_whole()
     assert len({delivery.event_id for delivery in world.outbox.deliveries.values()}) == 1
     assert len(world.outbox.deliveries) == 2
     assert len(world.base.model.sent) <= 2 + 2  # at most what was in flight
     assert world.row(sent).cost_micro_usd == sum(entry.cost_micro_usd for entry in world.base.ledger.entries.values())
     assert world.queue.messages(DEAD_LETTERS) == []
+
+
+@pytest.mark.parametrize("after_effect", [False, True])
+def test_killed_between_any_two_calls_no_row_is_missing_and_none_is_there_twice(*, after_effect: bool) -> None:
+    """Of three requests that share a flush, one of which two partners ask."""
+    for calls in range(300):
+        world = PartnerWorld(max_receives=3)
+        asked = [[(1, "reading_level"), (2, "genre_classification")], [(1, "reading_level")], [(3, "reading_level")]]
+        sent = [world.send(items) for items in asked]
+        world.switch.arm(calls, after_effect=after_effect)
+        try:
+            world.work()
+        except BaseException:  # noqa: BLE001 (what a kill looks like depends on where it hit)
+            assert world.switch.dead
+        if not world.switch.dead:
+            assert calls > 40
+            return
+        world.switch.revive()
+        world.launched.clear()
+        world.clock.advance(NORMAL.visibility_seconds + 60)
+        world.drain()
+        assert {world.state(each) for each in sent} == {"completed"}, calls
+        world.assert_rows_are_whole(*sent)
+        world.assert_log_is_whole()
+    raise AssertionError("a tick and its run never got through")
 
 
 class LaneMachine(RuleBasedStateMachine):
@@ -364,9 +391,10 @@ class LaneMachine(RuleBasedStateMachine):
         events = [request_id for request_id, _ in told]
         for request_id in self.sent:
             assert self.world.is_final(request_id)
-            assert len(self.world.result_objects(request_id)) == 1
+            self.world.assert_rows_are_whole(request_id)
             assert self.world.result(request_id)["status"] == self.world.state(request_id)
             assert events.count(request_id) == 1
+        self.world.assert_log_is_whole()
         letters = self.world.queue.messages(DEAD_LETTERS)
         assert all(letter.attributes["dead_letter_reason"] == "malformed_json" for letter in letters)
 

@@ -22,10 +22,7 @@ SECOND = timedelta(seconds=1)
 
 def published(world: PartnerWorld, request_id: str) -> dict[str, Any]:
     """The first row of `partner_results`."""
-    [key] = world.result_objects(request_id)
-    stored = world.base.tables.read(key)
-    assert stored is not None
-    return dict(stored.table.to_pylist()[0])
+    return world.result_rows(request_id)[0]
 
 
 def test_row_and_table_split_the_time_into_waiting_model_and_ours() -> None:

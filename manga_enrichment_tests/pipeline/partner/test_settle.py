@@ -59,7 +59,7 @@ def test_a_partner_that_was_told_is_not_told_again(told: CallbackState) -> None:
     sent = world.send(callback_url="https://a.example/")
     world.work()
     world.outbox.deliveries.clear()
-    world.endings().finish(replace(world.row(sent), callback_state=told.value), NORMAL.name, "no such handle")
+    world.endings().finish_again(replace(world.row(sent), callback_state=told.value), NORMAL.name, "no such handle")
     assert world.outbox.deliveries == {}
 
 
@@ -122,7 +122,7 @@ def test_attributes_of_its_own_stay_with_a_dead_letter() -> None:
     world.work()
     row = replace(world.row(sent), state=RequestState.FAILED, error_class=ErrorClass.THROTTLED.value)
     stored = replace(read_stored_request(world.tables, row.body_key), attributes={"trace": "t-1"})
-    world.endings().finish(row, row.queue, row.receipt_handle, stored)
+    world.endings().ack([(row, stored)])
     [letter] = world.queue.messages(DEAD_LETTERS)
     assert letter.attributes["trace"] == "t-1"
 

@@ -52,9 +52,9 @@ class AwayWhenSettling(PartnerWorld):
 
     outage: Outage
 
-    def settling(self, bodies: StoredRequests) -> Settling:
+    def settling(self, bodies: StoredRequests, run_id: str = "run") -> Settling:
         self.outage.begin()
-        return super().settling(bodies)
+        return super().settling(bodies, run_id)
 
 
 def ask(world: PartnerWorld, text: str) -> str:
