@@ -60,7 +60,8 @@ class SqlSession:
 
     def __init__(self, datasets: TableDatasets) -> None:
         self._datasets = datasets
-        self._tables = {table.name: table for table in published_tables(list(ANALYSES.values()))}
+        published = published_tables(list(ANALYSES.values()))
+        self._tables = {name: table for table in published for name in (table.objects_name, table.name)}
         # Extensions would be fetched from the network; what the wheel brings is enough.
         self._connection = duckdb.connect(
             config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
@@ -79,7 +80,10 @@ class SqlSession:
 
     def _open(self, table: PublishedTable) -> None:
         keys = [key.value for key in table.partition_keys]
-        self._connection.register(table.name, self._datasets.open(table.name, arrow_schema(table.columns), keys))
+        dataset = self._datasets.open(table.name, arrow_schema(table.columns), keys)
+        self._connection.register(table.objects_name, dataset)
+        if table.once:
+            self._connection.execute(f"CREATE OR REPLACE VIEW {table.name} AS {table.view_sql}")
 
     def _explained(self, message: str) -> str:
         if "does not exist" in message and "Table" in message:

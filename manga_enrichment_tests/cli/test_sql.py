@@ -16,9 +16,18 @@ from manga_enrichment.domain.requests.results import PARTNER_RESULT_COLUMNS
 from manga_enrichment.pipeline.enrichment.wide_table import write_enriched
 from manga_enrichment.pipeline.health.daily_costs import write_day
 from manga_enrichment.pipeline.health.stored_looks import SCHEMA as OBSERVATIONS
+from manga_enrichment.pipeline.log.rows import REQUEST_SCHEMA
+from manga_enrichment.pipeline.partner.stored_results import PARTNER_RESULT_SCHEMA
 from manga_enrichment.pipeline.publish.tables import published_tables
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
-from manga_enrichment.pipeline.store.object_keys import partner_results_key, queue_observations_key
+from manga_enrichment.pipeline.store.object_keys import (
+    hour_group,
+    part_key,
+    partner_results_key,
+    partner_results_prefix,
+    queue_observations_key,
+    requests_prefix,
+)
 from manga_enrichment_tests.builders import BUCKET, World, bare_record, provenance, put_catalog, record, title_id
 from manga_enrichment_tests.fakes import START, MemoryTables, ScriptedModel
 
@@ -151,6 +160,24 @@ def test_the_bill_of_a_partner_has_what_was_reused_at_no_cost(folder: Path) -> N
     [bill] = rows(folder, "partner_bill")
     assert (bill["partner_id"], bill["month"], bill["requests"], bill["items"]) == ("acme", DAY[:7], 1, 3)
     assert (bill["answered_items"], bill["reused_items"], bill["cost_usd"]) == (2, 1, 80 / 1e6)
+
+
+def test_of_what_lies_in_two_objects_a_row_is_given_once_and_of_the_highest_generation(tmp_path: Path) -> None:
+    world = eventful_world()
+    logged = world.log()
+    [attempt] = [{**row, "trigger": "partner"} for row in logged if row["manga_id"] == title_id(1)]
+    log_group = hour_group(requests_prefix(DAY), START)
+    group = hour_group(partner_results_prefix(DAY), START)
+    again = [partner_item(position, generation=2, cost_micro_usd=7) for position in (0, 1, 2)]
+    for name in ("run-1", "run-2"):
+        world.tables.write(part_key(group, name), pa.Table.from_pylist(again, schema=PARTNER_RESULT_SCHEMA))
+        world.tables.write(part_key(log_group, name), pa.Table.from_pylist([attempt], schema=REQUEST_SCHEMA))
+    folder = put_on_disk(world.tables, tmp_path)
+    found = rows(folder, "SELECT generation, position, cost_micro_usd FROM partner_results ORDER BY position")
+    assert [tuple(each.values()) for each in found] == [(2, 0, 7), (2, 1, 7), (2, 2, 7)]
+    assert rows(folder, "SELECT count(*) AS n FROM partner_results_objects") == [{"n": 9}]
+    counts = rows(folder, "SELECT count(*) AS n, count(*) FILTER (trigger = 'partner') AS partners FROM requests")
+    assert counts == [{"n": len(logged) + 1, "partners": 1}]
 
 
 def test_the_story_of_a_title_begins_with_its_call_and_ends_with_its_outcomes(folder: Path) -> None:

@@ -142,6 +142,30 @@ def test_documents_read_back_equal(tables: ObjectStore, key: str) -> None:
     assert tables.read_json(key) == {"buckets": 9}
 
 
+def test_a_document_is_replaced_only_by_whoever_has_seen_it(tables: ObjectStore, key: str) -> None:
+    assert tables.read_document(key) is None
+    tables.write_json(key, {"generation": 1}, new=True)
+    seen = tables.read_document(key)
+    assert seen is not None
+    assert seen.document == {"generation": 1}
+    tables.write_json(key, {"generation": 2}, expected_etag=seen.etag)
+    with pytest.raises(WriteConflictError):
+        tables.write_json(key, {"generation": 3}, expected_etag=seen.etag)
+    assert tables.read_json(key) == {"generation": 2}
+
+
+def test_a_deleted_object_is_neither_read_nor_listed_and_may_be_written_anew(tables: ObjectStore, key: str) -> None:
+    tables.write(key, table("MNG-A"))
+    tables.delete(key)
+    tables.delete(key)
+    assert tables.read(key) is None
+    assert tables.list_keys(key) == []
+    tables.write(key, table("MNG-B"), new=True)
+    stored = tables.read(key)
+    assert stored is not None
+    assert stored.table.column("manga_id").to_pylist() == ["MNG-B"]
+
+
 def test_keys_are_listed_by_prefix_in_order(tables: ObjectStore, unique: str) -> None:
     written = [f"enrichment/{unique}/bucket={bucket}/part.parquet" for bucket in ("0002", "0000", "0001")]
     for each in (*written, f"enrichment/{unique}x/bucket=0000/part.parquet"):

@@ -1,5 +1,6 @@
 """The tables for Athena have the columns, types and folders of the Parquet files."""
 
+import json
 import re
 from typing import Any
 
@@ -51,7 +52,7 @@ def test_the_template_is_what_its_command_prints() -> None:
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 def test_columns_are_those_of_the_parquet_schema_without_those_in_the_path(table: PublishedTable) -> None:
-    found = table_inputs()[table.name]
+    found = table_inputs()[table.objects_name]
     columns = [column["Name"] for column in found["StorageDescriptor"]["Columns"]]
     keys = [key["Name"] for key in found["PartitionKeys"]]
     schema: pa.Schema = arrow_schema(table.columns)
@@ -63,7 +64,7 @@ def test_columns_are_those_of_the_parquet_schema_without_those_in_the_path(table
 def test_the_folders_are_those_that_are_written(table: PublishedTable) -> None:
     key = KEYS.get(table.name) or table_key(table.name, "3")
     folder = key.rsplit("/", 1)[0] + "/"
-    parameters = table_inputs()[table.name]["Parameters"]
+    parameters = table_inputs()[table.objects_name]["Parameters"]
     if not table.partition_keys:
         location = table_inputs()[table.name]["StorageDescriptor"]["Location"]["Fn::Sub"]
         assert location == f"s3://${{ResultsBucketName}}/{folder}"
@@ -79,11 +80,27 @@ def test_the_folders_are_those_that_are_written(table: PublishedTable) -> None:
 def test_projection_tells_every_partition_there_can_be() -> None:
     parameters = table_inputs()["outcomes"]["Parameters"]
     assert parameters["projection.analysis.values"].split(",") == [n for n, each in ANALYSES.items() if not each.parts]
-    days = table_inputs()["requests"]["Parameters"]
+    days = table_inputs()["requests_objects"]["Parameters"]
     assert (days["projection.run_date.type"], days["projection.run_date.format"]) == ("date", "yyyy-MM-dd")
     defaults = {name: each.get("Default") for name, each in read_template("analytics.yaml")["Parameters"].items()}
     assert bucket_keys(8)[-1] == defaults["LastBucket"]
     assert len(bucket_keys(8)[-1]) == defaults["BucketDigits"]
+
+
+@pytest.mark.parametrize("table", [each for each in TABLES if each.once], ids=lambda table: table.name)
+def test_a_view_gives_all_columns_of_its_objects_and_says_so_to_athena(table: PublishedTable) -> None:
+    found = table_inputs()[table.name]
+    begin, encoded, end = found["ViewOriginalText"]["Fn::Join"][1]
+    view = json.loads(encoded["Fn::Base64"]["Fn::Sub"].replace("${DatabaseName}", "enriched"))
+    assert (begin, end, found["TableType"]) == ("/* Presto View: ", " */", "VIRTUAL_VIEW")
+    assert (view["catalog"], view["schema"]) == ("awsdatacatalog", "enriched")
+    assert view["originalSql"] == table.view_sql
+    assert table.objects_name in view["originalSql"]
+    columns = [column["Name"] for column in found["StorageDescriptor"]["Columns"]]
+    objects = table_inputs()[table.objects_name]
+    in_objects = [each["Name"] for each in (*objects["StorageDescriptor"]["Columns"], *objects["PartitionKeys"])]
+    assert columns == [each["name"] for each in view["columns"]] == in_objects
+    assert not {"string", "timestamp"} & {each["type"] for each in view["columns"]}
 
 
 def test_types_are_written_as_athena_writes_them() -> None:
@@ -97,8 +114,8 @@ def test_types_are_written_as_athena_writes_them() -> None:
 def test_glue_and_athena_know_every_field() -> None:
     model = botocore.session.Session().get_service_model("glue").shape_for("TableInput")
     storage = model.members["StorageDescriptor"].members
-    assert set(table_inputs()) == {table.name for table in TABLES}
+    assert set(table_inputs()) == {name for table in TABLES for name in (table.name, table.objects_name)}
     for found in table_inputs().values():
         assert set(found) <= set(model.members)
         assert set(found["StorageDescriptor"]) <= set(storage)
-        assert all(len(column["Comment"]) <= 255 for column in found["StorageDescriptor"]["Columns"])
+        assert all(len(column.get("Comment", "")) <= 255 for column in found["StorageDescriptor"]["Columns"])

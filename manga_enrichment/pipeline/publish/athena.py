@@ -5,6 +5,7 @@ Belongs here: Glue tables with partition projection, the workgroup. Stays out: w
 at once and nothing has to be registered. Source of the property names: AWS's page "Set up partition projection".
 """
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +25,8 @@ _HEADER = """\
 """
 _TYPES = {"string": "string", "int64": "bigint", "float64": "double", "bool": "boolean", "timestamp": "timestamp"}
 _TYPES["date"] = "date"
+_VIEW_TYPES = {"string": "varchar", "timestamp": "timestamp(3)"}
+"""Those that have another name in a view."""
 _COMMENT_CHARACTERS = 255
 """The longest comment Glue takes."""
 
@@ -36,7 +39,9 @@ def template_yaml(analyses: Sequence[AnalysisType]) -> str:
 def template_document(analyses: Sequence[AnalysisType]) -> dict[str, Any]:
     """The template as a mapping."""
     names = [analysis.name for analysis in analyses if not analysis.parts]
-    tables = {f"{_logical(table.name)}Table": _table(table, names) for table in published_tables(analyses)}
+    tables = {f"{_logical(each.objects_name)}Table": _table(each, names) for each in published_tables(analyses)} | {
+        f"{_logical(each.name)}View": _view(each) for each in published_tables(analyses) if each.once
+    }
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": "Manga enrichment - tables for Athena",
@@ -131,8 +136,8 @@ def _table(table: PublishedTable, analyses: Sequence[str]) -> dict[str, Any]:
             "CatalogId": {"Ref": "AWS::AccountId"},
             "DatabaseName": {"Ref": "Database"},
             "TableInput": {
-                "Name": table.name,
-                "Description": table.description,
+                "Name": table.objects_name,
+                "Description": f"Objects behind the view {table.name}" if table.once else table.description,
                 "TableType": "EXTERNAL_TABLE",
                 "Parameters": {"classification": "parquet", **_projection(table, analyses)},
                 "PartitionKeys": [{"Name": key.value, "Type": "string"} for key in table.partition_keys],
@@ -145,6 +150,36 @@ def _table(table: PublishedTable, analyses: Sequence[str]) -> dict[str, Any]:
                         "SerializationLibrary": "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"
                     },
                 },
+            },
+        },
+    }
+
+
+def _view(table: PublishedTable) -> dict[str, Any]:
+    """Each row once. Athena keeps a view as base64 of JSON in a comment, which names the database."""
+    keys = [{"Name": key.value, "Type": "string"} for key in table.partition_keys]
+    columns = [*_columns(table), *keys]
+    view = {
+        "originalSql": table.view_sql,
+        "catalog": "awsdatacatalog",
+        "schema": "${DatabaseName}",
+        "columns": [{"name": each["Name"], "type": _VIEW_TYPES.get(each["Type"], each["Type"])} for each in columns],
+    }
+    text = ["/* Presto View: ", {"Fn::Base64": {"Fn::Sub": json.dumps(view)}}, " */"]
+    return {
+        "Type": "AWS::Glue::Table",
+        "DependsOn": f"{_logical(table.objects_name)}Table",
+        "Properties": {
+            "CatalogId": {"Ref": "AWS::AccountId"},
+            "DatabaseName": {"Ref": "Database"},
+            "TableInput": {
+                "Name": table.name,
+                "Description": table.description,
+                "TableType": "VIRTUAL_VIEW",
+                "Parameters": {"presto_view": "true", "comment": "Presto View"},
+                "ViewOriginalText": {"Fn::Join": ["", text]},
+                "ViewExpandedText": "/* Presto View */",
+                "StorageDescriptor": {"Columns": columns, "SerdeInfo": {}},
             },
         },
     }

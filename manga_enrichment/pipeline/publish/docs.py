@@ -13,6 +13,8 @@ Parquet on S3, zstd, sorted by `manga_id`, one object per table and bucket, each
 version or the new one, never half. The partition key is in the path, not in the file. All times are UTC. Generated with
 `manga-enrichment table-docs`.
 """
+_ONCE = """A row may lie in several of its objects. `manga-enrichment sql` and Athena give each once; whoever reads the
+objects themselves, here called `{name}_objects`, says ([analysts.md](analysts.md) has it for pandas):"""
 
 
 def tables_markdown(analyses: Sequence[AnalysisType]) -> str:
@@ -29,6 +31,7 @@ def _section(table: PublishedTable) -> str:
         "",
         f"`{TABLES_ROOT}/{table.name}/{folders}{table.file_name}`",
         "",
+        *([_ONCE.format(name=table.name), "", "```sql", table.view_sql, "```", ""] if table.once else []),
         "| column | type | meaning |",
         "|---|---|---|",
     ]

@@ -37,14 +37,40 @@ class PartitionKey(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PublishedTable:
-    """One folder below `enrichment/`. partition_keys: outermost first. file_name: of the objects in it, for people."""
+    """One folder below `enrichment/`. partition_keys: outermost first. file_name: of the objects in it, for people.
+
+    once: SQL for DuckDB and Athena that gives each row once, from {objects}, where a row may lie in several objects.
+    """
 
     name: str
     description: str
     columns: tuple[Column, ...]
     partition_keys: tuple[PartitionKey, ...] = ()
     file_name: str = "part.parquet"
+    once: str = ""
 
+    @property
+    def objects_name(self) -> str:
+        """What the objects are called in SQL; `name` is then a view over them."""
+        return f"{self.name}_objects" if self.once else self.name
+
+    @property
+    def view_sql(self) -> str:
+        in_path = [key.value for key in self.partition_keys]
+        names = [*(each.name for each in self.columns if each.name not in in_path), *in_path]
+        columns = ", ".join(f'"{name}"' for name in names)
+        return self.once.format(objects=self.objects_name, columns=columns)
+
+
+_HOURLY = "h<hour>-<run>.parquet, h<hour>.parquet"
+_ATTEMPTS_ONCE = """\
+SELECT {columns} FROM {objects} WHERE "trigger" <> 'partner'
+UNION ALL SELECT DISTINCT {columns} FROM {objects} WHERE "trigger" = 'partner'"""
+_HIGHEST_GENERATION = """\
+SELECT {columns} FROM (
+SELECT *, max(generation) OVER (PARTITION BY "date", request_id) AS newest,
+row_number() OVER (PARTITION BY "date", request_id, generation, "position" ORDER BY completed_at) AS copy
+FROM {objects}) WHERE generation = newest AND copy = 1"""
 
 _BUCKETED = (PartitionKey.BUCKET,)
 _DAILY = (PartitionKey.DATE,)
@@ -65,14 +91,16 @@ _SHARED = (
         "Append-only log of every request to a model, and of titles decided without one. Costs add up here.",
         REQUEST_COLUMNS,
         (PartitionKey.RUN_DATE,),
-        "<run>-<analysis>-<b>.parquet",
+        f"<run>-<analysis>-<b>.parquet; of partners {_HOURLY}",
+        _ATTEMPTS_ONCE,
     ),
     PublishedTable(
         "partner_results",
-        "What partners got, item by item: one object per request, under the UTC day it was submitted.",
+        "What partners got, item by item: under the UTC day on which the request was submitted, by its hour.",
         PARTNER_RESULT_COLUMNS,
         _DAILY,
-        "<request_id>.parquet",
+        _HOURLY,
+        _HIGHEST_GENERATION,
     ),
     PublishedTable(
         COSTS_TABLE,

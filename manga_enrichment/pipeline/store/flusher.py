@@ -37,8 +37,8 @@ class Part:
 class Flusher:
     """One per process and run. All methods may be called from any thread; `add` never waits.
 
-    Threads: `add`, then `flush_if_due` now and then, and `flush` at the end. An event loop: `keep_flushing` as a task,
-    and `await asyncio.wrap_future(flusher.add(...))` in the others.
+    Threads: `add`, and `flush` after so many. An event loop: `keep_flushing` as a task, and
+    `await asyncio.wrap_future(flusher.add(...))` in the others.
     """
 
     def __init__(
@@ -79,10 +79,6 @@ class Flusher:
         with self._lock:
             age_seconds = self._clock.monotonic_seconds() - self._since
             return bool(self._waiting) and (self._rows >= self._at_most_rows or age_seconds >= self._every_seconds)
-
-    def flush_if_due(self) -> None:
-        if self.is_due:
-            self.flush()
 
     def flush(self) -> None:
         """Write whatever was added before; one flush at a time. Never raises: the futures tell."""

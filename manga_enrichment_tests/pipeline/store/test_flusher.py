@@ -71,7 +71,7 @@ def test_it_is_due_when_rows_are_old_or_many() -> None:
     assert not flusher.is_due
     clock.advance(0.1)
     assert flusher.is_due
-    flusher.flush_if_due()
+    flusher.flush()
     assert not flusher.is_due
     flusher.add([part(1, 2), part(3)])
     assert flusher.is_due
@@ -106,7 +106,8 @@ def test_threads_add_while_others_flush_and_no_row_is_lost() -> None:
 
     def add(number: int) -> None:
         flusher.add([part(number)])
-        flusher.flush_if_due()
+        if flusher.is_due:
+            flusher.flush()
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(add, range(200)))
