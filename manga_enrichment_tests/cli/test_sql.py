@@ -20,14 +20,8 @@ from manga_enrichment.pipeline.log.rows import REQUEST_SCHEMA
 from manga_enrichment.pipeline.partner.stored_results import PARTNER_RESULT_SCHEMA
 from manga_enrichment.pipeline.publish.tables import published_tables
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
-from manga_enrichment.pipeline.store.object_keys import (
-    hour_group,
-    part_key,
-    partner_results_key,
-    partner_results_prefix,
-    queue_observations_key,
-    requests_prefix,
-)
+from manga_enrichment.pipeline.store.hour_keys import hour_group, part_key
+from manga_enrichment.pipeline.store.object_keys import partner_results_prefix, queue_observations_key, requests_prefix
 from manga_enrichment_tests.builders import BUCKET, World, bare_record, provenance, put_catalog, record, title_id
 from manga_enrichment_tests.fakes import START, MemoryTables, ScriptedModel
 
@@ -76,7 +70,7 @@ def eventful_world() -> World:
     write_day(world.tables, DAY)
     items = [partner_item(0), partner_item(1, from_cache=True, cost_micro_usd=0), partner_item(2, outcome="failed")]
     results = pa.Table.from_pylist(items, schema=arrow_schema(PARTNER_RESULT_COLUMNS))
-    world.tables.write(partner_results_key(DAY, items[0]["request_id"]), results)
+    world.tables.write(f"{partner_results_prefix(DAY)}one-request.parquet", results)
     looks = [
         observation("manga-fm-normal"),
         observation("manga-fm-normal", visible=9, oldest_age_seconds=70.0, oldest_age_source="cloudwatch"),

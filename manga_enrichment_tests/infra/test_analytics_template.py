@@ -16,22 +16,24 @@ from manga_enrichment.domain.tables.columns import ListOf, StructOf
 from manga_enrichment.pipeline.publish.athena import athena_type
 from manga_enrichment.pipeline.publish.tables import PublishedTable, published_tables
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
+from manga_enrichment.pipeline.store.hour_keys import hour_group, part_key
 from manga_enrichment.pipeline.store.object_keys import (
     costs_key,
     outcomes_key,
-    partner_results_key,
+    partner_results_prefix,
     queue_observations_key,
     rejects_key,
     requests_key,
     table_key,
 )
+from manga_enrichment_tests.fakes import START
 from manga_enrichment_tests.infra.templates import INFRA, read_template
 
 TABLES = published_tables(list(ANALYSES.values()))
 KEYS = {
     "outcomes": outcomes_key("reading_level", "3"),
     "requests": requests_key("2026-03-01", "run", "reading_level", "3"),
-    "partner_results": partner_results_key("2026-03-01", "request"),
+    "partner_results": part_key(hour_group(partner_results_prefix("2026-03-01"), START), "run"),
     "enrichment_costs": costs_key("2026-03-01"),
     "queue_observations": queue_observations_key("2026-03-01"),
     "catalog_rejects": rejects_key(),

@@ -1,12 +1,13 @@
 """All that Dagster gets of the partner lane.
 
 Belongs here: assembly. Stays out: asset and job (`defs/partner/assets.py`), sensors (`defs/partner/sensors.py`,
-`defs/partner/outbox_sensor.py`), resources (`definitions.py`).
+`defs/partner/outbox_sensor.py`), the compaction (`defs/partner/compaction_job.py`), resources (`definitions.py`).
 """
 
 import dagster as dg
 
 from manga_enrichment.defs.partner.assets import build_partner_job, build_partner_results
+from manga_enrichment.defs.partner.compaction_job import build_compaction_job, build_compaction_schedule
 from manga_enrichment.defs.partner.outbox_sensor import build_outbox_sensor
 from manga_enrichment.defs.partner.sensors import build_request_sensors
 from manga_enrichment.defs.partner.settings import sensor_settings
@@ -15,8 +16,10 @@ from manga_enrichment.defs.shared.inputs import DefinitionInputs
 
 def build_partner(inputs: DefinitionInputs) -> dg.Definitions:
     settings = inputs.settings
+    compaction = build_compaction_job()
     return dg.Definitions(
         assets=[build_partner_results(inputs)],
-        jobs=[build_partner_job()],
+        jobs=[build_partner_job(), compaction],
+        schedules=[build_compaction_schedule(compaction)],
         sensors=[*build_request_sensors(sensor_settings(settings)), build_outbox_sensor(settings)],
     )

@@ -20,7 +20,8 @@ from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.log.append import log_key
 from manga_enrichment.pipeline.log.rows import REQUEST_SCHEMA, request_rows
 from manga_enrichment.pipeline.store.conditional_writes import rewrite_table
-from manga_enrichment.pipeline.store.object_keys import group_of, requests_key, requests_prefix, results_prefix
+from manga_enrichment.pipeline.store.hour_keys import group_of
+from manga_enrichment.pipeline.store.object_keys import requests_key, requests_prefix, results_prefix
 
 _LATER = timedelta(days=1)
 """A run that began before midnight logs under the day of its beginning."""
@@ -72,7 +73,9 @@ def take_words_out(erasure: Erasure, tables: ObjectStore, keys: Sequence[str], f
 
     for key in keys:
         rewrite_table(tables, key, emptied)
-        erasure.delete_versions([each for each in erasure.versions(key) if each.key == key and not each.is_current])
+    for key in {group_of(key) or key for key in keys}:  # of an hour also the objects that compaction has deleted
+        old = (each for each in erasure.versions(key) if (group_of(each.key) or each.key) == key)
+        erasure.delete_versions([each for each in old if not (each.is_current or each.is_marker)])
 
 
 def _speaks(table: pa.Table, fingerprints: Collection[str]) -> pa.ChunkedArray:

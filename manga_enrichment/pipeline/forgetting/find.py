@@ -27,7 +27,7 @@ from manga_enrichment.domain.requests.states import is_final
 from manga_enrichment.gateways.erasure import Erasure, ObjectVersion
 from manga_enrichment.pipeline.forgetting.result_rows import READERS, RESULT_ROWS, a_row_of_each, fingerprints_of
 from manga_enrichment.pipeline.partner.conversations import session_name
-from manga_enrichment.pipeline.store.object_keys import group_of
+from manga_enrichment.pipeline.store.hour_keys import group_of
 
 BODIES, RESULTS = "fm-requests/", "fm-results/"
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")

@@ -21,7 +21,8 @@ from manga_enrichment.pipeline.forgetting.find import BODIES, RESULTS, ids_in
 from manga_enrichment.pipeline.forgetting.result_rows import RESULT_ROWS, shared_tables, without
 from manga_enrichment.pipeline.partner.conversations import last_question
 from manga_enrichment.pipeline.store.conditional_writes import rewrite_table
-from manga_enrichment.pipeline.store.object_keys import RUNS_ROOT, arrears_prefix, conversation_prefix, group_of
+from manga_enrichment.pipeline.store.hour_keys import group_of
+from manga_enrichment.pipeline.store.object_keys import RUNS_ROOT, arrears_prefix, conversation_prefix
 
 CONVERSATIONS = "fm-conversations/"
 _OWN = (CONVERSATIONS, RESULTS, RESULT_ROWS, f"{RUNS_ROOT}/parked/", BODIES)

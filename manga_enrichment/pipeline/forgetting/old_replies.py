@@ -25,7 +25,8 @@ from manga_enrichment.pipeline.forgetting.find import ids_in, trace_of_rows
 from manga_enrichment.pipeline.forgetting.result_rows import RESULT_ROWS
 from manga_enrichment.pipeline.log.append import log_entries
 from manga_enrichment.pipeline.store.conditional_writes import rewrite_table
-from manga_enrichment.pipeline.store.object_keys import group_of, result_document_key
+from manga_enrichment.pipeline.store.hour_keys import group_of
+from manga_enrichment.pipeline.store.object_keys import result_document_key
 
 
 @dataclass(frozen=True, slots=True)

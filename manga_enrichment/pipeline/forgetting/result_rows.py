@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from manga_enrichment.gateways.erasure import Erasure, ObjectVersion
-from manga_enrichment.pipeline.store.object_keys import TABLES_ROOT, group_of
+from manga_enrichment.pipeline.store.hour_keys import group_of
+from manga_enrichment.pipeline.store.object_keys import TABLES_ROOT
 
 RESULT_ROWS = f"{TABLES_ROOT}/partner_results/"
 READERS = 16

@@ -23,14 +23,8 @@ from manga_enrichment.pipeline.log.rows import (
 )
 from manga_enrichment.pipeline.store.conditional_writes import rewrite_table
 from manga_enrichment.pipeline.store.flusher import Part
-from manga_enrichment.pipeline.store.object_keys import (
-    group_of,
-    hour_group,
-    merged_key,
-    part_key,
-    requests_key,
-    requests_prefix,
-)
+from manga_enrichment.pipeline.store.hour_keys import group_of, hour_group, merged_key, part_key
+from manga_enrichment.pipeline.store.object_keys import requests_key, requests_prefix
 
 
 def append_requests(objects: ObjectStore, key: str, rows: Sequence[Row]) -> None:

@@ -31,7 +31,7 @@ from manga_enrichment.pipeline.log.rows import PARTNER_TRIGGER
 from manga_enrichment.pipeline.outbox.announce import OutboxWriter
 from manga_enrichment.pipeline.partner.stored_requests import StoredRequest, read_stored_request
 from manga_enrichment.pipeline.partner.stored_results import result_part
-from manga_enrichment.pipeline.store.object_keys import part_key
+from manga_enrichment.pipeline.store.hour_keys import part_key
 
 _TOLD = frozenset({CallbackState.DELIVERED.value, CallbackState.FAILED.value})
 

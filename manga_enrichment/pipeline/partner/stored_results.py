@@ -28,7 +28,8 @@ from manga_enrichment.pipeline.store.arrow_types import arrow_schema
 from manga_enrichment.pipeline.store.conditional_writes import CONFLICT_TRIES
 from manga_enrichment.pipeline.store.flusher import Part
 from manga_enrichment.pipeline.store.hour_groups import first_of_each
-from manga_enrichment.pipeline.store.object_keys import hour_group, partner_results_prefix, result_document_key
+from manga_enrichment.pipeline.store.hour_keys import hour_group
+from manga_enrichment.pipeline.store.object_keys import partner_results_prefix, result_document_key
 
 PARTNER_RESULT_SCHEMA = arrow_schema(PARTNER_RESULT_COLUMNS)
 

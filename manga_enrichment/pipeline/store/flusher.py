@@ -19,7 +19,7 @@ import pyarrow as pa
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import WriteConflictError
 from manga_enrichment.gateways.objects import ObjectStore
-from manga_enrichment.pipeline.store.object_keys import part_key
+from manga_enrichment.pipeline.store.hour_keys import part_key
 
 FLUSH_SECONDS = 2.0
 FLUSH_ROWS = 5_000
@@ -27,7 +27,7 @@ FLUSH_ROWS = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Rows of one hour group (`object_keys.hour_group`) of a table."""
+    """Rows of one hour group (`hour_keys.py`) of a table."""
 
     group: str
     schema: pa.Schema

@@ -1,7 +1,7 @@
 """Tables whose objects lie by hours: one row may be in several objects of its hour, and whoever reads takes it once.
 
 Belongs here: which objects are read together, reading beside compaction, rows that are there twice. Stays out: merging
-them for good (`compaction.py`), keys (`object_keys.py`).
+them for good (`compaction.py`), keys (`hour_keys.py`).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from manga_enrichment.gateways.errors import WriteConflictError
 from manga_enrichment.gateways.objects import ObjectStore, StoredTable
-from manga_enrichment.pipeline.store.object_keys import group_of
+from manga_enrichment.pipeline.store.hour_keys import group_of
 
 READ_TRIES = 8
 _PLACE = "__place"
@@ -31,7 +31,7 @@ def read_once(
         if group:
             parts = read_group(objects, group, columns).values()
             if parts:
-                yield once(pa.concat_tables([each.table for each in parts]))
+                yield once(joined([each.table for each in parts]))
             continue
         for key in keys:
             stored = objects.read(key, columns)
@@ -51,6 +51,11 @@ def read_group(objects: ObjectStore, group: str, columns: Sequence[str] | None =
         if len(there) == len(found):
             return there
     raise WriteConflictError(f"{objects.uri(group)} kept changing under {READ_TRIES} looks")
+
+
+def joined(tables: Sequence[pa.Table]) -> pa.Table:
+    """An older object may lack columns of later ones."""
+    return pa.concat_tables(tables, promote_options="default").combine_chunks()
 
 
 def first_of_each(table: pa.Table, keys: Sequence[str]) -> pa.Table:

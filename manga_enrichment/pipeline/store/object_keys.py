@@ -2,17 +2,13 @@
 
 `enrichment/<table>/bucket=<b>/part.parquet` is the current state of a table, replaced whole. `enrichment/requests/` is
 the append-only log. What partners' requests add to it, and their rows in `enrichment/partner_results/`, lie there by
-hours (`hour_group`). `runs/<run>/` holds a run's working files and `batch/<token>/` those of a batch job; lifecycle
+hours (`hour_keys.py`). `runs/<run>/` holds a run's working files and `batch/<token>/` those of a batch job; lifecycle
 rules delete both. `fm-requests/` holds requests as they were accepted, `fm-results/` what partners fetch.
 """
-
-import re
-from datetime import UTC, datetime
 
 TABLES_ROOT = "enrichment"
 RUNS_ROOT = "runs"
 BATCH_ROOT = "batch"
-_HOUR_GROUP = re.compile(r"(.*/h\d{8}T\d{2})(?:-[^/]*)?\.parquet")
 
 
 def table_key(table: str, bucket: str) -> str:
@@ -36,28 +32,6 @@ def requests_key(run_date: str, run_id: str, analysis: str, bucket: str, claim: 
     """claim: of a request that its run logs by itself."""
     who = f"{run_id}-{claim.replace(':', '-')}" if claim else run_id
     return f"{requests_prefix(run_date)}{who}-{analysis}-{bucket}.parquet"
-
-
-def hour_group(folder: str, moment: datetime) -> str:
-    """What the keys of all objects with rows of one UTC hour begin with: those of one row are all in its group.
-
-    `<group>.parquet` is what compaction merges the others into, `<group>-<name>.parquet` what a run has written.
-    """
-    return f"{folder}h{moment.astimezone(UTC):%Y%m%dT%H}"
-
-
-def merged_key(group: str) -> str:
-    return f"{group}.parquet"
-
-
-def part_key(group: str, name: str) -> str:
-    return f"{group}-{name}.parquet"
-
-
-def group_of(key: str) -> str:
-    """The hour group of an object; "" for one that is in none."""
-    found = _HOUR_GROUP.fullmatch(key)
-    return found[1] if found else ""
 
 
 def costs_key(date: str) -> str:
@@ -135,11 +109,6 @@ def result_document_key(request_id: str) -> str:
 def partner_results_prefix(date: str) -> str:
     """date: the UTC day on which the request was submitted, the same in every generation."""
     return f"{TABLES_ROOT}/partner_results/date={date}/"
-
-
-def partner_results_key(date: str, request_id: str) -> str:
-    """Where releases before 0.3.0 put the rows of one request; read still, written no more."""
-    return f"{partner_results_prefix(date)}{request_id}.parquet"
 
 
 def queue_observations_key(date: str) -> str:

@@ -10,7 +10,8 @@ from manga_enrichment.domain.prompts.conversations import conversation_fingerpri
 from manga_enrichment.domain.requests.queues import SESSION
 from manga_enrichment.pipeline.forgetting.old_replies import end_old_replies
 from manga_enrichment.pipeline.partner.stored_results import PARTNER_RESULT_SCHEMA
-from manga_enrichment.pipeline.store.object_keys import group_of, partner_results_key, result_document_key
+from manga_enrichment.pipeline.store.hour_keys import group_of
+from manga_enrichment.pipeline.store.object_keys import partner_results_prefix, result_document_key
 from manga_enrichment_tests.erasure_fakes import MemoryErasure
 from manga_enrichment_tests.partner_world import PartnerWorld
 from manga_enrichment_tests.versioned_tables import VersionedTables
@@ -34,7 +35,7 @@ def old_object(world: PartnerWorld, tables: VersionedTables, request_id: str) ->
     for key in tables.list_keys("enrichment/partner_results/"):
         if group_of(key):
             del tables.versions[key], tables.objects[key]
-    key = partner_results_key(world.row(request_id).submitted_at.date().isoformat(), request_id)
+    key = f"{partner_results_prefix(world.row(request_id).submitted_at.date().isoformat())}{request_id}.parquet"
     tables.write(key, pa.Table.from_pylist(rows, schema=PARTNER_RESULT_SCHEMA))
     return key
 
@@ -86,7 +87,7 @@ def test_old_replies_leave_rows_and_ledger_and_documents_end_like_new_ones() -> 
 def test_a_message_that_quotes_a_reply_goes_too() -> None:
     world, tables = versioned_world()
     request_id = asked(world, tables)
-    key = partner_results_key(world.row(request_id).submitted_at.date().isoformat(), request_id)
+    key = f"{partner_results_prefix(world.row(request_id).submitted_at.date().isoformat())}{request_id}.parquet"
     as_before(tables, key, error_class="invalid_answer", message=f"reply: {REPLY!r} is too long")
     assert end(world, tables) == 1
     stored = tables.read(key)

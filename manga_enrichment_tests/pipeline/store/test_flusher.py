@@ -10,7 +10,7 @@ import pytest
 
 from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.pipeline.store.flusher import Flusher, Part
-from manga_enrichment.pipeline.store.object_keys import group_of, hour_group, part_key
+from manga_enrichment.pipeline.store.hour_keys import group_of, hour_group, part_key
 from manga_enrichment_tests.fake_clock import FakeClock
 from manga_enrichment_tests.fakes import MemoryTables
 from manga_enrichment_tests.kill_switch import Behind, Outage
