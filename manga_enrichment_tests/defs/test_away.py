@@ -125,7 +125,7 @@ def test_a_tick_says_why_nothing_is_received(tmp_path: Path) -> None:
     with dg.build_sensor_context(
         instance=dg.DagsterInstance.ephemeral(tempdir=str(tmp_path)),
         definitions=definitions,
-        resources={name: resources[name] for name in ("queues", "requests", "tables", "outbox", "clock")},
+        resources={name: resources[name] for name in ("queues", "requests", "tables", "ledger", "outbox", "clock")},
     ) as context:
         data = definitions.resolve_sensor_def("partner_requests").evaluate_tick(context)
     assert data.run_requests == []

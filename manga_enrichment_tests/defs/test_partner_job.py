@@ -50,7 +50,7 @@ class Lane:
     def tick(self, sensor: str = "partner_requests") -> list[dg.RunRequest]:
         found = self.definitions.resolve_sensor_def(sensor)
         resources = self.definitions.resources or {}
-        names = ("queues", "requests", "tables", "outbox", "clock")
+        names = ("queues", "requests", "tables", "ledger", "outbox", "clock")
         with dg.build_sensor_context(
             instance=self.instance,
             cursor=self.cursor,

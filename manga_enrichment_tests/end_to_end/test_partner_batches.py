@@ -25,7 +25,7 @@ from manga_enrichment.local.stack.model_control import ModelServerControl
 from manga_enrichment.settings import load_settings
 
 BATCHES = Path(__file__).resolve().parents[2] / "data" / "batches"
-SENSOR_RESOURCES = ("queues", "requests", "tables", "outbox", "clock")
+SENSOR_RESOURCES = ("queues", "requests", "tables", "ledger", "outbox", "clock")
 SAMPLE = BATCHES.parent / "catalog" / "sample.jsonl"
 
 
