@@ -72,6 +72,23 @@ def test_a_call_of_somebody_else_warns_with_the_difference(project: Project) -> 
     assert "InputTokenCount" in str(evaluation.metadata["by_hour"].value)
 
 
+def test_a_warning_is_given_once_until_there_is_something_new(project: Project) -> None:
+    count_all(project)
+    model_id, usage = str(sent(project)[0]["model_id"]), project.world.service_usage
+    usage.count(model_id, START + timedelta(minutes=20), Usage(7, 3))
+    first, again = check(project), check(project)
+    assert (first.passed, again.passed) == (False, True)
+    assert again.description == f"Said before: {first.description}"
+    usage.count(model_id, START + timedelta(minutes=20), Usage(7, 3))
+    assert [check(project).passed for _ in range(2)] == [False, True]
+    usage.raises = MetricsForbiddenError("AccessDenied")
+    assert [check(project).passed for _ in range(2)] == [False, True]
+
+
+def test_an_error_stays_one(project: Project) -> None:
+    assert [(each.passed, each.severity) for each in (check(project), check(project))] == [(False, ERROR)] * 2
+
+
 def test_without_the_right_to_read_metrics_one_sentence_says_what_to_allow(project: Project) -> None:
     project.world.service_usage.raises = MetricsForbiddenError("AccessDenied")
     evaluation = check(project)

@@ -4,6 +4,9 @@ Belongs here: which hours are looked at, and grading. Stays out: what may be exp
 (`domain/operations/service_books.py`).
 
 A run logs its calls when it ends. So hours in which a run was under way that still is are left to a later look.
+
+The same hours are looked at many times, so a warning is given once, until there is something new to warn of. An error
+stays one.
 """
 
 from collections.abc import Collection, Sequence
@@ -23,6 +26,7 @@ from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.service_usage import ServiceUsage
 from manga_enrichment.pipeline.health.daily_costs import TABLE
 from manga_enrichment.pipeline.health.service_books import hold_against_service
+from manga_enrichment.pipeline.store.object_keys import service_books_state_key
 
 HOURS = 24
 """Looked at each time, so that what one look found too early or not at all is looked at again."""
@@ -52,10 +56,10 @@ def build_service_check(models: ModelCatalog, used: Collection[str]) -> dg.Asset
         try:
             found, calls = hold_against_service(tables, service_usage, hours, models.models, used)
         except MetricsForbiddenError:
-            return _not_compared(_FORBIDDEN)
+            return _once(tables, ["forbidden"], _not_compared(_FORBIDDEN))
         except MetricsUnavailableError as error:
-            return _not_compared(f"Not compared this time: {error}")
-        return _graded(found, calls, hours)
+            return _once(tables, ["unavailable"], _not_compared(f"Not compared this time: {error}"))
+        return _once(tables, [each.sentence() for each in found], _graded(found, calls, hours))
 
     return books_match_the_service
 
@@ -76,6 +80,18 @@ def _first_going_on(context: dg.AssetCheckExecutionContext) -> datetime | None:
 def _not_compared(why: str) -> dg.AssetCheckResult:
     """Never an error: nothing is known of the books."""
     return dg.AssetCheckResult(passed=False, severity=dg.AssetCheckSeverity.WARN, description=why)
+
+
+def _once(tables: ObjectStore, warnings: Collection[str], result: dg.AssetCheckResult) -> dg.AssetCheckResult:
+    """The result; passed where it warns of nothing that the last look did not warn of."""
+    key = service_books_state_key()
+    before = set((tables.read_json(key) or {}).get("warned", ()))
+    if before != set(warnings):
+        tables.write_json(key, {"warned": sorted(set(warnings))})
+    is_new = not before.issuperset(warnings)
+    if result.passed or is_new or result.severity is dg.AssetCheckSeverity.ERROR:
+        return result
+    return result._replace(passed=True, description=f"Said before: {result.description}")
 
 
 def _graded(found: Sequence[Difference], calls: int, hours: Sequence[datetime]) -> dg.AssetCheckResult:

@@ -39,6 +39,11 @@ def costs_key(date: str) -> str:
     return f"{TABLES_ROOT}/enrichment_costs/date={date}/part.parquet"
 
 
+def service_books_state_key() -> str:
+    """JSON beside the sums of costs: what the check of the service's books warned of last."""
+    return f"{TABLES_ROOT}/enrichment_costs/_service_books.json"
+
+
 def catalog_state_key() -> str:
     """JSON beside the catalog: bucket count, source, version, report of the last import."""
     return f"{TABLES_ROOT}/catalog/_state.json"
