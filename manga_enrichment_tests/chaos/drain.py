@@ -32,7 +32,10 @@ from manga_enrichment_tests.end_to_end.partner_books import PartnerBooks
 
 REQUESTS, TITLES_EACH = 10, 2
 HIDDEN_SECONDS = 5
-"""A message that nobody claimed shows again after that, instead of the queue's own two minutes."""
+"""A message that nobody claimed shows again after that, instead of the queue's own two minutes.
+
+Longer than a tick takes on a busy machine: one that shows while it is being claimed is received again, for nothing.
+"""
 MOST_ROUNDS_AFTER = 6
 """A request that still waits after so many rounds without a fault waits for ever."""
 _ANSWERED = frozenset({RequestState.COMPLETED, RequestState.PARTIALLY_COMPLETED})
