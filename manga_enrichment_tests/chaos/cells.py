@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import count
 
-from manga_enrichment_tests.chaos.faults import Fault, Service, Stroke, is_document
+from manga_enrichment_tests.chaos.faults import Fault, Service, Stroke, can_have, is_document
 from manga_enrichment_tests.chaos.moments import DRAIN, NIGHT, Moment, MomentName
 
 SECONDS = 8.0
@@ -18,6 +18,8 @@ REFUSED_SECONDS = 16.0
 AWAY_ROUNDS, AWAY_SECONDS = 4, 90.0
 """A store or a queue that is away from a drain is so for four visibility timeouts, one more than SQS has patience for;
 at most so many seconds of the machine."""
+BESIDE_SECONDS = 15.0
+"""Longer than the claim of a night that is dead would stand in another's way."""
 SHARES = {Fault.RESET_AFTER: 0.25, Fault.RESET_MIDWAY: 0.5}
 """Were all answers lost, nothing would ever get through; what matters is what becomes of those that were."""
 
@@ -25,6 +27,14 @@ SHARES = {Fault.RESET_AFTER: 0.25, Fault.RESET_MIDWAY: 0.5}
 class Work(StrEnum):
     NIGHT = "night"
     DRAIN = "drain"
+
+
+class Variant(StrEnum):
+    """killed: kill -9 of the process meanwhile. beside: a second night over the same titles, which nothing strikes."""
+
+    NONE = ""
+    KILLED = "killed"
+    BESIDE = "another beside it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +45,7 @@ class Cell:
     service: Service
     moment: MomentName
     stroke: Stroke
+    variant: Variant = Variant.NONE
 
     @property
     def begins(self) -> Moment:
@@ -43,18 +54,29 @@ class Cell:
     @property
     def rounds(self) -> int | None:
         """A drain's fault ends after so many rounds of it, if not before; None: only by its time."""
-        return AWAY_ROUNDS if _is_away(self.work, self.service, self.stroke.fault) else None
+        is_braked = self.work is Work.DRAIN and self.stroke.fault is Fault.BRAKE
+        return AWAY_ROUNDS if is_braked or _is_away(self.work, self.service, self.stroke.fault) else None
 
     @property
     def may_fail(self) -> bool:
         """Whether the run may end without success: what was denied stays denied until somebody mends it."""
         return self.stroke.fault is Fault.DENIED
 
+    @property
+    def may_lose_answers(self) -> bool:
+        """Whether one may be lost on its way: because the model is struck, or who waits for it is killed."""
+        return self.service is Service.BEDROCK or self.variant is Variant.KILLED
+
     def __str__(self) -> str:
         fault = self.stroke.fault.value.replace("_", " ")
+        if self.stroke.fault is Fault.BRAKE:
+            return f"{self.work}: brake from {self.moment}" + (f", {self.variant}" if self.variant else "")
         share = f", {self.stroke.share:.0%}" if self.stroke.share < 1 else ""
         rounds = f"{self.rounds} rounds or " if self.rounds else ""
-        return f"{self.work}: {self.service} {fault}{share} from {self.moment}, {rounds}{self.stroke.seconds:g} s"
+        variant = f", {self.variant}" if self.variant else ""
+        return (
+            f"{self.work}: {self.service} {fault}{share} from {self.moment}, {rounds}{self.stroke.seconds:g} s{variant}"
+        )
 
 
 _NIGHT_MOMENTS = {
@@ -80,10 +102,24 @@ def stroke_of(fault: Fault, seconds: float | None = None) -> Stroke:
 
 def matrix() -> Iterator[Cell]:
     """All of it."""
+    yield from _of_faults()
+    for work in Work:
+        yield from (brake_cell(work, variant) for variant in (Variant.NONE, Variant.KILLED))
+    hole = stroke_of(Fault.BLACK_HOLE, BESIDE_SECONDS)
+    yield Cell(Work.NIGHT, Service.S3, MomentName.INVOKE, hole, Variant.BESIDE)
+
+
+def brake_cell(work: Work, variant: Variant) -> Cell:
+    """The brake is put on while calls are at the model. Its row lies in DynamoDB, which does nothing wrong."""
+    return Cell(work, Service.DYNAMODB, MomentName.INVOKE, Stroke(Fault.BRAKE, SECONDS), variant)
+
+
+def _of_faults() -> Iterator[Cell]:
+    """service × fault × moment."""
     for work, moments in ((Work.NIGHT, _NIGHT_MOMENTS), (Work.DRAIN, _DRAIN_MOMENTS)):
         for service, names in moments.items():
             for fault in Fault:
-                if _exists(service, fault):
+                if can_have(service, fault):
                     seconds = AWAY_SECONDS if _is_away(work, service, fault) else None
                     yield from (Cell(work, service, name, stroke_of(fault, seconds)) for name in names)
 
@@ -105,16 +141,7 @@ def diagonal() -> list[Cell]:
         Cell(Work.NIGHT, Service.DYNAMODB, MomentName.PLAN, stroke_of(Fault.REFUSED, 4)),
         Cell(Work.NIGHT, Service.BEDROCK, MomentName.INVOKE, stroke_of(Fault.RESET_AFTER, 4)),
         Cell(Work.NIGHT, Service.BEDROCK, MomentName.INVOKE_BEGINS, stroke_of(Fault.REFUSED, 4)),
+        Cell(Work.NIGHT, Service.BEDROCK, MomentName.INVOKE, stroke_of(Fault.FORGED_USAGE, 1)),
         Cell(Work.DRAIN, Service.DYNAMODB, MomentName.TICK, stroke_of(Fault.DENIED, 6)),
         Cell(Work.DRAIN, Service.S3, MomentName.SETTLE, stroke_of(Fault.SERVER_ERROR, 3)),
     ]
-
-
-def _exists(service: Service, fault: Fault) -> bool:
-    """Error documents only where the service has them."""
-    return is_document(service, fault) or fault in _OF_CONNECTIONS
-
-
-_OF_CONNECTIONS = frozenset(
-    {Fault.REFUSED, Fault.BLACK_HOLE, Fault.LATENCY, Fault.RESET_AFTER, Fault.RESET_MIDWAY},
-)

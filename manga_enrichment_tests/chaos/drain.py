@@ -10,23 +10,25 @@ several rounds, so the rounds count receives as a fault of many minutes would.
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from botocore.exceptions import ClientError
 
 from manga_enrichment.domain.callbacks.signatures import SigningKey
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, NORMAL
 from manga_enrichment.domain.requests.states import RequestState, is_final
 from manga_enrichment.local.stack.callback_receiver import CallbackReceiver
 from manga_enrichment.local.stack.endpoints import CALLBACK_KEY_ID, CALLBACK_SECRET
 from manga_enrichment.settings import load_settings
-from manga_enrichment_tests.chaos.cells import Cell
-from manga_enrichment_tests.chaos.faults import Service
+from manga_enrichment_tests.chaos.cells import Cell, Variant
+from manga_enrichment_tests.chaos.faults import Fault
 from manga_enrichment_tests.chaos.judge import GRACE_SECONDS, Auditor, Facts, needless
-from manga_enrichment_tests.chaos.processes import Ending, run_import, run_lane
+from manga_enrichment_tests.chaos.processes import Doomed, Ending, never, run_import, run_lane
 from manga_enrichment_tests.chaos.stage import Stage, environment_of, titles_with_text
+from manga_enrichment_tests.chaos.troubles import Trouble, trouble_of
 from manga_enrichment_tests.end_to_end.file_clock import FileClock
 from manga_enrichment_tests.end_to_end.partner_books import PartnerBooks
 
@@ -50,34 +52,35 @@ def struck_drain(stage: Stage, cell: Cell) -> Facts:
     imported = run_import(direct, clock, folder, _ROUND_SECONDS)
     if not imported.success:
         raise RuntimeError(f"the catalog could not be imported before {cell}: {imported.reasons}")
-    struck_before = stage.proxies.struck()[cell.stroke.fault]
     with environment_of(direct), CallbackReceiver(SigningKey(CALLBACK_KEY_ID, CALLBACK_SECRET)) as receiver:
         drain = Drain(stage, receiver, clock, folder)
-        stage.proxies.arm(cell.begins, cell.service, cell.stroke)
-        ending = drain.until_all_is_over(cell.stroke.seconds + GRACE_SECONDS, cell.rounds)
+        trouble = trouble_of(stage, cell, clock)
+        ending = drain.until_all_is_over(cell, trouble)
         auditor = Auditor(stage.stack)
         answered, quiet_from = auditor.account(clock.now()).answers, clock.now()
         drain.round(direct)
         return Facts(
-            struck=stage.proxies.struck()[cell.stroke.fault] - struck_before,
+            struck=trouble.struck,
             seconds=cell.stroke.seconds,
             ending=ending,
             account=auditor.account(clock.now()),
             lost=tuple(drain.lost()),
             unhealed=tuple(drain.waiting()),
             needless=needless(auditor.sent_since(quiet_from), answered),
-            model_struck=cell.service is Service.BEDROCK,
+            broken=(*drain.broken, *trouble.broken()),
+            model_struck=cell.may_lose_answers,
         )
 
 
 @dataclass
 class Drain:
-    """The requests that were sent, and rounds of the lane."""
+    """The requests that were sent, and rounds of the lane. broken: what a brake that was on did not keep, in words."""
 
     stage: Stage
     receiver: CallbackReceiver
     clock: FileClock
     folder: Path
+    broken: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._sqs = self.stage.stack.client("sqs")
@@ -90,20 +93,19 @@ class Drain:
         titles = [next(known) for _ in range(TITLES_EACH)]
         return self.books.send(titles), titles
 
-    def until_all_is_over(self, limit_seconds: float, struck_rounds: int | None) -> Ending:
-        """Rounds until every request has ended and every message is gone, or nothing moves any more.
-
-        struck_rounds: end the stroke after so many rounds.
-        """
+    def until_all_is_over(self, cell: Cell, trouble: Trouble) -> Ending:
+        """Rounds until every request has ended and every message is gone, or nothing moves any more."""
         began, struck, after = time.monotonic(), 0, 0
         reasons: list[str] = []
-        environment = self.stage.through_proxies()
+        environment, limit_seconds = self.stage.through_proxies(), cell.stroke.seconds + GRACE_SECONDS
         while self._is_anything_left() and after < MOST_ROUNDS_AFTER and time.monotonic() - began < limit_seconds:
-            reasons += self.round(environment).reasons
-            if self.stage.proxies.is_struck():
+            is_braked = cell.stroke.fault is Fault.BRAKE and trouble.is_on()
+            doomed = trouble.is_on if cell.variant is Variant.KILLED and not is_braked else never
+            reasons += (self._braked_round if is_braked else self.round)(environment, doomed).reasons
+            if trouble.is_on():
                 struck += 1
-                if struck == struck_rounds:
-                    self.stage.proxies.end()
+                if struck == cell.rounds:
+                    trouble.end()
             else:
                 after += 1
         left = self._is_anything_left()
@@ -112,9 +114,20 @@ class Drain:
             reasons.insert(0, f"{dead} dead letters")
         return Ending(ended=not left, success=not dead, seconds=time.monotonic() - began, reasons=tuple(reasons))
 
-    def round(self, environment: Mapping[str, str]) -> Ending:
+    def _braked_round(self, environment: Mapping[str, str], doomed: Doomed) -> Ending:
+        """One that begins under the brake: it asks for nothing, and who waits is told why."""
+        asked = self.stage.model.counters()["requests"]
+        ending = self.round(environment, doomed)
+        if more := self.stage.model.counters()["requests"] - asked:
+            self.broken.append(f"{more} calls while the brake was on")
+        classes = {row.error_class for row in self._rows() if not is_final(row.state)}
+        if classes != {ErrorClass.BRAKE}:
+            self.broken.append(f"under the brake requests wait for {sorted(map(str, classes)) or 'nothing'}")
+        return ending
+
+    def round(self, environment: Mapping[str, str], doomed: Doomed = never) -> Ending:
         """One tick and its runs; then every lease runs out."""
-        ending = run_lane(environment, self.clock, self.folder, _ROUND_SECONDS)
+        ending = run_lane(environment, self.clock, self.folder, _ROUND_SECONDS, doomed)
         url = self._sqs.get_queue_url(QueueName=NORMAL.name)["QueueUrl"]
         for row in self._rows():
             with suppress(ClientError):  # its message is not hidden, or gone

@@ -29,7 +29,9 @@ class Fault(StrEnum):
 
     black_hole: connections are accepted and requests taken, nothing is answered; they are cut when the fault is over.
     latency: the request is passed on later. reset_after: the service did as asked, its answer is lost.
-    reset_midway: half of the answer arrives. All others: an error document, and the service sees nothing.
+    reset_midway: half of the answer arrives. forged_usage: an answer tells tokens that no call can have used.
+    brake: somebody puts the brake on, and no service does anything wrong.
+    All others: an error document, and the service sees nothing.
     """
 
     REFUSED = "refused"
@@ -43,6 +45,13 @@ class Fault(StrEnum):
     SERVER_ERROR = "server_error"
     UNAVAILABLE = "unavailable"
     MODEL_ERROR = "model_error"
+    FORGED_USAGE = "forged_usage"
+    BRAKE = "brake"
+
+
+OF_CONNECTIONS = frozenset(
+    {Fault.REFUSED, Fault.BLACK_HOLE, Fault.LATENCY, Fault.RESET_AFTER, Fault.RESET_MIDWAY},
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +126,12 @@ def is_document(service: Service, fault: Fault) -> bool:
     """Whether this service has an error document for this fault."""
     documents: Mapping[Fault, object] = {Service.S3: _S3, Service.BEDROCK: _BEDROCK}.get(service) or _JSON_1_0[service]
     return fault in documents
+
+
+def can_have(service: Service, fault: Fault) -> bool:
+    """Whether this service can fail so."""
+    forged = service is Service.BEDROCK and fault is Fault.FORGED_USAGE
+    return forged or fault in OF_CONNECTIONS or is_document(service, fault)
 
 
 def error_answer(service: Service, fault: Fault) -> ErrorAnswer:

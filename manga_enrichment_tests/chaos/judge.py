@@ -68,6 +68,7 @@ class Facts:
     lost      titles without outcome, answers without row, requests that never ended: each in words
     unhealed  titles and requests that are still waiting after the fault is long over
     needless  calls of the healing run for what was answered already
+    broken    what the cell promises beside all that and did not keep, in words
     """
 
     struck: int
@@ -77,6 +78,7 @@ class Facts:
     lost: tuple[str, ...] = ()
     unhealed: tuple[str, ...] = ()
     needless: int = 0
+    broken: tuple[str, ...] = ()
     may_fail: bool = False
     model_struck: bool = False
 
@@ -118,6 +120,7 @@ def judge(facts: Facts) -> list[Rule]:
         Rule(
             "healed", not facts.unhealed and not facts.needless, f"{_words(facts.unhealed)}; {facts.needless} needless"
         ),
+        Rule("promised", not facts.broken, _words(facts.broken)),
     ]
 
 

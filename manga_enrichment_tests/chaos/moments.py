@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from manga_enrichment_tests.chaos.faults import Service
 
+CONVERSE = "Converse"
 _SCOPE = re.compile(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request")
 _SIGNING_NAMES = {"dynamodb": Service.DYNAMODB, "s3": Service.S3, "sqs": Service.SQS, "bedrock": Service.BEDROCK}
 _TARGETS = {"DynamoDB_20120810": Service.DYNAMODB, "AmazonSQS": Service.SQS}
@@ -31,7 +32,7 @@ def identify(method: str, path: str, headers: Mapping[str, str]) -> Seen:
     scope = _SCOPE.search(headers.get("Authorization", ""))
     service = _TARGETS.get(family) or (_SIGNING_NAMES.get(scope[1]) if scope else None)
     if service is Service.BEDROCK and path.endswith("/converse"):
-        operation = "Converse"
+        operation = CONVERSE
     return Seen(service, operation or method, path)
 
 
@@ -65,7 +66,7 @@ NIGHT = {
         Moment(MomentName.IMPORT, Service.S3, "GET", where="/enrichment/catalog/_state.json"),
         Moment(MomentName.PLAN, Service.S3, "GET", where="/calibration/"),
         Moment(MomentName.INVOKE_BEGINS, Service.BEDROCK, "GET"),
-        Moment(MomentName.INVOKE, Service.BEDROCK, "Converse", count=14),
+        Moment(MomentName.INVOKE, Service.BEDROCK, CONVERSE, count=14),
         Moment(MomentName.WRITE, Service.S3, "PUT", where="/enrichment/requests/"),
     )
 }
@@ -79,7 +80,7 @@ DRAIN = {
         Moment(MomentName.TICK, Service.SQS, "ReceiveMessage"),
         Moment(MomentName.PLAN, Service.S3, "GET", where="/runs/units/"),
         Moment(MomentName.INVOKE_BEGINS, Service.BEDROCK, "GET"),
-        Moment(MomentName.INVOKE, Service.BEDROCK, "Converse", count=3),
+        Moment(MomentName.INVOKE, Service.BEDROCK, CONVERSE, count=3),
         Moment(MomentName.SETTLE, Service.S3, "PUT", where="/enrichment/partner_results/", count=2),
     )
 }

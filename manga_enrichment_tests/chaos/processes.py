@@ -43,9 +43,19 @@ class Ending:
     reasons: tuple[str, ...] = ()
 
 
-def run_night(environment: Mapping[str, str], clock: FileClock, folder: Path, limit_seconds: float) -> Ending:
+Doomed = Callable[[], bool]
+"""Says when a process is to be killed, which then counts as its end."""
+
+
+def never() -> bool:
+    return False
+
+
+def run_night(
+    environment: Mapping[str, str], clock: FileClock, folder: Path, limit_seconds: float, doomed: Doomed = never
+) -> Ending:
     """The nightly job over all buckets. Killed when it takes longer than the limit."""
-    return _run(_night, environment, clock, folder, limit_seconds)
+    return _run(_night, environment, clock, folder, limit_seconds, doomed)
 
 
 def run_import(environment: Mapping[str, str], clock: FileClock, folder: Path, limit_seconds: float) -> Ending:
@@ -53,16 +63,23 @@ def run_import(environment: Mapping[str, str], clock: FileClock, folder: Path, l
     return _run(_import, environment, clock, folder, limit_seconds)
 
 
-def run_lane(environment: Mapping[str, str], clock: FileClock, folder: Path, limit_seconds: float) -> Ending:
+def run_lane(
+    environment: Mapping[str, str], clock: FileClock, folder: Path, limit_seconds: float, doomed: Doomed = never
+) -> Ending:
     """One tick of the requests sensor and the runs it asks for. A tick that raises counts as a failure."""
-    return _run(_lane, environment, clock, folder, limit_seconds)
+    return _run(_lane, environment, clock, folder, limit_seconds, doomed)
 
 
 Target = Callable[[FileClock, Path], list[str]]
 
 
 def _run(
-    target: Target, environment: Mapping[str, str], clock: FileClock, folder: Path, limit_seconds: float
+    target: Target,
+    environment: Mapping[str, str],
+    clock: FileClock,
+    folder: Path,
+    limit_seconds: float,
+    doomed: Doomed = never,
 ) -> Ending:
     report = folder / "report.json"
     report.unlink(missing_ok=True)
@@ -71,6 +88,10 @@ def _run(
     child.start()
     while child.is_alive() and time.monotonic() - started < limit_seconds:
         child.join(_POLL_SECONDS)
+        if doomed():
+            child.kill()
+            child.join()
+            return Ending(ended=True, success=True, seconds=time.monotonic() - started)
     ended = not child.is_alive()
     if not ended:
         child.kill()

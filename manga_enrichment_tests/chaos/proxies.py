@@ -14,8 +14,9 @@ while the others work, though one emulator stands behind three of them.
 import asyncio
 import threading
 from collections import Counter, deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -39,8 +40,7 @@ _T = TypeVar("_T")
 @dataclass(slots=True)
 class _Armed:
     moment: Moment
-    service: Service
-    stroke: Stroke
+    do: Callable[[], object]
     still: int
 
 
@@ -81,7 +81,11 @@ class FaultProxies:
 
     def arm(self, moment: Moment, service: Service, stroke: Stroke) -> None:
         """Strike the service when the moment comes, counted from now; the request that makes it is struck, too."""
-        self._do(self._arm(_Armed(moment, service, stroke, moment.count)))
+        self._do(self._arm(_Armed(moment, partial(self._proxies[service].begin, stroke), moment.count)))
+
+    def when(self, moment: Moment, do: Callable[[], object]) -> None:
+        """Do something else when the moment comes, in a thread of its own; the request that makes it is not held up."""
+        self._do(self._arm(_Armed(moment, partial(self._loop.run_in_executor, None, do), moment.count)))
 
     def begin(self, service: Service, *strokes: Stroke) -> None:
         """Strike the service now; several strokes share its requests among them."""
@@ -109,7 +113,7 @@ class FaultProxies:
             armed.still -= armed.moment.fits(seen)
             if armed.still <= 0:
                 self._armed.remove(armed)
-                self._proxies[armed.service].begin(armed.stroke)
+                armed.do()
 
     async def _arm(self, armed: _Armed) -> None:
         self._armed.append(armed)

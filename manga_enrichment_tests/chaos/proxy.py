@@ -8,6 +8,7 @@ that in its own time, which a test moves; the queue's time is the machine's.
 """
 
 import asyncio
+import json
 import random
 import re
 import socket
@@ -22,7 +23,7 @@ from aiohttp import web
 from yarl import URL
 
 from manga_enrichment_tests.chaos.faults import Fault, Service, Stroke, error_answer, is_document
-from manga_enrichment_tests.chaos.moments import Seen, identify
+from manga_enrichment_tests.chaos.moments import CONVERSE, Seen, identify
 
 LOOPBACK = "127.0.0.1"
 _BACKLOG = 512
@@ -30,6 +31,7 @@ _LARGEST_BODY = 1 << 30
 _MIDWAY_SECONDS = 0.05
 _DELAY = re.compile(rb'"DelaySeconds": *[1-9][0-9]*')
 _SHORTEST_DELAY = b'"DelaySeconds": 1'
+_FORGED = {"outputTokens": 2**64 - 1, "inputTokens": 2**63 - 1}
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "te", "upgrade", "expect"})
 
 Watch = Callable[[Seen], None]
@@ -131,7 +133,8 @@ class FaultProxy:
             body = _DELAY.sub(_shortened, body)
         seen = identify(request.method, request.raw_path, request.headers)
         self._watch(seen if seen.service else replace(seen, service=self.service))  # a look whether anybody is there
-        if (stroke := self._drawn()) is None:
+        stroke = self._drawn()
+        if stroke is None or (stroke.fault is Fault.FORGED_USAGE and seen.operation != CONVERSE):
             return await self._passed_on(request, body)
         self.struck[stroke.fault] += stroke.fault is not Fault.REFUSED  # those are counted as connections
         if is_document(self.service, stroke.fault):
@@ -155,6 +158,8 @@ class FaultProxy:
                 return await self._passed_on(request, body)
             case Fault.RESET_MIDWAY:
                 return await self._half(request, body)
+            case Fault.FORGED_USAGE:
+                return await self._passed_on(request, body, _forged)
             case Fault.RESET_AFTER:
                 await self._asked(request, body)
             case Fault.BLACK_HOLE:
@@ -175,11 +180,14 @@ class FaultProxy:
             kept = [(name, value) for name, value in response.headers.items() if name.lower() not in _HOP_BY_HOP]
             return response.status, kept, await response.read()
 
-    async def _passed_on(self, request: web.Request, body: bytes) -> web.StreamResponse:
+    async def _passed_on(
+        self, request: web.Request, body: bytes, rewrite: Callable[[bytes], bytes] = bytes
+    ) -> web.StreamResponse:
         try:
             status, headers, answer = await self._asked(request, body)
         except aiohttp.ClientError:  # the service itself broke off: so do we
             return _cut(request)
+        answer = rewrite(answer)
         response = web.StreamResponse(status=status)
         for name, value in headers:
             response.headers.add(name, value)
@@ -202,6 +210,14 @@ class FaultProxy:
             await response.write(answer[: len(answer) // 2])
             await asyncio.sleep(_MIDWAY_SECONDS)  # else the reset may overtake what was written
         return _cut(request, response)
+
+
+def _forged(answer: bytes) -> bytes:
+    """The same answer, having used impossibly many tokens: in and out by turns, as the answer's length has it."""
+    document = json.loads(answer)
+    name = sorted(_FORGED)[len(answer) % len(_FORGED)]
+    document["usage"][name] = _FORGED[name]
+    return json.dumps(document).encode()
 
 
 def _shortened(delay: re.Match[bytes]) -> bytes:

@@ -57,6 +57,7 @@ def test_the_bounds_themselves_are_within_the_rule() -> None:
     [
         (replace(GOOD, struck=0), "struck"),
         (replace(GOOD, model_struck=False), "kept"),
+        (replace(GOOD, broken=("3 calls while the brake was on",)), "promised"),
         (replace(GOOD, lost=("MNG-1 has no outcome of reading_level",)), "lost"),
         (replace(GOOD, ending=Ending(ended=True, success=True, seconds=309)), "ended"),
         (replace(GOOD, ending=Ending(ended=False, success=True, seconds=12)), "ended"),

@@ -1,6 +1,7 @@
 """The fault proxies do to real SDK clients what their names say, and nothing when they are at rest."""
 
 import socket
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -170,6 +171,28 @@ def test_a_reset_midway_leaves_the_client_with_half_an_answer(
     assert answer["ContentLength"] == 1_000
     with pytest.raises((ResponseStreamingError, IncompleteReadError, HTTPClientError)):
         answer["Body"].read()
+
+
+def test_an_answer_with_forged_usage_is_the_answer_but_for_its_usage(
+    proxies: FaultProxies, ask: Ask, model_server: ModelServerControl, struck: Callable[[], Counter[Fault]]
+) -> None:
+    true = ask(Service.BEDROCK)
+    proxies.begin(Service.BEDROCK, Stroke(Fault.FORGED_USAGE, LONG))
+    forged = ask(Service.BEDROCK)
+    assert forged["output"] == true["output"]
+    told = {name: count for name, count in forged["usage"].items() if count != true["usage"][name]}
+    assert told in ({"outputTokens": 2**64 - 1}, {"inputTokens": 2**63 - 1})
+    assert struck() == {Fault.FORGED_USAGE: 1}
+    assert model_server.counters()["output_tokens"] == 2 * true["usage"]["outputTokens"]
+
+
+def test_something_else_can_be_done_when_a_moment_comes(proxies: FaultProxies, ask: Ask) -> None:
+    done = threading.Event()
+    proxies.when(Moment(MomentName.WRITE, Service.S3, "PUT", where="/chaos", count=2), done.set)
+    ask(Service.S3)
+    assert not done.is_set()
+    ask(Service.S3)
+    assert done.wait(10)
 
 
 def test_the_share_of_requests_is_struck_that_the_seed_draws(proxies: FaultProxies, ask: Ask) -> None:
