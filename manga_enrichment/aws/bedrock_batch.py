@@ -14,7 +14,7 @@ from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
 from manga_enrichment.aws.claude_messages import model_input, model_reply
-from manga_enrichment.aws.clients import AwsClients, raise_explained
+from manga_enrichment.aws.clients import AwsClients, BrokenAnswerError, raise_explained
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.batch_jobs import MAX_FILE_BYTES, ROLE_SETTING, JobStatus
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
@@ -115,7 +115,7 @@ class BedrockBatch:
                     f"Bedrock refuses the batch job: {error}. Check {ROLE_SETTING}, the model and the region"
                 ) from error
             raise_explained(error, f"The S3 bucket {self._bucket}", "MANGA_BUCKET", BatchUnavailableError)
-        except BotoCoreError as error:
+        except (BotoCoreError, BrokenAnswerError) as error:
             raise BatchUnavailableError(str(error)) from error
 
 

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
-from manga_enrichment.aws.clients import raise_explained, store_unavailable
+from manga_enrichment.aws.clients import BrokenAnswerError, raise_explained, store_unavailable
 from manga_enrichment.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class S3Catalog:
     def _errors_explained(self) -> Iterator[None]:
         try:
             yield
-        except (ClientError, BotoCoreError, Boto3Error) as error:
+        except (ClientError, BotoCoreError, Boto3Error, BrokenAnswerError) as error:
             if _is_about_the_uri(error):
                 raise _unreadable(self.uri, str(error)) from error
             raise_explained(error, f"The catalog {self.uri}", "MANGA_CATALOG_URI", store_unavailable(error))

@@ -25,6 +25,7 @@ from botocore.exceptions import (
     PartialCredentialsError,
     ProfileNotFound,
 )
+from urllib3.exceptions import HTTPError
 
 from manga_enrichment.aws.clock_skew import ClockSkew
 from manga_enrichment.domain.errors import ConfigurationError
@@ -47,6 +48,9 @@ _SDK_CONFIG = Config(
 _DYNAMODB = Config(parameter_validation=False, read_timeout=20)
 # Where nobody answers, one call is over within 20 s: a tick makes two such at most, and Dagster drops it after 60 s.
 _BRIEF = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=3, read_timeout=5)
+
+BrokenAnswerError = HTTPError
+"""GetObject raises it, too, where an error document broke off: the SDK reads those too late for its own words."""
 
 CREDENTIALS_HINT = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or run with a role"
 _MISSING = frozenset({"NoSuchBucket", "ResourceNotFoundException"})

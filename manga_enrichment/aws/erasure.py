@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from manga_enrichment.aws import dynamodb_outbox, request_items
-from manga_enrichment.aws.clients import raise_explained, store_unavailable
+from manga_enrichment.aws.clients import BrokenAnswerError, raise_explained, store_unavailable
 from manga_enrichment.aws.transactions import chunks, errors_explained
 from manga_enrichment.domain.callbacks.deliveries import Delivery
 from manga_enrichment.domain.requests.claims import RequestRow
@@ -136,7 +136,7 @@ class AwsErasure:
         """SDK errors as a ConfigurationError, as StoreUnavailableError, or as LookupError when there is nothing."""
         try:
             yield
-        except (ClientError, BotoCoreError) as error:
+        except (ClientError, BotoCoreError, BrokenAnswerError) as error:
             if isinstance(error, ClientError) and error.response["Error"]["Code"] in _GONE:
                 raise LookupError(str(error)) from error
             raise_explained(error, f"The S3 bucket {self._bucket}", "MANGA_BUCKET", store_unavailable(error))

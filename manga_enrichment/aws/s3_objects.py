@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError, ResponseStreamingError
 
-from manga_enrichment.aws.clients import raise_explained, store_unavailable
+from manga_enrichment.aws.clients import BrokenAnswerError, raise_explained, store_unavailable
 from manga_enrichment.domain.operations.retention import KEPT_AS
 from manga_enrichment.gateways.errors import WriteConflictError
 from manga_enrichment.gateways.objects import StoredDocument, StoredTable
@@ -99,6 +99,10 @@ class S3ObjectStore:
                 self._fail(error)
             except BotoCoreError as error:
                 self._fail(error)
+            except BrokenAnswerError as error:
+                if not tries_left:
+                    self._fail(error)
+                continue
             try:
                 return response["Body"].read(), response["ETag"]
             except BotoCoreError as error:
