@@ -15,6 +15,7 @@ from manga_enrichment.domain.catalog.records import MAX_CATALOG_BUCKETS
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.batch_jobs import MAX_TIMEOUT_HOURS, MIN_RECORDS, MIN_TIMEOUT_HOURS
 from manga_enrichment.domain.models.usage import micro_usd_from_usd
+from manga_enrichment.domain.operations.quota_lanes import LANE_WEIGHTS
 from manga_enrichment.domain.operations.retention import LEDGER_DAYS, RUN_HISTORY_DAYS
 from manga_enrichment.domain.requests.formats import is_sns_topic_arn
 from manga_enrichment.domain.requests.validation import RequestPolicy
@@ -36,6 +37,7 @@ class Settings(BaseSettings):
     ledger_table: str = Field("manga-fm-results", description="DynamoDB table of all answers")
     status_table: str = Field("manga-fm-request-status", description="DynamoDB table of request and partition states")
     budget_table: str = Field("manga-fm-budget", description="DynamoDB table of budget counters")
+    senders_table: str = Field("manga-fm-senders", description="DynamoDB table of runs that share a quota")
     ledger_retention_days: int = Field(LEDGER_DAYS, ge=1, description="answers older than this may be asked again")
     model_aliases: dict[str, str] = Field(default_factory=dict, description='for example {"haiku": "<model id>"}')
     outbox_table: str = Field("manga-fm-outbox", description="DynamoDB table of callbacks and notifications to be sent")
@@ -64,6 +66,10 @@ class Settings(BaseSettings):
     concurrency: int = Field(64, ge=1, le=1024, description="calls in flight of one run")
     requests_per_minute: int | None = Field(None, ge=1, description="quota of one model; unset: adapt")
     tokens_per_minute: int | None = Field(None, ge=1, description="quota of one model; unset: adapt")
+    lane_weights: dict[str, float] = Field(
+        default_factory=lambda: dict(LANE_WEIGHTS),
+        description="how lanes share a quota; those that are left out keep theirs",
+    )
     call_timeout_seconds: float = Field(
         60, gt=0, le=3600, description="wait for one answer; longer is lost and may be billed"
     )
@@ -105,6 +111,14 @@ class Settings(BaseSettings):
     @classmethod
     def _aliases_from_json(cls, value: Any) -> Any:
         return json.loads(value) if isinstance(value, str) and value.strip() else value or {}
+
+    @field_validator("lane_weights", mode="after")
+    @classmethod
+    def _weights_are_of_lanes(cls, value: dict[str, float]) -> dict[str, float]:
+        for lane, weight in value.items():
+            if lane not in LANE_WEIGHTS or not 0.1 <= weight <= 1_000:
+                raise ValueError(f"{lane}: {weight:g} is not a lane with a weight of 0.1 to 1,000")
+        return {**LANE_WEIGHTS, **value}
 
     @field_validator("sns_topics_allowed", mode="before")
     @classmethod

@@ -42,6 +42,7 @@ from manga_enrichment_tests.fakes import (
     FakeClock,
     MemoryBudget,
     MemoryLedger,
+    MemorySenders,
     MemoryStatus,
     MemoryTables,
     ScriptedModel,
@@ -191,6 +192,7 @@ class World:
     clock: FakeClock = field(default_factory=FakeClock)
     tables: MemoryTables = field(default_factory=MemoryTables)
     budget: MemoryBudget = field(default_factory=MemoryBudget)
+    senders: MemorySenders = field(default_factory=MemorySenders)
     status: MemoryStatus = field(default_factory=MemoryStatus)
     service_usage: MemoryServiceUsage = field(default_factory=MemoryServiceUsage)
     analyses: Mapping[str, AnalysisType] = field(default_factory=lambda: ANALYSES)
@@ -231,7 +233,7 @@ class World:
         )
 
     def invoking(self) -> Invoking:
-        gateways = InvokeGateways(self.ledger, self.budget, self.open_model, self.clock)
+        gateways = InvokeGateways(self.ledger, self.budget, self.senders, self.open_model, self.clock)
         return Invoking(tables=self.tables, gateways=gateways, settings=self.settings)
 
     def write(self, name: str, run_id: str = "run-1") -> WriteReport:

@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import threading
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,7 @@ from manga_enrichment.gateways.budget import Brake, BudgetScope
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import SpenderClosedError, StoreUnavailableError, WriteConflictError
 from manga_enrichment.gateways.objects import StoredDocument, StoredTable
+from manga_enrichment.gateways.senders import Learned, Sender
 from manga_enrichment.gateways.status import PartitionStatus
 from manga_enrichment_tests.fake_clock import START, FakeClock
 from manga_enrichment_tests.scripted_model import DEFAULT_USAGE, ScriptedModel, Sent, Step, valid_answer
@@ -32,6 +34,7 @@ __all__ = [
     "FakeClock",
     "MemoryBudget",
     "MemoryLedger",
+    "MemorySenders",
     "MemoryStatus",
     "MemoryTables",
     "ScriptedModel",
@@ -145,6 +148,40 @@ class MemoryBudget:
         with self._lock:
             was, self._brake = self._brake, None
             return was
+
+
+class MemorySenders:
+    """SenderTable. is_away: every use says so."""
+
+    def __init__(self) -> None:
+        self.items: dict[str, dict[str, Sender]] = defaultdict(dict)
+        self.learned: dict[str, Learned] = {}
+        self.is_away = False
+        self._lock = threading.RLock()
+
+    def write(self, quota: str, sender: Sender) -> None:
+        self._reached()
+        with self._lock:
+            self.items[quota][sender.name] = sender
+
+    def read(self, quota: str) -> tuple[list[Sender], Learned | None]:
+        self._reached()
+        with self._lock:
+            return list(self.items[quota].values()), self.learned.get(quota)
+
+    def learn(self, quota: str, learned: Learned) -> None:
+        self._reached()
+        self.learned[quota] = learned
+
+    def clear(self, quota: str, sender: Sender) -> None:
+        self._reached()
+        with self._lock:
+            if self.items[quota].get(sender.name) == sender:
+                del self.items[quota][sender.name]
+
+    def _reached(self) -> None:
+        if self.is_away:
+            raise StoreUnavailableError("the table of senders is away")
 
 
 @dataclass(frozen=True, slots=True)

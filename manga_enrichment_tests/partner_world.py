@@ -205,6 +205,7 @@ class PartnerWorld:
         gateways = InvokeGateways(
             ledger=self.mortal(self.base.ledger),
             budget=self.mortal(self.base.budget),
+            senders=self.base.senders,
             open_model=self.base.open_model,
             clock=self.clock,
         )

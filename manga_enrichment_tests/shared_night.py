@@ -100,7 +100,7 @@ class SharedNight:
         provenance = Provenance(run_id, clock.now().date().isoformat(), trigger)
         planning = Planning(tables=base.tables, ledger=base.ledger, analyses=ANALYSES, models=MODELS)
         planning.plan(run_id, [BUCKET], list(names), lambda _line: None)
-        gateways = InvokeGateways(ledger or base.ledger, budget or base.budget, base.open_model, clock)
+        gateways = InvokeGateways(ledger or base.ledger, budget or base.budget, base.senders, base.open_model, clock)
         for name in names:
             invoking = Invoking(tables=base.tables, gateways=gateways, settings=base.settings)
             what = ANALYSES[name], model_of(ANALYSES[name]), [BUCKET], provenance

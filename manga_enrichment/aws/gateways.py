@@ -17,6 +17,7 @@ from manga_enrichment.aws.dynamodb_budget import DynamoDBBudget
 from manga_enrichment.aws.dynamodb_ledger import DynamoDBLedger
 from manga_enrichment.aws.dynamodb_outbox import DynamoDBOutbox
 from manga_enrichment.aws.dynamodb_requests import DynamoDBRequests
+from manga_enrichment.aws.dynamodb_senders import DynamoDBSenders
 from manga_enrichment.aws.dynamodb_status import DynamoDBStatus
 from manga_enrichment.aws.erasure import AwsErasure
 from manga_enrichment.aws.metrics import CloudWatchMetrics, CloudWatchQueueAges
@@ -37,6 +38,7 @@ from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.outbox import OutboxStore
 from manga_enrichment.gateways.queue import RequestQueue
 from manga_enrichment.gateways.requests import RequestStore
+from manga_enrichment.gateways.senders import SenderTable
 from manga_enrichment.gateways.service_usage import ServiceUsage
 from manga_enrichment.gateways.status import StatusStore
 from manga_enrichment.runtime.clock import SystemClock
@@ -72,6 +74,10 @@ class Gateways:
     @cached_property
     def budget(self) -> BudgetStore:
         return DynamoDBBudget(self._clients.dynamodb, table=self._settings.budget_table, check_clock=self._check_clock)
+
+    @cached_property
+    def senders(self) -> SenderTable:
+        return DynamoDBSenders(self._clients.dynamodb, table=self._settings.senders_table)
 
     def _check_clock(self) -> None:
         self._clients.clock_skew.check(timedelta(seconds=self._settings.clock_skew_seconds))

@@ -89,7 +89,7 @@ def errors_explained() -> Iterator[None]:
     except (ClientError, BotoCoreError) as error:
         if isinstance(error, ClientError) and error.response["Error"]["Code"] == "TransactionCanceledException":
             raise
-        settings = "MANGA_LEDGER_TABLE, MANGA_STATUS_TABLE, MANGA_BUDGET_TABLE"
+        settings = "MANGA_LEDGER_TABLE, MANGA_STATUS_TABLE, MANGA_BUDGET_TABLE, MANGA_SENDERS_TABLE"
         raise_explained(error, "The DynamoDB table", settings, store_unavailable(error))
 
 

@@ -73,6 +73,6 @@ def test_dagster_job_backfill_queues_a_run_per_bucket(dagster_home: Path) -> Non
 
 
 def test_a_killed_run_does_not_keep_its_place_in_a_pool_for_ever(dagster_home: Path) -> None:
-    """Dagster's default is to keep it: every later run would wait for the one slot of `bedrock`."""
+    """Dagster's default is to keep it: every later refresh would wait for the one slot of `catalog`."""
     with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
         assert 0 < instance.run_monitoring_settings["free_slots_after_run_end_seconds"] <= 60

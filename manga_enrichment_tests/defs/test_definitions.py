@@ -73,10 +73,10 @@ def test_each_analysis_has_ops_of_its_own_behind_one_plan() -> None:
 
 
 @pytest.mark.parametrize("name", list(ANALYSES))
-def test_invoke_ops_retry_and_share_the_bedrock_pool(name: str) -> None:
+def test_invoke_ops_retry_and_wait_for_no_other_run(name: str) -> None:
     graph = graph_node(name).node_def
     invoke, write = op_of(graph, f"invoke_{name}"), op_of(graph, f"write_{name}")
-    assert (invoke.pool, write.pool) == ("bedrock", None)
+    assert (invoke.pool, write.pool) == (None, None)
     assert invoke.retry_policy is write.retry_policy is OP_RETRY_POLICY
 
 

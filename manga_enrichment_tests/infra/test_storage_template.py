@@ -11,7 +11,7 @@ from manga_enrichment.pipeline.store.object_keys import TABLES_ROOT
 from manga_enrichment_tests.infra.templates import INFRA, read_template
 
 TEMPLATE = INFRA / "storage.yaml"
-TABLES = ("ResultsTable", "RequestStatusTable", "BudgetTable")
+TABLES = ("ResultsTable", "RequestStatusTable", "BudgetTable", "SendersTable")
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,7 @@ def test_emptying_removes_every_item_version_and_delete_marker(local_stack: Loca
         "manga-fm-outbox",
         "manga-fm-request-status",
         "manga-fm-results",
+        "manga-fm-senders",
     ]
     assert not any(dynamodb.scan(TableName=table)["Items"] for table in local_stack.table_names)
 

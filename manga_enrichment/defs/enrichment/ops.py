@@ -18,13 +18,13 @@ from manga_enrichment.defs.shared.inputs import DefinitionInputs
 from manga_enrichment.defs.shared.metadata import invoke_metadata
 from manga_enrichment.defs.shared.pipeline_settings import batch_settings, invoke_settings
 from manga_enrichment.defs.shared.policies import (
-    BEDROCK_POOL,
     OP_RETRY_POLICY,
     configuration_errors_are_final,
     permanent_failure,
     retry_if_hopeful,
 )
 from manga_enrichment.defs.shared.run_facts import provenance_of, selected_names
+from manga_enrichment.defs.shared.tags import quota_lane
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models.batch_jobs import Lane, check_batch_model, choose_lane, parse_lane
 from manga_enrichment.domain.models.specs import ModelSpec
@@ -36,6 +36,7 @@ from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.model import FoundationModel
 from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.gateways.senders import SenderTable
 from manga_enrichment.gateways.status import StatusStore
 from manga_enrichment.pipeline.batch.launch import BatchGateways
 from manga_enrichment.pipeline.catalog.reader import check_bucket_count
@@ -116,13 +117,12 @@ def _planned(
 
 def build_invoke_op(analysis: AnalysisType, inputs: DefinitionInputs) -> dg.OpDefinition:
     """Raises ConfigurationError for a batch lane without a role."""
-    on_demand, batches = invoke_settings(inputs.settings), batch_settings(inputs.settings)
+    batches = batch_settings(inputs.settings)
 
     @dg.op(
         name=f"invoke_{analysis.name}",
         description=f"Ask the model for what is missing: {analysis.description}",
         retry_policy=OP_RETRY_POLICY,
-        pool=BEDROCK_POOL,
         tags={"kind": "bedrock"},
     )
     def invoke(
@@ -131,13 +131,15 @@ def build_invoke_op(analysis: AnalysisType, inputs: DefinitionInputs) -> dg.OpDe
         tables: dg.ResourceParam[ObjectStore],
         ledger: dg.ResourceParam[ResultLedger],
         budget: dg.ResourceParam[BudgetStore],
+        senders: dg.ResourceParam[SenderTable],
         open_model: dg.ResourceParam[Callable[[], FoundationModel]],
         batch: dg.ResourceParam[BatchInference],
         clock: dg.ResourceParam[Clock],
     ) -> dict[str, Any]:
         work = _Work(context, plan, analysis, inputs.models.resolve(analysis.model_alias))
         lane = BatchLane(BatchGateways(tables, ledger, budget, batch, clock), batches)
-        gateways = InvokeGateways(ledger, budget, open_model, clock)
+        gateways = InvokeGateways(ledger, budget, senders, open_model, clock)
+        on_demand = invoke_settings(inputs.settings, quota_lane(context.run_tags))
         return work.done_by(lane, Invoking(tables=tables, gateways=gateways, settings=on_demand))
 
     return invoke

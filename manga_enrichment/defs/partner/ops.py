@@ -15,7 +15,8 @@ from manga_enrichment.defs.partner.settings import notification_policy, settle_l
 from manga_enrichment.defs.shared.inputs import DefinitionInputs
 from manga_enrichment.defs.shared.metadata import invoke_metadata
 from manga_enrichment.defs.shared.pipeline_settings import invoke_settings
-from manga_enrichment.defs.shared.policies import BEDROCK_POOL, OP_RETRY_POLICY, permanent_failure, retry_if_hopeful
+from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY, permanent_failure, retry_if_hopeful
+from manga_enrichment.defs.shared.tags import quota_lane
 from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.domain.prompts.conversations import CONVERSATION
 from manga_enrichment.gateways.budget import BudgetStore
@@ -26,6 +27,7 @@ from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.outbox import OutboxStore
 from manga_enrichment.gateways.queue import RequestQueue
 from manga_enrichment.gateways.requests import RequestStore
+from manga_enrichment.gateways.senders import SenderTable
 from manga_enrichment.pipeline.dead_letters.queue import DeadLetters
 from manga_enrichment.pipeline.engine.invocation import InvokeGateways
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
@@ -108,7 +110,6 @@ def build_partner_invoke_op(name: str, inputs: DefinitionInputs) -> dg.OpDefinit
         name=f"invoke_{name}_for_partners",
         description=f"Ask the model what partners want to know: {name}.",
         retry_policy=OP_RETRY_POLICY,
-        pool=BEDROCK_POOL,
         tags={"kind": "bedrock"},
     )
     def invoke(
@@ -118,10 +119,12 @@ def build_partner_invoke_op(name: str, inputs: DefinitionInputs) -> dg.OpDefinit
         tables: dg.ResourceParam[ObjectStore],
         ledger: dg.ResourceParam[ResultLedger],
         budget: dg.ResourceParam[BudgetStore],
+        senders: dg.ResourceParam[SenderTable],
         open_model: dg.ResourceParam[Callable[[], FoundationModel]],
         clock: dg.ResourceParam[Clock],
     ) -> dict[str, Any]:
-        asking = _asking(inputs, tables, InvokeGateways(ledger, budget, open_model, clock))
+        gateways = InvokeGateways(ledger, budget, senders, open_model, clock)
+        asking = _asking(inputs, tables, gateways, quota_lane(context.run_tags))
         with partner_run.step(context):
             stopping = partner_run.stopping(inputs.settings.grace_seconds)
             execution = _execution(context, tables, partner_run)
@@ -217,8 +220,8 @@ def _execution(context: dg.OpExecutionContext, tables: ObjectStore, partner_run:
     return Execution(context.run_id, tables, papers, partner_run.stored, context.log.info, context.retry_number)
 
 
-def _asking(inputs: DefinitionInputs, tables: ObjectStore, gateways: InvokeGateways) -> PartnerAsking:
-    settings = invoke_settings(inputs.settings)
+def _asking(inputs: DefinitionInputs, tables: ObjectStore, gateways: InvokeGateways, lane: str) -> PartnerAsking:
+    settings = invoke_settings(inputs.settings, lane)
     return PartnerAsking(
         tables=tables, gateways=gateways, settings=settings, analyses=inputs.analyses, models=inputs.models
     )

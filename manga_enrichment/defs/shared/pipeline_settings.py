@@ -14,7 +14,8 @@ from manga_enrichment.pipeline.enrichment.submit_batch import BatchSettings
 from manga_enrichment.settings import Settings, micro_usd
 
 
-def invoke_settings(settings: Settings) -> InvokeSettings:
+def invoke_settings(settings: Settings, lane: str) -> InvokeSettings:
+    """lane: the run's, one of those with a weight."""
     return InvokeSettings(
         engine=EngineSettings(
             concurrency=settings.concurrency,
@@ -25,6 +26,8 @@ def invoke_settings(settings: Settings) -> InvokeSettings:
         requests_per_minute=settings.requests_per_minute,
         tokens_per_minute=settings.tokens_per_minute,
         caps=_caps(settings),
+        lane=lane,
+        lane_weights=settings.lane_weights,
     )
 
 

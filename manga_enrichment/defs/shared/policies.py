@@ -28,7 +28,6 @@ from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 from manga_enrichment.pipeline.engine.retry_rules import THROTTLING, retry_rule
 
-BEDROCK_POOL = "bedrock"
 CATALOG_POOL = "catalog"
 
 OP_RETRY_POLICY = dg.RetryPolicy(

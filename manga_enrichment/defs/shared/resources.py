@@ -15,6 +15,7 @@ RESOURCE_KEYS = (
     "tables",
     "ledger",
     "budget",
+    "senders",
     "batch",
     "status",
     "queues",

@@ -6,6 +6,8 @@ context (`defs/shared/run_facts.py`).
 
 from collections.abc import Mapping, Sequence
 
+from manga_enrichment.domain.operations.quota_lanes import BACKFILL, LANE_OF_QUEUE, NIGHT
+
 LANE_TAG = "lane"
 NIGHT_TAG = "night"
 """The scheduled day (ISO) of the nightly runs that belong together."""
@@ -61,6 +63,13 @@ def trigger_of(tags: Mapping[str, str]) -> str:
     if SCHEDULE_TAG in tags:
         return "schedule"
     return "backfill" if BACKFILL_TAG in tags else "manual"
+
+
+def quota_lane(tags: Mapping[str, str]) -> str:
+    """The lane in which a run asks models. Runs started by hand are backfills, too: nobody waits for them."""
+    if tags.get(QUEUE_TAG) in LANE_OF_QUEUE:
+        return LANE_OF_QUEUE[tags[QUEUE_TAG]]
+    return NIGHT if trigger_of(tags) == "schedule" or NIGHT_TAG in tags else BACKFILL
 
 
 def lane_of(tags: Mapping[str, str]) -> str:

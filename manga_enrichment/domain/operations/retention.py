@@ -19,6 +19,7 @@ REQUEST_TEXT_DAYS = 90
 RESULT_DAYS = 400
 STATUS_DAYS = 400
 BUDGET_DAYS = 400
+LEARNED_QUOTA_DAYS = 30
 LEDGER_DAYS = 730
 DELIVERED_DAYS = 30
 FAILED_DELIVERY_DAYS = 90
@@ -82,7 +83,9 @@ def _stays(prefix: str) -> Place:
     return Place(prefix, Means.NOTHING, None)
 
 
-LEDGER, STATUS, BUDGET, OUTBOX = (f"manga-fm-{name}" for name in ("results", "request-status", "budget", "outbox"))
+LEDGER, STATUS, BUDGET, SENDERS, OUTBOX = (
+    f"manga-fm-{name}" for name in ("results", "request-status", "budget", "senders", "outbox")
+)
 
 KINDS = (
     Kind(
@@ -106,6 +109,11 @@ KINDS = (
     ),
     Kind("states of requests", "partners ask for them", (Place(STATUS, Means.TTL, STATUS_DAYS),)),
     Kind("budget counters", "`costs_reconcile` looks back", (Place(BUDGET, Means.TTL, BUDGET_DAYS),)),
+    Kind(
+        "who shares a quota; what was learned of it",
+        "the next run need not find the quota again; ids of runs and numbers",
+        (Place(SENDERS, Means.TTL, LEARNED_QUOTA_DAYS),),
+    ),
     Kind(
         "answers about titles",
         "an answer that is there is not paid for again",
@@ -153,7 +161,7 @@ KINDS = (
     Kind(
         "earlier states of DynamoDB tables",
         "tables can be restored; cannot be made shorter",
-        tuple(Place(name, Means.BACKUP, POINT_IN_TIME_DAYS) for name in (LEDGER, STATUS, BUDGET, OUTBOX)),
+        tuple(Place(name, Means.BACKUP, POINT_IN_TIME_DAYS) for name in (LEDGER, STATUS, BUDGET, SENDERS, OUTBOX)),
     ),
     Kind(
         "tables, requests log, costs",

@@ -1,29 +1,33 @@
 """One op execution that asks a model: engines put together, counted as one, their progress said.
 
-Belongs here: one model client and one tally for all engines of the execution, a rate limiter per model, the money each
-engine may spend. Stays out: which calls there are (`pipeline/enrichment/ask.py`, `pipeline/partner/ask.py`), keeping
-what the ledger does not (`pipeline/log/unledgered.py`).
+Belongs here: one model client and one tally for all engines of the execution, a rate limiter per model with its share
+of the quota, the money each engine may spend. Stays out: which calls there are (`pipeline/enrichment/ask.py`,
+`pipeline/partner/ask.py`), keeping what the ledger does not (`pipeline/log/unledgered.py`).
 """
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from manga_enrichment.domain.models.specs import ModelSpec
+from manga_enrichment.domain.operations.quota_lanes import LANE_WEIGHTS, NIGHT
 from manga_enrichment.domain.outcomes.answers import Provenance
 from manga_enrichment.gateways.budget import BudgetStore
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.model import FoundationModel
+from manga_enrichment.gateways.senders import SenderTable
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.engine import Engine, EngineSettings
 from manga_enrichment.pipeline.engine.feed import Deliver
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 from manga_enrichment.pipeline.engine.money.brake_watch import BrakeWatch
 from manga_enrichment.pipeline.engine.money.budget import NO_CAPS, Caps, RunBudget, scopes_of
+from manga_enrichment.pipeline.engine.rate.fair_share import FairShare
 from manga_enrichment.pipeline.engine.rate.rate_limiter import RateLimiter
+from manga_enrichment.pipeline.engine.rate.share_keeper import ShareKeeper
 from manga_enrichment.pipeline.engine.tally import Tally
 
 PROGRESS_SECONDS = 10.0
@@ -31,9 +35,11 @@ PROGRESS_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class InvokeSettings:
-    """Limits of one op execution; None: no quota told, no cap."""
+    """Limits of one op execution; None: no quota told, no cap. lane: one of those with a weight, which share quotas."""
 
     engine: EngineSettings
+    lane: str = NIGHT
+    lane_weights: Mapping[str, float] = field(default_factory=lambda: LANE_WEIGHTS)
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     caps: Caps = NO_CAPS
@@ -45,6 +51,7 @@ class InvokeGateways:
 
     ledger: ResultLedger
     budget: BudgetStore
+    senders: SenderTable
     open_model: Callable[[], FoundationModel]
     clock: Clock
 
@@ -53,7 +60,7 @@ class Invocation:
     """Made by `open_invocation`. model: its client, open until the invocation ends."""
 
     def __init__(
-        self, gateways: InvokeGateways, settings: InvokeSettings, analysis: str, model: FoundationModel
+        self, gateways: InvokeGateways, settings: InvokeSettings, analysis: str, run_id: str, model: FoundationModel
     ) -> None:
         self.model = model
         self.clock = gateways.clock
@@ -62,6 +69,8 @@ class Invocation:
         self._settings = settings
         self._brake_watch = BrakeWatch(gateways.budget, gateways.clock)
         self._limiters: dict[str, RateLimiter] = {}
+        self._sender = f"{run_id}:{analysis}"
+        self._keepers: list[ShareKeeper] = []
         self._engines: list[Engine] = []
         self._started = gateways.clock.monotonic_seconds()
 
@@ -114,25 +123,32 @@ class Invocation:
             await self.clock.sleep(PROGRESS_SECONDS)
             say(self.tally.progress())
 
+    async def close(self) -> None:
+        """Give up the shares of quotas, then the model's client."""
+        await asyncio.gather(*(keeper.stop() for keeper in self._keepers))
+        await self.model.close()
+
     def _limiter(self, model: ModelSpec) -> RateLimiter:
         """A quota is a model's: engines that ask the same one share it."""
         known = self._limiters.get(model.model_id)
         if known is None:
+            settings = self._settings
             known = self._limiters[model.model_id] = RateLimiter(
                 self.clock,
-                requests_per_minute=self._settings.requests_per_minute,
-                tokens_per_minute=self._settings.tokens_per_minute,
+                requests_per_minute=settings.requests_per_minute,
+                tokens_per_minute=settings.tokens_per_minute,
             )
+            share = FairShare(known, self.clock, self._sender, settings.lane, settings.lane_weights)
+            self._keepers.append(ShareKeeper(self._gateways.senders, model.model_id, share, self.clock))
         return known
 
 
 @asynccontextmanager
 async def open_invocation(
-    gateways: InvokeGateways, settings: InvokeSettings, analysis: str, say: Callable[[str], None]
+    gateways: InvokeGateways, settings: InvokeSettings, analysis: str, run_id: str, say: Callable[[str], None]
 ) -> AsyncIterator[Invocation]:
     """For the time of an `async with` block. say: told of progress every 10 s."""
-    model = gateways.open_model()
-    invocation = Invocation(gateways, settings, analysis, model)
+    invocation = Invocation(gateways, settings, analysis, run_id, gateways.open_model())
     progress = asyncio.create_task(invocation.say_progress(say))
     try:
         yield invocation
@@ -140,4 +156,4 @@ async def open_invocation(
         progress.cancel()
         with suppress(asyncio.CancelledError):
             await progress
-        await model.close()
+        await invocation.close()

@@ -70,7 +70,7 @@ class Invoking:
         unledgered = UnledgeredAttempts(provenance, self._clock)
         calls = planned_calls(self._tables, analysis, model, buckets, provenance.run_id)
         pending = BatchStore(self._tables).pending(buckets)
-        async with open_invocation(self._gateways, self._settings, analysis.name, say) as invocation:
+        async with open_invocation(self._gateways, self._settings, analysis.name, provenance.run_id, say) as invocation:
             await invocation.model.check_reachable()
             engine = invocation.engine(model, provenance, spender)
             flush = partial(unledgered.write, self._tables, analysis.name)

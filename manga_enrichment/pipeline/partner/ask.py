@@ -105,7 +105,7 @@ class PartnerAsking:
         stopping: Stopping,
         say: Callable[[str], None],
     ) -> InvokeReport:
-        async with open_invocation(self._gateways, self._settings, name, say) as invocation:
+        async with open_invocation(self._gateways, self._settings, name, asking.run_id, say) as invocation:
             task = asyncio.create_task(asking.run(invocation, groups, self._settings.engine.concurrency))
             watching = asyncio.create_task(_end_in_time(task, stopping, self._gateways.clock))
             try:
@@ -146,6 +146,7 @@ class _Asking:
         self._provenance = provenance
         self._spender = spender
         self._may_ask = may_ask
+        self.run_id = provenance.run_id
 
     async def run(self, invocation: Invocation, groups: Sequence[_Group], concurrency: int) -> None:
         """All groups at once, as far as the concurrency goes; one that fails leaves the others at their work."""

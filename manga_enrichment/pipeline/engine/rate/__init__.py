@@ -1,1 +1,1 @@
-"""How fast one model may be asked: told or learned, paused while it refuses everything."""
+"""How fast one model may be asked: told or learned, shared by lanes, paused while it refuses everything."""

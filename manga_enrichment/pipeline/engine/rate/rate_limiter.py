@@ -11,12 +11,7 @@ import math
 from collections.abc import Callable
 
 from manga_enrichment.gateways.clock import Clock
-from manga_enrichment.pipeline.engine.rate.adaptive_rate import (
-    AdaptiveRate,
-    Permit,
-    target_rejection_of_told_quota,
-    target_rejection_of_unknown_quota,
-)
+from manga_enrichment.pipeline.engine.rate.adaptive_rate import AdaptiveRate, Permit
 
 __all__ = ["Permit", "RateLimiter"]
 
@@ -24,6 +19,7 @@ TOLD_SHARE = 0.99  # of a told quota: room for clock drift and for the jitter of
 FIRST_CALLS_PER_SECOND = 5.0
 REQUEST_BURST_SECONDS = 0.2  # how much unused time may be caught up at once
 TOKEN_BURST_SECONDS = 0.5  # more: calls differ in size, and what is given back comes in pieces
+DEMAND_HEADROOM = 1.25  # a run that has what it used last has no room to use more
 LONGEST_NAP_SECONDS = 0.1  # tokens that are given back may make a call ready sooner than it seemed
 
 
@@ -35,6 +31,7 @@ class TokenBucket:
         self._burst_seconds = burst_seconds
         self._level = per_second * burst_seconds
         self._filled_at = now
+        self.taken = 0.0  # in all
 
     def ready_at(self, amount: float, now: float) -> float:
         """When the amount may be taken: `now`, or later."""
@@ -45,6 +42,7 @@ class TokenBucket:
     def take(self, amount: float) -> None:
         """Take an amount; a negative one gives back."""
         self._level -= amount
+        self.taken += amount
 
     def empty(self) -> None:
         """Nothing may be caught up on."""
@@ -73,12 +71,15 @@ class RateLimiter:
         self._clock = clock
         self._turn = asyncio.Lock()
         self.throttled = 0
+        self.is_short = False  # a call had to wait for its turn since `demand` was last asked for
+        self._demanded_at = clock.monotonic_seconds()
+        self._taken = 0.0
         now = clock.monotonic_seconds()
         told = requests_per_minute is not None or tokens_per_minute is not None
         if told:
-            self._rate = AdaptiveRate(1.0, 1.0, target_rejection_of_told_quota, told=True)
+            self.rate = AdaptiveRate(1.0, told=True)
         else:
-            self._rate = AdaptiveRate(FIRST_CALLS_PER_SECOND, math.inf, target_rejection_of_unknown_quota, told=False)
+            self.rate = AdaptiveRate(FIRST_CALLS_PER_SECOND, told=False)
         # What the pace is a multiple of: the told quotas, or one call a second.
         self._base_requests = _told_per_second(requests_per_minute) if told else 1.0
         self._base_tokens = _told_per_second(tokens_per_minute)
@@ -86,14 +87,14 @@ class RateLimiter:
         self._tokens = self._bucket(self._base_tokens, TOKEN_BURST_SECONDS, now)
 
     def _bucket(self, base: float | None, burst_seconds: float, now: float) -> TokenBucket | None:
-        return None if base is None else TokenBucket(base * self._rate.value, burst_seconds, now)
+        return None if base is None else TokenBucket(base * self.rate.value, burst_seconds, now)
 
     async def acquire(self, tokens: int, until: float, is_wanted: Callable[[], bool] = lambda: True) -> Permit | None:
         """Wait for a turn, in order of asking. None when it would come after `until` (monotonic seconds).
 
         is_wanted: looked at while waiting; None once the turn is not wanted any more.
         """
-        asked_at = self._clock.monotonic_seconds()
+        waited = self._turn.locked()
         async with self._turn:
             while True:
                 ready_at = self.ready_at(tokens)
@@ -101,27 +102,29 @@ class RateLimiter:
                 if max(ready_at, now) > until or not is_wanted():
                     return None
                 if ready_at <= now:
-                    return self.take(tokens, asked_at)
+                    return self.take(tokens, waited=waited)
+                waited = self.is_short = True
                 await self._clock.sleep(min(ready_at - now, LONGEST_NAP_SECONDS))
 
     def ready_at(self, tokens: int) -> float:
         """When a call of this size may leave, as far as is known now (monotonic seconds)."""
         now = self._clock.monotonic_seconds()
         return max(
-            self._rate.retry_at,
+            self.rate.retry_at,
             now if self._requests is None else self._requests.ready_at(1.0, now),
             now if self._tokens is None else self._tokens.ready_at(tokens, now),
         )
 
-    def take(self, tokens: int, asked_at: float) -> Permit:
-        """Let a call leave that is ready and was asked for at `asked_at`."""
+    def take(self, tokens: int, *, waited: bool) -> Permit:
+        """Let a call leave that is ready; waited: it had to, because of the pace."""
         now = self._clock.monotonic_seconds()
+        self.is_short = self.is_short or waited
         if self._requests is not None:
             self._requests.take(1.0)
         self._take_tokens(tokens)
-        number = self._rate.sent(now)
+        number = self.rate.sent(now)
         self._follow_rate(now)
-        return Permit(now, tokens, waited=now > asked_at, number=number)
+        return Permit(now, tokens, waited=waited, number=number)
 
     def settle(self, permit: Permit, tokens_used: int) -> None:
         """A call was accepted and used this many quota tokens (input + output times burndown)."""
@@ -131,7 +134,7 @@ class RateLimiter:
     def lost(self, permit: Permit) -> None:
         """A call was accepted but its usage is unknown: its tokens stay taken."""
         now = self._clock.monotonic_seconds()
-        self._rate.accepted(permit, now)
+        self.rate.accepted(permit, now)
         self._follow_rate(now)
 
     def drop(self, permit: Permit) -> None:
@@ -146,10 +149,20 @@ class RateLimiter:
         now = self._clock.monotonic_seconds()
         self.throttled += 1
         self._take_tokens(-permit.tokens)
-        self._rate.refused(permit, now, retry_after_seconds)
+        self.rate.refused(permit, now, retry_after_seconds)
         self._follow_rate(now)
         if self._requests is not None:
             self._requests.empty()  # a burst after a cut would be refused in a row, and bring a row of cuts
+
+    def demand(self) -> float:
+        """What could be used, in the unit of the pace; infinite when calls have waited since this was last asked."""
+        now = self._clock.monotonic_seconds()
+        is_short, self.is_short = self.is_short, False
+        seconds, self._demanded_at = now - self._demanded_at, now
+        pairs = (self._requests, self._base_requests), (self._tokens, self._base_tokens)
+        taken = max(bucket.taken / base for bucket, base in pairs if bucket is not None and base is not None)
+        used, self._taken = taken - self._taken, taken
+        return math.inf if is_short or seconds <= 0.0 else DEMAND_HEADROOM * max(0.0, used) / seconds
 
     def _take_tokens(self, tokens: int) -> None:
         if self._tokens is not None:
@@ -157,9 +170,9 @@ class RateLimiter:
 
     def _follow_rate(self, now: float) -> None:
         if self._requests is not None and self._base_requests is not None:
-            self._requests.set_rate(self._base_requests * self._rate.value, now)
+            self._requests.set_rate(self._base_requests * self.rate.value, now)
         if self._tokens is not None and self._base_tokens is not None:
-            self._tokens.set_rate(self._base_tokens * self._rate.value, now)
+            self._tokens.set_rate(self._base_tokens * self.rate.value, now)
 
 
 def _told_per_second(per_minute: int | None) -> float | None:

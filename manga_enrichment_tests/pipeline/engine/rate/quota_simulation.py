@@ -15,7 +15,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from manga_enrichment.gateways.senders import Learned
+from manga_enrichment.gateways.senders import Sender as SenderItem
 from manga_enrichment.pipeline.engine.rate.adaptive_rate import Permit
+from manga_enrichment.pipeline.engine.rate.fair_share import FairShare
 from manga_enrichment.pipeline.engine.rate.rate_limiter import RateLimiter
 
 BURNDOWN = 5
@@ -77,11 +80,25 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """One process: when it starts, what it was told."""
+    """One process: when it starts and what it was told; its lane, and when it has something to ask.
+
+    weight        of its lane
+    leaves_at     it has nothing more to ask then and says so
+    killed_at     it stops then and says nothing
+    asks_during   spans of seconds in which it has calls; else it has none
+    calls_per_second   how many it has then; None: as many as it may send
+    cut_off       span of seconds in which it cannot reach the table; None: never
+    """
 
     starts_at: float = 0.0
     told_requests: int | None = None
     told_tokens: int | None = None
+    lane: str = ""
+    weight: float = 1.0
+    leaves_at: float = math.inf
+    killed_at: float = math.inf
+    asks_during: Sequence[tuple[float, float]] = ((0.0, math.inf),)
+    cut_off: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +149,17 @@ class _Process:
     free: int
     size: CallSize
     asked_at: float
+    sender: Sender
+    share: FairShare | None = None
     waits: bool = False
+
+    def asks(self, now: float) -> bool:
+        ends_at = min(self.sender.leaves_at, self.sender.killed_at)
+        return now < ends_at and any(since <= now < until for since, until in self.sender.asks_during)
+
+    def reaches_table(self, now: float) -> bool:
+        cut_off = self.sender.cut_off
+        return now < self.sender.killed_at and (cut_off is None or not cut_off[0] <= now < cut_off[1])
 
 
 @dataclass
@@ -140,7 +167,9 @@ class Simulation:
     """Run once.
 
     changes    (second, requests per minute) of the hidden quota
-    leaves_at  second at which a sender has nothing more to ask, by its number
+    strangers  (since, until, calls a second) that others than our senders ask for, and get
+    tables     whether there is a table of senders
+    learned    what the table knows of the quota in the beginning
     """
 
     quota: Quota
@@ -151,7 +180,9 @@ class Simulation:
     latency_seconds: tuple[float, float] = (0.2, 1.0)
     network_seconds: tuple[float, float] = (0.005, 0.025)
     concurrency: int = 1024
-    leaves_at: dict[int, float] = field(default_factory=dict)
+    strangers: Sequence[tuple[float, float, float]] = ()
+    table: bool = True
+    learned: Learned | None = None
     arrivals: list[Arrival] = field(default_factory=list)
 
     def run(self, seconds: float) -> "Simulation":
@@ -159,6 +190,8 @@ class Simulation:
         self._clock = SteppedClock()
         self._events: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
         self._order = itertools.count()
+        self._items: dict[str, SenderItem] = {}
+        self._weights = {sender.lane or str(number): sender.weight for number, sender in enumerate(self.senders)}
         self._requests, self._tokens = (
             None if limit is None else _Bucket(limit, self.quota, smallest)
             for limit, smallest in (
@@ -170,6 +203,8 @@ class Simulation:
             self._at(sender.starts_at, self._start, number, sender)
         for at, limit in self.changes:
             self._at(at, self._change, limit)
+        for since, until, per_second in self.strangers:
+            self._at(since, self._strange, until, per_second)
         while self._events and self._events[0][0] <= seconds:
             at, _, event, arguments = heapq.heappop(self._events)
             self._clock.seconds = at
@@ -184,25 +219,62 @@ class Simulation:
         self._requests.has(0, self._clock.seconds)
         self._requests.rate = limit / 60
 
+    def _strange(self, until: float, per_second: float) -> None:
+        """A call of somebody else's."""
+        assert self._requests is not None
+        now = self._clock.seconds
+        if self._requests.has(1, now):
+            self._requests.take(1)
+        if now < until:
+            self._at(now + 1 / per_second, self._strange, until, per_second)
+
     def _start(self, number: int, sender: Sender) -> None:
         limiter = RateLimiter(
             self._clock, requests_per_minute=sender.told_requests, tokens_per_minute=sender.told_tokens
         )
-        self._go_on(_Process(number, limiter, self.concurrency, self.sizes(self._rng), self._clock.seconds))
+        size, now = self.sizes(self._rng), self._clock.seconds
+        process = _Process(number, limiter, self.concurrency, size, now, sender)
+        if self.table:
+            lane = sender.lane or str(number)
+            process.share = FairShare(limiter, self._clock, f"run-{number}", lane, self._weights)
+            self._at(now, self._beat, process, process.share)
+        for since, _ in sender.asks_during:
+            self._at(max(now, since), self._wake, process)
+
+    def _wake(self, process: _Process) -> None:
+        process.asked_at = self._clock.seconds
+        self._go_on(process)
+
+    def _beat(self, process: _Process, share: FairShare) -> None:
+        """Look at the table when it is time; the last word is that there is nothing more to ask."""
+        now = self._clock.seconds
+        if not process.reaches_table(now):
+            if now < process.sender.killed_at:
+                self._at(now + 0.5, self._beat, process, share)
+            return
+        if now >= process.sender.leaves_at:
+            self._items[f"run-{process.number}"] = share.item(has_left=True)
+            return
+        if share.is_due():
+            self._items[f"run-{process.number}"] = share.look(list(self._items.values()), self.learned)
+            self.learned = share.learned() or self.learned
+            if not process.waits:
+                self._go_on(process)
+        self._at(now + 0.5 + self._rng.random() * 0.01, self._beat, process, share)
 
     def _go_on(self, process: _Process) -> None:
         """Send what may be sent now, in order; then wait for the next one's turn."""
         now = self._clock.seconds
         process.waits = False
-        if now >= self.leaves_at.get(process.number, math.inf):
+        if not process.asks(now):
             return
         while process.free:
             ready_at = process.limiter.ready_at(process.size.reserved)
             if ready_at > now:
-                process.waits = True
+                process.waits = process.limiter.is_short = True
                 self._at(min(ready_at, now + 0.1) + self._rng.random() * 0.001, self._go_on, process)
                 return
-            permit = process.limiter.take(process.size.reserved, process.asked_at)
+            permit = process.limiter.take(process.size.reserved, waited=now > process.asked_at)
             process.free -= 1
             self._at(now + self._network(), self._arrive, process, permit, process.size)
             process.size = self.sizes(self._rng)
@@ -254,9 +326,16 @@ class Simulation:
         seen = [each.accepted for each in self.arrivals if since <= each.at < until]
         return seen.count(False) / len(seen)
 
-    def fair_shares(self, since: float, until: float) -> list[float]:
-        """What each sender got, 1.0 being an equal share."""
+    def got(self, since: float, until: float) -> list[float]:
+        """What each sender got per second."""
         counts = [0] * len(self.senders)
         for each in self.arrivals:
             counts[each.sender] += each.accepted and since <= each.at < until
-        return [count * len(counts) / max(1, sum(counts)) for count in counts]
+        return [count / (until - since) for count in counts]
+
+    def fair_shares(self, since: float, until: float) -> list[float]:
+        """What each sender got by what its weight makes due, its lane's divided among its runs; 1.0 is fair."""
+        got = self.got(since, until)
+        lanes = [sender.lane or str(number) for number, sender in enumerate(self.senders)]
+        due = [sender.weight / lanes.count(lane) for sender, lane in zip(self.senders, lanes, strict=True)]
+        return [mine * sum(due) / (weight * max(1e-9, sum(got))) for mine, weight in zip(got, due, strict=True)]

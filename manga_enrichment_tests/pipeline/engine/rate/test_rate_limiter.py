@@ -228,8 +228,6 @@ def test_processes_share_a_token_quota(told: bool) -> None:
 
 @pytest.mark.parametrize("told", [True, False], ids=["told", "untold"])
 def test_the_one_that_stays_takes_over_what_the_other_leaves(told: bool) -> None:
-    """The second stops because it has nothing more to ask (here: no free slot)."""
-    run = Simulation(Quota(1_200), 2 * [Sender(told_requests=1_200 if told else None)])
-    run.leaves_at = {1: 300.0}
-    run.run(900)
+    quota = 1_200 if told else None
+    run = Simulation(Quota(1_200), [Sender(told_requests=quota), Sender(told_requests=quota, leaves_at=300.0)]).run(900)
     assert run.accepted_per_minute(600, 900) >= 0.95 * 1_200

@@ -79,32 +79,32 @@ def test_a_limiter_that_is_not_used_to_the_full_does_not_speed_up() -> None:
     limiter = RateLimiter(clock)
     for second in range(1, 200):
         clock.seconds = float(second)
-        limiter.settle(limiter.take(10, asked_at=clock.seconds), 10)
+        limiter.settle(limiter.take(10, waited=False), 10)
     while limiter.ready_at(10) <= clock.seconds:  # spend the burst
-        limiter.take(10, asked_at=clock.seconds)
+        limiter.take(10, waited=False)
     assert limiter.ready_at(10) == pytest.approx(clock.seconds + 1 / FIRST_CALLS_PER_SECOND)
 
 
 def test_nothing_leaves_before_the_service_wants_it_to() -> None:
     clock = SteppedClock()
     limiter = RateLimiter(clock, requests_per_minute=6_000)
-    limiter.refuse(limiter.take(10, asked_at=0), retry_after_seconds=30)
+    limiter.refuse(limiter.take(10, waited=False), retry_after_seconds=30)
     assert limiter.ready_at(10) == 30
     clock.seconds = 30.0
-    limiter.take(10, asked_at=0)
+    limiter.take(10, waited=False)
     assert 30.0 < limiter.ready_at(10) < 31.0  # one call finds out, the next waits for what it finds
 
 
 def test_a_second_of_waiting_is_for_the_refused_call_alone() -> None:
     """Whole seconds have no finer word for "soon"."""
     limiter = RateLimiter(SteppedClock(), requests_per_minute=6_000)
-    limiter.refuse(limiter.take(10, asked_at=0), retry_after_seconds=1)
+    limiter.refuse(limiter.take(10, waited=False), retry_after_seconds=1)
     assert limiter.ready_at(10) < 0.1
 
 
 def test_throttled_calls_are_counted() -> None:
     limiter = RateLimiter(SteppedClock())
-    limiter.refuse(limiter.take(10, asked_at=0))
+    limiter.refuse(limiter.take(10, waited=False))
     assert limiter.throttled == 1
 
 

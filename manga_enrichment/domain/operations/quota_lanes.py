@@ -1,0 +1,35 @@
+"""The lanes that share a model's quota, and how: the one table of their weights.
+
+Belongs here: names, default weights, which lane a queue's requests are in. Stays out: how shares follow from weights
+(`pipeline/engine/rate/fair_shares.py`), which run is in which lane (`defs/shared/tags.py`).
+
+A weight is a lane's, however many runs it has. It counts only while the lane has something to ask.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from manga_enrichment.domain.requests.queues import HIGH_PRIORITY, LOW_PRIORITY, NORMAL, ORDERED, SESSION
+
+URGENT, CONVERSATIONS, NORMAL_BATCHES, LOW_BATCHES, NIGHT, BACKFILL = (
+    "urgent",
+    "conversations",
+    "normal",
+    "low",
+    "night",
+    "backfill",
+)
+
+LANE_WEIGHTS: Mapping[str, float] = MappingProxyType(
+    {URGENT: 16.0, CONVERSATIONS: 16.0, NORMAL_BATCHES: 8.0, LOW_BATCHES: 4.0, NIGHT: 4.0, BACKFILL: 2.0}
+)
+
+LANE_OF_QUEUE: Mapping[str, str] = MappingProxyType(
+    {
+        HIGH_PRIORITY.name: URGENT,
+        NORMAL.name: NORMAL_BATCHES,
+        LOW_PRIORITY.name: LOW_BATCHES,
+        ORDERED.name: CONVERSATIONS,
+        SESSION.name: CONVERSATIONS,
+    }
+)

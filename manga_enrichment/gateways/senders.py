@@ -1,0 +1,62 @@
+"""The table of senders: who asks one model just now, and what was learned of its quota."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """One run's item. Rates are shares of a told quota, or calls/s where none was told.
+
+    name             the run; no two runs have the same
+    lane, weight     of all runs of the lane together
+    rate             how fast it may ask now
+    demand           what it could use; infinite when calls wait
+    quiet_seconds    since its last refusal
+    is_searching     its rate is a first guess: it says nothing of the quota yet
+    is_paused        everything is refused just now: its rate is that of before
+    has_left         it asks no more; rate is its last one
+    beat             grows with every write: a reader tells by its own clock when it stopped
+    at               when it was written, by the writer's clock
+    """
+
+    name: str
+    lane: str
+    weight: float
+    rate: float
+    demand: float
+    quiet_seconds: float
+    is_searching: bool
+    is_paused: bool
+    has_left: bool
+    beat: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What an untold quota let in: calls/s of all senders together, and when that was so."""
+
+    rate: float
+    at: datetime
+
+
+class SenderTable(Protocol):
+    """Items by quota, which is a model's id. Every method raises StoreUnavailableError while the table is away."""
+
+    def write(self, quota: str, sender: Sender) -> None:
+        """Put the sender's item in the place of its last one."""
+        ...
+
+    def read(self, quota: str) -> tuple[list[Sender], Learned | None]:
+        """All items of a quota as they are now, also old ones and of those that have left."""
+        ...
+
+    def learn(self, quota: str, learned: Learned) -> None:
+        """Keep it in the place of what was learned before."""
+        ...
+
+    def clear(self, quota: str, sender: Sender) -> None:
+        """Take an item away, unless it was written again since it was read."""
+        ...

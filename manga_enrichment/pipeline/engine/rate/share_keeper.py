@@ -1,0 +1,63 @@
+"""Keeps a run's share up: looks at the table of senders every few seconds, from the first call to the last.
+
+Belongs here: when the table is read and written. Stays out: what follows from it (`fair_share.py`).
+
+No call ever waits for the table. While it is away the last shares hold; a run that has never read it has the part of
+its lane in a told quota, and finds an untold one by itself.
+"""
+
+import asyncio
+import logging
+from contextlib import suppress
+
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import StoreUnavailableError
+from manga_enrichment.gateways.senders import SenderTable
+from manga_enrichment.pipeline.engine.outage_retry import in_thread
+from manga_enrichment.pipeline.engine.rate.fair_share import EARLY_BEAT_SECONDS, FairShare
+
+_log = logging.getLogger(__name__)
+_AWAY = (StoreUnavailableError, ConfigurationError)  # whatever is wrong with it is no reason to fail a call
+
+
+class ShareKeeper:
+    """Of one quota and one event loop, on which it is made."""
+
+    def __init__(self, table: SenderTable, quota: str, share: FairShare, clock: Clock) -> None:
+        self._table = table
+        self._quota = quota
+        self._share = share
+        self._clock = clock
+        self._is_away = False
+        self._keeping = asyncio.create_task(self._keep())
+
+    async def stop(self) -> None:
+        """Tell the others that nothing more is asked, unless the table is away."""
+        self._keeping.cancel()
+        await asyncio.wait([self._keeping])
+        if not self._is_away:
+            with suppress(*_AWAY):
+                await in_thread(self._table.write, self._quota, self._share.item(has_left=True))
+
+    async def _keep(self) -> None:
+        while True:
+            if self._share.is_due():
+                try:
+                    await self._look()
+                    self._is_away = False
+                except _AWAY as error:
+                    self._share.could_not_look()
+                    if not self._is_away:
+                        _log.warning("the table of senders is away, so the last shares hold: %s", error)
+                    self._is_away = True
+            await self._clock.sleep(EARLY_BEAT_SECONDS)
+
+    async def _look(self) -> None:
+        senders, learned = await in_thread(self._table.read, self._quota)
+        await in_thread(self._table.write, self._quota, self._share.look(senders, learned))
+        newly_learned = self._share.learned()
+        if newly_learned is not None:
+            await in_thread(self._table.learn, self._quota, newly_learned)
+        for sender in self._share.long_gone:
+            await in_thread(self._table.clear, self._quota, sender)
