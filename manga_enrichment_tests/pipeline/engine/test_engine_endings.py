@@ -178,3 +178,25 @@ async def test_answered_calls_have_no_claim_to_give_back() -> None:
     await world.run(calls_of(3), engine)
     assert (sorted(ledger.asked_for), ledger.given_back) == (sorted(call.fingerprint for call in calls_of(3)), [])
     assert (engine.stopped_by, engine.stopped_message) == (None, "")
+
+
+class ReleasesLater(MemoryLedger):
+    """A ledger that gives the first claim back at the second request only."""
+
+    has_refused = False
+
+    def release_many(self, fingerprints: Sequence[str], owner: str) -> None:
+        if not self.has_refused:
+            self.has_refused = True
+            raise StoreUnavailableError("not now")
+        super().release_many(fingerprints, owner)
+
+
+async def test_a_claim_that_could_not_be_given_up_is_given_up_when_the_run_ends() -> None:
+    """Left to run out, whoever took it over would book a call that was never made."""
+    world = EngineRig({title_id(1): [ErrorClass.SERVICE_UNAVAILABLE] * 100})
+    world.ledger = ReleasesLater(world.clock, world.store)
+    (result,) = await world.run([call_of(1)], world.engine(deadline_seconds=30))
+    assert (result.error_class, result.cost_micro_usd) == (ErrorClass.SERVICE_UNAVAILABLE, 0)
+    assert world.ledger.has_refused
+    assert world.ledger.claimed == {}
