@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -58,6 +59,8 @@ class SqsQueues:
         while len(received) < max_messages:
             request["MaxNumberOfMessages"] = min(_PER_CALL, max_messages - len(received))
             request["WaitTimeSeconds"] = 0 if received else min(wait_seconds, _MAX_WAIT_SECONDS)
+            if queue.endswith(".fifo"):  # the SDK's repetition after a lost answer gets the same messages then
+                request["ReceiveRequestAttemptId"] = uuid4().hex
             with _errors_explained(queue):
                 batch = self._client.receive_message(**request).get("Messages", [])
             received += (_message(queue, each) for each in batch)

@@ -13,6 +13,7 @@ from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.gateways.errors import QueueUnavailableError
 
 URL = "https://sqs.ap-northeast-1.amazonaws.com/123456789012/q"
+ATTRIBUTES = {"ApproximateReceiveCount": "1", "SentTimestamp": "0"}
 ONE_ATTEMPT = Config(retries={"total_max_attempts": 1})
 
 
@@ -38,6 +39,27 @@ def sqs() -> Iterator[Sqs]:
     with each.stub:
         yield each
     each.stub.assert_no_pending_responses()
+
+
+def test_each_receive_of_a_fifo_queue_has_an_id_of_its_own_by_which_a_lost_answer_is_had_again() -> None:
+    asked: list[str] = []
+    client = AwsClients().sqs
+
+    def note(params: dict[str, Any], **_event: Any) -> None:
+        asked.append(params.get("ReceiveRequestAttemptId", ""))
+
+    client.meta.events.register("provide-client-params.sqs.ReceiveMessage", note)
+    one = {"MessageId": "1", "ReceiptHandle": "h", "Body": "b", "Attributes": ATTRIBUTES}
+    for name in ("q.fifo", "q"):
+        with Stubber(client) as stub:
+            stub.add_response("get_queue_url", {"QueueUrl": URL})
+            stub.add_response("receive_message", {"Messages": [one]})
+            stub.add_response("receive_message", {})
+            assert len(SqsQueues(client).receive(name, max_messages=2, wait_seconds=0)) == 1
+    first, second, *standard = asked
+    assert first
+    assert second not in ("", first)
+    assert standard == ["", ""]
 
 
 HANDLES = [f"h{number}" for number in range(12)]
