@@ -92,7 +92,7 @@ class Drain:
         self._lane = InProcessLane(definitions, instance)
         self._gateways: Gateways = open_gateways(settings)
         self._server = server
-        self._titles = _titles(folder / "catalog.jsonl")
+        self._titles = titles_with_text(folder / "catalog.jsonl", CATALOG_TITLES)
         self._questions = self._different_questions()
         keys = bucket_keys(settings.catalog_buckets)
         job = definitions.resolve_job_def(CATALOG_JOB)
@@ -160,9 +160,9 @@ class Drain:
                 }
 
 
-def _titles(catalog: Path) -> Sequence[str]:
+def titles_with_text(catalog: Path, count: int) -> Sequence[str]:
     """Write a catalog; ids of titles that have enough text for a question."""
-    write_catalog(catalog, CATALOG_TITLES, seed=11)
+    write_catalog(catalog, count, seed=11)
     rows = [json.loads(line) for line in catalog.read_text("utf-8").splitlines()]
     with_text = (row for row in rows if len(row.get("synopsis") or "") > ENOUGH_TEXT_CHARACTERS)
     return sorted({row["manga_id"] for row in with_text if row.get("manga_id")})

@@ -154,7 +154,7 @@ class Drain:
             return "no worker has ever seen it"
         if row.state not in _ANSWERED:
             return f"it is {row.state.value} ({row.error_class or 'no reason'})"
-        _, rows, document = self.books.results(request_id)
+        rows, document = self.books.results(request_id)
         titles = sorted(self.sent[request_id])
         if sorted(each["manga_id"] for each in rows) != titles:
             return "its results are not those that were asked for"

@@ -81,7 +81,7 @@ DRAIN = {
         Moment(MomentName.PLAN, Service.S3, "GET", where="/runs/units/"),
         Moment(MomentName.INVOKE_BEGINS, Service.BEDROCK, "GET"),
         Moment(MomentName.INVOKE, Service.BEDROCK, CONVERSE, count=3),
-        Moment(MomentName.SETTLE, Service.S3, "PUT", where="/enrichment/partner_results/", count=2),
+        Moment(MomentName.SETTLE, Service.S3, "PUT", where="/fm-results/", count=2),
     )
 }
 """The first receive; the run reads its unit; as in a night; the second result is written."""

@@ -21,7 +21,9 @@ from manga_enrichment.local.stack.endpoints import CALLBACK_KEY_ID, CALLBACK_SEC
 from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment.pipeline.outbox.relay import DeliveryGateways, OutboxRelay
 from manga_enrichment.pipeline.partner.requeue import LEASE_MARGIN_SECONDS
+from manga_enrichment.pipeline.partner.stored_results import each_result_once
 from manga_enrichment.pipeline.partner.submit import submit
+from manga_enrichment.pipeline.store.hour_groups import read_once
 from manga_enrichment.pipeline.store.object_keys import result_document_key
 from manga_enrichment.settings import Settings, load_settings, signing_key
 from manga_enrichment_tests.end_to_end.file_clock import FileClock
@@ -105,21 +107,19 @@ class PartnerBooks:
         assert row is not None, "nobody has seen the request"
         return row
 
-    def results(self, request_id: str) -> tuple[str, list[dict[str, Any]], dict[str, Any]]:
-        """Version, rows and document of a request's one results object."""
-        keys = [key for key in self.gateways.tables.list_keys("enrichment/partner_results/") if request_id in key]
-        assert len(keys) == 1
-        stored = self.gateways.tables.read(keys[0])
+    def results(self, request_id: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """Rows of a request, as they are read, and its document."""
+        tables = read_once(self.gateways.tables, "enrichment/partner_results/", each_result_once)
+        rows = [row for table in tables for row in table.to_pylist() if row["request_id"] == request_id]
         document = self.gateways.tables.read_json(result_document_key(request_id))
-        assert stored is not None
         assert document is not None
-        return stored.etag, stored.table.to_pylist(), document
+        return rows, document
 
     def assert_answered_once(self, request_id: str, titles: Sequence[str]) -> None:
-        """Nothing lost, nothing twice, one results object, one document, one event, an empty queue."""
+        """Nothing lost, nothing twice, every row once, one document, one event, an empty queue."""
         row = self.row(request_id)
         assert (row.state, row.counts) == (RequestState.COMPLETED, {"items": len(titles), "succeeded": len(titles)})
-        _, rows, document = self.results(request_id)
+        rows, document = self.results(request_id)
         assert sorted(each["manga_id"] for each in rows) == sorted(titles)
         assert sorted(item["manga_id"] for item in document["items"]) == sorted(titles)
         assert {each["outcome"] for each in rows} == {"succeeded"}

@@ -22,6 +22,8 @@ from manga_enrichment.domain.requests.queues import DEAD_LETTERS, LOW_PRIORITY, 
 from manga_enrichment.local.api_client import ApiClient, api_key, api_url
 from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment.local.stack.model_control import ModelServerControl
+from manga_enrichment.pipeline.partner.stored_results import each_result_once
+from manga_enrichment.pipeline.store.hour_groups import read_once
 from manga_enrichment.settings import load_settings
 
 BATCHES = Path(__file__).resolve().parents[2] / "data" / "batches"
@@ -116,8 +118,8 @@ def test_three_batches_end_as_they_should(site: Site, model_server: ModelServerC
     assert letter.attributes["dead_letter_reason"] == "invalid_body"
 
     tables = S3ObjectStore(AwsClients().s3, bucket=site.settings.bucket)
-    keys = tables.list_keys("enrichment/partner_results/")
-    assert sorted(key.rsplit("/", 1)[1] for key in keys) == sorted(f"{each}.parquet" for each in (good, mixed))
+    results = read_once(tables, "enrichment/partner_results/", each_result_once)
+    assert {row["request_id"] for table in results for row in table.to_pylist()} == {good, mixed}
     assert model_server.counters()["billed"] == 7  # each different item with a title once
 
 

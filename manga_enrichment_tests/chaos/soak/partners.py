@@ -85,7 +85,7 @@ class Partners:
             return "no worker has ever seen it"
         if row.state is not RequestState.COMPLETED:
             return f"it is {row.state.value} ({row.error_class or 'no reason'})"
-        _, rows, document = self.books.results(request_id)
+        rows, document = self.books.results(request_id)
         if request_id in self.questions:
             return "" if len(rows) == 1 and document["items"] else "it has no answer"
         titles = self.batches[request_id]

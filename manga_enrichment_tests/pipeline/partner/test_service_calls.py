@@ -1,0 +1,69 @@
+"""How many calls to services a request costs in a run of many: what a request adds, and what the run costs anyway.
+
+Run it with `-s` to see the numbers.
+"""
+
+import sys
+from collections import Counter
+from typing import Any
+
+from manga_enrichment.domain.requests.queues import NORMAL
+from manga_enrichment_tests.partner_world import PartnerWorld
+
+FEW, MANY = 10, 60
+
+
+class Counted:
+    """A gateway whose calls are counted under the name of its service."""
+
+    def __init__(self, target: Any, service: str, calls: Counter[str]) -> None:
+        self._target, self._service, self._calls = target, service, calls
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._target, name)
+        if not callable(method) or name == "uri":
+            return method
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self._calls[f"{self._service}.{name}"] += 1
+            return method(*args, **kwargs)
+
+        return call
+
+
+class CountedWorld(PartnerWorld):
+    """Every gateway of tick and run, counted."""
+
+    calls: Counter[str]
+
+    def mortal(self, gateway: Any) -> Any:
+        names = {id(self.queue): "sqs", id(self.requests): "status", id(self.outbox): "outbox"}
+        names |= {id(self.base.ledger): "ledger", id(self.base.budget): "budget", id(self.base.tables): "s3"}
+        return Counted(gateway, names[id(gateway)], self.calls)
+
+
+def calls_of(requests: int) -> Counter[str]:
+    """One queue, one tick, one run; each request asks for another title and analysis, or shares its answer."""
+    world = CountedWorld()
+    world.calls = Counter()
+    sent = [world.send([(number % 8, "reading_level", f"note {number}")]) for number in range(requests)]
+    world.work()
+    assert {world.state(each) for each in sent} == {"completed"}
+    assert world.queue.messages(NORMAL.name) == []
+    return world.calls
+
+
+def test_a_request_of_a_run_adds_few_calls_and_no_object_of_its_own_to_a_table() -> None:
+    few, many = calls_of(FEW), calls_of(MANY)
+    added = {name: (many[name] - few[name]) / (MANY - FEW) for name in many}
+    sys.stdout.write(f"a request adds {dict(sorted((name, count) for name, count in added.items() if count))}\n")
+    per_request = {name: count for name, count in added.items() if count >= 1}  # the rest grows with batches
+    assert per_request == {
+        "status.claim": 1,
+        "status.update": 3,  # queued, processing, completed
+        "s3.read_json": 1,  # the stored body, by the run
+        "s3.write_json": 2,  # the stored body, the result document
+        "outbox.add": 1,
+    }
+    assert many["s3.write"] - few["s3.write"] == 0
+    assert many["sqs.delete"] == few["sqs.delete"] == 1
