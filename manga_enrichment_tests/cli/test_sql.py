@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 from click.testing import CliRunner, Result
@@ -156,6 +157,16 @@ def test_the_bill_of_a_partner_has_what_was_reused_at_no_cost(folder: Path) -> N
     assert (bill["answered_items"], bill["reused_items"], bill["cost_usd"]) == (2, 1, 80 / 1e6)
 
 
+def pandas_of_the_documentation(folder: str, day: str) -> dict[str, Any]:
+    """What the page for analysts says to do with the objects themselves."""
+    page = (Path(__file__).parents[2] / "docs" / "analysts.md").read_text("utf-8")
+    blocks = [each.split("```")[0] for each in page.split("```python\n")[1:]]
+    (block,) = (each for each in blocks if "partner_results" in each)
+    told: dict[str, Any] = {"folder": folder, "pd": pd}
+    exec(block.replace("2026-11-28", day), told)  # noqa: S102 (our own documentation)
+    return told
+
+
 def test_of_what_lies_in_two_objects_a_row_is_given_once_and_of_the_highest_generation(tmp_path: Path) -> None:
     world = eventful_world()
     logged = world.log()
@@ -172,6 +183,9 @@ def test_of_what_lies_in_two_objects_a_row_is_given_once_and_of_the_highest_gene
     assert rows(folder, "SELECT count(*) AS n FROM partner_results_objects") == [{"n": 9}]
     counts = rows(folder, "SELECT count(*) AS n, count(*) FILTER (trigger = 'partner') AS partners FROM requests")
     assert counts == [{"n": len(logged) + 1, "partners": 1}]
+    told = pandas_of_the_documentation(str(folder), DAY)
+    assert sorted(told["results"][["generation", "position"]].itertuples(index=False)) == [(2, 0), (2, 1), (2, 2)]
+    assert len(told["log"]) == len(logged) + 1
 
 
 def test_the_story_of_a_title_begins_with_its_call_and_ends_with_its_outcomes(folder: Path) -> None:
