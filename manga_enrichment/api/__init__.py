@@ -1,15 +1,21 @@
-"""The request front: a REST API on API Gateway that writes to queues and reads request states, without a server.
+"""The request front: a REST API on API Gateway, and the workflow behind it, without a server.
 
 endpoints.py            the four endpoints: paths, documents, which template answers which status
 templates/*.vtl         the mapping templates (Velocity), one file each
+workflow.py             the Express workflow that a POST runs: row, message, wait, answer
+workflow_answers.py     what that workflow answers
+workflow_stack.py       `infra/workflow.yaml`, generated from both
 registry.py             get, register, validate, integration_config
 rendering.py            a Velocity engine with API Gateway's variables: what AWS would make of a template
 checking.py             renders a template with sample and hostile input and reads the result back
 models.py               our JSON Schemas as the draft-4 models that API Gateway enforces
 gateway_responses.py    what API Gateway answers itself: no key, too many requests, invalid body
 rest_api.py             the API of them as CloudFormation resources, what a deployment is a snapshot of
-stage.py                stage, limits, usage plan and keys, as resources
+stage.py                stage, limits, usage plans and keys, as resources
+partners.py             `infra/partners.json`: whose keys there are, how much each may
+roles.py                roles, as resources
 cloudformation.py       `infra/api.yaml`, generated from all of the above
+yaml_text.py            how the generated templates are written
 openapi.py              the OpenAPI document for partners
 
 Belongs here: what the request front is. Stays out: the rules of a request (`domain/requests/`), what becomes of a

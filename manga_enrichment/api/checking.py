@@ -2,7 +2,7 @@
 
 Belongs here: the inputs and what must come out of them. Stays out: the engine (`rendering.py`), the requests' rules.
 
-A result counts when it is what it claims to be: JSON without a key twice, or a form whose message is the queue's
+A result counts when it is what it claims to be: JSON without a key twice, and in a workflow's input the queue's
 envelope with exactly its keys. That holds for whatever a client may put into path, query, headers and body, and for
 whatever the service answers.
 """
@@ -11,7 +11,6 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
-from urllib.parse import parse_qsl
 
 from manga_enrichment.api.endpoints import Endpoint, Service
 from manga_enrichment.api.rendering import Rendered, RenderingError, TemplateInput, parse, render
@@ -42,11 +41,11 @@ API_KEY_VALUE = "the-value-of-the-api-key-0123456789"  # in every context, so th
 SAMPLE_REQUEST_ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 SAMPLE_KEY_ID = "a1b2c3d4e5"
 STAGE_VARIABLES = {
-    "queues_url": "https://sqs.ap-northeast-1.amazonaws.com/123456789012/",
+    "workflow": "arn:aws:states:ap-northeast-1:123456789012:stateMachine:requests",
     "status_table": "manga-fm-request-status",
 }
-_FORM_KEYS = {"Action", "QueueUrl", "MessageGroupId", "MessageBody"}
-_ENVELOPE_KEYS = set(schema_document(ENVELOPE)["required"])
+_INPUT_KEYS = {"queue", "group", "partner_id", "api_key", "idempotency_key", "prefer", "message"}
+_MESSAGE_KEYS = set(schema_document(ENVELOPE)["required"]) - {"request_id", "partner_id"}  # the workflow adds them
 _SECRETS = ("receipt", "arn:aws", "anthropic.", API_KEY_VALUE)
 
 
@@ -81,7 +80,7 @@ def request_inputs(endpoint: Endpoint) -> Iterator[TemplateInput]:
 
 def response_inputs(endpoint: Endpoint) -> Iterator[TemplateInput]:
     """What the service may answer: a success, errors, nothing, and texts that are no JSON."""
-    answers = _sqs_answers if endpoint.service is Service.SQS else _dynamodb_answers
+    answers = _workflow_answers if endpoint.service is Service.STATES else _dynamodb_answers
     for text in HOSTILE_TEXTS:
         for answer in answers(text):
             yield _given(endpoint, text, body=json.dumps(answer))
@@ -108,7 +107,14 @@ def _given(endpoint: Endpoint, text: str, *, body: str) -> TemplateInput:
         body=body,
         path=dict.fromkeys(endpoint.path_parameters, text),
         query={"request_id": text, "priority": text, text: text},
-        headers={"X-Api-Key": API_KEY_VALUE, "Content-Type": "application/json", "User-Agent": text, text: text},
+        headers={
+            "X-Api-Key": API_KEY_VALUE,
+            "Content-Type": "application/json",
+            "User-Agent": text,
+            text: text,
+            "Idempotency-Key": text,
+            "prefer": text,
+        },
         context=sample_context(),
         stage_variables=STAGE_VARIABLES,
     )
@@ -128,10 +134,15 @@ def _body(endpoint: Endpoint, text: str) -> Any:
     }
 
 
-def _sqs_answers(text: str) -> Iterator[Any]:
-    yield {"SendMessageResponse": {"SendMessageResult": {"MessageId": text, "MD5OfMessageBody": text}}}
-    for code in ("RequestThrottled", "InvalidMessageContents", "AWS.SimpleQueueService.NonExistentQueue", text):
-        yield {"Error": {"Code": code, "Message": f"{text} arn:aws:sqs:::queue", "Type": "Sender"}, "RequestId": text}
+def _workflow_answers(text: str) -> Iterator[Any]:
+    """The body of an answer is the workflow's, and sound; how an execution failed is not for partners."""
+    for status, told in ((200, {"success": True, "data": text}), (409, {"success": False, "error": text})):
+        output = {"status": status, "body": json.dumps(told), "applied": text, "retry_after": "5"}
+        yield {"status": "SUCCEEDED", "output": json.dumps(output), "input": text, "executionArn": "arn:aws:states:::x"}
+    for outcome in ("FAILED", "TIMED_OUT", text):
+        yield {"status": outcome, "error": text, "cause": f"{text} arn:aws:sqs:::queue", "output": text}
+    for kind in ("ThrottlingException", "InvalidExecutionInput", "StateMachineDoesNotExist", text):
+        yield {"__type": f"com.amazonaws.swf.service.v2.model#{kind}", "message": f"{text} arn:aws:states:::machine"}
 
 
 def _dynamodb_answers(text: str) -> Iterator[Any]:
@@ -170,26 +181,31 @@ def status_item(text: str = "plain", partner: str = SAMPLE_KEY_ID) -> dict[str, 
 def _check_of(endpoint: Endpoint, status: int | None) -> Callable[[Rendered, TemplateInput], str | None]:
     if status is not None:
         return _response_problem
-    return _form_problem if endpoint.service is Service.SQS else _table_request_problem
+    return _start_problem if endpoint.service is Service.STATES else _table_request_problem
 
 
-def _form_problem(rendered: Rendered, given: TemplateInput) -> str | None:
-    try:
-        pairs = parse_qsl(rendered.text, keep_blank_values=True, strict_parsing=True)
-    except ValueError as error:
-        return f"the result is no form: {error}"
-    form = dict(pairs)
-    if len(form) < len(pairs) or form.keys() - {"MessageDeduplicationId"} != _FORM_KEYS:
-        return f"the form has other fields than {', '.join(sorted(_FORM_KEYS))}: {', '.join(name for name, _ in pairs)}"
-    envelope = _strict_json(form["MessageBody"])
-    if not isinstance(envelope, dict) or envelope.keys() != _ENVELOPE_KEYS:
+def _start_problem(rendered: Rendered, given: TemplateInput) -> str | None:
+    start = _strict_json(rendered.text)
+    if not isinstance(start, dict) or start.keys() != {"stateMachineArn", "input"}:
+        return "the result is no StartSyncExecution with a machine and an input"
+    started = _strict_json(start["input"])
+    if start["stateMachineArn"] != STAGE_VARIABLES["workflow"] or not isinstance(started, dict):
+        return "the machine is not the stage's, or the input is no JSON object"
+    return _input_problem(started, given) or _leak(start["input"], given)
+
+
+def _input_problem(started: Mapping[str, Any], given: TemplateInput) -> str | None:
+    if started.keys() != _INPUT_KEYS:
+        return f"the input has other fields than {', '.join(sorted(_INPUT_KEYS))}: {', '.join(started)}"
+    message = started["message"]
+    if not isinstance(message, dict) or message.keys() != _MESSAGE_KEYS:
         return "the message is not the envelope with exactly its keys"
-    identity = (given.context["requestId"], given.context["identity"]["apiKeyId"])
-    if (envelope["request_id"], envelope["partner_id"]) != identity:
-        return "request or partner are not those of the request's context"
-    if envelope["body"] != json.loads(given.body):
+    key_id = given.context["identity"]["apiKeyId"]
+    if (started["partner_id"], started["api_key"]) != (key_id, key_id):
+        return "the partner is not that of the request's context"
+    if message["body"] != json.loads(given.body):
         return "the envelope's body is not what was sent"
-    return _leak(rendered.text, given)
+    return None
 
 
 def _table_request_problem(rendered: Rendered, given: TemplateInput) -> str | None:

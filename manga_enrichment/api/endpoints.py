@@ -3,9 +3,10 @@
 Belongs here: paths, methods, documents, statuses, templates. Stays out: the templates' text (`templates/`), how the
 table becomes CloudFormation (`rest_api.py`) or OpenAPI (`openapi.py`).
 
-API Gateway picks an integration response by the HTTP status that SQS or DynamoDB answers. Both answer 400 to a
-throttled request as well as to a wrong one, so one template reads the error's code and overrides the status: a
-selection pattern alone cannot tell them apart. What no pattern matches is a 500.
+API Gateway picks an integration response by the HTTP status that Step Functions or DynamoDB answers. Both answer 400 to
+a throttled request as well as to a wrong one, so one template reads the error's type and overrides the status: a
+selection pattern alone cannot tell them apart. A workflow that ran is a 200 whatever came of it, so its output says the
+status. What no pattern matches is a 500.
 """
 
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ from types import MappingProxyType
 class Service(StrEnum):
     """What an integration calls."""
 
-    SQS = "sqs"
+    STATES = "states"
     DYNAMODB = "dynamodb"
 
 
@@ -55,17 +56,15 @@ class Endpoint:
         return tuple(sorted({status for each in self.answers for status in (each.status, *each.overrides)}))
 
 
-_QUEUED = (
-    IntegrationAnswer(202, "200", "submitted_202"),
-    IntegrationAnswer(400, "400", "queue_error_400", overrides=(429, 500)),
+_SUBMITTED = (
+    IntegrationAnswer(202, "200", "answered_202", overrides=(200, 400, 404, 409, 502, 503)),
     IntegrationAnswer(429, "429|503", "throttled_429"),
-    IntegrationAnswer(500, "", "internal_error_500"),
+    IntegrationAnswer(500, "", "start_error_500", overrides=(413, 429)),
 )
 _LOOKED_UP = (
     IntegrationAnswer(200, "200", "status_200", overrides=(404,)),
-    IntegrationAnswer(400, "400", "table_error_400", overrides=(404, 429, 500)),
     IntegrationAnswer(429, "429|503", "throttled_429"),
-    IntegrationAnswer(500, "", "internal_error_500"),
+    IntegrationAnswer(500, "", "table_error_500", overrides=(404, 429)),
 )
 
 ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType(
@@ -76,20 +75,20 @@ ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType(
                 name="batch",
                 method="POST",
                 path="/v1/manga/batch",
-                service=Service.SQS,
+                service=Service.STATES,
                 request_template="batch_request",
-                answers=_QUEUED,
+                answers=_SUBMITTED,
                 schema="batch_analysis",
                 summary="Have up to 100 titles analysed",
-                description="Goes to the queue of its priority. The answer is the id to ask for the status with.",
+                description="Goes to the queue of its priority. Answered at once unless `Prefer: wait` is sent.",
             ),
             Endpoint(
                 name="query",
                 method="POST",
                 path="/v1/manga/query",
-                service=Service.SQS,
+                service=Service.STATES,
                 request_template="query_request",
-                answers=_QUEUED,
+                answers=_SUBMITTED,
                 schema="manga_query",
                 summary="Ask one question about manga",
                 description="Questions of one conversation, session or user are answered in the order they came in.",
@@ -98,12 +97,12 @@ ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType(
                 name="chat",
                 method="POST",
                 path="/v1/manga/chat",
-                service=Service.SQS,
+                service=Service.STATES,
                 request_template="chat_request",
-                answers=_QUEUED,
+                answers=_SUBMITTED,
                 schema="streaming_chat",
                 summary="Have a conversation continued",
-                description="Asynchronous here: `stream` is accepted and the whole answer comes as the result.",
+                description="`stream` is accepted and has no effect: the whole answer comes as one document.",
             ),
             Endpoint(
                 name="status",
@@ -113,7 +112,7 @@ ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType(
                 request_template="status_request",
                 answers=_LOOKED_UP,
                 summary="What has become of a request",
-                description="404 until a worker has received the request, and for requests of other partners.",
+                description="Known from the POST's answer on; 404 for requests of other partners.",
                 path_parameters={"request_id": "The id that the request was answered with."},
             ),
         )

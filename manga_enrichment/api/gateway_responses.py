@@ -54,7 +54,7 @@ GATEWAY_ANSWERS: Mapping[str, GatewayAnswer] = MappingProxyType(
             404, "NOT_FOUND", "There is no such path, or not with this method."
         ),
         "RESOURCE_NOT_FOUND": GatewayAnswer(404, "NOT_FOUND", "There is no such path, or not with this method."),
-        "REQUEST_TOO_LARGE": GatewayAnswer(413, "REQUEST_TOO_LARGE", "A request may have 1 MiB."),
+        "REQUEST_TOO_LARGE": GatewayAnswer(413, "REQUEST_TOO_LARGE", "A request may have 256 KB: split the batch."),
         "UNSUPPORTED_MEDIA_TYPE": GatewayAnswer(415, "UNSUPPORTED_MEDIA_TYPE", "Send JSON as application/json."),
         "THROTTLED": GatewayAnswer(429, "RATE_LIMITED", "More requests a second than agreed on.", 1),
         "QUOTA_EXCEEDED": GatewayAnswer(429, "QUOTA_EXCEEDED", "More requests a day than agreed on.", 3600),

@@ -17,7 +17,10 @@ CONTENT_TYPE = "application/json"
 PARTNERS_PLACEHOLDER = "#set($partners = {})"
 """The line that `with_partners` fills in."""
 
-_FORM = "'application/x-www-form-urlencoded'"
+SUBMISSION = "submission"
+"""What the request templates of all POSTs end with."""
+
+_TIMEOUTS = {Service.STATES: 29_000, Service.DYNAMODB: 10_000}
 _PACKAGE = "manga_enrichment.api"
 
 
@@ -42,7 +45,8 @@ class TemplateRegistry:
     def __init__(self) -> None:
         self._templates: dict[TemplateKey, str] = {}
         for endpoint in ENDPOINTS.values():
-            self._templates[TemplateKey(endpoint.name)] = _shipped(endpoint.request_template)
+            rest = _shipped(SUBMISSION) if endpoint.service is Service.STATES else ""
+            self._templates[TemplateKey(endpoint.name)] = _shipped(endpoint.request_template) + rest
             for answer in endpoint.answers:
                 self._templates[TemplateKey(endpoint.name, answer.status)] = _shipped(answer.template)
 
@@ -84,12 +88,10 @@ class TemplateRegistry:
             "Type": "AWS",  # AWS_PROXY would ignore all templates
             "IntegrationHttpMethod": "POST",
             "PassthroughBehavior": "NEVER",  # another content type would pass the model by
-            "TimeoutInMillis": 10_000,
+            "TimeoutInMillis": _TIMEOUTS[entry.service],
             "RequestTemplates": {CONTENT_TYPE: with_partners(self.get(endpoint), named)},
             "IntegrationResponses": [self._response(entry, each.status, each.pattern, named) for each in entry.answers],
         }
-        if entry.service is Service.SQS:
-            config["RequestParameters"] = {"integration.request.header.Content-Type": _FORM}
         return config
 
     def _response(self, endpoint: Endpoint, status: int, pattern: str, partners: Mapping[str, str]) -> dict[str, Any]:
@@ -109,4 +111,6 @@ def with_partners(template: str, partners: Mapping[str, str]) -> str:
 
 @cache
 def _shipped(name: str) -> str:
-    return files(_PACKAGE).joinpath("templates", f"{name}.vtl").read_text(encoding="utf-8")
+    """Without its comments: a CloudFormation template has a size that it may not exceed."""
+    text = files(_PACKAGE).joinpath("templates", f"{name}.vtl").read_text(encoding="utf-8")
+    return "".join(line for line in text.splitlines(keepends=True) if not line.startswith("##"))

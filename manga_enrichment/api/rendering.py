@@ -132,6 +132,10 @@ class _Util:
         encoded = ("" if text is None else str(text)).encode("utf-8", "replace")
         return quote_plus(encoded, safe="*").replace("~", "%7E")
 
+    def parseJson(self, text: object) -> Any:  # noqa: N802 - AWS's name
+        """What JSON text says. Raises ValueError for what is none."""
+        return json.loads(str(text))
+
     def escapeJavaScript(self, text: object) -> str:  # noqa: N802 - AWS's name
         """As Apache Commons Lang 2: also `'` and `/` get a backslash, of which only the latter is JSON."""
         return "".join(_escaped(unit) for unit in _utf16_units("" if text is None else str(text)))

@@ -19,11 +19,10 @@ SUBMIT_ROLE = "SubmitRole"
 STATUS_ROLE = "StatusRole"
 
 _URIS = {
-    # The queue is in the form (QueueUrl), since it depends on the request.
-    Service.SQS: "arn:${AWS::Partition}:apigateway:${AWS::Region}:sqs:path//",
+    Service.STATES: "arn:${AWS::Partition}:apigateway:${AWS::Region}:states:action/StartSyncExecution",
     Service.DYNAMODB: "arn:${AWS::Partition}:apigateway:${AWS::Region}:dynamodb:action/GetItem",
 }
-_ROLES = {Service.SQS: SUBMIT_ROLE, Service.DYNAMODB: STATUS_ROLE}
+_ROLES = {Service.STATES: SUBMIT_ROLE, Service.DYNAMODB: STATUS_ROLE}
 
 
 def rest_api_resources(registry: TemplateRegistry, partners: Mapping[str, str]) -> Resources:

@@ -1,13 +1,18 @@
-"""The stage of the request front: variables, limits, access log, usage plan and keys, as CloudFormation resources.
+"""The stage of the request front: variables, limits, access log, usage plans and keys, as CloudFormation resources.
 
 Belongs here: what can change without a new snapshot of the API. Stays out: the API itself (`rest_api.py`).
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from manga_enrichment.api.partners import Partner
+
 STAGE = "live"
+DEFAULT_WORKFLOW_NAME = "manga-fm-requests"
+WORKFLOW_ARN = {"Fn::Sub": "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:stateMachine:${WorkflowName}"}
+"""What POSTs run; it has a stack of its own."""
 ACCESS_LOG_GROUP = "/aws/apigateway/manga-enrichment"
 # No body, no key, no path with an id in it, and nothing that a client can write lines with (user agent, query).
 ACCESS_LOG_FIELDS = {
@@ -64,7 +69,7 @@ def stage_resource(deployment: str) -> Resources:
                 "DeploymentId": {"Ref": deployment},
                 "StageName": STAGE,
                 "Variables": {
-                    "queues_url": {"Fn::Sub": "https://sqs.${AWS::Region}.${AWS::URLSuffix}/${AWS::AccountId}/"},
+                    "workflow": WORKFLOW_ARN,
                     "status_table": {"Ref": "StatusTableName"},
                 },
                 "MethodSettings": [_EVERY_METHOD],
@@ -74,30 +79,43 @@ def stage_resource(deployment: str) -> Resources:
     }
 
 
-def plan_resources(keys: Mapping[str, str]) -> Resources:
-    """The usage plan, whose limits hold for each key by itself, and the keys. keys: name by logical id."""
-    plan: dict[str, Any] = {
-        "UsagePlan": {
-            "Type": "AWS::ApiGateway::UsagePlan",
-            "Properties": {
-                "UsagePlanName": "manga-enrichment-partners",
-                "ApiStages": [{"ApiId": {"Ref": "RestApi"}, "Stage": {"Ref": "Stage"}}],
-                "Throttle": {
-                    "RateLimit": {"Ref": "PartnerRequestsPerSecond"},
-                    "BurstLimit": {"Ref": "PartnerBurst"},
+def plan_resources(partners: Sequence[Partner]) -> Resources:
+    """A usage plan per partner, whose limits hold for each of its keys by itself, and the keys.
+
+    One more plan is for keys that are made by hand. A partner's plan is its own from the start: a key cannot be in two
+    plans of one stage, so it could not move to another while both are there.
+    """
+    resources = {"UsagePlan": _plan("manga-enrichment-partners", {})}
+    for partner in partners:
+        resources[partner.plan] = _plan(f"manga-enrichment-{partner.partner_id}", partner.limits)
+        for logical_id, name in partner.keys.items():
+            resources[logical_id] = {"Type": "AWS::ApiGateway::ApiKey", "Properties": {"Name": name, "Enabled": True}}
+            resources[f"{logical_id}InPlan"] = {
+                "Type": "AWS::ApiGateway::UsagePlanKey",
+                "Properties": {
+                    "KeyId": {"Ref": logical_id},
+                    "KeyType": "API_KEY",
+                    "UsagePlanId": {"Ref": partner.plan},
                 },
-                "Quota": {"Limit": {"Ref": "PartnerRequestsPerDay"}, "Period": "DAY"},
+            }
+    return resources
+
+
+def _plan(name: str, limits: Mapping[str, float]) -> dict[str, Any]:
+    """limits: those of the plan's own; the template's parameters say the others."""
+
+    def limit(kind: str, parameter: str) -> Any:
+        return limits.get(kind, {"Ref": parameter})
+
+    return {
+        "Type": "AWS::ApiGateway::UsagePlan",
+        "Properties": {
+            "UsagePlanName": name,
+            "ApiStages": [{"ApiId": {"Ref": "RestApi"}, "Stage": {"Ref": "Stage"}}],
+            "Throttle": {
+                "RateLimit": limit("requests_per_second", "PartnerRequestsPerSecond"),
+                "BurstLimit": limit("burst", "PartnerBurst"),
             },
-        }
+            "Quota": {"Limit": limit("requests_per_day", "PartnerRequestsPerDay"), "Period": "DAY"},
+        },
     }
-    for logical_id, name in keys.items():
-        plan[logical_id] = {"Type": "AWS::ApiGateway::ApiKey", "Properties": {"Name": name, "Enabled": True}}
-        plan[f"{logical_id}InPlan"] = {
-            "Type": "AWS::ApiGateway::UsagePlanKey",
-            "Properties": {
-                "KeyId": {"Ref": logical_id},
-                "KeyType": "API_KEY",
-                "UsagePlanId": {"Ref": "UsagePlan"},
-            },
-        }
-    return plan

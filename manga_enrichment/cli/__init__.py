@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from manga_enrichment.cli.api import api_access, api_template, openapi
+from manga_enrichment.cli.api import api_access, api_template, openapi, workflow_template
 from manga_enrichment.cli.brake import brake
 from manga_enrichment.cli.callbacks import callbacks
 from manga_enrichment.cli.dlq import dlq
@@ -78,6 +78,7 @@ for _command in (
     results,
     api_access,
     api_template,
+    workflow_template,
     openapi,
     sql,
     report,

@@ -1,4 +1,4 @@
-"""`manga-enrichment api-template|openapi|api-access`: generated files of the request front, the way to a local one."""
+"""`manga-enrichment api-template|workflow-template|openapi|api-access`: the request front's files, a way in."""
 
 import json
 import shlex
@@ -11,11 +11,12 @@ import click
 @click.option(
     "--partners",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="JSON file: by partner id, the names of its API keys. Without it: infra/partners.json.",
+    help="JSON file: by partner id, its API keys and limits. Without it: infra/partners.json.",
 )
 def api_template(partners: Path | None) -> None:
     """Print infra/api.yaml: the request front as a CloudFormation template."""
-    from manga_enrichment.api.cloudformation import PartnersError, template_yaml
+    from manga_enrichment.api.cloudformation import template_yaml
+    from manga_enrichment.api.partners import PartnersError
     from manga_enrichment.local.stack.provision import infra_directory
 
     file = partners or infra_directory() / "partners.json"
@@ -23,6 +24,14 @@ def api_template(partners: Path | None) -> None:
         click.echo(template_yaml(json.loads(file.read_text("utf-8"))), nl=False)
     except (PartnersError, ValueError) as error:
         raise click.ClickException(f"{file}: {error}") from error
+
+
+@click.command("workflow-template")
+def workflow_template() -> None:
+    """Print infra/workflow.yaml: what a POST to the request front runs, as a CloudFormation template."""
+    from manga_enrichment.api.workflow_stack import workflow_yaml
+
+    click.echo(workflow_yaml(), nl=False)
 
 
 @click.command()

@@ -6,7 +6,6 @@ Sections follow the list of known faults that comes with the requirements.
 import json
 import re
 from typing import Any
-from urllib.parse import parse_qsl
 
 import pytest
 from jsonschema import Draft4Validator
@@ -74,22 +73,23 @@ def test_priority_path_query_and_headers_cannot_write_json_and_the_api_key_is_no
         stage_variables=STAGE_VARIABLES,
     )
     text = render(REGISTRY.get(endpoint), given).text
-    envelope = json.loads(dict(parse_qsl(text))["MessageBody"])
-    assert (envelope["partner_id"], envelope["body"]) == (sample_context()["identity"]["apiKeyId"], body)
+    started = json.loads(json.loads(text)["input"])
+    assert (started["partner_id"], started["message"]["body"]) == (sample_context()["identity"]["apiKeyId"], body)
     assert API_KEY_VALUE not in text
 
 
 @pytest.mark.parametrize("status", [400, 429])
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 def test_a_throttled_request_is_a_429_with_a_time_to_wait(endpoint: str, status: int) -> None:
-    says = {"__type": "x#ThrottlingException", "Error": {"Code": "ThrottlingException"}}
+    says = {"__type": "x#ThrottlingException"}
     seen, rendered = answered(endpoint, status, says)
     assert (seen, json.loads(rendered.text)["error"]["retry_after_seconds"]) == (429, 5)
 
 
 @pytest.mark.parametrize("endpoint", ["batch", "query", "chat"])
 def test_the_202_is_reached_and_is_json(endpoint: str) -> None:
-    seen, rendered = answered(endpoint, 200, {"SendMessageResponse": {}})
+    output = {"status": 202, "body": json.dumps({"success": True, "data": {"status": "accepted"}})}
+    seen, rendered = answered(endpoint, 200, {"status": "SUCCEEDED", "output": json.dumps(output)})
     assert (seen, json.loads(rendered.text)["data"]["status"]) == (202, "accepted")
 
 

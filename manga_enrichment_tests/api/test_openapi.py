@@ -60,7 +60,11 @@ def test_every_status_that_can_come_is_documented(endpoint: str) -> None:
     assert documented >= set(ENDPOINTS[endpoint].statuses) | {403, 429, 503}
 
 
-@pytest.mark.parametrize("key", [key for key in REGISTRY.keys() if key.status is not None], ids=str)  # noqa: SIM118
+# A 202 is the workflow's own document: see end_to_end/test_request_front.py.
+ANSWERS = [key for key in REGISTRY.keys() if key.status not in (None, 202)]  # noqa: SIM118
+
+
+@pytest.mark.parametrize("key", ANSWERS, ids=str)
 def test_what_the_templates_answer_follows_the_schemas(key: Any) -> None:
     said = {"Item": {**status_item(), "status": {"S": "completed"}}} if key.endpoint == "status" else {}
     rendered = render(REGISTRY.get(key.endpoint, key.status), TemplateInput(json.dumps(said), context=sample_context()))

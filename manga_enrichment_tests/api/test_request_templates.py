@@ -3,7 +3,6 @@
 import json
 from dataclasses import replace
 from typing import Any
-from urllib.parse import parse_qsl
 
 import pytest
 from hypothesis import given
@@ -15,7 +14,8 @@ from manga_enrichment.api.registry import TemplateRegistry, with_partners
 from manga_enrichment.api.rendering import TemplateInput, render
 from manga_enrichment.domain.requests.envelope import AcceptedRequest, Envelope, parse_envelope, read_request
 from manga_enrichment.domain.requests.normalisation import normalised
-from manga_enrichment.domain.requests.queues import route
+from manga_enrichment.domain.requests.queues import QUEUES, route
+from manga_enrichment.domain.requests.schemas import ENVELOPE, schema_document
 from manga_enrichment.domain.requests.validation import ANY_TOPIC
 from manga_enrichment_tests.request_bodies import valid_body
 
@@ -39,13 +39,18 @@ JSON = st.recursive(
 )
 
 
-def sent(endpoint: str, body: Any, partners: dict[str, str] | None = None, **given_: Any) -> dict[str, str]:
-    """The form that SQS gets."""
+def started(endpoint: str, body: Any, partners: dict[str, str] | None = None, **given_: Any) -> dict[str, Any]:
+    """The input that the workflow gets."""
     template = with_partners(REGISTRY.get(endpoint), partners or {})
-    plain = TemplateInput(json.dumps(body), context=sample_context(REQUEST_ID), stage_variables=STAGE_VARIABLES)
-    pairs = parse_qsl(render(template, replace(plain, **given_)).text, keep_blank_values=True, strict_parsing=True)
-    assert len(dict(pairs)) == len(pairs)
-    return dict(pairs)
+    plain = TemplateInput(json.dumps(body), context=sample_context(), stage_variables=STAGE_VARIABLES)
+    start = json.loads(render(template, replace(plain, **given_)).text)
+    assert start["stateMachineArn"] == STAGE_VARIABLES["workflow"]
+    return dict(json.loads(start["input"]))
+
+
+def message_of(given_: dict[str, Any]) -> str:
+    """What the workflow makes of its input, for a queue."""
+    return json.dumps({**given_["message"], "request_id": REQUEST_ID, "partner_id": given_["partner_id"]})
 
 
 BODIES = {
@@ -73,7 +78,7 @@ BODIES = {
 
 @pytest.mark.parametrize(("endpoint", "schema"), POSTS)
 def test_intake_accepts_what_the_template_sends(endpoint: str, schema: str) -> None:
-    read = read_request(sent(endpoint, valid_body(schema), {SAMPLE_KEY_ID: "acme"})["MessageBody"], ANY_TOPIC)
+    read = read_request(message_of(started(endpoint, valid_body(schema), {SAMPLE_KEY_ID: "acme"})), ANY_TOPIC)
     assert isinstance(read, AcceptedRequest)
     envelope = read.envelope
     assert (envelope.schema, envelope.request_id, envelope.partner_id) == (schema, REQUEST_ID, "acme")
@@ -87,11 +92,11 @@ def test_a_request_takes_the_route_that_the_command_line_would_choose(
     endpoint: str, schema: str, data: st.DataObject
 ) -> None:
     body = data.draw(BODIES[schema])
-    form = sent(endpoint, body, {SAMPLE_KEY_ID: "acme"})
+    given_ = started(endpoint, body, {SAMPLE_KEY_ID: "acme"})
     expected = route(schema, normalised(schema, body), partner_id="acme", request_id=REQUEST_ID)
-    assert form["QueueUrl"] == STAGE_VARIABLES["queues_url"] + expected.queue.name
-    assert form["MessageGroupId"] == expected.message_group_id
-    assert form.get("MessageDeduplicationId") == expected.deduplication_id
+    assert given_["queue"] == expected.queue.name
+    assert given_["group"] or f"acme:{REQUEST_ID}" == expected.message_group_id  # the workflow makes up the id
+    assert given_["group"] in ("", expected.message_group_id)
 
 
 @pytest.mark.parametrize(("endpoint", "schema"), POSTS)
@@ -99,40 +104,38 @@ def test_a_request_takes_the_route_that_the_command_line_would_choose(
 def test_whatever_a_client_sends_the_envelope_has_exactly_its_keys(
     endpoint: str, schema: str, body: dict[str, Any], path: str, query: str, header: str
 ) -> None:
-    form = sent(
+    given_ = started(
         endpoint,
         body,
         path={"request_id": path},
         query={"priority": query, query: query},
-        headers={"X-Api-Key": API_KEY_VALUE, "User-Agent": header, header: header},
+        headers={"X-Api-Key": API_KEY_VALUE, "User-Agent": header, "Prefer": header, header: header},
     )
-    assert form["QueueUrl"].startswith(STAGE_VARIABLES["queues_url"] + "manga-fm-")
-    document = json.loads(form["MessageBody"])
-    assert list(document) == [
-        "schema",
-        "schema_version",
-        "request_id",
-        "partner_id",
-        "submitted_at",
-        "source",
-        "body",
-    ]
-    assert (document["schema"], document["partner_id"], document["request_id"]) == (schema, SAMPLE_KEY_ID, REQUEST_ID)
-    assert document["body"] == body
-    assert API_KEY_VALUE not in str(form)
+    assert given_["queue"] in QUEUES
+    assert (given_["partner_id"], given_["api_key"], given_["prefer"]) == (SAMPLE_KEY_ID, SAMPLE_KEY_ID, header)
+    document = json.loads(message_of(given_))
+    assert document.keys() == set(schema_document(ENVELOPE)["required"])
+    assert (document["schema"], document["body"]) == (schema, body)
+    assert API_KEY_VALUE not in str(given_)
 
 
 @given(request_id=HOSTILE)
-def test_a_request_id_that_a_client_chose_cannot_leave_its_place(request_id: str) -> None:
-    form = sent("query", {"query": "a"}, context=sample_context(request_id))
-    document = json.loads(form["MessageBody"])
-    assert document["request_id"] == request_id
-    assert document["partner_id"] == SAMPLE_KEY_ID
+def test_the_id_that_a_client_may_choose_for_its_call_is_not_that_of_the_request(request_id: str) -> None:
+    given_ = started("query", {"query": "a"}, context=sample_context(f"mine{request_id}"))
+    assert f"mine{request_id}" not in given_.values()
+    assert "request_id" not in given_["message"]
+
+
+@pytest.mark.parametrize("name", ["Idempotency-Key", "idempotency-key", "IDEMPOTENCY-KEY"])
+@given(key=HOSTILE)
+def test_the_idempotency_key_comes_through_however_its_name_is_written(name: str, key: str) -> None:
+    assert started("query", {"query": "a"}, headers={name: key})["idempotency_key"] == key
+    assert started("query", {"query": "a"}, headers={f"X-{name}": key})["idempotency_key"] == ""
 
 
 def test_a_partner_in_the_body_is_not_the_partner() -> None:
     body = {"query": "a", "partner_id": "rival", "context": {"partner_id": "rival"}}
-    envelope = parse_envelope(sent("query", body, {SAMPLE_KEY_ID: "acme"})["MessageBody"])
+    envelope = parse_envelope(message_of(started("query", body, {SAMPLE_KEY_ID: "acme"})))
     assert isinstance(envelope, Envelope)
     assert envelope.partner_id == "acme"
 
@@ -141,8 +144,8 @@ def test_two_keys_of_a_partner_are_one_partner_and_a_key_without_one_is_its_own(
     keys = {"firstkey01": "acme", "secondkey2": "acme"}
 
     def partner(key_id: str) -> str:
-        form = sent("batch", valid_body("batch_analysis"), keys, context=sample_context(REQUEST_ID, key_id))
-        return str(json.loads(form["MessageBody"])["partner_id"])
+        context = sample_context(REQUEST_ID, key_id)
+        return str(started("batch", valid_body("batch_analysis"), keys, context=context)["partner_id"])
 
     assert [partner(each) for each in ("firstkey01", "secondkey2", "strangekey")] == ["acme", "acme", "strangekey"]
 

@@ -31,8 +31,8 @@ def error_of(rendered: Rendered) -> dict[str, Any]:
     return dict(document["error"])
 
 
-def sqs_error(code: str) -> dict[str, Any]:
-    return {"Error": {"Code": code, "Message": f"arn:aws:sqs: {code}", "Type": "Sender"}, "RequestId": "x"}
+def states_error(kind: str) -> dict[str, Any]:
+    return {"__type": f"com.amazonaws.swf.service.v2.model#{kind}", "message": f"arn:aws:states: {kind}"}
 
 
 def dynamodb_error(kind: str) -> dict[str, Any]:
@@ -40,45 +40,47 @@ def dynamodb_error(kind: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("endpoint", POSTS)
-def test_an_accepted_request_gets_its_id_and_nothing_of_the_queue(endpoint: str) -> None:
-    result = {"MessageId": "the-message", "MD5OfMessageBody": "digest", "SequenceNumber": "1"}
-    rendered = answered(endpoint, 202, {"SendMessageResponse": {"SendMessageResult": result}})
-    document = json.loads(rendered.text)
-    assert document["data"] == {
-        "request_id": REQUEST_ID,
-        "status": "accepted",
-        "status_path": f"/v1/manga/status/{REQUEST_ID}",
-    }
-    assert rendered.status is None
-    assert "the-message" not in rendered.text
+@pytest.mark.parametrize("status", [200, 202, 400, 409, 503])
+def test_what_a_workflow_answers_goes_out_as_it_is_with_its_status(endpoint: str, status: int) -> None:
+    body = json.dumps({"success": status < 300, "data": "'\"\\\\ 漢\\n", "cost": 1e-06})
+    output = {"status": status, "body": body, "applied": "wait=3" if status == 200 else ""}
+    rendered = answered(endpoint, 202, {"status": "SUCCEEDED", "output": json.dumps(output), "input": "secret"})
+    assert (rendered.status, rendered.text.strip()) == (status, body)
+    assert rendered.headers == ({"Preference-Applied": "wait=3"} if status == 200 else {})
+
+
+@pytest.mark.parametrize("endpoint", POSTS)
+@pytest.mark.parametrize("outcome", ["FAILED", "TIMED_OUT", ""])
+def test_a_workflow_that_failed_is_no_success_although_its_http_status_is_one(endpoint: str, outcome: str) -> None:
+    said = {"status": outcome, "error": "States.Runtime", "cause": "arn:aws:states", "output": "{}"}
+    rendered = answered(endpoint, 202, said)
+    assert (rendered.status, error_of(rendered)["code"], rendered.headers) == (503, "UNAVAILABLE", {"Retry-After": "5"})
+    assert "States.Runtime" not in rendered.text
 
 
 @pytest.mark.parametrize("endpoint", POSTS)
 @pytest.mark.parametrize(
-    ("code", "status", "told"),
+    ("kind", "status", "told"),
     [
-        ("RequestThrottled", 429, "RATE_LIMITED"),
         ("ThrottlingException", 429, "RATE_LIMITED"),
-        ("Throttling", 429, "RATE_LIMITED"),
-        ("KMS.ThrottlingException", 429, "RATE_LIMITED"),
-        ("OverLimit", 429, "RATE_LIMITED"),
-        ("InvalidMessageContents", None, "VALIDATION_ERROR"),
-        ("InvalidParameterValue", None, "VALIDATION_ERROR"),
-        ("AWS.SimpleQueueService.NonExistentQueue", 500, "INTERNAL_ERROR"),
-        ("MissingParameter", 500, "INTERNAL_ERROR"),
-        ("InvalidAction", 500, "INTERNAL_ERROR"),
+        ("ExecutionLimitExceeded", 429, "RATE_LIMITED"),
+        ("InvalidExecutionInput", 413, "REQUEST_TOO_LARGE"),
+        ("ValidationException", 413, "REQUEST_TOO_LARGE"),
+        ("StateMachineDoesNotExist", None, "INTERNAL_ERROR"),
+        ("StateMachineTypeNotSupported", None, "INTERNAL_ERROR"),
+        ("AccessDeniedException", None, "INTERNAL_ERROR"),
     ],
 )
-def test_an_error_of_the_queue_has_the_status_of_its_cause(
-    endpoint: str, code: str, status: int | None, told: str
+def test_a_workflow_that_did_not_start_has_the_status_of_the_cause(
+    endpoint: str, kind: str, status: int | None, told: str
 ) -> None:
-    rendered = answered(endpoint, 400, sqs_error(code))
+    rendered = answered(endpoint, 500, states_error(kind))
     error = error_of(rendered)
     assert (rendered.status, error["code"]) == (status, told)
     assert (error.get("retry_after_seconds"), rendered.headers) == (
         (5, {"Retry-After": "5"}) if status == 429 else (None, {})
     )
-    assert code not in rendered.text
+    assert kind not in rendered.text
 
 
 @pytest.mark.parametrize(
@@ -88,18 +90,18 @@ def test_an_error_of_the_queue_has_the_status_of_its_cause(
         ("ProvisionedThroughputExceededException", 429, "RATE_LIMITED"),
         ("RequestLimitExceeded", 429, "RATE_LIMITED"),
         ("ValidationException", 404, "NOT_FOUND"),
-        ("ResourceNotFoundException", 500, "INTERNAL_ERROR"),
-        ("AccessDeniedException", 500, "INTERNAL_ERROR"),
+        ("ResourceNotFoundException", None, "INTERNAL_ERROR"),
+        ("AccessDeniedException", None, "INTERNAL_ERROR"),
     ],
 )
-def test_an_error_of_the_table_has_the_status_of_its_cause(kind: str, status: int, told: str) -> None:
-    rendered = answered("status", 400, dynamodb_error(kind))
+def test_an_error_of_the_table_has_the_status_of_its_cause(kind: str, status: int | None, told: str) -> None:
+    rendered = answered("status", 500, dynamodb_error(kind))
     assert (rendered.status, error_of(rendered)["code"]) == (status, told)
     assert kind not in rendered.text
 
 
 @pytest.mark.parametrize("endpoint", [*POSTS, "status"])
-@pytest.mark.parametrize("status", [400, 429, 500])
+@pytest.mark.parametrize("status", [429, 500])
 @pytest.mark.parametrize("said", ["", "no JSON", "<Error/>", "[]", "null"])
 def test_an_answer_that_is_no_json_still_gives_sound_json(endpoint: str, status: int, said: str) -> None:
     template = REGISTRY.get(endpoint, status)

@@ -8,12 +8,12 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from manga_enrichment.api.cloudformation import PartnersError, template_document, template_yaml
+from manga_enrichment.api.cloudformation import template_document, template_yaml
 from manga_enrichment.api.endpoints import ENDPOINTS
+from manga_enrichment.api.partners import PartnersError
 from manga_enrichment.api.registry import TemplateRegistry
 from manga_enrichment.api.stage import ACCESS_LOG_FIELDS
 from manga_enrichment.cli import main
-from manga_enrichment.domain.requests.queues import REQUEST_QUEUES
 from manga_enrichment.local.stack.local_stack import LocalStack
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
@@ -52,7 +52,7 @@ def test_every_status_that_a_template_can_choose_is_declared(resources: dict[str
         assert [int(each["StatusCode"]) for each in declared] == list(endpoint.statuses)
 
 
-def test_the_roles_may_send_to_request_queues_and_read_one_table_and_nothing_else(
+def test_the_roles_may_start_one_workflow_and_read_one_table_and_nothing_else(
     resources: dict[str, dict[str, Any]],
 ) -> None:
     roles = of_type(resources, "IAM::Role")
@@ -65,11 +65,10 @@ def test_the_roles_may_send_to_request_queues_and_read_one_table_and_nothing_els
         ]
         for name, role in roles.items()
     }
-    prefix = "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:"
-    queues = [{"Fn::Sub": prefix + queue.name} for queue in REQUEST_QUEUES]
+    workflow = "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:stateMachine:${WorkflowName}"
     table = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${StatusTableName}"
     assert allowed == {
-        "SubmitRole": [("sqs:SendMessage", queues)],
+        "SubmitRole": [("states:StartSyncExecution", {"Fn::Sub": workflow})],
         "StatusRole": [("dynamodb:GetItem", {"Fn::Sub": table})],
     }
     for role in roles.values():
@@ -90,17 +89,45 @@ def test_the_access_log_has_no_body_no_key_and_no_text_of_a_client(resources: di
     assert (methods["DataTraceEnabled"], methods["LoggingLevel"]) == (False, "OFF")
 
 
-def test_the_plan_limits_rate_burst_and_day_of_each_key(resources: dict[str, dict[str, Any]]) -> None:
-    (plan,) = of_type(resources, "ApiGateway::UsagePlan").values()
-    assert plan["Throttle"] == {
-        "RateLimit": {"Ref": "PartnerRequestsPerSecond"},
-        "BurstLimit": {"Ref": "PartnerBurst"},
+def limits_of(plan: dict[str, Any]) -> tuple[Any, ...]:
+    assert plan["Quota"]["Period"] == "DAY"
+    return plan["Throttle"]["RateLimit"], plan["Throttle"]["BurstLimit"], plan["Quota"]["Limit"]
+
+
+def test_each_partner_has_a_plan_with_the_limits_of_its_policy() -> None:
+    partners = {
+        "acme": {"keys": ["acme-1", "acme-2"], "requests_per_second": 50, "burst": 100, "requests_per_day": 1_000_000},
+        "globex": {"keys": ["globex-1"], "requests_per_day": 500},
+        "initech": ["initech-1"],
     }
-    assert plan["Quota"] == {"Limit": {"Ref": "PartnerRequestsPerDay"}, "Period": "DAY"}
+    resources = template_document(partners, TemplateRegistry())["Resources"]
+    plans = of_type(resources, "ApiGateway::UsagePlan")
+    rate, burst, day = ({"Ref": f"Partner{name}"} for name in ("RequestsPerSecond", "Burst", "RequestsPerDay"))
+    assert {name: limits_of(plan) for name, plan in plans.items()} == {
+        "PlanAcme": (50, 100, 1_000_000),
+        "PlanGlobex": (rate, burst, 500),
+        "PlanInitech": (rate, burst, day),
+        "UsagePlan": (rate, burst, day),  # of keys that are made by hand
+    }
+    in_plan = of_type(resources, "ApiGateway::UsagePlanKey").values()
+    assert sorted((each["KeyId"]["Ref"], each["UsagePlanId"]["Ref"]) for each in in_plan) == [
+        ("KeyAcme1", "PlanAcme"),
+        ("KeyAcme2", "PlanAcme"),
+        ("KeyGlobex1", "PlanGlobex"),
+        ("KeyInitech1", "PlanInitech"),
+    ]
+
+
+def test_a_key_is_in_a_plan_and_its_value_in_no_file(resources: dict[str, dict[str, Any]]) -> None:
     keys = of_type(resources, "ApiGateway::ApiKey")
     in_plan = {each["KeyId"]["Ref"] for each in of_type(resources, "ApiGateway::UsagePlanKey").values()}
     assert keys.keys() == in_plan != set()
     assert not any("Value" in key for key in keys.values())  # AWS makes them up; they are in no file
+
+
+@pytest.mark.parametrize("name", ["api.yaml", "workflow.yaml"])
+def test_a_template_is_small_enough_to_be_deployed_without_a_bucket(name: str) -> None:
+    assert len((INFRA / name).read_bytes()) <= 51_200
 
 
 def test_templates_are_substituted_for_key_ids_alone() -> None:
@@ -142,6 +169,14 @@ def test_two_keys_of_a_partner_stand_in_every_template_that_knows_partners() -> 
         ({"acme\n": ["a"]}, "no partner id"),
         ({"acme": ["a'b"]}, "no name of an API key"),
         ({"acme": ["same"], "rival": ["same"]}, "is there twice"),
+        ({"acme": ["same", "same"]}, "is there twice"),
+        ({"a-b": ["a"], "a_b": ["b"]}, "is there twice"),
+        ({"acme": {"limits": 1}}, "give `keys`"),
+        ({"acme": {"keys": ["a"], "requests_per_hour": 1}}, "give `keys`"),
+        ({"acme": {"keys": ["a"], "requests_per_day": 0}}, "requests_per_day must be a positive number"),
+        ({"acme": {"keys": ["a"], "burst": 1.5}}, "burst must be a positive number, and a whole one"),
+        ({"acme": {"keys": ["a"], "burst": True}}, "burst must be a positive number"),
+        ({"acme": {"keys": ["a"], "requests_per_second": "9"}}, "requests_per_second must be a positive number"),
     ],
 )
 def test_a_list_of_partners_that_cannot_be_used_is_refused(

@@ -18,6 +18,7 @@ from manga_enrichment.domain.requests.queues import QUEUES
 REQUEST_TEXT_DAYS = 90
 RESULT_DAYS = 400
 STATUS_DAYS = 400
+IDEMPOTENCY_DAYS = 1
 BUDGET_DAYS = 400
 LEARNED_QUOTA_DAYS = 30
 LEDGER_DAYS = 730
@@ -108,6 +109,11 @@ KINDS = (
         (_ends("fm-results/", RESULT_DAYS, "ResultFilesDays"),),
     ),
     Kind("states of requests", "partners ask for them", (Place(STATUS, Means.TTL, STATUS_DAYS),)),
+    Kind(
+        "idempotency keys",
+        "a repeated POST is the same request; hashes of key and body",
+        (Place(STATUS, Means.TTL, IDEMPOTENCY_DAYS),),
+    ),
     Kind("budget counters", "`costs_reconcile` looks back", (Place(BUDGET, Means.TTL, BUDGET_DAYS),)),
     Kind(
         "who shares a quota; what was learned of it",

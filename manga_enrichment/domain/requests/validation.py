@@ -24,6 +24,16 @@ MAX_ERRORS = 50
 """Errors, and warnings, that a result holds; the rest is counted."""
 
 _OPTIONAL_TEXT = "additional_context"
+EMAIL_NOT_SENT = problem(
+    ("notification", "email"),
+    Code.EMAIL_NOT_SENT_WARNING,
+    "channels",
+    "no mail is sent: give a callback_url, or name a topic that has this address as a subscriber",
+)
+NOT_STREAMED = problem(
+    ("stream",), Code.NOT_STREAMED_WARNING, "channels", "nothing is streamed: the answer comes as one document"
+)
+"""Fields that are accepted and have no effect; the request front warns of the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +97,7 @@ def validate(schema_name: str, body: Any, policy: RequestPolicy = ANY_TOPIC) -> 
         *shape.problems,
         *_schema_errors(schema_name, body, policy),
         *_topic_errors(body, policy),
-        *_email_warnings(body),
+        *_without_effect(body),
         *_text_problems(schema_name, shape),
         *guard_problems(estimates),
     ]
@@ -137,13 +147,12 @@ def _topic_errors(body: Any, policy: RequestPolicy) -> list[Problem]:
     return [problem(("notification", "sns_topic_arn"), Code.TOPIC_NOT_ALLOWED, "allow_list", message)]
 
 
-def _email_warnings(body: Any) -> list[Problem]:
-    """The documents have the field, and nothing of ours sends mail: say so instead of keeping quiet."""
+def _without_effect(body: Any) -> list[Problem]:
+    """The documents have these fields, and nothing of ours sends mail or streams: say so instead of keeping quiet."""
     notification = body.get("notification") if isinstance(body, dict) else None
-    if not isinstance(notification, dict) or "email" not in notification:
-        return []
-    message = "no mail is sent: give a callback_url, or name a topic that has this address as a subscriber"
-    return [problem(("notification", "email"), Code.EMAIL_NOT_SENT_WARNING, "channels", message)]
+    mailed = isinstance(notification, dict) and "email" in notification
+    streamed = isinstance(body, dict) and body.get("stream") is True
+    return [*([EMAIL_NOT_SENT] if mailed else []), *([NOT_STREAMED] if streamed else [])]
 
 
 def _text_problems(schema: str, shape: Shape) -> list[Problem]:

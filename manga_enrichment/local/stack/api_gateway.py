@@ -1,8 +1,8 @@
-"""What the AWS emulator's API Gateway lacks: whole Velocity, `$context`, overrides, DynamoDB, the validator's details.
+"""What the AWS emulator's API Gateway lacks: whole Velocity, `$context`, overrides, workflows, DynamoDB, fault details.
 
 Belongs here: carrying out integrations of type AWS as API Gateway does, and hanging that into the emulator. Stays out:
-the engine (`api/rendering.py`), everything the emulator does itself: routes, API keys, usage plans, throttling, models,
-gateway responses, queues and tables.
+the engine (`api/rendering.py`), Step Functions (`workflows.py`), everything the emulator does itself: routes, API
+keys, usage plans, throttling, models, gateway responses, tables.
 
 The emulator (ministack 1.5) renders a subset without conditions and with an empty `$context`; so no template that says
 who sent a request could run. Its CloudFormation also makes no request validators. It has no hook for this:
@@ -19,13 +19,13 @@ from dataclasses import replace
 from itertools import islice
 from types import ModuleType
 from typing import Any
-from urllib.parse import parse_qsl
 
 from jsonschema import Draft4Validator
-from ministack.services import apigateway_v1, dynamodb, sqs
+from ministack.services import apigateway_v1, dynamodb
 from ministack.services.cloudformation import provisioners
 
 from manga_enrichment.api.rendering import RenderingError, TemplateInput, render
+from manga_enrichment.local.stack.workflows import UnknownEmulatorError, install_workflows, start_sync_execution
 
 Answer = tuple[int, dict[str, str], bytes]
 Service = Callable[[str], Awaitable[tuple[int, str]]]
@@ -34,7 +34,6 @@ _JSON = {"Content-Type": "application/json"}
 _INTERNAL_ERROR: Answer = (500, _JSON, b'{"message": "Internal server error"}')
 _MAX_DETAILS = 5
 _REPLACED = {
-    "_invoke_sqs_v1": ("integration", "api_id", "stage_name", "stage", "resource", "request_path", "method"),
     "_invoke_lambda_custom_v1": ("integration", "api_id", "stage_name", "stage", "resource"),
     "_check_request_validation": ("method_obj", "api_id", "request", "headers", "body", "query_params"),
     "_gateway_error_response": ("error", "request"),
@@ -43,10 +42,6 @@ _USED = (
     *("_select_service_integration_response", "_resolve_api_key", "_api_key_from_request"),
     *("_model_schema", "_create_request_validator", "_resources"),
 )
-
-
-class UnknownEmulatorError(RuntimeError):
-    """The installed emulator is not the one this was written for."""
 
 
 def check_emulator(module: ModuleType) -> None:
@@ -62,10 +57,10 @@ def check_emulator(module: ModuleType) -> None:
 def install() -> None:
     """Replace the functions, once per process. Raises UnknownEmulatorError."""
     check_emulator(apigateway_v1)
+    install_workflows()
     provisioners._RESOURCE_HANDLERS["AWS::ApiGateway::RequestValidator"]["create"] = _create_validator
     methods = provisioners._RESOURCE_HANDLERS["AWS::ApiGateway::Method"]
     methods.update({each: _with_validator(methods[each]) for each in ("create", "update")})
-    apigateway_v1._invoke_sqs_v1 = _queue_integration
     apigateway_v1._invoke_lambda_custom_v1 = _other_integration(apigateway_v1._invoke_lambda_custom_v1)
     apigateway_v1._check_request_validation = _check_with_details(apigateway_v1._check_request_validation)
     apigateway_v1._gateway_error_response = _response_with_details(apigateway_v1._gateway_error_response)
@@ -91,14 +86,11 @@ def _with_validator(original: Callable[..., Any]) -> Callable[..., Any]:
     return provision
 
 
-async def _queue_integration(integration: Mapping[str, Any], *request: Any, **_: Any) -> Answer:
-    return await _carry_out(integration, _template_input(*request), _send_message)
-
-
 def _other_integration(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     async def invoke(integration: Mapping[str, Any], *request: Any, **options: Any) -> Any:
-        if str(integration.get("uri", "")).endswith(":dynamodb:action/GetItem"):
-            return await _carry_out(integration, _template_input(*request), _get_item)
+        for action, service in _SERVICES.items():
+            if str(integration.get("uri", "")).endswith(action):
+                return await _carry_out(integration, _template_input(*request), service)
         return await original(integration, *request, **options)
 
     return invoke
@@ -147,23 +139,17 @@ def _template(holder: Mapping[str, Any], kind: str) -> str:
     return str((holder.get(kind) or {}).get("application/json", ""))
 
 
-async def _send_message(form: str) -> tuple[int, str]:
-    """(status, JSON) of SQS's Query protocol, asked by way of the emulator's JSON protocol."""
-    fields = dict(parse_qsl(form, keep_blank_values=True))
-    target = {"x-amz-target": f"AmazonSQS.{fields.pop('Action', '')}", "host": "127.0.0.1"}
-    status, _, body = await sqs.handle_request("POST", "/", target, json.dumps(fields).encode(), {})
-    document = json.loads(body)
-    if status == 200:
-        return status, json.dumps({"SendMessageResponse": {"SendMessageResult": document}})
-    code = str(document.get("__type", "")).rsplit("#", 1)[-1]
-    error = {"Code": code, "Message": document.get("message", ""), "Type": "Sender"}
-    return status, json.dumps({"Error": error, "RequestId": str(uuid.uuid4())})
-
-
 async def _get_item(request: str) -> tuple[int, str]:
     target = {"x-amz-target": "DynamoDB_20120810.GetItem", "host": "127.0.0.1"}
     status, _, body = await dynamodb.handle_request("POST", "/", target, request.encode("utf-8", "replace"), {})
     return status, body.decode("utf-8") if isinstance(body, bytes) else body
+
+
+_SERVICES: Mapping[str, Service] = {
+    ":dynamodb:action/GetItem": _get_item,
+    ":states:action/StartSyncExecution": start_sync_execution,
+}
+"""By how the URI of an integration ends."""
 
 
 def _check_with_details(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -51,6 +51,7 @@ STACK_TEMPLATES = (
     StackTemplate("manga-enrichment-queues", "queues.yaml"),
     StackTemplate("manga-enrichment-outbox", "outbox.yaml", _THROWN_AWAY),
     StackTemplate("manga-enrichment-monitoring", "monitoring.yaml"),
+    StackTemplate("manga-enrichment-workflow", "workflow.yaml"),
     StackTemplate("manga-enrichment-api", "api.yaml", {"AccessLog": "false"}),  # nobody reads it there
 )
 

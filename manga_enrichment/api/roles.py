@@ -1,0 +1,54 @@
+"""Roles as CloudFormation resources: what the request front may do.
+
+Belongs here: how a role looks, those of the API's integrations. Stays out: what the workflow may do
+(`workflow_stack.py`).
+"""
+
+from typing import Any
+
+from manga_enrichment.api.rest_api import STATUS_ROLE, SUBMIT_ROLE
+from manga_enrichment.api.stage import WORKFLOW_ARN, Resources
+
+NOTHING = {"Ref": "AWS::NoValue"}
+
+
+def api_roles() -> Resources:
+    """One role per integration: one may start the workflow, the other read what partners may see."""
+    look_up = allow("dynamodb:GetItem", arn("dynamodb:${AWS::Region}:${AWS::AccountId}:table/${StatusTableName}"))
+    with_key = {"Fn::If": ["HasKmsKey", kms_statement("kms:Decrypt"), NOTHING]}
+    return {
+        SUBMIT_ROLE: role("apigateway", "submit", [allow("states:StartSyncExecution", WORKFLOW_ARN)]),
+        STATUS_ROLE: role("apigateway", "status", [look_up, with_key]),
+    }
+
+
+def arn(rest: str) -> dict[str, str]:
+    """rest: what follows the partition."""
+    return {"Fn::Sub": "arn:${AWS::Partition}:" + rest}
+
+
+def allow(action: str | list[str], resource: Any) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": action, "Resource": resource}
+
+
+def kms_statement(action: str | list[str]) -> dict[str, Any]:
+    return allow(action, {"Ref": "KmsKeyArn"})
+
+
+def role(service: str, name: str, statements: list[Any]) -> dict[str, Any]:
+    """A role that a service of AWS takes, in this account alone."""
+    assume = {
+        "Effect": "Allow",
+        "Principal": {"Service": f"{service}.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+        # The service serves every account: without this another account's API or workflow could be set to take it.
+        "Condition": {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}},
+    }
+    policy = {"Version": "2012-10-17", "Statement": statements}
+    return {
+        "Type": "AWS::IAM::Role",
+        "Properties": {
+            "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [assume]},
+            "Policies": [{"PolicyName": name, "PolicyDocument": policy}],
+        },
+    }
