@@ -227,8 +227,10 @@ def settle_all(
     report = SettleReport()
 
     def settle(request: UnitRequest) -> Settled | str:
-        newest = held.get(request.request_id, request)
-        return settle_one(request, newest, results[request.request_id], settling, releasing, tried_before=tried_before)
+        newest, result = held.get(request.request_id, request), results[request.request_id]
+        settled = settle_one(request, newest, result, settling, releasing, tried_before=tried_before)
+        leases.drop(request.request_id)  # a final row is renewed no more; its message stays hidden for long enough
+        return settled
 
     with ThreadPoolExecutor(workers) as pool:
         for begin in range(0, len(requests), SETTLED_TOGETHER):
@@ -237,7 +239,6 @@ def settle_all(
             settling.flusher.flush()
             newest = [held.get(each.request_id, each) for each in some]
             for request, each in zip(some, ack_written(newest, settled, settling, releasing), strict=True):
-                leases.drop(request.request_id)
                 report.add(request.request_id, each, results[request.request_id])
     return report
 
