@@ -280,7 +280,7 @@ def ack_written(
         error = None if isinstance(each, str) or each.written is None else each.written.exception()
         if isinstance(each, str):
             ended.append(each)
-        elif isinstance(error, Exception):
+        elif isinstance(error, Exception) and each.request is not None:  # else it was given back before
             ended.append(give_back_one(request, releasing, error))
         else:
             ended.append(each.row)

@@ -23,6 +23,7 @@ from manga_enrichment.pipeline.store.hour_keys import part_key
 
 FLUSH_SECONDS = 2.0
 FLUSH_ROWS = 5_000
+MOST_KEPT_ROWS = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ class Flusher:
             try:
                 self._write([part for parts, _ in taken for part in parts])
             except Exception as error:  # noqa: BLE001 (each of those who wait decides about its own message)
+                self._keep([parts for parts, _ in taken])
                 for _, done in taken:
                     done.set_exception(error)
                 return
@@ -103,6 +105,16 @@ class Flusher:
                     await asyncio.to_thread(self.flush)
         finally:
             self.flush()
+
+    def _keep(self, lost: Sequence[Sequence[Part]]) -> None:
+        """For the next flush: nobody waits for these any more, and what is written twice is read once."""
+        with self._lock:
+            for parts in lost:
+                rows = sum(len(part.rows) for part in parts)
+                if self._rows + rows <= MOST_KEPT_ROWS:
+                    self._waiting.append((parts, Future()))
+                    self._rows += rows
+            self._since = self._clock.monotonic_seconds()
 
     def _write(self, parts: Sequence[Part]) -> None:
         by_group: dict[str, list[pa.Table]] = {}

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from manga_enrichment.gateways.errors import StoreUnavailableError
-from manga_enrichment.pipeline.store.flusher import Flusher, Part
+from manga_enrichment.pipeline.store.flusher import MOST_KEPT_ROWS, Flusher, Part
 from manga_enrichment.pipeline.store.hour_keys import group_of, hour_group, part_key
 from manga_enrichment_tests.fake_clock import FakeClock
 from manga_enrichment_tests.fakes import MemoryTables
@@ -86,7 +86,7 @@ def test_a_request_without_rows_waits_for_nothing_else() -> None:
     assert stored(tables) == {}
 
 
-def test_whoever_waits_hears_that_the_store_was_away_and_the_next_rows_are_written() -> None:
+def test_whoever_waits_hears_that_the_store_was_away_and_the_next_flush_writes_all() -> None:
     tables, outage = MemoryTables(), Outage()
     flusher = Flusher(Behind(tables, outage), FakeClock(), "run-1")
     outage.begin()
@@ -97,7 +97,19 @@ def test_whoever_waits_hears_that_the_store_was_away_and_the_next_rows_are_writt
     flusher.flush()
     assert isinstance(lost.exception(0), StoreUnavailableError)
     assert kept.exception(0) is None
-    assert list(stored(tables).values()) == [[2]]
+    assert sorted(number for numbers in stored(tables).values() for number in numbers) == [1, 2]
+
+
+def test_while_a_store_stays_away_only_so_many_rows_are_kept_in_memory() -> None:
+    tables, outage = MemoryTables(), Outage()
+    flusher = Flusher(Behind(tables, outage), FakeClock(), "run-1")
+    outage.begin()
+    for begin in range(0, 2 * MOST_KEPT_ROWS, 10_000):
+        flusher.add([part(*range(begin, begin + 10_000))])
+        flusher.flush()
+    outage.end()
+    flusher.flush()
+    assert sum(map(len, stored(tables).values())) == MOST_KEPT_ROWS
 
 
 def test_threads_add_while_others_flush_and_no_row_is_lost() -> None:
