@@ -1,6 +1,7 @@
 """`manga-enrichment sql`: every shipped question gives the right answer over the tables of a small, eventful run."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,10 @@ def partner_item(position: int, **values: Any) -> dict[str, Any]:
         "cost_micro_usd": 40,
         "completed_at": START,
         "dagster_run_id": "partner-run",
+        "queue": "manga-fm-normal",
+        "accepted_at": START - timedelta(seconds=12),
+        "claimed_at": START - timedelta(seconds=10),
+        "model_seconds": 7.0,
     }
     return {**item, **values}
 
@@ -200,6 +205,13 @@ def test_the_story_of_a_title_begins_with_its_call_and_ends_with_its_outcomes(fo
 def test_an_unknown_age_is_counted_and_not_taken_for_zero(folder: Path) -> None:
     [queue] = rows(folder, "queue_ages")
     assert (queue["looks"], queue["looks_with_unknown_age"], queue["oldest_seconds"]) == (2, 1, 70.0)
+
+
+def test_how_long_partners_waited_is_split_by_where_and_counted_once_a_request(folder: Path) -> None:
+    [queue] = rows(folder, "latency_by_queue")
+    told = [queue[name] for name in ("requests", "p50_seconds", "p95_seconds", "waiting_p95_seconds")]
+    assert told == [1, 12.0, 12.0, 2.0]
+    assert (queue["model_p95_seconds"], queue["ours_p95_seconds"]) == (7.0, 3.0)
 
 
 def test_second_attempts_are_counted(folder: Path) -> None:

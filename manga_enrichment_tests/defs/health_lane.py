@@ -50,9 +50,10 @@ class HealthLane:
     def tick(self, sensor: str) -> str:
         """One tick; what it says it did."""
         found = self.definitions.resolve_sensor_def(sensor)
-        names = {"alerts": ["notifier", "budget", "clock"], "metrics": ["metric_sink", "queues", "budget", "clock"]}[
-            sensor
-        ]
+        names = {
+            "alerts": ["notifier", "budget", "clock"],
+            "metrics": ["metric_sink", "queues", "budget", "tables", "clock"],
+        }[sensor]
         with dg.build_sensor_context(
             instance=self.instance,
             cursor=self.cursors.get(sensor),

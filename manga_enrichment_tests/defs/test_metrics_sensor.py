@@ -13,6 +13,7 @@ from manga_enrichment.domain.operations.metrics import (
     COST_USD,
     DLQ_DEPTH,
     FAILED_TITLES,
+    LATENCY_P95,
     NIGHTLY_SUCCEEDED,
     THROTTLES,
     TITLES_ENRICHED,
@@ -54,6 +55,18 @@ def test_every_minute_has_depths_backlog_and_the_cost_of_the_day(lane: HealthLan
     assert values(BACKLOG_PER_TASK, ("QueueName", NORMAL.name)) == [3]
     assert values(COST_USD) == [0]
     assert values(TITLES_ENRICHED) == []
+
+
+def test_what_partners_waited_is_told_by_queue_while_a_look_is_fresh(lane: HealthLane) -> None:
+    lane.world.base.model = ScriptedModel(lane.world.clock, latency_seconds=4)
+    lane.world.send()
+    lane.world.work()
+    lane.observe()
+    lane.tick("metrics")
+    assert lane.metrics.values(LATENCY_P95, ("QueueName", NORMAL.name)) == [4]
+    lane.world.clock.advance(601)
+    lane.tick("metrics")
+    assert len(lane.metrics.values(LATENCY_P95, ("QueueName", NORMAL.name))) == 1
 
 
 def test_the_cost_of_the_day_is_what_its_budget_counter_says(lane: HealthLane) -> None:

@@ -11,6 +11,7 @@ from manga_enrichment.domain.requests.queues import DEAD_LETTERS, DEAD_LETTERS_F
 from manga_enrichment.pipeline.health.stored_looks import latest_looks
 from manga_enrichment_tests.defs.health_lane import HealthLane
 from manga_enrichment_tests.defs.project import materialized
+from manga_enrichment_tests.fakes import ScriptedModel
 from manga_enrichment_tests.pipeline.dead_letters.dead_letter_world import make_body
 
 pytestmark = pytest.mark.slow
@@ -112,6 +113,34 @@ def test_the_sample_leaves_the_dead_letters_where_they_are(lane: HealthLane) -> 
     fill_dead_letters(lane, 3)
     lane.observe()
     assert lane.world.queue.depth(DEAD_LETTERS).visible == 3
+
+
+def test_partners_that_wait_too_long_are_a_warning_at_first_and_an_error_when_it_lasts(lane: HealthLane) -> None:
+    world, grades = lane.world, []
+    world.base.model = ScriptedModel(world.clock, latency_seconds=70)
+    for number in range(5):
+        world.send([(number, "reading_level")], queue=HIGH_PRIORITY.name)
+        world.work(HIGH_PRIORITY.name)
+        evaluation = lane.observe()["partner_latency"]
+        grades.append(grade(evaluation))
+        world.clock.advance(230)
+    assert grades == ["WARN", "WARN", "WARN", "ERROR", "ERROR"]
+    assert evaluation.description == (
+        f"{HIGH_PRIORITY.name}: 95 % of 3 requests within 70 s, more than 60; most of it at the model"
+    )
+    assert "at the model: throttles" in value_of(evaluation, "to_mend_it")
+    world.clock.advance(1500)
+    quiet = lane.observe()["partner_latency"]
+    assert (grade(quiet), quiet.description) == ("PASS", "nobody was answered lately")
+
+
+def test_latency_has_numbers_the_ui_plots_and_a_table(lane: HealthLane) -> None:
+    lane.world.base.model = ScriptedModel(lane.world.clock, latency_seconds=4)
+    lane.world.send()
+    lane.world.work()
+    seen = materialized(lane.run("observe_queues"))["partner_latency"]["None"]
+    assert (seen["requests"], seen["normal_p50_seconds"], seen["normal_p95_seconds"]) == (1, 4, 4)
+    assert "| `manga-fm-normal` | 1 | `4.0 / 4.0` | `0.0 / 0.0` | `4.0 / 4.0` | `0.0 / 0.0` |" in seen["latency"]
 
 
 def test_a_backlog_is_a_warning_at_first_and_an_error_when_it_stays(lane: HealthLane) -> None:

@@ -20,6 +20,7 @@ from manga_enrichment.pipeline.store.hour_keys import hour_group, part_key
 from manga_enrichment.pipeline.store.object_keys import (
     costs_key,
     outcomes_key,
+    partner_latency_key,
     partner_results_prefix,
     queue_observations_key,
     rejects_key,
@@ -35,6 +36,7 @@ KEYS = {
     "requests": requests_key("2026-03-01", "run", "reading_level", "3"),
     "partner_results": part_key(hour_group(partner_results_prefix("2026-03-01"), START), "run"),
     "enrichment_costs": costs_key("2026-03-01"),
+    "partner_latency": partner_latency_key("2026-03-01"),
     "queue_observations": queue_observations_key("2026-03-01"),
     "catalog_rejects": rejects_key(),
 }

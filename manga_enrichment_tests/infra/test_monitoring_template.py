@@ -7,7 +7,7 @@ What it can show is shown; the rest is held to CloudWatch's own rules.
 import json
 import uuid
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,18 +17,32 @@ from manga_enrichment.domain.operations.metrics import (
     BACKLOG_PER_TASK,
     COST_USD,
     ENRICHMENT,
+    LATENCY_P95,
     NIGHTLY_SUCCEEDED,
+    PARTNERS,
     SERVICE,
     SQS,
     cost_usd,
     nightly_succeeded,
+    partner_latency,
 )
-from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES, HIGH_PRIORITY, NORMAL
+from manga_enrichment.domain.operations.partner_latency import (
+    MOST_P95_SECONDS,
+    WINDOW,
+    AnsweredRequest,
+    latency_by_queue,
+)
+from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES, HIGH_PRIORITY, NORMAL, SESSION, Queue
 from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment_tests.infra.templates import read_template
 
+NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 SECONDS_PER_DAY = 86_400
 VISIBLE, AGE = "ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"
+
+
+def answer_of(queue: str, seconds: float) -> AnsweredRequest:
+    return AnsweredRequest(queue, NOW, NOW, NOW + timedelta(seconds=seconds), 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -69,9 +83,25 @@ def test_the_other_alarms_use_names_that_the_code_sends(alarms: dict[str, Any]) 
         (ENRICHMENT, COST_USD, "Maximum"),
         (ENRICHMENT, NIGHTLY_SUCCEEDED, "Sum"),
         (SQS, BACKLOG_PER_TASK, "SampleCount"),
+        (PARTNERS, LATENCY_P95, "Maximum"),
     }
-    dimensions = [each["Dimensions"] for each in alarms.values() if each["Namespace"] != "AWS/SQS"]
+    dimensions = [each["Dimensions"] for each in alarms.values() if each["Namespace"] in (SQS, ENRICHMENT)]
     assert dimensions == [[dict(zip(("Name", "Value"), SERVICE, strict=True))]] * 3
+
+
+@pytest.mark.parametrize(
+    ("name", "queue"), [("UrgentRequestsLatency", HIGH_PRIORITY), ("ConversationsLatency", SESSION)]
+)
+def test_a_latency_alarm_looks_at_what_the_code_sends_of_its_queue_and_has_the_bound_of_the_check(
+    alarms: dict[str, Any], name: str, queue: Queue
+) -> None:
+    alarm, [seen] = alarms[name], latency_by_queue([answer_of(queue.name, 61)], NOW, WINDOW)
+    sent = next(each for each in partner_latency(seen, NOW) if each.name == LATENCY_P95)
+    assert [(each["Name"], each["Value"]) for each in alarm["Dimensions"]] == list(sent.dimensions)
+    assert (alarm["Period"], alarm["EvaluationPeriods"], alarm["DatapointsToAlarm"]) == (300, 3, 3)
+    assert alarm["TreatMissingData"] == "notBreaching"
+    assert alarm["Threshold"] == {"!Ref": "UrgentP95Seconds"}
+    assert read_template("monitoring.yaml")["Parameters"]["UrgentP95Seconds"]["Default"] == MOST_P95_SECONDS[queue.name]
 
 
 def test_no_evaluation_is_longer_than_cloudwatch_allows(alarms: dict[str, Any]) -> None:
@@ -142,3 +172,6 @@ def test_deployed_alarms_go_off_and_tell_the_topic(local_stack: LocalStack, hear
     assert heard() == set()
     ours.put([cost_usd(100.01, now)])
     assert heard() == {("MangaFM-DailyCost-AboveBudget", "ALARM")}
+    [seen] = latency_by_queue([answer_of(HIGH_PRIORITY.name, 61)], now, WINDOW)
+    ours.put(partner_latency(seen, now))
+    assert ("MangaFM-HighPriority-Latency", "ALARM") in heard()

@@ -23,7 +23,7 @@ def build_operations(inputs: DefinitionInputs) -> dg.Definitions:
             build_killed_runs_sensor(),
             build_metrics_sensor(
                 group_starts=[first for first, _last in inputs.bucket_groups],
-                tables=[name for name, analysis in inputs.analyses.items() if not analysis.parts],
+                answer_tables=[name for name, analysis in inputs.analyses.items() if not analysis.parts],
             ),
         ],
     )

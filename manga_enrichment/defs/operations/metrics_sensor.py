@@ -29,8 +29,9 @@ from manga_enrichment.gateways.budget import BudgetStore
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import MetricsUnavailableError, QueueUnavailableError, StoreUnavailableError
 from manga_enrichment.gateways.metrics import MetricSink
+from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.queue import RequestQueue
-from manga_enrichment.pipeline.health.metrics import cost_metric, queue_metrics, run_metrics
+from manga_enrichment.pipeline.health.metrics import cost_metric, latency_metrics, queue_metrics, run_metrics
 
 METRICS_SENSOR = "metrics"
 INTERVAL_SECONDS = 60
@@ -38,8 +39,8 @@ OLDEST = timedelta(days=13)
 """CloudWatch refuses what is older than two weeks, and would for ever."""
 
 
-def build_metrics_sensor(group_starts: Sequence[str], tables: Sequence[str]) -> dg.SensorDefinition:
-    """group_starts: the first bucket of each run that a night consists of. tables: those that answers go to."""
+def build_metrics_sensor(group_starts: Sequence[str], answer_tables: Sequence[str]) -> dg.SensorDefinition:
+    """group_starts: the first bucket of each run that a night consists of. answer_tables: those that answers go to."""
 
     @dg.sensor(
         name=METRICS_SENSOR,
@@ -52,13 +53,14 @@ def build_metrics_sensor(group_starts: Sequence[str], tables: Sequence[str]) -> 
         metric_sink: dg.ResourceParam[MetricSink],
         queues: dg.ResourceParam[RequestQueue],
         budget: dg.ResourceParam[BudgetStore],
+        tables: dg.ResourceParam[ObjectStore],
         clock: dg.ResourceParam[Clock],
     ) -> dg.SensorResult:
         after = json.loads(context.cursor) if context.cursor else latest_end(context.instance)
         now = clock.now()
         ended = finished_after(context.instance, after, FOR_METRICS)
-        points = [p for each in ended for p in _points_of(each, context.instance, group_starts, tables, now)]
-        points += _gauges(context, queues, budget, now)
+        points = [p for each in ended for p in _points_of(each, context.instance, group_starts, answer_tables, now)]
+        points += _gauges(context, queues, budget, tables, now)
         try:
             metric_sink.put(points)
         except MetricsUnavailableError as error:
@@ -71,12 +73,12 @@ def build_metrics_sensor(group_starts: Sequence[str], tables: Sequence[str]) -> 
 
 
 def _gauges(
-    context: dg.SensorEvaluationContext, queues: RequestQueue, budget: BudgetStore, now: datetime
+    context: dg.SensorEvaluationContext, queues: RequestQueue, budget: BudgetStore, tables: ObjectStore, now: datetime
 ) -> list[Metric]:
-    """What is so at this moment; nothing while queues or budget do not answer."""
+    """What is so at this moment; nothing while queues, budget or tables do not answer."""
     runs = {queue: len(keys) for queue, keys in units_in_flight(context.instance).items()}
     try:
-        return [*queue_metrics(queues, runs, now), cost_metric(budget, now)]
+        return [*queue_metrics(queues, runs, now), cost_metric(budget, now), *latency_metrics(tables, now)]
     except (QueueUnavailableError, StoreUnavailableError) as error:
         context.log.warning(f"gauges of this minute are missing: {error}")
         return []

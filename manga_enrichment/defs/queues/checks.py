@@ -10,12 +10,13 @@ from typing import Any
 
 import dagster as dg
 
-from manga_enrichment.defs.queues.assets import DEAD_LETTERS_ASSET, REQUEST_QUEUES_ASSET
+from manga_enrichment.defs.queues.assets import DEAD_LETTERS_ASSET, LATENCY_ASSET, REQUEST_QUEUES_ASSET
 from manga_enrichment.defs.queues.redrive_job import REDRIVE_JOB
 from manga_enrichment.defs.shared.metadata import markdown_table
 from manga_enrichment.defs.shared.policies import store_check
 from manga_enrichment.defs.shared.severity import graded
 from manga_enrichment.defs.shared.tags import QUEUE_TAG
+from manga_enrichment.domain.operations.partner_latency import MOST_P95_SECONDS, WINDOW, latency_problems
 from manga_enrichment.domain.operations.queue_observations import (
     QueueObservation,
     backlog_problems,
@@ -28,6 +29,7 @@ from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.queue import RequestQueue
 from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.dead_letters.queue import DeadLetter, DeadLetters
+from manga_enrichment.pipeline.health.partner_latency import FRESH, latency_looks
 from manga_enrichment.pipeline.health.stored_looks import latest_looks
 
 DEAD_LETTERS_ERROR_ABOVE = 50
@@ -35,6 +37,12 @@ SAMPLE = 10
 CELL_CHARACTERS = 70
 """Of what a sample shows of a message: all of it may be forged."""
 STALE = timedelta(minutes=15)
+LASTING = timedelta(minutes=25)
+"""Slow all the time in so long is an ERROR: windows of its first and last look have no request in common."""
+SLOW = (
+    "waiting: more runs (MANGA_QUEUE_MAX_RUNS), or a daemon that does not tick; at the model: throttles and latency in "
+    "the requests table; ours: deferrals (budget, brake, claims of other runs), or a machine that is busy"
+)
 
 RECOVERY = f"""\
 1. Look at the reasons: `manga-enrichment dlq peek --queue QUEUE`.
@@ -64,6 +72,7 @@ def build_queue_checks() -> list[dg.AssetChecksDefinition]:
             f"failed or stuck runs of partner_batch_job with the tag {QUEUE_TAG} of that queue; a dead run's message "
             "comes again by itself and is dead-lettered after three receives",
         ),
+        _partner_latency(),
     ]
 
 
@@ -145,6 +154,32 @@ def _of_looks(
         )
 
     return check
+
+
+def _partner_latency() -> dg.AssetChecksDefinition:
+    @store_check(
+        asset=LATENCY_ASSET,
+        description="Of each queue 95 % are answered in time: "
+        + ", ".join(f"{name} {seconds:.0f} s" for name, seconds in MOST_P95_SECONDS.items()),
+    )
+    def partner_latency(tables: dg.ResourceParam[ObjectStore], clock: dg.ResourceParam[Clock]) -> dg.AssetCheckResult:
+        now = clock.now()
+        looks = latency_looks(tables, now, LASTING)
+        found = [latency_problems(look) for look in looks]
+        is_fresh = bool(looks) and now - looks[0][0].observed_at <= FRESH
+        problems = found[0] if is_fresh else []
+        lasts = bool(problems) and all(found) and looks[0][0].observed_at - looks[-1][0].observed_at >= WINDOW
+        metadata: dict[str, Any] = {"problems": len(problems), "looks": len(looks)}
+        if problems:
+            metadata["to_mend_it"] = SLOW
+        return dg.AssetCheckResult(
+            passed=not problems,
+            severity=dg.AssetCheckSeverity.ERROR if lasts else dg.AssetCheckSeverity.WARN,
+            description="; ".join(problems) or ("fine" if is_fresh else "nobody was answered lately"),
+            metadata=metadata,
+        )
+
+    return partner_latency
 
 
 def _warning(description: str, metadata: Mapping[str, Any]) -> dg.AssetCheckResult:

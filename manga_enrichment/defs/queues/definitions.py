@@ -6,7 +6,12 @@ the redrive (`defs/queues/redrive_job.py`).
 
 import dagster as dg
 
-from manga_enrichment.defs.queues.assets import build_queue_assets, build_queue_job, build_queue_schedule
+from manga_enrichment.defs.queues.assets import (
+    build_latency_asset,
+    build_queue_assets,
+    build_queue_job,
+    build_queue_schedule,
+)
 from manga_enrichment.defs.queues.checks import build_queue_checks
 from manga_enrichment.defs.queues.redrive_job import redrive_dead_letters
 from manga_enrichment.defs.shared.inputs import DefinitionInputs
@@ -14,7 +19,7 @@ from manga_enrichment.defs.shared.inputs import DefinitionInputs
 
 def build_queues(_inputs: DefinitionInputs) -> dg.Definitions:
     return dg.Definitions(
-        assets=[build_queue_assets()],
+        assets=[build_queue_assets(), build_latency_asset()],
         asset_checks=build_queue_checks(),
         jobs=[build_queue_job(), redrive_dead_letters],
         schedules=[build_queue_schedule()],

@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from manga_enrichment.domain.operations.partner_latency import QueueLatency
+
 SQS = "MangaAssist/SQS"
 ENRICHMENT = "MangaAssist/Enrichment"
+PARTNERS = "MangaAssist/Partners"
 
 DLQ_DEPTH = "DLQDepth"
 BACKLOG_PER_TASK = "BacklogPerTask"
@@ -19,11 +22,16 @@ TITLES_ENRICHED = "TitlesEnriched"
 FAILED_TITLES = "FailedTitles"
 THROTTLES = "Throttles"
 NIGHTLY_SUCCEEDED = "NightlySucceeded"
+LATENCY_P50 = "LatencyP50"
+LATENCY_P95 = "LatencyP95"
+WAITING_P95 = "WaitingP95"
+MODEL_P95 = "ModelP95"
+OURS_P95 = "OursP95"
 
 SERVICE = ("Service", "MangaAssist")
 """On every metric. One metric has further dimensions where it is also wanted by queue or lane."""
 
-Unit = Literal["Count", "None"]
+Unit = Literal["Count", "Seconds", "None"]
 """CloudWatch has no unit for money."""
 
 
@@ -68,3 +76,16 @@ def run_counts(lane: str, *, enriched: int, failed: int, throttles: int, at: dat
 def nightly_succeeded(at: datetime) -> Metric:
     """A heartbeat: one point when the last run of a night has succeeded. Its absence is the message."""
     return Metric(ENRICHMENT, NIGHTLY_SUCCEEDED, 1, at)
+
+
+def partner_latency(seen: QueueLatency, at: datetime) -> list[Metric]:
+    """Gauges of one queue: what was answered in the minutes before `at`. Take their Maximum."""
+    values = {
+        LATENCY_P50: seen.total.p50_seconds,
+        LATENCY_P95: seen.total.p95_seconds,
+        WAITING_P95: seen.waiting.p95_seconds,
+        MODEL_P95: seen.model.p95_seconds,
+        OURS_P95: seen.ours.p95_seconds,
+    }
+    dimensions = (("QueueName", seen.queue), SERVICE)
+    return [Metric(PARTNERS, name, value, at, "Seconds", dimensions) for name, value in values.items()]

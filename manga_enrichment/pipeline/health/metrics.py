@@ -8,12 +8,21 @@ from datetime import datetime
 from typing import Any
 
 from manga_enrichment.domain.models.usage import usd
-from manga_enrichment.domain.operations.metrics import Metric, backlog_per_task, cost_usd, dlq_depth, run_counts
+from manga_enrichment.domain.operations.metrics import (
+    Metric,
+    backlog_per_task,
+    cost_usd,
+    dlq_depth,
+    partner_latency,
+    run_counts,
+)
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES, QUEUES, REQUEST_QUEUES
 from manga_enrichment.gateways.budget import BudgetStore
+from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.queue import QueueDepth, RequestQueue
 from manga_enrichment.pipeline.engine.money.budget import day_counter
+from manga_enrichment.pipeline.health.partner_latency import FRESH, latency_looks
 from manga_enrichment.pipeline.partner.scaling import visible_per_run
 
 
@@ -45,6 +54,15 @@ def cost_metric(budget: BudgetStore, now: datetime) -> Metric:
     """
     committed, _spent = budget.spent(day_counter(now.date().isoformat()))
     return cost_usd(usd(committed), now)
+
+
+def latency_metrics(tables: ObjectStore, now: datetime) -> list[Metric]:
+    """Of the newest look at what partners got, while it is fresh; stamped now, so that each minute has a point.
+
+    Raises StoreUnavailableError.
+    """
+    looks = latency_looks(tables, now, FRESH)
+    return [point for each in looks[:1] for seen in each for point in partner_latency(seen, now)]
 
 
 def run_metrics(lane: str, invoked: Sequence[Mapping[str, Any]], new_rows: int | None, at: datetime) -> list[Metric]:

@@ -1,7 +1,7 @@
 """The table `queue_observations`: one object a day, one look after the other.
 
-Belongs here: adding a look, reading the latest back. Stays out: looking (`queue_watch.py`), what is worrying
-(`domain/operations/queue_observations.py`).
+Belongs here: adding a look (to any table of looks), reading the latest back. Stays out: looking (`queue_watch.py`),
+what is worrying (`domain/operations/queue_observations.py`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,16 +26,26 @@ def store_observations(tables: ObjectStore, seen: Sequence[QueueObservation], ru
     Raises WriteConflictError when others keep writing.
     """
     key = queue_observations_key(seen[0].observed_at.date().isoformat())
-    fresh = pa.Table.from_pylist([_row(each, run_id) for each in seen], schema=SCHEMA)
+    add_look(tables, key, pa.Table.from_pylist([_row(each, run_id) for each in seen], schema=SCHEMA), run_id)
+    return key
+
+
+def add_look(tables: ObjectStore, key: str, fresh: pa.Table, run_id: str) -> None:
+    """Put the rows of a look behind those that are there, unless they are there. Raises WriteConflictError."""
 
     def with_look(found: pa.Table | None) -> pa.Table:
         if found is None:
             return fresh
         known = run_id in found.column("dagster_run_id").to_pylist()
-        return found if known else pa.concat_tables([found.cast(SCHEMA), fresh])
+        return found if known else pa.concat_tables([found.cast(fresh.schema), fresh])
 
     rewrite_table(tables, key, with_look)
-    return key
+
+
+def rows_of_looks(tables: ObjectStore, keys: Sequence[str]) -> list[dict[str, Any]]:
+    """The rows of these objects, as far as they are there."""
+    stored = (tables.read(key) for key in keys)
+    return [row for found in stored if found is not None for row in found.table.to_pylist()]
 
 
 def latest_looks(tables: ObjectStore, now: datetime, count: int) -> list[list[QueueObservation]]:

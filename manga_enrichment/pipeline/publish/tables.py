@@ -11,6 +11,7 @@ from enum import StrEnum
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.catalog.columns import CATALOG_COLUMNS, REJECT_COLUMNS
 from manga_enrichment.domain.operations.costs import COST_COLUMNS
+from manga_enrichment.domain.operations.partner_latency import PARTNER_LATENCY_COLUMNS
 from manga_enrichment.domain.operations.queue_observations import QUEUE_OBSERVATION_COLUMNS
 from manga_enrichment.domain.prompts.candidates import CANDIDATE_COLUMNS
 from manga_enrichment.domain.requests.results import PARTNER_RESULT_COLUMNS
@@ -19,6 +20,7 @@ from manga_enrichment.domain.tables.shared_columns import OUTCOME_COLUMNS, REQUE
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE as ENRICHED_TABLE
 from manga_enrichment.pipeline.enrichment.wide_table import enriched_columns
 from manga_enrichment.pipeline.health.daily_costs import TABLE as COSTS_TABLE
+from manga_enrichment.pipeline.health.partner_latency import TABLE as LATENCY_TABLE
 
 
 class PartitionKey(StrEnum):
@@ -106,6 +108,12 @@ _SHARED = (
         COSTS_TABLE,
         "The requests log of a UTC day added up: one row per run, analysis, model, trigger, partner and lane.",
         COST_COLUMNS,
+        _DAILY,
+    ),
+    PublishedTable(
+        LATENCY_TABLE,
+        "How long partners waited for answers, by queue, in the 15 minutes before each look: one object per UTC day.",
+        PARTNER_LATENCY_COLUMNS,
         _DAILY,
     ),
     PublishedTable(

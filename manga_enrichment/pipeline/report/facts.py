@@ -9,18 +9,20 @@ Memory holds counts, not the log: latencies are kept as (milliseconds, how often
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from manga_enrichment.domain.operations.partner_latency import QueueLatency
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.percentiles import nearest_rank
 from manga_enrichment.gateways.budget import Brake
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.enrichment.forecast import ForecastLine
 from manga_enrichment.pipeline.health.daily_costs import days_until, read_days
+from manga_enrichment.pipeline.health.partner_latency import look_at_latency
 from manga_enrichment.pipeline.log.read import read_log
 from manga_enrichment.pipeline.store.object_keys import outcomes_key, queue_observations_key, table_key
 
@@ -91,7 +93,7 @@ class QueueHour:
 class ReportFacts:
     """days: UTC, oldest first, without those before anything was spent. costs: rows of `enrichment_costs` with `day`.
 
-    forecast is None when there is no catalog to plan for.
+    forecast is None when there is no catalog to plan for. partner_latency: of the last 24 hours, by queue.
     """
 
     made_at: datetime
@@ -106,6 +108,7 @@ class ReportFacts:
     queue_hours: Sequence[QueueHour]
     forecast: Sequence[ForecastLine] | None
     brake: Brake | None = None
+    partner_latency: Sequence[QueueLatency] = ()
 
 
 def gather(
@@ -135,6 +138,7 @@ def gather(
         queues_now=queues_now,
         queue_hours=queue_hours,
         forecast=forecast,
+        partner_latency=look_at_latency(tables, now, timedelta(days=1)),
     )
 
 

@@ -42,7 +42,13 @@ def report_html(facts: ReportFacts) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"usd": money, "thousands": thousands, "words": _words, "duration": duration}
+    environment.filters |= {
+        "usd": money,
+        "thousands": thousands,
+        "words": _words,
+        "duration": duration,
+        "seconds": "{:.1f} s".format,
+    }
     template = environment.get_template("enrichment_report.html")
     charts = {chart.name: chart for chart in report_charts(facts)}
     return template.render(

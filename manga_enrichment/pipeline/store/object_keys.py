@@ -116,6 +116,11 @@ def partner_results_prefix(date: str) -> str:
     return f"{TABLES_ROOT}/partner_results/date={date}/"
 
 
+def partner_latency_key(date: str) -> str:
+    """date: the UTC day of the look."""
+    return f"{TABLES_ROOT}/partner_latency/date={date}/part.parquet"
+
+
 def queue_observations_key(date: str) -> str:
     """date: the UTC day of the observations."""
     return f"{TABLES_ROOT}/queue_observations/date={date}/part.parquet"

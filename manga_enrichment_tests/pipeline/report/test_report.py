@@ -26,6 +26,7 @@ from manga_enrichment_tests.builders import (
     title_id,
 )
 from manga_enrichment_tests.fakes import MemoryTables, ScriptedModel
+from manga_enrichment_tests.partner_world import PartnerWorld
 
 HOSTILE = "<script>alert(1)</script> & [x](javascript:y)"
 
@@ -133,3 +134,17 @@ def test_there_are_colours_enough_for_every_analysis() -> None:
 def test_a_foreign_text_is_one_short_line() -> None:
     assert short("a\x1b[2J\n b\u202e c") == "a [2J b c"
     assert len(short("x" * 1000)) == TEXT_CHARACTERS
+
+
+def test_how_long_partners_waited_is_a_table_by_queue_and_nothing_where_nobody_was_answered(world: World) -> None:
+    calm = facts_of(world)
+    assert calm.partner_latency == []
+    assert "How long partners waited" not in report_html(calm)
+    lane = PartnerWorld()
+    lane.base.model = ScriptedModel(lane.clock, latency_seconds=4)
+    lane.send()
+    lane.clock.advance(30)
+    lane.work()
+    facts = gather(lane.base.tables, analyses=[], buckets=[], now=lane.clock.now(), titles=0, forecast=None)
+    row = "<td>manga-fm-normal</td><td>1</td><td>34.0 s, 34.0 s</td><td>30.0 s, 30.0 s</td><td>4.0 s, 4.0 s</td>"
+    assert f"{row}<td>0.0 s, 0.0 s</td>" in report_html(facts)
