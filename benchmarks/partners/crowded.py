@@ -34,7 +34,7 @@ def crowded(site: Site, titles: Sequence[str], seconds: float) -> Numbers:
     before, began = _billed(site), time.monotonic()
     with ThreadPoolExecutor(64) as pool:
         while time.monotonic() - began < seconds:
-            waiting.append(pool.submit(ask, site.api, "batch", batch([next(items)], "high")))
+            waiting.append(pool.submit(ask, site, "batch", batch([next(items)], "high")))
             time.sleep(EVERY_SECONDS)
         beside = (_billed(site) - before - sum(each.done() for each in waiting)) / (time.monotonic() - began)
         answered = [each.result() for each in waiting]

@@ -8,26 +8,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.partners.site import Site
 from manga_enrichment.api.endpoints import ENDPOINTS
 from manga_enrichment.domain.percentiles import nearest_rank
-from manga_enrichment.local.api_client import ApiClient
+from manga_enrichment.domain.requests.states import is_final
 
 POLL_SECONDS = 0.05
 LONGEST_SECONDS = 900.0
-_ENDED = {"completed", "partially_completed", "failed", "rejected"}
+_ANSWERED, _ACCEPTED, _TOO_MANY = 200, 202, 429
+_MOST_REFUSED = 30
 
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """status: what it ended as. seconds: from the call's beginning; accepted_seconds: to the 202 or the answer.
-
-    calls: HTTP calls that the partner made.
-    """
+    """status: what it ended as. seconds: from the call's beginning; accepted_seconds: to the 202 or the answer."""
 
     status: str
     seconds: float
     accepted_seconds: float
-    calls: int
+    by_the_call: bool
 
     @property
     def after_accepted_seconds(self) -> float:
@@ -38,25 +37,30 @@ def batch(items: Sequence[Mapping[str, str]], priority: str) -> dict[str, Any]:
     return {"items": list(items), "priority": priority}
 
 
-def ask(api: ApiClient, endpoint: str, body: Mapping[str, Any]) -> Timed:
-    """Until it is answered, by the call itself or by asking for its status. Raises TimeoutError."""
-    started = time.perf_counter()
-    answer = api.call("POST", ENDPOINTS[endpoint].path, body)
+def ask(site: Site, endpoint: str, body: Mapping[str, Any]) -> Timed:
+    """Until it is answered: by the call itself, else by what its status row says. Raises TimeoutError, RuntimeError.
+
+    The row and not the API is asked, since a key may call only so often.
+    """
+    started, refused = time.perf_counter(), 0
+    while (
+        answer := site.api.call("POST", ENDPOINTS[endpoint].path, body)
+    ).status == _TOO_MANY and refused < _MOST_REFUSED:
+        refused += 1
+        time.sleep(1.0)
+        started = time.perf_counter()
     accepted = time.perf_counter() - started
-    if answer.status not in (200, 202):
+    if answer.status not in (_ANSWERED, _ACCEPTED):
         raise RuntimeError(f"POST {endpoint} was answered with {answer.status}: {answer.document}")
-    data, calls = answer.document["data"], 1
-    if answer.status == 200 and data.get("status", "completed") in _ENDED:
-        return Timed(str(data.get("status", "completed")), accepted, accepted, calls)
-    while True:
-        found = api.call("GET", data["status_path"])
-        calls += 1
-        seconds = time.perf_counter() - started
-        if found.status == 200 and (status := found.document["data"]["status"]) in _ENDED:
-            return Timed(str(status), seconds, accepted, calls)
-        if seconds > LONGEST_SECONDS:
-            raise TimeoutError(f"{data['request_id']} is not answered after {seconds:.0f} s: {found.document}")
+    data = answer.document["data"]
+    if answer.status == _ANSWERED:
+        return Timed(str(data.get("status", "completed")), accepted, accepted, by_the_call=True)
+    while (seconds := time.perf_counter() - started) < LONGEST_SECONDS:
+        row = site.gateways.requests.get(data["request_id"])
+        if row is not None and is_final(row.state):
+            return Timed(row.state.value, seconds, accepted, by_the_call=False)
         time.sleep(POLL_SECONDS)
+    raise TimeoutError(f"{data['request_id']} is not answered after {seconds:.0f} s")
 
 
 def p(seconds: Sequence[float], percent: int) -> float:

@@ -36,10 +36,10 @@ def idle(site: Site, titles: Sequence[str], times: int) -> Numbers:
     items = different_items(titles, f"idle {uuid4()}")
     questions, urgent, known = [], [], []
     for number in range(times):
-        questions.append(ask(site.api, "query", {"query": f"Which manga would you read first? ({uuid4()})"}))
+        questions.append(ask(site, "query", {"query": f"Which manga would you read first? ({uuid4()})"}))
         item = next(items)
-        urgent.append(ask(site.api, "batch", batch([item], "high")))
-        known.append(ask(site.api, "batch", batch([item], "high")))
+        urgent.append(ask(site, "batch", batch([item], "high")))
+        known.append(ask(site, "batch", batch([item], "high")))
         said({"site": site.name, "idle": number + 1, "seconds": [questions[-1].seconds, urgent[-1].seconds]})
         time.sleep(_PAUSE_SECONDS)
     if (statuses := {each.status for each in (*questions, *urgent, *known)}) != {"completed"}:
@@ -47,7 +47,7 @@ def idle(site: Site, titles: Sequence[str], times: int) -> Numbers:
     return {
         "query_p50_s": p([each.seconds for each in questions], 50),
         "query_p95_s": p([each.seconds for each in questions], 95),
-        "query_http_calls": sum(each.calls for each in questions) / times,
+        "queries_answered_by_the_call": sum(each.by_the_call for each in questions) / times,
         "urgent_p50_s": p([each.seconds for each in urgent], 50),
         "urgent_p95_s": p([each.seconds for each in urgent], 95),
         "in_ledger_p50_s": p([each.after_accepted_seconds for each in known], 50),
@@ -60,12 +60,12 @@ def second_batch(site: Site, titles: Sequence[str]) -> Numbers:
     site.control.reset()
     items = different_items(titles, f"second {uuid4()}")
     known = next(items)
-    ask(site.api, "batch", batch([known], "high"))
+    ask(site, "batch", batch([known], "high"))
     site.control.faults(throttle_probability=1.0)
     with ThreadPoolExecutor(1) as pool:
-        throttled = pool.submit(ask, site.api, "batch", batch([next(items) for _ in range(20)], "high"))
+        throttled = pool.submit(ask, site, "batch", batch([next(items) for _ in range(20)], "high"))
         time.sleep(3 * _PAUSE_SECONDS)
-        second = ask(site.api, "batch", batch([known], "high"))
+        second = ask(site, "batch", batch([known], "high"))
         is_first_done = throttled.done()
         site.control.reset()
         first = throttled.result()
