@@ -32,10 +32,10 @@ def _kind(request: Any) -> str:
     return f"s3.{request.method}" if "/s3/" in signed else "other"
 
 
-def _count(kind: str) -> None:
+def _count(kind: str, folder: str) -> None:
     place = (os.getpid(), kind)
     if place not in _open_files:
-        name = os.path.join(FOLDER, f"{kind}-{place[0]}")  # noqa: PTH118 (pathlib costs a start-up)
+        name = os.path.join(folder, f"{kind}-{place[0]}")  # noqa: PTH118 (pathlib costs a start-up)
         _open_files[place] = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.write(_open_files[place], b".")
 
@@ -62,7 +62,7 @@ def _load(run: Any, module: types.ModuleType) -> None:
     send = session.send
 
     def counted(self: Any, request: Any) -> Any:
-        _count(_kind(request))
+        _count(_kind(request), FOLDER)
         return send(self, request)
 
     session.send = counted

@@ -1,0 +1,56 @@
+"""What `benchmarks partners` counts and compares, without a site."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from benchmarks.partners.__main__ import compared
+from benchmarks.partners.counted import sitecustomize
+from benchmarks.partners.partner import different_items, p
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "method", "kind"),
+    [
+        (
+            {"X-Amz-Target": b"AmazonSQS.ReceiveMessage"},
+            b'{"QueueUrl": "http://127.0.0.1:1/123456789012/manga-fm-normal", "WaitTimeSeconds": 20}',
+            "POST",
+            "sqs.ReceiveMessage.manga-fm-normal",
+        ),
+        ({"X-Amz-Target": "DynamoDB_20120810.UpdateItem"}, b"{}", "POST", "dynamodb.UpdateItem"),
+        ({"Authorization": b"AWS4-HMAC-SHA256 Credential=local/20261128/eu/s3/aws4_request"}, b"", "PUT", "s3.PUT"),
+        ({"Authorization": b"AWS4-HMAC-SHA256 Credential=local/20261128/eu/sns/aws4_request"}, b"", "POST", "other"),
+    ],
+)
+def test_a_call_is_counted_under_its_service_and_operation(
+    headers: dict[str, bytes | str], body: bytes, method: str, kind: str
+) -> None:
+    assert sitecustomize._kind(SimpleNamespace(headers=headers, body=body, method=method)) == kind  # noqa: SLF001
+
+
+def test_calls_of_a_process_are_bytes_of_a_file(tmp_path: Path) -> None:
+    for kind in ("s3.PUT", "s3.GET", "s3.PUT"):
+        sitecustomize._count(kind, str(tmp_path))  # noqa: SLF001
+    sizes = {file.name.rpartition("-")[0]: file.stat().st_size for file in tmp_path.iterdir()}
+    assert sizes == {"s3.PUT": 2, "s3.GET": 1}
+
+
+def test_numbers_stand_beside_those_of_the_earlier_commit() -> None:
+    now = {"drain": {"requests_per_s": 60.0, "lost": 0.0}, "idle resident": {"peak_mb": 200.0}}
+    rows = list(compared(now, {"drain": {"requests_per_s": 15.0, "lost": 0.0}}))
+    assert [(row["what"], row["now"], row["before"], row["ratio"]) for row in rows] == [
+        ("requests_per_s", 60.0, 15.0, 4.0),
+        ("lost", 0.0, 0.0, None),
+        ("peak_mb", 200.0, None, None),
+    ]
+
+
+def test_percentiles_are_nearest_ranks() -> None:
+    assert (p([0.1, 0.2, 0.3, 4.0], 50), p([0.1, 0.2, 0.3, 4.0], 95)) == (0.2, 4.0)
+
+
+def test_no_two_questions_of_a_drain_are_the_same() -> None:
+    items = different_items(["MNG-1", "MNG-2"], "drain")
+    assert len({str(next(items)) for _ in range(10)}) == 10
