@@ -16,8 +16,7 @@ from manga_enrichment.pipeline.store.object_keys import requests_prefix
 
 def read_log(objects: ObjectStore, day: str, columns: Sequence[str]) -> Iterator[pa.Table]:
     """The rows logged under one UTC day: a title run's object, or an hour of partners' rows, at a time."""
-    needed = list(dict.fromkeys([*columns, *KEY]))
-    for table in read_once(objects, requests_prefix(day), each_row_once, needed):
+    for table in read_once(objects, requests_prefix(day), each_row_once, columns, KEY):
         yield table.select(list(columns))
 
 

@@ -21,19 +21,20 @@ Once = Callable[[pa.Table], pa.Table]
 
 
 def read_once(
-    objects: ObjectStore, folder: str, once: Once, columns: Sequence[str] | None = None
+    objects: ObjectStore, folder: str, once: Once, columns: Sequence[str] | None = None, keys: Sequence[str] = ()
 ) -> Iterator[pa.Table]:
     """What lies in a folder: the objects of an hour together, each row once; any other object as it is.
 
-    columns: those that `once` needs among them; None for all.
+    columns: None for all. keys: those that `once` looks at; they are in an hour's table, too.
     """
-    for group, keys in groupby(sorted(objects.list_keys(folder), key=group_of), key=group_of):
+    in_hours = None if columns is None else list(dict.fromkeys([*columns, *keys]))
+    for group, found in groupby(sorted(objects.list_keys(folder), key=group_of), key=group_of):
         if group:
-            parts = read_group(objects, group, columns).values()
+            parts = read_group(objects, group, in_hours).values()
             if parts:
                 yield once(joined([each.table for each in parts]))
             continue
-        for key in keys:
+        for key in found:
             stored = objects.read(key, columns)
             if stored is not None:
                 yield stored.table
