@@ -210,6 +210,7 @@ class MemoryRequests:
         self._check_clock = check_clock
         self._lock = threading.RLock()
         self.rows: dict[str, RequestRow] = {}
+        self.paces: dict[str, list[float]] = {}
         self.failures: Counter[str] = Counter()
 
     def check_ready(self) -> None:
@@ -222,6 +223,10 @@ class MemoryRequests:
             decision = decide_claim(self.rows.get(wanted.request_id), wanted, now)
             self.rows[wanted.request_id] = decision.row
             return decision
+
+    def note_pace(self, queue: str, seconds: float) -> None:
+        with self._lock:
+            self.paces.setdefault(queue, []).append(seconds)
 
     def accept(self, row: RequestRow) -> None:
         """As the request front does: no claim."""

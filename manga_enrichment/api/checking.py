@@ -169,6 +169,7 @@ def status_item(text: str = "plain", partner: str = SAMPLE_KEY_ID) -> dict[str, 
     return {
         **{name: {"S": text} for name in texts},
         "reason": {"S": "arn:aws:iam::123456789012:role/worker may not invoke anthropic.claude"},
+        "problems": {"S": json.dumps([dict.fromkeys(("path", "code", "validator", "message"), text)])},
         "partner_id": {"S": partner},
         "receipt_handle": {"S": "the receipt handle"},
         "counts": {"M": {"succeeded": {"N": "98"}, text: {"N": "2"}}},

@@ -232,6 +232,7 @@ _STATUS = _object(
                 "tokens": _object({"input": {"type": "integer"}, "output": {"type": "integer"}}),
                 "result": _or_null("string", "Key of the result document, once there is one."),
                 "callback": _or_null("string", "What became of the callback, if one was asked for."),
+                "problems": {**_PROBLEMS, "description": "All that is wrong with a rejected request, with its places."},
                 "error": {
                     "type": ["object", "null"],
                     "description": "Why it was rejected or failed; `reason` for rejections only.",

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from manga_enrichment.aws.dynamodb_pace import DynamoDBPace
 from manga_enrichment.aws.request_items import attribute, from_item, to_item
 from manga_enrichment.aws.transactions import errors_explained
 from manga_enrichment.domain.operations.retention import STATUS_DAYS
@@ -52,6 +53,7 @@ class DynamoDBRequests:
         self._clock = clock
         self._table = table
         self._retention = retention
+        self._pace = DynamoDBPace(client, clock, table=table)
         self._check_clock = check_clock
 
     def check_ready(self) -> None:
@@ -108,6 +110,9 @@ class DynamoDBRequests:
     def set_callback_state(self, request_id: str, told: RequestState, callback_state: str) -> None:
         condition = {"#status = :told": {":told": {"S": told.value}}}
         self._update(request_id, dict([attribute("callback_state", callback_state)]), condition)
+
+    def note_pace(self, queue: str, seconds: float) -> None:
+        self._pace.note(queue, seconds)
 
     def get(self, request_id: str) -> RequestRow | None:
         item = self._item(request_id)

@@ -42,6 +42,10 @@ class RequestStore(Protocol):
         """
         ...
 
+    def note_pace(self, queue: str, seconds: float) -> None:
+        """A request of this queue took so long from accepted to completed. Best effort: never raises."""
+        ...
+
     def get(self, request_id: str) -> RequestRow | None: ...
 
     def by_partner(self, partner_id: str, *, newest: int) -> list[RequestRow]:

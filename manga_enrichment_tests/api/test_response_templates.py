@@ -12,9 +12,10 @@ from manga_enrichment.api.registry import TemplateRegistry, with_partners
 from manga_enrichment.api.rendering import Rendered, TemplateInput, render
 from manga_enrichment.aws.request_items import to_item
 from manga_enrichment.domain.requests.states import RequestState
+from manga_enrichment.domain.requests.validation import validate
 from manga_enrichment_tests.fake_clock import FakeClock
 from manga_enrichment_tests.request_bodies import REQUEST_ID
-from manga_enrichment_tests.request_rows import make_row
+from manga_enrichment_tests.request_rows import accepted_row, make_row
 
 REGISTRY = TemplateRegistry()
 POSTS = ("batch", "query", "chat")
@@ -141,6 +142,18 @@ def test_only_the_reason_of_a_rejection_is_told(status: str, told: bool) -> None
     item = {**status_item(), "status": {"S": status}, "reason": {"S": "role of anthropic.claude may not"}}
     data = json.loads(answered("status", 200, {"Item": item}).text)["data"]
     assert data["error"] == {"class": "plain", "reason": "role of anthropic.claude may not" if told else None}
+
+
+def test_a_rejection_tells_all_that_is_wrong_and_where() -> None:
+    found = [each.to_document() for each in validate("manga_query", {"query": "", "max_tokens": 0}).errors]
+    assert len(found) == 2
+    row = make_row(FakeClock(), state=RequestState.REJECTED, partner_id="acme", problems=json.dumps(found))
+    rendered = answered("status", 200, {"Item": to_item(row)}, {SAMPLE_KEY_ID: "acme"})
+    assert json.loads(rendered.text)["data"]["problems"] == found
+    accepted = answered(
+        "status", 200, {"Item": to_item(accepted_row(FakeClock(), partner_id="acme"))}, {SAMPLE_KEY_ID: "acme"}
+    )
+    assert json.loads(accepted.text)["data"]["problems"] == []
 
 
 @given(text=st.text(max_size=30))

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import boto3
@@ -15,9 +16,11 @@ from botocore.exceptions import ClientError
 
 from manga_enrichment.api.endpoints import ENDPOINTS
 from manga_enrichment.api.workflow import MAX_INPUT_BYTES, definition
+from manga_enrichment.api.workflow_answers import FIRST_GUESS_SECONDS
+from manga_enrichment.aws.dynamodb_pace import DynamoDBPace
 from manga_enrichment.aws.dynamodb_requests import DynamoDBRequests
 from manga_enrichment.domain.requests.claims import AlreadyLive, Claimed, RequestRow
-from manga_enrichment.domain.requests.queues import BY_PRIORITY, QUEUES
+from manga_enrichment.domain.requests.queues import BY_PRIORITY, LOW_PRIORITY, QUEUES
 from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.gateways.queue import Message
 from manga_enrichment.local.api_client import ApiAnswer, ApiClient
@@ -29,6 +32,10 @@ from manga_enrichment_tests.request_rows import make_row
 
 BATCH, QUERY, CHAT = (ENDPOINTS[name].path for name in ("batch", "query", "chat"))
 STATUS = "/v1/manga/status/"
+PROBLEMS = [
+    {"path": f"items.{n}.manga_id", "code": "SCHEMA_VIOLATION", "validator": "pattern", "message": "is 'none'"}
+    for n in range(2)
+]
 PLAIN = {
     BATCH: {"items": [{"manga_id": f"MNG-0000000{n}", "analysis_type": "reading_level"} for n in range(3)]},
     QUERY: {"query": "a"},
@@ -142,12 +149,33 @@ def test_a_batch_is_waited_for_when_asked_and_its_answers_are_in_the_result(part
 
 def test_what_only_the_worker_can_know_is_wrong_comes_with_every_place(partner: ApiClient, worker: Worker) -> None:
     def reject() -> RequestRow:
-        return worker.end(RequestState.REJECTED, error_class="invalid_body", reason="query: holds 'text' that hides")
+        reason = "query: holds 'text' that hides (and 1 more)"
+        return worker.end(
+            RequestState.REJECTED, error_class="invalid_body", reason=reason, problems=json.dumps(PROBLEMS)
+        )
 
     answer, row = while_waiting(lambda: partner.call("POST", QUERY, {"query": "a"}), reject)
     documented(QUERY, "POST", answer.status, answer.document)
     error = answer.document["error"]
     assert (answer.status, error["code"], error["message"]) == (400, "VALIDATION_ERROR", row.reason)
+    assert error["problems"] == PROBLEMS
+    status = partner.call("GET", STATUS + row.request_id)
+    documented(ENDPOINTS["status"].path, "GET", status.status, status.document)
+    assert status.document["data"]["problems"] == PROBLEMS
+
+
+def test_the_estimate_follows_what_requests_of_the_queue_took(partner: ApiClient, local_stack: LocalStack) -> None:
+    def seconds_told() -> float:
+        answer = partner.call("POST", BATCH, {**PLAIN[BATCH], "priority": "low"}).document
+        told = datetime.fromisoformat(answer["data"]["estimated_completion"])
+        return told.timestamp() - answer["metadata"]["timestamp"] / 1000
+
+    assert seconds_told() == pytest.approx(FIRST_GUESS_SECONDS[LOW_PRIORITY.name], abs=30)
+    table = local_stack.outputs["RequestStatusTableName"]
+    pace = DynamoDBPace(local_stack.client("dynamodb"), SystemClock(), table=table)
+    pace.note(LOW_PRIORITY.name, 120.0)
+    assert seconds_told() == pytest.approx(120, abs=30)
+    local_stack.client("dynamodb").delete_item(TableName=table, Key={"request_id": {"S": f"pace:{LOW_PRIORITY.name}"}})
 
 
 def test_a_question_without_an_answer_is_a_502_that_names_the_class(partner: ApiClient, worker: Worker) -> None:

@@ -19,6 +19,7 @@ REQUEST_TEXT_DAYS = 90
 RESULT_DAYS = 400
 STATUS_DAYS = 400
 IDEMPOTENCY_DAYS = 1
+PACE_DAYS = 7
 BUDGET_DAYS = 400
 LEARNED_QUOTA_DAYS = 30
 LEDGER_DAYS = 730
@@ -114,6 +115,7 @@ KINDS = (
         "a repeated POST is the same request; hashes of key and body",
         (Place(STATUS, Means.TTL, IDEMPOTENCY_DAYS),),
     ),
+    Kind("pace of each queue", "what partners are told to expect; a number", (Place(STATUS, Means.TTL, PACE_DAYS),)),
     Kind("budget counters", "`costs_reconcile` looks back", (Place(BUDGET, Means.TTL, BUDGET_DAYS),)),
     Kind(
         "who shares a quota; what was learned of it",

@@ -19,6 +19,7 @@ class RequestRow:
 
     lease_until: the owner is taken for alive until then. body_key: object with the validated request. Timestamps UTC.
     item_count: what the front wrote; 0 for a request that was put into its queue directly.
+    problems: JSON of all that is wrong with a rejected one, each with its place.
     reopened: a person had a rejected or failed request redriven, so that the next claim may have it.
     accepted_at: when SQS or the API took it; claimed_at: of its first generation; completed_at: when it was answered.
     None where nobody noted it. model_seconds: in which calls of it were under way, in all its generations.
@@ -50,6 +51,7 @@ class RequestRow:
     reopened: bool = False
     accepted_at: datetime | None = None
     item_count: int = 0
+    problems: str = ""
     claimed_at: datetime | None = None
     completed_at: datetime | None = None
     model_seconds: float = 0.0

@@ -3,6 +3,7 @@
 Belongs here: which field of a message goes where. Stays out: what is done with them (`intake.py`).
 """
 
+import json
 from datetime import datetime, timedelta
 
 from manga_enrichment.domain.callbacks.events import Event
@@ -56,6 +57,7 @@ def closed_row(message: Message, rejection: Rejection, owner: str, received_at: 
         group_id=message.group_id,
         error_class=rejection.reason.value,
         reason=rejection.message,
+        problems=json.dumps([each.to_document() for each in rejection.problems]) if rejection.problems else "",
         accepted_at=message.sent_at,
         claimed_at=received_at,
         completed_at=received_at,

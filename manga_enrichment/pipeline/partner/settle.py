@@ -125,7 +125,10 @@ class Settling:
         document = write_document(self._tables, heading, result, stored.warnings)
         self._keep_turn(stored, result, heading.completed_at)
         row = self._own_final_row(request) if tried_before else None
-        row = row or self._write_status(request, result, heading, stored, model_seconds)
+        if row is None:
+            row = self._write_status(request, result, heading, stored, model_seconds)
+            since = row.accepted_at or row.submitted_at
+            self._requests.note_pace(row.queue, (heading.completed_at - since).total_seconds())
         self._endings.announce(row, stored)
         return Settled(row, self.flusher.add([result_part(document, row), *log]), stored)
 

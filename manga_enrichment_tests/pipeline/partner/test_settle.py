@@ -44,6 +44,17 @@ def test_row_and_document_say_what_was_asked_and_what_it_took() -> None:
     assert (document["schema"], document["generation"], document["partner_id"]) == ("batch_analysis", 1, PARTNER)
 
 
+def test_how_long_a_request_took_is_noted_for_its_queue() -> None:
+    world = PartnerWorld()
+    world.send()
+    world.tick()
+    world.clock.advance(40)
+    world.run(world.launched.pop(0))
+    [seconds] = world.requests.paces.pop(NORMAL.name)
+    assert seconds == pytest.approx(40, abs=5)
+    assert world.requests.paces == {}
+
+
 def test_who_wants_no_callback_has_none_pending_and_may_name_a_topic() -> None:
     world = PartnerWorld()
     topic = "arn:aws:sns:ap-northeast-1:123456789012:acme-results"
