@@ -19,4 +19,4 @@ FROM (
     FROM partner_results
     WHERE manga_id = $manga_id
 ) AS story
-ORDER BY happened_at, what, analysis;
+ORDER BY happened_at, what, analysis, detail, cost_micro_usd;

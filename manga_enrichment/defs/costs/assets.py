@@ -17,6 +17,7 @@ from manga_enrichment.defs.shared.partitions import utc_days
 from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY, configuration_errors_are_final
 from manga_enrichment.defs.shared.tags import HEALTH_LANE, range_tags
 from manga_enrichment.domain.models.usage import usd
+from manga_enrichment.domain.operations.costs import ESTIMATES
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE as ENRICHED_TABLE
 from manga_enrichment.pipeline.health.daily_costs import TABLE, write_day
@@ -91,6 +92,9 @@ def cost_metadata(table: pa.Table) -> dict[str, Any]:
         "throttled": sum(row["throttled"] for row in rows),
         ROW_COUNT: len(rows),
     }
+    for name in ESTIMATES:
+        total = sum(row[name] for row in rows)
+        numbers |= {name.replace("_micro_usd", "_usd"): usd(total)} if name.endswith("_micro_usd") else {name: total}
     for column in ("analysis", "trigger"):
         for name in sorted({row[column] for row in rows}):
             numbers[f"cost_usd_{name}"] = usd(sum(row["cost_micro_usd"] for row in rows if row[column] == name))
@@ -107,7 +111,7 @@ def _spenders(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         found = sums.setdefault(key, [0, 0, 0])
         for position, name in enumerate(("calls", "answered", "cost_micro_usd")):
             found[position] += row[name]
-    ordered = sorted(sums.items(), key=lambda item: -item[1][2])
+    ordered = sorted((item for item in sums.items() if item[1][0]), key=lambda item: -item[1][2])
     names = ("trigger", "partner", "analysis", "model")
     return [
         {**dict(zip(names, key, strict=True)), "calls": calls, "answered": answered, "USD": f"{usd(cost):.6f}"}

@@ -16,6 +16,12 @@ USUAL_FACTOR = 2.0
 LOWEST_CACHE_HIT_RATE = 0.5
 """Below it more prompt tokens are written to the cache than are read from it, and a write costs more than no cache."""
 
+_SERVICES = {
+    "sqs": "estimate of what SQS cost for these requests",
+    "api": "estimate of what API Gateway cost for those that came by it",
+    "workflow": "estimate of what the workflow behind it cost",
+}
+
 COST_COLUMNS = (
     Column("dagster_run_id", "string", "run that paid", nullable=False),
     Column("analysis", "string", "analysis type asked for", nullable=False),
@@ -38,7 +44,13 @@ COST_COLUMNS = (
     Column("unpriced_calls", "int64", "calls with tokens and without cost: there was no price", nullable=False),
     Column("first_at", "timestamp", "when the first call was sent (UTC)", nullable=False),
     Column("last_at", "timestamp", "when the last call was sent (UTC)", nullable=False),
+    Column("requests", "int64", "partners' requests answered: rows of their own, analysis `requests`", nullable=False),
+    *(
+        Column(f"{name}_estimate_micro_usd", "int64", f"{what}; no part of cost_micro_usd", nullable=False)
+        for name, what in _SERVICES.items()
+    ),
 )
+ESTIMATES = ("requests", *(f"{name}_estimate_micro_usd" for name in _SERVICES))
 COST_KEYS = ("dagster_run_id", "analysis", "model_id", "trigger", "partner_id", "lane")
 
 

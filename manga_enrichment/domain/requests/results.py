@@ -167,6 +167,7 @@ PARTNER_RESULT_COLUMNS = (
     Column("accepted_at", "timestamp", "when the API or SQS took the request, or its redrive (UTC)"),
     Column("claimed_at", "timestamp", "when a worker first took it up (UTC): the waiting ends"),
     Column("model_seconds", "float64", "how long calls of the request were under way, pauses between tries included"),
+    Column("by_api", "bool", "the request came by the API, not straight into its queue"),
 )
 
 
@@ -193,6 +194,7 @@ def _row(document: Mapping[str, Any], item: Mapping[str, Any], told: RequestRow)
         "completed_at": datetime.fromisoformat(document["completed_at"]),
         "dagster_run_id": told.run_id,
         **{name: getattr(told, name) for name in ("queue", "accepted_at", "claimed_at", "model_seconds")},
+        "by_api": told.item_count > 0,
     }
 
 

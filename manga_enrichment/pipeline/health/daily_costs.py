@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from manga_enrichment.domain.operations.costs import COST_COLUMNS, COST_KEYS, Reconciliation, RunCost
+from manga_enrichment.domain.operations.costs import COST_COLUMNS, COST_KEYS, ESTIMATES, Reconciliation, RunCost
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.budget import BudgetStore
@@ -23,6 +23,7 @@ from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.engine.money.budget import day_counter, partner_counter
+from manga_enrichment.pipeline.health.service_costs import service_rows
 from manga_enrichment.pipeline.log.arrears import settle_arrears
 from manga_enrichment.pipeline.log.read import read_log
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
@@ -36,6 +37,7 @@ _READ = [
     *("attempt", "status", "error_class", "maybe_billed", "cost_micro_usd", "started_at"),
     *("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens"),
 ]
+_NO_CALLS = {column.name: 0 for column in COST_COLUMNS if column.type == "int64"}
 _TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 
 
@@ -45,8 +47,12 @@ def days_until(last: date, count: int) -> list[str]:
 
 
 def write_day(tables: ObjectStore, day: str) -> pa.Table:
-    """Add up the log of one UTC day and store the sums; the same log gives the same object. Returns the table."""
-    table = sum_log(_sent(tables, day))
+    """Add up the log of one UTC day and store the sums; the same log gives the same object. Returns the table.
+
+    Beside them stand rows for what carried partners' requests, with estimates alone.
+    """
+    services = pa.Table.from_pylist([{**_NO_CALLS, **row} for row in service_rows(tables, day)], schema=SCHEMA)
+    table = _ordered(pa.concat_tables([sum_log(_sent(tables, day)), services]))
     if table.num_rows or tables.read(costs_key(day)) is not None:
         tables.write(costs_key(day), table)
     return table
@@ -55,7 +61,7 @@ def write_day(tables: ObjectStore, day: str) -> pa.Table:
 def read_days(tables: ObjectStore, days: Iterable[str]) -> dict[str, pa.Table]:
     """Day -> its sums, for days that have a table."""
     stored = {day: tables.read(costs_key(day)) for day in days}
-    return {day: found.table.cast(SCHEMA) for day, found in stored.items() if found is not None}
+    return {day: _of_any_release(found.table) for day, found in stored.items() if found is not None}
 
 
 def sum_log(parts: Iterable[pa.Table]) -> pa.Table:
@@ -66,8 +72,7 @@ def sum_log(parts: Iterable[pa.Table]) -> pa.Table:
     sums = [_summed(_with_counts(part)) for part in parts]
     if not sums:
         return SCHEMA.empty_table()
-    total = _summed(pa.concat_tables(sums))
-    return total.sort_by([(name, "ascending") for name in COST_KEYS]).combine_chunks()
+    return _ordered(_summed(pa.concat_tables(sums)))
 
 
 def run_costs_newest_first(days: Iterable[pa.Table]) -> list[RunCost]:
@@ -109,6 +114,18 @@ def reconcile(
     return found
 
 
+def _ordered(table: pa.Table) -> pa.Table:
+    return table.sort_by([(name, "ascending") for name in COST_KEYS]).combine_chunks()
+
+
+def _of_any_release(table: pa.Table) -> pa.Table:
+    """Releases before 0.3.0 estimated nothing."""
+    for name in ESTIMATES:
+        if name not in table.column_names:
+            table = table.append_column(name, pa.array([0] * table.num_rows, pa.int64()))
+    return table.select(SCHEMA.names).cast(SCHEMA)
+
+
 def _sent(tables: ObjectStore, day: str) -> Iterator[pa.Table]:
     for rows in read_log(tables, day, _READ):
         yield rows.filter(pc.field("attempt") > 0)
@@ -131,6 +148,7 @@ def _with_counts(sent: pa.Table) -> pa.Table:
     columns |= {name: pc.cast(values, pa.int64()) for name, values in counts.items()}
     columns["wasted_micro_usd"] = pc.if_else(pc.is_valid(error_class), cost, 0)
     columns["maybe_billed_micro_usd"] = pc.if_else(sent.column("maybe_billed"), cost, 0)
+    columns |= {name: pa.array([0] * sent.num_rows, pa.int64()) for name in ESTIMATES}
     columns["first_at"] = columns["last_at"] = sent.column("started_at")
     return pa.table({name: columns[name] for name in SCHEMA.names})
 

@@ -13,8 +13,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from manga_enrichment.domain.models.usage import usd
-from manga_enrichment.domain.operations.costs import cache_hit_rate
+from manga_enrichment.domain.operations.costs import ESTIMATES, cache_hit_rate
 from manga_enrichment.domain.operations.queue_observations import OLDEST_NORMAL_SECONDS
+from manga_enrichment.domain.operations.service_costs import load_prices
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.text.shown import inert
 from manga_enrichment.pipeline.health.table_quality import coverage
@@ -59,6 +60,8 @@ def report_html(facts: ReportFacts) -> str:
         parts=_PARTS,
         spenders=spenders(facts),
         by_day=by_day(facts),
+        service_estimates=service_estimates(facts),
+        prices_of=load_prices().as_of,
         forecast_total=sum(line.cost_micro_usd for line in facts.forecast or ()),
     )
 
@@ -116,7 +119,17 @@ def spenders(facts: ReportFacts) -> list[dict[str, Any]]:
         found = sums.setdefault(key, dict(zip(names, key, strict=True)) | dict.fromkeys(_MEASURES, 0))
         for name in _MEASURES:
             found[name] += row[name]
-    return sorted(sums.values(), key=lambda row: -row["cost_micro_usd"])
+    return sorted((row for row in sums.values() if row["calls"]), key=lambda row: -row["cost_micro_usd"])
+
+
+def service_estimates(facts: ReportFacts) -> list[dict[str, Any]]:
+    """What carried each partner's requests may have cost; none of it is in the bill."""
+    sums: dict[str, dict[str, Any]] = {}
+    for row in (row for row in facts.costs if row["requests"]):
+        found = sums.setdefault(row["partner_id"], {"partner_id": row["partner_id"]} | dict.fromkeys(ESTIMATES, 0))
+        for name in ESTIMATES:
+            found[name] += row[name]
+    return [sums[partner] for partner in sorted(sums)]
 
 
 _MEASURES = ("calls", "answered", "cost_micro_usd", "wasted_micro_usd")

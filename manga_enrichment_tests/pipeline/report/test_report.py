@@ -14,7 +14,7 @@ from manga_enrichment.gateways.budget import Brake
 from manga_enrichment.pipeline.health.daily_costs import write_day
 from manga_enrichment.pipeline.report.charts import SERIES
 from manga_enrichment.pipeline.report.facts import TEXT_CHARACTERS, ReportFacts, gather, short
-from manga_enrichment.pipeline.report.page import report_charts, report_html, report_summary
+from manga_enrichment.pipeline.report.page import report_charts, report_html, report_summary, spenders
 from manga_enrichment_tests.builders import (
     BUCKET,
     SINGLES,
@@ -148,3 +148,15 @@ def test_how_long_partners_waited_is_a_table_by_queue_and_nothing_where_nobody_w
     facts = gather(lane.base.tables, analyses=[], buckets=[], now=lane.clock.now(), titles=0, forecast=None)
     row = "<td>manga-fm-normal</td><td>1</td><td>34.0 s, 34.0 s</td><td>30.0 s, 30.0 s</td><td>4.0 s, 4.0 s</td>"
     assert f"{row}<td>0.0 s, 0.0 s</td>" in report_html(facts)
+
+
+def test_what_carried_requests_is_a_table_of_its_own_beside_the_bill() -> None:
+    lane = PartnerWorld()
+    lane.send()
+    lane.work()
+    write_day(lane.base.tables, provenance().run_date)
+    facts = gather(lane.base.tables, analyses=[], buckets=[], now=lane.clock.now(), titles=0, forecast=None)
+    page = report_html(facts)
+    assert "estimates by list prices of 2026-11-28, no part of the cost above" in page
+    assert "<td>acme</td><td>1</td><td>$0.0000</td><td>$0.00</td><td>$0.00</td>" in page
+    assert {row["analysis"] for row in spenders(facts)} == {"reading_level"}
