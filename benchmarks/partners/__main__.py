@@ -6,6 +6,7 @@ Needs git, and the commit in this clone. At full size more than two hours on two
 """
 
 import argparse
+import signal
 import subprocess
 import sys
 import tempfile
@@ -42,6 +43,7 @@ def main() -> None:
     unknown = set(phases) - set(PHASES)
     if unknown:
         parser.error(f"there is no phase {', '.join(sorted(unknown))}: there are {', '.join(PHASES)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # by unwinding, so that the sites are stopped
     with tempfile.TemporaryDirectory() as folder:
         catalog = Path(folder) / "catalog.jsonl"
         titles = titles_with_text(catalog, CATALOG_TITLES)
