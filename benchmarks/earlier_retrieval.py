@@ -9,27 +9,42 @@ import json
 import sys
 import tempfile
 import time
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
-from manga_enrichment.domain.catalog.records import MangaRecord
-from manga_enrichment.domain.catalog.rows import clean_row
-from manga_enrichment.pipeline.catalog.candidate_index import CandidateIndex
+HOMES = {
+    "MangaRecord": ("domain.catalog.records", "domain.catalog"),
+    "clean_row": ("domain.catalog.rows", "domain.catalog_rows"),
+    "CandidateIndex": ("pipeline.catalog.candidate_index", "pipeline.retrieval"),
+}
+"""Where the versions since 0f0178a keep what is used here."""
+
+
+def found(name: str) -> Any:
+    for home in HOMES[name]:
+        try:
+            return getattr(import_module(f"manga_enrichment.{home}"), name)
+        except ModuleNotFoundError:
+            continue
+    raise SystemExit(f"{name} is in none of {', '.join(HOMES[name])}")
 
 
 def main(catalog: Path, queries: Path, result: Path) -> None:
+    clean_row, record, candidate_index = (found(name) for name in ("clean_row", "MangaRecord", "CandidateIndex"))
     wanted = set(queries.read_text("utf-8").split())
     cleaned = (clean_row(json.loads(line), number) for number, line in enumerate(catalog.open(encoding="utf-8"), 1))
-    records = [record for record in cleaned if isinstance(record, MangaRecord)]
+    records = [each for each in cleaned if isinstance(each, record)]
     with tempfile.TemporaryDirectory() as folder:
         started = time.process_time()
-        index = CandidateIndex.build(records, Path(folder) / "index")
+        index = candidate_index.build(records, Path(folder) / "index")
         built = time.process_time()
         lists = {each.manga_id: index.candidates(each) for each in records if each.manga_id in wanted}
         searched = time.process_time()
     figures = {
         "build_cpu_s": built - started,
         "search_cpu_ms": 1_000 * (searched - built) / max(1, len(lists)),
-        "lists": {of: [candidate.manga_id for candidate in found] for of, found in lists.items()},
+        "lists": {of: [each.manga_id for each in candidates] for of, candidates in lists.items()},
     }
     result.write_text(json.dumps(figures), "utf-8")
 

@@ -96,22 +96,20 @@ def _world(dice: Dice, *, short: bool) -> _World:
 
 def _name(dice: Dice) -> _Name:
     """Kanji compounds, kanji with の, or a coined name in katakana; the English form is another coinage of its own."""
-    first, second, third = (_entry(dice, "kanji") for _ in range(3))
-    words = _WORDS["english"]
+    first, second, third = (_kanji(dice) for _ in range(3))
     coined = [_entry(dice, "syllables") for _ in range(dice.between(3, 4))]
-    english = "".join(map(dice.pick, (words, words, _WORDS["endings"]))).capitalize()
-    if dice.chance(0.4):
-        english = " ".join(map(dice.pick, (words, words, _WORDS["endings"]))).title()
+    parts = (_word(dice), _word(dice), dice.pick(_WORDS["endings"]))
+    english = " ".join(parts).title() if dice.chance(0.4) else "".join(parts).capitalize()
     form = dice.between(0, 2)
     if form == 0:
-        parts = (first, second, third)
+        pieces = [first, second, third]
     elif form == 1:
-        parts = (first, ("の", "の", "no"), second, third)
+        pieces = [first, ("の", "の", "no"), second, third]
     else:
         japanese = "".join(kana for kana, _ in coined) + first[0]
         romaji = "".join(latin for _, latin in coined)
         return _Name(japanese, _hiragana(japanese[:-1]) + first[1], romaji + first[2], english)
-    return _Name(*("".join(part[at] for part in parts) for at in range(3)), english)
+    return _Name(*("".join(piece[at] for piece in pieces) for at in range(3)), english)
 
 
 def _short_name(dice: Dice) -> _Name:
@@ -123,9 +121,9 @@ def _short_name(dice: Dice) -> _Name:
 
 
 def _person(dice: Dice) -> _Name:
-    """Half of the family names are coined, so that a larger catalog has more authors, as real ones have."""
+    """Most family names are coined, so that a larger catalog has more authors, as real ones have."""
     family, given = _entry(dice, "family_names"), _entry(dice, "given_names")
-    if dice.chance(0.5):
+    if dice.chance(0.9):
         signs = [_entry(dice, "syllables") for _ in range(3)]
         kana = "".join(sign for sign, _ in signs)
         family = (kana, _hiragana(kana), "".join(latin for _, latin in signs).capitalize())
@@ -258,6 +256,29 @@ def _affixed(name: _Name, japanese: tuple[str, str], english: tuple[str, str]) -
 
 def _entry(dice: Dice, table: str) -> tuple[str, ...]:
     return tuple(dice.pick(_WORDS[table]).split())
+
+
+def _kanji(dice: Dice) -> tuple[str, ...]:
+    """A common one in half of the cases, else one of two thousand, with a reading of its own: a larger catalog has more
+    words, as real ones have."""
+    if dice.chance(0.5):
+        return _entry(dice, "kanji")
+    number = dice.between(0, 1_999)
+    syllables = [_WORDS["syllables"][place % len(_WORDS["syllables"])].split() for place in (number, number // 30)]
+    return (
+        chr(0x4E00 + 10 * number),
+        _hiragana("".join(kana for kana, _ in syllables)),
+        "".join(x for _, x in syllables),
+    )
+
+
+def _word(dice: Dice) -> str:
+    """In English; half of them coined."""
+    if dice.chance(0.5):
+        return str(dice.pick(_WORDS["english"]))
+    return "".join(dice.pick("bcdfghklmnprstvw") + dice.pick("aeiou") for _ in range(dice.between(1, 3))) + dice.pick(
+        "nrslt"
+    )
 
 
 def _hiragana(katakana: str) -> str:

@@ -32,6 +32,15 @@ class Settings(BaseSettings):
     catalog_uri: str = Field("data/catalog/sample.jsonl", description="CSV, JSONL or Parquet; local path or s3://")
     catalog_mapping: str = Field("", description="JSON file that maps our columns to the source's")
     catalog_buckets: int = Field(8, ge=1, le=MAX_CATALOG_BUCKETS, description="partitions; frozen once data exists")
+    candidates_refresh: float = Field(
+        0,
+        ge=0,
+        le=1,
+        description="share of titles whose candidate lists of an earlier method move each day and are paid",
+    )
+    candidates_full_after: int = Field(
+        14, ge=0, description="nights that only search changed titles, until the candidate index is built anew"
+    )
     bucket: str = Field("manga-fm-results", min_length=3, description="S3 bucket of tables and results")
 
     ledger_table: str = Field("manga-fm-results", description="DynamoDB table of all answers")

@@ -20,12 +20,11 @@ from manga_enrichment.domain.models.usage import cost_micro_usd
 from manga_enrichment.domain.outcomes.answers import Attempt, LedgerEntry, Provenance
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
-from manga_enrichment.domain.prompts.candidates import candidate_of
+from manga_enrichment.domain.prompts.candidates import CANDIDATE_COLUMNS, candidate_of
 from manga_enrichment.domain.prompts.fingerprint import content_hash, fingerprint
 from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
 from manga_enrichment.gateways.model import FoundationModel
 from manga_enrichment.gateways.objects import ObjectStore
-from manga_enrichment.pipeline.catalog.candidate_tables import candidates_table
 from manga_enrichment.pipeline.catalog.tables import CATALOG_SCHEMA, batch_of, record_row
 from manga_enrichment.pipeline.engine.engine import EngineSettings
 from manga_enrichment.pipeline.engine.invocation import InvokeGateways, InvokeSettings
@@ -34,6 +33,7 @@ from manga_enrichment.pipeline.enrichment.ask import Invoking
 from manga_enrichment.pipeline.enrichment.plan_run import Planning, PlanReport
 from manga_enrichment.pipeline.enrichment.write import WriteReport, Writing
 from manga_enrichment.pipeline.log.read import each_row_once
+from manga_enrichment.pipeline.store.arrow_types import arrow_schema
 from manga_enrichment.pipeline.store.hour_groups import read_once
 from manga_enrichment.pipeline.store.object_keys import outcomes_key, table_key
 from manga_enrichment_tests.fakes import (
@@ -148,6 +148,21 @@ def entry(
 def catalog_table(rows: Iterable[tuple[MangaRecord, str]]) -> pa.Table:
     """Records with their content hashes, in the given order, as an import stores them."""
     return pa.Table.from_batches([batch_of((record_row(*row) for row in rows), CATALOG_SCHEMA)])
+
+
+def candidates_table(rows: Iterable[tuple[str, Sequence[Candidate]]]) -> pa.Table:
+    """One row per title: (manga_id, its candidates, best first), sorted by manga_id as every published table is."""
+    values = [
+        {
+            "manga_id": manga_id,
+            "candidates": [
+                {"manga_id": candidate.manga_id, "title": candidate.title, "hint": candidate.hint}
+                for candidate in candidates
+            ],
+        }
+        for manga_id, candidates in sorted(rows, key=lambda row: row[0])
+    ]
+    return pa.Table.from_pylist(values, schema=arrow_schema(CANDIDATE_COLUMNS))
 
 
 def put_catalog(tables: ObjectStore, records: Sequence[MangaRecord]) -> None:

@@ -8,7 +8,7 @@ from uuid import uuid4
 from rich.console import Console
 from rich.table import Table
 
-from manga_enrichment.aws.gateways import open_gateways
+from manga_enrichment.aws.gateways import Gateways, open_gateways
 from manga_enrichment.domain.analyses import ANALYSES, get_analysis
 from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.domain.errors import ConfigurationError
@@ -17,13 +17,28 @@ from manga_enrichment.domain.models.specs import load_models
 from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.pipeline.catalog.refresh import load_state
 from manga_enrichment.pipeline.enrichment.forecast import ForecastLine, forecast_next_run, throughput_of
+from manga_enrichment.pipeline.enrichment.plan_run import Planning
 from manga_enrichment.settings import Settings, load_settings
 
 
 def run_estimate(selection: Sequence[str], buckets: Sequence[str], *, as_json: bool) -> None:
     """Print the forecast of `selection` (all analyses when empty) over `buckets` (all when empty)."""
     settings = load_settings()
-    lines = _forecast(settings, selection or list(ANALYSES), buckets)
+    chosen = selection or list(ANALYSES)
+    gateways, asked = _opened(settings, chosen, buckets)
+    models = load_models(settings.model_aliases)
+    lines = forecast_next_run(
+        f"estimate-{uuid4()}",
+        asked,
+        chosen,
+        tables=gateways.tables,
+        ledger=gateways.ledger,
+        analyses=ANALYSES,
+        models=models,
+        pace=throughput_of(settings),
+    )
+    planning = Planning(tables=gateways.tables, ledger=gateways.ledger, analyses=ANALYSES, models=models)
+    moves = planning.moves(asked, chosen)
     total = {
         "calls": sum(line.calls for line in lines),
         "input_tokens": sum(line.input_tokens for line in lines),
@@ -32,12 +47,17 @@ def run_estimate(selection: Sequence[str], buckets: Sequence[str], *, as_json: b
         "seconds": round(sum(line.seconds for line in lines), 1),
     }
     if as_json:
-        print(json.dumps({"analyses": [asdict(line) for line in lines], **total}))
+        print(json.dumps({"analyses": [asdict(line) for line in lines], **total, "waiting_lists": asdict(moves)}))
     else:
         _print(lines, total)
+        if moves.titles:
+            cost = f"{moves.calls} calls, USD {usd(moves.cost_micro_usd):.6f}"
+            print(f"{moves.titles} candidate lists are of an earlier method; moving all takes {cost} more.")
+            print(f"MANGA_CANDIDATES_REFRESH={settings.candidates_refresh:g} of a bucket's titles move each day.")
 
 
-def _forecast(settings: Settings, selection: Sequence[str], buckets: Sequence[str]) -> list[ForecastLine]:
+def _opened(settings: Settings, selection: Sequence[str], buckets: Sequence[str]) -> tuple[Gateways, Sequence[str]]:
+    """(gateways, the buckets to look at)"""
     for name in selection:
         get_analysis(name)
     known = bucket_keys(settings.catalog_buckets)
@@ -47,16 +67,7 @@ def _forecast(settings: Settings, selection: Sequence[str], buckets: Sequence[st
     gateways = open_gateways(settings)
     if load_state(gateways.tables, settings.catalog_buckets) is None:
         raise ConfigurationError("There is no catalog yet: materialize manga_catalog first (job refresh_catalog)")
-    return forecast_next_run(
-        f"estimate-{uuid4()}",
-        buckets or known,
-        selection,
-        tables=gateways.tables,
-        ledger=gateways.ledger,
-        analyses=ANALYSES,
-        models=load_models(settings.model_aliases),
-        pace=throughput_of(settings),
-    )
+    return gateways, buckets or known
 
 
 def _print(lines: Sequence[ForecastLine], total: dict[str, float]) -> None:

@@ -1,9 +1,10 @@
 """Assets of the catalog: the imported titles, and the candidate lists drawn from all of them.
 
 Belongs here: what Dagster knows of them. Stays out: importing (`pipeline/catalog/refresh.py`), searching
-(`pipeline/catalog/candidate_refresh.py`).
+(`pipeline/candidates/pairs.py`).
 """
 
+from functools import cache
 from typing import Any
 
 import dagster as dg
@@ -15,7 +16,8 @@ from manga_enrichment.defs.shared.policies import CATALOG_POOL, OP_RETRY_POLICY,
 from manga_enrichment.gateways.catalog_source import CatalogSource
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.objects import ObjectStore
-from manga_enrichment.pipeline.catalog.candidate_refresh import refresh_candidates
+from manga_enrichment.pipeline.candidates.refresh import refresh_candidates
+from manga_enrichment.pipeline.candidates.shared import SharedIndex
 from manga_enrichment.pipeline.catalog.refresh import CatalogState, load_state, refresh_catalog
 from manga_enrichment.pipeline.catalog.source_files import load_mapping
 from manga_enrichment.pipeline.store.object_keys import rejects_key, table_key
@@ -89,16 +91,28 @@ def build_similar_candidates(inputs: DefinitionInputs) -> dg.AssetsDefinition:
         backfill_policy=inputs.backfill_policy,
         retry_policy=OP_RETRY_POLICY,
     )
-    def similar_candidates(context: dg.AssetExecutionContext, tables: dg.ResourceParam[ObjectStore]) -> None:
+    def similar_candidates(
+        context: dg.AssetExecutionContext, tables: dg.ResourceParam[ObjectStore], clock: dg.ResourceParam[Clock]
+    ) -> None:
         with configuration_errors_are_final():
             state = load_state(tables, inputs.settings.catalog_buckets)
             if state is None:
                 raise dg.Failure("There is no catalog yet: materialize manga_catalog first", allow_retries=False)
+            shared = SharedIndex(
+                tables,
+                inputs.buckets,
+                clock,
+                holder=context.run.run_id,
+                full_after=inputs.settings.candidates_full_after,
+                say=context.log.info,
+            )
             reports = refresh_candidates(
                 tables=tables,
                 buckets=context.partition_keys,
-                all_buckets=inputs.buckets,
                 catalog_version=state.catalog_version,
+                index=cache(lambda: shared.get(state.catalog_version)),
+                today=clock.now().date(),
+                share=inputs.settings.candidates_refresh,
                 say=context.log.info,
             )
         for report in reports:
@@ -106,6 +120,7 @@ def build_similar_candidates(inputs: DefinitionInputs) -> dg.AssetsDefinition:
                 ROW_COUNT: report.titles,
                 "with_candidates": report.with_candidates,
                 "changed": report.changed,
+                "waiting": report.waiting,
                 "uri": report.uri,
             }
             context.add_asset_metadata(metadata, asset_key=dg.AssetKey(CANDIDATES), partition_key=report.bucket)
@@ -121,6 +136,6 @@ def _candidates_spec(inputs: DefinitionInputs) -> dg.AssetSpec:
         group_name=GROUP,
         description="For every title the titles a model may name as similar, found by search over the whole catalog. A "
         "list stays as it is until a good part of it changes, since a changed list means asking and paying again.",
-        kinds={"parquet", "s3", "tantivy"},
+        kinds={"parquet", "s3", "scipy"},
         owners=OWNERS,
     )

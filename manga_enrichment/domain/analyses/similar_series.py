@@ -52,6 +52,8 @@ _SCHEMA: dict[str, Any] = {
 
 
 def _sufficient(inputs: TitleInputs) -> str | None:
+    if not inputs.candidates:
+        return "it shares nothing with any other title of the catalog"
     if len(inputs.candidates) < MINIMUM_CANDIDATES:
         return f"fewer than {MINIMUM_CANDIDATES} candidates to compare with"
     if has_any(inputs.fields, "publisher_genres", "themes"):

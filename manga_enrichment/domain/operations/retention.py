@@ -176,6 +176,11 @@ KINDS = (
         "the enriched catalog and the books: ids, numbers, answers about titles; no text of a conversation",
         (_stays("enrichment/"),),
     ),
+    Kind(
+        "the candidate index, what lists were drawn from",
+        "titles and their catalog's text, replaced as the catalog is",
+        (_stays("candidates/"),),
+    ),
     Kind("tokens a call takes", "numbers, one small object per analysis and model", (_stays("calibration/"),)),
     Kind("the report", "one object, replaced every morning", (_stays("reports/"),)),
     Kind("what was forgotten", "it must be forgotten again after a restore; hashes", (_stays("forgotten/"),)),

@@ -1,10 +1,8 @@
 """Candidates for `similar_series`: how one is described, when a stored list is kept, the table's columns.
 
-Belongs here: pure decisions about candidate lists. Stays out: finding them (`pipeline/catalog/candidate_index.py`) and
-Arrow (`pipeline/catalog/candidate_tables.py`).
+Belongs here: pure decisions about candidate lists. Stays out: finding them (`pipeline/candidates/pairs.py`) and Arrow
+(`pipeline/candidates/tables.py`).
 """
-
-from collections.abc import Container, Sequence
 
 from manga_enrichment.domain.analyses.base import Candidate
 from manga_enrichment.domain.catalog.records import MangaRecord
@@ -41,26 +39,17 @@ def candidate_of(record: MangaRecord) -> Candidate:
     return Candidate(record.manga_id, _one_line(record.title), "; ".join(part for part in parts if part))
 
 
-def refresh(
-    stored: Sequence[Candidate],
-    fresh: Sequence[Candidate],
-    existing_ids: Container[str],
-    threshold: float = REFRESH_THRESHOLD,
-) -> Sequence[Candidate]:
-    """The list to ask with: `stored` as it is, or `fresh`.
+def replaces(*, stored: int, gone: int, fresh: int, missed: int, threshold: float = REFRESH_THRESHOLD) -> bool:
+    """Whether a fresh list takes the place of the stored one, by numbers of titles.
 
-    Candidate ids are part of an answer's fingerprint, and every catalog change moves some ranks, so taking each
-    fresh list would pay for nearly the whole catalog every night. The stored list therefore stays unless it is
-    empty, names a title that left the catalog (`existing_ids`), or misses at least `threshold` (0 to 1) of the
-    fresh list.
+    stored: in the stored list; gone: of these, no longer in the catalog; fresh: in the fresh list; missed: of these,
+    not in the stored one. Candidate ids are part of an answer's fingerprint, and every catalog change moves some ranks,
+    so taking each fresh list would pay for nearly the whole catalog every night. The stored list therefore stays unless
+    it is empty, names a title that left the catalog, or misses at least `threshold` (0 to 1) of the fresh list.
     """
-    if not stored or any(candidate.manga_id not in existing_ids for candidate in stored):
-        return fresh
-    if not fresh:
-        return stored
-    known = {candidate.manga_id for candidate in stored}
-    missed = sum(candidate.manga_id not in known for candidate in fresh)
-    return fresh if missed / len(fresh) >= threshold else stored
+    if not stored or gone:
+        return True
+    return fresh > 0 and missed / fresh >= threshold
 
 
 def _one_line(text: str) -> str:

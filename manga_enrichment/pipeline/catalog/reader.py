@@ -1,6 +1,6 @@
-"""The catalog and its candidate lists as stored: read by bucket, and the frozen bucket count.
+"""The catalog as stored: read by bucket, and the frozen bucket count.
 
-Belongs here: reading what the catalog assets wrote, and refusing a bucket count other than the one the data has.
+Belongs here: reading what an import wrote, and refusing a bucket count other than the one the data has.
 Stays out: importing a source (`importer.py`).
 """
 
@@ -9,11 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from manga_enrichment.domain.analyses.base import Candidate
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.gateways.objects import ObjectStore
-from manga_enrichment.pipeline.catalog.candidate_tables import candidates_from_table
 from manga_enrichment.pipeline.catalog.tables import records_from_table
 from manga_enrichment.pipeline.store.object_keys import catalog_state_key, rejects_key, table_key
 
@@ -34,17 +32,6 @@ def read_records(tables: ObjectStore, bucket: str) -> Iterator[MangaRecord]:
 
 def read_ids(tables: ObjectStore, bucket: str) -> set[str]:
     return set(read_catalog(tables, bucket, ["manga_id"]).column("manga_id").to_pylist())
-
-
-def read_candidates(tables: ObjectStore, bucket: str) -> dict[str, tuple[Candidate, ...]]:
-    """manga_id -> candidates, best first; empty when the bucket has no candidate table yet."""
-    stored = tables.read(table_key("similar_candidates", bucket))
-    return {} if stored is None else candidates_from_table(stored.table)
-
-
-def has_candidates(tables: ObjectStore, bucket: str) -> bool:
-    """Whether the bucket has a candidate table."""
-    return tables.read(table_key("similar_candidates", bucket), ["manga_id"]) is not None
 
 
 def check_bucket_count(tables: ObjectStore, bucket_count: int) -> dict[str, Any] | None:

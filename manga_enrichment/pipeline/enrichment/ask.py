@@ -14,7 +14,8 @@ from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.prompts.prompt import title_inputs
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.batch.job_store import BatchStore
-from manga_enrichment.pipeline.catalog.reader import read_candidates, read_records
+from manga_enrichment.pipeline.candidates.tables import read_candidates
+from manga_enrichment.pipeline.catalog.reader import read_records
 from manga_enrichment.pipeline.engine.build_call import Question, build_call
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.invocation import InvokeGateways, InvokeSettings, open_invocation

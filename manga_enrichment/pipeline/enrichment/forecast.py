@@ -11,7 +11,7 @@ from manga_enrichment.domain.models.specs import ModelCatalog, ModelSpec
 from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.objects import ObjectStore
-from manga_enrichment.pipeline.catalog.reader import has_candidates
+from manga_enrichment.pipeline.candidates.tables import has_candidates
 from manga_enrichment.pipeline.engine.money.estimates import ASSUMED_LATENCY_MS, calls_before_first_answer
 from manga_enrichment.pipeline.enrichment.calibrations import read_calibrations
 from manga_enrichment.pipeline.enrichment.plan_run import AnalysisPlan, Planning, PlanReport

@@ -10,7 +10,9 @@ from manga_enrichment.domain.models.specs import ModelCatalog, ModelSpec
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.batch.job_store import BatchStore
-from manga_enrichment.pipeline.catalog.reader import read_candidates, read_records
+from manga_enrichment.pipeline.candidates.stored_lists import read_waiting
+from manga_enrichment.pipeline.candidates.tables import read_candidates
+from manga_enrichment.pipeline.catalog.reader import read_records
 from manga_enrichment.pipeline.enrichment.calibrations import read_calibrations
 from manga_enrichment.pipeline.enrichment.plan_files import PlanRow, write_plan
 from manga_enrichment.pipeline.enrichment.planner import Action, Planned, Planner
@@ -30,6 +32,15 @@ class AnalysisPlan:
     @property
     def calls(self) -> int:
         return self.actions.get(Action.ASK.value, 0)
+
+
+@dataclass(slots=True)
+class Moves:
+    """Titles whose candidate list is of an earlier method, and what asking with today's list takes in addition."""
+
+    titles: int = 0
+    calls: int = 0
+    cost_micro_usd: int = 0
 
 
 @dataclass(slots=True)
@@ -72,10 +83,7 @@ class Planning:
         self, run_id: str, buckets: Sequence[str], selected: Collection[str], say: Callable[[str], None]
     ) -> PlanReport:
         """Write the plan of each bucket and return the sum. Raises ConfigurationError before anything is billed."""
-        models = {name: self._models.resolve(analysis.model_alias) for name, analysis in self._analyses.items()}
-        calibrations = read_calibrations(self._tables, models)
-        pending = BatchStore(self._tables).pending(buckets)
-        planner = Planner(self._analyses, models, selected, calibrations, pending)
+        models, planner = self._planner(buckets, selected)
         report = PlanReport()
         writers = Counter(dict.fromkeys(self._analyses, self._first_calls))
         for bucket in buckets:
@@ -88,6 +96,29 @@ class Planning:
             _count(report, rows)
             say(f"bucket {bucket}: {len(records)} titles, {report.calls} calls planned so far")
         return report
+
+    def moves(self, buckets: Sequence[str], selected: Collection[str]) -> Moves:
+        """What waits for MANGA_CANDIDATES_REFRESH, and what moving all of it would take beyond a run of now."""
+        _, planner = self._planner(buckets, selected)
+        moves = Moves()
+        for bucket in buckets:
+            waiting = read_waiting(self._tables, bucket)
+            if not waiting:
+                continue
+            records = [record for record in read_records(self._tables, bucket) if record.manga_id in waiting]
+            current = {name: self._current(name, bucket) for name in planner.wanted}
+            moves.titles += len(records)
+            for lists, sign in ((waiting, 1), (read_candidates(self._tables, bucket), -1)):
+                for item in planner.plan(records, lists, current, self._ledger.get_many):
+                    moves.calls += sign * (item.action is Action.ASK)
+                    moves.cost_micro_usd += sign * item.estimated_micro_usd
+        return moves
+
+    def _planner(self, buckets: Sequence[str], selected: Collection[str]) -> tuple[dict[str, ModelSpec], Planner]:
+        models = {name: self._models.resolve(analysis.model_alias) for name, analysis in self._analyses.items()}
+        calibrations = read_calibrations(self._tables, models)
+        pending = BatchStore(self._tables).pending(buckets)
+        return models, Planner(self._analyses, models, selected, calibrations, pending)
 
     def _current(self, analysis: str, bucket: str) -> dict[str, str]:
         stored = self._tables.read(table_key(analysis, bucket), ["manga_id", "fingerprint"])

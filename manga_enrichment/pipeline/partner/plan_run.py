@@ -26,7 +26,7 @@ from manga_enrichment.domain.requests.duplicates import unique_items
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.batch.job_store import BatchStore
-from manga_enrichment.pipeline.catalog.candidate_tables import candidates_from_table
+from manga_enrichment.pipeline.candidates.tables import candidates_from_table
 from manga_enrichment.pipeline.catalog.reader import check_bucket_count, read_catalog
 from manga_enrichment.pipeline.catalog.tables import records_from_table
 from manga_enrichment.pipeline.engine.build_call import Question

@@ -14,7 +14,7 @@ from manga_enrichment.gateways.budget import BudgetStore
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.objects import ObjectStore
-from manga_enrichment.pipeline.catalog.reader import has_candidates
+from manga_enrichment.pipeline.candidates.tables import has_candidates
 from manga_enrichment.pipeline.catalog.refresh import load_state
 from manga_enrichment.pipeline.enrichment.forecast import Throughput, forecast_next_run
 from manga_enrichment.pipeline.report.facts import ReportFacts, gather

@@ -3,12 +3,14 @@
 `enrichment/<table>/bucket=<b>/part.parquet` is the current state of a table, replaced whole. `enrichment/requests/` is
 the append-only log. What partners' requests add to it, and their rows in `enrichment/partner_results/`, lie there by
 hours (`hour_keys.py`). `runs/<run>/` holds a run's working files and `batch/<token>/` those of a batch job; lifecycle
-rules delete both. `fm-requests/` holds requests as they were accepted, `fm-results/` what partners fetch.
+rules delete both. `candidates/` is what candidate lists are drawn from. `fm-requests/` holds requests as they were
+accepted, `fm-results/` what partners fetch.
 """
 
 TABLES_ROOT = "enrichment"
 RUNS_ROOT = "runs"
 BATCH_ROOT = "batch"
+CANDIDATES_ROOT = "candidates"
 
 
 def table_key(table: str, bucket: str) -> str:
@@ -52,6 +54,16 @@ def catalog_state_key() -> str:
 def candidates_state_key(bucket: str) -> str:
     """JSON beside a bucket's candidate lists: what they were drawn from."""
     return f"{TABLES_ROOT}/similar_candidates/bucket={bucket}/_state.json"
+
+
+def drawn_key(bucket: str) -> str:
+    """What each title's list was drawn from, and the lists that wait for their turn."""
+    return f"{CANDIDATES_ROOT}/drawn/bucket={bucket}.parquet"
+
+
+def index_key(name: str) -> str:
+    """Of the candidate index that machines share."""
+    return f"{CANDIDATES_ROOT}/index/{name}"
 
 
 def calibration_key(analysis: str, model_id: str) -> str:

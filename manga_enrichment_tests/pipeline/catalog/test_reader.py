@@ -7,13 +7,12 @@ import pytest
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.pipeline.catalog.reader import (
     check_bucket_count,
-    read_candidates,
     read_catalog,
     read_ids,
     read_records,
 )
-from manga_enrichment.pipeline.store.object_keys import catalog_state_key, table_key
-from manga_enrichment_tests.builders import BUCKET, bare_record, candidates_of, put_catalog, record
+from manga_enrichment.pipeline.store.object_keys import catalog_state_key
+from manga_enrichment_tests.builders import BUCKET, bare_record, put_catalog, record
 from manga_enrichment_tests.fakes import MemoryTables
 
 TITLES = [record(1), bare_record(2)]
@@ -25,7 +24,6 @@ def test_records_come_back_as_they_were_stored() -> None:
     assert list(read_records(tables, BUCKET)) == TITLES
     assert read_ids(tables, BUCKET) == {title.manga_id for title in TITLES}
     assert read_catalog(tables, BUCKET, ["title"]).column_names == ["title"]
-    assert read_candidates(tables, BUCKET) == candidates_of(TITLES)
 
 
 @pytest.mark.parametrize("read", [read_ids, read_catalog, lambda tables, bucket: list(read_records(tables, bucket))])
@@ -34,14 +32,6 @@ def test_a_bucket_that_was_never_imported_is_refused_with_what_to_do(
 ) -> None:
     with pytest.raises(ConfigurationError, match=r"no bucket 7 yet: materialize manga_catalog first .*CATALOG_URI"):
         read(MemoryTables(), "7")
-
-
-def test_before_the_first_retrieval_there_are_no_candidates_though_there_are_titles() -> None:
-    tables = MemoryTables()
-    put_catalog(tables, TITLES)
-    del tables.objects[table_key("similar_candidates", BUCKET)]
-    assert len(read_ids(tables, BUCKET)) == len(TITLES)
-    assert read_candidates(tables, BUCKET) == {}
 
 
 def test_before_the_first_import_any_bucket_count_will_do_and_none_is_frozen_by_asking() -> None:

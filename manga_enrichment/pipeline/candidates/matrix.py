@@ -1,0 +1,165 @@
+"""The terms of all titles on disk, as flat arrays that are mapped into memory and never read whole.
+
+Belongs here: opening the arrays, rows and weights of titles. Stays out: writing them (`building.py`), cutting terms
+(`terms.py`), search (`pairs.py`).
+"""
+
+import json
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from manga_enrichment.domain.analyses.base import Candidate
+from manga_enrichment.pipeline.candidates.method import METHOD_VERSION
+from manga_enrichment.pipeline.candidates.terms import Block, Numbers, block_of
+
+ARRAYS = {
+    "ids": "S8",
+    "digests": "<u8",
+    "offsets": "<i8",
+    "terms": "<i4",
+    "norms": "<f4",
+    "works": "<i4",
+    "japanese": "u1",
+    "text_offsets": "<i8",
+    "texts": "u1",
+    "known": "<i4",
+    "counts": "<i4",
+}
+"""One element per title, unless said: `ids` (the eight characters after MNG-), `digests` of what the terms were cut
+from, `offsets` (one more) into `terms`, `norms` (one per block), `works` (number of the work it is an entry of),
+`japanese` (1 for a title in Japanese script), `text_offsets` (one more) into `texts` (title and hint as UTF-8).
+`known` and `counts`: the terms of two and more titles, ascending, and of how many they are."""
+
+MANIFEST = "manifest.json"
+ID_PREFIX = "MNG-"
+NO_TITLE = -1
+
+
+class DamagedIndexError(Exception):
+    """The folder holds no index that this version can read."""
+
+
+class Matrix:
+    """The arrays of one folder. idf: of `known` at the time when they were counted, over `counted` titles."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises DamagedIndexError."""
+        self.folder = folder
+        try:
+            self.manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text("utf-8"))
+            self._arrays = {name: mapped(folder, name, kind) for name, kind in ARRAYS.items()}
+        except (OSError, ValueError) as error:
+            raise DamagedIndexError(f"cannot read the candidate index in {folder}") from error
+        if self.manifest["method"] != METHOD_VERSION:
+            raise DamagedIndexError(f"the candidate index in {folder} is of method {self.manifest['method']}")
+        self.ids, self.digests, self.works = (self._arrays[name] for name in ("ids", "digests", "works"))
+        self.japanese = self._arrays["japanese"]
+        self.offsets, self.terms = self._arrays["offsets"], self._arrays["terms"]
+        self.norms = self._arrays["norms"].reshape(-1, len(Block))
+        self.known, self.counts = self._arrays["known"], self._arrays["counts"]
+        if not len(self.known):  # no two titles share anything; the number is no term
+            self.known, self.counts = np.array([2**31 - 1], np.int32), np.ones(1, np.int32)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @cached_property
+    def by_id(self) -> Numbers:
+        """Row numbers in the order of ids."""
+        return np.argsort(self.ids, kind="stable").astype(np.int32)
+
+    def rows_of(self, manga_ids: Sequence[str]) -> Numbers:
+        """Row numbers; NO_TITLE for what is not in the catalog."""
+        return self.find(np.array([each.removeprefix(ID_PREFIX).encode() for each in manga_ids], "S8"))
+
+    def find(self, wanted: Numbers) -> Numbers:
+        """The same for ids as the array has them."""
+        places = np.searchsorted(self.ids, wanted, sorter=self.by_id)
+        rows = self.by_id[np.minimum(places, len(self) - 1)] if len(self) else np.zeros(len(wanted), np.int32)
+        return np.where(self.ids[rows] == wanted, rows, NO_TITLE) if len(self) else rows + NO_TITLE
+
+    def digests_of(self, rows: Numbers) -> Numbers:
+        """0 where the row is NO_TITLE."""
+        digests = np.zeros(len(rows), np.uint64)
+        digests[rows != NO_TITLE] = self.digests[rows[rows != NO_TITLE]]
+        return digests
+
+    def manga_id(self, row: int) -> str:
+        return f"{ID_PREFIX}{self.ids[row].decode()}"
+
+    def shown(self, row: int) -> Candidate:
+        """The title as it is shown among others' candidates."""
+        start, end = self._arrays["text_offsets"][row : row + 2]
+        title, _, hint = self._arrays["texts"][start:end].tobytes().decode().partition("\0")
+        return Candidate(self.manga_id(row), title, hint)
+
+    def texts_of(self, rows: Numbers) -> tuple[Numbers, Numbers]:
+        """(lengths, bytes) of what is shown of these rows."""
+        starts = np.asarray(self._arrays["text_offsets"][rows])
+        lengths = self._arrays["text_offsets"][rows + 1] - starts
+        before = np.cumsum(lengths) - lengths
+        return lengths, self._arrays["texts"][np.arange(lengths.sum()) + np.repeat(starts - before, lengths)]
+
+    def idf(self, terms: Numbers) -> Numbers:
+        """Of a term that was in no title, or in one, when titles were counted: as of one title."""
+        return np.asarray(np.log1p(self.manifest["counted"] / self.titles_with(terms)), np.float32)
+
+    def titles_with(self, terms: Numbers) -> Numbers:
+        """As they were counted; 1 for what is not known."""
+        places = np.minimum(np.searchsorted(self.known, terms), len(self.known) - 1)
+        return np.where(self.known[places] == terms, self.counts[places], 1)
+
+    def entries(self, rows: Numbers) -> tuple[Numbers, Numbers]:
+        """(offsets, terms) of these rows, in their order."""
+        starts = np.asarray(self.offsets[rows])
+        lengths = self.offsets[rows + 1] - starts
+        offsets = np.zeros(len(rows) + 1, np.int64)
+        np.cumsum(lengths, out=offsets[1:])
+        if len(rows) and rows[-1] - rows[0] == len(rows) - 1:  # in one piece, as rows ascend wherever this holds
+            return offsets, np.asarray(self.terms[starts[0] : starts[0] + offsets[-1]])
+        at = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
+        return offsets, np.asarray(self.terms[at])
+
+    def inverse_norms(self, rows: Numbers, owners: Numbers, terms: Numbers) -> Numbers:
+        """For each entry 1 / the length of its block in its row. owners: places among the rows."""
+        norms = self.norms[rows].ravel()
+        inverse = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
+        return np.asarray(inverse[owners * len(Block) + block_of(terms)])
+
+    def plain(self, rows: Numbers) -> csr_matrix:
+        """Rows of 1 / norm: the half of a product that needs no idf."""
+        offsets, terms = self.entries(rows)
+        return _sparse(self.inverse_norms(rows, owners_of(offsets), terms), terms, offsets)
+
+    def weighted(self, rows: Numbers, weights: Sequence[float]) -> csr_matrix:
+        """Rows of weight x idf² / norm: multiplied with `plain` rows, they give scores."""
+        offsets, terms = self.entries(rows)
+        by_block = np.array(weights, np.float32)[block_of(terms)]
+        values = by_block * self.idf(terms) ** 2 * self.inverse_norms(rows, owners_of(offsets), terms)
+        return _sparse(values, terms, offsets)
+
+
+def owners_of(offsets: Numbers) -> Numbers:
+    """For each entry the place of its row among the rows."""
+    return np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+
+
+def _sparse(values: Numbers, terms: Numbers, offsets: Numbers) -> csr_matrix:
+    matrix = csr_matrix(
+        (values.astype(np.float32), terms, offsets.astype(np.int32)), shape=(len(offsets) - 1, 2**31 - 1)
+    )
+    matrix.has_sorted_indices = True
+    return matrix
+
+
+def mapped(folder: Path, name: str, kind: str) -> Numbers:
+    """An array of the folder, mapped into memory."""
+    path = folder / name
+    if path.stat().st_size == 0:
+        return np.zeros(0, kind)
+    return np.memmap(path, kind, mode="c")  # sparse_dot_topn takes no read-only arrays

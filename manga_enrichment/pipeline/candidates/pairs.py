@@ -1,0 +1,154 @@
+"""Which titles are most alike: a sparse product over telling terms, and exact scores of the best it finds.
+
+Belongs here: search. Stays out: the arrays (`matrix.py`), what becomes of hits (`lists.py`).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from manga_enrichment.pipeline.candidates.matrix import NO_TITLE, Matrix, owners_of
+from manga_enrichment.pipeline.candidates.method import SPLIT, Method
+from manga_enrichment.pipeline.candidates.sparse_top import top_of_product
+from manga_enrichment.pipeline.candidates.terms import Block, Numbers, block_of
+
+TITLES_AT_ONCE = 100_000
+QUERIES_A_PASS = 200_000
+QUERIES_AT_ONCE = 400
+PAIRS_AT_ONCE = 20_000
+ASKED_SLOTS = 1 << 22
+SCORE_STEPS = 20_000
+"""Scores are whole numbers of twenty-thousandths: what differs less is alike, whatever order the sums were made in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """For each query its best, best first. rows: row numbers, NO_TITLE behind the last; scores in SCORE_STEPS."""
+
+    rows: Numbers
+    scores: Numbers
+
+
+class Search:
+    """Search among all titles of a matrix."""
+
+    def __init__(self, matrix: Matrix, method: Method) -> None:
+        self._matrix = matrix
+        self._method = method
+        self._splits = _splits(matrix.known, matrix.counts, method.titles_per_term)
+        widths = np.where(self._splits < 0, 0, 1 << np.maximum(self._splits, 0))
+        self._firsts = np.cumsum(widths) - widths
+        self._columns = int(widths.sum())
+
+    def best(self, queries: Numbers, count: int | None = None) -> Iterator[tuple[Numbers, Hits]]:
+        """(some of the query rows, their best), until all had their turn: `count` each, by default `rescored`, itself
+        and other entries of its work included."""
+        width = self._method.rescored if count is None else count
+        for start in range(0, len(queries), QUERIES_A_PASS):
+            of_pass = queries[start : start + QUERIES_A_PASS]
+            found = self._found(of_pass, width + 1)
+            for at in range(0, len(of_pass), QUERIES_AT_ONCE):
+                some = of_pass[at : at + QUERIES_AT_ONCE]
+                yield some, self._scored(some, found[at : at + QUERIES_AT_ONCE])
+
+    def scores(self, ones: Numbers, others: Numbers) -> Numbers:
+        """The exact score of each of one's rows with each of the others'."""
+        parts = []
+        for at in range(0, len(ones), PAIRS_AT_ONCE):
+            some, left = np.unique(ones[at : at + PAIRS_AT_ONCE], return_inverse=True)
+            products = self._matrix.weighted(some, self._method.weights)[left]
+            products = products.multiply(self._matrix.plain(others[at : at + PAIRS_AT_ONCE]))
+            parts.append(np.rint(np.asarray(products.sum(axis=1)).ravel() * SCORE_STEPS).astype(np.int32))
+        return np.concatenate([*parts, np.zeros(0, np.int32)])
+
+    def _found(self, queries: Numbers, width: int) -> Numbers:
+        """Row numbers of the best by telling terms, for each query."""
+        rows = np.full((len(queries), width), NO_TITLE, np.int32)
+        scores = np.zeros((len(queries), width), np.float32)
+        asked = self._asked(queries)
+        for titles in self._blocks():
+            product = self._telling(titles, asked=asked).T.tocsr()
+            for at in range(0, len(queries), 2_000):
+                some = slice(at, at + 2_000)
+                top = top_of_product(self._telling(queries[some], squared=True), product, width)
+                new_rows, new_scores = _padded(top, width)
+                new_rows = np.where(new_rows == NO_TITLE, NO_TITLE, new_rows + titles[0])
+                rows[some], scores[some] = _merged(rows[some], scores[some], new_rows, new_scores)
+        return rows
+
+    def _asked(self, queries: Numbers) -> Numbers | None:
+        """Which terms few queries have, by their last bits, so that the rest of the matrix is passed over; None for
+        many queries, which have nearly all."""
+        if len(queries) * 10 > len(self._matrix):
+            return None
+        asked = np.zeros(ASKED_SLOTS, np.bool_)
+        asked[self._matrix.entries(queries)[1] & (ASKED_SLOTS - 1)] = True
+        return asked
+
+    def _blocks(self) -> Iterator[Numbers]:
+        for start in range(0, len(self._matrix), TITLES_AT_ONCE):
+            yield np.arange(start, min(len(self._matrix), start + TITLES_AT_ONCE))
+
+    def _telling(self, rows: Numbers, *, squared: bool = False, asked: Numbers | None = None) -> csr_matrix:
+        """Rows over the columns of telling terms; squared: with weight x idf², as one side of a product has it."""
+        matrix = self._matrix
+        offsets, terms = matrix.entries(rows)
+        owners = owners_of(offsets)
+        if asked is not None:
+            meets = asked[terms & (ASKED_SLOTS - 1)]
+            owners, terms = owners[meets], terms[meets]
+        places = np.minimum(np.searchsorted(matrix.known, terms), len(matrix.known) - 1)
+        telling = (matrix.known[places] == terms) & (self._splits[places] >= 0)
+        owners, terms, places = owners[telling], terms[telling], places[telling]
+        values = matrix.inverse_norms(rows, owners, terms)
+        if squared:
+            by_block = np.array(self._method.weights, np.float32)[block_of(terms)]
+            values = values * by_block * np.log1p(matrix.manifest["counted"] / matrix.counts[places]) ** 2
+        groups = id_hashes(matrix.ids[rows])[owners] & ((1 << self._splits[places]) - 1)
+        indptr = np.searchsorted(owners, np.arange(len(rows) + 1)).astype(np.int32)
+        columns = (self._firsts[places] + groups).astype(np.int32)
+        return csr_matrix((values.astype(np.float32), columns, indptr), shape=(len(rows), self._columns))
+
+    def _scored(self, queries: Numbers, found: Numbers) -> Hits:
+        """The found by their exact scores, ties by a hash of both titles, so that nobody is everybody's candidate."""
+        query, place = np.nonzero(found != NO_TITLE)
+        scores = np.zeros(found.shape, np.int32)
+        scores[query, place] = self.scores(queries[query], found[query, place])
+        ids = self._matrix.ids
+        ties = id_hashes(ids[np.maximum(found, 0)]) ^ id_hashes(ids[queries])[:, None]
+        order = np.lexsort((ties, -scores), axis=1)[:, :-1]
+        return Hits(np.take_along_axis(found, order, 1), np.take_along_axis(scores, order, 1))
+
+
+def _splits(known: Numbers, counts: Numbers, most: int) -> Numbers:
+    """Per known term: into 2 to the power of so many columns; -1 for a term that finds nothing."""
+    common = np.ceil(np.log2(np.maximum(counts / most, 1))).astype(np.int8)
+    blocks = block_of(known)
+    common[(common > 0) & ~np.isin(blocks, SPLIT)] = -1
+    common[blocks == Block.WORKS] = -1
+    return common
+
+
+def id_hashes(ids: Numbers) -> Numbers:
+    """31 bits of a hash of each id: what splits common terms, and decides between equal scores."""
+    numbers = np.ascontiguousarray(ids).view(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    return (numbers >> np.uint64(33)).astype(np.int64)
+
+
+def _padded(top: Any, width: int) -> tuple[Numbers, Numbers]:
+    lengths = np.diff(top.indptr)
+    rows = np.full((len(lengths), width), NO_TITLE, np.int32)
+    scores = np.zeros((len(lengths), width), np.float32)
+    filled = np.arange(width) < lengths[:, None]
+    rows[filled], scores[filled] = top.indices[: lengths.sum()], top.data[: lengths.sum()]
+    return rows, scores
+
+
+def _merged(rows: Numbers, scores: Numbers, more: Numbers, more_scores: Numbers) -> tuple[Numbers, Numbers]:
+    """The best of both, for each query."""
+    rows, scores = np.hstack([rows, more]), np.hstack([scores, more_scores])
+    order = np.argsort(-scores, axis=1, kind="stable")[:, : more.shape[1]]
+    return np.take_along_axis(rows, order, 1), np.take_along_axis(scores, order, 1)

@@ -1,0 +1,151 @@
+"""Candidate lists for similar_series: lists that are still good are kept, since a changed list is asked and paid again.
+
+Belongs here: whose list is replaced by what the catalog offers today, and when. Stays out: what it offers
+(`lists.py`), the rule for one list (`domain/prompts/candidates.py`), the tables (`stored_lists.py`).
+
+Lists drawn by an earlier method stay where they are: a title that is new or has changed gets a list of today's method,
+and of the others a set share moves each night (MANGA_CANDIDATES_REFRESH). What has not moved yet is kept as waiting.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from math import ceil
+from typing import Any
+
+import numpy as np
+
+from manga_enrichment.domain.prompts.candidates import replaces
+from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.pipeline.candidates.lists import SHOWN, Lists
+from manga_enrichment.pipeline.candidates.matrix import NO_TITLE
+from manga_enrichment.pipeline.candidates.method import METHOD_VERSION
+from manga_enrichment.pipeline.candidates.pairs import id_hashes
+from manga_enrichment.pipeline.candidates.stored_lists import Drawn, read_drawn, read_stored
+from manga_enrichment.pipeline.candidates.terms import Numbers
+from manga_enrichment.pipeline.catalog.reader import read_catalog
+from manga_enrichment.pipeline.store.object_keys import candidates_state_key, drawn_key, table_key
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateReport:
+    """One bucket: titles, how many have candidates, how many lists changed, how many wait for their turn."""
+
+    bucket: str
+    titles: int
+    with_candidates: int
+    changed: int
+    waiting: int
+    uri: str
+
+
+def refresh_candidates(
+    *,
+    tables: ObjectStore,
+    buckets: Sequence[str],
+    catalog_version: str,
+    index: Callable[[], Lists],
+    today: date,
+    share: float,
+    say: Callable[[str], None],
+    limit: int = SHOWN,
+) -> list[CandidateReport]:
+    """Bring the lists of these buckets up to date with the whole catalog; as long as it stays the same, they do.
+
+    index: of this catalog version, opened only if a list is due. share: of a bucket's titles whose lists of an earlier
+    method are replaced on one day, 0 to 1.
+    """
+    state = {"catalog_version": catalog_version, "retrieval_version": METHOD_VERSION, "limit": limit}
+    reports = []
+    for bucket in buckets:
+        recorded = tables.read_json(candidates_state_key(bucket)) or {}
+        has_moved = recorded.get("moved_on") == today.isoformat()
+        if state.items() <= recorded.items() and (has_moved or not recorded["waiting"] or not share):
+            reports.append(CandidateReport(**{**recorded["report"], "changed": 0}))
+            continue
+        report, moved = _Bucket(tables, bucket, index(), limit).refreshed(0 if has_moved else share)
+        moved_on = today.isoformat() if moved or has_moved else recorded.get("moved_on", "")
+        tables.write_json(candidates_state_key(bucket), {**state, **_recorded(report), "moved_on": moved_on})
+        say(f"bucket {bucket}: {report.changed} of {report.titles} candidate lists changed, {report.waiting} wait")
+        reports.append(report)
+    return reports
+
+
+def _recorded(report: CandidateReport) -> dict[str, Any]:
+    return {"waiting": report.waiting, "report": asdict(report)}
+
+
+class _Bucket:
+    """One bucket on its way from the stored lists to today's."""
+
+    def __init__(self, tables: ObjectStore, bucket: str, lists: Lists, limit: int) -> None:
+        self._tables, self._bucket, self._lists = tables, bucket, lists
+        ids: list[str] = read_catalog(tables, bucket, ["manga_id"]).column("manga_id").to_pylist()
+        self._ids = ids
+        self._rows = lists.matrix.rows_of(ids)
+        self._fresh = lists.first(self._rows, limit)
+        self._stored = read_stored(tables, bucket)
+        self._drawn = read_drawn(tables, bucket, ids)
+        self._digests = lists.matrix.digests_of(self._rows)
+
+    def refreshed(self, share: float) -> tuple[CandidateReport, int]:
+        """(report, lists of an earlier method that were replaced because it was their turn)"""
+        places = self._stored.places(self._ids)
+        wanted = self._wanted(places)
+        earlier = (places != NO_TITLE) & (self._drawn.methods(places) != METHOD_VERSION)
+        stale = earlier & wanted & ~self._must(places) & ~self._changed()
+        turn = self._turn(np.flatnonzero(stale), share)
+        stale[turn] = False
+        take = wanted & ~stale
+        table = self._stored.with_fresh(self._ids, places, take, self._fresh, self._lists.matrix)
+        key = table_key("similar_candidates", self._bucket)
+        self._tables.write(key, table)
+        drawn = Drawn.table(self._ids, self._digests, stale, self._fresh, self._lists.matrix)
+        self._tables.write(drawn_key(self._bucket), drawn)
+        filled = int(np.count_nonzero(table.column("candidates").combine_chunks().value_lengths()))
+        changed = int(np.count_nonzero(take & self._differs(places)))
+        uri = self._tables.uri(key)
+        return CandidateReport(self._bucket, len(self._ids), filled, changed, int(stale.sum()), uri), len(turn)
+
+    def _wanted(self, places: Numbers) -> Numbers:
+        """Where the rule replaces the stored list, whatever its method."""
+        stored, gone, fresh, missed = self._counts(places)
+        numbers = zip(stored.tolist(), gone.tolist(), fresh.tolist(), missed.tolist(), strict=True)
+        decisions = [replaces(stored=one, gone=two, fresh=three, missed=four) for one, two, three, four in numbers]
+        return np.array(decisions, np.bool_)
+
+    def _must(self, places: Numbers) -> Numbers:
+        """Stored lists that cannot be asked with any more: none, empty, or with a title that left."""
+        stored, gone, _, _ = self._counts(places)
+        return np.asarray((stored == 0) | (gone > 0))
+
+    def _changed(self) -> Numbers:
+        """Titles that are not what their list was drawn for; none where that is not recorded."""
+        return np.asarray(self._drawn.has_digest & (self._drawn.digests != self._digests))
+
+    def _counts(self, places: Numbers) -> tuple[Numbers, Numbers, Numbers, Numbers]:
+        """(in the stored list, of these gone, in the fresh list, of these not in the stored one), for each title."""
+        members, owners = self._stored.members(places, self._lists.matrix)
+        size = len(self._ids)
+        stored = np.bincount(owners, minlength=size)
+        gone = np.bincount(owners[members == NO_TITLE], minlength=size)
+        has = self._fresh != NO_TITLE
+        width = len(self._lists.matrix) + 1
+        known = np.arange(size)[:, None] * width + self._fresh
+        missed = has & ~np.isin(known, owners * width + members)
+        return stored, gone, has.sum(axis=1), missed.sum(axis=1)
+
+    def _differs(self, places: Numbers) -> Numbers:
+        """Where the fresh list is another than the stored one, in its titles or their order."""
+        members, owners = self._stored.members(places, self._lists.matrix)
+        stored = np.full((len(self._ids), max(self._fresh.shape[1], self._stored.longest)), NO_TITLE - 1)
+        starts = np.searchsorted(owners, np.arange(len(self._ids)))
+        stored[owners, np.arange(len(owners)) - starts[owners]] = members
+        fresh = np.full_like(stored, NO_TITLE - 1)
+        fresh[:, : self._fresh.shape[1]] = np.where(self._fresh == NO_TITLE, NO_TITLE - 1, self._fresh)
+        return np.asarray((stored != fresh).any(axis=1))
+
+    def _turn(self, waiting: Numbers, share: float) -> Numbers:
+        """Whose turn it is today: always the same for the same titles, and spread over the catalog."""
+        hashes = id_hashes(self._lists.matrix.ids[self._rows[waiting]]) if len(waiting) else waiting
+        return waiting[np.argsort(hashes, kind="stable")][: ceil(share * len(self._ids))]

@@ -1,0 +1,138 @@
+"""Lists that were paid for, and what they were drawn from, as columns.
+
+Belongs here: `similar_candidates` and the table beside it, many lists at a time. Stays out: which lists are replaced
+(`refresh.py`), one list at a time (`tables.py`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from manga_enrichment.domain.analyses.base import Candidate
+from manga_enrichment.domain.prompts.candidates import CANDIDATE_COLUMNS
+from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.pipeline.candidates.matrix import NO_TITLE, Matrix
+from manga_enrichment.pipeline.candidates.method import METHOD_VERSION
+from manga_enrichment.pipeline.candidates.terms import Numbers
+from manga_enrichment.pipeline.store.arrow_types import arrow_schema
+from manga_enrichment.pipeline.store.object_keys import drawn_key, table_key
+
+_SCHEMA = arrow_schema(CANDIDATE_COLUMNS)
+_LIST = _SCHEMA.field("candidates").type
+_DRAWN = pa.schema([("manga_id", pa.string()), ("digest", pa.uint64()), ("method", pa.string()), ("waiting", _LIST)])
+EARLIER = "1"
+"""The method of lists beside which nothing is recorded."""
+
+
+class Stored:
+    """A bucket's table `similar_candidates`."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self._ids = table.column("manga_id").combine_chunks()
+        lists = table.column("candidates").combine_chunks()
+        self._offsets = np.asarray(lists.offsets)
+        self._values = lists.values
+        self._starts, self._lengths = self._offsets[:-1], np.diff(self._offsets)
+
+    @property
+    def longest(self) -> int:
+        return int(self._lengths.max(initial=0))
+
+    def places(self, ids: Sequence[str]) -> Numbers:
+        """Where each title's list is; NO_TITLE for one without."""
+        return _places(ids, self._ids)
+
+    def members(self, places: Numbers, matrix: Matrix) -> tuple[Numbers, Numbers]:
+        """(rows of the matrix, NO_TITLE for who left; number of the title whose list it is in) of all lists."""
+        at, owners = self._elements(places)
+        ids = self._values.field("manga_id").take(pa.array(at))
+        return matrix.rows_of(ids.to_pylist()), owners
+
+    def with_fresh(
+        self, ids: Sequence[str], places: Numbers, take: Numbers, fresh: Numbers, matrix: Matrix
+    ) -> pa.Table:
+        """The table of today: fresh lists where `take` says so, the stored ones elsewhere."""
+        kept, owners = self._elements(np.where(take, NO_TITLE, places))
+        new_values, new_places, new_owners = _fresh_values(fresh, take, matrix)
+        order = np.argsort(np.concatenate([owners, new_owners]), kind="stable")
+        values = pa.concat_arrays([self._values, new_values])
+        at = np.concatenate([kept, new_places + len(self._values)])[order]
+        return _table(ids, values.take(pa.array(at)), np.concatenate([owners, new_owners]))
+
+    def _elements(self, places: Numbers) -> tuple[Numbers, Numbers]:
+        """(places among the values, number of the title) of the lists in these places."""
+        owners = np.flatnonzero(places != NO_TITLE)
+        lengths = self._lengths[places[owners]]
+        before = np.cumsum(lengths) - lengths
+        at = np.arange(lengths.sum()) + np.repeat(self._starts[places[owners]] - before, lengths)
+        return at.astype(np.int64), np.repeat(owners, lengths)
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """For each title of a bucket: the digest that its list was drawn for, if recorded, and by which method."""
+
+    digests: Numbers
+    has_digest: Numbers
+    _methods: Numbers
+
+    def methods(self, places: Numbers) -> Numbers:
+        """Of the titles' lists, for titles in order; of one without a list, today's."""
+        return np.where(places == NO_TITLE, METHOD_VERSION, self._methods)
+
+    @staticmethod
+    def table(ids: Sequence[str], digests: Numbers, waiting: Numbers, fresh: Numbers, matrix: Matrix) -> pa.Table:
+        """What is recorded. waiting: where the list is still one of an earlier method; fresh: would replace it."""
+        values, places, owners = _fresh_values(fresh, waiting, matrix)
+        lists = _table(ids, values.take(pa.array(places)), owners).column("candidates").combine_chunks()
+        methods = np.where(waiting, EARLIER, METHOD_VERSION)
+        return pa.table([pa.array(ids, pa.string()), pa.array(digests, pa.uint64()), pa.array(methods), lists], _DRAWN)
+
+
+def read_stored(tables: ObjectStore, bucket: str) -> Stored:
+    stored = tables.read(table_key("similar_candidates", bucket))
+    return Stored(_SCHEMA.empty_table() if stored is None else stored.table)
+
+
+def read_drawn(tables: ObjectStore, bucket: str, ids: Sequence[str]) -> Drawn:
+    stored = tables.read(drawn_key(bucket), ["manga_id", "digest", "method"])
+    table = _DRAWN.empty_table() if stored is None else stored.table
+    places = _places(ids, table.column("manga_id").combine_chunks())
+    known = places != NO_TITLE
+    digests = np.zeros(len(ids), np.uint64)
+    digests[known] = np.asarray(table.column("digest"))[places[known]]
+    methods = np.full(len(ids), EARLIER, object)
+    methods[known] = np.array(table.column("method").to_pylist(), object)[places[known]]
+    return Drawn(digests, known, methods)
+
+
+def read_waiting(tables: ObjectStore, bucket: str) -> dict[str, tuple[Candidate, ...]]:
+    """manga_id -> the list that will replace the stored one of an earlier method when its turn comes."""
+    stored = tables.read(drawn_key(bucket), ["manga_id", "waiting"])
+    if stored is None:
+        return {}
+    rows = stored.table.filter(pc.greater(pc.list_value_length(stored.table.column("waiting")), 0)).to_pylist()
+    return {row["manga_id"]: tuple(Candidate(**each) for each in row["waiting"]) for row in rows}
+
+
+def _places(wanted: Sequence[str], among: pa.Array) -> Numbers:
+    return np.asarray(pc.fill_null(pc.index_in(pa.array(wanted, pa.string()), among), NO_TITLE), np.int64)
+
+
+def _fresh_values(fresh: Numbers, take: Numbers, matrix: Matrix) -> tuple[pa.Array, Numbers, Numbers]:
+    """(candidates, place among them, number of the title) of the fresh lists where `take` says so."""
+    owners, columns = np.nonzero((fresh != NO_TITLE) & take[:, None])
+    rows, places = np.unique(fresh[owners, columns], return_inverse=True)
+    shown = [matrix.shown(row) for row in rows.tolist()]
+    values = [{"manga_id": each.manga_id, "title": each.title, "hint": each.hint} for each in shown]
+    return pa.array(values, _LIST.value_type), places.astype(np.int64), owners
+
+
+def _table(ids: Sequence[str], values: pa.Array, owners: Numbers) -> pa.Table:
+    """owners: of each value, the number of the title, in any order; values ascend by it."""
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(owners, minlength=len(ids)))]).astype(np.int32)
+    lists = pa.ListArray.from_arrays(pa.array(offsets), values, type=_LIST)
+    return pa.table([pa.array(ids, pa.string()), lists], _SCHEMA)
