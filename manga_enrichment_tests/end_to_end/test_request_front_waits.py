@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import boto3
 import pytest
@@ -23,7 +23,7 @@ from manga_enrichment.domain.requests.claims import AlreadyLive, Claimed, Reques
 from manga_enrichment.domain.requests.queues import BY_PRIORITY, LOW_PRIORITY, QUEUES
 from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.gateways.queue import Message
-from manga_enrichment.local.api_client import ApiAnswer, ApiClient
+from manga_enrichment.local.api_client import ApiClient
 from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment.runtime.clock import SystemClock
 from manga_enrichment_tests.end_to_end.front import AT_ONCE, LIMITS, Front, documented
@@ -40,6 +40,7 @@ PLAIN = {
     BATCH: {"items": [{"manga_id": f"MNG-0000000{n}", "analysis_type": "reading_level"} for n in range(3)]},
     QUERY: {"query": "a"},
 }
+T = TypeVar("T")
 REPLY = 'One about a lighthouse: 灯台 "と" \\ 猫\n🐉'
 
 
@@ -114,7 +115,7 @@ def empty_queues(front: Front) -> Iterator[None]:
     front.take_all()
 
 
-def while_waiting(call: Callable[[], ApiAnswer], work: Callable[[], Any]) -> tuple[ApiAnswer, Any]:
+def while_waiting(call: Callable[[], T], work: Callable[[], Any]) -> tuple[T, Any]:
     """What the call answers, and what the work meanwhile gave."""
     with ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(call)

@@ -1,0 +1,46 @@
+"""The curl lines of docs/api.md, each run by a shell as a partner would, while a worker answers."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from manga_enrichment.local.api_client import api_key
+from manga_enrichment.local.stack.local_stack import LocalStack
+from manga_enrichment_tests.end_to_end.front import Front
+from manga_enrichment_tests.end_to_end.test_request_front_waits import Worker, while_waiting
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "api.md"
+TEXT = PAGE.read_text("utf-8")
+POSTS = re.findall(r"^    (curl -s \"\$API/v1/manga/(?:batch|query|chat)\".*(?:\n +-.*)+)", TEXT, re.MULTILINE)
+(STATUS,) = re.findall(r"^    (curl -s \"\$API/v1/manga/status/.*)", TEXT, re.MULTILINE)
+EXAMPLE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+
+
+def run(line: str, front: Front) -> dict[str, Any]:
+    environment = {"API": front.url, "API_KEY": api_key(front.apigateway, "acme-1"), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(["bash", "-c", line], env=environment, capture_output=True, check=True, timeout=60)
+    return dict(json.loads(done.stdout))
+
+
+def test_the_page_has_lines_to_run() -> None:
+    assert len(POSTS) == 3
+
+
+@pytest.mark.parametrize("line", POSTS)
+def test_a_post_of_the_page_works_and_so_does_its_status(line: str, local_stack: LocalStack) -> None:
+    front = Front(local_stack)
+    front.take_all()
+    posted, row = while_waiting(lambda: run(line, front), Worker(local_stack, front).answer)
+    data = posted["data"]
+    assert (posted["success"], data["request_id"]) == (True, row.request_id)
+    waits = "/batch" not in line or "wait=" in line
+    assert data["status"] == ("completed" if waits else "accepted")
+    status = run(EXAMPLE_ID.sub(data["request_id"], STATUS), front)
+    assert status["data"]["status"] == "completed"
