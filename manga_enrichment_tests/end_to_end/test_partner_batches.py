@@ -28,6 +28,7 @@ from manga_enrichment.settings import load_settings
 
 BATCHES = Path(__file__).resolve().parents[2] / "data" / "batches"
 SENSOR_RESOURCES = ("queues", "requests", "tables", "ledger", "outbox", "clock")
+TIMES = ("accepted_at", "claimed_at", "completed_at")
 SAMPLE = BATCHES.parent / "catalog" / "sample.jsonl"
 
 
@@ -145,6 +146,14 @@ def test_a_batch_sent_over_http_is_answered_and_its_partner_can_follow_it(site: 
     assert (row["partner_id"]["S"], row["queue"]["S"]) == ("acme", LOW_PRIORITY.name)
     secrets = [row[name]["S"] for name in ("receipt_handle", "message_id", "owner", "run_id", "body_key")]
     assert not [secret for secret in secrets if secret in json.dumps(answer.document)]
+    times = [row[name]["S"] for name in TIMES]
+    assert times == sorted(times)
+    tables = S3ObjectStore(AwsClients().s3, bucket=site.settings.bucket)
+    [results] = read_once(tables, "enrichment/partner_results/", each_result_once)
+    first = results.to_pylist()[0]
+    assert [first[name].isoformat(timespec="microseconds") for name in TIMES] == times
+    assert (first["queue"], first["by_api"]) == (LOW_PRIORITY.name, True)
+    assert 0 < first["model_seconds"] < (first["completed_at"] - first["claimed_at"]).total_seconds()
 
 
 def test_the_same_batch_again_bills_nothing(site: Site, model_server: ModelServerControl) -> None:
