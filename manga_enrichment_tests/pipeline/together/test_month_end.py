@@ -46,7 +46,9 @@ def test_a_night_that_passes_midnight_belongs_to_the_day_on_which_it_began(start
     shared.assert_each_question_was_answered_once()
     assert cost_of(shared, before) == shared.counted(before)[1] == total(shared.log()) > 0
     assert (cost_of(shared, after), shared.counted(after)) == (0, (0, 0))
-    assert f"date={before}" in shared.partners.result_objects(sent)[0]
+    assert shared.partners.result_rows(sent)
+    days = {key.split("/")[2] for key in shared.base.tables.list_keys("enrichment/partner_results/")}
+    assert days == {f"date={before}"}
 
 
 def test_two_nights_on_both_sides_of_midnight_count_each_call_once_and_apart() -> None:
