@@ -1,9 +1,11 @@
 """Where the local stack's Dagster instance keeps its state, made from the repository's dagster.yaml.
 
-Belongs here: the folder and what is in it. Stays out: runs (`defs/operations/killed_runs.py`).
+Belongs here: the folder and what is in it, the environment of the servers. Stays out: runs
+(`defs/operations/killed_runs.py`).
 """
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import dagster as dg
@@ -35,6 +37,15 @@ def prepare_dagster_home(state_dir: Path) -> Path:
         instance.get_runs_count()
         remove_logs_of_deleted_runs(instance, home)
     return home
+
+
+def server_environment(base: Mapping[str, str], home: Path) -> dict[str, str]:
+    """Of webserver, daemon and code server, and so of runs.
+
+    glibc lets threads fill eight heaps per CPU before they share any, and gives none back: for hours a server of many
+    threads would grow. A cap that is set holds.
+    """
+    return {"MALLOC_ARENA_MAX": "2", **base, "DAGSTER_HOME": str(home)}
 
 
 def remove_logs_of_deleted_runs(instance: dg.DagsterInstance, home: Path) -> None:

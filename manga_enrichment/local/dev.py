@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from manga_enrichment.local.dagster_home import REPOSITORY, prepare_dagster_home
+from manga_enrichment.local.dagster_home import REPOSITORY, prepare_dagster_home, server_environment
 from manga_enrichment.local.stack.local_stack import LocalStack, LocalStackConfig
 
 SAMPLE = REPOSITORY / "data" / "catalog" / "sample.jsonl"
@@ -20,9 +20,8 @@ _STOP_SECONDS = 30
 def run_dev(state_dir: Path, port: int) -> int:
     """Serve until stopped; the exit code of `dagster dev`."""
     with LocalStack(LocalStackConfig(state_dir)) as stack:
-        environment = stack.child_environment(os.environ)
         home = prepare_dagster_home(state_dir)
-        environment["DAGSTER_HOME"] = str(home)
+        environment = server_environment(stack.child_environment(os.environ), home)
         environment["MANGA_CATALOG_URI"] = _absolute(environment.get("MANGA_CATALOG_URI") or str(SAMPLE))
         environment["MANGA_CATALOG_MAPPING"] = _absolute(environment.get("MANGA_CATALOG_MAPPING", ""))
         environment.setdefault("MANGA_DAGSTER_URL", f"http://127.0.0.1:{port}")

@@ -5,7 +5,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from manga_enrichment.local.dagster_home import prepare_dagster_home
+from manga_enrichment.local.dagster_home import prepare_dagster_home, server_environment
 
 
 @dg.op
@@ -31,3 +31,15 @@ def test_logs_of_deleted_runs_are_gone_at_the_next_start_and_others_stay(
     with dg.DagsterInstance.get() as instance:
         assert instance.all_logs(kept)
         assert instance.fetch_run_status_changes(dg.DagsterEventType.RUN_SUCCESS, limit=5).records
+
+
+def test_servers_share_few_heaps_unless_somebody_chose_otherwise(tmp_path: Path) -> None:
+    assert server_environment({"A": "b"}, tmp_path) == {
+        "A": "b",
+        "DAGSTER_HOME": str(tmp_path),
+        "MALLOC_ARENA_MAX": "2",
+    }
+    assert server_environment({"MALLOC_ARENA_MAX": "8", "DAGSTER_HOME": "/"}, tmp_path) == {
+        "DAGSTER_HOME": str(tmp_path),
+        "MALLOC_ARENA_MAX": "8",
+    }

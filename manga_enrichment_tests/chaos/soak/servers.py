@@ -17,7 +17,7 @@ from typing import Self
 
 import psutil
 
-from manga_enrichment.local.dagster_home import prepare_dagster_home
+from manga_enrichment.local.dagster_home import prepare_dagster_home, server_environment
 from manga_enrichment.local.dev import DISCOURAGED
 from manga_enrichment.local.stack.processes import LOOPBACK, answers, free_port
 from manga_enrichment_tests.chaos.soak import code_location
@@ -43,7 +43,7 @@ class Servers:
         self.home = prepare_dagster_home(state_dir)
         self._port = free_port()
         self.url = f"http://{LOOPBACK}:{self._port}"
-        self._environment = {**environment, "DAGSTER_HOME": str(self.home)}
+        self._environment = server_environment(environment, self.home)
         self._log = self.home / "dagster.log"
         self._dagster: subprocess.Popen[bytes]
 
