@@ -42,8 +42,8 @@ def prepare_dagster_home(state_dir: Path) -> Path:
 def server_environment(base: Mapping[str, str], home: Path) -> dict[str, str]:
     """Of webserver, daemon and code server, and so of runs.
 
-    glibc lets threads fill eight heaps per CPU before they share any, and gives none back: for hours a server of many
-    threads would grow. A cap that is set holds.
+    glibc lets threads fill eight heaps per CPU before they share any, and gives none back: each of a server's many
+    threads would fill one in its time. A cap that is set holds.
     """
     return {"MALLOC_ARENA_MAX": "2", **base, "DAGSTER_HOME": str(home)}
 
