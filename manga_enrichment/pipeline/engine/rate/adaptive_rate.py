@@ -1,42 +1,34 @@
 """A rate that follows what a service accepts: slow start finds it, multiplicative AIMD keeps it.
 
 Belongs here: what an accepted and a refused call say about the rate. Stays out: waiting for one's turn
-(`rate_limiter.py`), slow start (`rate_search.py`), pausing while nothing is let in (`circuit_breaker.py`), the parts of
-other senders (`fair_share.py`).
+(`rate_limiter.py`), pausing while nothing is let in (`circuit_breaker.py`), the parts of other senders
+(`fair_share.py`).
 
 *Steps*: a refused call takes a tenth off the rate, but calls that left before the last cut are old news. An accepted
 call that had to wait for its turn gives back `target` of a cut. So a rate stays where the refused share is its target,
-which is that of all senders' rates together, as if they were one.
+which is that of all senders' rates together, as if they were one. It is larger for a rate that has fallen: what fell
+with the service comes back with it, and refusals that no rate avoids bring nobody to a stop.
+
+*Acceleration*: steps up grow when nobody was refused for longer than somebody should have been.
 
 *Open breaker*: what was refused in one row counts once. The rate becomes what would have lasted from one recovery to
 the next, and does not rise before the refused calls are made up for.
-
-*Quiet*: nobody was refused for much longer than somebody should have been. Then there is room, and slow start looks for
-it from here: a rate that fell with the service comes back with it.
-
-*Refusals that no rate avoids* (a service that is short of capacity): when a series of cuts has taken three quarters
-of the rate and still few calls are refused, slowing down is not the cure, and cuts become small, but for one in seven.
 """
 
 import math
 from dataclasses import dataclass
 
 from manga_enrichment.pipeline.engine.rate.circuit_breaker import CircuitBreaker, Recovery
-from manga_enrichment.pipeline.engine.rate.rate_search import RateSearch
 
 CUT = 0.1
-SMALL_CUT = 0.01
-DEEP = 0.25  # of the pace that a series of cuts began at
-SMALL_CUTS_IN_A_ROW = 6  # then a whole one again: a quota that has shrunk by much is found out so
-END_OF_SERIES = 2.0  # times the target: so few refused, after a row that was accepted
-MANY_REFUSED = 0.1  # share of the recent calls: the pace is to blame
-RECENT_CALLS = 100
 MOST_REFUSED = 0.3
 TARGET_OF_TOLD_QUOTA = 0.008  # whoever has one to itself is held by the ceiling before anything is refused
-LARGEST_RAISE = 0.05  # by one accepted call
+LARGEST_RAISE = 0.1  # by one accepted call
+SLOW_START = 1.0  # calls/s more with each accepted call: the rate grows e-fold within a second
+CHANCE_REFUSALS = 1  # may have nothing to do with the pace, and would end slow start far too low
 MOST_ACCELERATION = 5.0  # how many times larger a raise is when no refusal has come for long
 CREDIT_BEFORE_ACCELERATION = 3.0
-CREDIT_AFTER_SEARCH = CREDIT_BEFORE_ACCELERATION + MOST_ACCELERATION  # slow start ends below the quota
+CREDIT_AFTER_START = CREDIT_BEFORE_ACCELERATION + MOST_ACCELERATION  # slow start ends below the quota
 MOST_DEBT = 6.0
 PAID_BACK = 0.01  # by one accepted call: what an open breaker cost may come to that share of the calls
 LASTING_MARGIN = 1.03  # a little too fast uses all of a window; too slow does not
@@ -45,13 +37,11 @@ FEW_CALLS = 20
 CHANCE_CALLS = 2  # small ones that found room in what large ones left: no new window at all
 KEPT_BY_CHANCE = 0.8
 SLOWEST = 0.01
-FALLEN = 0.5  # of the usual pace: below that slow start looks for it once nobody is refused any more
+SMALLEST_SHARE = 0.001  # of one who has nothing to ask just now
+FALLEN = 0.8  # of the usual pace
+QUIET_SECONDS = 10.0  # nobody was refused: a rate that has fallen may come back
 LEARN_SECONDS = 60.0  # until a faster pace is the usual one
 FORGET_SECONDS = 900.0  # until a slower one is: by then the quota is another
-FIRST_QUIET_SECONDS = 10.0
-LONGEST_QUIET_SECONDS = 40.0
-KEPT_BY_FAILURE = 0.8  # of the usual pace, by every search that did not find it
-QUIET_GROWTH = 1.5  # with every search that found nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,46 +61,35 @@ class Permit:
 
 def target_of_untold_quota(pace: float) -> float:
     """The refused share to aim at, at so many calls/s: 5 % at a call in four seconds, 0.15 % at a hundred a second."""
-    return min(MOST_REFUSED, 0.023 * math.pow(pace, -0.6))
+    return 0.023 * math.pow(pace, -0.6)
 
 
 class AdaptiveRate:
     """One sender's pace. Times are seconds of one monotonic clock; `value` is in calls/s or a share of a told quota.
 
-    others: the pace of all other senders together. may_search: of several that have fallen, one searches for all.
-    refused_at: when a call of its own was last refused.
+    others: the pace of all other senders together. refused_at: when a call of its own was last refused.
+    is_starting: an untold quota is being searched for.
     """
 
     def __init__(self, start: float, *, told: bool) -> None:
         self.value = start
-        self._usual = 0.0  # the pace that it had for minutes
         self.others = 0.0
-        self.may_search = True
-        self._fallen_to = start  # the pace before the search
-        self._ceiling = start if told else math.inf
         self.is_told = told
-        self._search = None if told else RateSearch()
-        self._breaker = CircuitBreaker()
+        self.is_starting = not told
         self.refused_at = self._heard_at = -math.inf
-        self._quiet_seconds = FIRST_QUIET_SECONDS
-        self._cut_at = -math.inf
-        self._series_from = math.inf  # the pace when the present series of cuts began
-        self._small_cuts = 0
-        self._since_cut = 0.0  # refusals that would have been target since then
+        self._ceiling = start if told else math.inf
+        self._usual = 0.0  # the pace that all senders together had for minutes
+        self._breaker = CircuitBreaker()
+        self._chances = CHANCE_REFUSALS
         self._credit = 0.0  # refusals that would have been target since the last one; negative: owed
-        self._refused_share = 0.0
         self._before_run = start
+        self._cut_at = -math.inf
         self._set_at = 0.0
 
     @property
     def retry_at(self) -> float:
         """Nothing should leave before."""
         return self._breaker.retry_at
-
-    @property
-    def is_searching(self) -> bool:
-        """The pace is a first guess, and far from what the service takes."""
-        return self._search is not None and self._usual == 0.0
 
     @property
     def is_paused(self) -> bool:
@@ -120,14 +99,12 @@ class AdaptiveRate:
     def cap(self, share: float, now: float) -> None:
         """Take this share of a told quota; nothing where none was told."""
         if self.is_told:
-            kept, self._ceiling = self.value / self._ceiling, share
-            self.set(kept * share, now)
-            self._usual = share
+            kept, self._ceiling = self.value / self._ceiling, max(SMALLEST_SHARE, share)
+            self.set(kept * self._ceiling, now)
 
     def begin(self, pace: float, usual: float, now: float) -> None:
-        """Go on at a pace without having searched for it; usual: one that was fine before."""
-        self._search, self._credit, self._usual = None, CREDIT_AFTER_SEARCH, usual
-        self.refused_at = now
+        """Go on at a pace without having searched for it; usual: one of all senders that was fine before."""
+        self.is_starting, self._credit, self._usual = False, CREDIT_AFTER_START, usual
         self.set(pace, now)
 
     def hear_of_refusal(self, at: float) -> None:
@@ -138,11 +115,8 @@ class AdaptiveRate:
 
     def sent(self, now: float) -> int:
         """A call leaves; its number."""
-        self._refused_share *= 1.0 - 1.0 / RECENT_CALLS
         number, recovery = self._breaker.sent(now)
         self._recover(recovery, now)
-        if self._search is not None:
-            self._search.sent()
         return number
 
     def accepted(self, permit: Permit, now: float) -> None:
@@ -150,75 +124,59 @@ class AdaptiveRate:
         self._recover(self._breaker.accepted(permit.number, permit.issued_at), now)
         if not permit.waited or self._breaker.is_open:
             return
-        if self._search is not None:
-            self._follow(self._search.accepted(permit.issued_at, now, self.value), now)
+        if self.is_starting:
+            self.set(self.value + SLOW_START, now)
         else:
             self._raise(now)
 
     def refused(self, permit: Permit, now: float, retry_after_seconds: float) -> None:
         """A call was throttled; retry_after_seconds: what the service said, 0.0 when nothing."""
-        self._refused_share += (1.0 - self._refused_share) / RECENT_CALLS
         self.refused_at = now
         was_open, before = self._breaker.is_open, self.value
         self._recover(self._breaker.refused(permit.number, permit.issued_at, now, retry_after_seconds), now)
         if self._breaker.run_calls == 1:
             self._before_run = before
+        if self.is_starting:
+            self._chances -= 1
+            if self._chances >= 0:
+                return
+            self.is_starting = False
+            self._credit = CREDIT_AFTER_START
         if self._breaker.is_open:
-            self._stay_open(was_open, now)
-        elif self._search is not None:
-            self._follow(self._search.refused(permit.issued_at, now, self.value), now)
+            refused = 1 if was_open else self._breaker.run_calls
+            self._credit = max(-MOST_DEBT, min(0.0, self._credit) - refused)
         elif permit.issued_at > self._cut_at:
-            self._cut(now)
+            self._cut_at = now
+            self._credit = min(0.0, self._credit)
+            self.set(self.value * (1.0 - CUT), now)
 
     def set(self, pace: float, now: float) -> None:
-        seconds = 0.0 if self._breaker.is_open else now - self._set_at
-        faster = 0.0 if self._search else max(0.0, self._total - self._usual)
-        slower = max(0.0, self._usual - self._total)
-        self._usual += faster * min(1.0, seconds / LEARN_SECONDS) - slower * min(1.0, seconds / FORGET_SECONDS)
+        if not (self.is_told or self.is_starting or self._breaker.is_open):
+            # Bounded, since what slow start leaves behind is far too fast and soon over.
+            difference = min(max(1.0, self._usual), self._total - self._usual)
+            seconds = (now - self._set_at) / (LEARN_SECONDS if difference > 0.0 else FORGET_SECONDS)
+            self._usual += difference * min(1.0, seconds)
         self._set_at = now
-        self.value = self._bounded(pace)
+        self.value = min(self._ceiling, max(SLOWEST * min(1.0, self._ceiling), pace))
 
     @property
     def _total(self) -> float:
         return self.value + self.others
 
-    @property
-    def _target(self) -> float:
-        return TARGET_OF_TOLD_QUOTA if self.is_told else target_of_untold_quota(self._total)
-
-    @property
-    def _has_fallen(self) -> bool:
-        return self._total < self._usual * (1.0 if self.is_told else FALLEN)
-
     def _raise(self, now: float) -> None:
-        target = self._target
+        target = TARGET_OF_TOLD_QUOTA if self.is_told else target_of_untold_quota(self._total)
+        fallen = max(1.0, self._ceiling / self.value if self.is_told else self._usual / self._total)
+        has_fallen = fallen > 1.0 / FALLEN
+        target = min(MOST_REFUSED, target * math.sqrt(fallen))
         of_all = target * self._total / self.value  # refusals of all that are target in the time of one call of ours
-        self._since_cut += of_all
-        if self._since_cut >= 1.0 and self._refused_share < END_OF_SERIES * target:
-            self._series_from = math.inf
         self._credit += of_all if self._credit >= 0.0 else max(target, PAID_BACK)
-        if now - max(self.refused_at, self._heard_at) > self._quiet_seconds and self._has_fallen and self.may_search:
-            self._search, self._fallen_to = RateSearch(), self.value
-        elif self._credit > 0.0:
+        if has_fallen and now - max(self.refused_at, self._heard_at) > QUIET_SECONDS:
+            self._credit = max(self._credit, CREDIT_AFTER_START)
+        if self._credit > 0.0:
             acceleration = min(MOST_ACCELERATION, max(1.0, self._credit - CREDIT_BEFORE_ACCELERATION + 1.0))
+            if has_fallen and acceleration > 1.0:
+                acceleration *= self._total / self.value  # each for all
             self.set(self.value * (1.0 + min(LARGEST_RAISE, CUT * target * acceleration)), now)
-
-    def _cut(self, now: float) -> None:
-        if self._series_from == math.inf:
-            self._series_from = self.value
-        self._cut_at, self._since_cut = now, 0.0
-        self._credit = min(0.0, self._credit)
-        is_deep = self.value < DEEP * self._series_from and self._refused_share < MANY_REFUSED
-        is_small = is_deep and self._small_cuts < SMALL_CUTS_IN_A_ROW
-        self._small_cuts = self._small_cuts + 1 if is_small else 0
-        self.set(self.value * (1.0 - (SMALL_CUT if is_small else CUT)), now)
-
-    def _stay_open(self, was_open: bool, now: float) -> None:
-        if self._search is not None:
-            self._end_search(now)
-        else:
-            refused = 1 if was_open else self._breaker.run_calls
-            self._credit = max(-MOST_DEBT, min(0.0, self._credit) - refused)
 
     def _recover(self, recovery: Recovery | None, now: float) -> None:
         """Go on at the pace that would have lasted; those who were told a quota keep theirs."""
@@ -227,26 +185,5 @@ class AdaptiveRate:
         lasting = LASTING_MARGIN * recovery.let_in / (recovery.closed_seconds + recovery.open_seconds)
         if recovery.closed_seconds < FEW_SECONDS or recovery.let_in < FEW_CALLS:
             lasting = max(lasting, self._before_run * (KEPT_BY_CHANCE if recovery.let_in <= CHANCE_CALLS else 0.5))
-        self.value = self._bounded(self._before_run if self.is_told else min(self._before_run, lasting))
-        self._series_from = math.inf
-        self._cut_at = self._set_at = self.refused_at = now
-
-    def _follow(self, pace: float, now: float) -> None:
-        """Take the pace the search wants next; the end of the search is where the steps begin."""
-        self.set(pace, now)
-        if self._search is not None and self._search.found:
-            self._end_search(now)
-
-    def _end_search(self, now: float) -> None:
-        self._search = None
-        self.refused_at = now
-        self._credit = CREDIT_AFTER_SEARCH
-        if self._has_fallen:
-            self._quiet_seconds = min(LONGEST_QUIET_SECONDS, QUIET_GROWTH * self._quiet_seconds)
-            self._usual *= KEPT_BY_FAILURE
-            self.set(min(self.value, self._fallen_to), now)
-        else:
-            self._quiet_seconds = FIRST_QUIET_SECONDS
-
-    def _bounded(self, pace: float) -> float:
-        return min(self._ceiling, max(SLOWEST * min(1.0, self._ceiling), pace))
+        self._set_at = self._cut_at = self.refused_at = now
+        self.set(self._before_run if self.is_told else min(self._before_run, lasting), now)

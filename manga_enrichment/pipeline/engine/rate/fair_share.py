@@ -14,14 +14,16 @@ from datetime import timedelta
 
 from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW, Clock
 from manga_enrichment.gateways.senders import Learned, Sender
+from manga_enrichment.pipeline.engine.rate.adaptive_rate import SLOWEST
 from manga_enrichment.pipeline.engine.rate.fair_shares import fair_shares
 from manga_enrichment.pipeline.engine.rate.rate_limiter import RateLimiter
 
 BEAT_SECONDS = 3.0
 EARLY_BEAT_SECONDS = 0.5  # when calls wait that the others do not know of
-GONE_SECONDS = 10.0
+GONE_SECONDS = 7.0  # and a look later, at most, its share is used by others
 LONG_AGO = timedelta(seconds=GONE_SECONDS) + MOST_CLOCK_SKEW
 HALF_WAY = 0.5
+LONGEST_WAIT_SECONDS = 20.0  # for paused ones
 LEARN_SECONDS = 30.0
 LEARNED_SHARE = 0.9  # of what was learned: to begin with
 HALF_LIFE_SECONDS = 86_400.0  # of what was learned
@@ -43,6 +45,9 @@ class FairShare:
         self._has_looked = False
         self.long_gone: list[Sender] = []
         self._demand = math.inf
+        self._left = 0.0  # the pace of those that are gone, which is still to be divided
+        self._met_at = -math.inf
+        self._part = self._counted = 0.0  # of an untold quota: what is known of it by this run, and its pace then
         self._rate.cap(self._weight / sum(lane_weights.values()), clock.monotonic_seconds())
 
     def is_due(self) -> bool:
@@ -66,9 +71,10 @@ class FairShare:
         left = [others[name].rate for name in self._alive - alive.keys() if name in others]
         self._alive = set(alive)
         self.long_gone = [each for each in others.values() if self._clock.now() - each.at > LONG_AGO]
+        self._part, self._counted = self._part + self._rate.value - self._counted, self._rate.value
         if self._rate.is_told:
-            shares = fair_shares([*alive.values(), self.item()], 1.0)
-            self._rate.cap(shares[self._name], now)
+            self._rate.others = sum(each.rate for each in alive.values())
+            self._rate.cap(fair_shares([*alive.values(), self.item()], 1.0)[self._name], now)
         else:
             if is_first:
                 self._join(alive.values(), learned, now)
@@ -84,10 +90,10 @@ class FairShare:
             name=self._name,
             lane=self._lane,
             weight=self._weight,
-            rate=self._rate.value,
+            rate=self._rate.value if self._rate.is_told else self._part + self._rate.value - self._counted,
             demand=self._demand,
             quiet_seconds=self._clock.monotonic_seconds() - self._rate.refused_at,
-            is_searching=self._rate.is_searching,
+            is_searching=self._rate.is_starting,
             is_paused=self._rate.is_paused,
             has_left=has_left,
             beat=self._beat,
@@ -97,7 +103,7 @@ class FairShare:
     def learned(self) -> Learned | None:
         """What is to be kept now of an untold quota; None: nothing new."""
         now = self._clock.monotonic_seconds()
-        if self._rate.is_told or self._rate.is_searching or now - self._learned_at < LEARN_SECONDS:
+        if self._rate.is_told or self._rate.is_starting or now - self._learned_at < LEARN_SECONDS:
             return None
         self._learned_at = now
         return Learned(self._rate.value + self._rate.others, self._clock.now())
@@ -113,21 +119,25 @@ class FairShare:
         found = [each.rate for each in alive if not each.is_searching]
         if found:
             self._rate.begin(0.0, sum(found), now)
+            self._part, self._counted = 0.0, self._rate.value
         elif learned is not None and not alive:
             age_seconds = max(0.0, (self._clock.now() - learned.at).total_seconds())
             start = learned.rate * LEARNED_SHARE * math.pow(0.5, age_seconds / HALF_LIFE_SECONDS)
             self._rate.begin(start, learned.rate, now)
+            self._part = self._counted = self._rate.value
 
     def _meet(self, alive: Iterable[Sender], left: float, now: float) -> None:
-        """Those whose pace is no first guess and not of a while ago."""
-        steady = [each for each in alive if not each.is_searching and not each.is_paused]
-        self._rate.others = sum(each.rate for each in steady)
-        if self._rate.is_searching or self._rate.is_paused:
+        """Go towards this run's share of the sum. What a paused run says is of a while ago: that is waited for."""
+        others = [each for each in alive if not each.is_searching]
+        self._left += left
+        is_stale = any(each.is_paused for each in others) and now - self._met_at < LONGEST_WAIT_SECONDS
+        if self._rate.is_starting or self._rate.is_paused or is_stale:
             return
-        own = self.item()
-        self._rate.may_search = own == min([*steady, own], key=lambda each: (each.demand < math.inf, each.name))
-        pace = self._rate.value
-        total = pace + self._rate.others + left
-        share = fair_shares([*steady, own], total)[self._name]
-        inherited = left * share / total
-        self._rate.set(pace + inherited + HALF_WAY * (share - pace - inherited), now)
+        self._met_at = now
+        total = max(SLOWEST, self._part + sum(each.rate for each in others) + self._left)
+        share = fair_shares([*others, self.item()], total)[self._name]
+        self._part += self._left * share / total
+        pace, self._left = self._rate.value, 0.0
+        self._rate.set(share if share < pace else pace + HALF_WAY * (share - pace), now)
+        self._rate.others = max(0.0, total - self._rate.value)
+        self._counted = self._rate.value

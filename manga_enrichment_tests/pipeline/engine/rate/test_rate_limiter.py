@@ -214,7 +214,7 @@ def test_processes_share_windows_of_a_minute(service: dict[str, Any], told: bool
     run, settled, end = shared(Quota(3_000, **service), 4, late=True, told=told)
     assert run.accepted_per_minute(settled, end) >= (0.95 if told else 0.92) * 3_000
     assert run.throttled_share(settled, end) <= 0.05
-    assert not told or min(run.fair_shares(settled, end)) >= LEAST_SHARE  # untold: see the docstring of pace.py
+    assert not told or min(run.fair_shares(settled, end)) >= LEAST_SHARE
 
 
 @pytest.mark.parametrize("told", [True, False], ids=["told", "untold"])
