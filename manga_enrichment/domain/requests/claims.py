@@ -96,7 +96,7 @@ def decide_claim(present: RequestRow | None, wanted: RequestRow, now: datetime) 
     if is_answered(present.state) or (_is_closed(present) and not present.reopened):
         return AlreadyFinal(present)
     waits = present.reopened or present.state in _WAITING
-    if _is_leased(present, now) and not waits:
+    if _is_leased(present, now, max(now, wanted.updated_at)) and not waits:
         return AlreadyLive(_refreshed(present, wanted))
     return Claimed(
         replace(
@@ -113,13 +113,15 @@ def decide_claim(present: RequestRow | None, wanted: RequestRow, now: datetime) 
     )
 
 
-def _is_leased(row: RequestRow, now: datetime) -> bool:
+def _is_leased(row: RequestRow, now: datetime, claimed_at: datetime) -> bool:
     """A lease that ends later than any lease can was written by a clock that has been set back since, or is wrong.
 
     Nobody renews it, or it would end sooner; and whoever waited for its end would burn one receive after the other.
+    claimed_at: the claimer's time; `now` is earlier by as much as other clocks may be off, also ahead.
     """
     visibility_seconds = QUEUES[row.queue].visibility_seconds if row.queue in QUEUES else 0
-    return now <= row.lease_until and row.lease_until - now <= 2 * timedelta(seconds=visibility_seconds)
+    longest = 2 * timedelta(seconds=visibility_seconds) + (claimed_at - now)
+    return now <= row.lease_until <= claimed_at + longest
 
 
 def _times_kept(present: RequestRow, wanted: RequestRow) -> dict[str, Any]:
