@@ -15,7 +15,7 @@ from manga_enrichment.pipeline.engine.money.estimates import CallEstimate
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One missing answer, ready to be asked for."""
+    """One missing answer, ready to be asked for. claim: whose it is, where many share an engine (`Provenance`)."""
 
     fingerprint: str
     bucket: str
@@ -24,6 +24,7 @@ class Call:
     inputs: TitleInputs
     prompt: Prompt
     estimate: CallEstimate
+    claim: str = ""
 
     @property
     def manga_id(self) -> str:

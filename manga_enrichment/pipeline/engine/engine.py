@@ -16,7 +16,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -30,7 +30,7 @@ from manga_enrichment.pipeline.engine.arrears import Keep, UnsavedCalls
 from manga_enrichment.pipeline.engine.call_loop import Caller
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.claims import Claims
-from manga_enrichment.pipeline.engine.failures import raise_first
+from manga_enrichment.pipeline.engine.failures import cancelled, raise_first
 from manga_enrichment.pipeline.engine.feed import Deliver, Feed
 from manga_enrichment.pipeline.engine.group_commit import LedgerWriter
 from manga_enrichment.pipeline.engine.loop_watch import watch_loop
@@ -38,6 +38,7 @@ from manga_enrichment.pipeline.engine.money.budget import RunBudget
 from manga_enrichment.pipeline.engine.outage_retry import OutageRetry
 from manga_enrichment.pipeline.engine.rate.rate_limiter import RateLimiter
 from manga_enrichment.pipeline.engine.results import entry_of, settled, unsettled
+from manga_enrichment.pipeline.engine.sources import Inbox, Listed
 from manga_enrichment.pipeline.engine.verdicts import CallOutcome
 
 CLAIM_POLL_SECONDS = 2.0
@@ -109,7 +110,10 @@ class Engine:
             poll_seconds=min(CLAIM_POLL_SECONDS, settings.claim_seconds / 3),
             ending=self._ending,
             left=self._left,
+            queued=self._call_worker,
         )
+        self._workers: list[_Task] = []
+        self._idle_workers = 0
         self._keeping: set[_Task] = set()  # workers whose call has been asked
         self._failures: list[BaseException] = []
         self._failed = asyncio.Event()
@@ -120,77 +124,80 @@ class Engine:
 
     async def run(
         self,
-        calls: Iterable[Call | CallResult],
+        calls: Iterable[Call | CallResult] | Inbox,
         deliver: Deliver,
         flush: Callable[[], None] = lambda: None,
         keep: Keep | None = None,
     ) -> None:
         """Bring every call to an outcome and hand each result to `deliver` (on the event loop's thread).
 
-        calls: pulled in a worker thread; results among them are handed on as they are. flush: makes what was delivered
-        last, in a worker thread, before claims are given up. keep: keeps what DynamoDB did not take, safe to repeat.
-        Raises what a gateway raises beyond its protocol (ConfigurationError, bugs), the first of several with the
-        others as its cause.
+        calls: results among them are handed on as they are. Of an inbox: until it is closed; whoever puts calls in says
+        what is `written_down`. flush: makes what was delivered last, in a worker thread, before claims are given up.
+        keep: keeps what DynamoDB did not take, safe to repeat. Raises what a gateway raises beyond its protocol
+        (ConfigurationError, bugs), the first of several with the others as its cause.
         """
         self._unsaved = UnsavedCalls(self._writer, self._budget, keep)
-        feeding = asyncio.create_task(self._feed_calls(calls, deliver))
-        workers = [asyncio.create_task(self._work(deliver)) for _ in range(self._settings.concurrency)]
+        self._deliver = deliver
+        feeding = asyncio.create_task(self._feed_calls(calls))
         writing = asyncio.create_task(self._writer.write_groups())
         keepers = self._claims.keep, self._budget.keep_lease, self._budget.watch_brake
-        background = [
+        background: list[asyncio.Task[Any]] = [
             writing,
             *(asyncio.create_task(keep()) for keep in keepers),
             asyncio.create_task(watch_loop(self._clock)),
-            asyncio.create_task(self._fail_when_told()),
+            asyncio.create_task(self._feed.watch_contended(deliver)),
+            asyncio.create_task(self._failed.wait()),
         ]
         is_cut = False
         try:
-            await asyncio.wait([feeding, *workers, *background], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([feeding, *background], return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
             is_cut = True
             raise
         finally:
-            await self._drain(workers, writing, is_cut=is_cut)
-            await _cancelled([feeding, *background], self._failures)
-            await self._shut_down(deliver, flush)
+            await self._drain(writing, is_cut=is_cut)
+            await cancelled([feeding, *background], self._failures)
+            await self._shut_down(flush)
         raise_first(self._failures)
 
-    async def _feed_calls(self, calls: Iterable[Call | CallResult], deliver: Deliver) -> None:
+    async def _feed_calls(self, calls: Iterable[Call | CallResult] | Inbox) -> None:
         """Nothing is claimed before the brake was looked at; when that fails, each call says so."""
         with suppress(StoreUnavailableError):
             await self._budget.know_brake()
-        await self._feed.run(calls, deliver)
+        await self._feed.run(calls if isinstance(calls, Inbox) else Listed(calls), self._deliver)
 
-    async def _fail_when_told(self) -> None:
-        await self._failed.wait()
+    async def written_down(self, fingerprints: Iterable[str]) -> None:
+        """What these calls cost is logged by whoever asked: claims that still stand for it are given up."""
+        with suppress(StoreUnavailableError):  # they run out by themselves
+            await self._claims.release([each for each in fingerprints if not self._feed.asks(each)])
 
     def _fail(self, error: Exception) -> None:
         """End the run because of an error that no gateway promises."""
         self._failures.append(error)
         self._failed.set()
 
-    async def _drain(self, workers: list[_Task], writing: _Task, *, is_cut: bool) -> None:
+    async def _drain(self, writing: _Task, *, is_cut: bool) -> None:
         """Nothing new is sent; what is at the model may come back, unless the run was cut; what came is saved.
 
         Nobody waits for a writer that has ended: what it did not save is tried once more in the end.
         """
         self._is_ending = True
         self._outage_retry.end_within(CUT_SECONDS if is_cut else DRAIN_SECONDS)
-        for worker in workers:
+        for worker in self._workers:
             if worker not in self._keeping and (is_cut or worker not in self._caller.sending):
                 worker.cancel()
-        ends: list[asyncio.Future[Any]] = [asyncio.gather(*workers, return_exceptions=True), writing]
+        ends: list[asyncio.Future[Any]] = [asyncio.gather(*self._workers, return_exceptions=True), writing]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        await _cancelled(workers, self._failures)
+        await cancelled(self._workers, self._failures)
 
-    async def _shut_down(self, deliver: Deliver, flush: Callable[[], None]) -> None:
+    async def _shut_down(self, flush: Callable[[], None]) -> None:
         """What was paid for, claims, unused budget; the next run need not wait for what we will not ask.
 
         Every step is tried, whatever the others raise. When nothing can be written down, claims stay as they are: what
         they say of money is said nowhere else then, and they tell the next run.
         """
         outage_retry = OutageRetry(self._clock, self._clock.monotonic_seconds() + FLUSH_SECONDS)
-        await self._unsaved.settle(lambda result: self._feed.finish(result, deliver), outage_retry)
+        await self._unsaved.settle(lambda result: self._feed.finish(result, self._deliver), outage_retry)
         if await self._tried(outage_retry.call(flush)):
             claims = self._claims.held
             is_released = await self._tried(self._claims.release_all(), tolerated=StoreUnavailableError)
@@ -234,32 +241,42 @@ class Engine:
             return self._budget.brake.sentence()
         return self.stopped_message  # "" while some call may succeed
 
-    # Working
+    def _call_worker(self) -> None:
+        """One more, when no idle one is left for what is queued."""
+        is_short = self._feed.queue.qsize() > self._idle_workers
+        if is_short and len(self._workers) < self._settings.concurrency and not self._is_ending:
+            worker = asyncio.create_task(self._work())
+            self._idle_workers += 1
+            worker.add_done_callback(lambda _worker: self._failed.set())
+            self._workers.append(worker)
 
-    async def _work(self, deliver: Deliver) -> None:
+    async def _work(self) -> None:
         """One call after the other. Cancelled while it asks, it still tells what was sent, and ends."""
         task: asyncio.Task[Any] | None = asyncio.current_task()
         assert task is not None  # noqa: S101 (a coroutine that runs is some task's)
         while not self._is_ending:
             call = await self._feed.queue.get()
+            self._idle_workers -= 1
             outcome = await self._caller.ask(call, self._outage_retry.ready, self._feed.lost.pop(call.fingerprint, 0))
             self._keeping.add(task)
             try:
-                await self._keep(call, outcome, deliver)
+                await self._keep(call, outcome)
             except Exception as error:  # noqa: BLE001 (ends the run, after what others have at the model)
                 self._fail(error)
             finally:
+                self._idle_workers += 1
                 self._keeping.discard(task)
                 self._feed.queue.task_done()
 
-    async def _keep(self, call: Call, outcome: CallOutcome, deliver: Deliver) -> None:
+    async def _keep(self, call: Call, outcome: CallOutcome) -> None:
         """Save or book what came of a call, then tell it."""
         if outcome.failure is not None:
             self._fail(outcome.failure)
         entry: LedgerEntry | None = None
         try:
             if outcome.error_class is None or not TREATMENTS[outcome.error_class].transient:
-                entry = entry_of(call, outcome, self._provenance, self._clock.now())
+                payer = replace(self._provenance, claim=call.claim)
+                entry = entry_of(call, outcome, payer, self._clock.now())
                 result = settled(call, outcome, await self._writer.save(entry))
                 self._claims.settled(call.fingerprint)
             else:
@@ -269,7 +286,7 @@ class Engine:
             if isinstance(error, StoreUnavailableError):
                 return
             raise
-        self._feed.finish(result, deliver)
+        self._feed.finish(result, self._deliver)
 
     async def _pass_over(self, call: Call, outcome: CallOutcome, error_class: ErrorClass) -> CallResult:
         """A failure that another run may do better with. What it cost keeps its claim until that is written down."""
@@ -280,11 +297,3 @@ class Engine:
             with suppress(StoreUnavailableError):  # given up when the run ends
                 await self._claims.release([call.fingerprint])
         return unsettled(call, outcome, outcome.message)
-
-
-async def _cancelled(tasks: list[_Task], failures: list[BaseException]) -> None:
-    """Cancel, wait, and keep what those raised that had ended before."""
-    for task in tasks:
-        task.cancel()
-    ended = await asyncio.gather(*tasks, return_exceptions=True)
-    failures.extend(each for each in ended if each is not None and not isinstance(each, asyncio.CancelledError))

@@ -1,6 +1,8 @@
-"""Raising one of several failures without losing the others."""
+"""Ends of tasks, and raising one of several failures without losing the others."""
 
+import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 
 def raise_first(failures: Sequence[BaseException]) -> None:
@@ -12,3 +14,13 @@ def raise_first(failures: Sequence[BaseException]) -> None:
     if others:
         raise first from BaseExceptionGroup("and besides", causes)
     raise first
+
+
+async def cancelled(tasks: Sequence[asyncio.Task[Any]], failures: list[BaseException]) -> None:
+    """Cancel, wait, and keep what those raised that had ended before."""
+    for task in tasks:
+        task.cancel()
+    ended = await asyncio.gather(*tasks, return_exceptions=True)
+    failures.extend(
+        each for each in ended if isinstance(each, BaseException) and not isinstance(each, asyncio.CancelledError)
+    )

@@ -5,16 +5,16 @@ Belongs here: single flight, claims that other runs hold, what need not be asked
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import islice
+from collections.abc import Callable, Mapping
 
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.claims import Claims
-from manga_enrichment.pipeline.engine.outage_retry import OutageRetry, in_thread
+from manga_enrichment.pipeline.engine.outage_retry import OutageRetry
 from manga_enrichment.pipeline.engine.results import cached, deferred, follower
+from manga_enrichment.pipeline.engine.sources import Source
 
 MAX_CLAIM_CHUNK = 32  # larger ones cost no less a title, and answers that are to be saved wait behind them
 MOST_CONTENDED = 1_000  # titles that other runs are asking for and this one waits for at once
@@ -38,8 +38,12 @@ class Feed:
         poll_seconds: float,
         ending: Callable[[Call], ErrorClass | None],
         left: Callable[[Call], tuple[ErrorClass, str] | None],
+        queued: Callable[[], None],
     ) -> None:
-        """ending: why nobody waits for a call any more. left: why it need not even be claimed. None: all is well."""
+        """ending: why nobody waits for a call any more. left: why it need not even be claimed. None: all is well.
+
+        queued: told of every call that workers can take.
+        """
         self._claims = claims
         self._clock = clock
         self._outage_retry = outage_retry
@@ -47,21 +51,28 @@ class Feed:
         self._poll_seconds = poll_seconds
         self._ending = ending
         self._left = left
+        self._queued = queued
         self.queue: asyncio.Queue[Call] = asyncio.Queue(maxsize=concurrency)
         self.lost: dict[str, int] = {}
         # Calls by fingerprint: the first is asked, its followers share what comes of it and pay nothing.
         self._open: dict[str, list[Call]] = {}
         self._contended: dict[str, list[Call]] = {}
+        self._is_contended = asyncio.Event()
+        self._looked = asyncio.Event()
 
-    async def run(self, calls: Iterable[Call | CallResult], deliver: Deliver) -> None:
-        iterator = iter(calls)
+    async def run(self, source: Source, deliver: Deliver) -> None:
+        """Until the source has no more and all is told. `watch_contended` must go on beside it."""
         chunk_size = min(MAX_CLAIM_CHUNK, max(8, self._concurrency))
-        while chunk := await in_thread(_next_of, iterator, chunk_size):
+        while chunk := await source.take(chunk_size):
             await self._take_in(chunk, deliver)
-            await self._wait_for_contended(deliver, at_most=MOST_CONTENDED)
+            await self._until_contended(at_most=MOST_CONTENDED)
             await asyncio.sleep(0)  # a chunk that needed no waiting must not hold up those who work
-        await self._wait_for_contended(deliver, at_most=0)
+        await self._until_contended(at_most=0)
         await self.queue.join()
+
+    def asks(self, fingerprint: str) -> bool:
+        """Whether a call for it is on its way just now."""
+        return fingerprint in self._open
 
     async def _take_in(self, chunk: list[Call | CallResult], deliver: Deliver) -> None:
         """Claim a chunk and queue what was granted."""
@@ -96,22 +107,33 @@ class Feed:
         for fingerprint, calls in wanted.items():
             if fingerprint in result.contended:
                 self._contended[fingerprint] = calls
+                self._is_contended.set()
                 continue
             self._contended.pop(fingerprint, None)
             if fingerprint in result.granted:
                 self._open[fingerprint] = calls
                 await self.queue.put(calls[0])
+                self._queued()
             else:
                 for call in calls:
                     deliver(cached(call, result.answered[fingerprint]))
 
-    async def _wait_for_contended(self, deliver: Deliver, *, at_most: int) -> None:
-        """Until other runs have answered or given up what they claimed, or the deadline comes."""
-        while len(self._contended) > at_most:
+    async def watch_contended(self, deliver: Deliver) -> None:
+        """Look, until cancelled, whether other runs have answered or given up what they claimed."""
+        while True:
+            await self._is_contended.wait()
             self._leave_what_has_ended(deliver)
             if self._contended:
                 await self._clock.sleep(self._poll_seconds)
                 await self._claim(dict(self._contended), deliver)
+            else:
+                self._is_contended.clear()
+            self._looked.set()
+
+    async def _until_contended(self, *, at_most: int) -> None:
+        while len(self._contended) > at_most:
+            self._looked.clear()
+            await self._looked.wait()
 
     def _leave_what_has_ended(self, deliver: Deliver) -> None:
         for fingerprint, calls in list(self._contended.items()):
@@ -129,7 +151,3 @@ class Feed:
         deliver(result)
         for each in followers:
             deliver(follower(each, result))
-
-
-def _next_of(iterator: Iterator[Call | CallResult], count: int) -> list[Call | CallResult]:
-    return list(islice(iterator, count))

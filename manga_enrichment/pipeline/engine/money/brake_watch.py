@@ -18,6 +18,7 @@ from manga_enrichment.pipeline.engine.outage_retry import OutageRetry, in_thread
 
 LOOK_SECONDS = 2.0
 """Between two looks; with one read of the row this stays well within the 5 s that the brake may take."""
+STALE_SECONDS = 4.0
 
 
 class BrakeWatch:
@@ -32,8 +33,13 @@ class BrakeWatch:
         self.brake: Brake | None = None
 
     async def know(self, outage_retry: OutageRetry) -> None:
-        """Read the row unless that was done before. Raises StoreUnavailableError when it cannot be read in time."""
+        """Read the row unless that was done lately. Raises StoreUnavailableError when it was never read and cannot be.
+
+        While nobody keeps watch, what was read may be long past: a process that stays waits for calls for minutes.
+        """
         if self._is_known:
+            if self._clock.monotonic_seconds() - self._looked_at > STALE_SECONDS:
+                await self._look()
             return
         async with self._looking:
             if not self._is_known:
@@ -55,7 +61,7 @@ class BrakeWatch:
                 return  # another budget has just looked
             try:
                 self.brake = await in_thread(self._store.brake)
+                self._is_known = True
             except StoreUnavailableError:
-                return
-            self._is_known = True
+                pass
             self._looked_at = self._clock.monotonic_seconds()
