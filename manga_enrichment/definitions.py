@@ -13,6 +13,7 @@ from manga_enrichment.defs.costs.definitions import build_costs
 from manga_enrichment.defs.enrichment.definitions import build_enrichment
 from manga_enrichment.defs.operations.definitions import build_operations
 from manga_enrichment.defs.partner.definitions import build_partner
+from manga_enrichment.defs.partner.resident_making import build_resident_making
 from manga_enrichment.defs.partner.runs import build_partner_run
 from manga_enrichment.defs.partner.settings import clock_skew
 from manga_enrichment.defs.queues.definitions import build_queues
@@ -51,6 +52,7 @@ def build_definitions(
     given = {
         **build_resources(settings),
         "partner_run": build_partner_run(settings.deferral_seconds, clock_skew(settings)),
+        "resident": build_resident_making(inputs),
     }
     return dg.Definitions.merge(
         *(build(inputs) for build in ROOMS),

@@ -103,6 +103,13 @@ class Settings(BaseSettings):
     queue_messages_per_run: int = Field(10, ge=1, description="backlog of a queue that one more run is worth")
     queue_min_runs: int = Field(1, ge=0, description="runs of one queue in flight at least, where anything waits")
     queue_max_runs: int = Field(20, ge=1, description="runs of one queue in flight at most")
+    residents: bool = Field(
+        True, description="urgent batches and conversations are worked at by runs that stay; false: by runs for units"
+    )
+    resident_life_seconds: float = Field(
+        900, ge=120, description="how long such a run receives before its successor does"
+    )
+    resident_calls: int = Field(1000, ge=1, description="open calls of such a run, above which it receives no more")
     coalesce_max_messages: int = Field(100, ge=1, le=1000, description="requests that share one run at most")
     coalesce_max_titles: int = Field(500, ge=100, le=10_000, description="titles of the requests that share one run")
     deferral_seconds: int = Field(300, ge=1, le=900, description="until a throttled or unfunded request is tried again")

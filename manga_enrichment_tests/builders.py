@@ -228,6 +228,7 @@ class World:
             "ledger": self.ledger,
             "budget": self.budget,
             "status": self.status,
+            "senders": self.senders,
             "open_model": self.open_model,
             "service_usage": self.service_usage,
             "catalog_source": LocalCatalog(str(source)),

@@ -18,6 +18,7 @@ from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.queues import NORMAL, QUEUES, Queue
 from manga_enrichment.domain.requests.states import is_final
 from manga_enrichment.domain.requests.validation import RequestPolicy
+from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW
 from manga_enrichment.pipeline.dead_letters.queue import DeadLetters
 from manga_enrichment.pipeline.engine.invocation import InvokeGateways
 from manga_enrichment.pipeline.engine.money.budget import Caps
@@ -42,9 +43,12 @@ from manga_enrichment_tests.fake_clock import FakeClock
 from manga_enrichment_tests.kill_switch import KillSwitch, Mortal
 from manga_enrichment_tests.outbox_fakes import MemoryOutbox
 from manga_enrichment_tests.partner_run import run_in_memory
-from manga_enrichment_tests.request_fakes import MemoryQueues, MemoryRequests
+from manga_enrichment_tests.request_fakes import MemoryQueues, MemoryRequests, MemoryResidents
+from manga_enrichment_tests.resident_run import live
 
 PARTNER = "acme"
+UNITS, RESIDENT = WAYS = "units", "resident"
+"""How requests are worked at: by runs that a sensor launches for units of them, or by runs that stay."""
 TITLES = 8
 
 
@@ -64,6 +68,7 @@ class PartnerWorld:
     caps: Caps = field(default_factory=Caps)
     deadline_seconds: float = 60
     clock: Any = field(default_factory=FakeClock)
+    way: str = UNITS
 
     def __post_init__(self) -> None:
         settings = open_budget_settings(caps=self.caps)
@@ -73,6 +78,7 @@ class PartnerWorld:
         self.queue = MemoryQueues(self.clock, patient_queues(self.max_receives))
         self.requests = MemoryRequests(self.clock)
         self.outbox = MemoryOutbox()
+        self.residents = MemoryResidents()
         self._numbers = itertools.count(1)
         self._runs = itertools.count(1)
         self.launched: list[str] = []
@@ -144,7 +150,10 @@ class PartnerWorld:
         return said
 
     def work(self, queue: str = NORMAL.name) -> None:
-        """A tick, and all runs it asks for."""
+        """A tick, and all runs it asks for; or a resident run of a few seconds, which takes what there is."""
+        if self.way == RESIDENT:
+            live(self, [queue], run_id=f"resident-run-{next(self._runs)}")
+            return
         self.tick(queue)
         while self.launched:
             self.run(self.launched.pop(0))
@@ -183,7 +192,10 @@ class PartnerWorld:
             self.mortal(self.queue), self.tables, self.mortal(self.base.ledger), outbox_writer, self.dead_letters()
         )
 
-    def intake(self) -> Intake:
+    def new_owner(self) -> str:
+        return f"claim-{next(self._numbers)}"
+
+    def intake(self, claimant: Claimant | None = None) -> Intake:
         return Intake(
             queue=self.mortal(self.queue),
             requests=self.mortal(self.requests),
@@ -192,7 +204,7 @@ class PartnerWorld:
             endings=self.endings(),
             policy=self.policy,
             limits=self.limits,
-            claimant=Claimant(lambda: f"claim-{next(self._numbers)}"),
+            claimant=claimant or Claimant(self.new_owner, MOST_CLOCK_SKEW, StoredRequests(self.tables)),
             workers=1,
         )
 
@@ -201,14 +213,17 @@ class PartnerWorld:
             tables=self.tables, ledger=self.mortal(self.base.ledger), analyses=ANALYSES, models=MODELS, bucket_count=1
         )
 
-    def asking(self) -> PartnerAsking:
-        gateways = InvokeGateways(
+    def invoke_gateways(self) -> InvokeGateways:
+        return InvokeGateways(
             ledger=self.mortal(self.base.ledger),
             budget=self.mortal(self.base.budget),
             senders=self.base.senders,
             open_model=self.base.open_model,
             clock=self.clock,
         )
+
+    def asking(self) -> PartnerAsking:
+        gateways = self.invoke_gateways()
         return PartnerAsking(
             tables=self.tables, gateways=gateways, settings=self.base.settings, analyses=ANALYSES, models=MODELS
         )
@@ -216,7 +231,7 @@ class PartnerWorld:
     def releasing(self, bodies: StoredRequests) -> Requeue:
         return Requeue(self.mortal(self.queue), self.mortal(self.requests), self.tables, self.clock, bodies)
 
-    def settling(self, bodies: StoredRequests, run_id: str = "run") -> Settling:
+    def settling(self, bodies: StoredRequests, run_id: str = "run", flusher: Flusher | None = None) -> Settling:
         return Settling(
             requests=self.mortal(self.requests),
             tables=self.tables,
@@ -225,7 +240,7 @@ class PartnerWorld:
             releasing=self.releasing(bodies),
             stored=bodies,
             limits=self.settle_limits,
-            flusher=Flusher(self.tables, self.clock, run_id),
+            flusher=flusher or Flusher(self.tables, self.clock, run_id),
         )
 
     # What a test looks at

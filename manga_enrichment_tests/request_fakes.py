@@ -33,6 +33,7 @@ from manga_enrichment.gateways.errors import (
     StoreUnavailableError,
 )
 from manga_enrichment.gateways.queue import Message, QueueDepth
+from manga_enrichment.gateways.residents import Resident
 
 DEDUPLICATION_WINDOW = timedelta(minutes=5)
 _PER_CALL = 10
@@ -270,6 +271,28 @@ class MemoryRequests:
 
     def _call(self, method: str) -> "_Call":
         return _Call(self._lock, self.failures, method, StoreUnavailableError)
+
+
+class MemoryResidents:
+    """ResidentTable."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self.rows: dict[tuple[str, int], Resident] = {}
+        self.failures: Counter[str] = Counter()
+
+    def put(self, resident: Resident) -> bool:
+        with _Call(self._lock, self.failures, "put", StoreUnavailableError):
+            present = self.rows.get((resident.lane, resident.slot))
+            is_own = present is None or (present.epoch, present.run_id) == (resident.epoch, resident.run_id)
+            if present is not None and not is_own and present.epoch >= resident.epoch:
+                return False
+            self.rows[resident.lane, resident.slot] = resident
+            return True
+
+    def residents(self, lane: str, slots: int) -> list[Resident]:
+        with _Call(self._lock, self.failures, "residents", StoreUnavailableError):
+            return [self.rows[lane, slot] for slot in range(slots) if (lane, slot) in self.rows]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from manga_enrichment.aws.dynamodb_budget import DynamoDBBudget
 from manga_enrichment.aws.dynamodb_ledger import DynamoDBLedger
 from manga_enrichment.aws.dynamodb_outbox import DynamoDBOutbox
 from manga_enrichment.aws.dynamodb_requests import DynamoDBRequests
+from manga_enrichment.aws.dynamodb_residents import DynamoDBResidents
 from manga_enrichment.aws.dynamodb_senders import DynamoDBSenders
 from manga_enrichment.aws.dynamodb_status import DynamoDBStatus
 from manga_enrichment.aws.erasure import AwsErasure
@@ -38,6 +39,7 @@ from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.outbox import OutboxStore
 from manga_enrichment.gateways.queue import RequestQueue
 from manga_enrichment.gateways.requests import RequestStore
+from manga_enrichment.gateways.residents import ResidentTable
 from manga_enrichment.gateways.senders import SenderTable
 from manga_enrichment.gateways.service_usage import ServiceUsage
 from manga_enrichment.gateways.status import StatusStore
@@ -91,6 +93,10 @@ class Gateways:
         return DynamoDBRequests(
             self._clients.dynamodb, self.clock, table=self._settings.status_table, check_clock=self._check_clock
         )
+
+    @cached_property
+    def residents(self) -> ResidentTable:
+        return DynamoDBResidents(self._clients.dynamodb, table=self._settings.status_table)
 
     @cached_property
     def outbox(self) -> OutboxStore:

@@ -13,14 +13,17 @@ import pytest
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.dynamodb_budget import DynamoDBBudget
 from manga_enrichment.aws.dynamodb_ledger import DynamoDBLedger
+from manga_enrichment.aws.dynamodb_residents import DynamoDBResidents
 from manga_enrichment.aws.dynamodb_status import DynamoDBStatus
 from manga_enrichment.aws.s3_objects import S3ObjectStore
 from manga_enrichment.gateways.budget import BudgetScope, BudgetStore
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.gateways.residents import ResidentTable
 from manga_enrichment.gateways.status import StatusStore
 from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment_tests.fakes import FakeClock, MemoryBudget, MemoryLedger, MemoryStatus, MemoryTables
+from manga_enrichment_tests.request_fakes import MemoryResidents
 
 NO_LIMIT = 2**53
 RETENTION = timedelta(days=30)
@@ -110,6 +113,15 @@ def tables(kind: str, request: pytest.FixtureRequest) -> ObjectStore:
     stack: LocalStack = request.getfixturevalue("local_stack")
     clients: AwsClients = request.getfixturevalue("aws_clients")
     return S3ObjectStore(clients.s3, bucket=stack.endpoints.bucket)
+
+
+@pytest.fixture
+def residents(kind: str, request: pytest.FixtureRequest) -> ResidentTable:
+    if kind == "fake":
+        return MemoryResidents()
+    clients: AwsClients = request.getfixturevalue("aws_clients")
+    stack: LocalStack = request.getfixturevalue("local_stack")
+    return DynamoDBResidents(clients.dynamodb, table=stack.outputs["RequestStatusTableName"])
 
 
 @pytest.fixture

@@ -36,12 +36,13 @@ class Lane:
 
     def configure(self, **settings: Any) -> None:
         """The same lane after a deploy with other settings."""
-        chosen = {"catalog_buckets": 1, "deadline_seconds": 60, **settings}
+        chosen = {"catalog_buckets": 1, "deadline_seconds": 60, "residents": False, **settings}
         world = self.world
         resources = {
             **world.base.resources(),
             "queues": world.queue,
             "requests": world.requests,
+            "residents": world.residents,
             "outbox": world.outbox,
             "open_model": lambda: world.base.model,
         }

@@ -91,6 +91,7 @@ def site(
 ) -> Site:
     monkeypatch.setenv("MANGA_CATALOG_URI", str(SAMPLE))
     monkeypatch.setenv("MANGA_CONCURRENCY", "8")
+    monkeypatch.setenv("MANGA_RESIDENTS", "false")
     site = Site(tmp_path)
     site.import_catalog()
     return site

@@ -112,6 +112,7 @@ def environment(local_stack: LocalStack, fresh_stack_state: None, monkeypatch: p
         "MANGA_CONCURRENCY": str(CONCURRENCY),
         "MANGA_CLAIM_SECONDS": "5",
         "MANGA_CLOCK_SKEW_SECONDS": "2",
+        "MANGA_RESIDENTS": "false",
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)

@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from manga_enrichment.defs.partner.runs import INTERRUPTED_DELAY_SECONDS, PartnerRun
+from manga_enrichment.defs.partner.runs import PartnerRun
 from manga_enrichment.defs.partner.settings import notification_policy, settle_limits
 from manga_enrichment.defs.shared.inputs import DefinitionInputs
 from manga_enrichment.defs.shared.metadata import invoke_metadata
@@ -37,6 +37,7 @@ from manga_enrichment.pipeline.partner.ask import PartnerAsking
 from manga_enrichment.pipeline.partner.complete import Completion
 from manga_enrichment.pipeline.partner.papers import StoredPapers
 from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
+from manga_enrichment.pipeline.partner.requeue import INTERRUPTED_DELAY_SECONDS
 from manga_enrichment.pipeline.partner.run_steps import Execution, Opened
 from manga_enrichment.pipeline.partner.settle import SettleReport, Settling
 from manga_enrichment.pipeline.store.flusher import Flusher

@@ -26,15 +26,12 @@ from typing import Any
 
 import dagster as dg
 
-from manga_enrichment.domain.errors import ConfigurationError
-from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
-from manga_enrichment.gateways.errors import QueueUnavailableError, StoreUnavailableError
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.pipeline.partner.ask import Stopping
 from manga_enrichment.pipeline.partner.leases import Heartbeat, Leases
-from manga_enrichment.pipeline.partner.requeue import Requeue, release_all
+from manga_enrichment.pipeline.partner.requeue import INTERRUPTED_DELAY_SECONDS, Requeue, release_all
+from manga_enrichment.pipeline.partner.step_ends import StepEnd, end_of
 from manga_enrichment.pipeline.partner.stored_requests import StoredRequests
-
-INTERRUPTED_DELAY_SECONDS = 15
 
 
 @dataclass
@@ -77,18 +74,15 @@ class PartnerRun:
         try:
             with signals_only_set(self.stop):
                 yield
-        except ConfigurationError as error:
-            self.release(self.deferral_seconds, ErrorClass.STOPPED.value, str(error), context.log)
-            raise dg.Failure(str(error), allow_retries=False) from error
-        except LookupError as error:  # a file of the run is gone, and will be at the next try
-            self.keep_back = True
-            raise dg.Failure(f"{type(error).__name__}: {error}", allow_retries=False) from error
-        except (StoreUnavailableError, QueueUnavailableError, ModelError) as error:
-            self.keep_back, self.away = False, str(error)
-            raise dg.Failure(self.away) from error
-        except Exception:
-            self.keep_back = True
-            raise
+        except Exception as error:
+            end = end_of(error)
+            self.keep_back, self.away = not end.gives_back, str(error) if end is StepEnd.AWAY else ""
+            if end is StepEnd.UNFORESEEN:
+                raise
+            if end is StepEnd.WRONG:
+                self.release(self.deferral_seconds, ErrorClass.STOPPED.value, str(error), context.log)
+            said = f"{type(error).__name__}: {error}" if end is StepEnd.LOST else str(error)
+            raise dg.Failure(said, allow_retries=end.may_pass) from error
         else:
             self.keep_back, self.away = False, ""  # of an op that was tried again with success
 

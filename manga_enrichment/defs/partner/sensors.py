@@ -33,6 +33,7 @@ from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.partner.intake import Claimant, Intake, IntakeReport
 from manga_enrichment.pipeline.partner.leases import Leases
 from manga_enrichment.pipeline.partner.scaling import BacklogRule
+from manga_enrichment.pipeline.partner.stored_requests import StoredRequests
 from manga_enrichment.pipeline.partner.stored_units import read_unit
 from manga_enrichment.pipeline.partner.work_units import WorkUnit
 
@@ -43,11 +44,19 @@ STANDARD = tuple(queue for queue in REQUEST_QUEUES if not queue.is_fifo)
 ORDERED = tuple(queue for queue in REQUEST_QUEUES if queue.is_fifo)
 
 
-def build_request_sensors(settings: SensorSettings) -> list[dg.SensorDefinition]:
-    """Running by default. Queues of a sensor are looked at in order, the most urgent first."""
+def build_request_sensors(settings: SensorSettings, queues: Sequence[Queue]) -> list[dg.SensorDefinition]:
+    """Running by default. Queues of a sensor are looked at in order, the most urgent first.
+
+    queues: those whose requests get runs of their own; the others have runs that stay.
+    """
+    families = (
+        ("partner_requests", STANDARD, "Batches of partners, by priority"),
+        ("partner_conversations", ORDERED, "Questions and chats, in order"),
+    )
     return [
-        _sensor("partner_requests", STANDARD, "Batches of partners, by priority", settings),
-        _sensor("partner_conversations", ORDERED, "Questions and chats, in order", settings),
+        _sensor(name, own, what, settings)
+        for name, family, what in families
+        if (own := [queue for queue in family if queue in queues])
     ]
 
 
@@ -95,7 +104,7 @@ def _intake(
         endings=partner_endings(queues, requests, tables, ledger, outbox, clock, settings.notification),
         policy=settings.policy,
         limits=settings.limits,
-        claimant=Claimant(lambda: uuid4().hex, settings.clock_skew),
+        claimant=Claimant(lambda: uuid4().hex, settings.clock_skew, StoredRequests(tables)),
     )
 
 

@@ -20,6 +20,7 @@ RESOURCE_KEYS = (
     "status",
     "queues",
     "requests",
+    "residents",
     "notifier",
     "metric_sink",
     "queue_ages",

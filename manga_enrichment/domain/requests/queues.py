@@ -56,6 +56,11 @@ SESSION = _requests("manga-fm-session.fifo", 60, 4, "ordered per session")
 REQUEST_QUEUES = (HIGH_PRIORITY, NORMAL, LOW_PRIORITY, ORDERED, SESSION)
 """Standard queues first, by priority."""
 
+RESIDENT_LANES: Mapping[str, tuple[Queue, ...]] = MappingProxyType(
+    {"urgent": (HIGH_PRIORITY,), "conversations": (ORDERED, SESSION)}
+)
+"""Queues whose requests somebody waits for: worked at by runs that stay, which serve a lane's queues together."""
+
 DEAD_LETTER_QUEUES = (
     Queue(DEAD_LETTERS, 30, 14, "investigation, redrive"),
     Queue(DEAD_LETTERS_FIFO, 30, 14, "investigation, redrive"),

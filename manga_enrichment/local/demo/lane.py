@@ -15,9 +15,13 @@ import dagster as dg
 
 from manga_enrichment.defs.partner.assets import PARTNER_JOB
 from manga_enrichment.defs.partner.outbox_sensor import OUTBOX_SENSOR
-from manga_enrichment.defs.shared.tags import PROCESS_TAG
+from manga_enrichment.defs.partner.resident_job import RESIDENT_JOB, resident_config
+from manga_enrichment.defs.partner.resident_sensor import RESIDENTS_SENSOR
+from manga_enrichment.defs.shared.tags import PROCESS_TAG, RESIDENT_TAG
 
-REQUEST_SENSORS = ("partner_requests", "partner_conversations")
+REQUEST_SENSORS = (RESIDENTS_SENSOR, "partner_requests")
+RESIDENT_SECONDS = 3.0
+"""How long a resident run receives here: one that stays would keep this process from everything else."""
 QUIET: Mapping[str, Any] = {"loggers": {"console": {"config": {"log_level": "WARNING"}}}}
 """Run config: an in-process run otherwise prints a line per event."""
 
@@ -55,9 +59,12 @@ class InProcessLane:
         return list(result.run_requests or [])
 
     def _run(self, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
-        return self._definitions.resolve_job_def(PARTNER_JOB).execute_in_process(
-            run_config={**request.run_config, **QUIET},
-            partition_key=request.partition_key,
+        job, config = PARTNER_JOB, {**request.run_config, **QUIET}
+        if RESIDENT_TAG in request.tags:
+            job, config = RESIDENT_JOB, {**resident_config(request.run_config, RESIDENT_SECONDS), **QUIET}
+        return self._definitions.resolve_job_def(job).execute_in_process(
+            run_config=config,
+            partition_key=request.partition_key or None,
             tags={**request.tags, PROCESS_TAG: str(os.getpid())},
             instance=self._instance,
             raise_on_error=False,

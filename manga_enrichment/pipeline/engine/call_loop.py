@@ -23,7 +23,7 @@ from manga_enrichment.pipeline.engine.calls import Call
 from manga_enrichment.pipeline.engine.money.billing import book_call
 from manga_enrichment.pipeline.engine.money.budget import RunBudget
 from manga_enrichment.pipeline.engine.money.estimates import CallEstimate, estimate_attempt
-from manga_enrichment.pipeline.engine.rate.rate_limiter import Permit, RateLimiter
+from manga_enrichment.pipeline.engine.rate.rate_limiter import Limiter, Permit
 from manga_enrichment.pipeline.engine.verdicts import (
     CallOutcome,
     Refusal,
@@ -66,7 +66,7 @@ class Caller:
     def __init__(
         self,
         model: FoundationModel,
-        limiter: RateLimiter,
+        limiter: Limiter,
         budget: RunBudget,
         clock: Clock,
         rng: random.Random,

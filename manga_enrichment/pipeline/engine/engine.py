@@ -36,7 +36,7 @@ from manga_enrichment.pipeline.engine.group_commit import LedgerWriter
 from manga_enrichment.pipeline.engine.loop_watch import watch_loop
 from manga_enrichment.pipeline.engine.money.budget import RunBudget
 from manga_enrichment.pipeline.engine.outage_retry import OutageRetry
-from manga_enrichment.pipeline.engine.rate.rate_limiter import RateLimiter
+from manga_enrichment.pipeline.engine.rate.rate_limiter import Limiter
 from manga_enrichment.pipeline.engine.results import entry_of, settled, unsettled
 from manga_enrichment.pipeline.engine.sources import Inbox, Listed
 from manga_enrichment.pipeline.engine.verdicts import CallOutcome
@@ -75,7 +75,7 @@ class Engine:
         model: FoundationModel,
         ledger: ResultLedger,
         budget: RunBudget,
-        limiter: RateLimiter,
+        limiter: Limiter,
         clock: Clock,
         rng: random.Random,
         provenance: Provenance,

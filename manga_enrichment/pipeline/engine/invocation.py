@@ -26,7 +26,7 @@ from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 from manga_enrichment.pipeline.engine.money.brake_watch import BrakeWatch
 from manga_enrichment.pipeline.engine.money.budget import NO_CAPS, Caps, RunBudget, scopes_of
 from manga_enrichment.pipeline.engine.rate.fair_share import FairShare
-from manga_enrichment.pipeline.engine.rate.rate_limiter import RateLimiter
+from manga_enrichment.pipeline.engine.rate.rate_limiter import Limiter, RateLimiter
 from manga_enrichment.pipeline.engine.rate.share_keeper import ShareKeeper
 from manga_enrichment.pipeline.engine.tally import Tally
 
@@ -82,15 +82,20 @@ class Invocation:
         *,
         engines: int = 1,
         may_ask: Callable[[Call], bool] = lambda _call: True,
+        limiter: Limiter | None = None,
+        concurrency: int | None = None,
     ) -> Engine:
-        """One more engine. spender: a name no other has. engines: so many share the concurrency of the execution."""
+        """One more engine. spender: a name no other has. engines: so many share the concurrency of the execution.
+
+        limiter, concurrency: in place of the model's own and of that share.
+        """
         scopes = scopes_of(provenance, self._settings.caps)
-        concurrency = max(1, self._settings.engine.concurrency // engines)
+        concurrency = concurrency or max(1, self._settings.engine.concurrency // engines)
         engine = Engine(
             model=self.model,
             ledger=self._gateways.ledger,
             budget=RunBudget(self._gateways.budget, scopes, spender, self.clock, self._brake_watch),
-            limiter=self._limiter(model),
+            limiter=limiter or self.limiter(model),
             clock=self.clock,
             rng=random.Random(spender),  # noqa: S311
             provenance=provenance,
@@ -99,6 +104,10 @@ class Invocation:
         )
         self._engines.append(engine)
         return engine
+
+    def forget(self, engine: Engine) -> None:
+        """It has ended, and its process stays."""
+        self._engines.remove(engine)
 
     def counted(self, keep: Deliver) -> Deliver:
         """Deliver to the tally, then to `keep`."""
@@ -128,7 +137,7 @@ class Invocation:
         await asyncio.gather(*(keeper.stop() for keeper in self._keepers))
         await self.model.close()
 
-    def _limiter(self, model: ModelSpec) -> RateLimiter:
+    def limiter(self, model: ModelSpec) -> RateLimiter:
         """A quota is a model's: engines that ask the same one share it."""
         known = self._limiters.get(model.model_id)
         if known is None:

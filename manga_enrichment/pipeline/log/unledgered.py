@@ -38,6 +38,12 @@ class UnledgeredAttempts:
         if len(rows) >= _ROWS_PER_TABLE:
             self._pack(result.call.bucket)
 
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """All of them, for a caller that keeps them itself."""
+        packed = [row for parts in self._tables.values() for part in parts for row in part.to_pylist()]
+        return [*packed, *(row for rows in self._rows.values() for row in rows)]
+
     def write(self, objects: ObjectStore, analysis: str) -> None:
         """One file per bucket that has some; what an earlier try of the op left stays in it. Safe to repeat.
 

@@ -97,6 +97,11 @@ class PartnerAsking:
         asking = _Asking(self._tables, provenance, spender, may_ask)
         return gateways.clock.run(self._ask(name, asking, self._groups(own), stopping, say))
 
+    def calls(self, name: str, planned: Iterable[PlannedCall], claim: str = "") -> list[Call]:
+        """The planned calls of analysis `name`, ready to be asked. claim: of the request that they are for."""
+        own = (each for each in planned if each.analysis == name)
+        return [replace(build_call(self._question(each), each.bucket), claim=claim) for each in own]
+
     async def _ask(
         self,
         name: str,

@@ -6,8 +6,9 @@ Belongs here: one result per request, each cent in it once. Stays out: writing r
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from manga_enrichment.domain.outcomes.answers import LedgerEntry, Provenance
@@ -23,12 +24,15 @@ from manga_enrichment.pipeline.partner.plan import PartnerPlan, PlannedItem, rea
 from manga_enrichment.pipeline.partner.stored_requests import StoredRequest
 
 Row = Mapping[str, Any]
+Log = Callable[[Provenance, Sequence[Row]], None]
 
 
 class PartnerCollecting:
-    def __init__(self, tables: ObjectStore, ledger: ResultLedger) -> None:
+    def __init__(self, tables: ObjectStore, ledger: ResultLedger, log: Log | None = None) -> None:
+        """log: keeps this run's own rows; unless given, each run's are written at once."""
         self._tables = tables
         self._ledger = ledger
+        self._log = log or partial(log_rows, tables)
         self._plans: dict[str, PartnerPlan] = {}
 
     def collect(
@@ -46,7 +50,7 @@ class PartnerCollecting:
         """
         asked = plan.fingerprints()
         entries = self._ledger.get_many(asked) if asked else {}
-        log_rows(self._tables, provenance, [*_paid_rows(provenance, entries), *unledgered])
+        self._log(provenance, [*_paid_rows(provenance, entries), *unledgered])
         log_entries(self._tables, _earlier(provenance, plan, entries, redelivered))
         books = _Books(provenance, entries, unledgered)
         results = [_result(request, plan.items[request.request_id], books) for request in requests]

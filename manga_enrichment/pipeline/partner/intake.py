@@ -29,7 +29,7 @@ from manga_enrichment.domain.requests.envelope import AcceptedRequest, Rejection
 from manga_enrichment.domain.requests.queues import QUEUES
 from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.domain.requests.validation import RequestPolicy
-from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW, Clock
+from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import FencedError, QueueUnavailableError, StoreUnavailableError
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.queue import Message, RequestQueue
@@ -87,14 +87,19 @@ class IntakeReport:
 
 @dataclass(frozen=True, slots=True)
 class Claimant:
-    """new_owner: a name that no other claim has. clock_skew: leases of others count as run out that much later."""
+    """new_owner: a name that no other claim has. clock_skew: leases of others count as run out that much later.
+
+    stored: what the caller reads of its requests. run_id: works at what is claimed; "" when runs are to be launched.
+    """
 
     new_owner: Callable[[], str]
-    clock_skew: timedelta = MOST_CLOCK_SKEW
+    clock_skew: timedelta
+    stored: StoredRequests
+    run_id: str = ""
 
 
 class Intake:
-    """For one tick."""
+    """For one tick, or as long as a run stays."""
 
     def __init__(
         self,
@@ -119,7 +124,7 @@ class Intake:
         self._limits = limits
         self._claimant = claimant
         self._workers = workers
-        self._stored_bodies = StoredRequests(tables)
+        self._stored_bodies = claimant.stored
         self._requeue = Requeue(queue, requests, tables, clock, self._stored_bodies)
         self._fifo_deferral = FifoDeferral(queue, requests, tables, clock)
         self._away: str | None = None  # not asked yet
@@ -134,7 +139,7 @@ class Intake:
         report = IntakeReport()
         packing = Packing(queue, free_runs, self._limits)
         if QUEUES[queue].is_fifo or packing.room():
-            report.away = self._why_away()
+            report.away = self.why_away()
         if report.away:
             return report
         if QUEUES[queue].is_fifo:
@@ -145,7 +150,7 @@ class Intake:
                 if not messages:
                     break
                 received_at = self._clock.now()
-                for taken in pool.map(self._take, messages, repeat(received_at)):
+                for taken in pool.map(self.take, messages, repeat(received_at)):
                     report.outcomes[taken if isinstance(taken, IntakeOutcome) else IntakeOutcome.CLAIMED] += 1
                     if isinstance(taken, UnitRequest):
                         packing.add(taken)
@@ -153,9 +158,9 @@ class Intake:
         report.units = [unit for each in packing.units() if (unit := self._stored(each, marked[each.key])) is not None]
         return report
 
-    def _why_away(self) -> str:
-        """A sentence when DynamoDB or S3 does not answer; asked once. Raises ConfigurationError."""
-        if self._away is None:
+    def why_away(self, *, again: bool = False) -> str:
+        """A sentence when DynamoDB or S3 does not answer; asked once, unless `again`. Raises ConfigurationError."""
+        if again or self._away is None:
             try:
                 self._requests.check_ready()
                 self._tables.read_json(unit_key(_NONE))
@@ -178,23 +183,24 @@ class Intake:
             for deferred in self._fifo_deferral.due(queue):
                 if not packing.room():
                     self._fifo_deferral.keep(deferred)
-                elif (resumed := self._resume(deferred)) is not None:
+                elif (resumed := self.resume(deferred)) is not None:
                     report.outcomes[IntakeOutcome.RESUMED] += 1
                     packing.add(resumed)
         except (StoreUnavailableError, QueueUnavailableError) as error:
             _log.warning("deferred requests of %s are left for later: %s", queue, error)
 
-    def _resume(self, deferred: DeferredMessage) -> UnitRequest | None:
+    def due(self, queue: str) -> list[DeferredMessage]:
+        return self._fifo_deferral.due(queue)
+
+    def resume(self, deferred: DeferredMessage) -> UnitRequest | None:
         """The next generation of a deferred request, with the receipt handle that it has."""
         request, now = deferred.request, self._clock.now()
         row = self._requests.get(request.request_id)
         if row is None or not self._fifo_deferral.take_up(deferred):
             return None
         lease_until = first_lease_until(request.queue, now, self._claimant.clock_skew)
-        wanted = replace(
-            row, state=RequestState.RECEIVED, owner=self._claimant.new_owner(), updated_at=now, lease_until=lease_until
-        )
-        decision = self._claimed(replace(wanted, run_id="", counts={}, error_class="", reason=""))
+        wanted = replace(row, owner=self._claimant.new_owner(), updated_at=now, lease_until=lease_until)
+        decision = self._claimed(self._for_work(replace(wanted, counts={}, error_class="", reason="")))
         if not isinstance(decision, Claimed):
             return None
         claimed = decision.row
@@ -206,7 +212,7 @@ class Intake:
             model_seconds_before=claimed.model_seconds,
         )
 
-    def _take(self, message: Message, received_at: datetime) -> UnitRequest | IntakeOutcome:
+    def take(self, message: Message, received_at: datetime) -> UnitRequest | IntakeOutcome:
         """The claimed request of a message, or what became of it instead."""
         try:
             read = read_request(message.body, self._policy)
@@ -234,7 +240,7 @@ class Intake:
     def _claim(self, message: Message, accepted: AcceptedRequest, received_at: datetime) -> UnitRequest | IntakeOutcome:
         now, owner = self._clock.now(), self._claimant.new_owner()
         wanted = wanted_row(message, accepted, owner, received_at, now, self._claimant.clock_skew)
-        decision = self._claimed(wanted)
+        decision = self._claimed(self._for_work(wanted))
         if isinstance(decision, Claimed):
             self._stored_bodies.write(accepted, message.attributes)
             return unit_request(decision.row, message, received_at, len(accepted.body.get("items", "1")))
@@ -249,6 +255,10 @@ class Intake:
 
     def _claimed(self, wanted: RequestRow) -> Claimed | AlreadyLive | AlreadyFinal:
         return self._requests.claim(wanted, self._clock.now() - self._claimant.clock_skew)
+
+    def _for_work(self, wanted: RequestRow) -> RequestRow:
+        run_id = self._claimant.run_id
+        return replace(wanted, state=RequestState.PROCESSING if run_id else RequestState.RECEIVED, run_id=run_id)
 
     def _reject(self, message: Message, rejection: Rejection, received_at: datetime) -> None:
         """A request that is worked on or was answered keeps its status: this message only used its id."""

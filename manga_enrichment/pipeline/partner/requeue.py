@@ -36,6 +36,8 @@ MAX_DELAY_SECONDS = 900
 """What SQS takes."""
 LEASE_MARGIN_SECONDS = 60
 """After a visibility timeout: a lease that was renewed is over then, also for who allows for MOST_CLOCK_SKEW."""
+INTERRUPTED_DELAY_SECONDS = 15
+"""Of what a process gives back that is to end: others take it up at once."""
 HIDDEN_SECONDS = 300
 """For each receive that a message has behind it."""
 
@@ -142,14 +144,17 @@ def release_all(
     error_class: str,
     reason: str,
     say: Callable[[str], None],
+    only: str = "",
 ) -> int:
     """Give back what this process still holds, for example because it is to end. Returns how many.
+
+    only: the id of the one request that it is about.
 
     Once a store has turned out to be away, the rest goes back with SQS alone: asking it for each would take minutes.
     """
     released = 0
     away: Exception | None = None
-    for request in leases.held():
+    for request in [each for each in leases.held() if only in ("", each.request_id)]:
         leases.drop(request.request_id)
         try:
             if away is None:

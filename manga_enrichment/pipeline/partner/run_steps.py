@@ -22,7 +22,7 @@ from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 from manga_enrichment.pipeline.log.rows import PARTNER_TRIGGER
 from manga_enrichment.pipeline.partner.ask import PartnerAsking, Stopping
-from manga_enrichment.pipeline.partner.collect import PartnerCollecting
+from manga_enrichment.pipeline.partner.collect import Log, PartnerCollecting
 from manga_enrichment.pipeline.partner.leases import Leases, first_lease_until
 from manga_enrichment.pipeline.partner.papers import Papers
 from manga_enrichment.pipeline.partner.plan import PartnerPlan
@@ -40,7 +40,7 @@ class Steps(Protocol):
 
     def open(self) -> Any: ...
 
-    def plan(self, opened: Any) -> tuple[Any, Mapping[str, Any]]:
+    def plan(self, opened: Any) -> Any:
         """What was opened, and the same by analysis that something is to be asked of."""
 
     def ask(self, analysis: str, opened: Any) -> Any: ...
@@ -127,12 +127,13 @@ def ask_model(
     return asking.ask(analysis, calls, opened.provenance, stopping, spender=spender, say=execution.say)
 
 
-def collect_answers(opened: Opened, execution: Execution, ledger: ResultLedger) -> None:
+def collect_answers(opened: Opened, execution: Execution, ledger: ResultLedger, log: Log | None = None) -> None:
+    """log: see `PartnerCollecting`."""
     papers = execution.papers
     plan, taken = papers.plan(), opened.requests(papers)
     redelivered = [request.request_id for request in taken if request.generation > 1]
     bodies = stored_requests(execution.stored, taken)
-    collecting = PartnerCollecting(execution.tables, ledger)
+    collecting = PartnerCollecting(execution.tables, ledger, log)
     papers.keep_collected(collecting.collect(opened.provenance, plan, bodies, papers.unledgered(), redelivered))
 
 

@@ -71,6 +71,10 @@ class StoredRequests:
         write_request(self._tables, stored)
         self._known[request_body_key(stored.request_id)] = stored
 
+    def forget(self, key: str) -> None:
+        """Nobody here works at it any more."""
+        self._known.pop(key, None)
+
     def known(self, key: str) -> StoredRequest | None:
         """Without looking into the bucket."""
         return self._known.get(key)

@@ -9,11 +9,12 @@ the same here.
 import asyncio
 import math
 from collections.abc import Callable
+from typing import Protocol
 
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.pipeline.engine.rate.adaptive_rate import AdaptiveRate, Permit
 
-__all__ = ["Permit", "RateLimiter"]
+__all__ = ["Limiter", "Permit", "RateLimiter"]
 
 TOLD_SHARE = 0.99  # of a told quota: room for clock drift and for the jitter of the network
 FIRST_CALLS_PER_SECOND = 5.0
@@ -59,6 +60,22 @@ class TokenBucket:
     def _fill(self, now: float) -> None:
         self._level = min(self._capacity, self._level + (now - self._filled_at) * self._per_second)
         self._filled_at = now
+
+
+class Limiter(Protocol):
+    """What asking takes of a `RateLimiter`."""
+
+    async def acquire(
+        self, tokens: int, until: float, is_wanted: Callable[[], bool] = lambda: True
+    ) -> Permit | None: ...
+
+    def settle(self, permit: Permit, tokens_used: int) -> None: ...
+
+    def lost(self, permit: Permit) -> None: ...
+
+    def drop(self, permit: Permit) -> None: ...
+
+    def refuse(self, permit: Permit, retry_after_seconds: float = 0.0) -> None: ...
 
 
 class RateLimiter:
