@@ -13,6 +13,7 @@ from manga_enrichment.cli.api import api_access, api_template, openapi, workflow
 from manga_enrichment.cli.brake import brake
 from manga_enrichment.cli.callbacks import callbacks
 from manga_enrichment.cli.dlq import dlq
+from manga_enrichment.cli.find import find
 from manga_enrichment.cli.forget import forget
 from manga_enrichment.cli.local_stack import local_stack_hint, work_on_local_stack
 from manga_enrichment.cli.report import report
@@ -71,6 +72,7 @@ for _command in (
     brake,
     dlq,
     callbacks,
+    find,
     forget,
     submit,
     status,

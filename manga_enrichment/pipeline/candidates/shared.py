@@ -79,6 +79,12 @@ class SharedIndex:
                     self._lock.release()
             self._clock.run(self._clock.sleep(PAUSE_SECONDS))
 
+    def latest(self) -> Lists | None:
+        """The shared index of whichever catalog version, None before the first. Raises DamagedIndexError."""
+        self._home.mkdir(parents=True, exist_ok=True)
+        pointer = self._pointer()
+        return None if pointer is None else self._copy_of(pointer)
+
     def _pointer(self) -> dict[str, Any] | None:
         """None also for an index of another method, which is of no use."""
         pointer = self._tables.read_json(index_key(_POINTER))
