@@ -91,9 +91,13 @@ class _Bucket:
     def refreshed(self, share: float) -> tuple[CandidateReport, int]:
         """(report, lists of an earlier method that were replaced because it was their turn)"""
         places = self._stored.places(self._ids)
-        wanted = self._wanted(places)
-        earlier = (places != NO_TITLE) & (self._drawn.methods(places) != METHOD_VERSION)
-        stale = earlier & wanted & ~self._must(places) & ~self._changed()
+        members, owners = self._stored.members(places, self._lists.matrix)
+        stored, gone, fresh, missed = self._counts(members, owners)
+        numbers = zip(stored.tolist(), gone.tolist(), fresh.tolist(), missed.tolist(), strict=True)
+        wanted = np.array([replaces(stored=s, gone=g, fresh=f, missed=m) for s, g, f, m in numbers], np.bool_)
+        earlier = self._drawn.is_earlier(places)
+        must = (stored == 0) | (gone > 0)  # cannot be asked with any more
+        stale = earlier & wanted & ~must & ~self._changed()
         turn = self._turn(np.flatnonzero(stale), share)
         stale[turn] = False
         take = wanted & ~stale
@@ -103,29 +107,16 @@ class _Bucket:
         drawn = Drawn.table(self._ids, self._digests, stale, self._fresh, self._lists.matrix)
         self._tables.write(drawn_key(self._bucket), drawn)
         filled = int(np.count_nonzero(table.column("candidates").combine_chunks().value_lengths()))
-        changed = int(np.count_nonzero(take & self._differs(places)))
+        changed = self._differing(np.flatnonzero(take), members, owners)
         uri = self._tables.uri(key)
         return CandidateReport(self._bucket, len(self._ids), filled, changed, int(stale.sum()), uri), len(turn)
-
-    def _wanted(self, places: Numbers) -> Numbers:
-        """Where the rule replaces the stored list, whatever its method."""
-        stored, gone, fresh, missed = self._counts(places)
-        numbers = zip(stored.tolist(), gone.tolist(), fresh.tolist(), missed.tolist(), strict=True)
-        decisions = [replaces(stored=one, gone=two, fresh=three, missed=four) for one, two, three, four in numbers]
-        return np.array(decisions, np.bool_)
-
-    def _must(self, places: Numbers) -> Numbers:
-        """Stored lists that cannot be asked with any more: none, empty, or with a title that left."""
-        stored, gone, _, _ = self._counts(places)
-        return np.asarray((stored == 0) | (gone > 0))
 
     def _changed(self) -> Numbers:
         """Titles that are not what their list was drawn for; none where that is not recorded."""
         return np.asarray(self._drawn.has_digest & (self._drawn.digests != self._digests))
 
-    def _counts(self, places: Numbers) -> tuple[Numbers, Numbers, Numbers, Numbers]:
+    def _counts(self, members: Numbers, owners: Numbers) -> tuple[Numbers, Numbers, Numbers, Numbers]:
         """(in the stored list, of these gone, in the fresh list, of these not in the stored one), for each title."""
-        members, owners = self._stored.members(places, self._lists.matrix)
         size = len(self._ids)
         stored = np.bincount(owners, minlength=size)
         gone = np.bincount(owners[members == NO_TITLE], minlength=size)
@@ -135,15 +126,12 @@ class _Bucket:
         missed = has & ~np.isin(known, owners * width + members)
         return stored, gone, has.sum(axis=1), missed.sum(axis=1)
 
-    def _differs(self, places: Numbers) -> Numbers:
-        """Where the fresh list is another than the stored one, in its titles or their order."""
-        members, owners = self._stored.members(places, self._lists.matrix)
-        stored = np.full((len(self._ids), max(self._fresh.shape[1], self._stored.longest)), NO_TITLE - 1)
-        starts = np.searchsorted(owners, np.arange(len(self._ids)))
-        stored[owners, np.arange(len(owners)) - starts[owners]] = members
-        fresh = np.full_like(stored, NO_TITLE - 1)
-        fresh[:, : self._fresh.shape[1]] = np.where(self._fresh == NO_TITLE, NO_TITLE - 1, self._fresh)
-        return np.asarray((stored != fresh).any(axis=1))
+    def _differing(self, taken: Numbers, members: Numbers, owners: Numbers) -> int:
+        """How many of these fresh lists are others than the stored ones, in their titles or their order."""
+        starts, ends = np.searchsorted(owners, taken, "left"), np.searchsorted(owners, taken, "right")
+        fresh = self._fresh[taken]
+        pairs = zip(fresh, starts.tolist(), ends.tolist(), strict=True)
+        return sum(members[start:end].tolist() != found[found != NO_TITLE].tolist() for found, start, end in pairs)
 
     def _turn(self, waiting: Numbers, share: float) -> Numbers:
         """Whose turn it is today: always the same for the same titles, and spread over the catalog."""

@@ -37,10 +37,6 @@ class Stored:
         self._values = lists.values
         self._starts, self._lengths = self._offsets[:-1], np.diff(self._offsets)
 
-    @property
-    def longest(self) -> int:
-        return int(self._lengths.max(initial=0))
-
     def places(self, ids: Sequence[str]) -> Numbers:
         """Where each title's list is; NO_TITLE for one without."""
         return _places(ids, self._ids)
@@ -48,8 +44,9 @@ class Stored:
     def members(self, places: Numbers, matrix: Matrix) -> tuple[Numbers, Numbers]:
         """(rows of the matrix, NO_TITLE for who left; number of the title whose list it is in) of all lists."""
         at, owners = self._elements(places)
-        ids = self._values.field("manga_id").take(pa.array(at))
-        return matrix.rows_of(ids.to_pylist()), owners
+        different = self._values.field("manga_id").dictionary_encode()  # many lists name the same titles
+        rows = matrix.rows_of(different.dictionary.to_pylist())
+        return rows[np.asarray(different.indices)[at]], owners
 
     def with_fresh(
         self, ids: Sequence[str], places: Numbers, take: Numbers, fresh: Numbers, matrix: Matrix
@@ -79,9 +76,9 @@ class Drawn:
     has_digest: Numbers
     _methods: Numbers
 
-    def methods(self, places: Numbers) -> Numbers:
-        """Of the titles' lists, for titles in order; of one without a list, today's."""
-        return np.where(places == NO_TITLE, METHOD_VERSION, self._methods)
+    def is_earlier(self, places: Numbers) -> Numbers:
+        """Whether the title has a list, and of another method than today's, for titles in order."""
+        return np.asarray((places != NO_TITLE) & (self._methods != METHOD_VERSION))
 
     @staticmethod
     def table(ids: Sequence[str], digests: Numbers, waiting: Numbers, fresh: Numbers, matrix: Matrix) -> pa.Table:
@@ -104,8 +101,8 @@ def read_drawn(tables: ObjectStore, bucket: str, ids: Sequence[str]) -> Drawn:
     known = places != NO_TITLE
     digests = np.zeros(len(ids), np.uint64)
     digests[known] = np.asarray(table.column("digest"))[places[known]]
-    methods = np.full(len(ids), EARLIER, object)
-    methods[known] = np.array(table.column("method").to_pylist(), object)[places[known]]
+    methods = np.full(len(ids), EARLIER, "U16")
+    methods[known] = np.array(table.column("method").to_pylist(), "U16")[places[known]]
     return Drawn(digests, known, methods)
 
 

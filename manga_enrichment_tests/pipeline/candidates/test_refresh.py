@@ -235,3 +235,11 @@ def test_a_catalog_of_one_title_has_no_candidates(nights: Nights) -> None:
     nights.put(titles(1))
     assert nights.refresh().with_candidates == 0
     assert nights.lists() == {title_id(0): []}
+
+
+def test_a_bucket_without_titles_has_no_lists(nights: Nights) -> None:
+    nights.put(titles(3))
+    nights.refresh()
+    nights.put([])
+    report = nights.refresh()
+    assert (report.titles, report.with_candidates, report.changed, nights.lists()) == (0, 0, 0, {})
