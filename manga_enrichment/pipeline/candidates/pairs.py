@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, vstack
 
 from manga_enrichment.pipeline.candidates.matrix import NO_TITLE, Matrix, owners_of
 from manga_enrichment.pipeline.candidates.method import SPLIT, Method
@@ -16,6 +16,8 @@ from manga_enrichment.pipeline.candidates.sparse_top import top_of_product
 from manga_enrichment.pipeline.candidates.terms import Block, Numbers, block_of
 
 TITLES_AT_ONCE = 100_000
+ROWS_AT_ONCE = 20_000
+"""So many of these are cut into columns together: what that takes in between is five times what is left of it."""
 QUERIES_A_PASS = 200_000
 QUERIES_AT_ONCE = 400
 PAIRS_AT_ONCE = 20_000
@@ -70,7 +72,8 @@ class Search:
         scores = np.zeros((len(queries), width), np.float32)
         asked = self._asked(queries)
         for titles in self._blocks():
-            product = self._telling(titles, asked=asked).T.tocsr()
+            parts = np.array_split(titles, 1 + len(titles) // ROWS_AT_ONCE)
+            product = vstack([self._telling(part, asked=asked) for part in parts], format="csr").T.tocsr()
             for at in range(0, len(queries), 2_000):
                 some = slice(at, at + 2_000)
                 top = top_of_product(self._telling(queries[some], squared=True), product, width)
