@@ -120,7 +120,7 @@ class Matrix:
         lengths = self.offsets[rows + 1] - starts
         offsets = np.zeros(len(rows) + 1, np.int64)
         np.cumsum(lengths, out=offsets[1:])
-        if len(rows) and rows[-1] - rows[0] == len(rows) - 1:  # in one piece, as rows ascend wherever this holds
+        if len(rows) and (np.diff(rows) == 1).all():  # in one piece
             return offsets, np.asarray(self.terms[starts[0] : starts[0] + offsets[-1]])
         at = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
         return offsets, np.asarray(self.terms[at])

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -236,6 +237,13 @@ def test_titles_are_shown_as_candidates_and_found_by_their_ids(index: Lists) -> 
 def test_an_empty_catalog_has_an_index(tmp_path: Path) -> None:
     lists = index_of([], tmp_path)
     assert lists.first(lists.matrix.rows_of([KITCHEN.manga_id]), SHOWN).tolist() == [[NO_TITLE] * SHOWN]
+
+
+@pytest.mark.parametrize("rows", [[0, 1, 2], [0, 3, 2, 3], [2, 2, 4], [4, 3], [5], []])
+def test_entries_are_those_of_the_rows_in_whatever_order(rows: list[int], index: Lists) -> None:
+    offsets, terms = index.matrix.entries(np.array(rows, np.int64))
+    alone = [index.matrix.entries(np.array([row]))[1].tolist() for row in rows]
+    assert [terms[start:end].tolist() for start, end in pairwise(offsets)] == alone
 
 
 def test_rows_are_copied_with_all_they_have(index: Lists, tmp_path: Path) -> None:
