@@ -21,9 +21,9 @@ from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.catalog.rows import clean_row
 from manga_enrichment.pipeline.candidates.asking import Asking
 from manga_enrichment.pipeline.candidates.building import MatrixWriter
+from manga_enrichment.pipeline.candidates.folding import kana_of
 from manga_enrichment.pipeline.candidates.lists import STORED, save_lists
 from manga_enrichment.pipeline.candidates.pairs import Hits
-from manga_enrichment.pipeline.candidates.romaji import kana_of
 
 ASKED = 200
 Spoil = Callable[[MangaRecord, random.Random], str | None]

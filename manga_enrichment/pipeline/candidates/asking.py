@@ -14,13 +14,12 @@ from functools import cached_property
 import numpy as np
 
 from manga_enrichment.domain.catalog.records import Author, MangaRecord
-from manga_enrichment.pipeline.candidates.folding import folded
+from manga_enrichment.pipeline.candidates.folding import folded, kana_of
 from manga_enrichment.pipeline.candidates.lists import Lists
 from manga_enrichment.pipeline.candidates.matrix import NO_TITLE, owners_of
 from manga_enrichment.pipeline.candidates.method import METHOD
 from manga_enrichment.pipeline.candidates.pairs import SCORE_STEPS, Search
 from manga_enrichment.pipeline.candidates.postings import Postings
-from manga_enrichment.pipeline.candidates.romaji import kana_of
 from manga_enrichment.pipeline.candidates.terms import Block, Numbers, block_of, terms_of
 from manga_enrichment.pipeline.candidates.words import FILLER, LIKE, SAME_LABELS
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from manga_enrichment.domain.catalog.records import Author, MangaRecord
 from manga_enrichment.pipeline.candidates.asking import Asking, Found
-from manga_enrichment.pipeline.candidates.romaji import kana_of
+from manga_enrichment.pipeline.candidates.folding import kana_of
 from manga_enrichment_tests.pipeline.candidates.catalogs import index_of, record
 
 
