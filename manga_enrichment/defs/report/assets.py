@@ -23,7 +23,6 @@ from manga_enrichment.pipeline.health.daily_costs import TABLE as COSTS_TABLE
 from manga_enrichment.pipeline.health.table_quality import coverage
 from manga_enrichment.pipeline.report.facts import ReportFacts
 from manga_enrichment.pipeline.report.make import make_report
-from manga_enrichment.pipeline.report.page import report_html, report_summary
 from manga_enrichment.pipeline.store.object_keys import report_key
 
 REPORT_ASSET = "enrichment_report"
@@ -49,6 +48,8 @@ def build_enrichment_report(inputs: DefinitionInputs) -> dg.AssetsDefinition:
         budget: dg.ResourceParam[BudgetStore],
         clock: dg.ResourceParam[Clock],
     ) -> dg.MaterializeResult[None]:
+        from manga_enrichment.pipeline.report.page import report_html  # noqa: PLC0415 (its charts are heavy to load)
+
         facts = _facts(context.run.run_id, inputs, tables, ledger, budget, clock)
         tables.write_text(report_key(), report_html(facts), content_type="text/html")
         return dg.MaterializeResult(metadata={**report_metadata(facts), "uri": tables.uri(report_key())})
@@ -100,6 +101,8 @@ def build_report_schedule() -> dg.ScheduleDefinition:
 
 def report_metadata(facts: ReportFacts) -> dict[str, Any]:
     """Numbers the UI plots over the reports, and the summary."""
+    from manga_enrichment.pipeline.report.page import report_summary  # noqa: PLC0415
+
     forecast = facts.forecast or ()
     return {
         "summary": dg.MetadataValue.md(report_summary(facts)),

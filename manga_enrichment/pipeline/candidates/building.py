@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.prompts.candidates import candidate_of
@@ -156,6 +154,9 @@ def _write_norms(matrix: Matrix, copied: int) -> None:
 
 def _works(matrix: Matrix) -> Numbers:
     """A number per title, the same for entries of one work: titles that a shared key of a work holds together."""
+    from scipy.sparse import coo_array  # noqa: PLC0415 (here: a run that builds nothing need not hold it)
+    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415
+
     owners, keys = [], []
     for rows in rows_at_once(matrix):
         offsets, terms = matrix.entries(rows)

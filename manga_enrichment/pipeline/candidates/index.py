@@ -7,11 +7,11 @@ it is to get a new list (`refresh.py`).
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 
@@ -49,6 +49,8 @@ _DIGESTS = f"select hash({', '.join(COMPARED)}) as digest from titles"  # noqa: 
 
 def digests_of(titles: pa.Table) -> Numbers:
     """64 bits for each title of what it is compared by. They change with DuckDB's version, which costs a full build."""
+    import duckdb  # noqa: PLC0415 (here: a run that compares nothing need not hold it)
+
     with duckdb.connect() as connection:
         connection.register("titles", titles)
         found = connection.execute(_DIGESTS).fetchnumpy()["digest"]
@@ -81,7 +83,7 @@ def build_index(
     folder.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        about = {**about, "digests_by": duckdb.__version__}
+        about = {**about, "digests_by": version("duckdb")}
         if not (earlier and _update(tables, buckets, unfinished, about, earlier, method)):
             with MatrixWriter(unfinished) as writer:
                 for bucket in buckets:

@@ -8,14 +8,16 @@ import json
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.sparse import csr_matrix
 
 from manga_enrichment.domain.analyses.base import Candidate
 from manga_enrichment.pipeline.candidates.method import METHOD_VERSION
 from manga_enrichment.pipeline.candidates.terms import Block, Numbers, block_of
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 ARRAYS = {
     "ids": "S8",
@@ -131,12 +133,12 @@ class Matrix:
         inverse = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
         return np.asarray(inverse[owners * len(Block) + block_of(terms)])
 
-    def plain(self, rows: Numbers) -> csr_matrix:
+    def plain(self, rows: Numbers) -> "csr_matrix":
         """Rows of 1 / norm: the half of a product that needs no idf."""
         offsets, terms = self.entries(rows)
         return _sparse(self.inverse_norms(rows, owners_of(offsets), terms), terms, offsets)
 
-    def weighted(self, rows: Numbers, weights: Sequence[float]) -> csr_matrix:
+    def weighted(self, rows: Numbers, weights: Sequence[float]) -> "csr_matrix":
         """Rows of weight x idf² / norm: multiplied with `plain` rows, they give scores."""
         offsets, terms = self.entries(rows)
         by_block = np.array(weights, np.float32)[block_of(terms)]
@@ -149,7 +151,9 @@ def owners_of(offsets: Numbers) -> Numbers:
     return np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
 
 
-def _sparse(values: Numbers, terms: Numbers, offsets: Numbers) -> csr_matrix:
+def _sparse(values: Numbers, terms: Numbers, offsets: Numbers) -> "csr_matrix":
+    from scipy.sparse import csr_matrix  # noqa: PLC0415 (here: a run that compares nothing need not hold it)
+
     matrix = csr_matrix(
         (values.astype(np.float32), terms, offsets.astype(np.int32)), shape=(len(offsets) - 1, 2**31 - 1)
     )

@@ -5,15 +5,17 @@ Belongs here: search. Stays out: the arrays (`matrix.py`), what becomes of hits 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.sparse import csr_matrix, vstack
 
 from manga_enrichment.pipeline.candidates.matrix import NO_TITLE, Matrix, owners_of
 from manga_enrichment.pipeline.candidates.method import SPLIT, Method
 from manga_enrichment.pipeline.candidates.sparse_top import top_of_product
 from manga_enrichment.pipeline.candidates.terms import Block, Numbers, block_of
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 TITLES_AT_ONCE = 100_000
 ROWS_AT_ONCE = 20_000
@@ -68,6 +70,8 @@ class Search:
 
     def _found(self, queries: Numbers, width: int) -> Numbers:
         """Row numbers of the best by telling terms, for each query."""
+        from scipy.sparse import vstack  # noqa: PLC0415 (here: a run that compares nothing need not hold it)
+
         rows = np.full((len(queries), width), NO_TITLE, np.int32)
         scores = np.zeros((len(queries), width), np.float32)
         asked = self._asked(queries)
@@ -95,8 +99,10 @@ class Search:
         for start in range(0, len(self._matrix), TITLES_AT_ONCE):
             yield np.arange(start, min(len(self._matrix), start + TITLES_AT_ONCE))
 
-    def _telling(self, rows: Numbers, *, squared: bool = False, asked: Numbers | None = None) -> csr_matrix:
+    def _telling(self, rows: Numbers, *, squared: bool = False, asked: Numbers | None = None) -> "csr_matrix":
         """Rows over the columns of telling terms; squared: with weight x idf², as one side of a product has it."""
+        from scipy.sparse import csr_matrix  # noqa: PLC0415
+
         matrix = self._matrix
         offsets, terms = matrix.entries(rows)
         owners = owners_of(offsets)

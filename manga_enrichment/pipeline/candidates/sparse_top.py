@@ -7,15 +7,17 @@ in any order or by a faulty path; of equal scores the last are kept (`pairs.py` 
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
-from scipy.sparse import csr_matrix
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 LEAST_SCORE = 1e-6
 
 
-def top_of_product(left: csr_matrix, right: csr_matrix, count: int) -> csr_matrix:
+def top_of_product(left: "csr_matrix", right: "csr_matrix", count: int) -> "csr_matrix":
     """The `count` highest positive values of each row of left x right, highest first."""
     if left.shape[1] != right.shape[0]:
         raise ValueError(f"{left.shape} x {right.shape} is no product")

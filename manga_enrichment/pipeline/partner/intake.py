@@ -50,7 +50,6 @@ LONG_POLL_SECONDS = 1
 """SQS then asks all its servers; without waiting it asks some, and a message that is there may not be found."""
 WORKERS = 8
 REQUEST_ID_TAKEN = "request_id_taken"
-_NONE = "none"  # no unit has this key
 
 _log = logging.getLogger(__name__)
 
@@ -163,7 +162,7 @@ class Intake:
         if again or self._away is None:
             try:
                 self._requests.check_ready()
-                self._tables.read_json(unit_key(_NONE))
+                self._tables.read_json(unit_key("none"))  # no unit has this key
                 self._away = ""
             except StoreUnavailableError as error:
                 self._away = str(error)
