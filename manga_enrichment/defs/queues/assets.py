@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 
+from manga_enrichment.defs.queues.closing import DEAD_REQUESTS_ASSET
 from manga_enrichment.defs.shared.metadata import markdown_table
 from manga_enrichment.defs.shared.names import HEALTH_GROUP, OWNERS, PARTNER_RESULTS
 from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY, configuration_errors_are_final
@@ -31,6 +32,7 @@ REQUEST_QUEUES_ASSET = "request_queues"
 DEAD_LETTERS_ASSET = "dead_letter_queues"
 LATENCY_ASSET = "partner_latency"
 OBSERVE_JOB = "observe_queues"
+_LOOKED_AT = (REQUEST_QUEUES_ASSET, DEAD_LETTERS_ASSET, LATENCY_ASSET)
 
 _PREFIX = "manga-fm-"
 
@@ -95,8 +97,8 @@ def build_queue_job() -> Any:
     """An unresolved asset job; Dagster does not export its type. Before other runs: it takes seconds."""
     return dg.define_asset_job(
         OBSERVE_JOB,
-        selection=dg.AssetSelection.assets(REQUEST_QUEUES_ASSET, DEAD_LETTERS_ASSET, LATENCY_ASSET),
-        description="Look at all queues and at how long partners waited, and check them.",
+        selection=dg.AssetSelection.assets(*_LOOKED_AT, DEAD_REQUESTS_ASSET),
+        description="Look at all queues and at how long partners waited, check them, and end dead requests.",
         tags={**HEALTH_LANE, PRIORITY_TAG: "10", HISTORY_DAYS_TAG: "3"},
     )
 

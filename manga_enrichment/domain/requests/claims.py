@@ -96,7 +96,7 @@ def decide_claim(present: RequestRow | None, wanted: RequestRow, now: datetime) 
     if is_answered(present.state) or (_is_closed(present) and not present.reopened):
         return AlreadyFinal(present)
     waits = present.reopened or present.state in _WAITING
-    if _is_leased(present, now, max(now, wanted.updated_at)) and not waits:
+    if is_leased(present, now, max(now, wanted.updated_at)) and not waits:
         return AlreadyLive(_refreshed(present, wanted))
     return Claimed(
         replace(
@@ -113,7 +113,7 @@ def decide_claim(present: RequestRow | None, wanted: RequestRow, now: datetime) 
     )
 
 
-def _is_leased(row: RequestRow, now: datetime, claimed_at: datetime) -> bool:
+def is_leased(row: RequestRow, now: datetime, claimed_at: datetime) -> bool:
     """A lease that ends later than any lease can was written by a clock that has been set back since, or is wrong.
 
     Nobody renews it, or it would end sooner; and whoever waited for its end would burn one receive after the other.

@@ -74,12 +74,17 @@ class Completion:
 
     def finish_again(self, row: RequestRow, queue: str, receipt_handle: str) -> None:
         """All that follows a final status, for a message that comes again. Safe to repeat."""
+        request = self.tell_again(row)
+        self.ack([(replace(row, queue=queue, receipt_handle=receipt_handle), request)])
+
+    def tell_again(self, row: RequestRow) -> StoredRequest | None:
+        """All of it but the ack; the request as stored. Safe to repeat."""
         request = read_stored_request(self._tables, row.body_key) if row.body_key else None
         if row.result_key:
             self._write_rows_again(row)
         if request is not None:
             self.announce(row, request)
-        self.ack([(replace(row, queue=queue, receipt_handle=receipt_handle), request)])
+        return request
 
     def _write_rows_again(self, row: RequestRow) -> None:
         """The rows that a process killed between status and flush did not write; who reads takes each once."""

@@ -1,0 +1,85 @@
+"""`dead_requests`: requests whose runs ended without a word and whose message is a dead letter end as failed.
+
+Belongs here: the asset, made with the looks at the queues (`defs/queues/assets.py`). Stays out: what is done
+(`pipeline/health/dead_requests.py`).
+"""
+
+from uuid import uuid4
+
+import dagster as dg
+
+from manga_enrichment.defs.partner.ops import partner_endings
+from manga_enrichment.defs.partner.settings import clock_skew, notification_policy
+from manga_enrichment.defs.shared.inputs import DefinitionInputs
+from manga_enrichment.defs.shared.names import HEALTH_GROUP, OWNERS
+from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY, configuration_errors_are_final
+from manga_enrichment.defs.shared.tags import HEALTH_LANE
+from manga_enrichment.gateways.budget import BudgetStore
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.ledger import ResultLedger
+from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.gateways.outbox import OutboxStore
+from manga_enrichment.gateways.queue import RequestQueue
+from manga_enrichment.gateways.requests import RequestStore
+from manga_enrichment.pipeline.health.dead_requests import DeadRequests, Fate
+from manga_enrichment.pipeline.health.lost_calls import LostCalls
+from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
+from manga_enrichment.settings import request_policy
+
+DEAD_REQUESTS_ASSET = "dead_requests"
+
+
+def build_dead_requests(inputs: DefinitionInputs) -> dg.AssetsDefinition:
+    settings, analyses, models = inputs.settings, inputs.analyses, inputs.models
+
+    @dg.asset(
+        name=DEAD_REQUESTS_ASSET,
+        group_name=HEALTH_GROUP,
+        description="Requests whose runs were killed until their message was a dead letter: booked, failed, told.",
+        kinds={"sqs"},
+        owners=OWNERS,
+        tags=HEALTH_LANE,
+        retry_policy=OP_RETRY_POLICY,
+    )
+    def dead_requests(
+        queues: dg.ResourceParam[RequestQueue],
+        requests: dg.ResourceParam[RequestStore],
+        tables: dg.ResourceParam[ObjectStore],
+        ledger: dg.ResourceParam[ResultLedger],
+        budget: dg.ResourceParam[BudgetStore],
+        outbox: dg.ResourceParam[OutboxStore],
+        clock: dg.ResourceParam[Clock],
+    ) -> dg.MaterializeResult[None]:
+        lost_calls = LostCalls(
+            tables=tables,
+            ledger=ledger,
+            budget=budget,
+            clock=clock,
+            clock_skew=clock_skew(settings),
+            new_owner=lambda: uuid4().hex,
+            analyses=analyses,
+            models=models,
+        )
+        dead = DeadRequests(
+            queues=queues,
+            requests=requests,
+            tables=tables,
+            ledger=ledger,
+            budget=budget,
+            clock=clock,
+            planning=PartnerPlanning(
+                tables=tables,
+                ledger=ledger,
+                analyses=analyses,
+                models=models,
+                bucket_count=settings.catalog_buckets,
+            ),
+            lost_calls=lost_calls,
+            endings=partner_endings(queues, requests, tables, ledger, outbox, clock, notification_policy(settings)),
+            policy=request_policy(settings),
+        )
+        with configuration_errors_are_final():
+            fates = dead.close_all()
+        return dg.MaterializeResult(metadata={fate.value: fates[fate] for fate in Fate})
+
+    return dead_requests

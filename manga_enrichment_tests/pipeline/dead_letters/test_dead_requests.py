@@ -1,0 +1,220 @@
+"""A request whose runs are killed until its message is a dead letter: it ends, its books hold, a redrive answers it."""
+
+import uuid
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+from manga_enrichment.domain.analyses import ANALYSES
+from manga_enrichment.domain.models.usage import cost_micro_usd
+from manga_enrichment.domain.requests.queues import DEAD_LETTERS, DEAD_LETTERS_FIFO, NORMAL, QUEUES, SESSION
+from manga_enrichment.domain.requests.states import RequestState
+from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW
+from manga_enrichment.pipeline.dead_letters.redrive import Redrive, RedriveFilter, RedriveReport
+from manga_enrichment.pipeline.engine.money.budget import day_counter
+from manga_enrichment.pipeline.health.dead_requests import GRACE, RUN_ENDED, DeadRequests, Fate
+from manga_enrichment.pipeline.health.lost_calls import LostCalls
+from manga_enrichment.pipeline.partner.stored_requests import read_stored_request
+from manga_enrichment_tests.builders import MODELS, model_of
+from manga_enrichment_tests.fakes import DEFAULT_USAGE
+from manga_enrichment_tests.partner_world import PartnerWorld
+
+ITEMS = [(1, "reading_level"), (2, "reading_level"), (3, "reading_level")]
+SESSION_ID = "7c9e6679-7425-40de-944b-000000000001"
+CALLBACK = "https://a.example/"
+
+
+def dead_requests(world: PartnerWorld) -> DeadRequests:
+    tables, ledger, budget = world.tables, world.mortal(world.base.ledger), world.mortal(world.base.budget)
+    return DeadRequests(
+        queues=world.mortal(world.queue),
+        requests=world.mortal(world.requests),
+        tables=tables,
+        ledger=ledger,
+        budget=budget,
+        clock=world.clock,
+        planning=world.planning(),
+        lost_calls=LostCalls(
+            tables=tables,
+            ledger=ledger,
+            budget=budget,
+            clock=world.clock,
+            clock_skew=MOST_CLOCK_SKEW,
+            new_owner=lambda: uuid.uuid4().hex,
+            analyses=ANALYSES,
+            models=MODELS,
+        ),
+        endings=world.endings(),
+        policy=world.policy,
+    )
+
+
+def die_at(world: PartnerWorld, act: Callable[[], object], calls: int, *, after_effect: bool) -> bool:
+    """Whether it was killed before it was done."""
+    world.switch.arm(calls, after_effect=after_effect)
+    try:
+        act()
+    except BaseException:  # noqa: BLE001 (what a kill looks like depends on where it hit)
+        assert world.switch.dead
+    died = world.switch.dead
+    world.switch.revive()
+    return died
+
+
+def killed_thrice(calls: int, *, after_effect: bool, in_tick: bool = False, queue: str = NORMAL.name) -> PartnerWorld:
+    """One request whose every delivery is killed at this call, and all the time that a dead one is given."""
+    world = PartnerWorld()
+    if queue == NORMAL.name:
+        world.send(ITEMS, callback_url=CALLBACK)
+    else:
+        body = {"query": "Which?", "conversation_id": SESSION_ID}
+        world.send_envelope("manga_query", body, queue=queue, group_id=f"acme:{SESSION_ID}")
+    for _ in range(4):  # the last receive is SQS's: it dead-letters what was received three times
+        if not world.queue.messages(queue):
+            break
+        if not in_tick:
+            world.tick(queue)
+        die_at(world, lambda: world.work(queue), calls, after_effect=after_effect)
+        world.launched.clear()
+        world.clock.advance(QUEUES[queue].visibility_seconds + 60)
+    world.clock.advance((GRACE + MOST_CLOCK_SKEW).total_seconds())
+    return world
+
+
+def request_of(world: PartnerWorld) -> str:
+    [request_id] = world.requests.rows
+    return request_id
+
+
+def assert_books_hold(world: PartnerWorld) -> None:
+    """log − maybe billed <= meter <= log, counters = log, and of each answer every attempt is logged once."""
+    world.assert_log_is_whole()
+    world.clock.advance(3600)
+    day = day_counter(world.clock.now().date().isoformat())
+    world.base.budget.close_abandoned([day], world.clock.now())
+    log = world.base.log()
+    logged = sum(row["cost_micro_usd"] for row in log)
+    maybe_billed = sum(row["cost_micro_usd"] for row in log if row["maybe_billed"])
+    price = model_of(ANALYSES["reading_level"]).price
+    meter = len(world.base.model.sent) * cost_micro_usd(DEFAULT_USAGE, price)
+    assert world.base.budget.spent(day) == (logged, logged)
+    assert logged - maybe_billed <= meter <= logged
+
+
+def assert_ended_and_told(world: PartnerWorld) -> None:
+    request_id = request_of(world)
+    assert world.is_final(request_id)
+    assert world.row(request_id).result_key
+    assert world.result(request_id)["status"] == world.state(request_id)
+    world.assert_rows_are_whole(request_id)
+    told = Counter(each.target for each in world.outbox.deliveries.values())
+    assert told[CALLBACK if world.row(request_id).callback_state else "arn:results"] == 1
+    assert len({each.event_id for each in world.outbox.deliveries.values()}) == 1
+
+
+def redrive(world: PartnerWorld, queue: str) -> RedriveReport:
+    again = Redrive(queues=world.queue, requests=world.requests, clock=world.clock)
+    return again.redrive(queue, RedriveFilter(reasons=frozenset({RUN_ENDED})), limit=10)
+
+
+@pytest.mark.parametrize("in_tick", [False, True])
+@pytest.mark.parametrize("after_effect", [False, True])
+def test_killed_thrice_at_any_step_it_ends_is_booked_and_told_and_a_redrive_pays_for_nothing_twice(
+    *, after_effect: bool, in_tick: bool
+) -> None:
+    closed = lost = answered_before = 0
+    for calls in range(50):
+        world = killed_thrice(calls, after_effect=after_effect, in_tick=in_tick)
+        if not world.requests.rows or world.queue.messages(NORMAL.name):
+            continue  # killed before it was claimed, or before it was received: nothing was begun
+        closing = dead_requests(world).close_all()[Fate.CLOSED]
+        assert_ended_and_told(world)
+        assert_books_hold(world)
+        assert dead_requests(world).close_all() == {}
+        closed += closing
+        if not closing:
+            continue
+        assert (world.state(request_of(world)), world.row(request_of(world)).error_class) == ("failed", RUN_ENDED)
+        assert "dlq redrive" in world.row(request_of(world)).reason
+        assert len(world.queue.messages(DEAD_LETTERS)) == 1
+        lost += any(row["maybe_billed"] for row in world.base.log())
+        there, asked = len(world.base.ledger.entries), len(world.base.model.sent)
+        answered_before += there > 0
+        assert redrive(world, DEAD_LETTERS).redriven == 1
+        world.drain()
+        assert world.state(request_of(world)) == "completed"
+        assert len(world.base.model.sent) - asked == len(ITEMS) - there
+        assert_books_hold(world)
+    assert closed > 5
+    assert min(lost, answered_before) > 0
+
+
+@pytest.mark.parametrize("after_effect", [False, True])
+@pytest.mark.parametrize("dies_at", [17, 19, 22, 25])
+def test_closing_that_is_killed_at_any_step_is_begun_again(dies_at: int, *, after_effect: bool) -> None:
+    for calls in range(200):
+        world = killed_thrice(dies_at, after_effect=False)
+        died = die_at(world, dead_requests(world).close_all, calls, after_effect=after_effect)
+        world.clock.advance(600)
+        dead_requests(world).close_all()
+        assert_ended_and_told(world)
+        assert_books_hold(world)
+        assert len(world.queue.messages(DEAD_LETTERS)) == 1
+        if not died:
+            assert calls > 10
+            return
+    raise AssertionError("it never got through")
+
+
+def test_a_killed_conversation_of_a_fifo_queue_ends_too_and_a_redrive_answers_it() -> None:
+    closed = 0
+    for calls in range(60):
+        world = killed_thrice(calls, after_effect=True, queue=SESSION.name)
+        closing = dead_requests(world).close_all()[Fate.CLOSED]
+        assert_ended_and_told(world)
+        closed += closing
+        if not closing:
+            continue
+        assert (world.state(request_of(world)), world.row(request_of(world)).error_class) == ("failed", RUN_ENDED)
+        there, asked = len(world.base.ledger.entries), len(world.base.model.sent)
+        assert redrive(world, DEAD_LETTERS_FIFO).redriven == 1
+        world.drain(SESSION.name)
+        assert world.state(request_of(world)) == "completed"
+        assert len(world.base.model.sent) - asked == 1 - there
+    assert closed > 5
+
+
+def test_a_request_whose_lease_runs_or_has_just_ended_is_left_alone() -> None:
+    world = killed_thrice(8, after_effect=False)
+    row = world.row(request_of(world))
+    for lease_left_seconds in (60, -60, -GRACE.total_seconds()):
+        moved = world.clock.now().timestamp() + lease_left_seconds
+        until = row.lease_until.fromtimestamp(moved, row.lease_until.tzinfo)
+        world.requests.update(row.request_id, row.owner, row.generation, lease_until=until)
+        assert dead_requests(world).close_all() == {}
+        assert world.row(row.request_id).state is row.state
+
+
+def test_while_another_run_asks_the_same_it_waits() -> None:
+    world = killed_thrice(16, after_effect=False)
+    there = set(world.base.ledger.entries)
+    plan = world.planning().plan([read_stored_request(world.tables, world.row(request_of(world)).body_key)])
+    asked = sorted({call.fingerprint for call in plan.calls} - there)
+    now = world.clock.now()
+    world.base.ledger.claim_many(dict.fromkeys(asked, 5), "night", now, now.replace(hour=23))
+    assert asked
+    assert dead_requests(world).close_all() == {Fate.WAITS: 1}
+    world.base.ledger.release_many(asked, "night")
+    assert dead_requests(world).close_all() == {Fate.CLOSED: 1}
+
+
+def test_another_partners_message_with_its_id_closes_nothing() -> None:
+    world = killed_thrice(8, after_effect=False)
+    [dead] = world.queue.receive(DEAD_LETTERS, max_messages=1, wait_seconds=0)
+    world.queue.delete(DEAD_LETTERS, [dead.receipt_handle])
+    forged = dead.body.replace('"acme"', '"other"')
+    assert forged != dead.body
+    world.queue.send(DEAD_LETTERS, forged)
+    assert dead_requests(world).close_all() == {}
+    assert world.row(request_of(world)).state is not RequestState.FAILED
