@@ -30,8 +30,6 @@ DEAD_REQUESTS_ASSET = "dead_requests"
 
 
 def build_dead_requests(inputs: DefinitionInputs) -> dg.AssetsDefinition:
-    settings, analyses, models = inputs.settings, inputs.analyses, inputs.models
-
     @dg.asset(
         name=DEAD_REQUESTS_ASSET,
         group_name=HEALTH_GROUP,
@@ -50,36 +48,46 @@ def build_dead_requests(inputs: DefinitionInputs) -> dg.AssetsDefinition:
         outbox: dg.ResourceParam[OutboxStore],
         clock: dg.ResourceParam[Clock],
     ) -> dg.MaterializeResult[None]:
-        lost_calls = LostCalls(
-            tables=tables,
-            ledger=ledger,
-            budget=budget,
-            clock=clock,
-            clock_skew=clock_skew(settings),
-            new_owner=lambda: uuid4().hex,
-            analyses=analyses,
-            models=models,
-        )
-        dead = DeadRequests(
-            queues=queues,
-            requests=requests,
-            tables=tables,
-            ledger=ledger,
-            budget=budget,
-            clock=clock,
-            planning=PartnerPlanning(
+        with configuration_errors_are_final():
+            fates = DeadRequests(
+                queues=queues,
+                requests=requests,
                 tables=tables,
                 ledger=ledger,
-                analyses=analyses,
-                models=models,
-                bucket_count=settings.catalog_buckets,
-            ),
-            lost_calls=lost_calls,
-            endings=partner_endings(queues, requests, tables, ledger, outbox, clock, notification_policy(settings)),
-            policy=request_policy(settings),
-        )
-        with configuration_errors_are_final():
-            fates = dead.close_all()
+                budget=budget,
+                clock=clock,
+                planning=_planning(inputs, tables, ledger),
+                lost_calls=_lost_calls(inputs, tables, ledger, budget, clock),
+                endings=partner_endings(
+                    queues, requests, tables, ledger, outbox, clock, notification_policy(inputs.settings)
+                ),
+                policy=request_policy(inputs.settings),
+            ).close_all()
         return dg.MaterializeResult(metadata={fate.value: fates[fate] for fate in Fate})
 
     return dead_requests
+
+
+def _planning(inputs: DefinitionInputs, tables: ObjectStore, ledger: ResultLedger) -> PartnerPlanning:
+    return PartnerPlanning(
+        tables=tables,
+        ledger=ledger,
+        analyses=inputs.analyses,
+        models=inputs.models,
+        bucket_count=inputs.settings.catalog_buckets,
+    )
+
+
+def _lost_calls(
+    inputs: DefinitionInputs, tables: ObjectStore, ledger: ResultLedger, budget: BudgetStore, clock: Clock
+) -> LostCalls:
+    return LostCalls(
+        tables=tables,
+        ledger=ledger,
+        budget=budget,
+        clock=clock,
+        clock_skew=clock_skew(inputs.settings),
+        new_owner=lambda: uuid4().hex,
+        analyses=inputs.analyses,
+        models=inputs.models,
+    )

@@ -10,8 +10,10 @@ may be repeated or cut off. Stays out: claims of the ledger (`lost_calls.py`), l
     rows, outbox   as for every final request
     result key     closes it. A redrive opens it again, as it does every closed request without an answer
 
-The message stays where it is. A request of which another message may still come is left alone: nobody has held its
-lease for longer than SQS delays any message. Nor is one touched that waits by itself (deferred, accepted).
+The message stays where it is, unless its request is answered after all: killed between status and announcement, that
+is told and its message taken, as intake would. A request of which another message may still come is left alone:
+nobody has held its lease for longer than SQS delays any message. Nor is one touched that waits by itself (deferred,
+accepted).
 """
 
 import logging
@@ -27,7 +29,7 @@ from manga_enrichment.domain.requests.claims import RequestRow, is_leased
 from manga_enrichment.domain.requests.envelope import Envelope, Rejection, parse_envelope, read_request
 from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES
 from manga_enrichment.domain.requests.results import RequestResult, ResultHeading
-from manga_enrichment.domain.requests.states import RequestState, TransitionError
+from manga_enrichment.domain.requests.states import RequestState, TransitionError, is_answered
 from manga_enrichment.domain.requests.validation import RequestPolicy
 from manga_enrichment.gateways.budget import BudgetStore
 from manga_enrichment.gateways.clock import Clock
@@ -36,6 +38,7 @@ from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.queue import Message, RequestQueue
 from manga_enrichment.gateways.requests import RequestStore
+from manga_enrichment.pipeline.dead_letters.queue import REASON as REASON_ATTRIBUTE
 from manga_enrichment.pipeline.dead_letters.sweep import sweep
 from manga_enrichment.pipeline.health.lost_calls import LostCalls
 from manga_enrichment.pipeline.log.append import log_entries
@@ -62,16 +65,23 @@ REASON = (
     "redrive it with manga-enrichment dlq redrive"
 )
 GRACE = timedelta(seconds=MAX_DELAY_SECONDS)
+TOLD_WITHIN = timedelta(hours=1)
+"""Of its status: three deliveries are over by then, and a look has been had."""
 _WORKED_ON = frozenset({RequestState.RECEIVED, RequestState.QUEUED, RequestState.PROCESSING})
 
 _log = logging.getLogger(__name__)
 
 
 class Fate(StrEnum):
-    """closed: now; waits: a run may still be asking for it; taken: it went on meanwhile; left: an error, tried again at
-    the next look."""
+    """What became of a request at this look.
+
+    closed: now; acked: was answered, told again; told: had failed, told again; waits: a run may still be asking for it;
+    taken: it went on meanwhile; left: an error, tried again at the next look
+    """
 
     CLOSED = "closed"
+    ACKED = "acked"
+    TOLD = "told"
     WAITS = "waits"
     TAKEN = "taken"
     LEFT = "left"
@@ -102,9 +112,9 @@ class DeadRequests:
             fate = self._fate(message)
             if fate is not None:
                 fates[fate] += 1
-            return False
+            return fate is Fate.ACKED
 
-        sweep(self.queues, self.clock, look, delete=False)
+        sweep(self.queues, self.clock, look, delete=True)
         return fates
 
     def _fate(self, message: Message) -> Fate | None:
@@ -114,9 +124,9 @@ class DeadRequests:
             return None
         try:
             row = self.requests.get(parsed.request_id)
-            if row is None or row.partner_id != parsed.partner_id or not self._is_dead(row):
+            if row is None or row.partner_id != parsed.partner_id:
                 return None
-            return self._close(row, message)
+            return self._close(row, message) if self._is_dead(row) else self._finish(row, message)
         except (FencedError, TransitionError):
             return Fate.TAKEN
         except Exception:  # noqa: BLE001 (one dead letter must not keep the others from their end)
@@ -129,6 +139,20 @@ class DeadRequests:
         over_at = now - self.lost_calls.clock_skew
         has_just_ended = timedelta(0) <= over_at - row.lease_until < GRACE
         return is_unfinished and not is_leased(row, over_at, now) and not has_just_ended
+
+    def _finish(self, row: RequestRow, message: Message) -> Fate | None:
+        """What was killed between status and announcement is told; an answered request needs its message no more.
+
+        One that failed keeps it for a redrive, and is told again for as long as nobody can know that it was.
+        """
+        if is_answered(row.state):
+            self.endings.tell_again(row)
+            return Fate.ACKED
+        is_closed = row.state is RequestState.FAILED and row.error_class != RUN_ENDED
+        if is_closed and REASON_ATTRIBUTE not in message.attributes and self.clock.now() - row.updated_at < TOLD_WITHIN:
+            self.endings.tell_again(row)
+            return Fate.TOLD
+        return None
 
     def _close(self, row: RequestRow, message: Message) -> Fate:
         stored = self._stored(row, message)
