@@ -8,6 +8,7 @@ import pytest
 from benchmarks.partners.__main__ import compared
 from benchmarks.partners.counted import sitecustomize
 from benchmarks.partners.partner import different_items, p
+from benchmarks.partners.staying import STARTS_AN_HOUR, Watched, shares
 
 
 @pytest.mark.parametrize(
@@ -54,3 +55,24 @@ def test_percentiles_are_nearest_ranks() -> None:
 def test_no_two_questions_of_a_drain_are_the_same() -> None:
     items = different_items(["MNG-1", "MNG-2"], "drain")
     assert len({str(next(items)) for _ in range(10)}) == 10
+
+
+def test_what_a_run_costs_in_an_hour_is_its_idling_and_its_starts() -> None:
+    fresh, old = Watched(first_cpu=1.0, first_age=5.0), Watched(first_cpu=90.0, first_age=500.0)
+    for seconds, cpu in ((0.0, 1.0), (25.0, 4.0), (75.0, 4.5)):
+        fresh.looked(cpu, 5.0 + seconds, seconds)
+    for seconds, cpu in ((0.0, 90.0), (50.0, 90.1)):
+        old.looked(cpu, 500.0 + seconds, seconds)
+    numbers = shares({1: fresh, 2: old}, 75.0)
+    assert numbers["start_cpu_s"] == 4.0
+    assert numbers["idle_cpu_percent_of_one"] == pytest.approx(100 * (0.5 + 0.1) / (50 + 50))
+    assert numbers["cpu_percent_all_runs"] == pytest.approx(100 * (3.5 + 0.1) / 75)
+    hour = 100 * (0.6 / 100 + 4.0 * STARTS_AN_HOUR / 3600)
+    assert numbers["hour_with_starts_cpu_percent_of_one"] == pytest.approx(hour)
+
+
+def test_a_run_whose_start_nobody_saw_tells_nothing_of_starts() -> None:
+    old = Watched(first_cpu=90.0, first_age=500.0)
+    old.looked(90.0, 500.0, 0.0)
+    with pytest.raises(ValueError, match="no run was seen"):
+        shares({1: old}, 10.0)

@@ -1,19 +1,16 @@
 """What is measured on an idle site and with a deep queue.
 
-Belongs here: one function a measure, each gives numbers by name. Stays out: a quota that is used up (`crowded.py`), the
-site (`site.py`).
+Belongs here: one function a measure, each gives numbers by name. Stays out: a quota that is used up (`crowded.py`),
+what waiting costs (`staying.py`), the site (`site.py`).
 """
 
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
-
-import psutil
 
 from benchmarks.partners.partner import ask, batch, different_items, p
 from benchmarks.partners.site import Site, said
@@ -138,30 +135,6 @@ class Drain:
                 break
             time.sleep(0.5)
         return seconds
-
-
-def resident(site: Site, queues: Sequence[str], minutes: float) -> Numbers:
-    """What runs that stay cost while nobody asks, with all their starts."""
-    before, cpu, peak_bytes, ended = site.calls(), dict[int, float](), 0, time.monotonic() + minutes * 60
-    started = time.monotonic()
-    while time.monotonic() < ended:
-        for process in site.runs():
-            with suppress(psutil.Error):
-                times = process.cpu_times()
-                cpu[process.pid] = times.user + times.system
-                peak_bytes = max(peak_bytes, process.memory_info().rss)
-        time.sleep(0.5)
-    seconds = time.monotonic() - started
-    calls = site.calls() - before
-    polled = {queue: sum(n for kind, n in calls.items() if kind.endswith(f".{queue}")) for queue in queues}
-    said({"site": site.name, "resident_calls": dict(calls.most_common())})
-    return {
-        "minutes": minutes,
-        "run_processes": len(cpu),
-        "cpu_percent_of_a_core": 100 * sum(cpu.values()) / seconds,
-        "peak_mb": peak_bytes / 1e6,
-        **{f"sqs_calls_a_minute {queue}": n / seconds * 60 for queue, n in polled.items()},
-    }
 
 
 def _by_service(calls: Counter[str]) -> Counter[str]:

@@ -151,5 +151,5 @@ class Site:
 
 
 def said(row: Mapping[str, Any]) -> None:
-    """Progress, for whoever waits."""
-    print(json.dumps(row), file=sys.stderr, flush=True)
+    """Progress, for whoever waits, and how busy the machine is."""
+    print(json.dumps({**row, "load": round(os.getloadavg()[0], 1)}), file=sys.stderr, flush=True)
