@@ -19,6 +19,7 @@ from manga_enrichment.domain.requests.queues import NORMAL, QUEUES, Queue
 from manga_enrichment.domain.requests.states import is_final
 from manga_enrichment.domain.requests.validation import RequestPolicy
 from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW
+from manga_enrichment.gateways.objects import TableReader
 from manga_enrichment.pipeline.dead_letters.queue import DeadLetters
 from manga_enrichment.pipeline.engine.invocation import InvokeGateways
 from manga_enrichment.pipeline.engine.money.budget import Caps
@@ -208,9 +209,14 @@ class PartnerWorld:
             workers=1,
         )
 
-    def planning(self) -> PartnerPlanning:
+    def planning(self, catalog: TableReader | None = None) -> PartnerPlanning:
         return PartnerPlanning(
-            tables=self.tables, ledger=self.mortal(self.base.ledger), analyses=ANALYSES, models=MODELS, bucket_count=1
+            tables=self.tables,
+            ledger=self.mortal(self.base.ledger),
+            analyses=ANALYSES,
+            models=MODELS,
+            bucket_count=1,
+            catalog=catalog,
         )
 
     def invoke_gateways(self) -> InvokeGateways:

@@ -14,6 +14,7 @@ from manga_enrichment.pipeline.partner.requeue import INTERRUPTED_DELAY_SECONDS
 from manga_enrichment.pipeline.partner.settle import Settling
 from manga_enrichment.pipeline.partner.stored_requests import StoredRequests
 from manga_enrichment.pipeline.resident.parts import Post, ResidentParts, ResidentSettings
+from manga_enrichment.pipeline.resident.recent_tables import RecentTables
 from manga_enrichment.pipeline.resident.report import ResidentReport
 from manga_enrichment.pipeline.resident.resident_run import ResidentRun
 from manga_enrichment.pipeline.store.flusher import Flusher
@@ -59,7 +60,7 @@ def parts_of(world: "PartnerWorld", settings: ResidentSettings) -> ResidentParts
         rng=random.Random(1),
         invoke=world.invoke_gateways(),
         invoke_settings=world.base.settings,
-        planning=world.planning(),
+        planning=world.planning(RecentTables(world.tables, world.clock)),
         asking=world.asking(),
         intake=world.intake,
         settling=settling,

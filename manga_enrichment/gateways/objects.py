@@ -23,12 +23,16 @@ class StoredDocument:
     etag: str
 
 
-class ObjectStore(Protocol):
-    """Parquet objects and small documents, each replaced whole or not at all."""
+class TableReader(Protocol):
+    """What an `ObjectStore` is to whoever only reads tables."""
 
     def read(self, key: str, columns: Sequence[str] | None = None) -> StoredTable | None:
         """The object at `key`, None when there is none."""
         ...
+
+
+class ObjectStore(TableReader, Protocol):
+    """Parquet objects and small documents, each replaced whole or not at all."""
 
     def write(self, key: str, table: pa.Table, *, expected_etag: str | None = None, new: bool = False) -> str:
         """Put one object and return its etag.

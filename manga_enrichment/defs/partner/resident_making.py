@@ -29,6 +29,7 @@ from manga_enrichment.pipeline.partner.requeue import INTERRUPTED_DELAY_SECONDS,
 from manga_enrichment.pipeline.partner.settle import Settling
 from manga_enrichment.pipeline.partner.stored_requests import StoredRequests
 from manga_enrichment.pipeline.resident.parts import ResidentParts, ResidentSettings
+from manga_enrichment.pipeline.resident.recent_tables import RecentTables
 from manga_enrichment.pipeline.resident.room import RoomLimits
 from manga_enrichment.pipeline.store.flusher import Flusher
 
@@ -69,7 +70,12 @@ class ResidentMaking:
             rng=random.Random(),  # noqa: S311
             invoke=invoke,
             invoke_settings=settings,
-            planning=PartnerPlanning(ledger=invoke.ledger, bucket_count=inputs.settings.catalog_buckets, **own),
+            planning=PartnerPlanning(
+                ledger=invoke.ledger,
+                bucket_count=inputs.settings.catalog_buckets,
+                catalog=RecentTables(tables, invoke.clock),
+                **own,
+            ),
             asking=PartnerAsking(gateways=invoke, settings=settings, **own),
             intake=self._intake,
             settling=self._settling,

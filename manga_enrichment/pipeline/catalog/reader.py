@@ -11,12 +11,12 @@ import pyarrow as pa
 
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.errors import ConfigurationError
-from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.gateways.objects import ObjectStore, TableReader
 from manga_enrichment.pipeline.catalog.tables import records_from_table
 from manga_enrichment.pipeline.store.object_keys import catalog_state_key, rejects_key, table_key
 
 
-def read_catalog(tables: ObjectStore, bucket: str, columns: Sequence[str] | None = None) -> pa.Table:
+def read_catalog(tables: TableReader, bucket: str, columns: Sequence[str] | None = None) -> pa.Table:
     """The catalog table of a bucket. Raises ConfigurationError when it was never imported."""
     stored = tables.read(table_key("catalog", bucket), columns)
     if stored is None:

@@ -12,8 +12,8 @@ from manga_enrichment.pipeline.partner.work_units import UnitRequest, WorkUnit
 class UnitLimits:
     """What one run takes at most."""
 
-    max_messages: int = 100
-    max_titles: int = 500
+    max_messages: int = 500
+    max_titles: int = 1_000
 
 
 class Packing:

@@ -24,7 +24,7 @@ from manga_enrichment.domain.prompts.conversations import CONVERSATION, conversa
 from manga_enrichment.domain.prompts.prompt import title_inputs
 from manga_enrichment.domain.requests.duplicates import unique_items
 from manga_enrichment.gateways.ledger import ResultLedger
-from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.gateways.objects import ObjectStore, TableReader
 from manga_enrichment.pipeline.batch.job_store import BatchStore
 from manga_enrichment.pipeline.candidates.tables import candidates_from_table
 from manga_enrichment.pipeline.catalog.reader import check_bucket_count, read_catalog
@@ -74,8 +74,11 @@ class PartnerPlanning:
         analyses: Mapping[str, AnalysisType],
         models: ModelCatalog,
         bucket_count: int,
+        catalog: TableReader | None = None,
     ) -> None:
+        """catalog: where titles and candidates are read; `tables` unless given."""
         self._tables = tables
+        self._catalog = tables if catalog is None else catalog
         self._ledger = ledger
         self._analyses = analyses
         self._models = models
@@ -112,12 +115,12 @@ class PartnerPlanning:
         titles = {}
         for bucket, ids in by_bucket.items():
             candidates = self._candidates(bucket, ids)
-            for record in records_from_table(_only(read_catalog(self._tables, bucket), ids)):
+            for record in records_from_table(_only(read_catalog(self._catalog, bucket), ids)):
                 titles[record.manga_id] = _Title(record, bucket, candidates.get(record.manga_id, ()))
         return titles
 
     def _candidates(self, bucket: str, ids: Sequence[str]) -> dict[str, tuple[Candidate, ...]]:
-        stored = self._tables.read(table_key("similar_candidates", bucket))
+        stored = self._catalog.read(table_key("similar_candidates", bucket))
         return {} if stored is None else candidates_from_table(_only(stored.table, ids))
 
     def _wishes(self, request: StoredRequest, titles: Mapping[str, _Title]) -> Iterator[_Wish | PlannedItem]:

@@ -57,10 +57,10 @@ def test_while_there_is_room_whatever_comes_fits(titles: list[int], units: int, 
 
 def test_small_requests_share_a_run() -> None:
     packing = Packing(NORMAL.name, 5, UnitLimits())
-    for number in range(100):
+    for number in range(600):
         assert packing.room() > 0
         packing.add(request(number))
-    assert [len(unit.requests) for unit in packing.units()] == [100]
+    assert [len(unit.requests) for unit in packing.units()] == [500, 100]
 
 
 def test_a_request_delivered_for_the_last_time_runs_alone() -> None:

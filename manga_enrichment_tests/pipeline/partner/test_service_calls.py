@@ -7,8 +7,9 @@ import sys
 from collections import Counter
 from typing import Any
 
-from manga_enrichment.domain.requests.queues import NORMAL
-from manga_enrichment_tests.partner_world import PartnerWorld
+from manga_enrichment.domain.requests.queues import HIGH_PRIORITY, NORMAL
+from manga_enrichment_tests.partner_world import RESIDENT, PartnerWorld
+from manga_enrichment_tests.resident_run import live
 
 FEW, MANY = 10, 60
 
@@ -68,3 +69,15 @@ def test_a_request_of_a_run_adds_few_calls_and_no_object_of_its_own_to_a_table()
     }
     assert many["s3.write"] - few["s3.write"] == 0
     assert many["sqs.delete"] == few["sqs.delete"] == 1
+
+
+def test_requests_of_a_run_that_stays_read_a_bucket_together() -> None:
+    world = CountedWorld(way=RESIDENT)
+    world.calls = Counter()
+    sent = [
+        world.send([(number % 8, "reading_level", f"note {number}")], queue=HIGH_PRIORITY.name)
+        for number in range(MANY)
+    ]
+    live(world, [HIGH_PRIORITY.name])
+    assert {world.state(each) for each in sent} == {"completed"}
+    assert world.calls["s3.read"] == 2  # the catalog's bucket, and its candidates
