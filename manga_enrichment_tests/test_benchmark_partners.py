@@ -60,10 +60,13 @@ def test_no_two_questions_of_a_drain_are_the_same() -> None:
 def test_what_a_run_costs_in_an_hour_is_its_idling_and_its_starts() -> None:
     fresh, old = Watched(first_cpu=1.0, first_age=5.0), Watched(first_cpu=90.0, first_age=500.0)
     for seconds, cpu in ((0.0, 1.0), (25.0, 4.0), (75.0, 4.5)):
-        fresh.looked(cpu, 5.0 + seconds, seconds)
+        fresh.looked(cpu, 5.0 + seconds, seconds, round(cpu * 1e6))
     for seconds, cpu in ((0.0, 90.0), (50.0, 90.1)):
         old.looked(cpu, 500.0 + seconds, seconds)
-    numbers = shares({1: fresh, 2: old}, 75.0)
+    brief = Watched(first_cpu=1.0, first_age=5.0)
+    brief.looked(1.0, 5.0, 0.0, 900_000_000)
+    numbers = shares({1: fresh, 2: old, 3: brief}, 75.0)
+    assert numbers["peak_mb"] == pytest.approx(4.5)  # not that of the run that ended
     assert numbers["start_cpu_s"] == 4.0
     assert numbers["idle_cpu_percent_of_one"] == pytest.approx(100 * (0.5 + 0.1) / (50 + 50))
     assert numbers["cpu_percent_all_runs"] == pytest.approx(100 * (3.5 + 0.1) / 75)

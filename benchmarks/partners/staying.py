@@ -31,11 +31,12 @@ class Watched:
     first_age: float
     started_cpu: float | None = None
     since: float = 0.0
+    peak_bytes: int = 0
     cpu: float = 0.0
     now: float = 0.0
 
-    def looked(self, cpu: float, age_seconds: float, now: float) -> None:
-        self.cpu, self.now = cpu, now
+    def looked(self, cpu: float, age_seconds: float, now: float, rss_bytes: int = 0) -> None:
+        self.cpu, self.now, self.peak_bytes = cpu, now, max(self.peak_bytes, rss_bytes)
         if self.started_cpu is None and age_seconds >= STARTED_SECONDS:
             self.started_cpu, self.since = cpu, now
 
@@ -46,15 +47,14 @@ class Watched:
 
 def resident(site: Site, queues: Sequence[str], minutes: float) -> Numbers:
     """For so long. The growth of all, and what one run costs in an hour with its starts, as its parts come to."""
-    before, peak_bytes, watched = site.calls(), 0, dict[int, Watched]()
+    before, watched = site.calls(), dict[int, Watched]()
     started = time.monotonic()
     while (now := time.monotonic()) < started + minutes * 60:
         for process in site.runs():
             with suppress(psutil.Error):
                 times, age = process.cpu_times(), time.time() - process.create_time()
                 cpu = times.user + times.system
-                watched.setdefault(process.pid, Watched(cpu, age)).looked(cpu, age, now)
-                peak_bytes = max(peak_bytes, process.memory_info().rss)
+                watched.setdefault(process.pid, Watched(cpu, age)).looked(cpu, age, now, process.memory_info().rss)
         time.sleep(_LOOK_SECONDS)
     seconds = time.monotonic() - started
     calls = site.calls() - before
@@ -62,7 +62,6 @@ def resident(site: Site, queues: Sequence[str], minutes: float) -> Numbers:
     return {
         "minutes": minutes,
         **shares(watched, seconds),
-        "peak_mb": peak_bytes / 1e6,
         **{
             f"sqs_calls_a_minute {queue}": sum(n for kind, n in calls.items() if kind.endswith(f".{queue}"))
             / seconds
@@ -81,6 +80,7 @@ def shares(watched: Mapping[int, Watched], seconds: float) -> Numbers:
     start, idle = sum(starts) / len(starts), sum(cpu for cpu, _ in stayed) / sum(long for _, long in stayed)
     return {
         "run_processes": len(watched),
+        "peak_mb": max(each.peak_bytes for each in watched.values() if each.started_cpu) / 1e6,  # of those that stayed
         "cpu_percent_all_runs": 100 * sum(each.cpu - each.first_cpu for each in watched.values()) / seconds,
         "start_cpu_s": start,
         "idle_cpu_percent_of_one": 100 * idle,
