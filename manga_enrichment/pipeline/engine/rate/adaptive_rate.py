@@ -7,7 +7,11 @@ Belongs here: what an accepted and a refused call say about the rate. Stays out:
 *Steps*: a refused call takes a tenth off the rate, but calls that left before the last cut are old news. An accepted
 call that had to wait for its turn gives back `target` of a cut. So a rate stays where the refused share is its target,
 which is that of all senders' rates together, as if they were one. It is larger for a rate that has fallen: what fell
-with the service comes back with it, and refusals that no rate avoids bring nobody to a stop.
+with the service comes back with it.
+
+*Refusals that no rate avoids* (a service that is short of capacity): when a series of cuts has taken three quarters of
+the rate and still few calls are refused, slowing down is not the cure, and cuts become small, but for one in seven,
+until the refused share has fallen to about its target.
 
 *Acceleration*: steps up grow when nobody was refused for longer than somebody should have been.
 
@@ -21,11 +25,18 @@ from dataclasses import dataclass
 from manga_enrichment.pipeline.engine.rate.circuit_breaker import CircuitBreaker, Recovery
 
 CUT = 0.1
+SMALL_CUT = 0.005
+DEEP = 0.5  # of the pace that a series of cuts began at
+SMALL_CUTS_IN_A_ROW = 6  # then a whole one again: a quota that has shrunk by much is found out so
+END_OF_SERIES = 2.0  # times the target: so few refused, after a row that was accepted
+MANY_REFUSED = 0.1  # share of the recent calls: the pace is to blame
+RECENT_CALLS = 100
 MOST_REFUSED = 0.3
 TARGET_OF_TOLD_QUOTA = 0.008  # whoever has one to itself is held by the ceiling before anything is refused
 LARGEST_RAISE = 0.1  # by one accepted call
 SLOW_START = 1.0  # calls/s more with each accepted call: the rate grows e-fold within a second
-CHANCE_REFUSALS = 1  # may have nothing to do with the pace, and would end slow start far too low
+ENOUGH_REFUSED = 3  # to end slow start: one may have nothing to do with the pace, and would end it far too low
+TOO_MANY_REFUSED = 0.1  # share of the calls of slow start: a service may refuse some at any pace
 MOST_ACCELERATION = 5.0  # how many times larger a raise is when no refusal has come for long
 CREDIT_BEFORE_ACCELERATION = 3.0
 CREDIT_AFTER_START = CREDIT_BEFORE_ACCELERATION + MOST_ACCELERATION  # slow start ends below the quota
@@ -80,10 +91,14 @@ class AdaptiveRate:
         self._ceiling = start if told else math.inf
         self._usual = 0.0  # the pace that all senders together had for minutes
         self._breaker = CircuitBreaker()
-        self._chances = CHANCE_REFUSALS
+        self._sent_at_start = self._refused_at_start = 0
         self._credit = 0.0  # refusals that would have been target since the last one; negative: owed
         self._before_run = start
         self._cut_at = -math.inf
+        self._series_from = math.inf  # the pace when the present series of cuts began
+        self._small_cuts = 0
+        self._since_cut = 0  # accepted calls that had waited for their turn
+        self._refused_share = 0.0
         self._set_at = 0.0
 
     @property
@@ -115,6 +130,8 @@ class AdaptiveRate:
 
     def sent(self, now: float) -> int:
         """A call leaves; its number."""
+        self._refused_share *= 1.0 - 1.0 / RECENT_CALLS
+        self._sent_at_start += self.is_starting
         number, recovery = self._breaker.sent(now)
         self._recover(recovery, now)
         return number
@@ -132,13 +149,15 @@ class AdaptiveRate:
     def refused(self, permit: Permit, now: float, retry_after_seconds: float) -> None:
         """A call was throttled; retry_after_seconds: what the service said, 0.0 when nothing."""
         self.refused_at = now
+        self._refused_share += (1.0 - self._refused_share) / RECENT_CALLS
         was_open, before = self._breaker.is_open, self.value
         self._recover(self._breaker.refused(permit.number, permit.issued_at, now, retry_after_seconds), now)
         if self._breaker.run_calls == 1:
             self._before_run = before
         if self.is_starting:
-            self._chances -= 1
-            if self._chances >= 0:
+            self._refused_at_start += 1
+            enough = max(ENOUGH_REFUSED, TOO_MANY_REFUSED * self._sent_at_start)
+            if self._refused_at_start < enough and not self._breaker.is_open:
                 return
             self.is_starting = False
             self._credit = CREDIT_AFTER_START
@@ -146,9 +165,7 @@ class AdaptiveRate:
             refused = 1 if was_open else self._breaker.run_calls
             self._credit = max(-MOST_DEBT, min(0.0, self._credit) - refused)
         elif permit.issued_at > self._cut_at:
-            self._cut_at = now
-            self._credit = min(0.0, self._credit)
-            self.set(self.value * (1.0 - CUT), now)
+            self._cut(now)
 
     def set(self, pace: float, now: float) -> None:
         if not (self.is_told or self.is_starting or self._breaker.is_open):
@@ -163,11 +180,24 @@ class AdaptiveRate:
     def _total(self) -> float:
         return self.value + self.others
 
+    def _cut(self, now: float) -> None:
+        if self._series_from == math.inf:
+            self._series_from = self.value
+        self._cut_at, self._since_cut = now, 0
+        self._credit = min(0.0, self._credit)
+        is_deep = self.value < DEEP * self._series_from and self._refused_share < MANY_REFUSED
+        is_small = is_deep and self._small_cuts < SMALL_CUTS_IN_A_ROW
+        self._small_cuts = self._small_cuts + 1 if is_small else 0
+        self.set(self.value * (1.0 - (SMALL_CUT if is_small else CUT)), now)
+
     def _raise(self, now: float) -> None:
         target = TARGET_OF_TOLD_QUOTA if self.is_told else target_of_untold_quota(self._total)
         fallen = max(1.0, self._ceiling / self.value if self.is_told else self._usual / self._total)
         has_fallen = fallen > 1.0 / FALLEN
         target = min(MOST_REFUSED, target * math.sqrt(fallen))
+        self._since_cut += 1
+        if self._since_cut * target >= 1.0 and self._refused_share < END_OF_SERIES * target:
+            self._series_from = math.inf
         of_all = target * self._total / self.value  # refusals of all that are target in the time of one call of ours
         self._credit += of_all if self._credit >= 0.0 else max(target, PAID_BACK)
         if has_fallen and now - max(self.refused_at, self._heard_at) > QUIET_SECONDS:
@@ -185,5 +215,6 @@ class AdaptiveRate:
         lasting = LASTING_MARGIN * recovery.let_in / (recovery.closed_seconds + recovery.open_seconds)
         if recovery.closed_seconds < FEW_SECONDS or recovery.let_in < FEW_CALLS:
             lasting = max(lasting, self._before_run * (KEPT_BY_CHANCE if recovery.let_in <= CHANCE_CALLS else 0.5))
+        self._series_from = math.inf
         self._set_at = self._cut_at = self.refused_at = now
         self.set(self._before_run if self.is_told else min(self._before_run, lasting), now)
