@@ -9,7 +9,7 @@ call that had to wait for its turn gives back `target` of a cut. So a rate stays
 which is that of all senders' rates together, as if they were one. It is larger for a rate that has fallen: what fell
 with the service comes back with it.
 
-*Refusals that no rate avoids* (a service that is short of capacity): when a series of cuts has taken three quarters of
+*Refusals that no rate avoids* (a service that is short of capacity): when a series of cuts has taken nine tenths of
 the rate and still few calls are refused, slowing down is not the cure, and cuts become small, but for one in seven,
 until the refused share has fallen to about its target.
 
@@ -25,8 +25,8 @@ from dataclasses import dataclass
 from manga_enrichment.pipeline.engine.rate.circuit_breaker import CircuitBreaker, Recovery
 
 CUT = 0.1
-SMALL_CUT = 0.005
-DEEP = 0.5  # of the pace that a series of cuts began at
+SMALL_CUT = 0.01
+DEEP = 0.1  # of the pace that a series of cuts began at
 SMALL_CUTS_IN_A_ROW = 6  # then a whole one again: a quota that has shrunk by much is found out so
 END_OF_SERIES = 2.0  # times the target: so few refused, after a row that was accepted
 MANY_REFUSED = 0.1  # share of the recent calls: the pace is to blame
@@ -35,7 +35,7 @@ MOST_REFUSED = 0.3
 TARGET_OF_TOLD_QUOTA = 0.008  # whoever has one to itself is held by the ceiling before anything is refused
 LARGEST_RAISE = 0.1  # by one accepted call
 SLOW_START = 1.0  # calls/s more with each accepted call: the rate grows e-fold within a second
-ENOUGH_REFUSED = 3  # to end slow start: one may have nothing to do with the pace, and would end it far too low
+ENOUGH_REFUSED = 5  # to end slow start: fewer may have nothing to do with the pace, and would end it far too low
 TOO_MANY_REFUSED = 0.1  # share of the calls of slow start: a service may refuse some at any pace
 MOST_ACCELERATION = 5.0  # how many times larger a raise is when no refusal has come for long
 CREDIT_BEFORE_ACCELERATION = 3.0

@@ -111,7 +111,7 @@ def happenings(told: bool) -> Iterator[ShareCase]:
         told,
         [one, sender(told, sixteen, asks_during=[(200.0, 999.0)])],
         0.75,
-        0.03,
+        0.03 if told else 0.05,
         0.35 if told else 0.4,
         since=203.0,
         until=213.0,

@@ -164,9 +164,15 @@ def test_a_quota_that_changes_is_followed(before: int, after: int) -> None:
 
 
 def test_refusals_that_no_pace_avoids_do_not_bring_it_to_a_stop() -> None:
-    """Five in a hundred calls are refused however slowly they come."""
-    run = Simulation(Quota(6_000, refused_anyway=0.05), [Sender()]).run(300)
-    assert run.accepted_per_minute(60, 300) >= 60
+    """Five in a hundred calls are refused however slowly they come; one start in many meets several at once."""
+    paces = [
+        Simulation(Quota(60_000, refused_anyway=0.05), [Sender()], seed=seed, concurrency=32)
+        .run(120)
+        .accepted_per_minute(60, 120)
+        for seed in range(8)
+    ]
+    assert min(paces) >= 60
+    assert statistics.median(paces) >= 2_000, paces
 
 
 # Several processes, one quota, no coordinator.
