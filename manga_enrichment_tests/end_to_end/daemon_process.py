@@ -12,6 +12,7 @@ from pathlib import Path
 import dagster as dg
 
 from manga_enrichment.defs.operations.killed_runs import pid_of
+from manga_enrichment.defs.partner.assets import PARTNER_JOB
 from manga_enrichment.local.dagster_home import prepare_dagster_home
 from manga_enrichment.runtime.processes import process_exists
 from manga_enrichment_tests.end_to_end import daemon_definitions
@@ -68,8 +69,8 @@ class Daemon:
             self._daemon.wait()
 
     def kill_run(self) -> None:
-        """The process of the one run that is going on."""
-        [pid] = [pid for pid in self._pids_of_runs() if process_exists(pid)]
+        """The process of the one run of a work unit that is going on, beside those that stay."""
+        [pid] = [pid for pid in self._pids_of_runs(PARTNER_JOB) if process_exists(pid)]
         os.kill(pid, signal.SIGKILL)
 
     def has_looked_for(self, sensor: str) -> bool:
@@ -84,7 +85,8 @@ class Daemon:
                 raise TimeoutError(f"not within {_SECONDS} s: {what}\n{self._log.read_text('utf-8')[-6_000:]}")
             time.sleep(0.2)
 
-    def _pids_of_runs(self) -> list[int]:
+    def _pids_of_runs(self, job: str | None = None) -> list[int]:
         with dg.DagsterInstance.from_config(str(self._home)) as instance:
-            pids = [pid_of(instance, run.run_id) for run in instance.get_runs()]
+            runs = instance.get_runs(dg.RunsFilter(job_name=job))
+            pids = [pid_of(instance, run.run_id) for run in runs]
         return [pid for pid in pids if pid is not None]

@@ -46,7 +46,7 @@ class Day:
         file.write_text(json.dumps(body))
         sent = CliRunner().invoke(main, ["submit", str(file), "--partner", "acme", "--schema", schema])
         assert sent.exit_code == 0, sent.output
-        assert [result.success for result in self.lane.work()] == [True]
+        assert {result.success for result in self.lane.work()} == {True}  # of the unit, and of runs that stay
 
     def account(self, days: list[str]) -> dict[str, dg.AssetCheckEvaluation]:
         result = self.definitions.resolve_job_def(COSTS_JOB).execute_in_process(

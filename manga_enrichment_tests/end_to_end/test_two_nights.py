@@ -80,7 +80,7 @@ def test_two_nights_a_backfill_and_partners_at_once_pay_for_each_title_once(
             processes[name] = stack.enter_context(run)
         wait_for_billed_calls(model_server, 1, processes["night-1"])
         lane = InProcessLane(definitions, instance)
-        assert [result.success for result in lane.work()] == [True]
+        assert {result.success for result in lane.work()} == {True}  # of the unit, and of runs that stay
         for name, process in processes.items():
             assert process.wait(SECONDS) == 0, (tmp_path / f"{name}.log").read_text()[-4000:]
 
