@@ -138,9 +138,10 @@ def by_word(kept: list[Kept], partner: str) -> dict[str, set[str]]:
 
 
 def theirs(kept: list[Kept], lane: Lane, partner: str) -> set[Kept]:
-    """What is a partner's alone: objects, rows, deliveries, dead letters."""
+    """What is a partner's alone: objects, rows, deliveries, dead letters. Objects of tables have rows of several."""
     names = [partner, *lane.sent[partner]]
-    return {each for each in kept if not each.place.startswith("runs/") and any(name in each.said for name in names)}
+    shared = ("runs/", "enrichment/partner_results/", "enrichment/requests/")
+    return {each for each in kept if not each.place.startswith(shared) and any(name in each.said for name in names)}
 
 
 def test_a_forgotten_partner_is_found_nowhere_but_where_the_receipt_says(lane: Lane) -> None:
