@@ -58,7 +58,8 @@ def test_a_request_of_a_run_adds_few_calls_and_no_object_of_its_own_to_a_table()
     few, many = calls_of(FEW), calls_of(MANY)
     added = {name: (many[name] - few[name]) / (MANY - FEW) for name in many}
     sys.stdout.write(f"a request adds {dict(sorted((name, count) for name, count in added.items() if count))}\n")
-    per_request = {name: count for name, count in added.items() if count >= 1}  # the rest grows with batches
+    by_group = "ledger.put_many"  # of one here: the fake model takes no time, so no two answers come together
+    per_request = {name: count for name, count in added.items() if count >= 1 and name != by_group}
     assert per_request == {
         "status.claim": 1,
         "status.update": 3,  # queued, processing, completed
