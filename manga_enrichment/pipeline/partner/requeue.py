@@ -14,7 +14,7 @@ for nothing, so the message comes again only when any lease has run out. What ca
 because nobody has its body in memory, stays hidden for minutes: it costs one receive per outage.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -103,14 +103,8 @@ class Requeue:
 
     def _send_anew(self, row: RequestRow, delay_seconds: int) -> None:
         stored = self._stored.read(row.body_key)
-        self._queue.send(
-            row.queue,
-            stored.message_body(),
-            attributes=stored.attributes,
-            group_id=row.group_id,
-            delay_seconds=delay_seconds,
-        )
-        self._queue.delete(row.queue, [row.receipt_handle])
+        body, attributes = stored.message_body(), stored.attributes
+        _replace(self._queue, row.queue, row.receipt_handle, body, attributes, row.group_id, delay_seconds)
 
 
 def return_message(queues: RequestQueue, message: Message, received_at: datetime, now: datetime) -> None:
@@ -126,14 +120,24 @@ def return_message(queues: RequestQueue, message: Message, received_at: datetime
         if hidden_seconds > 0:
             queues.extend(queue.name, [message.receipt_handle], hidden_seconds)
         return
-    queues.send(
-        queue.name,
-        message.body,
-        attributes=message.attributes,
-        group_id=message.group_id,
-        delay_seconds=min(MAX_DELAY_SECONDS, delay_seconds),
+    delay_seconds = min(MAX_DELAY_SECONDS, delay_seconds)
+    _replace(
+        queues, queue.name, message.receipt_handle, message.body, message.attributes, message.group_id, delay_seconds
     )
-    queues.delete(queue.name, [message.receipt_handle])
+
+
+def _replace(
+    queues: RequestQueue,
+    queue: str,
+    receipt_handle: str,
+    body: str,
+    attributes: Mapping[str, str],
+    group_id: str,
+    delay_seconds: int,
+) -> None:
+    """The same message sent anew, whose receives count from 0; only then is the old one deleted."""
+    queues.send(queue, body, attributes=attributes, group_id=group_id, delay_seconds=delay_seconds)
+    queues.delete(queue, [receipt_handle])
 
 
 def release_all(
