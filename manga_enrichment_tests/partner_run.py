@@ -22,7 +22,7 @@ from manga_enrichment.pipeline.partner.run_steps import (
     plan_calls,
     settle_requests,
 )
-from manga_enrichment.pipeline.partner.stored_requests import StoredRequests
+from manga_enrichment.pipeline.partner.stored.requests import StoredRequests
 
 if TYPE_CHECKING:
     from manga_enrichment_tests.partner_world import PartnerWorld

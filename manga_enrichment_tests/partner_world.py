@@ -27,15 +27,15 @@ from manga_enrichment.pipeline.log.rows import request_rows
 from manga_enrichment.pipeline.outbox.announce import NotificationPolicy, OutboxWriter
 from manga_enrichment.pipeline.partner.ask import PartnerAsking
 from manga_enrichment.pipeline.partner.complete import Completion
+from manga_enrichment.pipeline.partner.holding.leases import Leases
+from manga_enrichment.pipeline.partner.holding.requeue import Requeue, release_all
 from manga_enrichment.pipeline.partner.intake import Claimant, Intake, IntakeReport
-from manga_enrichment.pipeline.partner.leases import Leases
 from manga_enrichment.pipeline.partner.packing import UnitLimits
 from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
-from manga_enrichment.pipeline.partner.requeue import Requeue, release_all
 from manga_enrichment.pipeline.partner.run_steps import SettleReport
 from manga_enrichment.pipeline.partner.settle import SettleLimits, Settling
-from manga_enrichment.pipeline.partner.stored_requests import StoredRequests
-from manga_enrichment.pipeline.partner.stored_results import each_result_once
+from manga_enrichment.pipeline.partner.stored.requests import StoredRequests
+from manga_enrichment.pipeline.partner.stored.results import each_result_once
 from manga_enrichment.pipeline.store.flusher import Flusher
 from manga_enrichment.pipeline.store.hour_groups import read_once
 from manga_enrichment.pipeline.store.object_keys import result_document_key
@@ -145,9 +145,7 @@ class PartnerWorld:
     def release(self, leases: Leases, bodies: StoredRequests, reason: str) -> list[str]:
         """As a run does at its end; what it says."""
         said: list[str] = []
-        release_all(
-            leases, self.releasing(bodies), delay_seconds=15, error_class="stopped", reason=reason, say=said.append
-        )
+        release_all(leases, self.releasing(bodies), delay_seconds=15, reason=reason, say=said.append)
         return said
 
     def work(self, queue: str = NORMAL.name) -> None:

@@ -19,7 +19,7 @@ from manga_enrichment.pipeline.enrichment.wide_table import write_enriched
 from manga_enrichment.pipeline.health.daily_costs import write_day
 from manga_enrichment.pipeline.health.stored_looks import SCHEMA as OBSERVATIONS
 from manga_enrichment.pipeline.log.rows import REQUEST_SCHEMA
-from manga_enrichment.pipeline.partner.stored_results import PARTNER_RESULT_SCHEMA
+from manga_enrichment.pipeline.partner.stored.results import PARTNER_RESULT_SCHEMA
 from manga_enrichment.pipeline.publish.tables import published_tables
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
 from manga_enrichment.pipeline.store.hour_keys import hour_group, part_key

@@ -13,8 +13,8 @@ from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
 from manga_enrichment.domain.requests.queues import NORMAL
 from manga_enrichment.gateways.errors import QueueUnavailableError, StoreUnavailableError
-from manga_enrichment.pipeline.partner.stored_requests import StoredRequests
-from manga_enrichment.pipeline.partner.stored_units import read_unit
+from manga_enrichment.pipeline.partner.stored.requests import StoredRequests
+from manga_enrichment.pipeline.partner.stored.units import read_unit
 from manga_enrichment.settings import Settings
 from manga_enrichment_tests.partner_world import PartnerWorld
 

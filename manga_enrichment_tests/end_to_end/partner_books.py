@@ -20,8 +20,8 @@ from manga_enrichment.local.stack.cleaning import empty_queues
 from manga_enrichment.local.stack.endpoints import CALLBACK_KEY_ID, CALLBACK_SECRET
 from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment.pipeline.outbox.relay import DeliveryGateways, OutboxRelay
-from manga_enrichment.pipeline.partner.requeue import LEASE_MARGIN_SECONDS
-from manga_enrichment.pipeline.partner.stored_results import each_result_once
+from manga_enrichment.pipeline.partner.holding.requeue import LEASE_MARGIN_SECONDS
+from manga_enrichment.pipeline.partner.stored.results import each_result_once
 from manga_enrichment.pipeline.partner.submit import submit
 from manga_enrichment.pipeline.store.hour_groups import read_once
 from manga_enrichment.pipeline.store.object_keys import result_document_key

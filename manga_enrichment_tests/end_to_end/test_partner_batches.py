@@ -22,7 +22,7 @@ from manga_enrichment.domain.requests.queues import DEAD_LETTERS, LOW_PRIORITY, 
 from manga_enrichment.local.api_client import ApiClient, api_key, api_url
 from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment.local.stack.model_control import ModelServerControl
-from manga_enrichment.pipeline.partner.stored_results import each_result_once
+from manga_enrichment.pipeline.partner.stored.results import each_result_once
 from manga_enrichment.pipeline.store.hour_groups import read_once
 from manga_enrichment.settings import load_settings
 

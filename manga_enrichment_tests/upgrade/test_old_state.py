@@ -19,8 +19,8 @@ from manga_enrichment.pipeline.batch.job_store import BatchStore
 from manga_enrichment.pipeline.enrichment.plan_files import read_plan
 from manga_enrichment.pipeline.enrichment.planner import Action
 from manga_enrichment.pipeline.partner.conversations import read_history, session_name
-from manga_enrichment.pipeline.partner.stored_requests import read_stored_request
-from manga_enrichment.pipeline.partner.stored_units import read_unit
+from manga_enrichment.pipeline.partner.stored.requests import read_stored_request
+from manga_enrichment.pipeline.partner.stored.units import read_unit
 from manga_enrichment.pipeline.publish.tables import PublishedTable, published_tables
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
 from manga_enrichment_tests.builders import BUCKET

@@ -35,9 +35,9 @@ from manga_enrichment.pipeline.outbox.announce import NotificationPolicy, Outbox
 from manga_enrichment.pipeline.partner import run_steps
 from manga_enrichment.pipeline.partner.ask import PartnerAsking
 from manga_enrichment.pipeline.partner.complete import Completion
+from manga_enrichment.pipeline.partner.holding.requeue import INTERRUPTED_DELAY_SECONDS
 from manga_enrichment.pipeline.partner.papers import StoredPapers
 from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
-from manga_enrichment.pipeline.partner.requeue import INTERRUPTED_DELAY_SECONDS
 from manga_enrichment.pipeline.partner.run_steps import Execution, Opened
 from manga_enrichment.pipeline.partner.settle import SettleReport, Settling
 from manga_enrichment.pipeline.store.flusher import Flusher

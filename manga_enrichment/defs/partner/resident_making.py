@@ -23,11 +23,11 @@ from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.gateways.residents import ResidentTable
 from manga_enrichment.pipeline.engine.invocation import InvokeGateways
 from manga_enrichment.pipeline.partner.ask import PartnerAsking
+from manga_enrichment.pipeline.partner.holding.requeue import INTERRUPTED_DELAY_SECONDS, Requeue
 from manga_enrichment.pipeline.partner.intake import Claimant, Intake
 from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
-from manga_enrichment.pipeline.partner.requeue import INTERRUPTED_DELAY_SECONDS, Requeue
 from manga_enrichment.pipeline.partner.settle import Settling
-from manga_enrichment.pipeline.partner.stored_requests import StoredRequests
+from manga_enrichment.pipeline.partner.stored.requests import StoredRequests
 from manga_enrichment.pipeline.resident.parts import ResidentParts, ResidentSettings
 from manga_enrichment.pipeline.resident.recent_tables import RecentTables
 from manga_enrichment.pipeline.resident.room import RoomLimits

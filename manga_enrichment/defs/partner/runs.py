@@ -1,7 +1,7 @@
 """What a partner run has beside its ops: the leases it holds from its first op to its last ack, and a good end.
 
 Belongs here: the resource `partner_run` and what SIGTERM does to a run. Stays out: the ops (`ops.py`),
-leases themselves (`pipeline/partner/leases.py`).
+leases themselves (`pipeline/partner/holding/leases.py`).
 
 The resource lives as long as the run: between ops a run waits for pools and retries, and its leases must not. That
 holds in the in-process executor, which the project uses; steps in processes of their own would each hold nothing.
@@ -26,12 +26,11 @@ from typing import Any
 
 import dagster as dg
 
-from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.pipeline.partner.ask import Stopping
-from manga_enrichment.pipeline.partner.leases import Heartbeat, Leases
-from manga_enrichment.pipeline.partner.requeue import INTERRUPTED_DELAY_SECONDS, Requeue, release_all
+from manga_enrichment.pipeline.partner.holding.leases import Heartbeat, Leases
+from manga_enrichment.pipeline.partner.holding.requeue import INTERRUPTED_DELAY_SECONDS, Requeue, release_all
 from manga_enrichment.pipeline.partner.step_ends import StepEnd, end_of
-from manga_enrichment.pipeline.partner.stored_requests import StoredRequests
+from manga_enrichment.pipeline.partner.stored.requests import StoredRequests
 
 
 @dataclass
@@ -56,15 +55,8 @@ class PartnerRun:
     def is_stopping(self) -> bool:
         return self.stop.is_set()
 
-    def release(self, delay_seconds: int, error_class: str, reason: str, log: Any) -> None:
-        count = release_all(
-            self.leases,
-            self.releasing,
-            delay_seconds=delay_seconds,
-            error_class=error_class,
-            reason=reason,
-            say=log.warning,
-        )
+    def release(self, delay_seconds: int, reason: str, log: Any) -> None:
+        count = release_all(self.leases, self.releasing, delay_seconds=delay_seconds, reason=reason, say=log.warning)
         if count:
             log.info(f"{count} requests are given back and come again in {delay_seconds} s: {reason}")
 
@@ -80,7 +72,7 @@ class PartnerRun:
             if end is StepEnd.UNFORESEEN:
                 raise
             if end is StepEnd.WRONG:
-                self.release(self.deferral_seconds, ErrorClass.STOPPED.value, str(error), context.log)
+                self.release(self.deferral_seconds, str(error), context.log)
             said = f"{type(error).__name__}: {error}" if end is StepEnd.LOST else str(error)
             raise dg.Failure(said, allow_retries=end.may_pass) from error
         else:
@@ -91,7 +83,7 @@ class PartnerRun:
         if self.keep_back:
             return
         delay_seconds = self.deferral_seconds if self.away else INTERRUPTED_DELAY_SECONDS
-        self.release(delay_seconds, ErrorClass.STOPPED.value, self.away or "the run was ended", log)
+        self.release(delay_seconds, self.away or "the run was ended", log)
 
 
 def build_partner_run(deferral_seconds: int, clock_skew: timedelta) -> dg.ResourceDefinition:

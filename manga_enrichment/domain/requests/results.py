@@ -1,7 +1,7 @@
 """What a partner gets: one result per item, one document per request and its rows, which follow from it.
 
 Belongs here: the shape of a result, the columns, the state and the sums that follow from items. Stays out: finding the
-answers (`pipeline/partner/collect.py`), storing (`pipeline/partner/stored_results.py`).
+answers (`pipeline/partner/collect.py`), storing (`pipeline/partner/stored/results.py`).
 """
 
 import json

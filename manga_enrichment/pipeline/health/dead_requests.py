@@ -46,16 +46,16 @@ from manga_enrichment.pipeline.log.arrears import settle_arrears
 from manga_enrichment.pipeline.log.rows import PARTNER_TRIGGER
 from manga_enrichment.pipeline.partner.collect import PartnerCollecting
 from manga_enrichment.pipeline.partner.complete import Completion
+from manga_enrichment.pipeline.partner.holding.requeue import MAX_DELAY_SECONDS
 from manga_enrichment.pipeline.partner.plan import PartnerPlan, read_partner_plan
 from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
-from manga_enrichment.pipeline.partner.requeue import MAX_DELAY_SECONDS
-from manga_enrichment.pipeline.partner.stored_requests import (
+from manga_enrichment.pipeline.partner.stored.requests import (
     StoredRequest,
     read_stored_request,
     stored_request,
     write_request,
 )
-from manga_enrichment.pipeline.partner.stored_results import write_document
+from manga_enrichment.pipeline.partner.stored.results import write_document
 from manga_enrichment.pipeline.store.object_keys import result_document_key
 
 RUN_ENDED = "run_ended"

@@ -23,7 +23,7 @@ from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.queue import QueueDepth, RequestQueue
 from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.partner.scaling import visible_per_run
-from manga_enrichment.pipeline.partner.stored_units import read_unit
+from manga_enrichment.pipeline.partner.stored.units import read_unit
 from manga_enrichment.pipeline.partner.work_units import UnitRequest
 
 _WORKED_AT = frozenset({RequestState.RECEIVED, RequestState.QUEUED, RequestState.PROCESSING})

@@ -13,7 +13,7 @@ from manga_enrichment.domain.operations.service_costs import ServedRequest, esti
 from manga_enrichment.domain.prompts.conversations import CONVERSATION
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.log.rows import PARTNER_TRIGGER
-from manga_enrichment.pipeline.partner.stored_results import each_result_once
+from manga_enrichment.pipeline.partner.stored.results import each_result_once
 from manga_enrichment.pipeline.store.hour_groups import read_once
 from manga_enrichment.pipeline.store.object_keys import partner_results_prefix
 

@@ -2,7 +2,7 @@
 log.
 
 Belongs here: one result per request, each cent in it once. Stays out: writing results where partners see them
-(`stored_results.py`), what a step hands on (`papers.py`).
+(`stored/results.py`), what a step hands on (`papers.py`).
 """
 
 from collections import defaultdict
@@ -21,7 +21,7 @@ from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.log.append import log_entries, log_rows
 from manga_enrichment.pipeline.log.rows import PARTNER_TRIGGER, request_rows
 from manga_enrichment.pipeline.partner.plan import PartnerPlan, PlannedItem, read_partner_plan
-from manga_enrichment.pipeline.partner.stored_requests import StoredRequest
+from manga_enrichment.pipeline.partner.stored.requests import StoredRequest
 
 Row = Mapping[str, Any]
 Log = Callable[[Provenance, Sequence[Row]], None]

@@ -29,8 +29,8 @@ from manga_enrichment.pipeline.dead_letters.queue import DeadLetters
 from manga_enrichment.pipeline.log.append import log_entries
 from manga_enrichment.pipeline.log.rows import PARTNER_TRIGGER
 from manga_enrichment.pipeline.outbox.announce import OutboxWriter
-from manga_enrichment.pipeline.partner.stored_requests import StoredRequest, read_stored_request
-from manga_enrichment.pipeline.partner.stored_results import result_part
+from manga_enrichment.pipeline.partner.stored.requests import StoredRequest, read_stored_request
+from manga_enrichment.pipeline.partner.stored.results import result_part
 from manga_enrichment.pipeline.store.hour_keys import part_key
 
 _TOLD = frozenset({CallbackState.DELIVERED.value, CallbackState.FAILED.value})

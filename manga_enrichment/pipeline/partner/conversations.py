@@ -16,7 +16,7 @@ from typing import Any
 from manga_enrichment.domain.prompts.conversations import MAX_TURNS, Turn
 from manga_enrichment.domain.requests.queues import session_of
 from manga_enrichment.gateways.objects import ObjectStore
-from manga_enrichment.pipeline.partner.stored_requests import StoredRequest
+from manga_enrichment.pipeline.partner.stored.requests import StoredRequest
 from manga_enrichment.pipeline.store.object_keys import conversation_prefix, conversation_turn_key
 
 

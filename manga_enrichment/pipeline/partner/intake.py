@@ -35,13 +35,13 @@ from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.queue import Message, RequestQueue
 from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.partner.complete import Completion, event_of
-from manga_enrichment.pipeline.partner.fifo_deferral import DeferredMessage, FifoDeferral
+from manga_enrichment.pipeline.partner.holding.fifo_deferral import DeferredMessage, FifoDeferral
+from manga_enrichment.pipeline.partner.holding.leases import first_lease_until
+from manga_enrichment.pipeline.partner.holding.requeue import Requeue, return_message
 from manga_enrichment.pipeline.partner.intake_rows import closed_row, event_of_message, unit_request, wanted_row
-from manga_enrichment.pipeline.partner.leases import first_lease_until
 from manga_enrichment.pipeline.partner.packing import Packing, UnitLimits
-from manga_enrichment.pipeline.partner.requeue import Requeue, return_message
-from manga_enrichment.pipeline.partner.stored_requests import StoredRequests
-from manga_enrichment.pipeline.partner.stored_units import write_unit
+from manga_enrichment.pipeline.partner.stored.requests import StoredRequests
+from manga_enrichment.pipeline.partner.stored.units import write_unit
 from manga_enrichment.pipeline.partner.work_units import UnitRequest, WorkUnit
 from manga_enrichment.pipeline.store.object_keys import unit_key
 

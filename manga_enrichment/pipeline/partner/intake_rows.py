@@ -11,7 +11,7 @@ from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.envelope import AcceptedRequest, Rejection
 from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.gateways.queue import Message
-from manga_enrichment.pipeline.partner.leases import first_lease_until
+from manga_enrichment.pipeline.partner.holding.leases import first_lease_until
 from manga_enrichment.pipeline.partner.work_units import UnitRequest
 from manga_enrichment.pipeline.store.object_keys import request_body_key
 

@@ -11,7 +11,7 @@ from manga_enrichment.domain.requests.results import RequestResult
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.log.unledgered import read_all_unledgered
 from manga_enrichment.pipeline.partner.plan import PartnerPlan, read_partner_plan, write_partner_plan
-from manga_enrichment.pipeline.partner.stored_units import read_unit
+from manga_enrichment.pipeline.partner.stored.units import read_unit
 from manga_enrichment.pipeline.partner.work_units import WorkUnit
 from manga_enrichment.pipeline.store.object_keys import run_document_key
 

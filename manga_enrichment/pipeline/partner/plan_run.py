@@ -38,7 +38,7 @@ from manga_enrichment.pipeline.partner.plan import (
     PlannedItem,
     decided,
 )
-from manga_enrichment.pipeline.partner.stored_requests import StoredRequest
+from manga_enrichment.pipeline.partner.stored.requests import StoredRequest
 from manga_enrichment.pipeline.store.object_keys import table_key
 
 CONVERSATION_BUCKET = "conversations"

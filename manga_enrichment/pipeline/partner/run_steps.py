@@ -23,13 +23,13 @@ from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 from manga_enrichment.pipeline.log.rows import PARTNER_TRIGGER
 from manga_enrichment.pipeline.partner.ask import PartnerAsking, Stopping
 from manga_enrichment.pipeline.partner.collect import Log, PartnerCollecting
-from manga_enrichment.pipeline.partner.leases import Leases, first_lease_until
+from manga_enrichment.pipeline.partner.holding.leases import Leases, first_lease_until
+from manga_enrichment.pipeline.partner.holding.requeue import Requeue
 from manga_enrichment.pipeline.partner.papers import Papers
 from manga_enrichment.pipeline.partner.plan import PartnerPlan
 from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
-from manga_enrichment.pipeline.partner.requeue import Requeue
 from manga_enrichment.pipeline.partner.settle import SETTLERS, SettleReport, Settling, settle_all
-from manga_enrichment.pipeline.partner.stored_requests import StoredRequest, StoredRequests
+from manga_enrichment.pipeline.partner.stored.requests import StoredRequest, StoredRequests
 from manga_enrichment.pipeline.partner.work_units import UnitRequest, WorkUnit
 
 _log = logging.getLogger(__name__)

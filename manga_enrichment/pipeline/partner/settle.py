@@ -9,7 +9,7 @@
     ack               once its rows are written. A message that was not deleted finds its request final
 
 Belongs here: this order, for one request and for those of a run. Stays out: what the results are (`collect.py`), the
-document (`stored_results.py`).
+document (`stored/results.py`).
 """
 
 import logging
@@ -32,10 +32,10 @@ from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.partner.complete import Completion
 from manga_enrichment.pipeline.partner.conversations import keep_turn
-from manga_enrichment.pipeline.partner.leases import Leases
-from manga_enrichment.pipeline.partner.requeue import Requeue, give_back_one
-from manga_enrichment.pipeline.partner.stored_requests import StoredRequest, StoredRequests
-from manga_enrichment.pipeline.partner.stored_results import result_part, write_document
+from manga_enrichment.pipeline.partner.holding.leases import Leases
+from manga_enrichment.pipeline.partner.holding.requeue import Requeue, give_back_one
+from manga_enrichment.pipeline.partner.stored.requests import StoredRequest, StoredRequests
+from manga_enrichment.pipeline.partner.stored.results import result_part, write_document
 from manga_enrichment.pipeline.partner.work_units import UnitRequest
 from manga_enrichment.pipeline.store.flusher import Flusher, Part
 from manga_enrichment.pipeline.store.object_keys import result_document_key
@@ -226,12 +226,12 @@ def settle_all(
     So many at once share a flush, and are acked after it. One that a store is away from is given back; its next
     generation finds the answers. results: by request id.
     """
-    held = {request.request_id: request for request in leases.held()}  # with their newest handles
+    newest = {request.request_id: request for request in (*requests, *leases.held())}  # with their newest handles
     report = SettleReport()
 
     def settle(request: UnitRequest) -> Settled | str:
-        newest, result = held.get(request.request_id, request), results[request.request_id]
-        settled = settle_one(request, newest, result, settling, releasing, tried_before=tried_before)
+        of = request.request_id
+        settled = settle_one(request, newest[of], results[of], settling, releasing, tried_before=tried_before)
         leases.drop(request.request_id)  # a final row is renewed no more; its message stays hidden for long enough
         return settled
 
@@ -240,8 +240,8 @@ def settle_all(
             some = requests[begin : begin + SETTLED_TOGETHER]
             settled = list(pool.map(settle, some))
             settling.flusher.flush()
-            newest = [held.get(each.request_id, each) for each in some]
-            for request, each in zip(some, ack_written(newest, settled, settling, releasing), strict=True):
+            acked = ack_written([newest[each.request_id] for each in some], settled, settling, releasing)
+            for request, each in zip(some, acked, strict=True):
                 report.add(request.request_id, each, results[request.request_id])
     return report
 

@@ -1,7 +1,7 @@
 """What the end of a step means for the requests that are worked at: tried again, given back, or kept until it shows.
 
-Belongs here: which error means what, for ops and for resident runs alike. Stays out: giving back (`requeue.py`), how
-often something is tried (`pipeline/engine/retry_rules.py`).
+Belongs here: which error means what, for ops and for resident runs alike. Stays out: giving back
+(`holding/requeue.py`), how often something is tried (`pipeline/engine/retry_rules.py`).
 """
 
 from enum import Enum

@@ -1,7 +1,7 @@
 """Work units: claimed requests that one run works at.
 
 Belongs here: what a run must know of its requests. Stays out: how many share a run (`packing.py`), the object that
-lists them (`stored_units.py`), claiming (`intake.py`), the work itself (`run_steps.py`).
+lists them (`stored/units.py`), claiming (`intake.py`), the work itself (`run_steps.py`).
 """
 
 from dataclasses import dataclass, replace

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.health.daily_costs import days_until
 from manga_enrichment.pipeline.log.read import each_row_once
-from manga_enrichment.pipeline.partner.stored_results import each_result_once
+from manga_enrichment.pipeline.partner.stored.results import each_result_once
 from manga_enrichment.pipeline.store.compaction import CompactionReport, compact
 from manga_enrichment.pipeline.store.hour_groups import Once
 from manga_enrichment.pipeline.store.hour_keys import hour_group

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.pipeline.engine.outage_retry import in_thread
-from manga_enrichment.pipeline.partner.requeue import Requeue
+from manga_enrichment.pipeline.partner.holding.requeue import Requeue
 from manga_enrichment.pipeline.partner.settle import Settled, Settling, ack_written
 from manga_enrichment.pipeline.partner.work_units import UnitRequest
 

@@ -8,16 +8,15 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from functools import partial
 
-from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.gateways.errors import QueueUnavailableError, StoreUnavailableError
 from manga_enrichment.gateways.queue import Message
 from manga_enrichment.pipeline.engine.outage_retry import in_thread
-from manga_enrichment.pipeline.partner.fifo_deferral import DeferredMessage
+from manga_enrichment.pipeline.partner.holding.fifo_deferral import DeferredMessage
+from manga_enrichment.pipeline.partner.holding.leases import first_lease_until
+from manga_enrichment.pipeline.partner.holding.requeue import INTERRUPTED_DELAY_SECONDS, release_all
 from manga_enrichment.pipeline.partner.intake import Intake, IntakeOutcome
-from manga_enrichment.pipeline.partner.leases import first_lease_until
-from manga_enrichment.pipeline.partner.requeue import INTERRUPTED_DELAY_SECONDS, release_all
 from manga_enrichment.pipeline.partner.step_ends import StepEnd, end_of
 from manga_enrichment.pipeline.partner.work_units import UnitRequest
 from manga_enrichment.pipeline.resident.report import ResidentReport
@@ -148,14 +147,16 @@ class OpenRequests:
     async def give_back(self, reason: str, *, only: str = "") -> None:
         """What is still held, or the one request: sent again for later."""
         stopping = self._place.stopping.asked.is_set()
-        given: dict[str, Any] = {
-            "delay_seconds": INTERRUPTED_DELAY_SECONDS if stopping else self._deferral_seconds,
-            "error_class": ErrorClass.STOPPED.value,
-            "reason": reason,
-            "say": _log.warning,
-            "only": only,
-        }
-        await in_thread(lambda: release_all(self._place.leases, self._place.releasing, **given))
+        release = partial(
+            release_all,
+            self._place.leases,
+            self._place.releasing,
+            delay_seconds=INTERRUPTED_DELAY_SECONDS if stopping else self._deferral_seconds,
+            reason=reason,
+            say=_log.warning,
+            only=only,
+        )
+        await in_thread(release)
 
 
 def _name(given: Message | DeferredMessage) -> str:

@@ -19,7 +19,7 @@ from manga_enrichment.pipeline.partner.ask import PartnerAsking
 from manga_enrichment.pipeline.partner.intake import Claimant, Intake
 from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
 from manga_enrichment.pipeline.partner.settle import Settling
-from manga_enrichment.pipeline.partner.stored_requests import StoredRequests
+from manga_enrichment.pipeline.partner.stored.requests import StoredRequests
 from manga_enrichment.pipeline.resident.room import RoomLimits
 from manga_enrichment.pipeline.store.flusher import Flusher
 

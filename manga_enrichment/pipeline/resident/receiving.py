@@ -16,7 +16,7 @@ from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import QueueUnavailableError, StoreUnavailableError
 from manga_enrichment.gateways.queue import Message, RequestQueue
 from manga_enrichment.pipeline.engine.outage_retry import in_thread
-from manga_enrichment.pipeline.partner.fifo_deferral import DeferredMessage
+from manga_enrichment.pipeline.partner.holding.fifo_deferral import DeferredMessage
 from manga_enrichment.pipeline.partner.intake import Intake
 from manga_enrichment.pipeline.resident.room import MOST_MESSAGES, Room
 

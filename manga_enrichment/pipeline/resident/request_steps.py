@@ -29,9 +29,9 @@ from manga_enrichment.pipeline.log.append import log_rows
 from manga_enrichment.pipeline.log.rows import PARTNER_TRIGGER
 from manga_enrichment.pipeline.log.unledgered import UnledgeredAttempts
 from manga_enrichment.pipeline.partner.ask import PartnerAsking, Stopping
-from manga_enrichment.pipeline.partner.leases import Leases
+from manga_enrichment.pipeline.partner.holding.leases import Leases
+from manga_enrichment.pipeline.partner.holding.requeue import Requeue
 from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
-from manga_enrichment.pipeline.partner.requeue import Requeue
 from manga_enrichment.pipeline.partner.run_steps import (
     Execution,
     Opened,
@@ -41,7 +41,7 @@ from manga_enrichment.pipeline.partner.run_steps import (
 )
 from manga_enrichment.pipeline.partner.settle import SettleReport, Settling, settle_one
 from manga_enrichment.pipeline.partner.step_ends import end_of
-from manga_enrichment.pipeline.partner.stored_requests import StoredRequests
+from manga_enrichment.pipeline.partner.stored.requests import StoredRequests
 from manga_enrichment.pipeline.partner.work_units import UnitRequest, WorkUnit
 from manga_enrichment.pipeline.resident.acks import Acks
 from manga_enrichment.pipeline.resident.papers import HeldPapers

@@ -17,7 +17,7 @@ from manga_enrichment.pipeline.dead_letters.redrive import Redrive, RedriveFilte
 from manga_enrichment.pipeline.engine.money.budget import day_counter
 from manga_enrichment.pipeline.health.dead_requests import GRACE, RUN_ENDED, DeadRequests, Fate
 from manga_enrichment.pipeline.health.lost_calls import LostCalls
-from manga_enrichment.pipeline.partner.stored_requests import read_stored_request
+from manga_enrichment.pipeline.partner.stored.requests import read_stored_request
 from manga_enrichment_tests.builders import MODELS, model_of
 from manga_enrichment_tests.fakes import DEFAULT_USAGE, ScriptedModel
 from manga_enrichment_tests.partner_world import RESIDENT, UNITS, PartnerWorld

@@ -9,7 +9,7 @@ from manga_enrichment.domain.operations.retention import AS_CONVERSATION, REQUES
 from manga_enrichment.domain.prompts.conversations import conversation_fingerprint
 from manga_enrichment.domain.requests.queues import SESSION
 from manga_enrichment.pipeline.forgetting.old_replies import end_old_replies
-from manga_enrichment.pipeline.partner.stored_results import PARTNER_RESULT_SCHEMA
+from manga_enrichment.pipeline.partner.stored.results import PARTNER_RESULT_SCHEMA
 from manga_enrichment.pipeline.store.hour_keys import group_of
 from manga_enrichment.pipeline.store.object_keys import partner_results_prefix, result_document_key
 from manga_enrichment_tests.erasure_fakes import MemoryErasure

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from manga_enrichment.domain.requests.queues import NORMAL
-from manga_enrichment.pipeline.partner.leases import LONGEST_LEASE, RETRY_SECONDS, Heartbeat, Leases
-from manga_enrichment.pipeline.partner.stored_units import read_unit
+from manga_enrichment.pipeline.partner.holding.leases import LONGEST_LEASE, RETRY_SECONDS, Heartbeat, Leases
+from manga_enrichment.pipeline.partner.stored.units import read_unit
 from manga_enrichment.pipeline.partner.work_units import UnitRequest
 from manga_enrichment_tests.partner_world import PartnerWorld
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from manga_enrichment.domain.requests.queues import NORMAL
 from manga_enrichment.pipeline.partner.packing import Packing, UnitLimits
-from manga_enrichment.pipeline.partner.stored_units import read_unit, write_unit
+from manga_enrichment.pipeline.partner.stored.units import read_unit, write_unit
 from manga_enrichment.pipeline.partner.work_units import UnitRequest, WorkUnit
 from manga_enrichment_tests.fakes import MemoryTables
 

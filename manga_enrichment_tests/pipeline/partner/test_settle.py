@@ -16,7 +16,7 @@ from manga_enrichment.gateways.errors import QueueUnavailableError
 from manga_enrichment.pipeline.engine.money.budget import Caps
 from manga_enrichment.pipeline.partner.complete import event_of
 from manga_enrichment.pipeline.partner.settle import SettleLimits
-from manga_enrichment.pipeline.partner.stored_requests import read_stored_request
+from manga_enrichment.pipeline.partner.stored.requests import read_stored_request
 from manga_enrichment_tests.fakes import DEFAULT_USAGE, START, FakeClock, ScriptedModel
 from manga_enrichment_tests.partner_run import RunInMemory
 from manga_enrichment_tests.partner_world import PARTNER, PartnerWorld, patient_queues

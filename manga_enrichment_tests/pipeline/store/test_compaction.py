@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from manga_enrichment.gateways.objects import StoredTable
-from manga_enrichment.pipeline.partner.stored_results import PARTNER_RESULT_SCHEMA, each_result_once
+from manga_enrichment.pipeline.partner.stored.results import PARTNER_RESULT_SCHEMA, each_result_once
 from manga_enrichment.pipeline.publish.compact import compact_tables
 from manga_enrichment.pipeline.store.compaction import CompactionReport, compact
 from manga_enrichment.pipeline.store.hour_groups import read_once

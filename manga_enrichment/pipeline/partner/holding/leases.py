@@ -1,7 +1,7 @@
 """Leases: as long as a request is worked at, its message stays hidden and its status row stays ours.
 
-Belongs here: renewing both together, knowing when they are lost. Stays out: claiming (`intake.py`), giving up in good
-order (`requeue.py`).
+Belongs here: renewing both together, knowing when they are lost. Stays out: claiming
+(`pipeline/partner/intake.py`), giving up in good order (`requeue.py`).
 
 The row decides: whoever holds (owner, generation) in it before `lease_until` owns the request. The message's visibility
 follows the row, never the other way round, and is renewed after it: SQS delivers again when the row's lease has run

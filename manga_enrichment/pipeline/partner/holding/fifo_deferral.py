@@ -1,7 +1,7 @@
 """Deferred requests of FIFO queues: their messages stay hidden and are worked on again without being received again.
 
 Belongs here: deferring a request that was given back, and knowing when its time has come. Stays out: giving it back
-(`requeue.py`), claiming it again (`intake.py`).
+(`requeue.py`), claiming it again (`pipeline/partner/intake.py`).
 
 A FIFO message cannot be sent anew: it would stand behind the rest of its group. Received again, its receive counts, and
 the third is its last. So the message stays hidden for somewhat longer than the delay, which also keeps its group in
@@ -19,8 +19,8 @@ from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.queue import RequestQueue
 from manga_enrichment.gateways.requests import RequestStore
-from manga_enrichment.pipeline.partner.leases import LONGEST_LEASE, SAFETY
-from manga_enrichment.pipeline.partner.stored_units import request_document, request_of
+from manga_enrichment.pipeline.partner.holding.leases import LONGEST_LEASE, SAFETY
+from manga_enrichment.pipeline.partner.stored.units import request_document, request_of
 from manga_enrichment.pipeline.partner.work_units import UnitRequest
 from manga_enrichment.pipeline.store.object_keys import parked_key, parked_prefix
 

@@ -19,6 +19,7 @@ from datetime import datetime
 from typing import Any
 
 from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.queues import QUEUES
 from manga_enrichment.domain.requests.states import RequestState, TransitionError
@@ -27,9 +28,9 @@ from manga_enrichment.gateways.errors import FencedError, QueueUnavailableError,
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.queue import Message, RequestQueue
 from manga_enrichment.gateways.requests import RequestStore
-from manga_enrichment.pipeline.partner.fifo_deferral import FifoDeferral
-from manga_enrichment.pipeline.partner.leases import LONGEST_LEASE, SAFETY, Leases
-from manga_enrichment.pipeline.partner.stored_requests import StoredRequests
+from manga_enrichment.pipeline.partner.holding.fifo_deferral import FifoDeferral
+from manga_enrichment.pipeline.partner.holding.leases import LONGEST_LEASE, SAFETY, Leases
+from manga_enrichment.pipeline.partner.stored.requests import StoredRequests
 from manga_enrichment.pipeline.partner.work_units import UnitRequest
 
 MAX_DELAY_SECONDS = 900
@@ -38,6 +39,7 @@ LEASE_MARGIN_SECONDS = 60
 """After a visibility timeout: a lease that was renewed is over then, also for who allows for MOST_CLOCK_SKEW."""
 INTERRUPTED_DELAY_SECONDS = 15
 """Of what a process gives back that is to end: others take it up at once."""
+_STOPPED = ErrorClass.STOPPED.value
 HIDDEN_SECONDS = 300
 """For each receive that a message has behind it."""
 
@@ -60,14 +62,13 @@ class Requeue:
         delay_seconds: int,
         error_class: str,
         reason: str,
-        cost_micro_usd: int = 0,
-        counts: dict[str, int] | None = None,
         **fields: Any,
     ) -> RequestRow:
-        """Defer a request that is ours. cost_micro_usd: of all its generations. fields: further ones of its row.
+        """Defer a request that is ours. fields: further ones of its row; cost_micro_usd is of all its generations.
 
         Raises FencedError, QueueUnavailableError, StoreUnavailableError; then it comes again by itself.
         """
+        fields = {"counts": {}, "cost_micro_usd": request.cost_before_micro_usd} | fields
         row = self._requests.update(
             request.request_id,
             request.owner,
@@ -75,8 +76,6 @@ class Requeue:
             RequestState.DEFERRED,
             error_class=error_class,
             reason=reason,
-            counts=counts or {},
-            cost_micro_usd=cost_micro_usd or request.cost_before_micro_usd,
             lease_until=self._clock.now(),
             **fields,
         )
@@ -145,14 +144,11 @@ def release_all(
     releasing: Requeue,
     *,
     delay_seconds: int,
-    error_class: str,
     reason: str,
     say: Callable[[str], None],
     only: str = "",
 ) -> int:
-    """Give back what this process still holds, for example because it is to end. Returns how many.
-
-    only: the id of the one request that it is about.
+    """Give back what this process still holds, or the request whose id is `only`, as stopped. Returns how many.
 
     Once a store has turned out to be away, the rest goes back with SQS alone: asking it for each would take minutes.
     """
@@ -162,7 +158,7 @@ def release_all(
         leases.drop(request.request_id)
         try:
             if away is None:
-                releasing.release(request, delay_seconds=delay_seconds, error_class=error_class, reason=reason)
+                releasing.release(request, delay_seconds=delay_seconds, error_class=_STOPPED, reason=reason)
                 released += 1
         except (FencedError, TransitionError):
             continue  # settled, or another generation's

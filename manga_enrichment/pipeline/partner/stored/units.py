@@ -1,6 +1,7 @@
 """Work units as stored: the object that tells a run which requests are its own.
 
-Belongs here: writing and reading units, and the document of one request. Stays out: what a unit is (`work_units.py`).
+Belongs here: writing and reading units, and the document of one request. Stays out: what a unit is
+(`pipeline/partner/work_units.py`).
 
 The list lies on S3, not in tags: Dagster keeps those for ever.
 """
