@@ -1,8 +1,8 @@
 """The engine: bounded concurrency over a stream of calls, each paid for once.
 
-Belongs here: workers, saving, ending. Stays out: claiming and single flight (`feed.py`), how one call is tried
-(`call_loop.py`), how fast (`pipeline/engine/rate/rate_limiter.py`), for how much (`pipeline/engine/money/budget.py`),
-what is missing (`pipeline/enrichment/planner.py`).
+Belongs here: workers, saving, ending. Stays out: claiming and single flight (`feed.py`), why a call is sent no more
+(`endings.py`), how one call is tried (`call_loop.py`), how fast (`pipeline/engine/rate/rate_limiter.py`), for how much
+(`pipeline/engine/money/budget.py`), what is missing (`pipeline/enrichment/planner.py`).
 
 Memory is bounded by the concurrency: calls are pulled from an iterator a chunk ahead, results are handed on as they
 arrive. A worker keeps its slot until its answer is saved, so a kill loses at most `concurrency` answers.
@@ -14,7 +14,7 @@ with attempts that are booked and logged, or, while DynamoDB takes nothing, in a
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -30,6 +30,7 @@ from manga_enrichment.pipeline.engine.arrears import Keep, UnsavedCalls
 from manga_enrichment.pipeline.engine.call_loop import Caller
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.claims import Claims
+from manga_enrichment.pipeline.engine.endings import Endings
 from manga_enrichment.pipeline.engine.failures import cancelled, raise_first
 from manga_enrichment.pipeline.engine.feed import Deliver, Feed
 from manga_enrichment.pipeline.engine.group_commit import LedgerWriter
@@ -65,8 +66,7 @@ class EngineSettings:
 class Engine:
     """Asks for a stream of calls within one event loop. One engine runs once.
 
-    stopped_by, stopped_message: why no call can succeed any more (wrong credentials, no such model), None while some
-    may. may_ask is looked at before every attempt, from the event loop; a call it refuses is left (`stopped`).
+    may_ask is looked at before every attempt, from the event loop; a call it refuses is left (`stopped`).
     """
 
     def __init__(
@@ -87,9 +87,8 @@ class Engine:
         self._settings = settings
         self._provenance = provenance
         self._budget = budget
-        self._may_ask = may_ask
-        self._until = clock.monotonic_seconds() + settings.deadline_seconds
-        self._outage_retry = OutageRetry(clock, self._until)
+        self._outage_retry = OutageRetry(clock, clock.monotonic_seconds() + settings.deadline_seconds)
+        self.endings = Endings(budget, self._outage_retry, clock, settings.deadline_seconds, may_ask)
         self._claims = Claims(
             ledger,
             budget.spender,
@@ -98,18 +97,16 @@ class Engine:
             claim_seconds=settings.claim_seconds,
             clock_skew=settings.clock_skew,
         )
-        self._caller = Caller(
-            model, limiter, budget, clock, rng, until=self._until, ending=self._ending, stake=self._claims.raise_stake
-        )
+        until, ending, stake = self.endings.until, self.endings.of_call, self._claims.raise_stake
+        self._caller = Caller(model, limiter, budget, clock, rng, until=until, ending=ending, stake=stake)
         self._writer = LedgerWriter(ledger, budget, clock, self._outage_retry)
         self._feed = Feed(
             self._claims,
             clock,
             self._outage_retry,
+            self.endings,
             concurrency=settings.concurrency,
             poll_seconds=min(CLAIM_POLL_SECONDS, settings.claim_seconds / 3),
-            ending=self._ending,
-            left=self._left,
             queued=self._call_worker,
         )
         self._workers: list[_Task] = []
@@ -117,9 +114,6 @@ class Engine:
         self._keeping: set[_Task] = set()  # workers whose call has been asked
         self._failures: list[BaseException] = []
         self._failed = asyncio.Event()
-        self._is_ending = False
-        self.stopped_by: ErrorClass | None = None
-        self.stopped_message = ""
         budget.use(self._outage_retry)
 
     async def run(
@@ -140,14 +134,7 @@ class Engine:
         self._deliver = deliver
         feeding = asyncio.create_task(self._feed_calls(calls))
         writing = asyncio.create_task(self._writer.write_groups())
-        keepers = self._claims.keep, self._budget.keep_lease, self._budget.watch_brake
-        background: list[asyncio.Task[Any]] = [
-            writing,
-            *(asyncio.create_task(keep()) for keep in keepers),
-            asyncio.create_task(watch_loop(self._clock)),
-            asyncio.create_task(self._feed.watch_contended(deliver)),
-            asyncio.create_task(self._failed.wait()),
-        ]
+        background = [writing, *self._watching()]
         is_cut = False
         try:
             await asyncio.wait([feeding, *background], return_when=asyncio.FIRST_COMPLETED)
@@ -159,6 +146,14 @@ class Engine:
             await cancelled([feeding, *background], self._failures)
             await self._shut_down(flush)
         raise_first(self._failures)
+
+    def _watching(self) -> Iterator[asyncio.Task[Any]]:
+        """What goes on beside the workers until the run ends; any of them that ends, ends it."""
+        keepers = self._claims.keep, self._budget.keep_lease, self._budget.watch_brake
+        yield from (asyncio.create_task(keep()) for keep in keepers)
+        yield asyncio.create_task(watch_loop(self._clock))
+        yield asyncio.create_task(self._feed.watch_contended(self._deliver))
+        yield asyncio.create_task(self._failed.wait())
 
     async def _feed_calls(self, calls: Iterable[Call | CallResult] | Inbox) -> None:
         """Nothing is claimed before the brake was looked at; when that fails, each call says so."""
@@ -181,7 +176,7 @@ class Engine:
 
         Nobody waits for a writer that has ended: what it did not save is tried once more in the end.
         """
-        self._is_ending = True
+        self.endings.is_over = True
         self._outage_retry.end_within(CUT_SECONDS if is_cut else DRAIN_SECONDS)
         for worker in self._workers:
             if worker not in self._keeping and (is_cut or worker not in self._caller.sending):
@@ -215,36 +210,10 @@ class Engine:
             return False
         return True
 
-    # Ending
-
-    def _ending(self, call: Call) -> ErrorClass | None:
-        """Why this call may not be sent any more; None while all is well."""
-        if self._is_ending or self.stopped_by is not None or not self._may_ask(call):
-            return ErrorClass.STOPPED
-        if self._outage_retry.gave_up is not None:
-            return ErrorClass.LEDGER_UNAVAILABLE
-        if self._budget.brake is not None:
-            return ErrorClass.BRAKE
-        return ErrorClass.DEADLINE if self._clock.monotonic_seconds() >= self._until else None
-
-    def _left(self, call: Call) -> tuple[ErrorClass, str] | None:
-        """Why a call need not even be claimed; None when it is to be asked."""
-        ending = self._ending(call)
-        if ending is None and self._budget.has_no_room_for(call.estimated_micro_usd()):
-            ending = ErrorClass.BUDGET
-        return None if ending is None else (ending, self._why(ending))
-
-    def _why(self, ending: ErrorClass) -> str:
-        if ending is ErrorClass.LEDGER_UNAVAILABLE:
-            return str(self._outage_retry.gave_up)
-        if ending is ErrorClass.BRAKE and self._budget.brake is not None:
-            return self._budget.brake.sentence()
-        return self.stopped_message  # "" while some call may succeed
-
     def _call_worker(self) -> None:
         """One more, when no idle one is left for what is queued."""
         is_short = self._feed.queue.qsize() > self._idle_workers
-        if is_short and len(self._workers) < self._settings.concurrency and not self._is_ending:
+        if is_short and len(self._workers) < self._settings.concurrency and not self.endings.is_over:
             worker = asyncio.create_task(self._work())
             self._idle_workers += 1
             worker.add_done_callback(lambda _worker: self._failed.set())
@@ -254,7 +223,7 @@ class Engine:
         """One call after the other. Cancelled while it asks, it still tells what was sent, and ends."""
         task: asyncio.Task[Any] | None = asyncio.current_task()
         assert task is not None  # noqa: S101 (a coroutine that runs is some task's)
-        while not self._is_ending:
+        while not self.endings.is_over:
             call = await self._feed.queue.get()
             self._idle_workers -= 1
             outcome = await self._caller.ask(call, self._outage_retry.ready, self._feed.lost.pop(call.fingerprint, 0))
@@ -291,7 +260,7 @@ class Engine:
     async def _pass_over(self, call: Call, outcome: CallOutcome, error_class: ErrorClass) -> CallResult:
         """A failure that another run may do better with. What it cost keeps its claim until that is written down."""
         if TREATMENTS[error_class].stops_analysis:
-            self.stopped_by, self.stopped_message = error_class, outcome.message
+            self.endings.stopped_by, self.endings.stopped_message = error_class, outcome.message
         await self._budget.book_unledgered(outcome.cost_micro_usd)
         if not outcome.cost_micro_usd:
             with suppress(StoreUnavailableError):  # given up when the run ends

@@ -12,6 +12,7 @@ from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.claims import Claims
+from manga_enrichment.pipeline.engine.endings import Endings
 from manga_enrichment.pipeline.engine.outage_retry import OutageRetry
 from manga_enrichment.pipeline.engine.results import cached, deferred, follower
 from manga_enrichment.pipeline.engine.sources import Source
@@ -33,24 +34,19 @@ class Feed:
         claims: Claims,
         clock: Clock,
         outage_retry: OutageRetry,
+        endings: Endings,
         *,
         concurrency: int,
         poll_seconds: float,
-        ending: Callable[[Call], ErrorClass | None],
-        left: Callable[[Call], tuple[ErrorClass, str] | None],
         queued: Callable[[], None],
     ) -> None:
-        """ending: why nobody waits for a call any more. left: why it need not even be claimed. None: all is well.
-
-        queued: told of every call that workers can take.
-        """
+        """queued: told of every call that workers can take."""
         self._claims = claims
         self._clock = clock
         self._outage_retry = outage_retry
         self._concurrency = concurrency
         self._poll_seconds = poll_seconds
-        self._ending = ending
-        self._left = left
+        self._endings = endings
         self._queued = queued
         self.queue: asyncio.Queue[Call] = asyncio.Queue(maxsize=concurrency)
         self.lost: dict[str, int] = {}
@@ -85,7 +81,7 @@ class Feed:
             followers = self._open.get(call.fingerprint) or self._contended.get(call.fingerprint)
             if followers is not None:
                 followers.append(call)
-            elif (left := self._left(call)) is not None:
+            elif (left := self._endings.before_claim(call)) is not None:
                 deliver(deferred(call, *left))
             else:
                 fresh.setdefault(call.fingerprint, []).append(call)
@@ -137,7 +133,7 @@ class Feed:
 
     def _leave_what_has_ended(self, deliver: Deliver) -> None:
         for fingerprint, calls in list(self._contended.items()):
-            ending = self._ending(calls[0])
+            ending = self._endings.of_call(calls[0])
             if ending is None:
                 continue
             del self._contended[fingerprint]

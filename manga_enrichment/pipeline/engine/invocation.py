@@ -119,7 +119,7 @@ class Invocation:
         return deliver
 
     def report(self) -> InvokeReport:
-        stopped = next((engine for engine in self._engines if engine.stopped_by), None)
+        stopped = next((engine.endings for engine in self._engines if engine.endings.stopped_by), None)
         return self.tally.report(
             seconds=self.clock.monotonic_seconds() - self._started,
             throttled=sum(limiter.throttled for limiter in self._limiters.values()),

@@ -77,7 +77,7 @@ class _Shared:
 
     def is_fresh(self, now: float) -> bool:
         """Whether it may take more calls."""
-        is_over = self.has_ended or self.engine.stopped_by is not None
+        is_over = self.has_ended or self.engine.endings.stopped_by is not None
         return not is_over and now - self._opened_at < TAKES_CALLS_SECONDS
 
     def put(self, key: tuple[str, str], wait: _Wait, calls: Sequence[Call]) -> None:

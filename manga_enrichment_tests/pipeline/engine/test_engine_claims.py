@@ -138,7 +138,7 @@ async def test_a_refusal_that_concerns_all_titles_stops_the_rest(stop: ErrorClas
     assert len(results) == 50
     assert 1 <= len(world.model.sent) <= 2
     assert classes(results)["stopped"] >= 48
-    assert (engine.stopped_by, engine.stopped_message) == (stop, f"scripted {stop.value}")
+    assert (engine.endings.stopped_by, engine.endings.stopped_message) == (stop, f"scripted {stop.value}")
     assert {result.message for result in results} == {f"scripted {stop.value}", "nothing new is asked any more"}
     assert world.ledger.claimed == {}
 

@@ -177,7 +177,7 @@ async def test_answered_calls_have_no_claim_to_give_back() -> None:
     engine = world.engine()
     await world.run(calls_of(3), engine)
     assert (sorted(ledger.asked_for), ledger.given_back) == (sorted(call.fingerprint for call in calls_of(3)), [])
-    assert (engine.stopped_by, engine.stopped_message) == (None, "")
+    assert (engine.endings.stopped_by, engine.endings.stopped_message) == (None, "")
 
 
 class ReleasesLater(MemoryLedger):
