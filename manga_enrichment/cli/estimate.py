@@ -39,13 +39,7 @@ def run_estimate(selection: Sequence[str], buckets: Sequence[str], *, as_json: b
     )
     planning = Planning(tables=gateways.tables, ledger=gateways.ledger, analyses=ANALYSES, models=models)
     moves = planning.moves(asked, chosen)
-    total = {
-        "calls": sum(line.calls for line in lines),
-        "input_tokens": sum(line.input_tokens for line in lines),
-        "output_tokens": sum(line.output_tokens for line in lines),
-        "cost_usd": usd(sum(line.cost_micro_usd for line in lines)),
-        "seconds": round(sum(line.seconds for line in lines), 1),
-    }
+    total = _total(lines)
     if as_json:
         print(json.dumps({"analyses": [asdict(line) for line in lines], **total, "waiting_lists": asdict(moves)}))
     else:
@@ -54,6 +48,16 @@ def run_estimate(selection: Sequence[str], buckets: Sequence[str], *, as_json: b
             cost = f"{moves.calls} calls, USD {usd(moves.cost_micro_usd):.6f}"
             print(f"{moves.titles} candidate lists are of an earlier method; moving all takes {cost} more.")
             print(f"MANGA_CANDIDATES_REFRESH={settings.candidates_refresh:g} of a bucket's titles move each day.")
+
+
+def _total(lines: Sequence[ForecastLine]) -> dict[str, float]:
+    return {
+        "calls": sum(line.calls for line in lines),
+        "input_tokens": sum(line.input_tokens for line in lines),
+        "output_tokens": sum(line.output_tokens for line in lines),
+        "cost_usd": usd(sum(line.cost_micro_usd for line in lines)),
+        "seconds": round(sum(line.seconds for line in lines), 1),
+    }
 
 
 def _opened(settings: Settings, selection: Sequence[str], buckets: Sequence[str]) -> tuple[Gateways, Sequence[str]]:

@@ -90,12 +90,7 @@ class Settling:
         self.flusher = flusher
 
     def settle(
-        self,
-        request: UnitRequest,
-        result: RequestResult,
-        *,
-        log: Sequence[Part] = (),
-        tried_before: bool = False,
+        self, request: UnitRequest, result: RequestResult, *, log: Sequence[Part] = (), tried_before: bool = False
     ) -> Settled:
         """Bring one request of ours to its end, or give it back when items of it must wait.
 
@@ -108,24 +103,13 @@ class Settling:
         cost = result.cost_of_all_generations(request.cost_before_micro_usd)
         model_seconds = request.model_seconds_before + result.model_seconds(request.received_at)
         if result.state is RequestState.DEFERRED:
-            return Settled(
-                self._releasing.release(
-                    request,
-                    delay_seconds=self._limits.deferral_seconds,
-                    error_class=result.error_class,
-                    reason=result.reason,
-                    cost_micro_usd=cost,
-                    counts=result.counts,
-                    model_seconds=model_seconds,
-                ),
-                self.flusher.add(log) if log else None,
-            )
+            deferred = self._defer(request, result, cost_micro_usd=cost, model_seconds=model_seconds)
+            return Settled(deferred, self.flusher.add(log) if log else None)
         stored = self._stored.read(request.body_key)
         heading = self._heading(request, cost)
         document = write_document(self._tables, heading, result, stored.warnings)
         self._keep_turn(stored, result, heading.completed_at)
-        row = self._own_final_row(request) if tried_before else None
-        if row is None:
+        if (row := self._own_final_row(request) if tried_before else None) is None:
             row = self._write_status(request, result, heading, stored, model_seconds)
             since = row.accepted_at or row.submitted_at
             self._requests.note_pace(row.queue, (heading.completed_at - since).total_seconds())
@@ -135,6 +119,16 @@ class Settling:
     def ack(self, settled: Sequence[Settled]) -> None:
         """Take the messages of requests whose rows are written. Raises QueueUnavailableError, StoreUnavailableError."""
         self._endings.ack((each.row, each.request) for each in settled if each.request is not None)
+
+    def _defer(self, request: UnitRequest, result: RequestResult, **so_far: float) -> RequestRow:
+        return self._releasing.release(
+            request,
+            delay_seconds=self._limits.deferral_seconds,
+            error_class=result.error_class,
+            reason=result.reason,
+            counts=result.counts,
+            **so_far,
+        )
 
     def _own_final_row(self, request: UnitRequest) -> RequestRow | None:
         row = self._requests.get(request.request_id)
@@ -223,8 +217,7 @@ def settle_all(
 ) -> SettleReport:
     """Settle each request on its own: one that cannot be settled does not keep the others from it.
 
-    So many at once share a flush, and are acked after it. One that a store is away from is given back; its next
-    generation finds the answers. results: by request id.
+    Some share a flush, and are acked after it. One that a store is away from is given back. results: by request id.
     """
     newest = {request.request_id: request for request in (*requests, *leases.held())}  # with their newest handles
     report = SettleReport()
@@ -232,7 +225,7 @@ def settle_all(
     def settle(request: UnitRequest) -> Settled | str:
         of = request.request_id
         settled = settle_one(request, newest[of], results[of], settling, releasing, tried_before=tried_before)
-        leases.drop(request.request_id)  # a final row is renewed no more; its message stays hidden for long enough
+        leases.drop(of)  # a final row is renewed no more; its message stays hidden for long enough
         return settled
 
     with ThreadPoolExecutor(workers) as pool:

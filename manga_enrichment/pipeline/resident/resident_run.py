@@ -114,17 +114,8 @@ class ResidentRun:
         )
         receivers += self._receivers(intake, place.room, opened)
         receiving = [asyncio.create_task(each) for each in _polls(receivers, self._queues)]
-        keeping = [
-            asyncio.create_task(each)
-            for each in (
-                self._slot.keep(),
-                self._renew(),
-                engines.keep_house(),
-                self._flusher.keep_flushing(),
-                watch_loop(self._clock),
-                self._say(),
-            )
-        ]
+        keepers = self._slot.keep, self._renew, engines.keep_house, self._flusher.keep_flushing, self._say
+        keeping = [asyncio.create_task(each) for each in (*(keep() for keep in keepers), watch_loop(self._clock))]
         try:
             self._report.ended = await self._until_over([*receiving, *keeping], receivers, opened)
             await self._finish(receiving, opened, engines)
