@@ -29,7 +29,8 @@ from manga_enrichment.pipeline.partner.ask import PartnerAsking
 from manga_enrichment.pipeline.partner.complete import Completion
 from manga_enrichment.pipeline.partner.holding.leases import Leases
 from manga_enrichment.pipeline.partner.holding.requeue import Requeue, release_all
-from manga_enrichment.pipeline.partner.intake import Claimant, Intake, IntakeReport
+from manga_enrichment.pipeline.partner.intake import Claimant, Intake
+from manga_enrichment.pipeline.partner.intake_report import IntakeReport
 from manga_enrichment.pipeline.partner.packing import UnitLimits
 from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
 from manga_enrichment.pipeline.partner.run_steps import SettleReport

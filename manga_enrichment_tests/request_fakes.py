@@ -53,6 +53,7 @@ class _Stored:
     source_queue: str = ""
     receive_count: int = 0
     receipt_handle: str = ""
+    first_received_at: datetime | None = None
 
     def as_message(self, queue: str) -> Message:
         return Message(
@@ -66,6 +67,7 @@ class _Stored:
             attributes=dict(self.attributes),
             deduplication_id=self.deduplication_id,
             source_queue=self.source_queue,
+            first_received_at=self.first_received_at,
         )
 
 
@@ -179,6 +181,7 @@ class MemoryQueues:
                 self._dead_letter(kept, stored)
             else:
                 stored.receive_count += 1
+                stored.first_received_at = stored.first_received_at or now
                 stored.receipt_handle = f"{stored.message_id}#{next(self._numbers)}"
                 stored.visible_at = now + timedelta(seconds=seconds)
                 taken.append(stored.as_message(kept.queue.name))

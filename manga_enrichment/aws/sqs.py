@@ -175,9 +175,14 @@ def _message(queue: str, raw: Mapping[str, Any]) -> Message:
         receipt_handle=raw["ReceiptHandle"],
         body=raw["Body"],
         receive_count=int(system["ApproximateReceiveCount"]),
-        sent_at=_EPOCH + timedelta(milliseconds=int(system["SentTimestamp"])),
+        sent_at=_moment(system["SentTimestamp"]),
         group_id=system.get("MessageGroupId", ""),
         attributes={name: each["StringValue"] for name, each in attributes.items() if "StringValue" in each},
         deduplication_id=system.get("MessageDeduplicationId", ""),
         source_queue=system.get("DeadLetterQueueSourceArn", "").rsplit(":", 1)[-1],
+        first_received_at=_moment(first) if (first := system.get("ApproximateFirstReceiveTimestamp")) else None,
     )
+
+
+def _moment(milliseconds: str) -> datetime:
+    return _EPOCH + timedelta(milliseconds=int(milliseconds))

@@ -123,6 +123,8 @@ def _as_json(letter: "DeadLetter") -> dict[str, Any]:
         "sent_at": message.sent_at.isoformat(),
         "age_seconds": round(letter.age_seconds, 1),
         "receive_count": message.receive_count,
+        "first_received_at": letter.first_received_at.isoformat() if letter.first_received_at else None,
+        "models": list(letter.models),
         "preview": letter.preview,
     }
 
@@ -135,7 +137,9 @@ def _print(peeked: "Peek") -> None:
         named = escaped(f"request {letter.request_id or 'unknown'} of {letter.partner_id or 'an unknown partner'}")
         click.echo(f"\n{letter.message.message_id}: {named}, from {letter.original_queue or 'an unknown queue'}")
         click.echo(f"  {escaped(': '.join(filter(None, (letter.reason, letter.explanation))))}")
-        click.echo(f"  {age} old, received {receives} times")
+        first = f"{letter.first_received_at:, first on %Y-%m-%d %H:%M:%S UTC}" if letter.first_received_at else ""
+        asked = f", asks {', '.join(letter.models)}" if letter.models else ""
+        click.echo(f"  {age} old, received {receives} times{first}{asked}")
         click.echo(f"  {escaped(letter.preview)}")
     if peeked.reasons:
         click.echo("\n" + ", ".join(f"{count} × {escaped(reason)}" for reason, count in peeked.reasons.items()))

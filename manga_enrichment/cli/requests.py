@@ -222,6 +222,6 @@ def _has_ended(row: "RequestRow | None") -> bool:
 
 def _body(file: Path) -> Any:
     try:
-        return json.loads(file.read_text("utf-8"))
+        return json.loads(file.read_text("utf-8-sig"))  # some editors begin a file with a byte order mark
     except ValueError as error:
         raise click.ClickException(f"{file} is not JSON: {error}") from error

@@ -10,8 +10,8 @@ from typing import Protocol
 class Message:
     """One delivery. receive_count includes this one; attributes are the message attributes as strings.
 
-    deduplication_id: of FIFO queues. source_queue: on a dead-letter queue, where SQS moved it from after too many
-    receives; "" for what was sent there.
+    deduplication_id: of FIFO queues. first_received_at: as far as SQS knows. source_queue: on a dead-letter queue,
+    where SQS moved it from after too many receives; "" for what was sent there.
     """
 
     queue: str
@@ -24,6 +24,7 @@ class Message:
     attributes: Mapping[str, str] = field(default_factory=dict)
     deduplication_id: str = ""
     source_queue: str = ""
+    first_received_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

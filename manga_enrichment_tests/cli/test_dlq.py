@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -44,7 +45,7 @@ def test_dead_letters_are_counted_shown_and_sent_back(queues: SqsQueues) -> None
     request_id = str(uuid.uuid4())
     attributes = {REASON: "malformed_json", EXPLANATION: "no JSON", ORIGINAL_QUEUE: NORMAL.name}
     queues.send(DEAD_LETTERS, "[bold]{not json", attributes=attributes, group_id="acme")
-    queues.send(DEAD_LETTERS, make_body(request_id), attributes={ORIGINAL_QUEUE: NORMAL.name})
+    queues.send(DEAD_LETTERS, make_body(request_id, model="haiku"), attributes={ORIGINAL_QUEUE: NORMAL.name})
 
     assert dlq_json("depth")[DEAD_LETTERS] == {"visible": 2, "in_flight": 0, "delayed": 0}
     assert "manga-fm-dlq: 2 visible, 0 in flight, 0 delayed" in dlq("depth")
@@ -53,7 +54,11 @@ def test_dead_letters_are_counted_shown_and_sent_back(queues: SqsQueues) -> None
     assert peeked["reasons"] == {"malformed_json": 1, "too_many_receives": 1}
     assert {message["request_id"] for message in peeked["messages"]} == {"", request_id}
     assert {message["receive_count"] for message in peeked["messages"]} == {1}
+    [read] = [message for message in peeked["messages"] if message["request_id"] == request_id]
+    assert (read["models"], read["first_received_at"][:10]) == (["haiku"], f"{datetime.now(UTC):%Y-%m-%d}")
     shown = dlq("peek")
+    assert "asks haiku" in shown
+    assert "first on " in shown
     assert "1 × malformed_json" in shown
     assert "[bold]" in "".join(shown.split())
     assert dlq_json("depth")[DEAD_LETTERS]["visible"] == 2

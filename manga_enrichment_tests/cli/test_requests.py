@@ -80,6 +80,15 @@ def test_a_batch_goes_to_the_queue_of_its_priority_in_its_partners_group(
     assert request.body["items"] == BATCH["items"]
 
 
+def test_a_file_with_a_byte_order_mark_is_read(command: Command, received: Received, tmp_path: Path) -> None:
+    file = tmp_path / "body.json"
+    file.write_text(json.dumps(BATCH), "utf-8-sig")
+    result = command("submit", file)
+    assert result.exit_code == 0, result.output
+    [message] = received.take_all()
+    assert accepted(message).body["items"] == BATCH["items"]
+
+
 def test_what_is_odd_though_accepted_is_said_beside_the_request_id(
     command: Command, received: Received, tmp_path: Path
 ) -> None:

@@ -88,6 +88,8 @@ def test_a_message_arrives_as_it_was_sent(world: World) -> None:
     assert (message.group_id, message.receive_count) == ("partner-1", 1)
     assert (message.source_queue, message.deduplication_id) == ("", "")
     assert before < message.sent_at < before + timedelta(minutes=10)
+    assert message.first_received_at is not None
+    assert message.sent_at <= message.first_received_at + timedelta(seconds=1)
 
 
 def test_an_empty_queue_gives_nothing(world: World) -> None:

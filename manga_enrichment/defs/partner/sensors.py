@@ -31,7 +31,8 @@ from manga_enrichment.gateways.outbox import OutboxStore
 from manga_enrichment.gateways.queue import RequestQueue
 from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.partner.holding.leases import Leases
-from manga_enrichment.pipeline.partner.intake import Claimant, Intake, IntakeReport
+from manga_enrichment.pipeline.partner.intake import Claimant, Intake
+from manga_enrichment.pipeline.partner.intake_report import IntakeReport
 from manga_enrichment.pipeline.partner.scaling import BacklogRule
 from manga_enrichment.pipeline.partner.stored.requests import StoredRequests
 from manga_enrichment.pipeline.partner.stored.units import read_unit

@@ -139,6 +139,21 @@ def _is_closed(row: RequestRow) -> bool:
     return row.state is RequestState.REJECTED or (row.state is RequestState.FAILED and bool(row.result_key))
 
 
+def came_back(row: RequestRow, *, sent_at: datetime, dead_lettered_at: datetime | None, skew: timedelta) -> bool:
+    """Whether a message was moved back from the dead letters after its request had ended, as AWS's own redrive does.
+
+    dead_lettered_at: what `reject` noted, to the second; None for a message that SQS moved. Such a one is known by
+    being sent anew (sent_at, SQS's clock) after the request failed. A second delivery, or a copy from before the end,
+    is none, so that nothing is answered twice for it.
+    """
+    if not _is_closed(row):
+        return False
+    ended_at = row.completed_at or row.updated_at
+    if dead_lettered_at is not None:
+        return dead_lettered_at >= ended_at.replace(microsecond=0)
+    return row.state is RequestState.FAILED and sent_at > ended_at + skew
+
+
 def may_reopen(row: RequestRow) -> bool:
     """Whether a redrive opens it: it is closed and the partner has no answer from it."""
     return _is_closed(row)

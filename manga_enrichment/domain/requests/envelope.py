@@ -166,7 +166,11 @@ def _strict_json(text: str) -> Any:
         raise _RefusedError(RejectionReason.TOO_LARGE, f"the message has more than {MAX_MESSAGE_BYTES} bytes")
     try:
         return json.loads(
-            text, object_pairs_hook=_object, parse_int=_integer, parse_float=_float, parse_constant=_constant
+            text,
+            object_pairs_hook=_object,
+            parse_int=_integer,
+            parse_float=_float,
+            parse_constant=_constant,
         )
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"

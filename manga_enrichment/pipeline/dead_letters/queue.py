@@ -15,8 +15,11 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.requests.envelope import Envelope, parse_envelope
+from manga_enrichment.domain.requests.formats import is_utc_time, utc_time
 from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES, QUEUES, REQUEST_QUEUES
 from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.domain.text.shown import escaped
@@ -36,6 +39,7 @@ TOO_MANY_RECEIVES = "too_many_receives"
 
 MAX_PEEK = 500
 _PREVIEW_CHARACTERS = 200
+_MODEL_CHARACTERS = 80
 _EXPLANATION_CHARACTERS = 1000
 _PEEK_SECONDS = 30
 _WAIT_SECONDS = 1  # asks all of SQS's servers; a short poll asks some and may see nothing
@@ -47,6 +51,8 @@ class DeadLetter:
 
     age_seconds   since the request was sent; for FIFO and rejected messages since it came here
     error_class   of the status row; state is its state
+    models        aliases of the models that it asks for, the request's own or those of its analyses
+    first_received_at   by a worker, else whoever received it first, which may have been a peek
     preview       the body's beginning, control characters escaped
     """
 
@@ -60,6 +66,8 @@ class DeadLetter:
     original_queue: str
     age_seconds: float
     preview: str
+    models: tuple[str, ...] = ()
+    first_received_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +129,8 @@ class DeadLetters:
             original_queue=original_queue(message),
             age_seconds=_seconds_between(message.sent_at, self._clock.now()),
             preview=_preview(message.body),
+            models=_models(parsed.body) if isinstance(parsed, Envelope) else (),
+            first_received_at=_earliest(message.first_received_at, row.claimed_at if row else None),
         )
 
     def reject(self, message: Message, reason: str, explanation: str = "") -> bool:
@@ -158,6 +168,26 @@ def original_queue(message: Message) -> str:
     named = (message.attributes.get(ORIGINAL_QUEUE, ""), message.source_queue)
     fitting = {queue.name for queue in REQUEST_QUEUES if queue.dead_letters == message.queue}
     return next((name for name in named if name in fitting), "")
+
+
+def dead_lettered_at(message: Message) -> datetime | None:
+    """When `reject` put it among the dead letters, to the second; None when it did not."""
+    noted = message.attributes.get(DEAD_LETTERED_AT, "")
+    return utc_time(noted) if is_utc_time(noted) else None
+
+
+def _earliest(*moments: datetime | None) -> datetime | None:
+    return min((each for each in moments if each is not None), default=None)
+
+
+def _models(body: Mapping[str, Any]) -> tuple[str, ...]:
+    """A body that was checked by nobody may hold anything."""
+    named, items = body.get("model"), body.get("items")
+    if isinstance(named, str):
+        return (escaped(named[:_MODEL_CHARACTERS]),)
+    asked = [each.get("analysis_type") for each in items if isinstance(each, dict)] if isinstance(items, list) else []
+    known = {each for each in asked if isinstance(each, str)} & ANALYSES.keys()
+    return tuple(sorted({ANALYSES[each].model_alias for each in known}))
 
 
 def _preview(body: str) -> str:

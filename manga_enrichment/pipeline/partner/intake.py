@@ -14,17 +14,15 @@ message per group is in flight, and one that fails does not wear out the receive
 """
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from itertools import repeat
 
 from manga_enrichment.domain.callbacks.events import Event
 from manga_enrichment.domain.errors import ConfigurationError
-from manga_enrichment.domain.requests.claims import AlreadyFinal, AlreadyLive, Claimed, RequestRow
+from manga_enrichment.domain.requests.claims import AlreadyFinal, AlreadyLive, Claimed, RequestRow, came_back
 from manga_enrichment.domain.requests.envelope import AcceptedRequest, Rejection, read_request
 from manga_enrichment.domain.requests.queues import QUEUES
 from manga_enrichment.domain.requests.states import RequestState
@@ -34,10 +32,12 @@ from manga_enrichment.gateways.errors import FencedError, QueueUnavailableError,
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.queue import Message, RequestQueue
 from manga_enrichment.gateways.requests import RequestStore
+from manga_enrichment.pipeline.dead_letters.queue import dead_lettered_at
 from manga_enrichment.pipeline.partner.complete import Completion, event_of
 from manga_enrichment.pipeline.partner.holding.fifo_deferral import DeferredMessage, FifoDeferral
 from manga_enrichment.pipeline.partner.holding.leases import first_lease_until
 from manga_enrichment.pipeline.partner.holding.requeue import Requeue, return_message
+from manga_enrichment.pipeline.partner.intake_report import IntakeOutcome, IntakeReport
 from manga_enrichment.pipeline.partner.intake_rows import closed_row, event_of_message, unit_request, wanted_row
 from manga_enrichment.pipeline.partner.packing import Packing, UnitLimits
 from manga_enrichment.pipeline.partner.stored.requests import StoredRequests
@@ -52,36 +52,6 @@ WORKERS = 8
 REQUEST_ID_TAKEN = "request_id_taken"
 
 _log = logging.getLogger(__name__)
-
-
-class IntakeOutcome(StrEnum):
-    """What became of a received message.
-
-    claimed: to be worked on; rejected: a dead letter now; live: another delivery is worked on; final: acked; left: the
-    queue failed, it comes again; returned: a store is away, it was given back; resumed: a deferred request of a FIFO
-    queue whose time has come, not received anew
-    """
-
-    CLAIMED = "claimed"
-    REJECTED = "rejected"
-    LIVE = "live"
-    FINAL = "final"
-    LEFT = "left"
-    RETURNED = "returned"
-    RESUMED = "resumed"
-
-
-@dataclass(slots=True)
-class IntakeReport:
-    """One queue in one tick. units: what to launch runs for. away: why nothing was received, if a store is away."""
-
-    outcomes: Counter[IntakeOutcome] = field(default_factory=Counter)
-    units: list[WorkUnit] = field(default_factory=list)
-    away: str = ""
-
-    @property
-    def received(self) -> int:
-        return self.outcomes.total()
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +210,8 @@ class Intake:
         now, owner = self._clock.now(), self._claimant.new_owner()
         wanted = wanted_row(message, accepted, owner, received_at, now, self._claimant.clock_skew)
         decision = self._claimed(self._for_work(wanted))
+        if isinstance(decision, AlreadyFinal) and self._is_opened_again(decision.row, wanted, message):
+            decision = self._claimed(self._for_work(wanted))
         if isinstance(decision, Claimed):
             self._stored_bodies.write(accepted, message.attributes)
             return unit_request(decision.row, message, received_at, len(accepted.body.get("items", "1")))
@@ -254,6 +226,14 @@ class Intake:
 
     def _claimed(self, wanted: RequestRow) -> Claimed | AlreadyLive | AlreadyFinal:
         return self._requests.claim(wanted, self._clock.now() - self._claimant.clock_skew)
+
+    def _is_opened_again(self, row: RequestRow, wanted: RequestRow, message: Message) -> bool:
+        """A message that AWS's own redrive moved back, which opens no request: that is made up for here."""
+        if row.partner_id != wanted.partner_id:
+            return False
+        skew, noted = self._claimant.clock_skew, dead_lettered_at(message)
+        is_redriven = came_back(row, sent_at=message.sent_at, dead_lettered_at=noted, skew=skew)
+        return is_redriven and self._requests.reopen(row.request_id)
 
     def _for_work(self, wanted: RequestRow) -> RequestRow:
         run_id = self._claimant.run_id

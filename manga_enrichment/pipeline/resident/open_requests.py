@@ -16,7 +16,8 @@ from manga_enrichment.pipeline.engine.outage_retry import in_thread
 from manga_enrichment.pipeline.partner.holding.fifo_deferral import DeferredMessage
 from manga_enrichment.pipeline.partner.holding.leases import first_lease_until
 from manga_enrichment.pipeline.partner.holding.requeue import INTERRUPTED_DELAY_SECONDS, release_all
-from manga_enrichment.pipeline.partner.intake import Intake, IntakeOutcome
+from manga_enrichment.pipeline.partner.intake import Intake
+from manga_enrichment.pipeline.partner.intake_report import IntakeOutcome
 from manga_enrichment.pipeline.partner.step_ends import StepEnd, end_of
 from manga_enrichment.pipeline.partner.work_units import UnitRequest
 from manga_enrichment.pipeline.resident.report import ResidentReport

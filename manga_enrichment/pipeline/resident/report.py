@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
-from manga_enrichment.pipeline.partner.intake import IntakeOutcome
+from manga_enrichment.pipeline.partner.intake_report import IntakeOutcome
 from manga_enrichment.pipeline.partner.settle import SettleReport
 
 RESULTS_KEPT = 20

@@ -71,6 +71,12 @@ def test_japanese_survives_both_spellings_of_json() -> None:
         assert found.body["query"] == QUERY["query"]
 
 
+def test_a_time_told_to_the_nanosecond_is_a_time() -> None:
+    found = parse_envelope(message(submitted_at="2026-01-31T09:00:00.123456789Z"))
+    assert isinstance(found, Envelope)
+    assert found.submitted_at == datetime(2026, 1, 31, 9, 0, 0, 123_456, tzinfo=UTC)
+
+
 def test_milliseconds_since_1970_are_a_time_as_well() -> None:
     found = parse_envelope(message(submitted_at=1769850000123))
     assert isinstance(found, Envelope)

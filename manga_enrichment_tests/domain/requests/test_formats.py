@@ -170,6 +170,8 @@ def test_a_hostile_address_takes_no_time() -> None:
         ("2026-01-31T09:00:00Z", datetime(2026, 1, 31, 9, tzinfo=UTC)),
         ("2026-01-31T09:00:00+00:00", datetime(2026, 1, 31, 9, tzinfo=UTC)),
         ("2026-01-31T09:00:00.123Z", datetime(2026, 1, 31, 9, 0, 0, 123_000, tzinfo=UTC)),
+        ("2026-01-31T09:00:00.1234567Z", datetime(2026, 1, 31, 9, 0, 0, 123_456, tzinfo=UTC)),  # .NET
+        ("2026-01-31T09:00:00.123456789+00:00", datetime(2026, 1, 31, 9, 0, 0, 123_456, tzinfo=UTC)),  # Java, Go
     ],
 )
 def test_moments_in_utc_are_read(text: str, moment: datetime) -> None:
@@ -187,7 +189,8 @@ def test_moments_in_utc_are_read(text: str, moment: datetime) -> None:
         "2026-01-31T09:00Z",
         "2026-02-30T09:00:00Z",
         "2026-01-31T24:01:00Z",
-        "2026-01-31T09:00:00.1234567Z",
+        "2026-01-31T09:00:00.1234567890Z",
+        "2026-01-31T09:00:00.Z",
         "2026-W05-6T09:00:00Z",
         "0000-01-01T00:00:00Z",
         "２０２６-01-31T09:00:00Z",

@@ -2,11 +2,15 @@
 
 import json
 import uuid
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.requests.envelope import MAX_MESSAGE_BYTES
 from manga_enrichment.domain.requests.queues import (
@@ -59,6 +63,40 @@ def test_a_peek_tells_what_why_since_when_and_how_often() -> None:
     assert (letter.state, letter.original_queue, letter.age_seconds) == (RequestState.FAILED, NORMAL.name, 90.0)
     assert letter.message.receive_count == 4
     assert letter.preview.startswith('{"schema": "batch_analysis"')
+
+
+@pytest.mark.parametrize(
+    ("body", "models"),
+    [
+        ({"model": "haiku", "query": "?"}, ("haiku",)),
+        ({"items": [{"analysis_type": "reading_level"}]}, (ANALYSES["reading_level"].model_alias,)),
+        ({"items": [{"analysis_type": ["reading_level"]}, 7, {"analysis_type": "no_such"}]}, ()),
+        ({"items": "all"}, ()),
+        ({"model": "\x1b[31m" + "x" * 500}, ("\\x1b[31m" + "x" * 75,)),
+        ({"model": {"name": "haiku"}}, ()),
+    ],
+)
+def test_a_peek_tells_the_models_that_are_asked_for_whatever_the_body_is(
+    body: dict[str, Any], models: tuple[str, ...]
+) -> None:
+    world = DeadLetterWorld()
+    world.fail_three_times(NORMAL.name, make_body(**body))
+    [letter] = world.letters.peek(DEAD_LETTERS).letters
+    assert letter.models == models
+
+
+def test_a_peek_tells_when_a_message_was_first_received_by_the_row_if_that_is_earlier() -> None:
+    world, request_id = DeadLetterWorld(), str(uuid.uuid4())
+    began = world.clock.now()
+    world.fail_three_times(NORMAL.name, make_body(request_id))
+    world.clock.advance(60)
+    [letter] = world.letters.peek(DEAD_LETTERS).letters
+    assert letter.first_received_at == began
+    world.fail_request(request_id, "model_timeout")
+    earlier = began - timedelta(days=1)
+    world.requests.rows[request_id] = replace(world.requests.rows[request_id], claimed_at=earlier)
+    [letter] = world.letters.peek(DEAD_LETTERS).letters
+    assert letter.first_received_at == earlier
 
 
 @pytest.mark.parametrize("body", MALFORMED)

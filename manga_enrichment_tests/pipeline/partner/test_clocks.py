@@ -13,7 +13,7 @@ from manga_enrichment.domain.requests.queues import NORMAL, REQUEST_QUEUES, Queu
 from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW
 from manga_enrichment.pipeline.partner.holding.leases import first_lease_until
 from manga_enrichment.pipeline.partner.holding.requeue import LEASE_MARGIN_SECONDS
-from manga_enrichment.pipeline.partner.intake import IntakeOutcome
+from manga_enrichment.pipeline.partner.intake_report import IntakeOutcome
 from manga_enrichment_tests.fakes import FakeClock
 from manga_enrichment_tests.partner_world import PartnerWorld
 from manga_enrichment_tests.pipeline.partner.test_leases import held

@@ -9,7 +9,7 @@ from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS_FIFO, SESSION
 from manga_enrichment.pipeline.partner.holding.fifo_deferral import WINDOW
 from manga_enrichment.pipeline.partner.holding.leases import LONGEST_LEASE
-from manga_enrichment.pipeline.partner.intake import IntakeOutcome
+from manga_enrichment.pipeline.partner.intake_report import IntakeOutcome
 from manga_enrichment_tests.fakes import ScriptedModel
 from manga_enrichment_tests.partner_world import PartnerWorld
 
