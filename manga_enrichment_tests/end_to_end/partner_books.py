@@ -10,10 +10,10 @@ from uuid import uuid4
 
 from manga_enrichment.aws.callbacks import HttpsCallbacks
 from manga_enrichment.aws.gateways import open_gateways
-from manga_enrichment.defs.partner.settings import notification_policy
+from manga_enrichment.defs.partner.settings import notification_policy, sensor_settings
 from manga_enrichment.domain.callbacks.signatures import SigningKey
 from manga_enrichment.domain.requests.claims import RequestRow
-from manga_enrichment.domain.requests.queues import DEAD_LETTERS, NORMAL, QUEUES, REQUEST_QUEUES, Queue
+from manga_enrichment.domain.requests.queues import DEAD_LETTERS, HIGH_PRIORITY, NORMAL, QUEUES, REQUEST_QUEUES, Queue
 from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.local.stack.callback_receiver import CallbackReceiver
 from manga_enrichment.local.stack.cleaning import empty_queues
@@ -51,18 +51,18 @@ class PartnerBooks:
 
     # What a partner does
 
-    def send(self, titles: Sequence[str], *, request_id: str = "") -> str:
-        """A batch for the normal queue; its request_id."""
+    def send(self, titles: Sequence[str], *, request_id: str = "", priority: str = "normal") -> str:
+        """A batch for the queue of its priority; its request_id."""
         request_id = request_id or str(uuid4())
         items = [{"manga_id": each, "analysis_type": "reading_level"} for each in titles]
         submit(
             self.gateways.queues,
             "batch_analysis",
-            {"items": items, "callback_url": self._receiver.url},
+            {"items": items, "callback_url": self._receiver.url, "priority": priority},
             partner_id=PARTNER,
             request_id=request_id,
             now=self._clock.now(),
-            check=False,  # the sender does not know that this worker calls back on loopback
+            policy=sensor_settings(self._settings).policy,  # which knows that this worker calls back on loopback
         )
         return request_id
 
@@ -124,7 +124,7 @@ class PartnerBooks:
         assert sorted(item["manga_id"] for item in document["items"]) == sorted(titles)
         assert {each["outcome"] for each in rows} == {"succeeded"}
         assert (document["generation"], document["cost_usd"]) == (row.generation, row.cost_micro_usd / 1_000_000)
-        for queue in (NORMAL.name, DEAD_LETTERS):
+        for queue in (HIGH_PRIORITY.name, NORMAL.name, DEAD_LETTERS):
             depth = self.gateways.queues.depth(queue)
             assert (depth.visible, depth.in_flight, depth.delayed) == (0, 0, 0), queue
         self.deliver()

@@ -29,7 +29,9 @@ class Acks:
     async def ack(self, request: UnitRequest, settled: Settled | str) -> _Ended:
         """Once its rows are written. The final row, or why it comes again. request: with its newest handle."""
         if isinstance(settled, Settled) and settled.written is not None:
-            await asyncio.wait([asyncio.wrap_future(settled.written)])
+            written = asyncio.wrap_future(settled.written)
+            await asyncio.wait([written])
+            written.exception()  # seen; `ack_written` judges it
         ended: asyncio.Future[_Ended] = asyncio.get_running_loop().create_future()
         self._waiting.append((request, settled, ended))
         if len(self._waiting) == 1:

@@ -16,7 +16,6 @@ from manga_enrichment.gateways.budget import Brake
 from manga_enrichment.pipeline.engine.money.budget import Caps
 from manga_enrichment.pipeline.partner.settle import SettleLimits
 from manga_enrichment.pipeline.partner.stored.requests import read_stored_request
-from manga_enrichment.pipeline.store.object_keys import result_document_key
 from manga_enrichment_tests.builders import COMBINED, title_id
 from manga_enrichment_tests.fakes import MemoryTables, ScriptedModel
 from manga_enrichment_tests.kill_switch import Killed
@@ -248,28 +247,6 @@ def test_a_zombie_writes_nothing_after_its_request_went_to_another_generation() 
     assert world.row(sent) == done
     changed = {key for key, body in world.base.tables.objects.items() if objects.get(key) != body}
     assert all(key.startswith("runs/") for key in changed)
-
-
-def test_a_zombie_that_wakes_before_its_results_are_written_is_refused() -> None:
-    """It was stopped right before it wrote its result; the next generation finished meanwhile."""
-    world = PartnerWorld()
-    sent = world.send()
-    world.tick()
-    real_write = world.base.tables.write_json
-
-    def sleep_then_write(key: str, *args: Any, **kwargs: Any) -> None:
-        if key == result_document_key(sent):
-            world.base.tables.write_json = real_write  # type: ignore[method-assign]
-            world.clock.advance(NORMAL.visibility_seconds * 2)
-            world.drain()
-        real_write(key, *args, **kwargs)
-
-    world.base.tables.write_json = sleep_then_write  # type: ignore[method-assign]
-    first = world.launched.pop()
-    report = world.run(first)
-    assert report.left == {sent: "another generation has it"}
-    assert (world.row(sent).generation, world.result(sent)["generation"]) == (2, 2)
-    assert [row["generation"] for row in world.result_rows(sent)] == [2]
 
 
 @given(calls=st.integers(0, 45), after_effect=st.booleans(), in_tick=st.booleans(), way=st.sampled_from(WAYS))

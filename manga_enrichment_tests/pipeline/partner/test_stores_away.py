@@ -1,5 +1,6 @@
 """DynamoDB or S3 is away: nothing is received, what was received goes back, and no receive is burnt for it."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -12,16 +13,24 @@ from manga_enrichment.domain.requests.queues import DEAD_LETTERS, DEAD_LETTERS_F
 from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.pipeline.partner.holding.leases import RENEWERS, RETRY_SECONDS
 from manga_enrichment.pipeline.partner.holding.requeue import HIDDEN_SECONDS, LEASE_MARGIN_SECONDS
+from manga_enrichment.pipeline.partner.intake import IntakeOutcome
 from manga_enrichment.pipeline.partner.run_steps import stored_requests, take_over
 from manga_enrichment.pipeline.partner.settle import Settling
 from manga_enrichment.pipeline.partner.stored.requests import StoredRequests
 from manga_enrichment.pipeline.partner.stored.units import read_unit
+from manga_enrichment.pipeline.store.flusher import Flusher
 from manga_enrichment_tests.kill_switch import Behind, Outage
-from manga_enrichment_tests.partner_world import PartnerWorld
+from manga_enrichment_tests.partner_world import RESIDENT, UNITS, WAYS, PartnerWorld
 from manga_enrichment_tests.request_fakes import MemoryRequests
+from manga_enrichment_tests.resident_run import live
 
 AWAY_SECONDS = 240
+_LOOK_SECONDS = 40
+"""More than a run that stays for five seconds takes until it has ended."""
 SESSION_ID = "7c9e6679-7425-40de-944b-000000000001"
+
+
+BOTH_WAYS = pytest.mark.parametrize("way", WAYS)
 
 
 def world_behind(service: str, **options: Any) -> tuple[PartnerWorld, Outage]:
@@ -52,9 +61,9 @@ class AwayWhenSettling(PartnerWorld):
 
     outage: Outage
 
-    def settling(self, bodies: StoredRequests, run_id: str = "run") -> Settling:
+    def settling(self, bodies: StoredRequests, run_id: str = "run", flusher: Flusher | None = None) -> Settling:
         self.outage.begin()
-        return super().settling(bodies, run_id)
+        return super().settling(bodies, run_id, flusher)
 
 
 def ask(world: PartnerWorld, text: str) -> str:
@@ -62,15 +71,36 @@ def ask(world: PartnerWorld, text: str) -> str:
     return world.send_envelope("manga_query", body, queue=SESSION.name, group_id=f"acme:{SESSION_ID}")
 
 
+def claimed_at(world: PartnerWorld, request_id: str) -> datetime:
+    claimed = world.row(request_id).claimed_at
+    assert claimed is not None
+    return claimed
+
+
 def receives(world: PartnerWorld, queue: str = NORMAL.name) -> list[int]:
     return [message.receive_count for message in world.queue.messages(queue)]
 
 
-def pass_time(world: PartnerWorld, seconds: int, queue: str) -> None:
-    """Ticks as the daemon makes them; none finds anything to launch."""
-    for _ in range(seconds // 5):
-        assert world.tick(queue).units == []
+def look(world: PartnerWorld, queue: str = NORMAL.name) -> Mapping[IntakeOutcome, int]:
+    """A tick, or five seconds of a run that stays: what became of the messages that it received."""
+    if world.way == UNITS:
+        return world.tick(queue).outcomes
+    try:
+        return live(world, [queue]).received
+    except StoreUnavailableError:  # it has no slot
         world.clock.advance(5)
+        return {}
+
+
+def pass_time(world: PartnerWorld, seconds: int, queue: str) -> None:
+    """Ticks as the daemon makes them, which find nothing to launch, or runs that stay and receive nothing."""
+    until = world.clock.monotonic_seconds() + seconds
+    while world.clock.monotonic_seconds() < until:
+        if world.way == RESIDENT:
+            assert look(world, queue) == {}
+        else:
+            assert world.tick(queue).units == []
+            world.clock.advance(5)
 
 
 @pytest.mark.parametrize("service", ["dynamodb", "s3"])
@@ -97,11 +127,14 @@ def test_without_a_free_run_no_store_is_asked() -> None:
     assert outage.refused == 0
 
 
+@BOTH_WAYS
 @pytest.mark.parametrize("service", ["dynamodb", "s3"])
-def test_whenever_a_store_goes_away_nobody_waits_for_ever_or_pays_again(service: str) -> None:
-    """At every call of a tick and its run. Two receives are all a message has here: one outage may burn one."""
+def test_whenever_a_store_goes_away_nobody_waits_for_ever_or_pays_again(service: str, way: str) -> None:
+    """At every call. Two receives are all that a message has here: one outage may burn one."""
     for calls in range(1, 200):
-        world, outage = world_behind(service, max_receives=2)
+        world, outage = world_behind(service, max_receives=2, way=way)
+        if service == "dynamodb":
+            world.residents = Behind(world.residents, outage)  # type: ignore[assignment]
         sent = [world.send([(number, "reading_level")], queue=HIGH_PRIORITY.name) for number in range(3)]
         outage.begin(after_calls=calls)
         with suppress(StoreUnavailableError):
@@ -119,30 +152,33 @@ def test_whenever_a_store_goes_away_nobody_waits_for_ever_or_pays_again(service:
     raise AssertionError("a tick and its run never got through")
 
 
+@BOTH_WAYS
 @pytest.mark.parametrize("service", ["dynamodb", "s3"])
-def test_what_was_received_when_a_store_went_is_sent_anew_as_it_was(service: str) -> None:
-    world, outage = world_behind(service)
+def test_what_was_received_when_a_store_went_is_sent_anew_as_it_was(service: str, way: str) -> None:
+    world, outage = world_behind(service, way=way)
     sent = world.send()
     [before] = world.queue.messages(NORMAL.name)
     outage.begin(after_calls=1)
-    assert world.tick().outcomes == {"returned": 1}
+    assert look(world) == {"returned": 1}
     [after] = world.queue.messages(NORMAL.name)
     assert (after.body, after.attributes, after.group_id) == (before.body, before.attributes, before.group_id)
     assert (after.receive_count, after.message_id != before.message_id) == (0, True)
     outage.end()
-    world.clock.advance(NORMAL.visibility_seconds + LEASE_MARGIN_SECONDS - 1)
-    assert world.tick().received == 0  # its row may have a lease, and a live request costs a receive
-    world.clock.advance(1)
+    world.clock.advance(NORMAL.visibility_seconds + LEASE_MARGIN_SECONDS - _LOOK_SECONDS)
+    assert look(world) == {}  # its row may have a lease, and a live request costs a receive
+    world.clock.advance(_LOOK_SECONDS)
     world.work()
     assert world.state(sent) == "completed"
 
 
+@BOTH_WAYS
 @pytest.mark.parametrize("service", ["dynamodb", "s3"])
-def test_what_was_claimed_when_a_store_went_is_sent_anew_and_launches_nothing(service: str) -> None:
-    world, outage = world_behind(service)
+def test_what_was_claimed_when_a_store_went_is_sent_anew_and_launches_nothing(service: str, way: str) -> None:
+    world, outage = world_behind(service, way=way)
     sent = world.send()
     outage.begin(after_calls=2)  # the look and the claim, or the request's body, went through
-    assert world.tick().units == []
+    look(world)
+    assert world.launched == []
     assert (receives(world), world.row(sent).generation) == ([0], 1)
     outage.end()
     world.clock.advance(NORMAL.visibility_seconds + LEASE_MARGIN_SECONDS)
@@ -150,30 +186,33 @@ def test_what_was_claimed_when_a_store_went_is_sent_anew_and_launches_nothing(se
     assert (world.state(sent), world.row(sent).generation) == ("completed", 2)
 
 
-def test_a_store_that_refuses_us_is_away_as_well() -> None:
+@BOTH_WAYS
+def test_a_store_that_refuses_us_is_away_as_well(way: str) -> None:
     """Rights that were taken away are our outage, not the message's fault."""
-    world = PartnerWorld()
+    world = PartnerWorld(way=way)
     sent = world.send()
     allowed, world.requests = world.requests, DeniedRequests(world.clock)
-    assert world.tick().outcomes == {"returned": 1}
+    assert look(world) == {"returned": 1}
     assert receives(world) == [0]
     world.requests = allowed
     world.drain()
     assert world.state(sent) == "completed"
 
 
-def test_a_session_keeps_its_order_while_a_store_is_away() -> None:
-    world, outage = world_behind("dynamodb")
+@BOTH_WAYS
+def test_a_session_keeps_its_order_while_a_store_is_away(way: str) -> None:
+    world, outage = world_behind("dynamodb", way=way)
     first, second = ask(world, "first"), ask(world, "second")
     outage.begin(after_calls=1)
-    assert world.tick(SESSION.name).outcomes == {"returned": 1}
+    assert look(world, SESSION.name) == {"returned": 1}
     assert receives(world, SESSION.name) == [1, 0]
     pass_time(world, AWAY_SECONDS, SESSION.name)
     outage.end()
-    assert world.tick(SESSION.name).received == 0  # hidden, and its session waits behind it
+    assert look(world, SESSION.name) == {}  # hidden, and its session waits behind it
     world.clock.advance(HIDDEN_SECONDS - AWAY_SECONDS)
     world.work(SESSION.name)
-    assert (world.state(first), second in world.requests.rows) == ("completed", False)
+    assert world.state(first) == "completed"
+    assert second not in world.requests.rows or claimed_at(world, second) >= world.row(first).updated_at
     world.work(SESSION.name)
     assert world.state(second) == "completed"
     assert world.queue.messages(DEAD_LETTERS_FIFO) == []
@@ -225,20 +264,18 @@ def test_a_request_whose_body_was_never_read_stays_hidden_for_minutes() -> None:
     assert world.state(sent) == "completed"
 
 
-def test_answers_that_could_not_be_settled_are_found_again() -> None:
-    world = AwayWhenSettling()
+@BOTH_WAYS
+def test_answers_that_could_not_be_settled_are_found_again(way: str) -> None:
+    world = AwayWhenSettling(way=way)
     world.outage = put_behind(world, "dynamodb")
     sent = world.send()
-    world.tick()
-    report = world.run(world.launched.pop())
-    assert report.left == {sent: "it is given back and comes again later: the store is away"}
-    assert receives(world) == [0]
+    world.work()
+    assert (world.state(sent), receives(world)) == ("processing", [0])
     world.outage.end()
     world.clock.advance(AWAY_SECONDS)
-    world.tick()
     world.outage = Outage()  # the next one takes nothing away
-    world.run(world.launched.pop())
-    assert world.state(sent) == "completed"
+    world.work()
+    assert (world.state(sent), world.row(sent).generation) == ("completed", 2)
     assert len(world.base.model.sent) == 1
 
 
