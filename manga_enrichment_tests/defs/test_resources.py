@@ -53,3 +53,19 @@ def test_a_tick_has_brief_clients_and_a_run_patient_ones() -> None:
         ticks.evaluate_tick(context)
     assert definitions.resolve_job_def("looks").execute_in_process().success
     assert seen == [5, 60]
+
+
+def test_all_ticks_of_a_process_share_their_clients() -> None:
+    """Dagster makes a tick's resources anew; the clients behind them would be garbage in cycles after each."""
+    seen: list[object] = []
+
+    @dg.sensor(target="*")
+    def ticks(tables: dg.ResourceParam[object]) -> dg.SkipReason:
+        seen.append(tables._client)  # type: ignore[attr-defined]  # noqa: SLF001
+        return dg.SkipReason()
+
+    resources = {"tables": build_resources(SETTINGS)["tables"]}
+    for _ in range(2):
+        with dg.DagsterInstance.ephemeral() as instance, dg.build_sensor_context(instance, resources=resources) as tick:
+            ticks.evaluate_tick(tick)
+    assert seen[0] is seen[1]

@@ -3,6 +3,8 @@
 Belongs here: Dagster's side of the gateways. Stays out: how they are made (`aws/gateways.py`).
 """
 
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Any
 
 import dagster as dg
@@ -35,13 +37,15 @@ RESOURCE_KEYS = (
 class GatewaysResource(dg.ConfigurableResource[Gateways]):
     """settings: as they are and not as run config, which Dagster stores with the instance and shows in the UI.
 
-    Without a run it is a tick that waits, which has a minute in all.
+    of_ticks: without a run it is a tick that waits, which has a minute in all. All ticks of a process share them:
+    clients made anew at each are thousands of objects in cycles, which stay until Python looks for such.
     """
 
     settings: dg.ResourceDependency[Settings]
+    of_ticks: dg.ResourceDependency[Callable[[], Gateways]]
 
     def create_resource(self, context: dg.InitResourceContext) -> Gateways:
-        return open_gateways(self.settings, is_brief=context.run is None)
+        return self.of_ticks() if context.run is None else open_gateways(self.settings)
 
 
 class GatewayResource(dg.ConfigurableResource[Any]):
@@ -56,5 +60,5 @@ class GatewayResource(dg.ConfigurableResource[Any]):
 
 def build_resources(settings: Settings) -> dict[str, object]:
     """Resource key -> resource, for `dg.Definitions`."""
-    gateways = GatewaysResource(settings=settings)
+    gateways = GatewaysResource(settings=settings, of_ticks=cache(partial(open_gateways, settings, is_brief=True)))
     return {key: GatewayResource(gateways=gateways, gateway=key) for key in RESOURCE_KEYS}
