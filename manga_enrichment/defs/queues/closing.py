@@ -33,7 +33,7 @@ def build_dead_requests(inputs: DefinitionInputs) -> dg.AssetsDefinition:
     @dg.asset(
         name=DEAD_REQUESTS_ASSET,
         group_name=HEALTH_GROUP,
-        description="Requests whose runs were killed until their message was a dead letter: booked, failed, told.",
+        description="Requests whose message is a dead letter without an end: sent again, or booked, failed and told.",
         kinds={"sqs"},
         owners=OWNERS,
         tags=HEALTH_LANE,

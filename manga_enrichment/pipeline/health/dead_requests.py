@@ -12,8 +12,8 @@ may be repeated or cut off. Stays out: claims of the ledger (`lost_calls.py`), l
 
 The message stays where it is, unless its request is answered after all: killed between status and announcement, that
 is told and its message taken, as intake would. A request of which another message may still come is left alone:
-nobody has held its lease for longer than SQS delays any message. Nor is one touched that waits by itself (deferred,
-accepted).
+nobody has held its lease for longer than SQS delays any message. One that waits for a message (deferred, accepted, or
+without a row) gets it back once before it ends here (`unclaimed.py`).
 """
 
 import logging
@@ -25,7 +25,7 @@ from enum import StrEnum
 from manga_enrichment.domain.callbacks.deliveries import CallbackState
 from manga_enrichment.domain.outcomes.answers import Provenance
 from manga_enrichment.domain.outcomes.outcome import Outcome
-from manga_enrichment.domain.requests.claims import RequestRow, is_leased
+from manga_enrichment.domain.requests.claims import Claimed, RequestRow, is_leased
 from manga_enrichment.domain.requests.envelope import Envelope, Rejection, parse_envelope, read_request
 from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES
 from manga_enrichment.domain.requests.results import RequestResult, ResultHeading
@@ -41,6 +41,7 @@ from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.dead_letters.queue import REASON as REASON_ATTRIBUTE
 from manga_enrichment.pipeline.dead_letters.sweep import sweep
 from manga_enrichment.pipeline.health.lost_calls import LostCalls
+from manga_enrichment.pipeline.health.unclaimed import UnclaimedLetters, is_unclaimed, was_sent_again
 from manga_enrichment.pipeline.log.append import log_entries
 from manga_enrichment.pipeline.log.arrears import settle_arrears
 from manga_enrichment.pipeline.log.rows import PARTNER_TRIGGER
@@ -75,13 +76,15 @@ _log = logging.getLogger(__name__)
 class Fate(StrEnum):
     """What became of a request at this look.
 
-    closed: now; acked: was answered, told again; told: had failed, told again; waits: a run may still be asking for it;
-    taken: it went on meanwhile; left: an error, tried again at the next look
+    closed: now; acked: was answered, told again; told: had failed, told again; unclaimed: sent again, as no delivery
+    of it came to a claim; waits: a run may still be asking for it; taken: it went on meanwhile; left: an error, tried
+    again at the next look
     """
 
     CLOSED = "closed"
     ACKED = "acked"
     TOLD = "told"
+    UNCLAIMED = "unclaimed"
     WAITS = "waits"
     TAKEN = "taken"
     LEFT = "left"
@@ -107,24 +110,30 @@ class DeadRequests:
         if not any(depth.visible for depth in depths):
             return fates
         settle_arrears(self.tables, self.ledger, self.budget, self.clock.now())
+        again: set[str] = set()
 
         def look(message: Message) -> bool:
-            fate = self._fate(message)
+            parsed = parse_envelope(message.body)
+            fate = self._fate(message, parsed) if isinstance(parsed, Envelope) else None
             if fate is not None:
                 fates[fate] += 1
+            if fate is Fate.UNCLAIMED and isinstance(parsed, Envelope):
+                again.add(parsed.request_id)
             return fate is Fate.ACKED
 
         sweep(self.queues, self.clock, look, delete=True)
+        self._unclaimed().send_again(again)
         return fates
 
-    def _fate(self, message: Message) -> Fate | None:
+    def _fate(self, message: Message, parsed: Envelope) -> Fate | None:
         """None for what is no dead request."""
-        parsed = parse_envelope(message.body)
-        if not isinstance(parsed, Envelope):
-            return None
         try:
             row = self.requests.get(parsed.request_id)
-            if row is None or row.partner_id != parsed.partner_id:
+            if row is not None and row.partner_id != parsed.partner_id:
+                return None
+            if is_unclaimed(row, message):
+                return self._close_unclaimed(message) if was_sent_again(message) else Fate.UNCLAIMED
+            if row is None:
                 return None
             return self._close(row, message) if self._is_dead(row) else self._finish(row, message)
         except (FencedError, TransitionError):
@@ -132,6 +141,21 @@ class DeadRequests:
         except Exception:  # noqa: BLE001 (one dead letter must not keep the others from their end)
             _log.exception("dead request %s could not be closed and is tried again", parsed.request_id)
             return Fate.LEFT
+
+    def _unclaimed(self) -> UnclaimedLetters:
+        return UnclaimedLetters(
+            queues=self.queues,
+            requests=self.requests,
+            clock=self.clock,
+            lost_calls=self.lost_calls,
+            policy=self.policy,
+        )
+
+    def _close_unclaimed(self, message: Message) -> Fate | None:
+        decision = self._unclaimed().claim(message)
+        if decision is None:
+            return None
+        return self._close(decision.row, message) if isinstance(decision, Claimed) else Fate.TAKEN
 
     def _is_dead(self, row: RequestRow) -> bool:
         is_unfinished = row.state in _WORKED_ON or (row.state is RequestState.FAILED and not row.result_key)
