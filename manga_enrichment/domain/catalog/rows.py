@@ -5,8 +5,8 @@ value (`values.py`), reading files (`pipeline/catalog/source_files.py`), duplica
 (`pipeline/catalog/importer.py`).
 
 Only the identity of a title can reject its row: `manga_id` (taken exactly as given, for it joins tables) and `title`.
-An optional field with an unusable value, such as an ISBN with a wrong check digit, becomes empty and is counted as the
-warning `invalid_<field>`: a store would rather have the title without its ISBN than not have the title.
+An optional field with an unusable value, such as an ISBN with a wrong check digit, becomes empty and is told as a
+warning: a store would rather have the title without its ISBN than not have the title.
 """
 
 import json
@@ -16,9 +16,10 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-from manga_enrichment.domain.catalog import values
+from manga_enrichment.domain.catalog import lists, moments, numbers, people, values
 from manga_enrichment.domain.catalog.mapping import SAME_NAMES, ColumnMapping
 from manga_enrichment.domain.catalog.records import MANGA_ID, MangaRecord
+from manga_enrichment.domain.catalog.warnings import MAX_RAW_CHARACTERS, Note, RowWarning, WarningReason
 
 
 class RejectReason(StrEnum):
@@ -34,6 +35,7 @@ class RejectReason(StrEnum):
     MISSING_MANGA_ID = "missing_manga_id"
     INVALID_MANGA_ID = "invalid_manga_id"
     MISSING_TITLE = "missing_title"
+    INVALID_TITLE = "invalid_title"
     DUPLICATE_OF_NEWER_ROW = "duplicate_of_newer_row"
 
 
@@ -51,34 +53,35 @@ class RejectedRow:
     raw_json: str
 
 
-_CLEANERS: Mapping[str, Callable[[object], Any]] = MappingProxyType(
+_CLEANERS: Mapping[str, Callable[[object, Note], Any]] = MappingProxyType(
     {
         "title_ja": values.optional_text,
         "title_kana": values.optional_text,
         "title_en": values.optional_text,
-        "synonyms": values.text_list,
-        "authors": values.authors,
+        "synonyms": lists.titles,
+        "authors": people.authors,
         "publisher": values.label,
-        "magazines": values.text_list,
+        "magazines": lists.names,
         "isbn13": values.isbn,
-        "publisher_genres": values.text_list,
-        "themes": values.text_list,
-        "demographics": values.text_list,
+        "publisher_genres": lists.labels,
+        "themes": lists.labels,
+        "demographics": lists.labels,
         "content_rating": values.label,
         "type": values.label,
         "synopsis": values.synopsis,
-        "volumes": values.integer(0, 10_000),
-        "chapters": values.integer(0, 100_000),
+        "volumes": numbers.integer(0, 10_000),
+        "chapters": numbers.integer(0, 100_000),
         "status": values.label,
-        "start_year": values.year,
+        "start_year": numbers.year,
         "source": values.label,
         "source_id": values.optional_text,
-        "updated_at": values.moment,
+        "updated_at": moments.moment,
     }
 )
+_EMPTY: tuple[object, ...] = ("", [], {})
 
 
-def _no_warning(_kind: str) -> None:
+def _no_warning(_warning: RowWarning) -> None:
     """For callers that do not count."""
 
 
@@ -86,11 +89,11 @@ def clean_row(
     raw: object,
     row_number: int,
     mapping: ColumnMapping = SAME_NAMES,
-    warn: Callable[[str], None] = _no_warning,
+    warn: Callable[[RowWarning], None] = _no_warning,
 ) -> MangaRecord | RejectedRow:
     """The record of a row, or why it has none. Never raises for anything a JSON, CSV or Parquet reader gives.
 
-    warn gets the kind of each warning, such as `invalid_isbn13`.
+    warn gets whatever was dropped, changed or merged; nothing of a row that is rejected.
     """
     if not isinstance(raw, Mapping):
         return _reject(raw, row_number, None, RejectReason.NOT_AN_OBJECT)
@@ -99,10 +102,33 @@ def clean_row(
         return _reject(raw, row_number, None, RejectReason.MISSING_MANGA_ID)
     if not isinstance(manga_id, str) or MANGA_ID.match(manga_id) is None:
         return _reject(raw, row_number, None, RejectReason.INVALID_MANGA_ID)
-    title = _title(raw, mapping)
+    notes = _Notes(row_number, manga_id, warn)
+    value = _value(raw, mapping, "title")
+    try:
+        title = None if value is None else values.required_text(value, notes.reasons.append)
+    except values.InvalidValueError:
+        return _reject(raw, row_number, manga_id, RejectReason.INVALID_TITLE)
     if title is None:
         return _reject(raw, row_number, manga_id, RejectReason.MISSING_TITLE)
-    return MangaRecord(manga_id, title, **_optional_fields(raw, mapping, warn))
+    notes.tell("title", value)
+    return MangaRecord(manga_id, title, **_optional_fields(raw, mapping, notes))
+
+
+class _Notes:
+    """What the cleaners of one row say, each with the field and its raw value."""
+
+    def __init__(self, row_number: int, manga_id: str, warn: Callable[[RowWarning], None]) -> None:
+        self._row_number = row_number
+        self._manga_id = manga_id
+        self._warn = warn
+        self.reasons: list[WarningReason] = []
+
+    def tell(self, field: str, value: object) -> None:
+        """Whatever was noted since the last call was about this field."""
+        for reason in self.reasons:
+            raw = (value if isinstance(value, str) else raw_json(value))[:MAX_RAW_CHARACTERS]
+            self._warn(RowWarning(self._row_number, self._manga_id, field, reason, raw))
+        self.reasons.clear()
 
 
 def raw_json(raw: object) -> str:
@@ -121,26 +147,21 @@ def _reject(raw: object, row_number: int, manga_id: str | None, reason: RejectRe
     return RejectedRow(row_number, manga_id, reason, raw_json(raw))
 
 
-def _title(raw: Mapping[str, Any], mapping: ColumnMapping) -> str | None:
-    column = mapping.columns.get("title")
-    value = mapping.constants.get("title") if column is None else raw.get(column)
-    if value is None:
-        return None
-    try:
-        return values.required_text(value)
-    except values.InvalidValueError:
-        return None
+def _value(raw: Mapping[str, Any], mapping: ColumnMapping, name: str) -> object:
+    column = mapping.columns.get(name)
+    return mapping.constants.get(name) if column is None else raw.get(column)
 
 
-def _optional_fields(raw: Mapping[str, Any], mapping: ColumnMapping, warn: Callable[[str], None]) -> dict[str, Any]:
-    columns, constants = mapping.columns, mapping.constants
+def _optional_fields(raw: Mapping[str, Any], mapping: ColumnMapping, notes: _Notes) -> dict[str, Any]:
     cleaned = {}
     for name, clean in _CLEANERS.items():
-        value = raw.get(columns[name]) if name in columns else constants.get(name)
-        if value is None or value in ("", []):
+        value = _value(raw, mapping, name)
+        if value is None or value in _EMPTY:
             continue
         try:
-            cleaned[name] = clean(value)
+            cleaned[name] = clean(value, notes.reasons.append)
         except values.InvalidValueError:
-            warn(f"invalid_{name}")
+            notes.reasons.append(WarningReason.INVALID)
+        if notes.reasons:
+            notes.tell(name, value)
     return cleaned

@@ -10,8 +10,16 @@ end in ";" are entities: "R&D" and "Me&not you" stay.
 import html
 import re
 import unicodedata
+from collections.abc import Callable
 
-from manga_enrichment.domain.text.rule import JOINERS, SUSPECT, TAGS, is_blank, is_readable, readable
+from manga_enrichment.domain.catalog.markup import (
+    UNJOINING,
+    without_ruby,
+    without_spoilers,
+    without_syntax,
+)
+from manga_enrichment.domain.catalog.warnings import Note, WarningReason, no_note
+from manga_enrichment.domain.text.rule import SUSPECT, is_blank, is_readable, readable
 
 _MAX_ROUNDS = 4
 """Rounds of decoding: sources encode twice at times ("&amp;lt;br&amp;gt;"); more is somebody's game."""
@@ -26,8 +34,6 @@ _COMMENT = re.compile(r"<!--[^<>]{0,500}-->")
 _BREAK_TAG = re.compile(r"</?(?:br|p|div)\b[^<>]{0,500}/?>", re.IGNORECASE)
 _TAG = re.compile(rf"</?(?:{_TAG_NAMES})(?:\s[^<>]{{0,500}})?/?>", re.IGNORECASE)
 
-# Beyond the rule for all text: a title that lost its joiners and flags on its first import keeps its fingerprint.
-_JOINERS_AND_TAGS = re.compile(f"[{JOINERS}{TAGS}]")
 _SPACES = re.compile(r"[^\S\n]+")
 _AROUND_NEWLINE = re.compile(r" ?\n ?")
 _MANY_NEWLINES = re.compile(r"\n{3,}")
@@ -54,6 +60,7 @@ _LINE_TAIL = re.compile(
 # "Source" in mid-line counts only as a sentence of its own.
 _SENTENCE_TAIL = re.compile(r"(?<=[.!?。！？…\"”」』)）])\s*(?:Sources?|出典|引用元?)\s*[:：]\s*[^\n.!?。！？]{1,80}\Z")
 _CLOSING = frozenset(")]）］】〉>")
+_OPENING = frozenset("([（［【〈<")
 _PLACEHOLDER = re.compile(
     r"(?:n/?a|none|null|nan|tba|tbd|-+|―+|\.+|unknown|なし|未定|準備中|"
     r"no (?:synopsis|summary|description)(?: (?:information|yet|available|has been added)\b.{0,80})?)[.。]?\Z",
@@ -88,23 +95,51 @@ def clean_paragraphs(text: str) -> str:
     return "" if is_blank(text) else text
 
 
-def clean_synopsis(text: str) -> str:
-    """Paragraphs without attribution tails; "" for a placeholder such as "No synopsis yet"."""
-    text = strip_attribution(clean_paragraphs(text))
-    return "" if _PLACEHOLDER.match(text) else text
+def clean_synopsis(text: str, note: Note = no_note) -> str:
+    """Paragraphs without attributions and spoilers; "" for a placeholder such as "No synopsis yet"."""
+    for _ in range(_MAX_ROUNDS):
+        before = text
+        text = _told(without_spoilers, text, WarningReason.SPOILER, note)
+        text = _told(_plain_paragraphs, text, WarningReason.CLEANED, note)
+        text = _told(strip_attribution, text, WarningReason.ATTRIBUTION, note)
+        if text == before:
+            break
+    if _PLACEHOLDER.match(text) is None:
+        return text
+    note(WarningReason.PLACEHOLDER)
+    return ""
+
+
+def _plain_paragraphs(text: str) -> str:
+    return clean_paragraphs(without_syntax(text))
+
+
+def _told(clean: Callable[[str], str], text: str, reason: WarningReason, note: Note) -> str:
+    cleaned = clean(text)
+    if cleaned != text and cleaned.split() != unicodedata.normalize("NFC", text).split():
+        note(reason)
+    return cleaned
 
 
 def strip_attribution(text: str) -> str:
-    """Remove tails that say where the text comes from, for example "(Source: …)" or "（出典：…）".
+    """Remove what says where the text comes from, for example "(Source: …)" or "（出典：…）".
 
-    Most synopses end in one; it would make equal texts differ and tells a model nothing. Only the end is looked at.
+    Most synopses have one; it would make equal texts differ and tells a model nothing. In the middle only a bracket
+    that is a line by itself is one.
     """
     while text:
         start = _attribution_start(text)
         if start is None:
             break
         text = text[:start].rstrip()
-    return text
+    if "\n" not in text:
+        return text
+    kept = [line for line in text.split("\n") if line[:1] not in _OPENING or not _is_attribution(line)]
+    return _MANY_NEWLINES.sub("\n\n", "\n".join(kept)).strip()
+
+
+def _is_attribution(line: str) -> bool:
+    return len(line) <= _TAIL_CHARACTERS and _BRACKETED_TAIL.match(line) is not None
 
 
 def _attribution_start(text: str) -> int | None:
@@ -156,10 +191,11 @@ def _without_markup(text: str) -> str:
     for _ in range(_MAX_ROUNDS):
         before = text
         if "\r" in text or SUSPECT.search(text) is not None:
-            text = readable(_JOINERS_AND_TAGS.sub("", text))
+            text = UNJOINING.sub("", readable(text))
         if "&" in text:
             text = decode_entities(text)
         if "<" in text:
+            text = without_ruby(text)
             text = _TAG.sub("", _BREAK_TAG.sub("\n", _COMMENT.sub("", text)))
         text = unicodedata.normalize("NFC", text)
         if text == before:

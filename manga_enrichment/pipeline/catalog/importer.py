@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 from manga_enrichment.domain.catalog.mapping import MAPPING_SETTING, SAME_NAMES, ColumnMapping
 from manga_enrichment.domain.catalog.records import MAX_CATALOG_BUCKETS, MangaRecord, bucket_of
 from manga_enrichment.domain.catalog.rows import RejectedRow, RejectReason, clean_row
+from manga_enrichment.domain.catalog.warnings import RowWarning
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.pipeline.catalog.source_files import SourceRow
 from manga_enrichment.pipeline.catalog.spill import DEFAULT_LIMITS, DIGEST_BYTES, RejectSpill, SpillLimits, TitleSpill
@@ -141,8 +142,8 @@ class _Import:
         if self._titles.add(bucket, values, row.number, row.raw, digest):
             self._plan.on_progress(self._rows_read)
 
-    def _warn(self, kind: str) -> None:
-        self._warnings[kind] += 1
+    def _warn(self, warning: RowWarning) -> None:
+        self._warnings[warning.kind] += 1
 
     def _reject(self, rejected: RejectedRow) -> None:
         self._rejected[rejected.reason.value] += 1

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from manga_enrichment.domain.catalog.mapping import FIELD_NAMES, ColumnMapping
 from manga_enrichment.domain.catalog.records import Author, MangaRecord
 from manga_enrichment.domain.catalog.rows import RejectedRow, RejectReason, clean_row, raw_json
+from manga_enrichment.domain.catalog.warnings import MAX_RAW_CHARACTERS, RowWarning
 
 GOOD = {"manga_id": "MNG-ABCD1234", "title": "Harbor"}
 
@@ -29,7 +30,9 @@ ROWS_WITH_IDENTITY = st.fixed_dictionaries(
     {"manga_id": st.just("MNG-ABCD1234"), "title": st.text(st.characters()) | JSON_LIKE},
     optional={
         name: JSON_LIKE
-        | st.sampled_from(["a; b", "[1", '["x"]', "A (art)", "2024-01-01", "(Source: x)", "&lt;b&gt;", "12"])
+        | st.sampled_from(
+            ["a; b", "a, b", "A／著", "['x']", "[1", '["x"]', "A (art)", "2024-01-01", "(Source: x)", "&lt;b&gt;", "12"]
+        )
         for name in FIELD_NAMES[2:]
     },
 )
@@ -79,7 +82,8 @@ def test_a_full_row_becomes_a_clean_record() -> None:
         ({**GOOD, "manga_id": ["MNG-ABCD1234"]}, RejectReason.INVALID_MANGA_ID, None),
         ({"manga_id": "MNG-ABCD1234"}, RejectReason.MISSING_TITLE, "MNG-ABCD1234"),
         ({**GOOD, "title": " \u200b"}, RejectReason.MISSING_TITLE, "MNG-ABCD1234"),
-        ({**GOOD, "title": ["Harbor"]}, RejectReason.MISSING_TITLE, "MNG-ABCD1234"),
+        ({**GOOD, "title": ["Harbor"]}, RejectReason.INVALID_TITLE, "MNG-ABCD1234"),
+        ({**GOOD, "title": 1.2345678901234568e22}, RejectReason.INVALID_TITLE, "MNG-ABCD1234"),
     ],
 )
 def test_a_row_without_identity_is_rejected_with_its_reason(
@@ -90,16 +94,30 @@ def test_a_row_without_identity_is_rejected_with_its_reason(
 
 
 def test_an_unusable_optional_value_is_dropped_with_a_warning() -> None:
-    warnings: list[str] = []
+    warnings: list[RowWarning] = []
     raw = {**GOOD, "isbn13": "9784088725094", "volumes": "many", "updated_at": "soon", "themes": 7, "publisher": ["x"]}
     assert clean_row(raw, 1, warn=warnings.append) == MangaRecord("MNG-ABCD1234", "Harbor")
-    assert warnings == [
-        "invalid_publisher",
-        "invalid_isbn13",
-        "invalid_themes",
-        "invalid_volumes",
-        "invalid_updated_at",
+    assert [(warning.kind, warning.raw) for warning in warnings] == [
+        ("invalid_publisher", '["x"]'),
+        ("invalid_isbn13", "9784088725094"),
+        ("invalid_themes", "7"),
+        ("invalid_volumes", "many"),
+        ("invalid_updated_at", "soon"),
     ]
+    assert {(warning.row_number, warning.manga_id) for warning in warnings} == {(1, "MNG-ABCD1234")}
+
+
+def test_a_long_raw_value_is_told_in_part_and_a_rejected_row_tells_nothing() -> None:
+    warnings: list[RowWarning] = []
+    clean_row({**GOOD, "volumes": "x" * 5000}, 1, warn=warnings.append)
+    assert [warning.raw for warning in warnings] == ["x" * MAX_RAW_CHARACTERS]
+    clean_row({"manga_id": "MNG-ABCD1234", "title": "", "volumes": "x"}, 1, warn=warnings.append)
+    assert len(warnings) == 1
+
+
+def test_null_words_empty_a_label_but_not_a_title() -> None:
+    raw = {"manga_id": "MNG-ABCD1234", "title": "Unknown", "synonyms": ["Unknown"], "publisher": "Unknown"}
+    assert clean_row(raw, 1) == MangaRecord("MNG-ABCD1234", "Unknown", synonyms=("Unknown",))
 
 
 def test_a_mapping_renames_drops_and_sets_fields() -> None:
@@ -121,7 +139,7 @@ def test_no_value_whatever_raises(raw: Any) -> None:
 def test_a_record_can_be_stored_and_cleaning_it_again_changes_nothing(raw: dict[str, Any]) -> None:
     record = clean_row(raw, 1)
     if isinstance(record, RejectedRow):
-        assert record.reason is RejectReason.MISSING_TITLE
+        assert record.reason in {RejectReason.MISSING_TITLE, RejectReason.INVALID_TITLE}
         return
     json.dumps(asdict(record), default=str, ensure_ascii=False).encode()
     assert clean_row(asdict(record), 1) == record

@@ -110,6 +110,12 @@ def test_attribution_tails_go(text: str, tail: str) -> None:
     assert clean_synopsis(tail) == ""
 
 
+@pytest.mark.parametrize("mark", ["(Source: X)", "[Written by Catalog Rewrite]", "（出典：如月書房）"])
+def test_an_attribution_that_is_a_line_by_itself_goes_wherever_it_stands(mark: str) -> None:
+    assert clean_synopsis(f"A boy.\n\n{mark}\n\nIncluded one-shot: Sea") == "A boy.\n\nIncluded one-shot: Sea"
+    assert clean_synopsis(f"{mark}\nA boy.") == "A boy."
+
+
 def test_an_attribution_in_the_same_line_goes_as_well() -> None:
     assert clean_synopsis("He runs. (Source: MU)") == "He runs."
     assert clean_synopsis("He runs. Source: Paper Boat") == "He runs."

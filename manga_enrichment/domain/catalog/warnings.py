@@ -1,0 +1,63 @@
+"""What an import says of a value that it did not take as it was.
+
+Belongs here: the reasons, and what is told of one value. Stays out: which value gets which reason (the cleaners beside
+this module), counting and storing them (`pipeline/catalog/importer.py`).
+
+A value that only lost white space or came in another normal form of Unicode is the same value: nothing is told.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+MAX_RAW_CHARACTERS = 1000
+
+
+class WarningReason(StrEnum):
+    """What became of a value; they stand in the table of warnings and, before the field's name, in its counts."""
+
+    INVALID = "invalid"
+    """Not of the field's kind: dropped."""
+    NULL_WORD = "null_word"
+    """A word that says nothing, such as "N/A": dropped."""
+    PLACEHOLDER = "placeholder"
+    """A synopsis such as "No synopsis yet": dropped."""
+    UNKNOWN_SHAPE = "unknown_shape"
+    """An item of a list in which no text was found: dropped."""
+    DUPLICATE = "duplicate"
+    """Said twice in one list: merged."""
+    CONTAINER = "container"
+    """A list or object written as text, where one value belongs: kept as text."""
+    CLEANED = "cleaned"
+    """Lost markup or characters that nobody sees."""
+    ATTRIBUTION = "attribution"
+    """A synopsis lost the note of where it comes from."""
+    SPOILER = "spoiler"
+    """A synopsis lost a passage that is marked as spoiler."""
+    SPLIT = "split"
+    """One text became several at its commas."""
+    REDUCED = "reduced"
+    """Said more than the field holds, such as a range of years: its beginning was taken."""
+
+
+Note = Callable[[WarningReason], None]
+
+
+@dataclass(frozen=True, slots=True)
+class RowWarning:
+    """raw: the value as text or JSON, at most MAX_RAW_CHARACTERS of it."""
+
+    row_number: int
+    manga_id: str | None
+    field: str
+    reason: WarningReason
+    raw: str
+
+    @property
+    def kind(self) -> str:
+        """Reason and field, by which warnings are counted, for example `invalid_isbn13`."""
+        return f"{self.reason}_{self.field}"
+
+
+def no_note(_reason: WarningReason) -> None:
+    """For callers that do not count."""
