@@ -3,30 +3,33 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 MINUTES ?= 60
+RUNS := $(VENV)/.runs
 INSTALLED := $(VENV)/.installed
 FAST_TESTS := -n 2 --dist loadfile -m "not stack and not slow" --hypothesis-profile=fast
 
 .DEFAULT_GOAL := help
-.PHONY: help install hooks demo dev test-fast test test-pythons chaos soak lint lint-quick format bench clean
+.PHONY: help install hooks demo dev test-fast test test-pythons chaos soak lint lint-quick format bench clean distclean
 
 help:  ## say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
 
-$(INSTALLED): pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[local,dev]'
+$(RUNS): pyproject.toml constraints.txt
+	@.ci/install $(PYTHON) $(VENV) local
 	@touch $@
 
-install: $(INSTALLED)  ## make the virtual environment
+$(INSTALLED): pyproject.toml constraints.txt
+	@.ci/install $(PYTHON) $(VENV) local,dev
+	@touch $@ $(RUNS)
+
+install: $(INSTALLED)  ## make the virtual environment, with all that tests and lint need
 
 hooks: $(INSTALLED)  ## let git check what is committed (pre-commit)
 	$(BIN)/pre-commit install
 
-demo: $(INSTALLED)  ## local stack up, the shipped catalog enriched, the result and its cost printed
+demo: $(RUNS)  ## local stack up, the shipped catalog enriched, the result and its cost printed
 	$(BIN)/manga-enrichment demo
 
-dev: $(INSTALLED)  ## local stack and the Dagster UI on http://127.0.0.1:3000
+dev: $(RUNS)  ## local stack and the Dagster UI on http://127.0.0.1:3000
 	$(BIN)/manga-enrichment dev
 
 test-fast: $(INSTALLED)  ## tests without the local stack, processes and waiting: under a minute
@@ -64,6 +67,9 @@ format: $(INSTALLED)  ## let ruff mend what it can
 bench: $(INSTALLED)  ## benchmarks: a table and one JSON line each
 	$(BIN)/python -m benchmarks
 
-clean:  ## remove the environment, local data and caches
-	rm -rf $(VENV) .venvs .local .dagster .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+clean:  ## remove local data and caches; the environment stays
+	rm -rf .local .dagster .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -not -path './.venvs/*' -prune -exec rm -rf {} +
+
+distclean: clean  ## remove the environments, too
+	rm -rf $(VENV) .venvs
