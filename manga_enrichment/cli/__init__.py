@@ -15,7 +15,7 @@ from manga_enrichment.cli.callbacks import callbacks
 from manga_enrichment.cli.dlq import dlq
 from manga_enrichment.cli.find import find
 from manga_enrichment.cli.forget import forget
-from manga_enrichment.cli.local_stack import local_stack_hint, work_on_local_stack
+from manga_enrichment.cli.local_stack import local_stack_hint, stack_sentences, work_on_local_stack
 from manga_enrichment.cli.report import report
 from manga_enrichment.cli.requests import list_requests, results, status, submit
 from manga_enrichment.cli.sql import sql
@@ -61,6 +61,7 @@ class _Sentences(click.Group):
     show_default=True,
     help="Where the stack of --local keeps its data.",
 )
+@click.version_option(package_name="manga-enrichment", message="%(prog)s %(version)s")
 @click.pass_context
 def main(ctx: click.Context, local: bool, state_dir: Path) -> None:
     """Enrich a manga catalog with foundation models on Amazon Bedrock."""
@@ -94,9 +95,10 @@ for _command in (
 @click.option("--concurrency", type=click.IntRange(1, 1024), default=16, show_default=True, help="Calls in flight.")
 def demo(state_dir: Path, as_json: bool, concurrency: int) -> None:
     """Enrich the shipped catalog on the local stack and say what happened and what it cost."""
-    from manga_enrichment.local.demo.run import run_demo
+    from manga_enrichment.local.demo.command import run_demo
 
-    sys.exit(run_demo(state_dir, as_json=as_json, concurrency=concurrency))
+    with stack_sentences():
+        sys.exit(run_demo(state_dir, as_json=as_json, concurrency=concurrency))
 
 
 @main.command()
@@ -106,7 +108,8 @@ def dev(state_dir: Path, port: int) -> None:
     """Start the local stack and the Dagster UI on 127.0.0.1; stop both with Ctrl-C."""
     from manga_enrichment.local.dev import run_dev
 
-    sys.exit(run_dev(state_dir, port))
+    with stack_sentences():
+        sys.exit(run_dev(state_dir, port))
 
 
 @main.command("generate-catalog")

@@ -1,42 +1,47 @@
 """`make dev`: the local stack and the Dagster UI, until Ctrl-C."""
 
 import os
-import signal
-import subprocess
 import sys
 from pathlib import Path
 
 import click
 
 from manga_enrichment.local.dagster_home import REPOSITORY, prepare_dagster_home, server_environment
+from manga_enrichment.local.foreground import run_in_foreground
 from manga_enrichment.local.stack.local_stack import LocalStack, LocalStackConfig
+from manga_enrichment.local.stack.processes import port_is_taken
 
 SAMPLE = REPOSITORY / "data" / "catalog" / "sample.jsonl"
 DISCOURAGED = "ignore:Function `dev_command` is superseded"
 """`dg dev` wraps the same command and needs another package."""
-_STOP_SECONDS = 30
+_PORTS_TRIED = 20
 
 
 def run_dev(state_dir: Path, port: int) -> int:
-    """Serve until stopped; the exit code of `dagster dev`."""
+    """Serve until stopped; 0 when a signal asked for the end, else the exit code of `dagster dev`."""
     with LocalStack(LocalStackConfig(state_dir)) as stack:
+        port = _free_from(port)
         home = prepare_dagster_home(state_dir)
         environment = server_environment(stack.child_environment(os.environ), home)
         environment["MANGA_CATALOG_URI"] = _absolute(environment.get("MANGA_CATALOG_URI") or str(SAMPLE))
         environment["MANGA_CATALOG_MAPPING"] = _absolute(environment.get("MANGA_CATALOG_MAPPING", ""))
         environment.setdefault("MANGA_DAGSTER_URL", f"http://127.0.0.1:{port}")
+        environment["PYTHONWARNINGS"] = ",".join(filter(None, (environment.get("PYTHONWARNINGS"), DISCOURAGED)))
         click.echo(_welcome(state_dir, port))
-        command = [sys.executable, "-W", DISCOURAGED, "-m", "dagster", "dev", "-w", str(REPOSITORY / "workspace.yaml")]
-        # A group of its own: `dagster dev` ignores signals when a non-interactive shell put it in the background.
-        with subprocess.Popen(  # noqa: S603
-            [*command, "--host", "127.0.0.1", "--port", str(port)],
-            cwd=home,  # beside its own dagster.yaml; in the repository it would warn of two
-            env=environment,
-            start_new_session=True,
-        ) as dagster:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, lambda *_: _stop(dagster))
-            return dagster.wait()
+        arguments = ["dev", "-w", str(REPOSITORY / "workspace.yaml"), "--host", "127.0.0.1", "--port", str(port)]
+        # The home has a dagster.yaml of its own; in the repository `dagster dev` would warn of two.
+        return run_in_foreground("dagster", arguments, environment, home) or 0
+
+
+def _free_from(port: int) -> int:
+    """This port or the next one that nobody listens on: `dagster dev` would go on without a UI."""
+    free = next((each for each in range(port, port + _PORTS_TRIED) if not port_is_taken(each)), None)
+    if free is None:
+        last = port + _PORTS_TRIED - 1
+        raise click.ClickException(f"Ports {port} to {last} are all taken: choose another by --port.")
+    if free != port:
+        click.echo(f"Port {port} is taken, so the UI is on {free}.")
+    return free
 
 
 def _welcome(state_dir: Path, port: int) -> str:
@@ -58,11 +63,3 @@ def _welcome(state_dir: Path, port: int) -> str:
 def _absolute(path: str) -> str:
     """Paths of the caller hold after the change of folder; URIs and "" stay as they are."""
     return path if not path or "://" in path else str(Path(path).resolve())
-
-
-def _stop(dagster: "subprocess.Popen[bytes]") -> None:
-    os.killpg(dagster.pid, signal.SIGINT)
-    try:
-        dagster.wait(_STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        os.killpg(dagster.pid, signal.SIGKILL)

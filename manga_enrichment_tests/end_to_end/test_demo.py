@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from manga_enrichment.local.dagster_home import REPOSITORY
+from manga_enrichment.local.demo.command import STOPPED
 from manga_enrichment.local.demo.partners import BATCHES
 from manga_enrichment.local.dev import SAMPLE
 from manga_enrichment.local.stack.callback_receiver import ReceivedCallback, read_callbacks
@@ -111,15 +112,17 @@ class Demo:
             time.sleep(0.1)
         return ModelServerControl(endpoints.model_url)
 
-    def run_and_kill(self, after_calls: int) -> int:
-        """Kill -9 after so many billed calls; returns how many were billed by then."""
+    def run_and_end(self, number: signal.Signals, after_calls: int) -> int:
+        """End it by a signal after so many billed calls; returns how many it was billed by then."""
         with self.start_demo() as process:
             server = self.model_server()
             server.faults(latency={"fixed_ms": 100})
-            while (billed := int(server.counters()["billed"])) < after_calls:
+            before = int(server.counters()["billed"])
+            while (billed := int(server.counters()["billed"]) - before) < after_calls:
                 assert process.poll() is None
                 time.sleep(0.02)
-            process.kill()
+            process.send_signal(number)
+        assert process.returncode == (STOPPED if number == signal.SIGINT else -number)
         return billed
 
     def callback_of(self, request_id: str) -> ReceivedCallback:
@@ -144,8 +147,10 @@ class Demo:
 @pytest.mark.slow
 def test_a_killed_demo_goes_on_the_next_one_bills_nothing_and_dev_works_on_what_they_left(tmp_path: Path) -> None:
     demo = Demo(tmp_path)
-    billed_before = demo.run_and_kill(after_calls=20)
+    billed_before = demo.run_and_end(signal.SIGKILL, after_calls=20)
     demo.wait_until_the_stack_has_saved()
+    billed_before += demo.run_and_end(signal.SIGINT, after_calls=20)
+    assert connect(demo.state_dir) is None, "Ctrl-C leaves nothing behind"
 
     finished = demo.run()
     assert (finished["success"], finished["titles"], finished["stand_in"]) == (True, TITLES, True)
@@ -190,7 +195,7 @@ def test_a_killed_demo_goes_on_the_next_one_bills_nothing_and_dev_works_on_what_
     assert (again["success"], again["calls_billed"], again["cost_usd"]) == (True, 0, 0.0)
     assert again["outcomes"] == finished["outcomes"]
     assert again["calls_cached"] == answered
-    assert billed_before >= 20
+    assert billed_before >= 40
 
     with demo.dev():
         request = demo.from_second_shell("submit", str(BATCHES / "good.json"), "--partner", "acme")

@@ -6,14 +6,16 @@ says of itself.
 
 import json
 import os
-import time
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import click
 import dagster as dg
 from rich.console import Console
 from rich.table import Table
@@ -28,12 +30,9 @@ from manga_enrichment.defs.shared.tags import PROCESS_TAG, range_tags
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.domain.outcomes.outcome import Outcome
-from manga_enrichment.local.dagster_home import prepare_dagster_home
 from manga_enrichment.local.demo.lane import QUIET, InProcessLane
 from manga_enrichment.local.demo.partners import BatchReport, run_examples, show_batches
-from manga_enrichment.local.dev import SAMPLE
-from manga_enrichment.local.stack.endpoints import LocalEndpoints
-from manga_enrichment.local.stack.local_stack import LocalStack, LocalStackConfig, connect
+from manga_enrichment.local.stack.local_stack import connect
 from manga_enrichment.local.stack.model_control import ModelServerControl
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE as ENRICHED_TABLE
 from manga_enrichment.pipeline.store.object_keys import TABLES_ROOT, outcomes_key, rejects_key, table_key
@@ -59,45 +58,30 @@ class DemoReport:
     stand_in: bool = True
 
 
-def run_demo(state_dir: Path, *, as_json: bool, concurrency: int) -> int:
-    """Run it; 0 when the run succeeded."""
+def work(state_dir: Path, *, as_json: bool, started: datetime) -> int:
+    """All of it, on the stack that runs on `state_dir`; 0 when all ended well. started: when the user asked for it."""
     console = Console(stderr=as_json)
-    started = time.monotonic()
-    with _running_stack(state_dir, console) as endpoints:
-        os.environ.update(endpoints.child_environment(os.environ))
-        os.environ.setdefault("MANGA_CONCURRENCY", str(concurrency))
-        os.environ.setdefault("MANGA_CATALOG_URI", str(SAMPLE))
-        prepare_dagster_home(state_dir)
-        settings = load_settings()
-        control = ModelServerControl(endpoints.model_url)
-        before = control.counters()
-        definitions = build_definitions(settings)
-        with dg.DagsterInstance.get() as instance:
-            with _step(console, f"Enriching {settings.catalog_uri} with the nightly job …"):
-                run_id, success = _run_nightly(settings, definitions, instance)
-            with _step(console, "Sending a partner's batches, and working at them with the sensors of make dev …"):
-                lane = InProcessLane(definitions, instance)
-                batches = run_examples(endpoints, settings, open_gateways(settings), state_dir, lane)
-        report = _account(settings, run_id, before, control.counters())
+    endpoints = connect(state_dir)
+    if endpoints is None:
+        raise click.ClickException(f"No local stack runs on {state_dir}.")
+    settings = load_settings()
+    control = ModelServerControl(endpoints.model_url)
+    before = control.counters()
+    definitions = build_definitions(settings)
+    with dg.DagsterInstance.get() as instance:
+        with _step(console, f"Enriching {settings.catalog_uri} with the nightly job …"):
+            run_id, success = _run_nightly(settings, definitions, instance)
+        with _step(console, "Sending a partner's batches, and working at them with the sensors of make dev …"):
+            lane = InProcessLane(definitions, instance)
+            batches = run_examples(endpoints, settings, open_gateways(settings), state_dir, lane)
+    report = _account(settings, run_id, before, control.counters())
     report.run_id, report.batches = run_id, batches
     report.success = success and all(batch.ended for batch in batches)
-    report.seconds = round(time.monotonic() - started, 2)
+    report.seconds = round((datetime.now(UTC) - started).total_seconds(), 2)
     _show(console, report, state_dir)
     if as_json:
         print(json.dumps(asdict(report), ensure_ascii=False, sort_keys=True))  # noqa: T201
-    return 0 if success else 1
-
-
-@contextmanager
-def _running_stack(state_dir: Path, console: Console) -> Iterator[LocalEndpoints]:
-    """The stack that `make dev` left running, or one for the time of the demo."""
-    running = connect(state_dir)
-    if running is not None:
-        yield running
-        return
-    console.print("Starting the local stack: AWS emulator and offline model server …")
-    with LocalStack(LocalStackConfig(state_dir)) as stack:
-        yield stack.endpoints
+    return 0 if report.success else 1
 
 
 @contextmanager
@@ -183,3 +167,15 @@ def _show(console: Console, report: DemoReport, state_dir: Path) -> None:
     for folder in state_dir.glob("emulator/s3/*/manga-fm-results-*/enrichment"):
         console.print(f"The same files on disk: {folder}/<table>/", soft_wrap=True)
     console.print(f"Data is kept in {state_dir}/. See it in the Dagster UI: make dev. Start anew: make clean.")
+
+
+@click.command()
+@click.option("--state-dir", type=click.Path(file_okay=False, path_type=Path), required=True)
+@click.option("--started", type=float, required=True, help="Unix seconds.")
+@click.option("--json", "as_json", is_flag=True)
+def main(state_dir: Path, started: float, as_json: bool) -> None:
+    sys.exit(work(state_dir, as_json=as_json, started=datetime.fromtimestamp(started, UTC)))
+
+
+if __name__ == "__main__":
+    main()

@@ -24,13 +24,15 @@ GRACE_SECONDS = 10.0
 def end_with_parent(parent_pid: int) -> None:
     """Block until the parent is gone, then end this process: politely first, so that it can save its state.
 
-    parent_pid may be gone already: a child that starts late ends at once.
+    What it started in its process group ends with it. parent_pid may be gone already: a child that starts late ends at
+    once.
     """
     while os.getppid() == parent_pid:
         time.sleep(POLL_SECONDS)
-    os.kill(os.getpid(), signal.SIGTERM)
+    end = os.killpg if os.getpgrp() == os.getpid() else os.kill
+    end(os.getpid(), signal.SIGTERM)
     time.sleep(GRACE_SECONDS)
-    os.kill(os.getpid(), signal.SIGKILL)
+    end(os.getpid(), signal.SIGKILL)
 
 
 def main() -> None:

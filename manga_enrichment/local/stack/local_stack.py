@@ -41,7 +41,10 @@ from manga_enrichment.local.stack.provision import ProvisioningError, deploy_all
 from manga_enrichment.local.stack.state_folder import StackRecord, StackRunningError, StateFolder
 from manga_enrichment.runtime.processes import process_exists
 
-__all__ = ["LocalStack", "LocalStackConfig", "StackRunningError", "assert_loopback", "connect"]
+__all__ = ["STACK_ERRORS", "LocalStack", "LocalStackConfig", "StackRunningError", "assert_loopback", "connect"]
+
+STACK_ERRORS = (ChildStartError, ProvisioningError, StackRunningError)
+"""Why a stack did not start, in a sentence each."""
 
 ACCOUNT_ID = "123456789012"
 EMULATOR_HEALTH_PATH = "/_ministack/health"
@@ -263,7 +266,7 @@ def main(state_dir: Path, emulator_port: int, model_port: int) -> None:
             for name, value in stack.environment().items():
                 click.echo(f"export {name}={shlex.quote(value)}")
             stack.wait()
-    except (ChildStartError, ProvisioningError, StackRunningError) as error:
+    except STACK_ERRORS as error:
         raise click.ClickException(str(error)) from error
 
 
