@@ -60,7 +60,7 @@ def _signals_kept() -> Iterator[list[int]]:
 
 def _end_group(program: "subprocess.Popen[bytes]") -> None:
     """Ask, wait, kill; the last also what the program left behind in its group."""
-    for number in (signal.SIGINT, signal.SIGKILL):
+    for number in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError):
             os.killpg(program.pid, number)
         with suppress(subprocess.TimeoutExpired):
