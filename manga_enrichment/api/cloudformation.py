@@ -41,15 +41,15 @@ _HEADER = """\
 def template_yaml(partners: Mapping[str, Any], registry: TemplateRegistry | None = None) -> str:
     """The text of `infra/api.yaml`.
 
-    partners: as `partners.py` reads them. Raises PartnersError.
+    partners: as `partners.py` reads them. Raises PolicyError.
     """
     return yaml_text(_HEADER, template_document(partners, registry or TemplateRegistry()))
 
 
 def template_document(partners: Mapping[str, Any], registry: TemplateRegistry) -> dict[str, Any]:
-    """The same as a mapping. Raises PartnersError."""
+    """The same as a mapping. Raises PolicyError."""
     listed = read_partners(partners)
-    by_key_id = {f"${{{key}}}": partner.partner_id for partner in listed for key in partner.keys}
+    by_key_id = {key: partner.partner_id for partner in listed for key in partner.references}
     front = rest_api_resources(registry, by_key_id)
     deployment = f"Deployment{_digest(front)}"
     return {

@@ -16,13 +16,13 @@ import click
 def api_template(partners: Path | None) -> None:
     """Print infra/api.yaml: the request front as a CloudFormation template."""
     from manga_enrichment.api.cloudformation import template_yaml
-    from manga_enrichment.api.partners import PartnersError
+    from manga_enrichment.domain.requests.policies import PolicyError
     from manga_enrichment.local.stack.provision import infra_directory
 
     file = partners or infra_directory() / "partners.json"
     try:
         click.echo(template_yaml(json.loads(file.read_text("utf-8"))), nl=False)
-    except (PartnersError, ValueError) as error:
+    except (PolicyError, ValueError) as error:
         raise click.ClickException(f"{file}: {error}") from error
 
 

@@ -10,10 +10,10 @@ from click.testing import CliRunner
 
 from manga_enrichment.api.cloudformation import template_document, template_yaml
 from manga_enrichment.api.endpoints import ENDPOINTS
-from manga_enrichment.api.partners import PartnersError
 from manga_enrichment.api.registry import TemplateRegistry
 from manga_enrichment.api.stage import ACCESS_LOG_FIELDS
 from manga_enrichment.cli import main
+from manga_enrichment.domain.requests.policies import PolicyError
 from manga_enrichment.local.stack.local_stack import LocalStack
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
@@ -161,28 +161,36 @@ def test_two_keys_of_a_partner_stand_in_every_template_that_knows_partners() -> 
     assert text.count(line) == 4
 
 
+def test_a_key_made_by_hand_and_a_limit_for_all_are_in_the_template() -> None:
+    partners: dict[str, Any] = {"*": {"burst": 7}, "acme": {"keys": ["acme-1"], "key_ids": ["a1b2c3"]}}
+    text = template_yaml(partners)
+    assert text.count("#set($partners = {'${KeyAcme1}': 'acme', 'a1b2c3': 'acme'})") == 4
+    plans = of_type(template_document(partners, TemplateRegistry())["Resources"], "ApiGateway::UsagePlan")
+    assert limits_of(plans["PlanAcme"])[1] == 7
+
+
 @pytest.mark.parametrize(
     ("partners", "problem"),
     [
         ({"ac'me": ["a"]}, "no partner id"),
         ({"": ["a"]}, "no partner id"),
         ({"acme\n": ["a"]}, "no partner id"),
-        ({"acme": ["a'b"]}, "no name of an API key"),
-        ({"acme": ["same"], "rival": ["same"]}, "is there twice"),
+        ({"acme": ["a'b"]}, "acme.keys.0: must match"),
+        ({"acme": ["same"], "rival": ["Same"]}, "rival.keys.0: is there twice"),
         ({"acme": ["same", "same"]}, "is there twice"),
         ({"a-b": ["a"], "a_b": ["b"]}, "is there twice"),
-        ({"acme": {"limits": 1}}, "give `keys`"),
-        ({"acme": {"keys": ["a"], "requests_per_hour": 1}}, "give `keys`"),
-        ({"acme": {"keys": ["a"], "requests_per_day": 0}}, "requests_per_day must be a positive number"),
-        ({"acme": {"keys": ["a"], "burst": 1.5}}, "burst must be a positive number, and a whole one"),
-        ({"acme": {"keys": ["a"], "burst": True}}, "burst must be a positive number"),
-        ({"acme": {"keys": ["a"], "requests_per_second": "9"}}, "requests_per_second must be a positive number"),
+        ({"acme": ["a-b", "ab"], "rival": ["aB"]}, "is there twice"),
+        ({"acme": {"limits": 1}}, "acme: has unknown fields: 'limits'"),
+        ({"acme": {"keys": ["a"], "requests_per_day": 0}}, "acme.requests_per_day: must be at least 1"),
+        ({"acme": {"keys": ["a"], "burst": 1.5}}, "acme.burst: must be a whole number"),
+        ({"acme": {"keys": ["a"], "burst": True}}, "acme.burst: must be a whole number"),
+        ({"acme": {"keys": ["a"], "requests_per_second": "9"}}, "acme.requests_per_second: must be a number"),
     ],
 )
 def test_a_list_of_partners_that_cannot_be_used_is_refused(
     partners: dict[str, list[str]], problem: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(PartnersError, match=problem):
+    with pytest.raises(PolicyError, match=problem):
         template_yaml(partners)
     file = tmp_path / "partners.json"
     file.write_text(json.dumps(partners), "utf-8")

@@ -40,6 +40,12 @@ def callback_problem(url: str) -> str | None:
     return _host_problem(found["host"])
 
 
+def callback_host(url: str) -> str:
+    """The host that the URL names; "" for one that cannot be called back."""
+    found = _URL.fullmatch(url) if len(url) <= MAX_CALLBACK_CHARACTERS else None
+    return found["host"] if found else ""
+
+
 def is_loopback_callback(url: str) -> bool:
     """Whether the URL leads to this very machine: allowed in the local stack alone, by an explicit setting."""
     return _LOOPBACK_URL.fullmatch(url) is not None

@@ -105,11 +105,11 @@ class AcceptedRequest:
 
 
 def read_request(message_body: str, policy: RequestPolicy) -> AcceptedRequest | Rejection:
-    """All a worker checks before it works on a message: envelope and body. Never raises."""
+    """All a worker checks before it works on a message: envelope and body. Raises what `policy.partners` raises."""
     envelope = parse_envelope(message_body)
     if isinstance(envelope, Rejection):
         return envelope
-    result = validate(envelope.schema, envelope.body, policy)
+    result = validate(envelope.schema, envelope.body, policy, partner_id=envelope.partner_id)
     if result.normalized_body is None:
         return body_rejection(envelope, result)
     return AcceptedRequest(envelope, result.normalized_body, result)

@@ -31,6 +31,7 @@ class Code(StrEnum):
     NOT_A_FINITE_NUMBER = "NOT_A_FINITE_NUMBER"
     SCHEMA_VIOLATION = "SCHEMA_VIOLATION"
     TOPIC_NOT_ALLOWED = "TOPIC_NOT_ALLOWED"
+    NOT_ALLOWED = "NOT_ALLOWED"
     CONTROL_CHARACTER = "CONTROL_CHARACTER"
     LONE_SURROGATE = "LONE_SURROGATE"
     NONCHARACTER = "NONCHARACTER"
@@ -129,6 +130,7 @@ _KINDS = MappingProxyType(
         "integer": "a whole number",
         "number": "a number",
         "boolean": "true or false",
+        "null": "null",
     }
 )
 

@@ -23,6 +23,7 @@ from manga_enrichment.domain.requests.formats import format_checker
 
 REQUEST_SCHEMAS = ("batch_analysis", "manga_query", "streaming_chat")
 ENVELOPE = "envelope"
+PARTNER_POLICY = "partner_policy"
 SCHEMA_VERSION = 1
 ANY_POSITION = "*"
 
@@ -31,8 +32,8 @@ _PACKAGE = "manga_enrichment.domain.requests"
 
 @cache
 def schema_document(name: str) -> Mapping[str, Any]:
-    """The document of one of REQUEST_SCHEMAS or ENVELOPE; not to be changed. Raises KeyError for another name."""
-    if name not in (*REQUEST_SCHEMAS, ENVELOPE):
+    """One of REQUEST_SCHEMAS, ENVELOPE or PARTNER_POLICY; not to be changed. Raises KeyError for another name."""
+    if name not in (*REQUEST_SCHEMAS, ENVELOPE, PARTNER_POLICY):
         raise KeyError(name)
     document: dict[str, Any] = json.loads(files(_PACKAGE).joinpath(f"{name}.json").read_text(encoding="utf-8"))
     return document

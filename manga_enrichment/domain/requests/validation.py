@@ -16,6 +16,8 @@ from manga_enrichment.domain.requests.cost_guard import guard_problems, request_
 from manga_enrichment.domain.requests.duplicates import unique_items
 from manga_enrichment.domain.requests.json_shape import Shape, read_shape
 from manga_enrichment.domain.requests.normalisation import normalised
+from manga_enrichment.domain.requests.policies import NO_POLICIES, PartnerPolicies
+from manga_enrichment.domain.requests.policy_checks import policy_problems
 from manga_enrichment.domain.requests.problems import Code, Problem, in_order, problem, schema_problems
 from manga_enrichment.domain.requests.schemas import ANY_POSITION, REQUEST_SCHEMAS, schema_validator, text_fields
 from manga_enrichment.domain.requests.text_checks import text_problems
@@ -42,10 +44,12 @@ class RequestPolicy:
 
     allowed_topics            SNS topics that may be notified; None leaves the question to whoever publishes
     allow_loopback_callbacks  accept callbacks to this machine, also over http: for the local stack
+    partners                  what each partner may
     """
 
     allowed_topics: frozenset[str] | None = None
     allow_loopback_callbacks: bool = False
+    partners: PartnerPolicies = NO_POLICIES
 
 
 ANY_TOPIC = RequestPolicy()
@@ -84,8 +88,12 @@ class ValidationResult:
         }
 
 
-def validate(schema_name: str, body: Any, policy: RequestPolicy = ANY_TOPIC) -> ValidationResult:
-    """Judge a body against one of REQUEST_SCHEMAS. Never raises, whatever the body is, and never changes it."""
+def validate(
+    schema_name: str, body: Any, policy: RequestPolicy = ANY_TOPIC, *, partner_id: str = ""
+) -> ValidationResult:
+    """Judge a body against one of REQUEST_SCHEMAS. Raises nothing, whatever the body is, but what
+    `policy.partners` raises, and never changes it. partner_id: whose it is; "" for anybody's.
+    """
     if schema_name not in REQUEST_SCHEMAS:
         message = f"unknown schema: choose one of {', '.join(REQUEST_SCHEMAS)}"
         return _result("", [problem((), Code.UNKNOWN_SCHEMA, "schema", message)])
@@ -97,6 +105,7 @@ def validate(schema_name: str, body: Any, policy: RequestPolicy = ANY_TOPIC) -> 
         *shape.problems,
         *_schema_errors(schema_name, body, policy),
         *_topic_errors(body, policy),
+        *policy_problems(schema_name, body, policy.partners.of(partner_id)),
         *_without_effect(body),
         *_text_problems(schema_name, shape),
         *guard_problems(estimates),

@@ -48,7 +48,7 @@ def submit(
 
     check: False sends a body that the worker will reject. Raises InvalidRequestError, QueueUnavailableError.
     """
-    result = validate(schema, body, policy)
+    result = validate(schema, body, policy, partner_id=partner_id)
     if check and result.errors:
         raise InvalidRequestError(result)
     envelope = {
