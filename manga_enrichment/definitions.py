@@ -23,7 +23,7 @@ from manga_enrichment.defs.shared.resources import build_resources
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models.specs import load_models
-from manga_enrichment.settings import Settings, load_settings
+from manga_enrichment.settings import Settings, load_settings, partner_policies
 
 ROOMS = (
     build_catalog,
@@ -51,7 +51,7 @@ def build_definitions(
     inputs = DefinitionInputs(settings, analyses, load_models(settings.model_aliases))
     given = {
         **build_resources(settings),
-        "partner_run": build_partner_run(settings.deferral_seconds, clock_skew(settings)),
+        "partner_run": build_partner_run(settings.deferral_seconds, clock_skew(settings), partner_policies(settings)),
         "resident": build_resident_making(inputs),
     }
     return dg.Definitions.merge(

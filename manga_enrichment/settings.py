@@ -5,6 +5,7 @@ Belongs here: names, defaults, limits and the sentence a user sees when a value 
 """
 
 import json
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -18,6 +19,7 @@ from manga_enrichment.domain.models.usage import micro_usd_from_usd
 from manga_enrichment.domain.operations.quota_lanes import LANE_WEIGHTS
 from manga_enrichment.domain.operations.retention import LEDGER_DAYS, RUN_HISTORY_DAYS
 from manga_enrichment.domain.requests.formats import is_sns_topic_arn
+from manga_enrichment.domain.requests.policies import NO_POLICIES, Policies, PolicyError, read_policies
 from manga_enrichment.domain.requests.validation import RequestPolicy
 from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW
 
@@ -41,6 +43,7 @@ class Settings(BaseSettings):
     candidates_full_after: int = Field(
         14, ge=0, description="nights that only search changed titles, until the candidate index is built anew"
     )
+    partners_file: str = Field("", description="JSON file of what each partner may (docs/api.md); unset: anything")
     bucket: str = Field("manga-fm-results", min_length=3, description="S3 bucket of tables and results")
 
     ledger_table: str = Field("manga-fm-results", description="DynamoDB table of all answers")
@@ -167,9 +170,23 @@ def micro_usd(amount_usd: float | None) -> int | None:
     return None if amount_usd is None else micro_usd_from_usd(amount_usd)
 
 
+def partner_policies(settings: Settings) -> Policies:
+    """What each partner may. Raises ConfigurationError."""
+    if not settings.partners_file:
+        return NO_POLICIES
+    try:
+        return read_policies(json.loads(Path(settings.partners_file).read_text("utf-8")))
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"MANGA_PARTNERS_FILE={settings.partners_file} cannot be read: {error}") from error
+    except PolicyError as error:
+        raise ConfigurationError(f"MANGA_PARTNERS_FILE={settings.partners_file}: {error}") from error
+
+
 def request_policy(settings: Settings) -> RequestPolicy:
-    """What requests may ask for here."""
-    return RequestPolicy(frozenset(settings.sns_topics_allowed), settings.callback_allow_loopback)
+    """What requests may ask for here. Raises ConfigurationError."""
+    return RequestPolicy(
+        frozenset(settings.sns_topics_allowed), settings.callback_allow_loopback, partner_policies(settings)
+    )
 
 
 def signing_key(settings: Settings) -> SigningKey | None:

@@ -21,7 +21,7 @@ from manga_enrichment.domain.requests.validation import RequestPolicy
 from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW
 from manga_enrichment.gateways.objects import TableReader
 from manga_enrichment.pipeline.dead_letters.queue import DeadLetters
-from manga_enrichment.pipeline.engine.invocation import InvokeGateways
+from manga_enrichment.pipeline.engine.invocation import InvokeGateways, InvokeSettings
 from manga_enrichment.pipeline.engine.money.budget import Caps
 from manga_enrichment.pipeline.log.rows import request_rows
 from manga_enrichment.pipeline.outbox.announce import NotificationPolicy, OutboxWriter
@@ -31,6 +31,7 @@ from manga_enrichment.pipeline.partner.holding.leases import Leases
 from manga_enrichment.pipeline.partner.holding.requeue import Requeue, release_all
 from manga_enrichment.pipeline.partner.intake import Claimant, Intake
 from manga_enrichment.pipeline.partner.intake_report import IntakeReport
+from manga_enrichment.pipeline.partner.live_policies import LivePolicies
 from manga_enrichment.pipeline.partner.packing import UnitLimits
 from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
 from manga_enrichment.pipeline.partner.run_steps import SettleReport
@@ -227,10 +228,15 @@ class PartnerWorld:
             clock=self.clock,
         )
 
+    def invoke_settings(self) -> InvokeSettings:
+        """Of one process: it reads policies anew."""
+        policies = LivePolicies(self.policy.partners, self.mortal(self.requests), self.clock)
+        return replace(self.base.settings, policies=policies)
+
     def asking(self) -> PartnerAsking:
         gateways = self.invoke_gateways()
         return PartnerAsking(
-            tables=self.tables, gateways=gateways, settings=self.base.settings, analyses=ANALYSES, models=MODELS
+            tables=self.tables, gateways=gateways, settings=self.invoke_settings(), analyses=ANALYSES, models=MODELS
         )
 
     def releasing(self, bodies: StoredRequests) -> Requeue:

@@ -215,6 +215,7 @@ class MemoryRequests:
         self._lock = threading.RLock()
         self.rows: dict[str, RequestRow] = {}
         self.paces: dict[str, list[float]] = {}
+        self.policies: dict[str, dict[str, Any]] = {}
         self.failures: Counter[str] = Counter()
 
     def check_ready(self) -> None:
@@ -262,6 +263,14 @@ class MemoryRequests:
             row = self.rows.get(request_id)
             if row is not None and row.state is told:
                 self.rows[request_id] = replace(row, callback_state=callback_state)
+
+    def policy_changes(self, partner_id: str) -> dict[str, Any]:
+        with self._call("policy_changes"):
+            return dict(self.policies.get(partner_id, {}))
+
+    def change_policy(self, partner_id: str, changes: Mapping[str, Any]) -> None:
+        with self._call("change_policy"):
+            self.policies[partner_id] = dict(changes)
 
     def get(self, request_id: str) -> RequestRow | None:
         with self._call("get"):

@@ -59,7 +59,7 @@ def parts_of(world: "PartnerWorld", settings: ResidentSettings) -> ResidentParts
         clock=world.clock,
         rng=random.Random(1),
         invoke=world.invoke_gateways(),
-        invoke_settings=world.base.settings,
+        invoke_settings=world.invoke_settings(),
         planning=world.planning(RecentTables(world.tables, world.clock)),
         asking=world.asking(),
         intake=world.intake,

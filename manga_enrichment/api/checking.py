@@ -165,6 +165,7 @@ def status_item(text: str = "plain", partner: str = SAMPLE_KEY_ID) -> dict[str, 
         "result_key",
         "error_class",
         "callback_state",
+        "resumes_on",
     )
     return {
         **{name: {"S": text} for name in texts},

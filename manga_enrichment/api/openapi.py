@@ -231,6 +231,9 @@ _STATUS = _object(
                 "cost_usd": {"type": "number"},
                 "tokens": _object({"input": {"type": "integer"}, "output": {"type": "integer"}}),
                 "result": _or_null("string", "Key of the result document, once there is one."),
+                "resumes_on": _or_null(
+                    "string", "UTC day on which a deferred request goes on, where a cap of yours was reached."
+                ),
                 "callback": _or_null("string", "What became of the callback, if one was asked for."),
                 "problems": {**_PROBLEMS, "description": "All that is wrong with a rejected request, with its places."},
                 "error": {

@@ -14,12 +14,10 @@ from typing import Any
 
 from manga_enrichment.domain.requests.policies import PartnerPolicy, PolicyError, read_policies
 
-LIMITS = ("requests_per_second", "burst", "requests_per_day")
-
 
 @dataclass(frozen=True, slots=True)
 class Partner:
-    """keys: names by logical id. key_ids: of keys made by hand. limits: those of LIMITS that it has."""
+    """keys: names by logical id. key_ids: of keys made by hand. limits: of its usage plan, those that it has."""
 
     partner_id: str
     plan: str
@@ -46,7 +44,12 @@ def read_partners(document: Any) -> list[Partner]:
 
 
 def _partner(partner_id: str, policy: PartnerPolicy) -> Partner:
-    limits = {name: limit for name in LIMITS if (limit := getattr(policy, name)) is not None}
+    given = {
+        "requests_per_second": policy.requests_per_second,
+        "burst": policy.burst,
+        "requests_per_day": policy.requests_per_day,
+    }
+    limits = {name: limit for name, limit in given.items() if limit is not None}
     keys = {_logical_id("Key", name): name for name in policy.keys}
     return Partner(partner_id, _logical_id("Plan", partner_id), keys, policy.key_ids, limits)
 

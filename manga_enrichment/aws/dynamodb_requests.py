@@ -5,13 +5,14 @@ read. Its `claim_token` tells a write of ours whose reply got lost from one of s
 fails on its own condition. Updates are idempotent by themselves. `expires_at` only tells DynamoDB when a row may go.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields as fields_of
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from manga_enrichment.aws.dynamodb_pace import DynamoDBPace
+from manga_enrichment.aws.dynamodb_policies import DynamoDBPolicies
 from manga_enrichment.aws.request_items import attribute, from_item, to_item
 from manga_enrichment.aws.transactions import errors_explained
 from manga_enrichment.domain.operations.retention import STATUS_DAYS
@@ -54,6 +55,7 @@ class DynamoDBRequests:
         self._table = table
         self._retention = retention
         self._pace = DynamoDBPace(client, clock, table=table)
+        self._policies = DynamoDBPolicies(client, table=table)
         self._check_clock = check_clock
 
     def check_ready(self) -> None:
@@ -113,6 +115,12 @@ class DynamoDBRequests:
 
     def note_pace(self, queue: str, seconds: float) -> None:
         self._pace.note(queue, seconds)
+
+    def policy_changes(self, partner_id: str) -> Mapping[str, Any]:
+        return self._policies.changes(partner_id)
+
+    def change_policy(self, partner_id: str, changes: Mapping[str, Any]) -> None:
+        self._policies.change(partner_id, changes)
 
     def get(self, request_id: str) -> RequestRow | None:
         item = self._item(request_id)

@@ -16,6 +16,7 @@ from manga_enrichment.cli.dlq import dlq
 from manga_enrichment.cli.find import find
 from manga_enrichment.cli.forget import forget
 from manga_enrichment.cli.local_stack import local_stack_hint, stack_sentences, work_on_local_stack
+from manga_enrichment.cli.partners import partners
 from manga_enrichment.cli.report import report
 from manga_enrichment.cli.requests import list_requests, results, status, submit
 from manga_enrichment.cli.sql import sql
@@ -78,6 +79,7 @@ for _command in (
     submit,
     status,
     list_requests,
+    partners,
     results,
     api_access,
     api_template,

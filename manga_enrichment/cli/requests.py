@@ -196,6 +196,7 @@ def row_document(row: "RequestRow") -> dict[str, Any]:
         "result_key": row.result_key or None,
         "error_class": row.error_class or None,
         "reason": row.reason or None,
+        "resumes_on": row.resumes_on or None,
         "callback": row.callback_state or None,
         "queue": row.queue,
         "run_id": row.run_id or None,

@@ -1,5 +1,6 @@
 """The status rows of partners' requests."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -44,6 +45,14 @@ class RequestStore(Protocol):
 
     def note_pace(self, queue: str, seconds: float) -> None:
         """A request of this queue took so long from accepted to completed. Best effort: never raises."""
+        ...
+
+    def policy_changes(self, partner_id: str) -> Mapping[str, Any]:
+        """What a row changes of this partner's policy; nothing where there is no row."""
+        ...
+
+    def change_policy(self, partner_id: str, changes: Mapping[str, Any]) -> None:
+        """In place of what was changed before; with no changes the document alone counts again."""
         ...
 
     def get(self, request_id: str) -> RequestRow | None: ...

@@ -181,5 +181,14 @@ def test_of_a_status_row_only_what_is_meant_for_partners_leaves_the_table() -> N
     }
     assert names == {
         *("request_id", "partner_id", "status", "schema", "submitted_at", "updated_at", "counts", "cost_usd"),
-        *("input_tokens", "output_tokens", "result_key", "error_class", "reason", "problems", "callback_state"),
+        *(
+            "input_tokens",
+            "output_tokens",
+            "result_key",
+            "error_class",
+            "reason",
+            "problems",
+            "resumes_on",
+            "callback_state",
+        ),
     }

@@ -171,6 +171,7 @@ def test_the_status_of_a_request_says_all_that_its_partner_may_know(
         "result_key": result_document_key(request_id),
         "error_class": "unknown_title",
         "reason": "1 of 3 items without an answer: 1 unknown_title",
+        "resumes_on": None,
         "callback": "callback_delivered",
         "queue": NORMAL.name,
         "run_id": None,

@@ -336,3 +336,15 @@ def test_the_requests_of_a_partner_come_newest_first(requests: RequestStore, clo
     assert requests.by_partner(unique, newest=5) == rows[:-6:-1]
     assert requests.by_partner(unique, newest=100) == rows[::-1]
     assert requests.by_partner(f"{unique}-nobody", newest=5) == []
+
+
+def test_a_policy_is_changed_as_a_whole_and_by_nothing_no_more(requests: RequestStore) -> None:
+    partner, other = f"p-{uuid.uuid4().hex}", f"p-{uuid.uuid4().hex}"
+    assert requests.policy_changes(partner) == {}
+    requests.change_policy(partner, {"micro_usd_per_day": 5, "analyses": ["reading_level"]})
+    requests.change_policy(partner, {"lane_share": 0.5, "models": None})
+    assert requests.policy_changes(partner) == {"lane_share": 0.5, "models": None}
+    assert requests.policy_changes(other) == {}
+    for _ in range(2):
+        requests.change_policy(partner, {})
+        assert requests.policy_changes(partner) == {}

@@ -29,7 +29,7 @@ from manga_enrichment.gateways.queue import RequestQueue
 from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.gateways.senders import SenderTable
 from manga_enrichment.pipeline.dead_letters.queue import DeadLetters
-from manga_enrichment.pipeline.engine.invocation import InvokeGateways
+from manga_enrichment.pipeline.engine.invocation import InvokeGateways, InvokeSettings
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 from manga_enrichment.pipeline.outbox.announce import NotificationPolicy, OutboxWriter
 from manga_enrichment.pipeline.partner import run_steps
@@ -125,7 +125,9 @@ def build_partner_invoke_op(name: str, inputs: DefinitionInputs) -> dg.OpDefinit
         clock: dg.ResourceParam[Clock],
     ) -> dict[str, Any]:
         gateways = InvokeGateways(ledger, budget, senders, open_model, clock)
-        asking = _asking(inputs, tables, gateways, quota_lane(context.run_tags))
+        lane_settings = invoke_settings(inputs.settings, quota_lane(context.run_tags))
+        settings = replace(lane_settings, policies=partner_run.policies)
+        asking = _asking(inputs, tables, gateways, settings)
         with partner_run.step(context):
             stopping = partner_run.stopping(inputs.settings.grace_seconds)
             execution = _execution(context, tables, partner_run)
@@ -221,8 +223,9 @@ def _execution(context: dg.OpExecutionContext, tables: ObjectStore, partner_run:
     return Execution(context.run_id, tables, papers, partner_run.stored, context.log.info, context.retry_number)
 
 
-def _asking(inputs: DefinitionInputs, tables: ObjectStore, gateways: InvokeGateways, lane: str) -> PartnerAsking:
-    settings = invoke_settings(inputs.settings, lane)
+def _asking(
+    inputs: DefinitionInputs, tables: ObjectStore, gateways: InvokeGateways, settings: InvokeSettings
+) -> PartnerAsking:
     return PartnerAsking(
         tables=tables, gateways=gateways, settings=settings, analyses=inputs.analyses, models=inputs.models
     )

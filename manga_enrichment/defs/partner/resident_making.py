@@ -13,7 +13,12 @@ from uuid import uuid4
 import dagster as dg
 
 from manga_enrichment.defs.partner.ops import partner_endings
-from manga_enrichment.defs.partner.settings import clock_skew, notification_policy, sensor_settings, settle_limits
+from manga_enrichment.defs.partner.settings import (
+    clock_skew,
+    notification_policy,
+    sensor_settings,
+    settle_limits,
+)
 from manga_enrichment.defs.shared.inputs import DefinitionInputs
 from manga_enrichment.defs.shared.pipeline_settings import invoke_settings
 from manga_enrichment.gateways.objects import ObjectStore
@@ -25,6 +30,7 @@ from manga_enrichment.pipeline.engine.invocation import InvokeGateways
 from manga_enrichment.pipeline.partner.ask import PartnerAsking
 from manga_enrichment.pipeline.partner.holding.requeue import INTERRUPTED_DELAY_SECONDS, Requeue
 from manga_enrichment.pipeline.partner.intake import Claimant, Intake
+from manga_enrichment.pipeline.partner.live_policies import LivePolicies
 from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
 from manga_enrichment.pipeline.partner.settle import Settling
 from manga_enrichment.pipeline.partner.stored.requests import StoredRequests
@@ -32,6 +38,7 @@ from manga_enrichment.pipeline.resident.parts import ResidentParts, ResidentSett
 from manga_enrichment.pipeline.resident.recent_tables import RecentTables
 from manga_enrichment.pipeline.resident.room import RoomLimits
 from manga_enrichment.pipeline.store.flusher import Flusher
+from manga_enrichment.settings import partner_policies
 
 
 class ResidentMaking:
@@ -59,7 +66,8 @@ class ResidentMaking:
     def parts(self, lane: str, life_seconds: float) -> ResidentParts:
         """lane: one of those with a weight."""
         inputs, tables, invoke = self._inputs, self._tables, self._invoke
-        settings = invoke_settings(inputs.settings, lane)
+        policies = LivePolicies(partner_policies(inputs.settings), self._requests, invoke.clock)
+        settings = replace(invoke_settings(inputs.settings, lane), policies=policies)
         own: Any = {"tables": tables, "analyses": inputs.analyses, "models": inputs.models}
         return ResidentParts(
             queue=self._queues,

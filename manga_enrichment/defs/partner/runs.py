@@ -26,9 +26,11 @@ from typing import Any
 
 import dagster as dg
 
+from manga_enrichment.domain.requests.policies import NO_POLICIES, PartnerPolicies
 from manga_enrichment.pipeline.partner.ask import Stopping
 from manga_enrichment.pipeline.partner.holding.leases import Heartbeat, Leases
 from manga_enrichment.pipeline.partner.holding.requeue import INTERRUPTED_DELAY_SECONDS, Requeue, release_all
+from manga_enrichment.pipeline.partner.live_policies import LivePolicies
 from manga_enrichment.pipeline.partner.step_ends import StepEnd, end_of
 from manga_enrichment.pipeline.partner.stored.requests import StoredRequests
 
@@ -37,13 +39,15 @@ from manga_enrichment.pipeline.partner.stored.requests import StoredRequests
 class PartnerRun:
     """stored: the requests as this run has read them. stop: set when this process is to end.
 
-    keep_back: what is held at the end is not sent again. away: the sentence of the last op, if something is away.
+    policies: what partners may. keep_back: what is held at the end is not sent again. away: the sentence of the last
+    op, if something is away.
     """
 
     leases: Leases
     releasing: Requeue
     stored: StoredRequests
     deferral_seconds: int
+    policies: PartnerPolicies = NO_POLICIES
     stop: threading.Event = field(default_factory=threading.Event)
     keep_back: bool = False
     away: str = ""
@@ -86,7 +90,9 @@ class PartnerRun:
         self.release(delay_seconds, self.away or "the run was ended", log)
 
 
-def build_partner_run(deferral_seconds: int, clock_skew: timedelta) -> dg.ResourceDefinition:
+def build_partner_run(
+    deferral_seconds: int, clock_skew: timedelta, policies: PartnerPolicies = NO_POLICIES
+) -> dg.ResourceDefinition:
     @dg.resource(
         required_resource_keys={"queues", "requests", "tables", "clock"},
         description="Leases of the requests that a run works at.",
@@ -96,7 +102,8 @@ def build_partner_run(deferral_seconds: int, clock_skew: timedelta) -> dg.Resour
         leases = Leases(given.queues, given.requests, given.clock, random.Random(), clock_skew)  # noqa: S311
         stored = StoredRequests(given.tables)
         releasing = Requeue(given.queues, given.requests, given.tables, given.clock, stored)
-        run = PartnerRun(leases, releasing, stored, deferral_seconds)
+        live = LivePolicies(policies, given.requests, given.clock)
+        run = PartnerRun(leases, releasing, stored, deferral_seconds, live)
         heartbeat = Heartbeat(leases)
         heartbeat.start()
         try:

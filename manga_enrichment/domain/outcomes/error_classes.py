@@ -30,6 +30,8 @@ class ErrorClass(StrEnum):
     CONTENT_FILTERED = "content_filtered"
     INVALID_ANSWER = "invalid_answer"
     BUDGET = "budget"
+    PARTNER_DAY_CAP = "partner_day_cap"
+    PARTNER_MONTH_CAP = "partner_month_cap"
     BRAKE = "brake"
     DEADLINE = "deadline"
     CLAIMED_ELSEWHERE = "claimed_elsewhere"
@@ -98,6 +100,8 @@ TREATMENTS: dict[ErrorClass, Treatment] = {
     ErrorClass.CONTENT_FILTERED: _REFUSED,
     ErrorClass.INVALID_ANSWER: Treatment(Retry.REPAIR_ONCE, Outcome.FAILED, transient=False),
     ErrorClass.BUDGET: _LEFT_FOR_LATER,
+    ErrorClass.PARTNER_DAY_CAP: _LEFT_FOR_LATER,
+    ErrorClass.PARTNER_MONTH_CAP: _LEFT_FOR_LATER,
     ErrorClass.BRAKE: _LEFT_FOR_LATER,
     ErrorClass.DEADLINE: _LEFT_FOR_LATER,
     ErrorClass.CLAIMED_ELSEWHERE: _LEFT_FOR_LATER,

@@ -23,6 +23,7 @@ class RequestRow:
     reopened: a person had a rejected or failed request redriven, so that the next claim may have it.
     accepted_at: when SQS or the API took it; claimed_at: of its first generation; completed_at: when it was answered.
     None where nobody noted it. model_seconds: in which calls of it were under way, in all its generations.
+    resumes_on: UTC day from which a deferred one can go on, where that is known: its partner's cap ends.
     """
 
     request_id: str
@@ -55,6 +56,7 @@ class RequestRow:
     claimed_at: datetime | None = None
     completed_at: datetime | None = None
     model_seconds: float = 0.0
+    resumes_on: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,12 @@ Belongs here: `PartnerPolicy`, the document's form, which of it a row may change
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
 from types import MappingProxyType
 from typing import Any, Protocol
 
 from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.requests.problems import Code, Location, Problem, in_order, problem, schema_problems
 from manga_enrichment.domain.requests.schemas import ENVELOPE, PARTNER_POLICY, schema_document, schema_validator
 
@@ -55,6 +57,10 @@ class PartnerPolicy:
     results_topic_arn: str = ""
     retention_days: int | None = None
 
+    def places(self, of_all: int) -> int:
+        """How many of so many places at a model it may take at once."""
+        return max(1, int(of_all * self.lane_share))
+
     def may_ask(self, analysis: str) -> bool:
         return self.analyses is None or analysis in self.analyses
 
@@ -83,8 +89,11 @@ class PartnerPolicy:
         }
 
 
+ANYTHING = PartnerPolicy()
+
+
 class PartnerPolicies(Protocol):
-    """Whoever knows what a partner may."""
+    """Whoever knows what a partner may. Asking may raise StoreUnavailableError."""
 
     def of(self, partner_id: str) -> PartnerPolicy: ...
 
@@ -94,13 +103,22 @@ class Policies:
     """The document. for_all: of partners that it does not name."""
 
     partners: Mapping[str, PartnerPolicy] = field(default_factory=lambda: MappingProxyType({}))
-    for_all: PartnerPolicy = PartnerPolicy()
+    for_all: PartnerPolicy = ANYTHING
 
     def of(self, partner_id: str) -> PartnerPolicy:
         return self.partners.get(partner_id, self.for_all)
 
 
 NO_POLICIES = Policies()
+
+
+def cap_ends_on(error_class: str, today: date) -> date | None:
+    """The UTC day on which a partner's cap that was reached today counts anew; None for what is no such cap."""
+    if error_class == ErrorClass.PARTNER_DAY_CAP:
+        return today + timedelta(days=1)
+    if error_class == ErrorClass.PARTNER_MONTH_CAP:
+        return (today.replace(day=1) + timedelta(days=32)).replace(day=1)
+    return None
 
 
 def read_policies(document: Any) -> Policies:

@@ -13,8 +13,8 @@ from manga_enrichment.domain.requests.problems import Code, Location, Problem, p
 from manga_enrichment.domain.requests.schemas import schema_document
 
 
-def policy_problems(schema: str, body: Any, policy: PartnerPolicy) -> Iterator[Problem]:
-    """body may be invalid in any way."""
+def policy_problems(schema: str, body: Any, policy: PartnerPolicy, *, sends_mail: bool = False) -> Iterator[Problem]:
+    """body may be invalid in any way. sends_mail: somebody does; else an address has no effect."""
     if not isinstance(body, Mapping):
         return
     model = body.get("model", schema_document(schema)["properties"].get("model", {}).get("default"))
@@ -28,7 +28,11 @@ def policy_problems(schema: str, body: Any, policy: PartnerPolicy) -> Iterator[P
     url = body.get("callback_url")
     host = callback_host(url) if isinstance(url, str) else ""
     if host and not policy.may_call_back(host):
-        yield _refused(("callback_url",), "its host is not one of those agreed on")
+        yield _refused(("callback_url",), "its host is not one of those that may be called back")
+    notification = body.get("notification")
+    address = notification.get("email") if isinstance(notification, Mapping) else None
+    if sends_mail and isinstance(address, str) and not policy.may_mail(address):
+        yield _refused(("notification", "email"), "it is not one of the addresses that may be written to")
 
 
 def _analysis_problems(position: int, name: str, policy: PartnerPolicy) -> Iterator[Problem]:

@@ -45,11 +45,13 @@ class RequestPolicy:
     allowed_topics            SNS topics that may be notified; None leaves the question to whoever publishes
     allow_loopback_callbacks  accept callbacks to this machine, also over http: for the local stack
     partners                  what each partner may
+    sends_mail                mail is sent to addresses that the partner's policy allows; else nobody gets any
     """
 
     allowed_topics: frozenset[str] | None = None
     allow_loopback_callbacks: bool = False
     partners: PartnerPolicies = NO_POLICIES
+    sends_mail: bool = False
 
 
 ANY_TOPIC = RequestPolicy()
@@ -105,8 +107,8 @@ def validate(
         *shape.problems,
         *_schema_errors(schema_name, body, policy),
         *_topic_errors(body, policy),
-        *policy_problems(schema_name, body, policy.partners.of(partner_id)),
-        *_without_effect(body),
+        *policy_problems(schema_name, body, policy.partners.of(partner_id), sends_mail=policy.sends_mail),
+        *_without_effect(body, policy),
         *_text_problems(schema_name, shape),
         *guard_problems(estimates),
     ]
@@ -156,10 +158,10 @@ def _topic_errors(body: Any, policy: RequestPolicy) -> list[Problem]:
     return [problem(("notification", "sns_topic_arn"), Code.TOPIC_NOT_ALLOWED, "allow_list", message)]
 
 
-def _without_effect(body: Any) -> list[Problem]:
+def _without_effect(body: Any, policy: RequestPolicy) -> list[Problem]:
     """The documents have these fields, and nothing of ours sends mail or streams: say so instead of keeping quiet."""
     notification = body.get("notification") if isinstance(body, dict) else None
-    mailed = isinstance(notification, dict) and "email" in notification
+    mailed = isinstance(notification, dict) and "email" in notification and not policy.sends_mail
     streamed = isinstance(body, dict) and body.get("stream") is True
     return [*([EMAIL_NOT_SENT] if mailed else []), *([NOT_STREAMED] if streamed else [])]
 

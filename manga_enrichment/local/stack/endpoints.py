@@ -32,6 +32,7 @@ class LocalEndpoints:
     bucket        the results bucket it provisioned
     callback_url  takes and verifies the callbacks of all partners; "": nobody listens
     outputs       outputs of the deployed templates by name
+    partners_file what each partner may; "": anything
     """
 
     emulator_url: str
@@ -39,6 +40,7 @@ class LocalEndpoints:
     bucket: str
     callback_url: str = ""
     outputs: Mapping[str, str] = field(default_factory=dict)
+    partners_file: str = ""
 
     def environment(self) -> dict[str, str]:
         """The variables to set. What must be absent is said by `child_environment`."""
@@ -58,6 +60,7 @@ class LocalEndpoints:
             "NO_PROXY": "127.0.0.1,localhost",
             "no_proxy": "127.0.0.1,localhost",
             "MANGA_BUCKET": self.bucket,
+            "MANGA_PARTNERS_FILE": self.partners_file,
             "MANGA_BATCH_ROLE_ARN": BATCH_ROLE_ARN,
             "MANGA_CALLBACK_SECRET": CALLBACK_SECRET,
             "MANGA_CALLBACK_KEY_ID": CALLBACK_KEY_ID,

@@ -188,7 +188,8 @@ def _endpoints(record: StackRecord) -> LocalEndpoints:
     emulator, model, receiver = (
         f"http://{LOOPBACK}:{port}" for port in (record.emulator_port, record.model_port, record.callback_port)
     )
-    return LocalEndpoints(emulator, model, record.bucket, receiver + CALLBACK_PATH, record.outputs)
+    partners = str(infra_directory() / "partners.json")
+    return LocalEndpoints(emulator, model, record.bucket, receiver + CALLBACK_PATH, record.outputs, partners)
 
 
 def _emulator(folder: StateFolder, lock: int, port: int, *, persist: bool) -> ChildProgram:

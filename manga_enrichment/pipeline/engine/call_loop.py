@@ -153,7 +153,7 @@ class Caller:
         estimated_cost = estimate.cost_micro_usd(call.model)
         try:
             if not await self._budget.reserve(estimated_cost):
-                return unfunded(self._budget.brake)
+                return unfunded(self._budget.brake, self._budget.refused_by)
         except StoreUnavailableError as error:
             return Refusal(ErrorClass.LEDGER_UNAVAILABLE, str(error))
         before = progress.cost_micro_usd

@@ -11,6 +11,7 @@ from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.pipeline.engine.calls import Call
 from manga_enrichment.pipeline.engine.money.budget import RunBudget
 from manga_enrichment.pipeline.engine.outage_retry import OutageRetry
+from manga_enrichment.pipeline.engine.verdicts import unfunded
 
 
 class Endings:
@@ -54,7 +55,8 @@ class Endings:
         """Why a call need not even be claimed, with a sentence; None when it is to be asked."""
         ending = self.of_call(call)
         if ending is None and self._budget.has_no_room_for(call.estimated_micro_usd()):
-            ending = ErrorClass.BUDGET
+            refusal = unfunded(None, self._budget.refused_by)
+            return refusal.error_class, refusal.message
         return None if ending is None else (ending, self._why(ending))
 
     def _why(self, ending: ErrorClass) -> str:

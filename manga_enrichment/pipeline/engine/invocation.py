@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.operations.quota_lanes import LANE_WEIGHTS, NIGHT
 from manga_enrichment.domain.outcomes.answers import Provenance
+from manga_enrichment.domain.requests.policies import ANYTHING, NO_POLICIES, PartnerPolicies, PartnerPolicy
 from manga_enrichment.gateways.budget import BudgetStore
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.ledger import ResultLedger
@@ -35,7 +36,10 @@ PROGRESS_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class InvokeSettings:
-    """Limits of one op execution; None: no quota told, no cap. lane: one of those with a weight, which share quotas."""
+    """Limits of one op execution; None: no quota told, no cap. lane: one of those with a weight, which share quotas.
+
+    policies: what partners may; asking for one may block.
+    """
 
     engine: EngineSettings
     lane: str = NIGHT
@@ -43,6 +47,7 @@ class InvokeSettings:
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     caps: Caps = NO_CAPS
+    policies: PartnerPolicies = NO_POLICIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +89,16 @@ class Invocation:
         may_ask: Callable[[Call], bool] = lambda _call: True,
         limiter: Limiter | None = None,
         concurrency: int | None = None,
+        policy: PartnerPolicy = ANYTHING,
     ) -> Engine:
         """One more engine. spender: a name no other has. engines: so many share the concurrency of the execution.
 
-        limiter, concurrency: in place of the model's own and of that share.
+        limiter, concurrency: in place of the model's own and of that share. policy: of the partner whose money it is.
         """
-        scopes = scopes_of(provenance, self._settings.caps)
-        concurrency = concurrency or max(1, self._settings.engine.concurrency // engines)
+        caps = self._settings.caps.with_partners(policy.micro_usd_per_day, policy.micro_usd_per_month)
+        scopes = scopes_of(provenance, caps)
+        places = self._settings.engine.concurrency
+        concurrency = concurrency or min(max(1, places // engines), policy.places(places))
         engine = Engine(
             model=self.model,
             ledger=self._gateways.ledger,

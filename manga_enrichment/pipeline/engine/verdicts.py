@@ -16,6 +16,7 @@ from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.budget import Brake
 from manga_enrichment.gateways.model import ModelReply
 from manga_enrichment.pipeline.engine.calls import Call
+from manga_enrichment.pipeline.engine.money.budget import cap_behind
 
 SUCCESS_STOP_REASONS = frozenset({"end_turn", "tool_use", "stop_sequence"})
 _STOP_REASON_ERRORS = {
@@ -71,11 +72,19 @@ def verdict(call: Call, reply: ModelReply) -> Refusal | None:
     return None if problem is None else Refusal(*problem)
 
 
-def unfunded(brake: Brake | None) -> Refusal:
-    """Why no money could be set aside for a call."""
+_UNFUNDED = {
+    ErrorClass.BUDGET: "the budget leaves no room for this call",
+    ErrorClass.PARTNER_DAY_CAP: "the partner's cap of the day leaves no room for this call",
+    ErrorClass.PARTNER_MONTH_CAP: "the partner's cap of the month leaves no room for this call",
+}
+
+
+def unfunded(brake: Brake | None, refused_by: str = "") -> Refusal:
+    """Why no money could be set aside for a call. refused_by: the counter without room for it."""
     if brake is not None:
         return Refusal(ErrorClass.BRAKE, brake.sentence())
-    return Refusal(ErrorClass.BUDGET, "the budget leaves no room for this call")
+    cap = cap_behind(refused_by)
+    return Refusal(cap, _UNFUNDED[cap])
 
 
 def no_turn(brake: Brake | None) -> Refusal:

@@ -15,6 +15,7 @@ from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models.specs import ModelCatalog, ModelSpec
 from manga_enrichment.domain.outcomes.answers import Provenance
 from manga_enrichment.domain.prompts.conversations import CONVERSATION, Turn
+from manga_enrichment.domain.requests.policies import PartnerPolicy
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.engine.build_call import ConversationQuestion, Question, build_call
@@ -50,6 +51,7 @@ class _Group:
     """Calls of one partner and model, which share an engine."""
 
     partner_id: str
+    policy: PartnerPolicy
     model: ModelSpec
     calls: list[Call]
 
@@ -129,7 +131,9 @@ class PartnerAsking:
         for each in planned:
             call = build_call(self._question(each), each.bucket)
             key = (each.partner_id, call.model.model_id)
-            groups.setdefault(key, _Group(each.partner_id, call.model, [])).calls.append(call)
+            if key not in groups:
+                groups[key] = _Group(each.partner_id, self._settings.policies.of(each.partner_id), call.model, [])
+            groups[key].calls.append(call)
         return list(groups.values())
 
     def _question(self, planned: PlannedCall) -> Question:
@@ -169,7 +173,9 @@ class _Asking:
         provenance = replace(self._provenance, trigger=PARTNER_TRIGGER, partner_id=group.partner_id)
         unledgered = UnledgeredAttempts(provenance, invocation.clock)
         spender = f"{self._spender}:{group.partner_id}:{group.model.model_id}"
-        engine = invocation.engine(group.model, provenance, spender, engines=engines, may_ask=self._may_ask)
+        engine = invocation.engine(
+            group.model, provenance, spender, engines=engines, may_ask=self._may_ask, policy=group.policy
+        )
         flush = partial(unledgered.write, self._tables, invocation.tally.analysis)
         keep = partial(keep_arrears, self._tables)
         await engine.run(group.calls, invocation.counted(unledgered.add), flush, keep)

@@ -39,6 +39,7 @@ from manga_enrichment.pipeline.partner.holding.leases import first_lease_until
 from manga_enrichment.pipeline.partner.holding.requeue import Requeue, return_message
 from manga_enrichment.pipeline.partner.intake_report import IntakeOutcome, IntakeReport
 from manga_enrichment.pipeline.partner.intake_rows import closed_row, event_of_message, unit_request, wanted_row
+from manga_enrichment.pipeline.partner.live_policies import LivePolicies
 from manga_enrichment.pipeline.partner.packing import Packing, UnitLimits
 from manga_enrichment.pipeline.partner.stored.requests import StoredRequests
 from manga_enrichment.pipeline.partner.stored.units import write_unit
@@ -89,7 +90,7 @@ class Intake:
         self._tables = tables
         self._clock = clock
         self._endings = endings
-        self._policy = policy
+        self._policy = replace(policy, partners=LivePolicies(policy.partners, requests, clock))
         self._limits = limits
         self._claimant = claimant
         self._workers = workers
@@ -102,7 +103,6 @@ class Intake:
         """Receive what `free_runs` runs can take, until the queue has no more or the monotonic second has come.
 
         Of a FIFO queue, deferred requests whose time has come go first; without a free run they are only kept.
-
         The units in the report are stored and their requests `queued`: launch a run for each.
         """
         report = IntakeReport()

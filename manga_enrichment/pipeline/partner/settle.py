@@ -24,6 +24,7 @@ from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.requests.claims import RequestRow
+from manga_enrichment.domain.requests.policies import cap_ends_on
 from manga_enrichment.domain.requests.results import RequestResult, ResultHeading
 from manga_enrichment.domain.requests.states import RequestState, is_final
 from manga_enrichment.gateways.clock import Clock
@@ -33,7 +34,7 @@ from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.partner.complete import Completion
 from manga_enrichment.pipeline.partner.conversations import keep_turn
 from manga_enrichment.pipeline.partner.holding.leases import Leases
-from manga_enrichment.pipeline.partner.holding.requeue import Requeue, give_back_one
+from manga_enrichment.pipeline.partner.holding.requeue import MAX_DELAY_SECONDS, Requeue, give_back_one
 from manga_enrichment.pipeline.partner.stored.requests import StoredRequest, StoredRequests
 from manga_enrichment.pipeline.partner.stored.results import result_part, write_document
 from manga_enrichment.pipeline.partner.work_units import UnitRequest
@@ -121,12 +122,14 @@ class Settling:
         self._endings.ack((each.row, each.request) for each in settled if each.request is not None)
 
     def _defer(self, request: UnitRequest, result: RequestResult, **so_far: float) -> RequestRow:
+        resumes_on = cap_ends_on(result.error_class, self._clock.now().date())
         return self._releasing.release(
             request,
-            delay_seconds=self._limits.deferral_seconds,
+            delay_seconds=MAX_DELAY_SECONDS if resumes_on else self._limits.deferral_seconds,
             error_class=result.error_class,
             reason=result.reason,
             counts=result.counts,
+            resumes_on=resumes_on.isoformat() if resumes_on else "",
             **so_far,
         )
 
@@ -136,9 +139,13 @@ class Settling:
         return row if row is not None and is_ours and is_final(row.state) else None
 
     def _aged(self, request: UnitRequest, result: RequestResult) -> RequestResult:
-        """Whatever waits for too long has failed; but for the brake, which is ours and dead-letters nothing."""
-        is_old = self._clock.now() - request.submitted_at >= self._limits.max_age
-        return result.given_up() if is_old and result.error_class != ErrorClass.BRAKE.value else result
+        """Whatever waits for too long has failed; but for the brake, which is ours and dead-letters nothing, and for a
+        batch that was told a day. Conversations go: SQS hides a message of a FIFO queue for 12 hours only."""
+        now = self._clock.now()
+        waits = result.error_class == ErrorClass.BRAKE.value or (
+            request.schema == "batch_analysis" and cap_ends_on(result.error_class, now.date()) is not None
+        )
+        return result if waits or now - request.submitted_at < self._limits.max_age else result.given_up()
 
     def _heading(self, request: UnitRequest, cost_micro_usd: int) -> ResultHeading:
         return ResultHeading(

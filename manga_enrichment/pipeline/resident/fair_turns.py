@@ -5,12 +5,13 @@ fast (`pipeline/engine/rate/rate_limiter.py`).
 
 One call at a time waits at the limiter, all others here. So a partner with four thousand calls delays one with forty by
 the call that is at the limiter already. What a partner had is forgotten by half every few seconds: whoever comes back
-after a pause is new again.
+after a pause is new again. A partner whose policy grants it a part of the places never has more, also when nobody else
+asks.
 """
 
 import asyncio
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 
 from manga_enrichment.gateways.clock import Clock
@@ -30,10 +31,13 @@ class FairTurns:
         self._clock = clock
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
         self._had: dict[str, tuple[float, float]] = {}  # turns of late, and the second they are counted for
-        self._at_model = 0
+        self._at_model: Counter[str] = Counter()
+        self._most: dict[str, int] = {}
         self._is_gate_taken = False
 
-    def of(self, partner_id: str) -> "PartnerTurns":
+    def of(self, partner_id: str, most: int | None = None) -> "PartnerTurns":
+        """most: places that the partner may have at once; None: all."""
+        self._most[partner_id] = most or self._places
         return PartnerTurns(self, partner_id)
 
     async def acquire(self, partner_id: str, tokens: int, until: float, is_wanted: Callable[[], bool]) -> Permit | None:
@@ -44,14 +48,14 @@ class FairTurns:
         finally:
             self._is_gate_taken = False
             if permit is not None:
-                self._at_model += 1
+                self._at_model[partner_id] += 1
                 self._count(partner_id)
             self._call_next()
         return permit
 
-    def back(self) -> None:
+    def back(self, partner_id: str) -> None:
         """A call has come back from the model."""
-        self._at_model -= 1
+        self._at_model[partner_id] -= 1
         self._call_next()
 
     async def _come_to_the_gate(self, partner_id: str) -> None:
@@ -67,8 +71,11 @@ class FairTurns:
             raise
 
     def _call_next(self) -> None:
-        while self._waiting and not self._is_gate_taken and self._at_model < self._places:
-            partner_id = min(self._waiting, key=self._had_of_late)
+        while not self._is_gate_taken and self._at_model.total() < self._places:
+            may_come = [each for each in self._waiting if self._at_model[each] < self._most[each]]
+            if not may_come:
+                return
+            partner_id = min(may_come, key=self._had_of_late)
             turn = self._waiting[partner_id].popleft()
             if not self._waiting[partner_id]:
                 del self._waiting[partner_id]
@@ -98,16 +105,16 @@ class PartnerTurns:
 
     def settle(self, permit: Permit, tokens_used: int) -> None:
         self._turns.limiter.settle(permit, tokens_used)
-        self._turns.back()
+        self._turns.back(self._partner_id)
 
     def lost(self, permit: Permit) -> None:
         self._turns.limiter.lost(permit)
-        self._turns.back()
+        self._turns.back(self._partner_id)
 
     def drop(self, permit: Permit) -> None:
         self._turns.limiter.drop(permit)
-        self._turns.back()
+        self._turns.back(self._partner_id)
 
     def refuse(self, permit: Permit, retry_after_seconds: float = 0.0) -> None:
         self._turns.limiter.refuse(permit, retry_after_seconds)
-        self._turns.back()
+        self._turns.back(self._partner_id)

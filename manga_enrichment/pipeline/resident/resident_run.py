@@ -203,6 +203,7 @@ class ResidentRun:
             self._may_ask,
             places=settings.concurrency,
             open_calls=max(settings.concurrency, self._parts.settings.room.calls),
+            policies=self._parts.invoke_settings.policies,
         )
 
     def _claimant(self, stored: StoredRequests) -> Claimant:

@@ -17,10 +17,12 @@ from functools import partial
 
 from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.outcomes.answers import Provenance
+from manga_enrichment.domain.requests.policies import NO_POLICIES, PartnerPolicies, PartnerPolicy
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.engine import Engine
 from manga_enrichment.pipeline.engine.invocation import Invocation
+from manga_enrichment.pipeline.engine.outage_retry import in_thread
 from manga_enrichment.pipeline.engine.sources import Inbox
 from manga_enrichment.pipeline.log.arrears import keep_arrears
 from manga_enrichment.pipeline.log.rows import PARTNER_TRIGGER
@@ -123,6 +125,7 @@ class SharedEngines:
         *,
         places: int,
         open_calls: int,
+        policies: PartnerPolicies = NO_POLICIES,
     ) -> None:
         """may_ask: whether a call's request is still ours and this run goes on.
 
@@ -135,6 +138,7 @@ class SharedEngines:
         self._may_ask = may_ask
         self._places = places
         self._open_calls = open_calls
+        self._policies = policies
         self._numbers = itertools.count(1)
         self._turns: dict[str, FairTurns] = {}
         self._open: dict[tuple[str, str], _Shared] = {}
@@ -148,7 +152,8 @@ class SharedEngines:
         What is in no ledger entry is to be written down within the block: until then the claims tell of it.
         """
         await self._check_reachable()
-        shared = self._engine(partner_id, calls[0].model)
+        policy = await in_thread(self._policies.of, partner_id)
+        shared = self._engine(partner_id, calls[0].model, policy)
         claim = calls[0].claim
         wait = _Wait(Asked(replace(shared.provenance, claim=claim)), len(calls))
         key = claim, calls[0].analysis.name
@@ -194,17 +199,17 @@ class SharedEngines:
             await self._invocation.model.check_reachable()
             self._reached_at = now
 
-    def _engine(self, partner_id: str, model: ModelSpec) -> _Shared:
+    def _engine(self, partner_id: str, model: ModelSpec, policy: PartnerPolicy) -> _Shared:
         key, now = (partner_id, model.model_id), self._clock.monotonic_seconds()
         known = self._open.get(key)
         if known is not None and known.is_fresh(now):
             return known
         if known is not None:
             self._retire(known)
-        fresh = self._open[key] = self._opened(key, model, now)
+        fresh = self._open[key] = self._opened(key, model, policy, now)
         return fresh
 
-    def _opened(self, key: tuple[str, str], model: ModelSpec, now: float) -> _Shared:
+    def _opened(self, key: tuple[str, str], model: ModelSpec, policy: PartnerPolicy, now: float) -> _Shared:
         partner_id, model_id = key
         today = self._clock.now().date().isoformat()
         provenance = Provenance(self._run_id, today, PARTNER_TRIGGER, partner_id)
@@ -215,8 +220,9 @@ class SharedEngines:
             provenance,
             f"{self._run_id}:{partner_id}:{model_id}:{next(self._numbers)}",
             may_ask=self._may_ask,
-            limiter=self._turns[model_id].of(partner_id),
+            limiter=self._turns[model_id].of(partner_id, policy.places(self._places)),
             concurrency=self._open_calls,
+            policy=policy,
         )
         shared = _Shared(engine, provenance, now)
         self._all.add(shared)

@@ -1,16 +1,19 @@
 """Policies of partners: what the document may say, what counts, what a row may change, and what a request is told."""
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.requests.policies import (
     CHANGEABLE,
     NO_POLICIES,
     PartnerPolicy,
     PolicyError,
+    cap_ends_on,
     checked_changes,
     read_policies,
 )
@@ -127,6 +130,21 @@ def test_what_the_policy_does_not_allow_is_an_error_with_its_place() -> None:
     assert validate("batch_analysis", {"items": items[1:]}, RequestPolicy(), partner_id="acme").valid
 
 
+def test_mail_goes_to_addresses_agreed_on_alone_and_where_none_is_sent_nothing_is_refused() -> None:
+    item = {"manga_id": "MNG-AAAAAAAA", "analysis_type": "reading_level"}
+
+    def found(address: str, *, sends_mail: bool) -> list[tuple[str, Code]]:
+        policy = RequestPolicy(partners=read_policies(DOCUMENT), sends_mail=sends_mail)
+        body = {"items": [item], "notification": {"email": address}}
+        result = validate("batch_analysis", body, policy, partner_id="acme")
+        return [(each.path, each.code) for each in (*result.errors, *result.warnings)]
+
+    assert found("ops@acme.example", sends_mail=True) == []
+    assert found("ops@rival.example", sends_mail=True) == [("notification.email", Code.NOT_ALLOWED)]
+    for address in ("ops@acme.example", "ops@rival.example"):
+        assert found(address, sends_mail=False) == [("notification.email", Code.EMAIL_NOT_SENT_WARNING)]
+
+
 @pytest.mark.parametrize(("schema", "body"), [("manga_query", {"query": "q"}), ("streaming_chat", {"messages": []})])
 @pytest.mark.parametrize("model", [None, "haiku", "sonnet"])
 def test_a_model_counts_also_where_it_is_the_default(schema: str, body: dict[str, Any], model: str | None) -> None:
@@ -142,3 +160,19 @@ def test_an_analysis_is_not_asked_of_a_model_that_is_not_allowed() -> None:
     body = {"items": [{"manga_id": "MNG-AAAAAAAA", "analysis_type": "reading_level"}]}
     (refused,) = validate("batch_analysis", body, RequestPolicy(partners=policies), partner_id="acme").errors
     assert "it is asked of haiku" in refused.message
+
+
+@pytest.mark.parametrize(
+    ("error_class", "today", "ends_on"),
+    [
+        (ErrorClass.PARTNER_DAY_CAP, date(2026, 12, 31), date(2027, 1, 1)),
+        (ErrorClass.PARTNER_MONTH_CAP, date(2026, 12, 1), date(2027, 1, 1)),
+        (ErrorClass.PARTNER_MONTH_CAP, date(2028, 2, 29), date(2028, 3, 1)),
+        (ErrorClass.PARTNER_MONTH_CAP, date(2026, 1, 31), date(2026, 2, 1)),
+        (ErrorClass.BUDGET, date(2026, 1, 1), None),
+    ],
+)
+def test_a_cap_ends_on_the_next_day_or_the_first_of_the_next_month(
+    error_class: ErrorClass, today: date, ends_on: date | None
+) -> None:
+    assert cap_ends_on(error_class, today) == ends_on

@@ -167,7 +167,7 @@ def test_out_of_budget_a_request_waits_and_keeps_what_it_has(make_world: MakeWor
     world = make_world(caps=Caps(per_partner_per_day_micro_usd=0))
     sent = world.send()
     world.work()
-    assert (world.state(sent), world.row(sent).error_class) == ("deferred", "budget")
+    assert (world.state(sent), world.row(sent).error_class) == ("deferred", "partner_day_cap")
     assert world.base.model.sent == []
     assert world.result_rows(sent) == []
 

@@ -79,7 +79,10 @@ def test_the_row_of_a_request_that_waits_says_why() -> None:
     sent = world.send()
     world.work()
     row = world.row(sent)
-    assert (row.reason, row.counts) == ("1 of 1 items without an answer: 1 budget", {"items": 1, "deferred": 1})
+    assert (row.reason, row.counts) == (
+        "1 of 1 items without an answer: 1 partner_day_cap",
+        {"items": 1, "deferred": 1},
+    )
 
 
 def test_settling_that_could_not_ack_announces_once_and_acks_when_it_is_repeated() -> None:

@@ -8,10 +8,11 @@ gives back when it closes. The counter is passed by nobody: a block is granted w
 import asyncio
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from manga_enrichment.domain.outcomes.answers import Provenance
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.gateways.budget import Brake, BudgetScope, BudgetStore
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import SpenderClosedError, StoreUnavailableError
@@ -41,7 +42,10 @@ class RunBudget:
         clock: Clock,
         brake_watch: BrakeWatch | None = None,
     ) -> None:
-        """brake_watch: of the budgets that look at the brake together; one of its own when it is left out."""
+        """brake_watch: of the budgets that look at the brake together; one of its own when it is left out.
+
+        refused_by: the counter that left no room for a call, once that has happened.
+        """
         self._store = store
         self._brake_watch = brake_watch or BrakeWatch(store, clock)
         self._scopes = list(scopes)
@@ -59,6 +63,7 @@ class RunBudget:
         self._block_taken_at = -math.inf
         self._too_much: int | None = None  # the smallest amount that a cap refused
         self._no_room_for: int | None = None  # the smallest estimate that found no room
+        self.refused_by = ""
 
     @property
     def counters(self) -> list[str]:
@@ -89,6 +94,7 @@ class RunBudget:
             if await self._take_block(estimate_micro_usd) or self._free_micro_usd >= estimate_micro_usd:
                 continue
             if self._calls_open == 0:
+                self.refused_by = await self._refusing(estimate_micro_usd - self._free_micro_usd)
                 self._no_room_for = estimate_micro_usd
                 self._wake_all()
                 return False
@@ -101,6 +107,15 @@ class RunBudget:
         self._open_micro_usd += estimate_micro_usd
         self._calls_open += 1
         return True
+
+    async def _refusing(self, amount_micro_usd: int) -> str:
+        """The counter without room for this: the one that has none for longest, if there are several."""
+        for scope in reversed(self._scopes):
+            if scope.limit_micro_usd < NO_CAP_MICRO_USD:
+                committed, _ = await self._outage_retry.call(self._store.spent, scope.counter)
+                if committed + amount_micro_usd > scope.limit_micro_usd:
+                    return scope.counter
+        return ""
 
     def settle(self, estimate_micro_usd: int, spent_micro_usd: int) -> None:
         """A call ended: return what it did not use (or take what it used beyond its estimate)."""
@@ -204,6 +219,16 @@ class Caps:
     per_run_micro_usd: int | None = None
     per_day_micro_usd: int | None = None
     per_partner_per_day_micro_usd: int | None = None
+    per_partner_per_month_micro_usd: int | None = None
+
+    def with_partners(self, per_day_micro_usd: int | None, per_month_micro_usd: int | None) -> "Caps":
+        """With a partner's own caps; of two for the same the smaller counts."""
+        days = [each for each in (self.per_partner_per_day_micro_usd, per_day_micro_usd) if each is not None]
+        return replace(
+            self,
+            per_partner_per_day_micro_usd=min(days, default=None),
+            per_partner_per_month_micro_usd=per_month_micro_usd,
+        )
 
 
 NO_CAPS = Caps()
@@ -213,19 +238,36 @@ def day_counter(run_date: str) -> str:
     return f"day:{run_date}"
 
 
+_PARTNERS_DAY, _PARTNERS_MONTH = "partner:", "partner-month:"
+
+
 def partner_counter(partner_id: str, run_date: str) -> str:
-    return f"partner:{partner_id}:{run_date}"
+    return f"{_PARTNERS_DAY}{partner_id}:{run_date}"
+
+
+def partner_month_counter(partner_id: str, run_date: str) -> str:
+    """Of the UTC month that the day is in."""
+    return f"{_PARTNERS_MONTH}{partner_id}:{run_date[:7]}"
+
+
+def cap_behind(counter: str) -> ErrorClass:
+    """Which cap it is that a counter has reached."""
+    if counter.startswith(_PARTNERS_MONTH):
+        return ErrorClass.PARTNER_MONTH_CAP
+    return ErrorClass.PARTNER_DAY_CAP if counter.startswith(_PARTNERS_DAY) else ErrorClass.BUDGET
 
 
 def scopes_of(provenance: Provenance, caps: Caps) -> list[BudgetScope]:
-    """The counters a run's spend goes to: its own, its UTC day's, and its partner's day."""
+    """The counters a run's spend goes to: its own, its UTC day's, and its partner's day and month."""
     scopes = [
         _scope(f"run:{provenance.run_id}", caps.per_run_micro_usd),
         _scope(day_counter(provenance.run_date), caps.per_day_micro_usd),
     ]
     if provenance.partner_id:
         counter = partner_counter(provenance.partner_id, provenance.run_date)
+        month = partner_month_counter(provenance.partner_id, provenance.run_date)
         scopes.append(_scope(counter, caps.per_partner_per_day_micro_usd))
+        scopes.append(_scope(month, caps.per_partner_per_month_micro_usd))
     return scopes
 
 

@@ -207,13 +207,16 @@ def test_runs_that_share_a_cap_never_pass_it_and_all_come_to_an_end(
 
 
 def test_spend_is_counted_for_the_run_its_day_and_its_partner() -> None:
-    caps = Caps(per_run_micro_usd=3, per_day_micro_usd=5, per_partner_per_day_micro_usd=7)
+    caps = Caps(per_run_micro_usd=3, per_day_micro_usd=5, per_partner_per_day_micro_usd=7).with_partners(6, 11)
     of_partner = Provenance("run-1", "2026-01-15", "partner", "acme")
     assert scopes_of(of_partner, caps) == [
         BudgetScope("run:run-1", 3),
         BudgetScope("day:2026-01-15", 5),
-        BudgetScope("partner:acme:2026-01-15", 7),
+        BudgetScope("partner:acme:2026-01-15", 6),
+        BudgetScope("partner-month:acme:2026-01", 11),
     ]
+    assert caps.with_partners(8, None) == Caps(3, 5, 6, None)
+    assert NO_CAPS.with_partners(None, None) == NO_CAPS
 
 
 def test_without_caps_spend_is_counted_all_the_same() -> None:
