@@ -276,6 +276,14 @@ class MemoryRequests:
         with self._call("get"):
             return self.rows.get(request_id)
 
+    def unclaimed(self, queue: str, *, before: datetime, most: int) -> list[RequestRow]:
+        with self._call("unclaimed"):
+            waits = [row for row in self.rows.values() if (row.queue, row.state) == (queue, RequestState.ACCEPTED)]
+            found = sorted(
+                (row.accepted_at, row.request_id) for row in waits if row.accepted_at and row.accepted_at < before
+            )
+            return [self.rows[request_id] for _, request_id in found[:most]]
+
     def by_partner(self, partner_id: str, *, newest: int) -> list[RequestRow]:
         with self._call("by_partner"):
             own = [row for row in self.rows.values() if partner_id and row.partner_id == partner_id]

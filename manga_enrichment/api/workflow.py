@@ -18,6 +18,7 @@ from typing import Any
 
 from manga_enrichment.api.workflow_answers import ANSWERS, FIRST_STATE_VALUES
 from manga_enrichment.domain.operations.retention import IDEMPOTENCY_DAYS, STATUS_DAYS
+from manga_enrichment.domain.requests.claims import MESSAGE_LOST, UNCLAIMED_KEY
 from manga_enrichment.domain.requests.states import RequestState, is_final
 
 MAX_INPUT_BYTES = 262_144
@@ -49,6 +50,7 @@ _WAIT_SECONDS = (
     f": {DEFAULT_WAIT_SECONDS} )"
 )
 _FINAL = ", ".join(f"'{state.value}'" for state in RequestState if is_final(state))
+_LOST = f"$row.status.S = '{RequestState.ACCEPTED.value}' or $row.error_class.S = '{MESSAGE_LOST}'"
 _OVER = "$millis() + 500 > $until"  # another second would be too long by half of it
 
 
@@ -156,6 +158,7 @@ def _row() -> dict[str, Any]:
         "schema": {"S": "{% $sent.message.schema %}"},
         "status": {"S": RequestState.ACCEPTED.value},
         "queue": {"S": "{% $sent.queue %}"},
+        UNCLAIMED_KEY: {"S": "{% $sent.queue %}"},
         "submitted_at": {"S": submitted},
         "accepted_at": {"S": now},
         "updated_at": {"S": now},
@@ -177,7 +180,7 @@ def _waiting() -> dict[str, State]:
         "Wait": {"Type": "Wait", "Seconds": 1, "Next": "Look"},
         "Look": _task("dynamodb:getItem", _get("{% $id %}"), following="Judge", assign=seen),
         "LookAtRepeated": _task("dynamodb:getItem", _get("{% $id %}"), following="IsLost", assign=seen),
-        "IsLost": _choice((f"$row.status.S = '{RequestState.ACCEPTED.value}'", "Send"), otherwise="Judge"),
+        "IsLost": _choice((_LOST, "Send"), otherwise="Judge"),
         "Judge": _choice(
             ("$not($exists($row.status.S))", "Gone"),
             (f"{ended} and {conversation}", "ReadResult"),

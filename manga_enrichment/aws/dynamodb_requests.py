@@ -17,6 +17,7 @@ from manga_enrichment.aws.request_items import attribute, from_item, to_item
 from manga_enrichment.aws.transactions import errors_explained
 from manga_enrichment.domain.operations.retention import STATUS_DAYS
 from manga_enrichment.domain.requests.claims import (
+    UNCLAIMED_KEY,
     AlreadyFinal,
     AlreadyLive,
     Claimed,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 _TRIES = 20
 _INDEX = "by_partner"
+_UNCLAIMED = "unclaimed"
 _NOBODY = "none"  # no request has this id
 _SETTABLE = {each.name for each in fields_of(RequestRow)} - {"request_id", "owner", "generation", "state", "reopened"}
 
@@ -125,6 +127,19 @@ class DynamoDBRequests:
     def get(self, request_id: str) -> RequestRow | None:
         item = self._item(request_id)
         return from_item(item) if item else None
+
+    def unclaimed(self, queue: str, *, before: datetime, most: int) -> list[RequestRow]:
+        values = dict([("queue", {"S": queue}), attribute("accepted_at", before)])
+        with errors_explained():
+            response = self._client.query(
+                TableName=self._table,
+                IndexName=_UNCLAIMED,
+                KeyConditionExpression=f"{UNCLAIMED_KEY} = :queue AND accepted_at < :accepted_at",
+                ExpressionAttributeValues={f":{name}": value for name, value in values.items()},
+                Limit=most,
+            )
+        rows = (self.get(each["request_id"]["S"]) for each in response["Items"])
+        return [row for row in rows if row is not None and row.state is RequestState.ACCEPTED]
 
     def by_partner(self, partner_id: str, *, newest: int) -> list[RequestRow]:
         request: dict[str, Any] = {

@@ -19,7 +19,8 @@ class RequestStore(Protocol):
         """Take the next generation of a request, unless it is final or its owner's lease still runs at `now`.
 
         wanted.generation is ignored: 1 for a new request, else one more than before. wanted.state: received, or
-        rejected to close an invalid request at once. What earlier generations cost stays in the row.
+        rejected or failed to close a request at once, which refreshes no receipt handle. What earlier generations cost
+        stays in the row.
         """
         ...
 
@@ -56,6 +57,11 @@ class RequestStore(Protocol):
         ...
 
     def get(self, request_id: str) -> RequestRow | None: ...
+
+    def unclaimed(self, queue: str, *, before: datetime, most: int) -> list[RequestRow]:
+        """What the front accepted for this queue before then and nobody has claimed, oldest first; eventually
+        consistent."""
+        ...
 
     def by_partner(self, partner_id: str, *, newest: int) -> list[RequestRow]:
         """Newest submission first; eventually consistent."""

@@ -11,7 +11,7 @@ import pytest
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.dynamodb_requests import DynamoDBRequests
 from manga_enrichment.aws.request_items import to_item
-from manga_enrichment.domain.requests.claims import AlreadyFinal, AlreadyLive, Claimed, RequestRow
+from manga_enrichment.domain.requests.claims import UNCLAIMED_KEY, AlreadyFinal, AlreadyLive, Claimed, RequestRow
 from manga_enrichment.domain.requests.states import RequestState, TransitionError
 from manga_enrichment.gateways.errors import FencedError
 from manga_enrichment.gateways.requests import RequestStore
@@ -43,7 +43,8 @@ def accept(kind: str, requests: RequestStore, request: pytest.FixtureRequest) ->
     table = stack.outputs["RequestStatusTableName"]
 
     def put(row: RequestRow) -> None:
-        clients.dynamodb.put_item(TableName=table, Item={**to_item(row), "version": {"N": "0"}})
+        waits = {UNCLAIMED_KEY: {"S": row.queue}, "version": {"N": "0"}}
+        clients.dynamodb.put_item(TableName=table, Item={**to_item(row), **waits})
 
     return put
 
@@ -325,6 +326,23 @@ def test_the_callback_state_is_noted_without_an_owner_while_the_end_still_stands
     assert requests.get(first.request_id) == row
     requests.set_callback_state(first.request_id, RequestState.COMPLETED, "callback_failed")
     assert requests.get(first.request_id) == replace(row, callback_state="callback_failed")
+
+
+def test_what_the_front_accepted_and_nobody_claimed_comes_oldest_first(
+    requests: RequestStore, accept: Callable[[RequestRow], None], clock: FakeClock, unique: str
+) -> None:
+    queue = f"queue-{unique}"
+    rows = []
+    for _ in range(4):
+        rows.append(accepted_row(clock, queue=queue))
+        accept(rows[-1])
+        accept(accepted_row(clock, queue=f"{queue}-other"))
+        clock.advance(1)
+    claimed(requests, make_row(clock, request_id=rows[1].request_id, queue=queue), clock)
+    assert requests.unclaimed(queue, before=clock.now(), most=10) == [rows[0], rows[2], rows[3]]
+    assert requests.unclaimed(queue, before=clock.now(), most=2) == [rows[0], rows[2]]
+    assert requests.unclaimed(queue, before=rows[2].submitted_at, most=10) == [rows[0]]
+    assert requests.unclaimed(f"{queue}-nobody's", before=clock.now(), most=10) == []
 
 
 def test_the_requests_of_a_partner_come_newest_first(requests: RequestStore, clock: FakeClock, unique: str) -> None:

@@ -1,7 +1,7 @@
-"""`dead_requests`: requests whose runs ended without a word and whose message is a dead letter end as failed.
+"""`dead_requests`: requests whose runs ended without a word and whose message is a dead letter, or lost, end as failed.
 
 Belongs here: the asset, made with the looks at the queues (`defs/queues/assets.py`). Stays out: what is done
-(`pipeline/health/dead_requests.py`).
+(`pipeline/health/dead_requests.py`, `pipeline/health/lost_messages.py`).
 """
 
 from uuid import uuid4
@@ -23,6 +23,7 @@ from manga_enrichment.gateways.queue import RequestQueue
 from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.health.dead_requests import DeadRequests, Fate
 from manga_enrichment.pipeline.health.lost_calls import LostCalls
+from manga_enrichment.pipeline.health.lost_messages import LostMessages
 from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
 from manga_enrichment.settings import request_policy
 
@@ -63,9 +64,14 @@ def build_dead_requests(inputs: DefinitionInputs) -> dg.AssetsDefinition:
                 ),
                 policy=request_policy(inputs.settings),
             ).close_all()
-        return dg.MaterializeResult(metadata={fate.value: fates[fate] for fate in Fate})
+            lost = LostMessages(queues, requests, clock, clock_skew(inputs.settings), _new_owner).close_all()
+        return dg.MaterializeResult(metadata={**{fate.value: fates[fate] for fate in Fate}, "message_lost": lost})
 
     return dead_requests
+
+
+def _new_owner() -> str:
+    return uuid4().hex
 
 
 def _planning(inputs: DefinitionInputs, tables: ObjectStore, ledger: ResultLedger) -> PartnerPlanning:
@@ -87,7 +93,7 @@ def _lost_calls(
         budget=budget,
         clock=clock,
         clock_skew=clock_skew(inputs.settings),
-        new_owner=lambda: uuid4().hex,
+        new_owner=_new_owner,
         analyses=inputs.analyses,
         models=inputs.models,
     )

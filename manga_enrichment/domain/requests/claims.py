@@ -10,7 +10,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from manga_enrichment.domain.requests.queues import QUEUES
-from manga_enrichment.domain.requests.states import RequestState, is_answered
+from manga_enrichment.domain.requests.states import RequestState, is_answered, is_final
+
+UNCLAIMED_KEY = "waits_in"
+"""Attribute of rows that the front wrote and nobody has claimed: the queue. Claims write rows without it."""
+
+MESSAGE_LOST = "message_lost"
+"""Error class of a request whose message never came. A message that does come is worked on all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +168,7 @@ def may_reopen(row: RequestRow) -> bool:
 
 
 def _refreshed(present: RequestRow, wanted: RequestRow) -> RequestRow:
-    """The newer delivery's handle, since SQS forgot the older one; not that of an invalid message of the same id."""
-    if wanted.state is RequestState.REJECTED:
+    """The newer delivery's handle, since SQS forgot the older one; not that of whoever only came to close it."""
+    if is_final(wanted.state):
         return present
     return replace(present, queue=wanted.queue, message_id=wanted.message_id, receipt_handle=wanted.receipt_handle)

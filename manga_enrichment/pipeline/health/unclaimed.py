@@ -56,10 +56,11 @@ class UnclaimedLetters:
         return sum(redrive.redrive(name, chosen, limit=len(request_ids)).redriven for name in names)
 
     def claim(self, message: Message) -> Claimed | AlreadyLive | AlreadyFinal | None:
-        """As intake would have; None for an invalid message, which stays for a person to look at."""
+        """As failed, for who ends it; None for an invalid message, which stays for a person to look at."""
         accepted = read_request(message.body, self.policy)
         if isinstance(accepted, Rejection):
             return None
         now, skew = self.clock.now(), self.lost_calls.clock_skew
         found = replace(message, queue=original_queue(message) or message.queue)
-        return self.requests.claim(wanted_row(found, accepted, self.lost_calls.new_owner(), now, now, skew), now - skew)
+        wanted = wanted_row(found, accepted, self.lost_calls.new_owner(), now, now, skew)
+        return self.requests.claim(replace(wanted, state=RequestState.FAILED), now - skew)
