@@ -68,7 +68,7 @@ class RunInMemory:
         return opened, dict.fromkeys(plan.analyses(), opened)
 
     def ask(self, analysis: str, opened: Opened) -> InvokeReport:
-        stopping = Stopping(self.leases.holds, self._world.stop, grace_seconds=20)
+        stopping = Stopping(self.leases.wants, self._world.stop, 20, self.leases.look_for_cancelled)
         return ask_model(analysis, opened, self._execution, self._world.asking(), stopping)
 
     def collect(self, opened: Opened, asked: list[InvokeReport]) -> Opened:

@@ -24,7 +24,7 @@ from manga_enrichment.domain.requests.claims import (
     may_reopen,
 )
 from manga_enrichment.domain.requests.queues import QUEUES, Queue, check_sendable
-from manga_enrichment.domain.requests.states import RequestState, moved
+from manga_enrichment.domain.requests.states import RequestState, is_final, moved
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import (
     FencedError,
@@ -257,6 +257,17 @@ class MemoryRequests:
                 return False
             self.rows[request_id] = replace(row, reopened=True)
             return True
+
+    def cancel(self, request_id: str) -> RequestRow | None:
+        with self._call("cancel"):
+            row = self.rows.get(request_id)
+            if row is not None and not is_final(row.state):
+                row = self.rows[request_id] = replace(row, cancelled_ms=int(self._clock.now().timestamp() * 1000))
+            return row
+
+    def cancelled(self, request_ids: Sequence[str]) -> set[str]:
+        with self._call("cancelled"):
+            return {each for each in request_ids if each in self.rows and self.rows[each].cancelled_ms}
 
     def set_callback_state(self, request_id: str, told: RequestState, callback_state: str) -> None:
         with self._call("set_callback_state"):

@@ -5,7 +5,7 @@ read. Its `claim_token` tells a write of ours whose reply got lost from one of s
 fails on its own condition. Updates are idempotent by themselves. `expires_at` only tells DynamoDB when a row may go.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields as fields_of
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from uuid import uuid4
 from manga_enrichment.aws.dynamodb_pace import DynamoDBPace
 from manga_enrichment.aws.dynamodb_policies import DynamoDBPolicies
 from manga_enrichment.aws.request_items import attribute, from_item, to_item
-from manga_enrichment.aws.transactions import errors_explained
+from manga_enrichment.aws.transactions import chunks, errors_explained
 from manga_enrichment.domain.operations.retention import STATUS_DAYS
 from manga_enrichment.domain.requests.claims import (
     UNCLAIMED_KEY,
@@ -25,7 +25,7 @@ from manga_enrichment.domain.requests.claims import (
     decide_claim,
     may_reopen,
 )
-from manga_enrichment.domain.requests.states import RequestState, moved, states_before
+from manga_enrichment.domain.requests.states import RequestState, is_final, moved, states_before
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import FencedError, StoreUnavailableError
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _TRIES = 20
 _INDEX = "by_partner"
 _UNCLAIMED = "unclaimed"
+_KEYS_PER_CALL = 100
 _NOBODY = "none"  # no request has this id
 _SETTABLE = {each.name for each in fields_of(RequestRow)} - {"request_id", "owner", "generation", "state", "reopened"}
 
@@ -110,6 +111,24 @@ class DynamoDBRequests:
             if "Attributes" in self._update(request_id, changes, fence):
                 return True
         raise StoreUnavailableError(f"the row of request {request_id} changed {_TRIES} times while it was reopened")
+
+    def cancel(self, request_id: str) -> RequestRow | None:
+        wished = attribute("cancelled_ms", int(self._clock.now().timestamp() * 1000))
+        is_open = _status_in(state for state in RequestState if not is_final(state))
+        answer = self._update(request_id, dict([wished]), is_open)
+        item = answer.get("Attributes") or answer.get("Item")
+        return from_item(item) if item and "generation" in item else None
+
+    def cancelled(self, request_ids: Sequence[str]) -> set[str]:
+        found: set[str] = set()
+        for chunk in chunks(list(dict.fromkeys(request_ids)), _KEYS_PER_CALL):
+            keys: Any = [{"request_id": {"S": each}} for each in chunk]
+            asked = {"Keys": keys, "ConsistentRead": True, "ProjectionExpression": "request_id, cancelled_ms"}
+            with errors_explained():
+                response = self._client.batch_get_item(RequestItems={self._table: asked})
+            items = response["Responses"].get(self._table, [])  # what was left unread shows at the next look
+            found |= {item["request_id"]["S"] for item in items if item.get("cancelled_ms", {}).get("N", "0") != "0"}
+        return found
 
     def set_callback_state(self, request_id: str, told: RequestState, callback_state: str) -> None:
         condition = {"#status = :told": {":told": {"S": told.value}}}
@@ -240,6 +259,10 @@ def _fence(owner: str, new_owner: str, generation: int, state: RequestState | No
         "#generation = :generation": {":generation": {"N": str(generation)}},
     }
     if state is not None:
-        before = {f":before_{each.value}": {"S": each.value} for each in states_before(state)}
-        conditions[f"#status IN ({', '.join(before)})"] = before
+        conditions |= _status_in(states_before(state))
     return conditions
+
+
+def _status_in(states: Iterable[RequestState]) -> dict[str, dict[str, Any]]:
+    before = {f":before_{each.value}": {"S": each.value} for each in states}
+    return {f"#status IN ({', '.join(before)})": before}

@@ -105,7 +105,7 @@ def _read_counts(value: Any) -> dict[str, int]:
 
 
 _TIMES = ("submitted_at", "updated_at", "lease_until", "accepted_at", "claimed_at", "completed_at")
-_NUMBERS = ("generation", "input_tokens", "output_tokens", "item_count")
+_NUMBERS = ("generation", "input_tokens", "output_tokens", "item_count", "cancelled_ms")
 _WRITERS: dict[str, Callable[[Any], dict[str, Any]]] = {
     **dict.fromkeys(NAMES, _text),
     **dict.fromkeys(_TIMES, _time),

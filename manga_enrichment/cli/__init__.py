@@ -18,7 +18,8 @@ from manga_enrichment.cli.forget import forget
 from manga_enrichment.cli.local_stack import local_stack_hint, stack_sentences, work_on_local_stack
 from manga_enrichment.cli.partners import partners
 from manga_enrichment.cli.report import report
-from manga_enrichment.cli.requests import list_requests, results, status, submit
+from manga_enrichment.cli.request_group import request_group
+from manga_enrichment.cli.requests import results, status, submit
 from manga_enrichment.cli.sql import sql
 from manga_enrichment.domain.text.shown import escaped_lines
 
@@ -78,8 +79,8 @@ for _command in (
     forget,
     submit,
     status,
-    list_requests,
     partners,
+    request_group,
     results,
     api_access,
     api_template,

@@ -1,7 +1,7 @@
-"""`manga-enrichment submit|status|requests|results`: a partner's view of the request lane.
+"""`manga-enrichment submit|status|results`: a partner's view of one request.
 
-Belongs here: commands about one partner's requests. Stays out: catalog buckets (`cli/partitions.py`), dead letters
-(`cli/dlq.py`), callbacks (`cli/callbacks.py`).
+Belongs here: sending one and what became of it. Stays out: all of a partner's (`cli/request_group.py`), catalog buckets
+(`cli/partitions.py`), dead letters (`cli/dlq.py`), callbacks (`cli/callbacks.py`).
 """
 
 import json
@@ -115,22 +115,6 @@ def _show_request(request_id: str, *, follow: bool, as_json: bool) -> None:
         raise click.ClickException(f"No worker has seen request {request_id} yet: it waits in its queue, or never was.")
     click.echo(json.dumps(row_document(row)) if as_json else _words(row))
     sys.exit(1 if row.state in (RequestState.FAILED, RequestState.REJECTED) else 0)
-
-
-@click.command("requests")
-@click.argument("partner", callback=checked_partner)
-@click.option("--newest", type=click.IntRange(1, 1000), default=20, show_default=True, help="Requests to list.")
-@_JSON
-def list_requests(partner: str, newest: int, as_json: bool) -> None:
-    """The latest requests of PARTNER, the newest first; one that came by no API only once a worker has seen it."""
-    rows = open_configured_gateways().requests.by_partner(partner, newest=newest)
-    if as_json:
-        click.echo(json.dumps([row_document(row) for row in rows]))
-        return
-    for row in rows:
-        cost = f"{row.cost_micro_usd / 1_000_000:.6f} USD"
-        words = (f"{row.submitted_at:%Y-%m-%d %H:%M:%S}", row.request_id, row.state.value, cost, row.callback_state)
-        click.echo(escaped("  ".join(word for word in words if word)))
 
 
 @click.command()

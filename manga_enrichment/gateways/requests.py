@@ -1,6 +1,6 @@
 """The status rows of partners' requests."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -35,6 +35,17 @@ class RequestStore(Protocol):
 
     def reopen(self, request_id: str) -> bool:
         """Let the next claim have a rejected or failed request; False when there is nothing to open. Idempotent."""
+        ...
+
+    def cancel(self, request_id: str) -> RequestRow | None:
+        """Mark an open request: whoever works at it asks nothing more for it. The row after that; None without one.
+
+        One that has ended stays as it is. Idempotent.
+        """
+        ...
+
+    def cancelled(self, request_ids: Sequence[str]) -> set[str]:
+        """Those of them that are marked; at most a few hundred."""
         ...
 
     def set_callback_state(self, request_id: str, told: RequestState, callback_state: str) -> None:

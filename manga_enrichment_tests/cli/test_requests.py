@@ -264,7 +264,26 @@ def test_the_requests_of_a_partner_are_listed_newest_first(
     assert [each["request_id"] for each in listed] == [sent[2], sent[1]]
     lines = command("requests", "partner-1").stdout.splitlines()
     assert [each in line for each, line in zip(reversed(sent), lines, strict=True)] == [True] * 3
-    assert command("requests", "other").stdout == ""
+    assert command("requests", "list", "other").stdout == command("requests", "other").stdout == ""
+
+
+def test_open_requests_are_cancelled_and_others_are_named(
+    command: Command, gateways: Gateways, make_row: MakeRow, request_id: str
+) -> None:
+    ended, unknown = str(uuid.uuid4()), str(uuid.uuid4())
+    make_row(request_id, RequestState.QUEUED)
+    result = command("requests", "cancel", request_id)
+    assert (result.exit_code, result.stdout) == (
+        0,
+        f"{request_id}: nothing more is asked; it is queued until a worker has seen that\n",
+    )
+    assert gateways.requests.cancelled([request_id]) == {request_id}
+    make_row(ended, RequestState.PROCESSING, RequestState.COMPLETED)
+    result = command("requests", "cancel", ended, request_id, unknown)
+    assert result.exit_code == 1
+    assert f"{ended}: has ended before, as completed" in result.stdout
+    assert f"{unknown}: nobody knows it yet" in result.stdout
+    assert gateways.requests.cancelled([ended]) == set()
 
 
 def test_what_is_no_request_id_is_refused(command: Command) -> None:

@@ -230,6 +230,62 @@ def test_a_reopened_request_can_be_claimed_once_more(
     assert isinstance(requests.claim(make_row(clock, request_id=first.request_id), clock.now()), AlreadyLive)
 
 
+def test_an_open_request_is_marked_as_cancelled_whoever_works_at_it_and_the_mark_stays(
+    requests: RequestStore, clock: FakeClock, accept: Callable[[RequestRow], None]
+) -> None:
+    accepted = accepted_row(clock)
+    accept(accepted)
+    assert requests.cancelled([accepted.request_id]) == set()
+    marked = requests.cancel(accepted.request_id)
+    assert marked is not None
+    assert (marked.state, marked.cancelled_ms) == (RequestState.ACCEPTED, int(clock.now().timestamp() * 1000))
+    assert requests.get(accepted.request_id) == marked
+    row = claimed(requests, make_row(clock, request_id=accepted.request_id), clock)
+    assert (row.generation, row.cancelled_ms) == (1, marked.cancelled_ms)
+    row = requests.update(row.request_id, row.owner, row.generation, RequestState.PROCESSING)
+    assert row.cancelled_ms == marked.cancelled_ms
+    assert requests.cancelled([row.request_id, str(uuid.uuid4()), row.request_id]) == {row.request_id}
+    assert requests.cancel(row.request_id) == row  # once more, at the same time
+
+
+def test_a_mark_that_comes_between_reading_and_claiming_is_not_lost(requests: RequestStore, clock: FakeClock) -> None:
+    first = claimed(requests, make_row(clock), clock)
+    requests.update(first.request_id, first.owner, first.generation, RequestState.PROCESSING)
+    with ThreadPoolExecutor(2) as threads:
+        marking = threads.submit(requests.cancel, first.request_id)
+        clock.advance(3600)
+        row = claimed(requests, make_row(clock, request_id=first.request_id), clock)
+        assert marking.result() is not None
+    assert row.generation == 2
+    assert requests.cancelled([first.request_id]) == {first.request_id}
+
+
+@pytest.mark.parametrize(
+    "end", [RequestState.COMPLETED, RequestState.CANCELLED, RequestState.FAILED, RequestState.REJECTED]
+)
+def test_what_has_ended_is_not_marked(requests: RequestStore, clock: FakeClock, end: RequestState) -> None:
+    row = settled(requests, claimed(requests, make_row(clock), clock), end, result_key="results/1.json")
+    assert requests.cancel(row.request_id) == row
+    assert requests.cancelled([row.request_id]) == set()
+    assert requests.cancel(str(uuid.uuid4())) is None
+
+
+def test_a_redriven_request_is_wanted_again(requests: RequestStore, clock: FakeClock) -> None:
+    first = claimed(requests, make_row(clock), clock)
+    requests.cancel(first.request_id)
+    settled(requests, first, RequestState.FAILED, result_key="results/1.json")
+    assert requests.reopen(first.request_id)
+    assert claimed(requests, make_row(clock, request_id=first.request_id), clock).cancelled_ms == 0
+
+
+def test_hundreds_are_looked_at_in_one_go(requests: RequestStore, clock: FakeClock) -> None:
+    rows = [claimed(requests, make_row(clock), clock) for _ in range(7)]
+    for row in rows[:3]:
+        requests.cancel(row.request_id)
+    asked = [str(uuid.uuid4()) for _ in range(230)] + [row.request_id for row in rows]
+    assert requests.cancelled(asked) == {row.request_id for row in rows[:3]}
+
+
 def test_live_and_answered_requests_are_not_reopened(requests: RequestStore, clock: FakeClock) -> None:
     first = claimed(requests, make_row(clock), clock)
     assert not requests.reopen(first.request_id)

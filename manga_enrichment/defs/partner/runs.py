@@ -53,7 +53,7 @@ class PartnerRun:
     away: str = ""
 
     def stopping(self, grace_seconds: float) -> Stopping:
-        return Stopping(self.leases.holds, self.stop, grace_seconds)
+        return Stopping(self.leases.wants, self.stop, grace_seconds, self.leases.look_for_cancelled)
 
     @property
     def is_stopping(self) -> bool:

@@ -30,6 +30,7 @@ class RequestRow:
     accepted_at: when SQS or the API took it; claimed_at: of its first generation; completed_at: when it was answered.
     None where nobody noted it. model_seconds: in which calls of it were under way, in all its generations.
     resumes_on: UTC day from which a deferred one can go on, where that is known: its partner's cap ends.
+    cancelled_ms: since 1970, when somebody wanted it cancelled; 0: nobody.
     """
 
     request_id: str
@@ -63,6 +64,7 @@ class RequestRow:
     completed_at: datetime | None = None
     model_seconds: float = 0.0
     resumes_on: str = ""
+    cancelled_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,7 @@ def decide_claim(present: RequestRow | None, wanted: RequestRow, now: datetime) 
             input_tokens=present.input_tokens,
             output_tokens=present.output_tokens,
             item_count=present.item_count,
+            cancelled_ms=0 if present.reopened else present.cancelled_ms,
             **_times_kept(present, wanted),
         )
     )

@@ -20,6 +20,8 @@ from manga_enrichment.domain.requests.states import RequestState, settled_state
 from manga_enrichment.domain.tables.columns import Column
 
 RESULT_VERSION = 1
+CANCELLED = "cancelled"
+"""Error class of items that were not asked any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,12 @@ class ItemResult:
         """The failure of an item that has waited long enough."""
         return replace(self, outcome=Outcome.FAILED) if self.outcome is Outcome.DEFERRED else self
 
+    def cancelled(self) -> "ItemResult":
+        """Of what still waits; an attempt that was made for it stays billed."""
+        if self.outcome is not Outcome.DEFERRED:
+            return self
+        return replace(self, outcome=Outcome.CANCELLED, error_class=CANCELLED, message="cancelled before its answer")
+
 
 @dataclass(frozen=True, slots=True)
 class RequestResult:
@@ -71,7 +79,8 @@ class RequestResult:
         """Deferred while an item waits for another try."""
         count = Counter(item.outcome for item in self.items)
         answered = count[Outcome.SUCCEEDED] + count[Outcome.INSUFFICIENT_INPUT]
-        return settled_state(answered=answered, failed=count[Outcome.FAILED], deferred=count[Outcome.DEFERRED])
+        failed, deferred, cancelled = (count[each] for each in (Outcome.FAILED, Outcome.DEFERRED, Outcome.CANCELLED))
+        return settled_state(answered=answered, failed=failed, deferred=deferred, cancelled=cancelled)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -120,6 +129,10 @@ class RequestResult:
 
     def given_up(self) -> "RequestResult":
         return replace(self, items=tuple(item.given_up() for item in self.items))
+
+    def cancelled(self) -> "RequestResult":
+        """With the answers that there are, and nothing left to wait for."""
+        return replace(self, items=tuple(item.cancelled() for item in self.items))
 
     def to_document(self) -> dict[str, Any]:
         """For handing on between ops."""

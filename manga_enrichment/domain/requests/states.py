@@ -3,11 +3,12 @@
 Belongs here: the states, the allowed transitions, the state a request settles in. Stays out: writing them
 (`aws/dynamodb_requests.py`, always on condition of owner and generation) and who decides when.
 
-    accepted => received -> queued -> processing -> completed | partially_completed | failed | deferred
+    accepted => received -> queued -> processing -> completed | partially_completed | cancelled | failed | deferred
                     \\________|____________|______> rejected | failed | deferred
 
 A *generation* is one attempt of ours at a request, from its claim to its end. Within a generation a request only moves
 forward. A new generation starts at `received`, from any state but an answered one: after a crash, a delay or a redrive.
+A wish to cancel is no state but a mark on the row: whoever works at the request, now or next, ends it as `cancelled`.
 `accepted` is the front's word for a request whose message it sends: generation 0, which no worker has seen.
 """
 
@@ -18,7 +19,7 @@ from types import MappingProxyType
 
 class RequestState(StrEnum):
     """accepted: no worker has it; received: claimed; queued: its run is launched; processing: its run works; deferred:
-    waits for another try.
+    waits for another try; cancelled: its partner, or an operator, wanted no more answers than there are.
     """
 
     ACCEPTED = "accepted"
@@ -27,13 +28,14 @@ class RequestState(StrEnum):
     PROCESSING = "processing"
     COMPLETED = "completed"
     PARTIALLY_COMPLETED = "partially_completed"
+    CANCELLED = "cancelled"
     FAILED = "failed"
     REJECTED = "rejected"
     DEFERRED = "deferred"
 
 
 _STOPS = frozenset({RequestState.FAILED, RequestState.REJECTED, RequestState.DEFERRED})
-_ANSWERS = frozenset({RequestState.COMPLETED, RequestState.PARTIALLY_COMPLETED})
+_ANSWERS = frozenset({RequestState.COMPLETED, RequestState.PARTIALLY_COMPLETED, RequestState.CANCELLED})
 
 TRANSITIONS: Mapping[RequestState, frozenset[RequestState]] = MappingProxyType(
     {
@@ -43,6 +45,7 @@ TRANSITIONS: Mapping[RequestState, frozenset[RequestState]] = MappingProxyType(
         RequestState.PROCESSING: _STOPS | _ANSWERS,
         RequestState.COMPLETED: frozenset(),
         RequestState.PARTIALLY_COMPLETED: frozenset(),
+        RequestState.CANCELLED: frozenset(),
         RequestState.FAILED: frozenset(),
         RequestState.REJECTED: frozenset(),
         RequestState.DEFERRED: frozenset(),
@@ -56,7 +59,7 @@ class TransitionError(ValueError):
 
 
 def is_answered(state: RequestState) -> bool:
-    """The partner has an answer: another delivery of the message is only acknowledged."""
+    """The partner has what there is, or wanted no more: another delivery of the message is only acknowledged."""
     return state in _ANSWERS
 
 
@@ -82,16 +85,20 @@ def moved(present: RequestState, following: RequestState) -> RequestState:
     return following
 
 
-def settled_state(*, answered: int, failed: int, deferred: int) -> RequestState:
+def settled_state(*, answered: int, failed: int, deferred: int, cancelled: int = 0) -> RequestState:
     """The state a request settles in, from what became of its items.
 
     answered counts insufficient input too: there is nothing more to learn about such a title. While items wait for
-    another try, nothing is settled. Raises ValueError when there are no items.
+    another try, nothing is settled. A request of which all was answered before it could be cancelled is none that was.
+    Raises ValueError when there are no items.
     """
-    if min(answered, failed, deferred) < 0 or answered + failed + deferred == 0:
+    counts = (answered, failed, deferred, cancelled)
+    if min(counts) < 0 or sum(counts) == 0:
         raise ValueError("a request settles by its items: give their counts")
     if deferred:
         return RequestState.DEFERRED
+    if cancelled:
+        return RequestState.CANCELLED
     if not failed:
         return RequestState.COMPLETED
     return RequestState.PARTIALLY_COMPLETED if answered else RequestState.FAILED

@@ -160,15 +160,24 @@ class Caller:
         try:
             if any(each.cost_micro_usd for each in progress.attempts if each.error_class is not ErrorClass.ABANDONED):
                 await self._stake(call.fingerprint, estimated_cost)
-            permit = await self._limiter.acquire(estimate.quota_tokens, self._until, self._may_spend)
+            permit = await self._limiter.acquire(estimate.quota_tokens, self._until, lambda: self._is_wanted(call))
             if permit is None:
-                return no_turn(self._budget.brake)
+                return self._not_sent(call)
             return await self._send(call, progress, permit, estimate)
         finally:
             self._budget.settle(estimated_cost, progress.cost_micro_usd - before)
 
     def _may_spend(self) -> bool:
         return self._budget.brake is None
+
+    def _is_wanted(self, call: Call) -> bool:
+        """Whoever waits for a turn may be cancelled, or stopped, meanwhile."""
+        return self._may_spend() and self._ending(call) is not ErrorClass.STOPPED
+
+    def _not_sent(self, call: Call) -> Refusal:
+        if self._may_spend() and not self._is_wanted(call):
+            return Refusal(ErrorClass.STOPPED, "nothing new is asked any more")
+        return no_turn(self._budget.brake)
 
     def _estimate_of(self, call: Call) -> CallEstimate:
         """Until an answer came, the prompt cache may not hold the prefix, and any call may pay for writing it."""

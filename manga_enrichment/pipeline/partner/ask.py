@@ -23,9 +23,11 @@ from manga_enrichment.pipeline.engine.calls import Call
 from manga_enrichment.pipeline.engine.failures import raise_first
 from manga_enrichment.pipeline.engine.invocation import Invocation, InvokeGateways, InvokeSettings, open_invocation
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
+from manga_enrichment.pipeline.engine.outage_retry import in_thread
 from manga_enrichment.pipeline.log.arrears import keep_arrears, settle_arrears
 from manga_enrichment.pipeline.log.rows import PARTNER_TRIGGER
 from manga_enrichment.pipeline.log.unledgered import UnledgeredAttempts
+from manga_enrichment.pipeline.partner.holding.leases import LOOK_SECONDS
 from manga_enrichment.pipeline.partner.plan import PlannedCall
 
 _WATCH_SECONDS = 0.5
@@ -33,17 +35,18 @@ _WATCH_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Stopping:
-    """holds: whether a request's lease is still ours. asked: set when this process is to end.
+    """wants: whether a request is still ours and not cancelled. asked: set when this process is to end.
 
-    grace_seconds: how long calls in flight may take after that.
+    grace_seconds: how long calls in flight may take after that. look: finds out what was cancelled; it may block.
     """
 
-    holds: Callable[[str], bool]
+    wants: Callable[[str], bool]
     asked: threading.Event
     grace_seconds: float
+    look: Callable[[], None] = lambda: None
 
     def may_ask(self, wanted_by: Iterable[str]) -> bool:
-        return not self.asked.is_set() and any(self.holds(request_id) for request_id in wanted_by)
+        return not self.asked.is_set() and any(self.wants(request_id) for request_id in wanted_by)
 
 
 @dataclass(slots=True)
@@ -114,7 +117,9 @@ class PartnerAsking:
     ) -> InvokeReport:
         async with open_invocation(self._gateways, self._settings, name, asking.run_id, say) as invocation:
             task = asyncio.create_task(asking.run(invocation, groups, self._settings.engine.concurrency))
-            watching = asyncio.create_task(_end_in_time(task, stopping, self._gateways.clock))
+            watching = asyncio.gather(
+                _end_in_time(task, stopping, self._gateways.clock), _look_for_cancelled(stopping, self._gateways.clock)
+            )
             try:
                 await task
             except asyncio.CancelledError:
@@ -179,6 +184,12 @@ class _Asking:
         flush = partial(unledgered.write, self._tables, invocation.tally.analysis)
         keep = partial(keep_arrears, self._tables)
         await engine.run(group.calls, invocation.counted(unledgered.add), flush, keep)
+
+
+async def _look_for_cancelled(stopping: Stopping, clock: Clock) -> None:
+    while True:
+        await clock.sleep(LOOK_SECONDS)
+        await in_thread(stopping.look)
 
 
 async def _end_in_time(asking: "asyncio.Task[None]", stopping: Stopping, clock: Clock) -> None:

@@ -179,6 +179,7 @@ class Intake:
             owner=claimed.owner,
             cost_before_micro_usd=claimed.cost_micro_usd,
             model_seconds_before=claimed.model_seconds,
+            is_cancelled=claimed.cancelled_ms > 0,
         )
 
     def take(self, message: Message, received_at: datetime) -> UnitRequest | IntakeOutcome:

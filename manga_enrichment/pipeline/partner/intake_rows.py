@@ -83,6 +83,7 @@ def unit_request(row: RequestRow, message: Message, received_at: datetime, title
         titles=titles,
         cost_before_micro_usd=row.cost_micro_usd,
         model_seconds_before=row.model_seconds,
+        is_cancelled=row.cancelled_ms > 0,
     )
 
 

@@ -139,8 +139,10 @@ class Settling:
         return row if row is not None and is_ours and is_final(row.state) else None
 
     def _aged(self, request: UnitRequest, result: RequestResult) -> RequestResult:
-        """Whatever waits for too long has failed; but for the brake, which is ours and dead-letters nothing, and for a
-        batch that was told a day. Conversations go: SQS hides a message of a FIFO queue for 12 hours only."""
+        """A cancelled one waits no more. What has waited for too long has failed; but for the brake, which is ours, and
+        for a batch that was told a day. Conversations go: SQS hides a message of a FIFO queue for 12 hours only."""
+        if result.state is RequestState.DEFERRED and self._requests.cancelled([request.request_id]):
+            return result.cancelled()
         now = self._clock.now()
         waits = result.error_class == ErrorClass.BRAKE.value or (
             request.schema == "batch_analysis" and cap_ends_on(result.error_class, now.date()) is not None

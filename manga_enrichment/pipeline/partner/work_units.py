@@ -16,6 +16,7 @@ class UnitRequest:
     """One claimed request. received_at: when SQS gave its message, which bounds its lease. sent_at: when SQS got it.
 
     titles: items of a batch, 1 for a conversation. cost_before_micro_usd, model_seconds_before: of earlier generations.
+    is_cancelled: as far as its run knows.
     """
 
     request_id: str
@@ -35,6 +36,7 @@ class UnitRequest:
     titles: int = 1
     cost_before_micro_usd: int = 0
     model_seconds_before: float = 0.0
+    is_cancelled: bool = False
 
     @property
     def visibility_seconds(self) -> int:
@@ -47,8 +49,10 @@ class UnitRequest:
         return max_receives is not None and self.receive_count >= max_receives
 
     def with_handle_of(self, row: RequestRow) -> "UnitRequest":
-        """The receipt handle may be newer in the row: a second delivery refreshes it."""
-        return replace(self, queue=row.queue, message_id=row.message_id, receipt_handle=row.receipt_handle)
+        """The receipt handle may be newer in the row: a second delivery refreshes it. It may be cancelled meanwhile."""
+        is_cancelled = self.is_cancelled or row.cancelled_ms > 0
+        newest = replace(self, queue=row.queue, message_id=row.message_id, receipt_handle=row.receipt_handle)
+        return replace(newest, is_cancelled=is_cancelled)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from manga_enrichment.pipeline.engine.invocation import Invocation
 from manga_enrichment.pipeline.engine.loop_watch import watch_loop
 from manga_enrichment.pipeline.engine.outage_retry import in_thread
 from manga_enrichment.pipeline.partner.ask import Stopping
-from manga_enrichment.pipeline.partner.holding.leases import Leases
+from manga_enrichment.pipeline.partner.holding.leases import LOOK_SECONDS, Leases
 from manga_enrichment.pipeline.partner.holding.requeue import Requeue
 from manga_enrichment.pipeline.partner.intake import Claimant
 from manga_enrichment.pipeline.partner.settle import Settling
@@ -114,7 +114,8 @@ class ResidentRun:
         )
         receivers += self._receivers(intake, place.room, opened)
         receiving = [asyncio.create_task(each) for each in _polls(receivers, self._queues)]
-        keepers = self._slot.keep, self._renew, engines.keep_house, self._flusher.keep_flushing, self._say
+        own = self._renew, self._look_for_cancelled, self._say
+        keepers = self._slot.keep, engines.keep_house, self._flusher.keep_flushing, *own
         keeping = [asyncio.create_task(each) for each in (*(keep() for keep in keepers), watch_loop(self._clock))]
         try:
             self._report.ended = await self._until_over([*receiving, *keeping], receivers, opened)
@@ -177,6 +178,11 @@ class ResidentRun:
         while True:
             await self._clock.sleep(await in_thread(self._leases.beat))
 
+    async def _look_for_cancelled(self) -> None:
+        while True:
+            await self._clock.sleep(LOOK_SECONDS)
+            await in_thread(self._leases.look_for_cancelled)
+
     async def _say(self) -> None:
         told = 0
         while True:
@@ -192,7 +198,7 @@ class ResidentRun:
         return 0.0 if is_over else self._slot.left.total_seconds()
 
     def _may_ask(self, call: Call) -> bool:
-        return not self._halt.is_set() and self._leases.holds(call.claim.rpartition(":")[0])
+        return not self._halt.is_set() and self._leases.wants(call.claim.rpartition(":")[0])
 
     def _engines(self, invocation: Invocation) -> SharedEngines:
         settings = self._parts.invoke_settings.engine
@@ -230,7 +236,9 @@ class ResidentRun:
             releasing=releasing,
             leases=self._leases,
             stored=stored,
-            stopping=Stopping(self._leases.holds, self._halt, parts.settings.grace_seconds),
+            stopping=Stopping(
+                self._leases.wants, self._halt, parts.settings.grace_seconds, self._leases.look_for_cancelled
+            ),
             room=Room(parts.settings.room),
             threads=asyncio.Semaphore(STEP_THREADS),
             say=_log.debug,

@@ -28,6 +28,7 @@ def test_the_states_are_those_of_the_requirements() -> None:
         "processing",
         "completed",
         "partially_completed",
+        "cancelled",
         "failed",
         "rejected",
         "deferred",
@@ -35,7 +36,7 @@ def test_the_states_are_those_of_the_requirements() -> None:
     assert set(TRANSITIONS) == set(RequestState)
 
 
-@pytest.mark.parametrize("end", ["completed", "partially_completed", "failed", "rejected", "deferred"])
+@pytest.mark.parametrize("end", ["completed", "partially_completed", "cancelled", "failed", "rejected", "deferred"])
 def test_the_usual_way_leads_to_every_end(end: str) -> None:
     state = RequestState.RECEIVED
     for following in (RequestState.QUEUED, RequestState.PROCESSING, RequestState(end)):
@@ -79,6 +80,7 @@ def test_accepted_and_deferred_requests_come_by_themselves_so_they_are_not_final
     assert {state for state in RequestState if is_final(state)} == {
         RequestState.COMPLETED,
         RequestState.PARTIALLY_COMPLETED,
+        RequestState.CANCELLED,
         RequestState.FAILED,
         RequestState.REJECTED,
     }
@@ -96,6 +98,21 @@ def test_accepted_and_deferred_requests_come_by_themselves_so_they_are_not_final
 )
 def test_a_request_settles_by_its_items(answered: int, failed: int, deferred: int, state: RequestState) -> None:
     assert settled_state(answered=answered, failed=failed, deferred=deferred) is state
+
+
+@pytest.mark.parametrize(
+    ("counts", "state"),
+    [
+        ({"answered": 2, "cancelled": 1}, RequestState.CANCELLED),
+        ({"answered": 1, "failed": 1, "cancelled": 1}, RequestState.CANCELLED),
+        ({"cancelled": 3}, RequestState.CANCELLED),
+        ({"cancelled": 1, "deferred": 1}, RequestState.DEFERRED),
+    ],
+)
+def test_a_request_of_which_something_was_not_asked_any_more_is_cancelled(
+    counts: dict[str, int], state: RequestState
+) -> None:
+    assert settled_state(**{"answered": 0, "failed": 0, "deferred": 0, **counts}) is state
 
 
 @given(st.integers(0, 100), st.integers(1, 100), st.integers(0, 100))

@@ -1,6 +1,6 @@
 """Leases: as long as a request is worked at, its message stays hidden and its status row stays ours.
 
-Belongs here: renewing both together, knowing when they are lost. Stays out: claiming
+Belongs here: renewing both together, knowing when they are lost or their request is cancelled. Stays out: claiming
 (`pipeline/partner/intake.py`), giving up in good order (`requeue.py`).
 
 The row decides: whoever holds (owner, generation) in it before `lease_until` owns the request. The message's visibility
@@ -20,7 +20,7 @@ import random
 import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
@@ -37,6 +37,8 @@ SAFETY = timedelta(minutes=5)
 RETRY_SECONDS = 2.0
 SHORTEST_BEAT_SECONDS = 1.0
 RENEWERS = 8
+LOOK_SECONDS = 2.0
+"""Between two looks for cancelled requests, while something is asked."""
 _IDLE_SECONDS = 5.0
 
 _log = logging.getLogger(__name__)
@@ -96,6 +98,24 @@ class Leases:
         with self._lock:
             held = self._held.get(request_id)
         return held is not None and self._clock.now() < held.until
+
+    def wants(self, request_id: str) -> bool:
+        """Whether something may be asked for it: it is ours, and nobody has cancelled it as far as is known."""
+        with self._lock:
+            held = self._held.get(request_id)
+        return held is not None and not held.request.is_cancelled and self._clock.now() < held.until
+
+    def look_for_cancelled(self) -> None:
+        """Find out which of those that are held were cancelled meanwhile; while the store is away, later."""
+        wanted = [each.request_id for each in self.held() if not each.is_cancelled]
+        try:
+            found = self._requests.cancelled(wanted) if wanted else set()
+        except StoreUnavailableError as error:
+            _log.warning("could not look for cancelled requests: %s", error)
+            return
+        with self._lock:
+            for held in (self._held[each] for each in found if each in self._held):
+                held.request = replace(held.request, is_cancelled=True)
 
     def held(self) -> list[UnitRequest]:
         with self._lock:
