@@ -33,6 +33,12 @@ class Settings(BaseSettings):
 
     catalog_uri: str = Field("data/catalog/sample.jsonl", description="CSV, JSONL or Parquet; local path or s3://")
     catalog_mapping: str = Field("", description="JSON file that maps our columns to the source's")
+    catalog_max_rejected: float = Field(
+        0.1, ge=0, le=1, description="a source with a larger share of rows that are no titles is refused; 1: never"
+    )
+    catalog_max_lost: float = Field(
+        0.1, ge=0, le=1, description="a source that lacks a larger share of the catalog's titles is refused; 1: never"
+    )
     catalog_buckets: int = Field(8, ge=1, le=MAX_CATALOG_BUCKETS, description="partitions; frozen once data exists")
     candidates_refresh: float = Field(
         0,

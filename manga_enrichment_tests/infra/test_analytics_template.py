@@ -26,6 +26,7 @@ from manga_enrichment.pipeline.store.object_keys import (
     rejects_key,
     requests_key,
     table_key,
+    warnings_key,
 )
 from manga_enrichment_tests.fakes import START
 from manga_enrichment_tests.infra.templates import INFRA, read_template
@@ -39,6 +40,7 @@ KEYS = {
     "partner_latency": partner_latency_key("2026-03-01"),
     "queue_observations": queue_observations_key("2026-03-01"),
     "catalog_rejects": rejects_key(),
+    "catalog_warnings": warnings_key(),
 }
 
 

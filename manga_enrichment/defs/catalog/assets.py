@@ -4,11 +4,13 @@ Belongs here: what Dagster knows of them. Stays out: importing (`pipeline/catalo
 (`pipeline/candidates/pairs.py`).
 """
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
 import dagster as dg
 
+from manga_enrichment.defs.catalog.plausibility import PLAUSIBLE, plausible_check, refused_check
 from manga_enrichment.defs.shared.inputs import DefinitionInputs
 from manga_enrichment.defs.shared.metadata import ROW_COUNT
 from manga_enrichment.defs.shared.names import CANDIDATES, CATALOG, OWNERS
@@ -18,9 +20,10 @@ from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.candidates.refresh import refresh_candidates
 from manga_enrichment.pipeline.candidates.shared import SharedIndex
+from manga_enrichment.pipeline.catalog.plausibility import ImplausibleCatalogError, PlausibleLimits
 from manga_enrichment.pipeline.catalog.refresh import CatalogState, load_state, refresh_catalog
 from manga_enrichment.pipeline.catalog.source_files import load_mapping
-from manga_enrichment.pipeline.store.object_keys import rejects_key, table_key
+from manga_enrichment.pipeline.store.object_keys import rejects_key, table_key, warnings_key
 
 GROUP = "catalog"
 
@@ -31,6 +34,7 @@ def build_manga_catalog(inputs: DefinitionInputs) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=CATALOG,
         specs=[_catalog_spec(inputs)],
+        check_specs=[PLAUSIBLE],
         backfill_policy=inputs.backfill_policy,
         pool=CATALOG_POOL,
         retry_policy=OP_RETRY_POLICY,
@@ -40,16 +44,23 @@ def build_manga_catalog(inputs: DefinitionInputs) -> dg.AssetsDefinition:
         tables: dg.ResourceParam[ObjectStore],
         catalog_source: dg.ResourceParam[CatalogSource],
         clock: dg.ResourceParam[Clock],
-    ) -> None:
+    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]:
         with configuration_errors_are_final():
-            state, imported = refresh_catalog(
-                tables=tables,
-                source=catalog_source,
-                clock=clock,
-                mapping=load_mapping(settings.catalog_mapping),
-                bucket_count=settings.catalog_buckets,
-                say=context.log.info,
-            )
+            try:
+                state, imported = refresh_catalog(
+                    tables=tables,
+                    source=catalog_source,
+                    clock=clock,
+                    mapping=load_mapping(settings.catalog_mapping),
+                    bucket_count=settings.catalog_buckets,
+                    say=context.log.info,
+                    plausible=PlausibleLimits(settings.catalog_max_rejected, settings.catalog_max_lost),
+                )
+            except ImplausibleCatalogError as refused:
+                yield refused_check(refused)
+                raise
+        yield dg.MaterializeResult(asset_key=CATALOG)
+        yield plausible_check(state)
         for bucket in context.partition_keys:
             metadata = _catalog_metadata(state, bucket, tables, imported=imported)
             context.add_asset_metadata(metadata, asset_key=dg.AssetKey(CATALOG), partition_key=bucket)
@@ -79,6 +90,7 @@ def _catalog_metadata(state: CatalogState, bucket: str, tables: ObjectStore, *, 
         "digest": state.digests[bucket],
         "uri": tables.uri(table_key("catalog", bucket)),
         "rejects_uri": tables.uri(rejects_key()),
+        "warnings_uri": tables.uri(warnings_key()),
         **{f"rejected_{reason}": count for reason, count in state.rejected.items()},
         **{f"warning_{kind}": count for kind, count in state.warnings.items()},
     }

@@ -1,4 +1,4 @@
-"""Columns of the tables `catalog` and `catalog_rejects`, documented for analysts.
+"""Columns of the tables `catalog`, `catalog_rejects` and `catalog_warnings`, documented for analysts.
 
 The fields of `MangaRecord` come first, in its order; a test holds the two together.
 """
@@ -51,4 +51,12 @@ REJECT_COLUMNS = (
     Column("manga_id", "string", "id of the title, null when it is missing or invalid"),
     Column("reason", "string", "why the row is not in the catalog, for example missing_title", nullable=False),
     Column("raw_json", "string", "the row as JSON; its text where it could not be parsed", nullable=False),
+)
+
+WARNING_COLUMNS = (
+    Column("row_number", "int64", "row of the source, counted as in `catalog_rejects`", nullable=False),
+    Column("manga_id", "string", "id of the title", nullable=False),
+    Column("field", "string", "column of `catalog` the value was for", nullable=False),
+    Column("reason", "string", "what became of it: docs/catalog.md lists them", nullable=False),
+    Column("raw_value", "string", "the value as text or JSON, its first 1,000 characters", nullable=False),
 )

@@ -48,7 +48,7 @@ class RowWarning:
     """raw: the value as text or JSON, at most MAX_RAW_CHARACTERS of it."""
 
     row_number: int
-    manga_id: str | None
+    manga_id: str
     field: str
     reason: WarningReason
     raw: str

@@ -1,9 +1,10 @@
-"""One pass over a catalog source writes every bucket of the catalog and the table of rejects.
+"""One pass over a catalog source writes every bucket of the catalog and the tables of rejects and warnings.
 
 Belongs here: which row of a manga_id wins, what is counted, in which order things are stored. Stays out: reading files
 (`source_files.py`), cleaning (`domain/catalog/rows.py`), working files (`spill.py`), storing (the sink).
 
-Nothing is stored before the whole source has been read, so a source that breaks off leaves the old catalog as it was.
+Nothing is stored before the whole source has been read, so a source that breaks off leaves the old catalog as it was,
+and so does one that cannot be right (`plausibility.py`).
 """
 
 import hashlib
@@ -23,9 +24,22 @@ from manga_enrichment.domain.catalog.records import MAX_CATALOG_BUCKETS, MangaRe
 from manga_enrichment.domain.catalog.rows import RejectedRow, RejectReason, clean_row
 from manga_enrichment.domain.catalog.warnings import RowWarning
 from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.pipeline.catalog.plausibility import (
+    DEFAULT_PLAUSIBLE,
+    ImportCounts,
+    PlausibleLimits,
+    check_plausible,
+)
 from manga_enrichment.pipeline.catalog.source_files import SourceRow
-from manga_enrichment.pipeline.catalog.spill import DEFAULT_LIMITS, DIGEST_BYTES, RejectSpill, SpillLimits, TitleSpill
-from manga_enrichment.pipeline.catalog.tables import CATALOG_SCHEMA, record_row
+from manga_enrichment.pipeline.catalog.spill import DEFAULT_LIMITS, DIGEST_BYTES, RowSpill, SpillLimits, TitleSpill
+from manga_enrichment.pipeline.catalog.tables import (
+    CATALOG_SCHEMA,
+    REJECTS_SCHEMA,
+    WARNINGS_SCHEMA,
+    record_row,
+    reject_row,
+    warning_row,
+)
 
 _WINNER_FIRST = [("manga_id", "ascending"), ("updated_at", "descending"), ("row_number", "descending")]
 
@@ -41,6 +55,10 @@ class CatalogSink(Protocol):
         """All rejected rows with REJECTS_SCHEMA; called once. The table is gone after the call returns."""
         ...
 
+    def put_warnings(self, table: pa.Table) -> None:
+        """All warnings with WARNINGS_SCHEMA; likewise."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class BucketReport:
@@ -54,7 +72,7 @@ class BucketReport:
 class ImportReport:
     """What became of a source: rows_read = titles + all rejected.
 
-    rejected: reason -> rows; warnings: kind -> values dropped (see `domain/catalog/rows.py`).
+    rejected: reason -> rows; warnings: kind -> values dropped, changed or merged (see `domain/catalog/warnings.py`).
     """
 
     rows_read: int
@@ -68,7 +86,8 @@ class ImportReport:
 class ImportPlan:
     """How to import. spill_folder holds up to about three times the source; None: the system's temporary folder.
 
-    on_progress gets the number of rows read so far, whenever titles go to disk (at least every 25,000 titles).
+    titles_before: of the catalog that is replaced. on_progress gets the number of rows read so far, whenever titles go
+    to disk (at least every 25,000 titles).
     """
 
     bucket_count: int
@@ -76,6 +95,8 @@ class ImportPlan:
     mapping: ColumnMapping = SAME_NAMES
     spill_folder: Path | None = None
     limits: SpillLimits = DEFAULT_LIMITS
+    titles_before: int = 0
+    plausible: PlausibleLimits = DEFAULT_PLAUSIBLE
     on_progress: Callable[[int], None] = lambda _rows_read: None
 
 
@@ -83,7 +104,8 @@ def import_catalog(rows: Iterable[SourceRow | RejectedRow], sink: CatalogSink, p
     """Clean, deduplicate and store all rows; of one manga_id the newest updated_at wins, then the later row.
 
     Raises ConfigurationError for a bucket count out of range, for a mapped column that no row has, and for a source
-    without any usable title, for that would empty the catalog (its rejects are stored so that one can see why).
+    without any usable title (where there is no catalog yet, its rejects are stored so that one can see why);
+    ImplausibleCatalogError for a source that the catalog would lose too much by.
     """
     if not 1 <= plan.bucket_count <= MAX_CATALOG_BUCKETS:
         raise ConfigurationError(
@@ -92,21 +114,23 @@ def import_catalog(rows: Iterable[SourceRow | RejectedRow], sink: CatalogSink, p
     with (
         tempfile.TemporaryDirectory(prefix="catalog-import-", dir=plan.spill_folder) as folder,
         TitleSpill(Path(folder), plan.bucket_count, plan.limits) as titles,
-        RejectSpill(Path(folder), plan.limits) as rejects,
+        RowSpill(Path(folder) / "rejects", REJECTS_SCHEMA, plan.limits) as rejects,
+        RowSpill(Path(folder) / "warnings", WARNINGS_SCHEMA, plan.limits) as warnings,
     ):
-        return _Import(plan, titles, rejects).run(rows, sink)
+        return _Import(plan, titles, rejects, warnings).run(rows, sink)
 
 
 class _Import:
     """The counters and working files of one import."""
 
-    def __init__(self, plan: ImportPlan, titles: TitleSpill, rejects: RejectSpill) -> None:
+    def __init__(self, plan: ImportPlan, titles: TitleSpill, rejects: RowSpill, warnings: RowSpill) -> None:
         self._plan = plan
         self._titles = titles
         self._rejects = rejects
+        self._warnings = warnings
         self._rows_read = 0
         self._rejected: Counter[str] = Counter()
-        self._warnings: Counter[str] = Counter()
+        self._warned: Counter[str] = Counter()
         self._unseen = {plan.mapping.columns[name]: name for name in plan.mapping.explicit}
 
     def run(self, rows: Iterable[SourceRow | RejectedRow], sink: CatalogSink) -> ImportReport:
@@ -118,13 +142,15 @@ class _Import:
                 self._take(row)
         self._titles.flush()
         self._check_usable(sink)
+        self._check_plausible()
         buckets = {bucket: self._store(bucket, sink) for bucket in self._titles.keys}
         sink.put_rejects(self._rejects.table())
+        sink.put_warnings(self._warnings.table())
         return ImportReport(
             rows_read=self._rows_read,
             titles=sum(bucket.titles for bucket in buckets.values()),
             rejected=dict(self._rejected),
-            warnings=dict(self._warnings),
+            warnings=dict(self._warned),
             buckets=buckets,
         )
 
@@ -143,11 +169,12 @@ class _Import:
             self._plan.on_progress(self._rows_read)
 
     def _warn(self, warning: RowWarning) -> None:
-        self._warnings[warning.kind] += 1
+        self._warned[warning.kind] += 1
+        self._warnings.add(warning_row(warning))
 
     def _reject(self, rejected: RejectedRow) -> None:
         self._rejected[rejected.reason.value] += 1
-        self._rejects.add(rejected)
+        self._rejects.add(reject_row(rejected))
 
     def _check_usable(self, sink: CatalogSink) -> None:
         if self._unseen and self._rows_read:
@@ -155,12 +182,18 @@ class _Import:
             raise ConfigurationError(f"{MAPPING_SETTING}: no row has the column {column!r} for the field {name!r}")
         if self._rows_read > self._rejected.total():
             return
-        sink.put_rejects(self._rejects.table())
+        if not self._plan.titles_before:
+            sink.put_rejects(self._rejects.table())
         reasons = ", ".join(f"{reason} {count}" for reason, count in self._rejected.most_common()) or "it is empty"
         raise ConfigurationError(
             f"MANGA_CATALOG_URI has no usable title in {self._rows_read} rows ({reasons}); the catalog was left as it "
             "is: correct the source, or map its columns with MANGA_CATALOG_MAPPING"
         )
+
+    def _check_plausible(self) -> None:
+        titles = sum(map(self._titles.titles, self._titles.keys))
+        counts = ImportCounts(self._rows_read, dict(self._rejected), titles, self._plan.titles_before)
+        check_plausible(counts, self._plan.plausible)
 
     def _store(self, bucket: str, sink: CatalogSink) -> BucketReport:
         spilled = self._titles.bucket(bucket)

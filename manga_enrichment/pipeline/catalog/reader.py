@@ -13,7 +13,7 @@ from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.gateways.objects import ObjectStore, TableReader
 from manga_enrichment.pipeline.catalog.tables import records_from_table
-from manga_enrichment.pipeline.store.object_keys import catalog_state_key, rejects_key, table_key
+from manga_enrichment.pipeline.store.object_keys import catalog_state_key, rejects_key, table_key, warnings_key
 
 
 def read_catalog(tables: TableReader, bucket: str, columns: Sequence[str] | None = None) -> pa.Table:
@@ -51,7 +51,7 @@ def check_bucket_count(tables: ObjectStore, bucket_count: int) -> dict[str, Any]
 
 
 class CatalogTables:
-    """CatalogSink over a ObjectStore: buckets and rejects, each one object."""
+    """CatalogSink over a ObjectStore: buckets, rejects and warnings, each one object."""
 
     def __init__(self, tables: ObjectStore) -> None:
         self._tables = tables
@@ -61,3 +61,6 @@ class CatalogTables:
 
     def put_rejects(self, table: pa.Table) -> None:
         self._tables.write(rejects_key(), table)
+
+    def put_warnings(self, table: pa.Table) -> None:
+        self._tables.write(warnings_key(), table)

@@ -17,6 +17,7 @@ from manga_enrichment.gateways.catalog_source import CatalogSource
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.catalog.importer import ImportPlan, ImportReport, import_catalog
+from manga_enrichment.pipeline.catalog.plausibility import DEFAULT_PLAUSIBLE, PlausibleLimits
 from manga_enrichment.pipeline.catalog.reader import CatalogTables, check_bucket_count
 from manga_enrichment.pipeline.catalog.source_files import read_rows
 from manga_enrichment.pipeline.store.object_keys import catalog_state_key
@@ -56,8 +57,12 @@ def refresh_catalog(
     mapping: ColumnMapping,
     bucket_count: int,
     say: Callable[[str], None],
+    plausible: PlausibleLimits = DEFAULT_PLAUSIBLE,
 ) -> tuple[CatalogState, bool]:
-    """(state, whether anything was imported). Raises ConfigurationError; the stored catalog is then as before."""
+    """(state, whether anything was imported). Raises ConfigurationError; the stored catalog is then as before.
+
+    An ImplausibleCatalogError among them says that the source was read and refused.
+    """
     recorded = check_bucket_count(tables, bucket_count)
     version = _version(source, mapping)
     if recorded is not None and recorded["source_version"] == version:
@@ -67,6 +72,8 @@ def refresh_catalog(
         bucket_count=bucket_count,
         content_hash=content_hash,
         mapping=mapping,
+        titles_before=0 if recorded is None else recorded["titles"],
+        plausible=plausible,
         on_progress=lambda rows: say(f"{rows} rows read"),
     )
     with source.local_copy() as path:

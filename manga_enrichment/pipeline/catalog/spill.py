@@ -1,4 +1,5 @@
-"""Working files of an import: titles by bucket, raw rows, rejects. Keeps memory flat however large the source is.
+"""Working files of an import: titles by bucket, raw rows, rejects, warnings. Keeps memory flat however large
+the source is.
 
 Belongs here: what is written to the spill folder and read back. Stays out: which rows win (`importer.py`).
 
@@ -12,12 +13,14 @@ from types import TracebackType
 from typing import Any, Self
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from manga_enrichment.domain.catalog.records import bucket_keys
-from manga_enrichment.domain.catalog.rows import RejectedRow
-from manga_enrichment.pipeline.catalog.tables import CATALOG_SCHEMA, REJECTS_SCHEMA, batch_of, reject_row
+from manga_enrichment.pipeline.catalog.tables import CATALOG_SCHEMA, batch_of
 
 DIGEST_BYTES = 16
+_CHARACTERS_BESIDE = 200
+"""What a row costs in memory beside its text."""
 SPILL_SCHEMA = (
     CATALOG_SCHEMA.append(pa.field("row_number", pa.int64()))
     .append(pa.field("raw_offset", pa.int64()))
@@ -28,12 +31,12 @@ SPILL_SCHEMA = (
 
 @dataclass(frozen=True, slots=True)
 class SpillLimits:
-    """How much waits in memory: titles as Python values, then titles and rejects before they go to disk."""
+    """How much waits in memory: titles as Python values, then titles, rejects and warnings before they go to disk."""
 
     batch_rows: int = 1000
     flush_rows: int = 25_000
     flush_bytes: int = 32 * 1024 * 1024
-    reject_bytes: int = 8 * 1024 * 1024
+    row_characters: int = 8 * 1024 * 1024
 
 
 DEFAULT_LIMITS = SpillLimits()
@@ -109,6 +112,16 @@ class TitleSpill:
         path.unlink()
         return table
 
+    def titles(self, bucket: str) -> int:
+        """Distinct ids of a bucket."""
+        path = self._path(bucket)
+        if not path.exists():
+            return 0
+        with pa.memory_map(str(path)) as file:
+            messages = pa.ipc.MessageReader.open_stream(file)
+            batches = [pa.ipc.read_record_batch(each, SPILL_SCHEMA).select(["manga_id"]) for each in messages]
+            return int(pc.count_distinct(pa.Table.from_batches(batches).column("manga_id")).as_py())
+
     def raw_row(self, offset: int, size_bytes: int) -> str:
         """The raw row kept at this place."""
         self._raw.seek(offset)
@@ -118,16 +131,17 @@ class TitleSpill:
         return self._folder / f"bucket-{bucket}"
 
 
-class RejectSpill:
-    """Rejected rows in the order they come; a source of nothing but bad rows fits as well."""
+class RowSpill:
+    """Rows of one table in the order they come; a source of nothing but bad rows fits as well."""
 
-    def __init__(self, folder: Path, limits: SpillLimits) -> None:
+    def __init__(self, path: Path, schema: pa.Schema, limits: SpillLimits) -> None:
         self._limits = limits
-        self._path = folder / "rejects"
-        self._writer = pa.ipc.new_file(str(self._path), REJECTS_SCHEMA)
+        self._path = path
+        self._schema = schema
+        self._writer = pa.ipc.new_file(str(path), schema)
         self._mapped: pa.MemoryMappedFile | None = None
         self._rows: list[tuple[Any, ...]] = []
-        self._bytes = 0
+        self._characters = 0
 
     def __enter__(self) -> Self:
         return self
@@ -137,14 +151,15 @@ class RejectSpill:
         if self._mapped is not None:
             self._mapped.close()
 
-    def add(self, rejected: RejectedRow) -> None:
-        self._rows.append(reject_row(rejected))
-        self._bytes += len(rejected.raw_json)
-        if self._bytes >= self._limits.reject_bytes:
+    def add(self, row: tuple[Any, ...]) -> None:
+        """The last of the values is the text that makes the row large."""
+        self._rows.append(row)
+        self._characters += len(row[-1]) + _CHARACTERS_BESIDE
+        if self._characters >= self._limits.row_characters:
             self._flush()
 
     def table(self) -> pa.Table:
-        """All rejects, in the file instead of in memory: gone when the spill is left. Nothing can be added after."""
+        """All rows, in the file instead of in memory: gone when the spill is left. Nothing can be added after."""
         self._flush()
         self._writer.close()
         self._mapped = pa.memory_map(str(self._path))
@@ -152,6 +167,6 @@ class RejectSpill:
 
     def _flush(self) -> None:
         if self._rows:
-            self._writer.write_batch(batch_of(self._rows, REJECTS_SCHEMA))
+            self._writer.write_batch(batch_of(self._rows, self._schema))
             self._rows.clear()
-            self._bytes = 0
+            self._characters = 0

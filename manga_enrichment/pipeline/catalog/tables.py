@@ -1,6 +1,7 @@
 """Schemas of the catalog's tables, and the way between records and rows.
 
-Belongs here: `catalog` and `catalog_rejects` as Arrow. Stays out: where they are stored (`reader.py`).
+Belongs here: `catalog`, `catalog_rejects` and `catalog_warnings` as Arrow. Stays out: where they are stored
+(`reader.py`).
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,14 +11,16 @@ from typing import Any
 
 import pyarrow as pa
 
-from manga_enrichment.domain.catalog.columns import CATALOG_COLUMNS, REJECT_COLUMNS
+from manga_enrichment.domain.catalog.columns import CATALOG_COLUMNS, REJECT_COLUMNS, WARNING_COLUMNS
 from manga_enrichment.domain.catalog.mapping import FIELD_NAMES
 from manga_enrichment.domain.catalog.records import Author, MangaRecord
 from manga_enrichment.domain.catalog.rows import RejectedRow
+from manga_enrichment.domain.catalog.warnings import RowWarning
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
 
 CATALOG_SCHEMA = arrow_schema(CATALOG_COLUMNS)
 REJECTS_SCHEMA = arrow_schema(REJECT_COLUMNS)
+WARNINGS_SCHEMA = arrow_schema(WARNING_COLUMNS)
 
 _LISTS = frozenset({"synonyms", "magazines", "publisher_genres", "themes", "demographics"})
 _ROWS_PER_BATCH = 4096
@@ -42,6 +45,12 @@ def batch_of(rows: Iterable[tuple[Any, ...]], schema: pa.Schema) -> pa.RecordBat
 def reject_row(rejected: RejectedRow) -> tuple[Any, ...]:
     """Values in the order of REJECTS_SCHEMA."""
     return (rejected.row_number, rejected.manga_id, rejected.reason.value, rejected.raw_json)
+
+
+def warning_row(warning: RowWarning) -> tuple[Any, ...]:
+    """Values in the order of WARNINGS_SCHEMA; lone surrogates of a raw value escaped."""
+    raw = warning.raw.encode("utf-8", "backslashreplace").decode()
+    return (warning.row_number, warning.manga_id, warning.field, warning.reason.value, raw)
 
 
 def records_from_table(table: pa.Table) -> Iterator[MangaRecord]:

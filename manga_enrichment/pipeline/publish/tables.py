@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.domain.catalog.columns import CATALOG_COLUMNS, REJECT_COLUMNS
+from manga_enrichment.domain.catalog.columns import CATALOG_COLUMNS, REJECT_COLUMNS, WARNING_COLUMNS
 from manga_enrichment.domain.operations.costs import COST_COLUMNS
 from manga_enrichment.domain.operations.partner_latency import PARTNER_LATENCY_COLUMNS
 from manga_enrichment.domain.operations.queue_observations import QUEUE_OBSERVATION_COLUMNS
@@ -81,6 +81,11 @@ _DAILY = (PartitionKey.DATE,)
 _SHARED = (
     PublishedTable("catalog", "The titles as imported and cleaned.", CATALOG_COLUMNS, _BUCKETED),
     PublishedTable("catalog_rejects", "Rows of the source that are no titles.", REJECT_COLUMNS),
+    PublishedTable(
+        "catalog_warnings",
+        "Values of the source that were dropped, changed or merged when the catalog was read last.",
+        WARNING_COLUMNS,
+    ),
     PublishedTable("similar_candidates", "Titles a model may name as similar.", CANDIDATE_COLUMNS, _BUCKETED),
     PublishedTable(
         "outcomes",

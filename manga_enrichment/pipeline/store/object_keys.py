@@ -25,6 +25,10 @@ def rejects_key() -> str:
     return f"{TABLES_ROOT}/catalog_rejects/part.parquet"
 
 
+def warnings_key() -> str:
+    return f"{TABLES_ROOT}/catalog_warnings/part.parquet"
+
+
 def requests_prefix(run_date: str) -> str:
     """What the requests log has of one UTC day."""
     return f"{TABLES_ROOT}/requests/run_date={run_date}/"

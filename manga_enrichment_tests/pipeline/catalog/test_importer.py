@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ from manga_enrichment.domain.catalog.records import MangaRecord, bucket_keys, bu
 from manga_enrichment.domain.catalog.rows import RejectedRow, RejectReason
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.pipeline.catalog.importer import ImportPlan, ImportReport, import_catalog
+from manga_enrichment.pipeline.catalog.plausibility import ImplausibleCatalogError, PlausibleLimits
 from manga_enrichment.pipeline.catalog.source_files import SourceRow, load_mapping, read_rows
 from manga_enrichment.pipeline.catalog.spill import SpillLimits
-from manga_enrichment.pipeline.catalog.tables import CATALOG_SCHEMA, REJECTS_SCHEMA
+from manga_enrichment.pipeline.catalog.tables import CATALOG_SCHEMA, REJECTS_SCHEMA, WARNINGS_SCHEMA
 
 ROOT = Path(__file__).parents[3]
 MADB = ROOT.parent / "shared" / "catalog" / "madb_serializations.parquet"
@@ -32,6 +34,7 @@ class MemorySink:
     def __init__(self) -> None:
         self.buckets: dict[str, pa.Table] = {}
         self.rejects: list[dict[str, Any]] | None = None
+        self.warnings: list[dict[str, Any]] | None = None
 
     def put_bucket(self, bucket: str, table: pa.Table) -> None:
         assert bucket not in self.buckets
@@ -42,6 +45,11 @@ class MemorySink:
         assert self.rejects is None
         assert table.schema.equals(REJECTS_SCHEMA)
         self.rejects = table.to_pylist()
+
+    def put_warnings(self, table: pa.Table) -> None:
+        assert self.warnings is None
+        assert table.schema.equals(WARNINGS_SCHEMA)
+        self.warnings = table.to_pylist()
 
     def titles(self) -> dict[str, str]:
         return {
@@ -134,10 +142,28 @@ def test_bad_rows_do_not_stop_the_run_and_are_not_lost() -> None:
     ]
 
 
-def test_dropped_values_are_counted_and_unknown_columns_pass_unseen() -> None:
-    _, report = run(source(row(1, isbn13="123", shelf="A"), row(2, isbn13="456", volumes="x", shelf="B") | {"": 1}))
-    assert report.warnings == {"invalid_isbn13": 2, "invalid_volumes": 1}
+def test_whatever_was_dropped_or_merged_is_counted_and_listed_and_unknown_columns_pass_unseen() -> None:
+    rows = [row(1, isbn13="123", shelf="A"), row(2, isbn13="456", themes=["a", "a"], shelf="\ud800") | {"": 1}]
+    sink, report = run(source(*rows))
+    assert report.warnings == {"invalid_isbn13": 2, "duplicate_themes": 1}
     assert report.titles == 2
+    assert sink.warnings == [
+        {"row_number": 1, "manga_id": "MNG-00000001", "field": "isbn13", "reason": "invalid", "raw_value": "123"},
+        {"row_number": 2, "manga_id": "MNG-00000002", "field": "isbn13", "reason": "invalid", "raw_value": "456"},
+        {
+            "row_number": 2,
+            "manga_id": "MNG-00000002",
+            "field": "themes",
+            "reason": "duplicate",
+            "raw_value": '["a", "a"]',
+        },
+    ]
+
+
+def test_a_raw_value_that_is_no_unicode_is_listed_escaped() -> None:
+    sink, _ = run(source(row(1, volumes="\ud83d")))
+    assert sink.warnings is not None
+    assert [warning["raw_value"] for warning in sink.warnings] == ["\\ud83d"]
 
 
 def test_a_digest_depends_on_content_and_not_on_the_order_of_rows() -> None:
@@ -151,15 +177,17 @@ def test_a_digest_depends_on_content_and_not_on_the_order_of_rows() -> None:
 
 
 def test_many_small_flushes_give_the_same_result() -> None:
-    rows = source(*(row(number % 150, f"Title {number}", synopsis="x" * number) for number in range(400)))
+    rows = source(*(row(number % 150, f"Title {number}", synopsis="x" * number, volumes="?") for number in range(400)))
     sink, report = run(rows)
     progress: list[int] = []
-    limits = SpillLimits(batch_rows=3, flush_rows=7, reject_bytes=100)
+    limits = SpillLimits(batch_rows=3, flush_rows=7, row_characters=100)
     small_sink, small_report = run(rows, limits=limits, on_progress=progress.append)
     assert small_report == report
     assert set(small_sink.buckets) == set(sink.buckets) == set(bucket_keys(4))
     assert all(small_sink.buckets[bucket].equals(table) for bucket, table in sink.buckets.items())
     assert small_sink.rejects == sink.rejects
+    assert small_sink.warnings == sink.warnings
+    assert len(sink.warnings or []) == 400
     assert progress == sorted(progress)
     assert progress
 
@@ -173,7 +201,7 @@ def test_every_row_is_a_title_or_a_reject(rows: list[tuple[int, str | None, bool
     raw = [row(number, "x" if titled else "", updated_at=moment) for number, moment, titled in rows]
     sink = MemorySink()
     try:
-        report = import_catalog(source(*raw), sink, ImportPlan(2, title_hash))
+        report = import_catalog(source(*raw), sink, ImportPlan(2, title_hash, plausible=PlausibleLimits(1, 1)))
     except ConfigurationError:
         assert not any(titled for _, _, titled in rows)
         assert sink.rejects is not None
@@ -212,6 +240,24 @@ def test_a_mapped_column_that_no_row_has_is_named() -> None:
     assert report.titles == 2
 
 
+def test_a_source_that_loses_too_many_titles_stores_nothing() -> None:
+    rows = source(*(row(number % 20) for number in range(100)))
+    sink = MemorySink()
+    plan = ImportPlan(4, title_hash, titles_before=40)
+    with pytest.raises(ImplausibleCatalogError, match=r"it has 20 titles, where the catalog has 40\b") as caught:
+        import_catalog(rows, sink, plan)
+    assert (sink.buckets, sink.rejects, sink.warnings) == ({}, None, None)
+    assert caught.value.counts.titles == 20
+    assert import_catalog(rows, sink, replace(plan, plausible=PlausibleLimits(lost=0.5))).titles == 20
+
+
+def test_a_source_without_titles_leaves_the_rejects_of_the_catalog_too() -> None:
+    sink = MemorySink()
+    with pytest.raises(ConfigurationError, match="no usable title"):
+        import_catalog(source({"id": 1}), sink, ImportPlan(2, title_hash, titles_before=1))
+    assert sink.rejects is None
+
+
 def test_a_source_that_breaks_off_stores_nothing(tmp_path: Path) -> None:
     def breaking() -> Iterable[SourceRow]:
         yield from source(row(1))
@@ -229,12 +275,14 @@ MANY_BUCKETS = """
 import resource, sys
 from pathlib import Path
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+from manga_enrichment.pipeline.catalog.plausibility import ImplausibleCatalogError, PlausibleLimits
 from manga_enrichment.pipeline.catalog.source_files import SourceRow
 from manga_enrichment.pipeline.catalog.importer import ImportPlan, import_catalog
 class Sink:
     buckets = 0
     def put_bucket(self, bucket, table): self.buckets += 1
     def put_rejects(self, table): pass
+    def put_warnings(self, table): pass
 rows = (SourceRow(n, {"manga_id": f"MNG-{n:08}", "title": "x"}, b"{}") for n in range(3000))
 sink = Sink()
 report = import_catalog(rows, sink, ImportPlan(1024, lambda record: "h", spill_folder=Path(sys.argv[1])))

@@ -10,6 +10,11 @@ from manga_enrichment.aws.catalog_source import LocalCatalog
 from manga_enrichment.domain.catalog.mapping import SAME_NAMES, ColumnMapping
 from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.pipeline.catalog.plausibility import (
+    DEFAULT_PLAUSIBLE,
+    ImplausibleCatalogError,
+    PlausibleLimits,
+)
 from manga_enrichment.pipeline.catalog.reader import read_ids, read_records
 from manga_enrichment.pipeline.catalog.refresh import CatalogState, load_state, refresh_catalog
 from manga_enrichment.pipeline.store.object_keys import catalog_state_key, rejects_key
@@ -46,7 +51,12 @@ class Catalog:
         self.tables = MemoryTables()
         self.clock = FakeClock()
 
-    def refresh(self, buckets: int = BUCKETS, mapping: ColumnMapping = SAME_NAMES) -> tuple[CatalogState, bool]:
+    def refresh(
+        self,
+        buckets: int = BUCKETS,
+        mapping: ColumnMapping = SAME_NAMES,
+        plausible: PlausibleLimits = DEFAULT_PLAUSIBLE,
+    ) -> tuple[CatalogState, bool]:
         return refresh_catalog(
             tables=self.tables,
             source=self.source,
@@ -54,6 +64,7 @@ class Catalog:
             mapping=mapping,
             bucket_count=buckets,
             say=lambda _line: None,
+            plausible=plausible,
         )
 
     def ids(self) -> set[str]:
@@ -112,10 +123,19 @@ def test_another_column_mapping_reads_the_source_anew(catalog: Catalog) -> None:
     assert record.type == "manga"
 
 
+def test_a_source_that_lacks_most_of_the_catalog_is_refused_and_nothing_is_replaced(catalog: Catalog) -> None:
+    catalog.refresh()
+    before = dict(catalog.tables.objects)
+    write_source(catalog.path, [catalog_row(5)])
+    with pytest.raises(ImplausibleCatalogError, match="MANGA_CATALOG_MAX_LOST=1 for one import"):
+        catalog.refresh()
+    assert catalog.tables.objects == before
+
+
 def test_titles_that_left_the_source_leave_the_catalog(catalog: Catalog) -> None:
     catalog.refresh()
     write_source(catalog.path, [catalog_row(5)])
-    catalog.refresh()
+    catalog.refresh(plausible=PlausibleLimits(lost=1))
     assert catalog.ids() == {title_id(5)}
 
 
