@@ -145,6 +145,7 @@ class Demo:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_killed_demo_goes_on_the_next_one_bills_nothing_and_dev_works_on_what_they_left(tmp_path: Path) -> None:
     demo = Demo(tmp_path)
     billed_before = demo.run_and_end(signal.SIGKILL, after_calls=20)
