@@ -30,6 +30,7 @@ from manga_enrichment.pipeline.engine.engine import EngineSettings
 from manga_enrichment.pipeline.engine.invocation import InvokeGateways, InvokeSettings
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 from manga_enrichment.pipeline.enrichment.ask import Invoking
+from manga_enrichment.pipeline.enrichment.plan_files import read_plan
 from manga_enrichment.pipeline.enrichment.plan_run import Planning, PlanReport
 from manga_enrichment.pipeline.enrichment.write import WriteReport, Writing
 from manga_enrichment.pipeline.log.read import each_row_once
@@ -244,9 +245,9 @@ class World:
         """attempt: which try of the op this is."""
         analysis = self.analyses[name]
         spender = f"{run_id}:{name}:{attempt}"
-        return self.invoking().invoke(
-            analysis, model_of(analysis), [BUCKET], provenance(run_id), spender=spender, say=say
-        )
+        what = analysis, model_of(analysis), [BUCKET], provenance(run_id)
+        planned = len(read_plan(self.tables, run_id, BUCKET, [name]))
+        return self.invoking().invoke(*what, spender=spender, say=say, planned=planned)
 
     def invoking(self) -> Invoking:
         gateways = InvokeGateways(self.ledger, self.budget, self.senders, self.open_model, self.clock)

@@ -161,7 +161,7 @@ class _Work:
             return InvokeReport(self.analysis.name).as_dict()
         with configuration_errors_are_final():
             is_batch = self.plan["lanes"][self.analysis.name] == Lane.BATCH.value
-            report = self._submitted(lane, calls) if is_batch else self._asked(invoking)
+            report = self._submitted(lane, calls) if is_batch else self._asked(invoking, calls)
         retry_if_hopeful(self.context, report)
         self.context.add_output_metadata(invoke_metadata(report))
         return report.as_dict()
@@ -170,9 +170,9 @@ class _Work:
         selected = self.plan["selected"]
         return lane.submit(*self._what(), total=calls, selected=selected, say=self.context.log.info)
 
-    def _asked(self, invoking: Invoking) -> InvokeReport:
+    def _asked(self, invoking: Invoking, calls: int) -> InvokeReport:
         spender = f"{self.context.run_id}:{self.analysis.name}:{self.context.retry_number}"
-        return invoking.invoke(*self._what(), spender=spender, say=self.context.log.info)
+        return invoking.invoke(*self._what(), spender=spender, planned=calls, say=self.context.log.info)
 
     def _what(self) -> tuple[AnalysisType, ModelSpec, Sequence[str], Provenance]:
         return self.analysis, self.model, self.context.partition_keys, Provenance(**self.plan["provenance"])

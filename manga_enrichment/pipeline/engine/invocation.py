@@ -65,16 +65,16 @@ class Invocation:
     """Made by `open_invocation`. model: its client, open until the invocation ends."""
 
     def __init__(
-        self, gateways: InvokeGateways, settings: InvokeSettings, analysis: str, run_id: str, model: FoundationModel
+        self, gateways: InvokeGateways, settings: InvokeSettings, tally: Tally, run_id: str, model: FoundationModel
     ) -> None:
         self.model = model
         self.clock = gateways.clock
-        self.tally = Tally(analysis)
+        self.tally = tally
         self._gateways = gateways
         self._settings = settings
         self._brake_watch = BrakeWatch(gateways.budget, gateways.clock)
         self._limiters: dict[str, RateLimiter] = {}
-        self._sender = f"{run_id}:{analysis}"
+        self._sender = f"{run_id}:{tally.analysis}"
         self._keepers: list[ShareKeeper] = []
         self._engines: list[Engine] = []
         self._started = gateways.clock.monotonic_seconds()
@@ -130,15 +130,20 @@ class Invocation:
         stopped = next((engine.endings for engine in self._engines if engine.endings.stopped_by), None)
         return self.tally.report(
             seconds=self.clock.monotonic_seconds() - self._started,
-            throttled=sum(limiter.throttled for limiter in self._limiters.values()),
+            throttled=self._throttled(),
             stopped_by=stopped.stopped_by.value if stopped and stopped.stopped_by else "",
             stopped_message=stopped.stopped_message if stopped else "",
         )
 
     async def say_progress(self, say: Callable[[str], None]) -> None:
         while True:
+            titles = self.tally.titles
             await self.clock.sleep(PROGRESS_SECONDS)
-            say(self.tally.progress())
+            say(self.tally.progress((self.tally.titles - titles) / PROGRESS_SECONDS, self._throttled()))
+
+    def _throttled(self) -> int:
+        """Calls that the quota refused; they were sent again."""
+        return sum(limiter.throttled for limiter in self._limiters.values())
 
     async def close(self) -> None:
         """Give up the shares of quotas, then the model's client."""
@@ -162,10 +167,10 @@ class Invocation:
 
 @asynccontextmanager
 async def open_invocation(
-    gateways: InvokeGateways, settings: InvokeSettings, analysis: str, run_id: str, say: Callable[[str], None]
+    gateways: InvokeGateways, settings: InvokeSettings, tally: Tally, run_id: str, say: Callable[[str], None]
 ) -> AsyncIterator[Invocation]:
-    """For the time of an `async with` block. say: told of progress every 10 s."""
-    invocation = Invocation(gateways, settings, analysis, run_id, gateways.open_model())
+    """For the time of an `async with` block. tally: counts what comes of it. say: told of progress every 10 s."""
+    invocation = Invocation(gateways, settings, tally, run_id, gateways.open_model())
     progress = asyncio.create_task(invocation.say_progress(say))
     try:
         yield invocation

@@ -6,14 +6,18 @@ Belongs here: adding up results as they arrive. Stays out: the form of the repor
 
 from collections import Counter, deque
 
+from manga_enrichment.domain.durations import duration_text
 from manga_enrichment.domain.models.calibration import Calibration, Sample, calibrate
 from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.domain.outcomes.answers import Attempt
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.percentiles import nearest_rank_or_zero
 from manga_enrichment.pipeline.engine.calls import CallResult
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 
+_LEFT = tuple(each.value for each in (ErrorClass.BUDGET, ErrorClass.BRAKE, ErrorClass.LEDGER_UNAVAILABLE))
+"""Why titles are left that nothing is wrong with."""
 MOST_SAMPLES = 10_000
 """First attempts that a calibration is made of: the newest."""
 
@@ -21,8 +25,10 @@ MOST_SAMPLES = 10_000
 class Tally:
     """Counts results as they arrive; memory does not depend on what the results contain."""
 
-    def __init__(self, analysis: str) -> None:
+    def __init__(self, analysis: str, planned: int = 0) -> None:
+        """planned: titles that are to come, 0 where nobody knows."""
         self.analysis = analysis
+        self.planned = planned
         self.titles = 0
         self.calls = 0
         self.cached = 0
@@ -78,11 +84,18 @@ class Tally:
         """What this run teaches about the next; None when it asked too little."""
         return calibrate(self._samples)
 
-    def progress(self) -> str:
+    def progress(self, per_second: float, throttled: int = 0) -> str:
+        """How far it is, how long it takes still, and what holds it. per_second: titles of late."""
+        done = f"{self.titles} of {self.planned} titles" if self.planned else f"{self.titles} titles"
+        left = max(0, self.planned - self.titles)
+        until = f", about {duration_text(left / per_second)} more" if left and per_second else ""
+        held = {"throttled": throttled, **{name: self.error_classes[name] for name in _LEFT}}
+        by = ", ".join(f"{name} {count}" for name, count in held.items() if count)
         return (
-            f"{self.analysis}: {self.titles} titles, {self.outcomes[Outcome.SUCCEEDED.value]} answered "
-            f"({self.cached} from the ledger), {self.outcomes[Outcome.FAILED.value]} failed, "
-            f"{self.calls} calls, {self.cost_micro_usd / 1e6:.4f} USD"
+            f"{self.analysis}: {done}, {per_second:.1f} a second{until}; "
+            f"{self.outcomes[Outcome.SUCCEEDED.value]} answered ({self.cached} from the ledger), "
+            f"{self.outcomes[Outcome.FAILED.value]} failed, {self.calls} calls, {self.cost_micro_usd / 1e6:.4f} USD"
+            + (f"; held by: {by}" if by else "")
         )
 
 

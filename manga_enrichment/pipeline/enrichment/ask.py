@@ -22,6 +22,7 @@ from manga_enrichment.pipeline.engine.invocation import InvokeGateways, InvokeSe
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 from manga_enrichment.pipeline.engine.money.budget import scopes_of
 from manga_enrichment.pipeline.engine.results import deferred
+from manga_enrichment.pipeline.engine.tally import Tally
 from manga_enrichment.pipeline.enrichment.calibrations import read_calibration, write_calibration
 from manga_enrichment.pipeline.enrichment.plan_files import read_plan
 from manga_enrichment.pipeline.enrichment.planner import Action
@@ -47,17 +48,20 @@ class Invoking:
         *,
         spender: str,
         say: Callable[[str], None],
+        planned: int = 0,
     ) -> InvokeReport:
         """Bring every planned call to an outcome.
 
-        spender: a name no other execution has. say: told of progress every 10 s. Raises ConfigurationError.
+        spender: a name no other execution has. planned: how many titles the plan has for it. say: told of progress
+        every 10 s. Raises ConfigurationError.
         """
         gateways, now = self._gateways, self._clock.now()
         settle_arrears(self._tables, gateways.ledger, gateways.budget, now)
         counters = [scope.counter for scope in scopes_of(provenance, self._settings.caps)]
         # What a killed run set aside is free again.
         gateways.budget.close_abandoned(counters, now - self._settings.engine.clock_skew)
-        return self._clock.run(self._invoke(analysis, model, buckets, provenance, spender, say))
+        tally = Tally(analysis.name, planned)
+        return self._clock.run(self._invoke(analysis, model, buckets, provenance, spender, tally, say))
 
     async def _invoke(
         self,
@@ -66,18 +70,19 @@ class Invoking:
         buckets: Sequence[str],
         provenance: Provenance,
         spender: str,
+        tally: Tally,
         say: Callable[[str], None],
     ) -> InvokeReport:
         unledgered = UnledgeredAttempts(provenance, self._clock)
         calls = planned_calls(self._tables, analysis, model, buckets, provenance.run_id)
         pending = BatchStore(self._tables).pending(buckets)
-        async with open_invocation(self._gateways, self._settings, analysis.name, provenance.run_id, say) as invocation:
+        async with open_invocation(self._gateways, self._settings, tally, provenance.run_id, say) as invocation:
             await invocation.model.check_reachable()
             engine = invocation.engine(model, provenance, spender)
             flush = partial(unledgered.write, self._tables, analysis.name)
             keep = partial(keep_arrears, self._tables)
             await engine.run(_not_pending(calls, pending), invocation.counted(unledgered.add), flush, keep)
-        learned = invocation.tally.calibration()
+        learned = tally.calibration()
         if learned is not None:
             write_calibration(self._tables, analysis.name, model.model_id, learned)
         return invocation.report()

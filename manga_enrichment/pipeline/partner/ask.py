@@ -24,6 +24,7 @@ from manga_enrichment.pipeline.engine.failures import raise_first
 from manga_enrichment.pipeline.engine.invocation import Invocation, InvokeGateways, InvokeSettings, open_invocation
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 from manga_enrichment.pipeline.engine.outage_retry import in_thread
+from manga_enrichment.pipeline.engine.tally import Tally
 from manga_enrichment.pipeline.log.arrears import keep_arrears, settle_arrears
 from manga_enrichment.pipeline.log.rows import PARTNER_TRIGGER
 from manga_enrichment.pipeline.log.unledgered import UnledgeredAttempts
@@ -115,7 +116,7 @@ class PartnerAsking:
         stopping: Stopping,
         say: Callable[[str], None],
     ) -> InvokeReport:
-        async with open_invocation(self._gateways, self._settings, name, asking.run_id, say) as invocation:
+        async with open_invocation(self._gateways, self._settings, Tally(name), asking.run_id, say) as invocation:
             task = asyncio.create_task(asking.run(invocation, groups, self._settings.engine.concurrency))
             watching = asyncio.gather(
                 _end_in_time(task, stopping, self._gateways.clock), _look_for_cancelled(stopping, self._gateways.clock)

@@ -12,6 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from manga_enrichment.domain.durations import duration_text
 from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.domain.operations.costs import ESTIMATES, cache_hit_rate
 from manga_enrichment.domain.operations.queue_observations import OLDEST_NORMAL_SECONDS
@@ -47,7 +48,7 @@ def report_html(facts: ReportFacts) -> str:
         "usd": money,
         "thousands": thousands,
         "words": _words,
-        "duration": duration,
+        "duration": duration_text,
         "seconds": "{:.1f} s".format,
     }
     template = environment.get_template("enrichment_report.html")
@@ -156,13 +157,6 @@ def thousands(number: int) -> str:
     return f"{number:,}"
 
 
-def duration(seconds: float) -> str:
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.0f} s"
-
-
 def _words(name: str | None) -> str:
     return (name or "–").replace("_", " ")
 
@@ -250,7 +244,9 @@ def _queue_charts(facts: ReportFacts) -> list[Chart | None]:
     dead = [float(each.dead_letters) for each in facts.queue_hours]
     ages = [each.oldest_age_seconds for each in facts.queue_hours]
     known = [age for age in ages if age is not None]
-    oldest = f"The oldest waited {duration(max(known))}." if known else "Nothing waited, or nobody knew since when."
+    oldest = "Nothing waited, or nobody knew since when."
+    if known:
+        oldest = f"The oldest waited {duration_text(max(known))}."
     return [
         Chart(
             "dead_letters", "Dead letters", f"At most {max(dead):,.0f} in an hour.", steps(labels, dead, series=3), 1.9

@@ -27,6 +27,7 @@ from manga_enrichment.pipeline.engine.failures import cancelled, raise_first
 from manga_enrichment.pipeline.engine.invocation import Invocation
 from manga_enrichment.pipeline.engine.loop_watch import watch_loop
 from manga_enrichment.pipeline.engine.outage_retry import in_thread
+from manga_enrichment.pipeline.engine.tally import Tally
 from manga_enrichment.pipeline.partner.ask import Stopping
 from manga_enrichment.pipeline.partner.holding.leases import LOOK_SECONDS, Leases
 from manga_enrichment.pipeline.partner.holding.requeue import Requeue
@@ -92,7 +93,7 @@ class ResidentRun:
             self._report.ended = "another run has its slot"
             return self._report
         invoke, settings = self._parts.invoke, self._parts.invoke_settings
-        invocation = Invocation(invoke, settings, "resident", self._post.run_id, invoke.open_model())
+        invocation = Invocation(invoke, settings, Tally("resident"), self._post.run_id, invoke.open_model())
         try:
             await self._live(invocation)
         finally:

@@ -48,7 +48,20 @@ def test_a_tally_adds_up_titles_attempts_tokens_and_money() -> None:
     assert (report.input_tokens, report.output_tokens) == (200, 40)
     assert (report.cache_read_tokens, report.cache_write_tokens) == (10, 2)
     assert (report.cost_micro_usd, report.seconds) == (21, 1.235)
-    assert tally.progress() == f"{LEVEL}: 3 titles, 2 answered (1 from the ledger), 1 failed, 3 calls, 0.0000 USD"
+    counted = "2 answered (1 from the ledger), 1 failed, 3 calls, 0.0000 USD"
+    assert tally.progress(0.3) == f"{LEVEL}: 3 titles, 0.3 a second; {counted}"
+
+
+def test_progress_says_of_how_many_how_long_still_and_what_holds_it() -> None:
+    tally = Tally(LEVEL, planned=603)
+    tally.add(CallResult(call(), Outcome.SUCCEEDED, attempts=(attempt(cost_micro_usd=2_500),)))
+    for number in (2, 3):
+        tally.add(CallResult(call(number), Outcome.DEFERRED, error_class=ErrorClass.BUDGET))
+    assert tally.progress(2.0, throttled=7) == (
+        f"{LEVEL}: 3 of 603 titles, 2.0 a second, about 5.0 min more; "
+        "1 answered (0 from the ledger), 0 failed, 1 calls, 0.0025 USD; held by: throttled 7, budget 2"
+    )
+    assert "more" not in tally.progress(0.0), "nobody knows how long what stands still takes"
 
 
 @given(st.lists(st.integers(0, 100_000), min_size=1, max_size=50))

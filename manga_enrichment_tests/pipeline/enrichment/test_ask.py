@@ -167,7 +167,7 @@ def test_long_work_says_how_far_it_is_every_ten_seconds() -> None:
     said: list[str] = []
     world.invoke(COMBINED, say=said.append)
     assert len(said) == 3
-    assert said[-1].startswith(f"{COMBINED}: 0 titles, 0 answered")
+    assert said[-1].startswith(f"{COMBINED}: 0 of {len(TITLES)} titles, 0.0 a second; 0 answered")
 
 
 steps = st.sampled_from(
