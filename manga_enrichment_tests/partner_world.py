@@ -19,7 +19,6 @@ from manga_enrichment.domain.requests.queues import NORMAL, QUEUES, Queue
 from manga_enrichment.domain.requests.states import is_final
 from manga_enrichment.domain.requests.validation import RequestPolicy
 from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW
-from manga_enrichment.gateways.objects import TableReader
 from manga_enrichment.pipeline.dead_letters.queue import DeadLetters
 from manga_enrichment.pipeline.engine.invocation import InvokeGateways, InvokeSettings
 from manga_enrichment.pipeline.engine.money.budget import Caps
@@ -33,11 +32,12 @@ from manga_enrichment.pipeline.partner.intake import Claimant, Intake
 from manga_enrichment.pipeline.partner.intake_report import IntakeReport
 from manga_enrichment.pipeline.partner.live_policies import LivePolicies
 from manga_enrichment.pipeline.partner.packing import UnitLimits
-from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
+from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning, anew
 from manga_enrichment.pipeline.partner.run_steps import SettleReport
 from manga_enrichment.pipeline.partner.settle import SettleLimits, Settling
 from manga_enrichment.pipeline.partner.stored.requests import StoredRequests
 from manga_enrichment.pipeline.partner.stored.results import each_result_once
+from manga_enrichment.pipeline.resident.recent_tables import RecentTables
 from manga_enrichment.pipeline.store.flusher import Flusher
 from manga_enrichment.pipeline.store.hour_groups import read_once
 from manga_enrichment.pipeline.store.object_keys import result_document_key
@@ -209,14 +209,15 @@ class PartnerWorld:
             workers=1,
         )
 
-    def planning(self, catalog: TableReader | None = None) -> PartnerPlanning:
+    def planning(self, recent: RecentTables | None = None) -> PartnerPlanning:
         return PartnerPlanning(
             tables=self.tables,
             ledger=self.mortal(self.base.ledger),
             analyses=ANALYSES,
             models=MODELS,
             bucket_count=1,
-            catalog=catalog,
+            catalog=recent,
+            recall=recent.recall if recent else anew,
         )
 
     def invoke_gateways(self) -> InvokeGateways:

@@ -7,12 +7,16 @@ from typing import Protocol
 from manga_enrichment.domain.outcomes.answers import ClaimResult, LedgerEntry
 
 
-class ResultLedger(Protocol):
-    """Every answer ever paid for, by fingerprint. All methods raise StoreUnavailableError."""
+class EntryReader(Protocol):
+    """What a `ResultLedger` is to whoever only reads."""
 
     def get_many(self, fingerprints: Sequence[str]) -> dict[str, LedgerEntry]:
         """Entries that exist; claims are not entries."""
         ...
+
+
+class ResultLedger(EntryReader, Protocol):
+    """Every answer ever paid for, by fingerprint. All methods raise StoreUnavailableError."""
 
     def claim_many(self, at_stake: Mapping[str, int], owner: str, now: datetime, until: datetime) -> ClaimResult:
         """Take the right to ask. A claim of the same owner is renewed; one past its time at `now` is taken over.

@@ -68,6 +68,7 @@ class ResidentMaking:
         inputs, tables, invoke = self._inputs, self._tables, self._invoke
         policies = LivePolicies(partner_policies(inputs.settings), self._requests, invoke.clock)
         settings = replace(invoke_settings(inputs.settings, lane), policies=policies)
+        recent = RecentTables(tables, invoke.clock)
         own: Any = {"tables": tables, "analyses": inputs.analyses, "models": inputs.models}
         return ResidentParts(
             queue=self._queues,
@@ -81,7 +82,8 @@ class ResidentMaking:
             planning=PartnerPlanning(
                 ledger=invoke.ledger,
                 bucket_count=inputs.settings.catalog_buckets,
-                catalog=RecentTables(tables, invoke.clock),
+                catalog=recent,
+                recall=recent.recall,
                 **own,
             ),
             asking=PartnerAsking(gateways=invoke, settings=settings, **own),

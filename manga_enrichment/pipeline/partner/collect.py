@@ -16,7 +16,7 @@ from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClas
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.requests.duplicates import unique_items
 from manga_enrichment.domain.requests.results import ItemResult, RequestResult
-from manga_enrichment.gateways.ledger import ResultLedger
+from manga_enrichment.gateways.ledger import EntryReader
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.log.append import log_entries, log_rows
 from manga_enrichment.pipeline.log.rows import PARTNER_TRIGGER, request_rows
@@ -28,7 +28,7 @@ Log = Callable[[Provenance, Sequence[Row]], None]
 
 
 class PartnerCollecting:
-    def __init__(self, tables: ObjectStore, ledger: ResultLedger, log: Log | None = None) -> None:
+    def __init__(self, tables: ObjectStore, ledger: EntryReader, log: Log | None = None) -> None:
         """log: keeps this run's own rows; unless given, each run's are written at once."""
         self._tables = tables
         self._ledger = ledger

@@ -7,7 +7,7 @@ An item without a note is the same question that the nightly run asks, so either
 its part of a combined one.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +46,12 @@ CONVERSATION_BUCKET = "conversations"
 
 BATCH = "batch_analysis"
 
+Recall = Callable[[str, Callable[[], Any]], Any]
+
+
+def anew(_name: str, make: Callable[[], Any]) -> Any:
+    return make()
+
 
 @dataclass(frozen=True, slots=True)
 class _Title:
@@ -75,8 +81,13 @@ class PartnerPlanning:
         models: ModelCatalog,
         bucket_count: int,
         catalog: TableReader | None = None,
+        recall: Recall = anew,
     ) -> None:
-        """catalog: where titles and candidates are read; `tables` unless given."""
+        """catalog: where titles and candidates are read; `tables` unless given.
+
+        recall: gives what it was given under this name before, for as long as it may be used, else makes it.
+        """
+        self._recall = recall
         self._tables = tables
         self._catalog = tables if catalog is None else catalog
         self._ledger = ledger
@@ -108,7 +119,7 @@ class PartnerPlanning:
 
     def _titles(self, wanted: Collection[str]) -> dict[str, _Title]:
         """The wanted titles that the catalog has, read bucket by bucket."""
-        check_bucket_count(self._tables, self._bucket_count)
+        self._recall("bucket count", lambda: check_bucket_count(self._tables, self._bucket_count))
         by_bucket: dict[str, list[str]] = {}
         for manga_id in sorted(wanted):
             by_bucket.setdefault(bucket_of(manga_id, self._bucket_count), []).append(manga_id)
@@ -153,7 +164,10 @@ class PartnerPlanning:
 
     def _pending(self, wishes: Sequence[_Wish]) -> Collection[str]:
         """What a batch job is asking for already; it is not paid for twice."""
-        return BatchStore(self._tables).pending(sorted({wish.bucket for wish in wishes})) if wishes else ()
+        buckets = sorted({wish.bucket for wish in wishes})
+        name = f"pending in {' '.join(buckets)}"
+        found: Collection[str] = self._recall(name, lambda: BatchStore(self._tables).pending(buckets)) if wishes else ()
+        return found
 
     def _conversation(self, request: StoredRequest, calls: dict[tuple[str, str], PlannedCall]) -> PlannedItem:
         session = session_name(request.partner_id, request.schema, request.body)

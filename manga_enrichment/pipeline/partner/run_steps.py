@@ -16,7 +16,7 @@ from manga_enrichment.domain.outcomes.answers import Provenance
 from manga_enrichment.domain.requests.states import RequestState, TransitionError
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import FencedError
-from manga_enrichment.gateways.ledger import ResultLedger
+from manga_enrichment.gateways.ledger import EntryReader
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
@@ -127,7 +127,7 @@ def ask_model(
     return asking.ask(analysis, calls, opened.provenance, stopping, spender=spender, say=execution.say)
 
 
-def collect_answers(opened: Opened, execution: Execution, ledger: ResultLedger, log: Log | None = None) -> None:
+def collect_answers(opened: Opened, execution: Execution, ledger: EntryReader, log: Log | None = None) -> None:
     """log: see `PartnerCollecting`."""
     papers = execution.papers
     plan, taken = papers.plan(), opened.requests(papers)

@@ -3,12 +3,14 @@
 Belongs here: what its steps hand on. Stays out: papers that outlive a process (`pipeline/partner/papers.py`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from manga_enrichment.domain.outcomes.answers import Provenance
+from manga_enrichment.domain.outcomes.answers import LedgerEntry, Provenance
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.requests.results import RequestResult
+from manga_enrichment.gateways.ledger import EntryReader
+from manga_enrichment.pipeline.engine.calls import CallResult
 from manga_enrichment.pipeline.log.append import log_parts
 from manga_enrichment.pipeline.partner.plan import PartnerPlan
 from manga_enrichment.pipeline.partner.work_units import WorkUnit
@@ -26,6 +28,7 @@ class HeldPapers:
         self._unsent: dict[tuple[str, str], Mapping[str, Any]] = {}
         self._log: list[tuple[Provenance, Mapping[str, Any]]] = []
         self._results: list[RequestResult] = []
+        self._entries: dict[str, LedgerEntry] = {}
 
     def unit(self, key: str) -> WorkUnit:
         if key != self._unit.key:
@@ -52,6 +55,14 @@ class HeldPapers:
     def unledgered(self) -> Sequence[Mapping[str, Any]]:
         return [*self._attempts, *self._unsent.values()]
 
+    def add_entries(self, results: Iterable[CallResult]) -> None:
+        """What the ledger has of these calls now, as their engine says."""
+        self._entries |= {each.call.fingerprint: each.entry for each in results if each.entry is not None}
+
+    def entries(self, ledger: EntryReader) -> EntryReader:
+        """The ledger, asked only for what is not known here."""
+        return _Known(self._entries, ledger)
+
     def log(self, provenance: Provenance, rows: Sequence[Mapping[str, Any]]) -> None:
         """Rows of the requests log, to be flushed when the request is settled."""
         self._log = [(provenance, row) for row in rows]
@@ -64,3 +75,13 @@ class HeldPapers:
 
     def collected(self) -> list[RequestResult]:
         return self._results
+
+
+class _Known:
+    def __init__(self, entries: Mapping[str, LedgerEntry], ledger: EntryReader) -> None:
+        self._entries, self._ledger = entries, ledger
+
+    def get_many(self, fingerprints: Sequence[str]) -> dict[str, LedgerEntry]:
+        unknown = [each for each in fingerprints if each not in self._entries]
+        known = {each: self._entries[each] for each in fingerprints if each in self._entries}
+        return {**known, **self._ledger.get_many(unknown)} if unknown else known

@@ -130,7 +130,8 @@ class RequestSteps:
             retry_number += 1
 
     async def collect(self, opened: Opened, _asked: list[InvokeReport]) -> Opened:
-        await self._tried(collect_answers, opened, self._execution, self._place.ledger, self._papers.log)
+        entries = self._papers.entries(self._place.ledger)
+        await self._tried(collect_answers, opened, self._execution, entries, self._papers.log)
         self._place.room.change(self._request.request_id, 0)
         return opened
 
@@ -161,6 +162,7 @@ class RequestSteps:
     async def _ask_once(self, analysis: str, calls: Sequence[Call]) -> InvokeReport:
         tally, began = Tally(analysis), self._place.clock.monotonic_seconds()
         async with self._place.engines.asked(self._request.partner_id, calls) as asked:
+            self._papers.add_entries(asked.results)
             for result in asked.results:
                 tally.add(result)
             await self._threaded(self._write_down, asked)

@@ -72,13 +72,27 @@ def test_a_request_of_a_run_adds_few_calls_and_no_object_of_its_own_to_a_table()
     assert many["sqs.delete"] == few["sqs.delete"] == 1
 
 
-def test_requests_of_a_run_that_stays_read_a_bucket_together() -> None:
+def calls_of_a_resident(requests: int) -> Counter[str]:
     world = CountedWorld(way=RESIDENT)
     world.calls = Counter()
-    sent = [
-        world.send([(number % 8, "reading_level", f"note {number}")], queue=HIGH_PRIORITY.name)
-        for number in range(MANY)
-    ]
+    notes = [(number % 8, "reading_level", f"note {number}") for number in range(requests)]
+    sent = [world.send([note], queue=HIGH_PRIORITY.name) for note in notes]
     live(world, [HIGH_PRIORITY.name])
     assert {world.state(each) for each in sent} == {"completed"}
-    assert world.calls["s3.read"] == 2  # the catalog's bucket, and its candidates
+    return world.calls
+
+
+def test_a_request_of_a_run_that_stays_adds_no_reads_of_catalog_and_batch_jobs() -> None:
+    few, many = calls_of_a_resident(FEW), calls_of_a_resident(MANY)
+    added = {name: (many[name] - few[name]) / (MANY - FEW) for name in many}
+    assert {name: count for name, count in added.items() if count >= 1} == {
+        "status.claim": 1,
+        "status.update": 1,  # completed: its claim was that of a run
+        "status.note_pace": 1,
+        "ledger.get_many": 1,  # what is known; what the engine said is not asked for again
+        "ledger.put_many": 1,
+        "s3.write_json": 2,
+        "outbox.add": 1,
+    }
+    assert many["s3.read"] == 2  # the catalog's bucket, and its candidates
+    assert many["s3.list_keys"] == 1

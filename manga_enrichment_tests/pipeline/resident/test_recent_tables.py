@@ -93,6 +93,24 @@ def test_a_table_larger_than_all_that_may_be_kept_is_read_each_time(store: Count
     assert store.reads["a"] == 2
 
 
+def test_what_else_was_made_a_moment_ago_is_recalled_whatever_it_was() -> None:
+    clock = FakeClock()
+    recent, made = RecentTables(CountedTables(), clock), list[int]()
+
+    def make() -> None:
+        made.append(len(made))
+
+    for _ in range(3):
+        recent.recall("nothing", make)
+    clock.advance(RECENT_SECONDS - 0.1)
+    recent.recall("nothing", make)
+    assert recent.recall("another", lambda: "other") == "other"
+    assert made == [0]
+    clock.advance(0.1)
+    recent.recall("nothing", make)
+    assert made == [0, 1]
+
+
 def test_who_wants_what_is_being_read_waits_for_it(store: CountedTables) -> None:
     store.go.clear()
     recent = RecentTables(store, FakeClock())
