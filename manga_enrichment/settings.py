@@ -75,6 +75,11 @@ class Settings(BaseSettings):
     alerts_topic_arn: str = Field(
         "", description="SNS topic that hears of failed runs, checks and requests; unset: none"
     )
+    api_url: str = Field(
+        "",
+        pattern="^(https?://[^ ]*[^ /])?$",
+        description="ApiUrl of infra/api.yaml, for links to results in callbacks; unset: none",
+    )
     dagster_url: str = Field(
         "http://127.0.0.1:3000", pattern="^https?://", description="where people reach the Dagster UI; links in alerts"
     )

@@ -267,7 +267,7 @@ class PartnerWorld:
         return request_id in self.requests.rows and is_final(self.row(request_id).state)
 
     def result(self, request_id: str) -> dict[str, Any]:
-        document = self.base.tables.read_json(result_document_key(request_id))
+        document = self.base.tables.read_json(result_document_key(self.row(request_id).partner_id, request_id))
         assert document is not None, f"no result of {request_id}"
         return document
 

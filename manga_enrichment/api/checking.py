@@ -166,6 +166,7 @@ def status_item(text: str = "plain", partner: str = SAMPLE_KEY_ID) -> dict[str, 
         "error_class",
         "callback_state",
         "resumes_on",
+        "reference",
     )
     return {
         **{name: {"S": text} for name in texts},

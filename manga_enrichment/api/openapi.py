@@ -168,6 +168,8 @@ _PROBLEMS = {
 }
 _REQUEST_ID = {**_UUID, "description": "Ask for the status with it; callbacks and results carry it."}
 _STATUS_PATH = {"type": "string", "description": "Path of the status, after the address of the API."}
+_REFERENCE = _or_null("string", "Your own name of the request.")
+_RESULTS_PATH = _or_null("string", "Path of the result document, after the address of the API, once there is one.")
 _COUNTS = {"type": "object", "additionalProperties": {"type": "integer"}, "description": "By outcome."}
 _ACCEPTED = _object(
     {
@@ -186,6 +188,7 @@ _ACCEPTED = _object(
                     "description": "ISO 8601 in UTC, by the pace of its queue of late. No promise.",
                 },
                 "warnings": {**_PROBLEMS, "description": "What was sent and has no effect."},
+                "reference": _REFERENCE,
                 "status_path": _STATUS_PATH,
             }
         ),
@@ -211,7 +214,9 @@ _ANSWERED = _object(
                 "counts": _COUNTS,
                 "result": _or_null("string", "Key of the result document, where a batch's answers are."),
                 "warnings": _PROBLEMS,
+                "reference": _REFERENCE,
                 "status_path": _STATUS_PATH,
+                "results_path": _RESULTS_PATH,
             }
         ),
         "metadata": _METADATA,
@@ -230,6 +235,8 @@ _STATUS = _object(
                 "counts": _COUNTS,
                 "cost_usd": {"type": "number"},
                 "tokens": _object({"input": {"type": "integer"}, "output": {"type": "integer"}}),
+                "reference": _REFERENCE,
+                "results_path": _RESULTS_PATH,
                 "result": _or_null("string", "Key of the result document, once there is one."),
                 "resumes_on": _or_null(
                     "string", "UTC day on which a deferred request goes on, where a cap of yours was reached."

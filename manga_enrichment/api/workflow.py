@@ -163,6 +163,7 @@ def _row() -> dict[str, Any]:
         "accepted_at": {"S": now},
         "updated_at": {"S": now},
         "lease_until": {"S": now},
+        "reference": {"S": "{% $reference %}"},
         "item_count": {"N": "{% $string($item_count) %}"},
         "generation": {"N": "0"},
         "version": {"N": "0"},

@@ -29,6 +29,7 @@ _WARNINGS = (
 
 FIRST_STATE_VALUES = {
     "item_count": "$exists($states.input.message.body.items) ? $count($states.input.message.body.items) : 1",
+    "reference": "$exists($states.input.message.body.reference) ? $states.input.message.body.reference : ''",
     "warnings": _WARNINGS,
     "pace": f"( $guess := $lookup({_GUESS}, $states.input.queue); $exists($guess) ? $guess : 30 )",
     "row": "{}",
@@ -39,6 +40,8 @@ FIRST_STATE_VALUES = {
 
 _ID = "'request_id': $id"
 _STATUS_PATH = "'status_path': '/v1/manga/status/' & $id"
+_REFERENCE = "'reference': $reference = '' ? null : $reference"
+_RESULTS_PATH = "'results_path': $exists($row.result_key.S) ? '/v1/manga/results/' & $id : null"
 _METADATA = f"'metadata': {{{_ID}, 'timestamp': $millis()"
 _LATENCY = "'latency_ms': $millis() - $sent.message.submitted_at"
 _USAGE = (
@@ -72,14 +75,15 @@ _ACCEPTED = (
     f"{{'success': true, 'data': {{{_ID}, 'status': $exists($row.status.S) ? $row.status.S : 'accepted', "
     "'message': $sent.message.schema = 'batch_analysis' ? 'Batch submitted for processing' "
     ": 'Request submitted for processing', 'item_count': $item_count, "
-    f"'estimated_completion': {_EXPECTED}, 'warnings': $warnings, {_STATUS_PATH}}}, {_METADATA}}}}}"
+    f"'estimated_completion': {_EXPECTED}, 'warnings': $warnings, {_REFERENCE}, {_STATUS_PATH}}}, {_METADATA}}}}}"
 )
 _ANSWERED = (
     f"{{'success': true, 'data': {{{_ID}, 'status': $row.status.S, "
     f"'response': $exists({_ITEM}.answer.reply) ? {_ITEM}.answer.reply : null, "
     f"'model': $exists({_ITEM}.model_id) ? {_ITEM}.model_id : null, "
     f"{_USAGE}, {_COUNTS}, 'result': $exists($row.result_key.S) ? $row.result_key.S : null, "
-    f"'warnings': $exists($result.warnings) ? $append([], $result.warnings) : $warnings, {_STATUS_PATH}}}, "
+    f"'warnings': $exists($result.warnings) ? $append([], $result.warnings) : $warnings, {_REFERENCE}, "
+    f"{_STATUS_PATH}, {_RESULTS_PATH}}}, "
     f"{_METADATA}, {_LATENCY}}}}}"
 )
 

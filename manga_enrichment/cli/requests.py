@@ -121,12 +121,13 @@ def _show_request(request_id: str, *, follow: bool, as_json: bool) -> None:
 @_REQUEST_ID
 def results(request_id: uuid.UUID) -> None:
     """Print the result document of a request as JSON."""
-    from manga_enrichment.pipeline.store.object_keys import result_document_key
+    from manga_enrichment.pipeline.store.object_keys import old_result_document_key
 
     gateways = open_configured_gateways()
-    document = gateways.tables.read_json(result_document_key(str(request_id)))
+    row = gateways.requests.get(str(request_id))
+    key = row.result_key if row and row.result_key else old_result_document_key(str(request_id))
+    document = gateways.tables.read_json(key)
     if document is None:
-        row = gateways.requests.get(str(request_id))
         state = f"it is {row.state.value}" if row else "no worker has seen it yet"
         raise click.ClickException(f"Request {request_id} has no result: {state}.")
     click.echo(json.dumps(document, ensure_ascii=False, indent=2))
@@ -172,6 +173,7 @@ def row_document(row: "RequestRow") -> dict[str, Any]:
     return {
         "request_id": row.request_id,
         "partner_id": row.partner_id,
+        "reference": row.reference or None,
         "status": row.state.value,
         "generation": row.generation,
         "counts": dict(row.counts),

@@ -189,6 +189,7 @@ def test_of_a_status_row_only_what_is_meant_for_partners_leaves_the_table() -> N
             "reason",
             "problems",
             "resumes_on",
+            "reference",
             "callback_state",
         ),
     }

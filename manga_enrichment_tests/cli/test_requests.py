@@ -17,7 +17,7 @@ from manga_enrichment.domain.requests.queues import HIGH_PRIORITY, LOW_PRIORITY,
 from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.domain.requests.validation import RequestPolicy
 from manga_enrichment.gateways.queue import Message
-from manga_enrichment.pipeline.store.object_keys import result_document_key
+from manga_enrichment.pipeline.store.object_keys import old_result_document_key, result_document_key
 from manga_enrichment_tests.cli.conftest import Command, MakeRow
 from manga_enrichment_tests.fakes import FakeClock
 
@@ -151,7 +151,7 @@ def test_the_status_of_a_request_says_all_that_its_partner_may_know(
         cost_micro_usd=1234,
         input_tokens=10,
         output_tokens=5,
-        result_key=result_document_key(request_id),
+        result_key=result_document_key("acme", request_id),
         error_class="unknown_title",
         reason="1 of 3 items without an answer: 1 unknown_title",
         callback_state="callback_delivered",
@@ -166,9 +166,10 @@ def test_the_status_of_a_request_says_all_that_its_partner_may_know(
         "status": "partially_completed",
         "generation": 1,
         "counts": {"items": 3, "succeeded": 2, "failed": 1},
+        "reference": None,
         "cost_usd": 0.001234,
         "tokens": {"input": 10, "output": 5},
-        "result_key": result_document_key(request_id),
+        "result_key": result_document_key("acme", request_id),
         "error_class": "unknown_title",
         "reason": "1 of 3 items without an answer: 1 unknown_title",
         "resumes_on": None,
@@ -236,11 +237,14 @@ def test_following_what_has_ended_returns_at_once(command: Command, make_row: Ma
     assert (result.exit_code, "rejected" in result.stdout) == (1, True)
 
 
+@pytest.mark.parametrize("is_old", [False, True])
 def test_results_are_the_document_that_the_partner_fetches(
-    command: Command, gateways: Gateways, request_id: str
+    command: Command, gateways: Gateways, make_row: MakeRow, request_id: str, is_old: bool
 ) -> None:
     document = {"request_id": request_id, "items": [{"title": "星と灯台"}]}
-    gateways.tables.write_json(result_document_key(request_id), document)
+    key = old_result_document_key(request_id) if is_old else result_document_key("acme", request_id)
+    gateways.tables.write_json(key, document)
+    make_row(request_id, RequestState.PROCESSING, RequestState.COMPLETED, result_key=key)
     result = command("results", request_id)
     assert json.loads(result.stdout) == document
     assert "星と灯台" in result.stdout

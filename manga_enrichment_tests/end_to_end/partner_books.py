@@ -24,7 +24,6 @@ from manga_enrichment.pipeline.partner.holding.requeue import LEASE_MARGIN_SECON
 from manga_enrichment.pipeline.partner.stored.results import each_result_once
 from manga_enrichment.pipeline.partner.submit import submit
 from manga_enrichment.pipeline.store.hour_groups import read_once
-from manga_enrichment.pipeline.store.object_keys import result_document_key
 from manga_enrichment.settings import Settings, load_settings, signing_key
 from manga_enrichment_tests.end_to_end.file_clock import FileClock
 
@@ -111,7 +110,7 @@ class PartnerBooks:
         """Rows of a request, as they are read, and its document."""
         tables = read_once(self.gateways.tables, "enrichment/partner_results/", each_result_once)
         rows = [row for table in tables for row in table.to_pylist() if row["request_id"] == request_id]
-        document = self.gateways.tables.read_json(result_document_key(request_id))
+        document = self.gateways.tables.read_json(self.row(request_id).result_key)
         assert document is not None
         return rows, document
 

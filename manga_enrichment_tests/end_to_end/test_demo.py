@@ -182,7 +182,7 @@ def test_a_killed_demo_goes_on_the_next_one_bills_nothing_and_dev_works_on_what_
     heard = [(batch["callbacks"], batch["verified"]) for batch in finished["batches"]]
     assert heard == [(1, 1), (1, 1), (0, 0), (0, 0)]  # the API takes no callback to this machine
     assert (batches["over_http.json"]["items"], batches["over_http.json"]["answered"]) == (2, 2)
-    assert batches["good.json"]["result"].endswith(f"/fm-results/{batches['good.json']['request_id']}.json")
+    assert batches["good.json"]["result"].endswith(f"/fm-results/acme/{batches['good.json']['request_id']}.json")
     assert batches["good.json"]["cost_usd"] > 0, "a note makes a question of its own"
 
     again = demo.run()

@@ -44,7 +44,10 @@ from manga_enrichment_tests.upgrade.old_state import (
 TABLES = published_tables(list(ANALYSES.values()))
 NEW_TABLES = {"partner_latency"}
 NEW_COLUMNS = {
-    "partner_results": ["queue", "accepted_at", "claimed_at", "model_seconds", "by_api"],
+    "partner_results": [
+        *("queue", "accepted_at", "claimed_at", "model_seconds", "by_api"),
+        *("reference", "item_reference", "input_tokens", "output_tokens"),
+    ],
     "enrichment_costs": [
         "requests",
         "sqs_estimate_micro_usd",

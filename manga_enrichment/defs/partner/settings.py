@@ -50,4 +50,5 @@ def notification_policy(settings: Settings) -> NotificationPolicy:
         results_topic=settings.results_topic_arn,
         alerts_topic=settings.alerts_topic_arn,
         allow_loopback=settings.callback_allow_loopback,
+        api_url=settings.api_url,
     )

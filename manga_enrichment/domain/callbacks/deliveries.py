@@ -105,7 +105,7 @@ def new_delivery(event: Event, channel: Channel, target: str, now: datetime) -> 
         request_state=event.state,
         channel=channel,
         target=target,
-        body=event.body(),
+        body=event.body(is_private=channel is Channel.CALLBACK),
         created_at=now,
         due_at=now,
     )

@@ -10,11 +10,15 @@ worker's successor announces the same end again.
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from manga_enrichment.domain.requests.states import RequestState
+
+MOST_ANSWER_BYTES = 128 * 1024
+"""Of a result document that an event carries, as JSON in ASCII; a larger one is fetched."""
 
 EVENT_VERSION = 1
 """Raised when a field goes away or changes its meaning; new fields may come at any time."""
@@ -32,6 +36,10 @@ class Event:
     result       where the result document is; "" when there is none
     counts       items by outcome
     reason       one sentence; "" when nothing went wrong
+    reference    the partner's own name of the request
+    answers      the result document, for the partner alone; None when there is none, or it is too large
+    results_url  where the API hands the document out; "" where that is not known
+    problems     all that is wrong with a rejected request, each with its place
     """
 
     request_id: str
@@ -47,6 +55,10 @@ class Event:
     error_class: str = ""
     reason: str = ""
     message_id: str = ""
+    reference: str = ""
+    answers: Mapping[str, Any] | None = None
+    results_url: str = ""
+    problems: Sequence[Mapping[str, Any]] = ()
 
     @property
     def type(self) -> str:
@@ -60,8 +72,16 @@ class Event:
         digest = hashlib.sha256(f"{subject}\n{self.type}".encode()).hexdigest()
         return f"evt_{digest[:_EVENT_ID_CHARACTERS]}"
 
-    def body(self) -> str:
-        """The event as one line of JSON in ASCII. Stored once and sent as it is, because its bytes are signed."""
+    def with_answers(self, document: Mapping[str, Any] | None) -> "Event":
+        """With the result document, if it is small."""
+        is_small = document is not None and len(_json(document)) <= MOST_ANSWER_BYTES
+        return replace(self, answers=document if is_small else None)
+
+    def body(self, *, is_private: bool = False) -> str:
+        """The event as one line of JSON in ASCII. Stored once and sent as it is, because its bytes are signed.
+
+        is_private: nobody but the partner gets it, so it may have the answers.
+        """
         document = {
             "event_id": self.event_id,
             "event_version": EVENT_VERSION,
@@ -71,12 +91,22 @@ class Event:
             "partner_id": self.partner_id or None,
             "schema": self.schema or None,
             "status": self.state.value,
+            "reference": self.reference or None,
             "result": self.result or None,
+            "results_url": self.results_url or None,
             "counts": dict(self.counts),
             "cost_usd": self.cost_micro_usd / 1_000_000,
             "tokens": {"input": self.input_tokens, "output": self.output_tokens},
             "error": {"class": self.error_class, "reason": self.reason} if self.error_class or self.reason else None,
         }
+        if self.problems:
+            document["problems"] = [dict(each) for each in self.problems]
         if not self.request_id:
             document["message_id"] = self.message_id
-        return json.dumps(document, sort_keys=True, separators=(",", ":"))
+        if is_private:
+            document["answers"] = None if self.answers is None else dict(self.answers)
+        return _json(document)
+
+
+def _json(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, sort_keys=True, separators=(",", ":"))

@@ -30,7 +30,7 @@ class RequestRow:
     accepted_at: when SQS or the API took it; claimed_at: of its first generation; completed_at: when it was answered.
     None where nobody noted it. model_seconds: in which calls of it were under way, in all its generations.
     resumes_on: UTC day from which a deferred one can go on, where that is known: its partner's cap ends.
-    cancelled_ms: since 1970, when somebody wanted it cancelled; 0: nobody.
+    cancelled_ms: since 1970, when somebody wanted it cancelled; 0: nobody. reference: the partner's own name of it.
     """
 
     request_id: str
@@ -65,6 +65,7 @@ class RequestRow:
     model_seconds: float = 0.0
     resumes_on: str = ""
     cancelled_ms: int = 0
+    reference: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,7 @@ def decide_claim(present: RequestRow | None, wanted: RequestRow, now: datetime) 
             generation=present.generation + 1,
             reopened=False,
             body_key=wanted.body_key or present.body_key,
+            reference=wanted.reference or present.reference,
             cost_micro_usd=present.cost_micro_usd,
             input_tokens=present.input_tokens,
             output_tokens=present.output_tokens,

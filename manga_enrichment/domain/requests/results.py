@@ -145,6 +145,25 @@ class RequestResult:
 
 
 @dataclass(frozen=True, slots=True)
+class References:
+    """The partner's own names. items: of items as sent, "" where it gave none; () where it named no item."""
+
+    request: str = ""
+    items: tuple[str, ...] = ()
+
+    def of_item(self, position: int) -> str | None:
+        return (self.items[position] if self.items else "") or None
+
+    @classmethod
+    def of_body(cls, body: Mapping[str, Any]) -> "References":
+        """body: a valid one."""
+        return cls(body.get("reference", ""), tuple(each.get("reference", "") for each in body.get("items", ())))
+
+
+NO_REFERENCES = References()
+
+
+@dataclass(frozen=True, slots=True)
 class ResultHeading:
     """What stands above the items. cost_micro_usd is that of all generations."""
 
@@ -155,6 +174,7 @@ class ResultHeading:
     submitted_at: datetime
     completed_at: datetime
     cost_micro_usd: int
+    references: References = NO_REFERENCES
 
 
 PARTNER_RESULT_COLUMNS = (
@@ -181,6 +201,10 @@ PARTNER_RESULT_COLUMNS = (
     Column("claimed_at", "timestamp", "when a worker first took it up (UTC): the waiting ends"),
     Column("model_seconds", "float64", "how long calls of the request were under way, pauses between tries included"),
     Column("by_api", "bool", "the request came by the API, not straight into its queue"),
+    Column("reference", "string", "the partner's own name of the request"),
+    Column("item_reference", "string", "the partner's own name of the item"),
+    Column("input_tokens", "int64", "input tokens of the item, where they are counted with its cost"),
+    Column("output_tokens", "int64", "output tokens of the item, likewise"),
 )
 
 
@@ -208,6 +232,10 @@ def _row(document: Mapping[str, Any], item: Mapping[str, Any], told: RequestRow)
         "dagster_run_id": told.run_id,
         **{name: getattr(told, name) for name in ("queue", "accepted_at", "claimed_at", "model_seconds")},
         "by_api": told.item_count > 0,
+        "reference": document.get("reference"),
+        "item_reference": item.get("reference"),
+        "input_tokens": item.get("input_tokens"),
+        "output_tokens": item.get("output_tokens"),
     }
 
 
@@ -225,6 +253,7 @@ def result_document(
         "request_id": heading.request_id,
         "partner_id": heading.partner_id,
         "schema": heading.schema,
+        "reference": heading.references.request or None,
         "status": result.state.value,
         "generation": heading.generation,
         "submitted_at": heading.submitted_at.isoformat(),
@@ -233,16 +262,19 @@ def result_document(
         "cost_usd": usd(heading.cost_micro_usd),
         "warnings": [dict(each) for each in warnings],
         "items": [
-            _item_document(position, result.items[place], is_first=place not in result.index_of[:position])
+            {
+                "position": position,
+                "reference": heading.references.of_item(position),
+                **_item_document(result.items[place], is_first=place not in result.index_of[:position]),
+            }
             for position, place in enumerate(result.index_of)
         ],
     }
 
 
-def _item_document(position: int, item: ItemResult, *, is_first: bool) -> dict[str, Any]:
+def _item_document(item: ItemResult, *, is_first: bool) -> dict[str, Any]:
     error = {"class": item.error_class, "message": item.message} if item.error_class or item.message else None
     return {
-        "position": position,
         "manga_id": item.manga_id or None,
         "analysis_type": item.analysis,
         "status": item.outcome.value,
@@ -254,4 +286,6 @@ def _item_document(position: int, item: ItemResult, *, is_first: bool) -> dict[s
         "fingerprint": item.fingerprint or None,
         "from_cache": item.from_cache,
         "cost_micro_usd": item.cost_micro_usd if is_first else 0,
+        "input_tokens": item.input_tokens if is_first else 0,
+        "output_tokens": item.output_tokens if is_first else 0,
     }

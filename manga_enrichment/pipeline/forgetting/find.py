@@ -36,8 +36,8 @@ _LONGEST_WAIT = timedelta(days=15)
 
 
 def ids_in(text: str) -> set[str]:
-    """Request ids that a key or a text names."""
-    return set(_ID.findall(text))
+    """Request ids that a text names; of a key its last part does, as a partner may be named like a request."""
+    return set(_ID.findall(text.rpartition("/")[2]))
 
 
 class Finding:

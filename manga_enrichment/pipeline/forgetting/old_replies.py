@@ -26,7 +26,7 @@ from manga_enrichment.pipeline.forgetting.result_rows import RESULT_ROWS
 from manga_enrichment.pipeline.log.append import log_entries
 from manga_enrichment.pipeline.store.conditional_writes import rewrite_table
 from manga_enrichment.pipeline.store.hour_keys import group_of
-from manga_enrichment.pipeline.store.object_keys import result_document_key
+from manga_enrichment.pipeline.store.object_keys import old_result_document_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def _emptied(current: pa.Table | None) -> pa.Table:
 
 
 def _end_document(erasure: Erasure, tables: ObjectStore, trace: Trace, now: datetime) -> None:
-    key = result_document_key(trace.request_id)
+    key = old_result_document_key(trace.request_id)
     document = tables.read_json(key)
     is_past = trace.ended_at is not None and trace.ended_at + timedelta(days=REQUEST_TEXT_DAYS) <= now
     if document is not None and not is_past:

@@ -28,7 +28,7 @@ from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.requests.claims import Claimed, RequestRow, is_leased
 from manga_enrichment.domain.requests.envelope import Envelope, Rejection, parse_envelope, read_request
 from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES
-from manga_enrichment.domain.requests.results import RequestResult, ResultHeading
+from manga_enrichment.domain.requests.results import References, RequestResult, ResultHeading
 from manga_enrichment.domain.requests.states import RequestState, TransitionError, is_answered
 from manga_enrichment.domain.requests.validation import RequestPolicy
 from manga_enrichment.gateways.budget import BudgetStore
@@ -219,7 +219,7 @@ class DeadRequests:
         log_entries(self.tables, (each for each in entries.values() if each.provenance.trigger == PARTNER_TRIGGER))
 
     def _tell(self, row: RequestRow, stored: StoredRequest, result: RequestResult, cost_micro_usd: int) -> None:
-        now, key = self.clock.now(), result_document_key(row.request_id)
+        now, key = self.clock.now(), result_document_key(row.partner_id, row.request_id)
         heading = ResultHeading(
             request_id=row.request_id,
             partner_id=row.partner_id,
@@ -228,6 +228,7 @@ class DeadRequests:
             submitted_at=row.submitted_at,
             completed_at=now,
             cost_micro_usd=cost_micro_usd,
+            references=References.of_body(stored.body),
         )
         write_document(self.tables, heading, result, stored.warnings)
         pending = CallbackState.PENDING.value if stored.callback_url else ""

@@ -14,7 +14,7 @@ Announcing before 1 is not: a worker that lost its lease would tell of an end th
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from manga_enrichment.domain.callbacks.deliveries import Channel, Delivery, new_delivery
 from manga_enrichment.domain.callbacks.events import Event
@@ -23,6 +23,7 @@ from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.outbox import OutboxStore
 
+RESULTS_PATH = "/v1/manga/results/"
 _ALERTING = frozenset({RequestState.REJECTED, RequestState.FAILED})
 
 
@@ -34,12 +35,14 @@ class NotificationPolicy:
     results_topic    ARN that hears of every end; "": none
     alerts_topic     ARN that hears of rejected and failed requests; "": none
     allow_loopback   callbacks may go to this machine: the local stack
+    api_url          of the request front, which hands out results; "": unknown
     """
 
     allowed_topics: frozenset[str] = frozenset()
     results_topic: str = ""
     alerts_topic: str = ""
     allow_loopback: bool = False
+    api_url: str = ""
 
     def refusal(self, delivery: Delivery) -> str:
         """Why this delivery is never sent; "" when it may be. Asked before each try: settings may have changed."""
@@ -67,6 +70,8 @@ class OutboxWriter:
         people look for it. Raises StoreUnavailableError: do not ack then.
         """
         now = self._clock.now()
+        if event.result and self._policy.api_url:
+            event = replace(event, results_url=f"{self._policy.api_url}{RESULTS_PATH}{event.request_id}")
         targets = dict.fromkeys(self._targets(event, callback_url, topic_arn))
         deliveries = [new_delivery(event, channel, target, now) for channel, target in targets]
         for delivery in deliveries:

@@ -8,6 +8,7 @@ A request that is found final when its message comes again goes through `finish_
 its id, what was not is made up for, its rows too, and the message is acked.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -53,10 +54,11 @@ class Completion:
         self._outbox_writer = outbox_writer
         self._dead_letters = dead_letters
 
-    def announce(self, row: RequestRow, request: StoredRequest) -> None:
-        """Tell of a final row. Safe to repeat."""
+    def announce(self, row: RequestRow, request: StoredRequest, document: Mapping[str, Any] | None) -> None:
+        """Tell of a final row. document: of its result. Safe to repeat."""
         if row.callback_state not in _TOLD:
-            self._outbox_writer.announce(event_of(row), callback_url=request.callback_url, topic_arn=request.topic_arn)
+            event = event_of(row).with_answers(document)
+            self._outbox_writer.announce(event, callback_url=request.callback_url, topic_arn=request.topic_arn)
 
     def ack(self, ended: Iterable[tuple[RequestRow, StoredRequest | None]]) -> None:
         """Take the messages of final rows from their queues: to the dead letters where a redrive can help.
@@ -80,17 +82,15 @@ class Completion:
     def tell_again(self, row: RequestRow) -> StoredRequest | None:
         """All of it but the ack; the request as stored. Safe to repeat."""
         request = read_stored_request(self._tables, row.body_key) if row.body_key else None
-        if row.result_key:
-            self._write_rows_again(row)
+        document = self._tables.read_json(row.result_key) if row.result_key else None
+        if document is not None:  # else it has ended, long after its message should have
+            self._write_rows_again(row, document)
         if request is not None:
-            self.announce(row, request)
+            self.announce(row, request, document)
         return request
 
-    def _write_rows_again(self, row: RequestRow) -> None:
+    def _write_rows_again(self, row: RequestRow, document: Mapping[str, Any]) -> None:
         """The rows that a process killed between status and flush did not write; who reads takes each once."""
-        document = self._tables.read_json(row.result_key)
-        if document is None:
-            return  # it has ended, long after its message should have
         part = result_part(document, row)
         if not part.rows:
             return  # a document of a release that wrote rows first
@@ -134,6 +134,8 @@ def event_of(row: RequestRow) -> Event:
         error_class=row.error_class,
         reason=row.reason,
         message_id=row.message_id,
+        reference=row.reference,
+        problems=json.loads(row.problems) if row.problems else (),
     )
 
 

@@ -35,6 +35,7 @@ def wanted_row(
         lease_until=first_lease_until(message.queue, received_at, clock_skew),
         group_id=message.group_id,
         body_key=request_body_key(envelope.request_id),
+        reference=accepted.body.get("reference", ""),
         accepted_at=message.sent_at,
         claimed_at=now,
     )

@@ -25,7 +25,7 @@ from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.policies import cap_ends_on
-from manga_enrichment.domain.requests.results import RequestResult, ResultHeading
+from manga_enrichment.domain.requests.results import References, RequestResult, ResultHeading
 from manga_enrichment.domain.requests.states import RequestState, is_final
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import FencedError, QueueUnavailableError, StoreUnavailableError
@@ -107,14 +107,14 @@ class Settling:
             deferred = self._defer(request, result, cost_micro_usd=cost, model_seconds=model_seconds)
             return Settled(deferred, self.flusher.add(log) if log else None)
         stored = self._stored.read(request.body_key)
-        heading = self._heading(request, cost)
+        heading = self._heading(request, cost, stored)
         document = write_document(self._tables, heading, result, stored.warnings)
         self._keep_turn(stored, result, heading.completed_at)
         if (row := self._own_final_row(request) if tried_before else None) is None:
             row = self._write_status(request, result, heading, stored, model_seconds)
             since = row.accepted_at or row.submitted_at
             self._requests.note_pace(row.queue, (heading.completed_at - since).total_seconds())
-        self._endings.announce(row, stored)
+        self._endings.announce(row, stored, document)
         return Settled(row, self.flusher.add([result_part(document, row), *log]), stored)
 
     def ack(self, settled: Sequence[Settled]) -> None:
@@ -149,7 +149,7 @@ class Settling:
         )
         return result if waits or now - request.submitted_at < self._limits.max_age else result.given_up()
 
-    def _heading(self, request: UnitRequest, cost_micro_usd: int) -> ResultHeading:
+    def _heading(self, request: UnitRequest, cost_micro_usd: int, stored: StoredRequest) -> ResultHeading:
         return ResultHeading(
             request_id=request.request_id,
             partner_id=request.partner_id,
@@ -158,6 +158,7 @@ class Settling:
             submitted_at=request.submitted_at,
             completed_at=self._clock.now(),
             cost_micro_usd=cost_micro_usd,
+            references=References.of_body(stored.body),
         )
 
     def _keep_turn(self, stored: StoredRequest, result: RequestResult, at: datetime) -> None:
@@ -178,7 +179,7 @@ class Settling:
             request.owner,
             request.generation,
             result.state,
-            result_key=result_document_key(request.request_id),
+            result_key=result_document_key(request.partner_id, request.request_id),
             counts=result.counts,
             cost_micro_usd=heading.cost_micro_usd,
             completed_at=heading.completed_at,

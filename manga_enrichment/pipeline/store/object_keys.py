@@ -123,7 +123,13 @@ def request_body_key(request_id: str) -> str:
     return f"fm-requests/{request_id}.json"
 
 
-def result_document_key(request_id: str) -> str:
+def result_document_key(partner_id: str, request_id: str) -> str:
+    """Below a prefix of the partner's own, so that rights can be given on it."""
+    return f"fm-results/{partner_id}/{request_id}.json"
+
+
+def old_result_document_key(request_id: str) -> str:
+    """Where documents of releases before 0.3.0 are."""
     return f"fm-results/{request_id}.json"
 
 

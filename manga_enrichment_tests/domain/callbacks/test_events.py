@@ -42,6 +42,8 @@ def test_the_body_tells_what_a_partner_needs_without_another_request() -> None:
         ).body()
     )
     assert told == {
+        "reference": None,
+        "results_url": None,
         "event_id": event().event_id,
         "event_version": 1,
         "type": "request.completed",

@@ -146,9 +146,10 @@ def test_documents_and_code_know_the_same_analyses_priorities_models_and_schemas
 
 
 def test_every_free_text_is_known_as_one() -> None:
-    assert text_fields("batch_analysis") == {("items", "*", "additional_context")}
-    assert text_fields("manga_query") == {("query",), ("context", "previous_manga", "*")}
-    assert text_fields("streaming_chat") == {("messages", "*", "content")}
+    names = {("reference",), ("items", "*", "reference")}
+    assert text_fields("batch_analysis") == {("items", "*", "additional_context"), *names}
+    assert text_fields("manga_query") == {("reference",), ("query",), ("context", "previous_manga", "*")}
+    assert text_fields("streaming_chat") == {("reference",), ("messages", "*", "content")}
 
 
 def test_an_unknown_document_is_a_key_error() -> None:

@@ -11,7 +11,11 @@ from manga_enrichment.domain.requests.queues import SESSION
 from manga_enrichment.pipeline.forgetting.old_replies import end_old_replies
 from manga_enrichment.pipeline.partner.stored.results import PARTNER_RESULT_SCHEMA
 from manga_enrichment.pipeline.store.hour_keys import group_of
-from manga_enrichment.pipeline.store.object_keys import partner_results_prefix, result_document_key
+from manga_enrichment.pipeline.store.object_keys import (
+    old_result_document_key,
+    partner_results_prefix,
+    result_document_key,
+)
 from manga_enrichment_tests.erasure_fakes import MemoryErasure
 from manga_enrichment_tests.partner_world import PartnerWorld
 from manga_enrichment_tests.versioned_tables import VersionedTables
@@ -45,9 +49,11 @@ def asked(world: PartnerWorld, tables: VersionedTables) -> str:
     world.work(SESSION.name)
     key = old_object(world, tables, request_id)
     as_before(tables, key, answer=json.dumps({"reply": REPLY}))
-    document = tables.read_json(result_document_key(request_id))
+    key = result_document_key("acme", request_id)
+    document = tables.read_json(key)
     assert document is not None
-    tables.write_json(result_document_key(request_id), document)
+    del tables.versions[key], tables.objects[key]
+    tables.write_json(old_result_document_key(request_id), document)
     return request_id
 
 
@@ -75,8 +81,8 @@ def test_old_replies_leave_rows_and_ledger_and_documents_end_like_new_ones() -> 
     assert end(world, tables) == 2
 
     assert not any("partner_results" in key for key in tables.holding(REPLY))
-    assert tables.versions[result_document_key(old)] == []
-    (version,) = tables.versions[result_document_key(young)]
+    assert tables.versions[old_result_document_key(old)] == []
+    (version,) = tables.versions[old_result_document_key(young)]
     assert version.kept_as == AS_CONVERSATION
     assert world.base.ledger.get_many([conversation_fingerprint(each) for each in (old, young)]) == {}
     assert without_documents(tables.holding(conversation_fingerprint(old))) == log, "the books and the rows stay"

@@ -42,7 +42,7 @@ def test_a_batch_is_answered_item_by_item_and_acked(make_world: MakeWorld) -> No
     assert (row.state, row.counts, row.result_key) == (
         "completed",
         {"items": 3, "succeeded": 3},
-        f"fm-results/{sent}.json",
+        f"fm-results/acme/{sent}.json",
     )
     assert [item["manga_id"] for item in document["items"]] == [title_id(1), title_id(2), title_id(3)]
     assert document["items"][0]["answer"]["level"] == "teen"

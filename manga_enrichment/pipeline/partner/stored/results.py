@@ -42,7 +42,7 @@ def write_document(
     Raises FencedError when a later generation has written.
     """
     document = result_document(heading, result, warnings)
-    key, kept_as = result_document_key(heading.request_id), ""
+    key, kept_as = result_document_key(heading.partner_id, heading.request_id), ""
     if heading.schema != "batch_analysis":
         kept_as = AS_CONVERSATION
     etag: str | None = None
