@@ -23,6 +23,7 @@ from manga_enrichment.defs.shared.resources import build_resources
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models.specs import load_models
+from manga_enrichment.runtime.garbage import set_aside
 from manga_enrichment.settings import Settings, load_settings, partner_policies
 
 ROOMS = (
@@ -62,4 +63,7 @@ def build_definitions(
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    return build_definitions()
+    """What a code server, and each of its runs, loads once and keeps."""
+    built = build_definitions()
+    set_aside()
+    return built

@@ -6,19 +6,18 @@ from pathlib import Path
 
 import click
 
+from manga_enrichment.local import dagster_servers
 from manga_enrichment.local.dagster_home import REPOSITORY, prepare_dagster_home, server_environment
 from manga_enrichment.local.foreground import run_in_foreground
 from manga_enrichment.local.stack.local_stack import LocalStack, LocalStackConfig
 from manga_enrichment.local.stack.processes import port_is_taken
 
 SAMPLE = REPOSITORY / "data" / "catalog" / "sample.jsonl"
-DISCOURAGED = "ignore:Function `dev_command` is superseded"
-"""`dg dev` wraps the same command and needs another package."""
 _PORTS_TRIED = 20
 
 
 def run_dev(state_dir: Path, port: int) -> int:
-    """Serve until stopped; 0 when a signal asked for the end, else the exit code of `dagster dev`."""
+    """Serve until stopped; 0 when a signal asked for the end, else the exit code of the servers."""
     with LocalStack(LocalStackConfig(state_dir)) as stack:
         port = _free_from(port)
         home = prepare_dagster_home(state_dir)
@@ -26,15 +25,13 @@ def run_dev(state_dir: Path, port: int) -> int:
         environment["MANGA_CATALOG_URI"] = _absolute(environment.get("MANGA_CATALOG_URI") or str(SAMPLE))
         environment["MANGA_CATALOG_MAPPING"] = _absolute(environment.get("MANGA_CATALOG_MAPPING", ""))
         environment.setdefault("MANGA_DAGSTER_URL", f"http://127.0.0.1:{port}")
-        environment["PYTHONWARNINGS"] = ",".join(filter(None, (environment.get("PYTHONWARNINGS"), DISCOURAGED)))
         click.echo(_welcome(state_dir, port))
-        arguments = ["dev", "-w", str(REPOSITORY / "workspace.yaml"), "--host", "127.0.0.1", "--port", str(port)]
-        # The home has a dagster.yaml of its own; in the repository `dagster dev` would warn of two.
-        return run_in_foreground("dagster", arguments, environment, home) or 0
+        arguments = ["manga_enrichment.definitions", "manga_enrichment", str(port)]
+        return run_in_foreground(dagster_servers.__name__, arguments, environment, home) or 0
 
 
 def _free_from(port: int) -> int:
-    """This port or the next one that nobody listens on: `dagster dev` would go on without a UI."""
+    """This port or the next one that nobody listens on: a webserver takes no other by itself."""
     free = next((each for each in range(port, port + _PORTS_TRIED) if not port_is_taken(each)), None)
     if free is None:
         last = port + _PORTS_TRIED - 1

@@ -4,7 +4,7 @@ Belongs here: how Ctrl-C, SIGTERM and a terminal that is closed end such a progr
 (`manga_enrichment/local/stack/processes.py`), which program it is.
 
 The program has a process group of its own. So a signal of the terminal reaches this process alone, which says a
-sentence and ends the group; `dagster dev` ignores signals when a shell put it in the background. After a kill -9 of
+sentence and ends the group; of a program that a shell put in the background not all would hear. After a kill -9 of
 this process the program ends itself (`manga_enrichment/local/stack/guarded.py`).
 """
 

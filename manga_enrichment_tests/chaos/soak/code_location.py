@@ -6,9 +6,12 @@ from pathlib import Path
 import dagster as dg
 
 from manga_enrichment.definitions import build_definitions
+from manga_enrichment.runtime.garbage import set_aside
 from manga_enrichment_tests.chaos.soak.stepped_clock import CLOCK_FILE, SteppedClock
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    return build_definitions(resources={"clock": SteppedClock(Path(os.environ[CLOCK_FILE]))})
+    built = build_definitions(resources={"clock": SteppedClock(Path(os.environ[CLOCK_FILE]))})
+    set_aside()
+    return built

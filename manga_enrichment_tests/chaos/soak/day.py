@@ -17,7 +17,7 @@ import dagster as dg
 from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
 from manga_enrichment.defs.operations.killed_runs import pid_of
 from manga_enrichment.defs.shared.run_facts import GOING_ON, IN_FLIGHT
-from manga_enrichment.defs.shared.tags import NIGHT_TAG, SCHEDULE_TAG, range_tags
+from manga_enrichment.defs.shared.tags import NIGHT_TAG, RESIDENT_TAG, SCHEDULE_TAG, range_tags
 from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment_tests.builders import SINGLES
 from manga_enrichment_tests.chaos.faults import Fault, Service, Stroke
@@ -170,7 +170,10 @@ class Day:
         return True
 
     def _going_on(self) -> list[str]:
-        runs = self.instance.get_runs(dg.RunsFilter(statuses=IN_FLIGHT))
+        """Resident runs stay for hours: what they have in hand is their requests."""
+        runs = [
+            run for run in self.instance.get_runs(dg.RunsFilter(statuses=IN_FLIGHT)) if RESIDENT_TAG not in run.tags
+        ]
         return [f"run {run.run_id} of {run.job_name} is {run.status.value}" for run in runs] + self.partners.waiting()
 
     def _status(self, run_id: str) -> dg.DagsterRunStatus | None:

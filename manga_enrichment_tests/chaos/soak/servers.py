@@ -17,8 +17,8 @@ from typing import Self
 
 import psutil
 
+from manga_enrichment.local import dagster_servers
 from manga_enrichment.local.dagster_home import prepare_dagster_home, server_environment
-from manga_enrichment.local.dev import DISCOURAGED
 from manga_enrichment.local.stack.processes import LOOPBACK, answers, free_port
 from manga_enrichment_tests.chaos.soak import code_location
 
@@ -48,10 +48,10 @@ class Servers:
         self._dagster: subprocess.Popen[bytes]
 
     def __enter__(self) -> Self:
-        command = [sys.executable, "-W", DISCOURAGED, "-m", "dagster", "dev", "-m", code_location.__name__]
+        module = code_location.__name__
         with self._log.open("wb") as log:
             self._dagster = subprocess.Popen(
-                [*command, "--host", LOOPBACK, "--port", str(self._port)],
+                [sys.executable, "-m", dagster_servers.__name__, module, module, str(self._port)],
                 cwd=self.home,
                 env=self._environment,
                 stdout=log,

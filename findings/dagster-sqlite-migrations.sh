@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# One would guess: a process that reads logs of runs from Dagster's SQLite storage opens their files, and that is all.
+# True: there is a file per run, and the first time that an instance opens one it looks whether its schema is the newest.
+#   For that alembic runs all of Dagster's migration scripts, 88 new modules and some 1,300 objects, anew for each file.
+#   Modules are cycles: they stay until Python looks at everything, which it does once what is new is more than a quarter
+#   of what stays. A sensor gets a new instance at each tick, so it does all this again for files it has read before.
+# Why it matters here: on SQLite most of what made daemon and webserver grow for hours was such garbage. Servers set aside
+#   what they have loaded (gc.freeze), so that looking at everything costs little and comes soon.
+# Seen with dagster 1.13.27, alembic 1.20.1, Python 3.11:
+#   88 scripts; reading 5 logs made [616, 616, 616] modules; 0 were left after gc.collect()
+set -euo pipefail
+unset PYTHONPATH
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+python3 -m venv "$folder/venv"
+"$folder/venv/bin/python" -m pip install --quiet --disable-pip-version-check dagster==1.13.27 alembic==1.20.1
+export DAGSTER_HOME="$folder/home"
+mkdir "$folder/home"
+printf 'telemetry: {enabled: false}\nnux: {enabled: false}\n' >"$folder/home/dagster.yaml"
+cd "$folder"
+cat >look.py <<'EOF'
+import gc
+import types
+from importlib import metadata
+from pathlib import Path
+
+import dagster as dg
+
+LOGS = 5
+
+
+@dg.op
+def rest() -> None: ...
+
+
+@dg.job
+def resting() -> None:
+    rest()
+
+
+def modules() -> int:
+    return sum(isinstance(each, types.ModuleType) for each in gc.get_objects())
+
+
+def look(run_ids: list[str]) -> int:
+    """How many modules it makes to read these logs once."""
+    before = modules()
+    with dg.DagsterInstance.get() as instance:
+        assert all(instance.all_logs(run_id) for run_id in run_ids)
+    return modules() - before
+
+
+with dg.DagsterInstance.get() as instance:
+    run_ids = [resting.execute_in_process(instance=instance).run_id for _ in range(LOGS)]
+gc.collect()
+gc.disable()  # so that all can be counted
+at_first = modules()
+made = [look(run_ids) for _ in range(3)]
+gc.collect()
+left = modules() - at_first
+versions = Path(dg.__file__).parent / "_core/storage/alembic/versions"
+scripts = len([file for file in versions.glob("*.py") if file.stem != "__init__"])
+print(f"dagster {dg.__version__}, alembic {metadata.version('alembic')}")
+print(f"{scripts} scripts; reading {LOGS} logs made {made} modules; {left} were left after gc.collect()")
+assert all(each >= LOGS * scripts for each in made)
+assert left == 0
+EOF
+venv/bin/python look.py 2>/dev/null

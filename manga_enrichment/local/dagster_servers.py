@@ -1,0 +1,90 @@
+"""Dagster for one machine: one code server, and webserver and daemon, which both ask it.
+
+    python -m manga_enrichment.local.dagster_servers MODULE LOCATION PORT
+
+Belongs here: these processes, from start to end. Stays out: what they keep on disk (`dagster_home.py`), who runs this
+program (`dev.py`).
+
+Why not `dagster dev`, which does the same: it starts Python itself, so that no word can be put in between
+(`manga_enrichment/runtime/long_lived.py`).
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from manga_enrichment.local.stack.processes import LOOPBACK, free_port, port_is_taken
+
+GRACE_SECONDS = 20.0
+"""For runs, which end with the code server; whoever cannot wait kills the process group."""
+_POLL_SECONDS = 0.2
+_GUARDED = (sys.executable, "-m", "manga_enrichment.local.stack.guarded")
+_LONG_LIVED = "manga_enrichment.runtime.long_lived"
+_Processes = list["subprocess.Popen[bytes]"]
+
+
+def main(module: str, location: str, port: int) -> int:
+    """Serve in the current folder until a signal asks for the end: 0; or until one server ends: 1.
+
+    module: what has the definitions; location: what it is called; port: of the webserver.
+    """
+    asked: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda n, _frame: asked.append(n))
+    processes: _Processes = []
+    try:
+        code_port = _start_code_server(processes, module)
+        while not port_is_taken(code_port) and not _is_over(processes, asked):
+            time.sleep(_POLL_SECONDS)
+        if not _is_over(processes, asked):
+            _start_the_others(processes, location, code_port, port)
+        while not _is_over(processes, asked):
+            time.sleep(_POLL_SECONDS)
+        return 0 if asked else 1
+    finally:
+        _end(processes)
+
+
+def _start_code_server(processes: _Processes, module: str) -> int:
+    """The port on which it is going to answer, once it has loaded the code."""
+    port = free_port()
+    where = ("--host", LOOPBACK, "--port", str(port))
+    _start(processes, "dagster", "code-server", "start", *where, "--module-name", module)
+    return port
+
+
+def _start_the_others(processes: _Processes, location: str, code_port: int, port: int) -> None:
+    server = {"host": LOOPBACK, "port": code_port, "location_name": location}
+    workspace = Path("workspace.yaml")
+    workspace.write_text(json.dumps({"load_from": [{"grpc_server": server}]}), encoding="utf-8")  # JSON is YAML, too
+    given = ("--workspace", str(workspace))
+    _start(processes, _LONG_LIVED, "dagster._daemon", "run", *given)
+    _start(processes, _LONG_LIVED, "dagster_webserver", *given, "--host", LOOPBACK, "--port", str(port))
+
+
+def _start(processes: _Processes, *words: str) -> None:
+    processes.append(subprocess.Popen([*_GUARDED, str(os.getpid()), *words]))  # noqa: S603 (our own interpreter)
+
+
+def _is_over(processes: _Processes, asked: list[int]) -> bool:
+    return bool(asked) or any(process.poll() is not None for process in processes)
+
+
+def _end(processes: _Processes) -> None:
+    for process in processes:
+        process.terminate()
+    deadline = time.monotonic() + GRACE_SECONDS
+    for process in processes:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(max(0.0, deadline - time.monotonic()))
+        process.kill()
+        process.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
