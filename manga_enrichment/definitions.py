@@ -24,6 +24,7 @@ from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models.specs import load_models
 from manga_enrichment.runtime.garbage import set_aside
+from manga_enrichment.runtime.migration_scripts import look_up_once
 from manga_enrichment.settings import Settings, load_settings, partner_policies
 
 ROOMS = (
@@ -65,5 +66,6 @@ def build_definitions(
 def defs() -> dg.Definitions:
     """What a code server, and each of its runs, loads once and keeps."""
     built = build_definitions()
+    look_up_once()
     set_aside()
     return built

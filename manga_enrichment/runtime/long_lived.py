@@ -10,6 +10,7 @@ import threading
 from collections.abc import Sequence
 
 from manga_enrichment.runtime.garbage import set_aside
+from manga_enrichment.runtime.migration_scripts import look_up_once
 
 SETTLED_SECONDS = 60.0
 """By then a server has loaded what it keeps."""
@@ -17,6 +18,7 @@ SETTLED_SECONDS = 60.0
 
 def main(words: Sequence[str], settled_seconds: float = SETTLED_SECONDS) -> None:
     """Be the program of the module that the first word names; the others are its arguments."""
+    look_up_once()
     settled = threading.Timer(settled_seconds, set_aside)
     settled.daemon = True
     settled.start()
