@@ -10,8 +10,16 @@ stays where it is kept for its 90 days alone, and no row grows by it.
 import json
 from typing import Any
 
+from manga_enrichment.domain.requests.cost_guard import TOKEN_GUARDS
+from manga_enrichment.domain.requests.problems import Problem
 from manga_enrichment.domain.requests.queues import HIGH_PRIORITY, LOW_PRIORITY, NORMAL
-from manga_enrichment.domain.requests.validation import EMAIL_NOT_SENT, NOT_STREAMED
+from manga_enrichment.domain.requests.validation import (
+    EMAIL_NOT_SENT,
+    LONG_TEXT,
+    NOT_STREAMED,
+    TEMPERATURE_NOT_SENT,
+    models_without_temperature,
+)
 
 FIRST_GUESS_SECONDS = {HIGH_PRIORITY.name: 30, NORMAL.name: 300, LOW_PRIORITY.name: 1800}
 """Until a queue's pace was measured; 30 for conversations."""
@@ -21,10 +29,29 @@ WORKFLOW_CODES = frozenset({"VALIDATION_ERROR", _REUSED, _FAILED, "NOT_FOUND", "
 """Codes of its errors."""
 
 _GUESS = json.dumps(FIRST_GUESS_SECONDS).replace('"', "'")
-_WARNINGS = (
-    f"[$exists($states.input.message.body.notification.email) ? {json.dumps(EMAIL_NOT_SENT.to_document())}, "
-    f"$exists($states.input.message.body.stream) and $states.input.message.body.stream "
-    f"? {json.dumps(NOT_STREAMED.to_document())}]"
+_BODY = "$states.input.message.body"
+_MODEL = f"($exists({_BODY}.model) ? {_BODY}.model : $states.input.message.schema = 'manga_query' ? 'haiku' : 'sonnet')"
+# Characters, of which a Japanese one is about a token; a warning comes at four fifths, as the worker's does.
+_CHARACTERS = f"$sum([$exists({_BODY}.query) ? $length({_BODY}.query) : 0, {_BODY}.messages.$length(content)])"
+_MANY = f"$lookup({json.dumps({model: guard * 4 // 5 for model, guard in TOKEN_GUARDS.items()})}, {_MODEL})"
+
+
+def _warning(condition: str, warning: Problem) -> str:
+    return f"{condition} ? {json.dumps(warning.to_document())}"
+
+
+_WARNINGS = "[{}]".format(
+    ", ".join(
+        (
+            _warning(f"$exists({_BODY}.notification.email)", EMAIL_NOT_SENT),
+            _warning(f"$exists({_BODY}.stream) and {_BODY}.stream", NOT_STREAMED),
+            _warning(
+                f"$exists({_BODY}.temperature) and {_MODEL} in {list(models_without_temperature())}",
+                TEMPERATURE_NOT_SENT,
+            ),
+            _warning(f"$states.input.message.schema != 'batch_analysis' and {_CHARACTERS} > {_MANY}", LONG_TEXT),
+        )
+    )
 ).replace('"', "'")
 
 FIRST_STATE_VALUES = {

@@ -8,7 +8,7 @@ import jsonata
 import pytest
 
 from manga_enrichment.api.workflow import LONGEST_WAIT_SECONDS, TIMEOUT_SECONDS, definition
-from manga_enrichment.api.workflow_answers import ANSWERS, FIRST_GUESS_SECONDS
+from manga_enrichment.api.workflow_answers import ANSWERS, FIRST_GUESS_SECONDS, FIRST_STATE_VALUES
 from manga_enrichment.domain.operations.retention import IDEMPOTENCY_DAYS
 from manga_enrichment.domain.requests.queues import BY_PRIORITY
 
@@ -80,3 +80,31 @@ def test_rows_and_keys_are_written_only_where_none_stands() -> None:
 
 def test_each_priority_has_a_first_guess() -> None:
     assert FIRST_GUESS_SECONDS.keys() == {queue.name for queue in BY_PRIORITY.values()}
+
+
+def warned(schema: str, body: dict[str, Any]) -> list[str]:
+    """Codes of the warnings of a 202, as a JSONata engine says them."""
+    expression = jsonata.Jsonata(f"( $states := {{'input': $$}}; {FIRST_STATE_VALUES['warnings']} )")
+    found = expression.evaluate({"message": {"schema": schema, "body": body}})
+    return [each["code"] for each in found or []]
+
+
+@pytest.mark.parametrize(
+    ("schema", "body", "codes"),
+    [
+        ("batch_analysis", {"items": [], "notification": {"email": "a@b.example"}}, ["EMAIL_NOT_SENT_WARNING"]),
+        ("batch_analysis", {"items": [], "notification": {}}, []),
+        ("manga_query", {"query": "a", "temperature": 0.2}, ["TEMPERATURE_WARNING"]),
+        ("manga_query", {"query": "あ" * 8000, "model": "sonnet"}, ["LONG_TEXT_WARNING"]),
+        ("manga_query", {"query": "あ" * 8000}, []),
+        ("manga_query", {"query": "a" * 6400, "model": "sonnet"}, []),
+        ("streaming_chat", {"messages": [{"role": "user", "content": "あ" * 16000}] * 50}, ["LONG_TEXT_WARNING"]),
+        ("streaming_chat", {"messages": [{"content": "あ"}]}, []),
+        ("streaming_chat", {"messages": [{"content": "あ" * 12801}], "model": "haiku"}, ["LONG_TEXT_WARNING"]),
+        ("streaming_chat", {"messages": [{"content": "a"}] * 2, "stream": True}, ["NOT_STREAMED_WARNING"]),
+    ],
+)
+def test_a_202_warns_of_what_has_no_effect_and_of_what_may_be_too_long(
+    schema: str, body: dict[str, Any], codes: list[str]
+) -> None:
+    assert warned(schema, body) == codes

@@ -18,7 +18,7 @@ from typing import Any, Never
 
 from manga_enrichment.domain.requests.formats import is_utc_time, utc_time
 from manga_enrichment.domain.requests.json_shape import read_shape
-from manga_enrichment.domain.requests.problems import Code, Problem, in_order, quoted, schema_problems
+from manga_enrichment.domain.requests.problems import Code, Problem, in_order, problem, quoted, schema_problems
 from manga_enrichment.domain.requests.schemas import ENVELOPE, schema_validator
 from manga_enrichment.domain.requests.validation import MAX_ERRORS, RequestPolicy, ValidationResult, validate
 
@@ -85,6 +85,8 @@ class Rejection:
     message       one sentence of printable ASCII, without values of the message
     request_id    only if it is valid: the request can then be told that it is rejected; likewise partner_id
     schema        "" unless it is a known one
+    problems      all that is wrong, with places; the last one counts what is not listed
+    callback_url  the body's, if nothing is wrong with that
     """
 
     reason: RejectionReason
@@ -93,6 +95,12 @@ class Rejection:
     partner_id: str | None = None
     schema: str = ""
     problems: tuple[Problem, ...] = ()
+    callback_url: str = ""
+
+    @property
+    def explanation(self) -> str:
+        """All problems in words."""
+        return "; ".join(f"{each.path}: {each.message}" for each in self.problems) or self.message
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,14 +145,18 @@ def body_rejection(envelope: Envelope, result: ValidationResult) -> Rejection:
     codes = {each.code for each in result.errors}
     only_too_large = codes == {Code.TOKEN_LIMIT_EXCEEDED}
     reason = RejectionReason.TOKEN_LIMIT_EXCEEDED if only_too_large else RejectionReason.INVALID_BODY
-    count = len(result.errors) + result.errors_omitted
+    omitted = result.errors_omitted
+    more = problem((), Code.MORE_PROBLEMS, "count", f"{omitted} more problems are not listed")
+    url = envelope.body.get("callback_url")
+    is_callable = isinstance(url, str) and not any(each.location == ("callback_url",) for each in result.errors)
     return Rejection(
         reason=reason,
-        message=_sentence(result.errors, count),
+        message=_sentence(result.errors, len(result.errors) + omitted),
         request_id=envelope.request_id,
         partner_id=envelope.partner_id,
         schema=envelope.schema,
-        problems=result.errors,
+        problems=(*result.errors, more) if omitted else result.errors,
+        callback_url=str(url) if is_callable and not omitted else "",
     )
 
 

@@ -9,17 +9,26 @@ it raise and no value is changed: the queue is not a trust boundary, and one bad
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
+from manga_enrichment.domain.models.specs import load_models
 from manga_enrichment.domain.requests.callback_urls import is_loopback_callback
-from manga_enrichment.domain.requests.cost_guard import guard_problems, request_tokens
+from manga_enrichment.domain.requests.cost_guard import VALIDATOR, guard_problems, request_tokens
 from manga_enrichment.domain.requests.duplicates import unique_items
 from manga_enrichment.domain.requests.json_shape import Shape, read_shape
 from manga_enrichment.domain.requests.normalisation import normalised
 from manga_enrichment.domain.requests.policies import NO_POLICIES, PartnerPolicies
 from manga_enrichment.domain.requests.policy_checks import policy_problems
 from manga_enrichment.domain.requests.problems import Code, Problem, in_order, problem, schema_problems
-from manga_enrichment.domain.requests.schemas import ANY_POSITION, REQUEST_SCHEMAS, schema_validator, text_fields
+from manga_enrichment.domain.requests.schemas import (
+    ANY_POSITION,
+    REQUEST_SCHEMAS,
+    default_of,
+    schema_document,
+    schema_validator,
+    text_fields,
+)
 from manga_enrichment.domain.requests.text_checks import text_problems
 
 MAX_ERRORS = 50
@@ -35,7 +44,25 @@ EMAIL_NOT_SENT = problem(
 NOT_STREAMED = problem(
     ("stream",), Code.NOT_STREAMED_WARNING, "channels", "nothing is streamed: the answer comes as one document"
 )
+TEMPERATURE_NOT_SENT = problem(
+    ("temperature",), Code.TEMPERATURE_WARNING, "models", "has no effect: the model that is asked takes none"
+)
 """Fields that are accepted and have no effect; the request front warns of the same."""
+LONG_TEXT = problem(
+    (),
+    Code.LONG_TEXT_WARNING,
+    VALIDATOR,
+    "may be too long for its model (sonnet 8,000 tokens, haiku 16,000; about one for a Japanese character): then it "
+    "ends as rejected",
+)
+"""What the request front says of long texts, since it counts characters and no tokens."""
+
+
+@cache
+def models_without_temperature() -> tuple[str, ...]:
+    """Aliases of models, as packaged, that take no temperature."""
+    aliases: list[str] = schema_document("manga_query")["properties"]["model"]["enum"]
+    return tuple(each for each in aliases if not load_models().resolve(each).takes_temperature)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +190,10 @@ def _without_effect(body: Any, policy: RequestPolicy) -> list[Problem]:
     notification = body.get("notification") if isinstance(body, dict) else None
     mailed = isinstance(notification, dict) and "email" in notification and not policy.sends_mail
     streamed = isinstance(body, dict) and body.get("stream") is True
-    return [*([EMAIL_NOT_SENT] if mailed else []), *([NOT_STREAMED] if streamed else [])]
+    cold = isinstance(body, dict) and "temperature" in body
+    is_unsent = cold and body.get("model", default_of("manga_query", "model")) in models_without_temperature()
+    found = ((EMAIL_NOT_SENT, mailed), (NOT_STREAMED, streamed), (TEMPERATURE_NOT_SENT, is_unsent))
+    return [warning for warning, holds in found if holds]
 
 
 def _text_problems(schema: str, shape: Shape) -> list[Problem]:

@@ -40,7 +40,7 @@ TOO_MANY_RECEIVES = "too_many_receives"
 MAX_PEEK = 500
 _PREVIEW_CHARACTERS = 200
 _MODEL_CHARACTERS = 80
-_EXPLANATION_CHARACTERS = 1000
+_EXPLANATION_CHARACTERS = (30_000, 1000)  # all that is wrong, else its beginning: SQS bounds message and attributes
 _PEEK_SECONDS = 30
 _WAIT_SECONDS = 1  # asks all of SQS's servers; a short poll asks some and may see nothing
 
@@ -146,19 +146,21 @@ class DeadLetters:
         attributes = {
             **message.attributes,
             REASON: reason,
-            EXPLANATION: escaped(explanation)[:_EXPLANATION_CHARACTERS],
             ORIGINAL_QUEUE: message.queue,
             ORIGINAL_MESSAGE_ID: message.message_id,
             DEAD_LETTERED_AT: self._clock.now().isoformat(timespec="seconds"),
         }
         once, group = f"rejected.{message.message_id}", message.group_id
-        try:
-            self._queues.send(target, message.body, attributes=attributes, group_id=group, deduplication_id=once)
-        except ValueError:
-            self._queues.extend(message.queue, [message.receipt_handle], 0)
-            return False
-        self._queues.delete(message.queue, [message.receipt_handle])
-        return True
+        for characters in _EXPLANATION_CHARACTERS:
+            told = {**attributes, EXPLANATION: escaped(explanation)[:characters]}
+            try:
+                self._queues.send(target, message.body, attributes=told, group_id=group, deduplication_id=once)
+            except ValueError:
+                continue
+            self._queues.delete(message.queue, [message.receipt_handle])
+            return True
+        self._queues.extend(message.queue, [message.receipt_handle], 0)
+        return False
 
 
 def original_queue(message: Message) -> str:

@@ -105,10 +105,13 @@ class Completion:
         entries = self._ledger.get_many(sorted(asked)) if asked else {}
         return [entry for entry in entries.values() if entry.provenance.trigger == PARTNER_TRIGGER]
 
-    def reject(self, message: Message, event: Event | None, *, reason: str, explanation: str) -> None:
-        """Dead-letter a message that is no request. event: what our own topics hear of it, if it is news."""
+    def reject(
+        self, message: Message, event: Event | None, *, reason: str, explanation: str, callback_url: str = ""
+    ) -> None:
+        """Dead-letter a message that is no request. event: what is told of it, if it is news: to our own topics, and to
+        the partner's URL where that is sound."""
         if event is not None:
-            self._outbox_writer.announce(event)
+            self._outbox_writer.announce(event, callback_url=callback_url)
         self._dead_letters.reject(message, reason, explanation)
 
 

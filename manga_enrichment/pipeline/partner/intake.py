@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import repeat
 
+from manga_enrichment.domain.callbacks.deliveries import CallbackState
 from manga_enrichment.domain.callbacks.events import Event
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.requests.claims import AlreadyFinal, AlreadyLive, Claimed, RequestRow, came_back
@@ -243,11 +244,14 @@ class Intake:
     def _reject(self, message: Message, rejection: Rejection, received_at: datetime) -> None:
         """A request that is worked on or was answered keeps its status: this message only used its id."""
         event: Event | None = event_of_message(message, rejection, received_at)
+        callback_url = ""
         if rejection.request_id is not None:
             row = self._claimed(closed_row(message, rejection, self._claimant.new_owner(), received_at)).row
             ours = row.state is RequestState.REJECTED and row.message_id == message.message_id
             event = event_of(row) if ours else None
-        self._endings.reject(message, event, reason=rejection.reason.value, explanation=rejection.message)
+            callback_url = rejection.callback_url if ours and row.callback_state == CallbackState.PENDING else ""
+        told = {"reason": rejection.reason.value, "explanation": rejection.explanation}
+        self._endings.reject(message, event, callback_url=callback_url, **told)
 
     def _stored(self, unit: WorkUnit, mine: Sequence[bool]) -> WorkUnit | None:
         """The unit as a run will read it; None when no request of it is ours any more."""

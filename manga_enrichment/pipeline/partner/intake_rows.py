@@ -6,6 +6,7 @@ Belongs here: which field of a message goes where. Stays out: what is done with 
 import json
 from datetime import datetime, timedelta
 
+from manga_enrichment.domain.callbacks.deliveries import CallbackState
 from manga_enrichment.domain.callbacks.events import Event
 from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.envelope import AcceptedRequest, Rejection
@@ -58,6 +59,7 @@ def closed_row(message: Message, rejection: Rejection, owner: str, received_at: 
         group_id=message.group_id,
         error_class=rejection.reason.value,
         reason=rejection.message,
+        callback_state=CallbackState.PENDING.value if rejection.callback_url else "",
         problems=json.dumps([each.to_document() for each in rejection.problems]) if rejection.problems else "",
         accepted_at=message.sent_at,
         claimed_at=received_at,
@@ -98,4 +100,5 @@ def event_of_message(message: Message, rejection: Rejection, now: datetime) -> E
         error_class=rejection.reason.value,
         reason=rejection.message,
         message_id=message.message_id,
+        problems=[each.to_document() for each in rejection.problems],
     )

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from manga_enrichment.domain.models.specs import load_models
 from manga_enrichment.domain.requests.json_shape import MAX_VALUES
 from manga_enrichment.domain.requests.problems import Code
 from manga_enrichment.domain.requests.validation import MAX_ERRORS, RequestPolicy, ValidationResult, validate
@@ -45,9 +46,17 @@ def assert_sound(result: ValidationResult, body: Any) -> None:
 def test_a_complete_valid_body_passes_without_a_warning(schema: str) -> None:
     result = validate(schema, valid_body(schema))
     assert result.valid
-    assert [each.code for each in result.warnings if each.location[0] != "notification"] == []
+    assert [each.code for each in result.warnings if each.location[0] not in ("notification", "temperature")] == []
     assert result.normalized_body == VALID_BODIES[schema]
     assert result.estimated_tokens > 0
+
+
+@pytest.mark.parametrize("model", ["haiku", "sonnet"])
+def test_a_temperature_that_no_model_gets_is_warned_of(model: str) -> None:
+    assert load_models().resolve(model).takes_temperature is False, "else the warning is for others alone"
+    found = validate("manga_query", {"query": "q", "model": model, "temperature": 0.2})
+    assert [(each.path, each.code) for each in found.warnings] == [("temperature", Code.TEMPERATURE_WARNING)]
+    assert validate("manga_query", {"query": "q", "model": model}).warnings == ()
 
 
 @given(ANY_TEXT | ANY_JSON, ANY_JSON)
