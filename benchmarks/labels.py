@@ -14,7 +14,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.related_titles import Relation
-from manga_enrichment.domain.catalog.mapping import SAME_NAMES
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.catalog.rows import RejectedRow, clean_row
 from manga_enrichment.pipeline.catalog.source_files import read_rows
@@ -37,7 +36,7 @@ def read_labels(path: Path) -> list[Relation]:
 
 def read_titles(path: Path) -> list[MangaRecord]:
     """Of a catalog in any of the formats that the project imports; rows that are no titles are left out."""
-    rows = (row for row in read_rows(path, SAME_NAMES, uri=str(path)) if not isinstance(row, RejectedRow))
+    rows = (row for row in read_rows(path, uri=str(path)) if not isinstance(row, RejectedRow))
     records = (clean_row(row.values, row.number) for row in rows)
     return [record for record in records if isinstance(record, MangaRecord)]
 

@@ -31,8 +31,10 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="MANGA_", extra="ignore", frozen=True)
 
-    catalog_uri: str = Field("data/catalog/sample.jsonl", description="CSV, JSONL or Parquet; local path or s3://")
+    catalog_uri: str = Field("data/catalog/sample.jsonl", description="file, folder or glob; local or s3://")
     catalog_mapping: str = Field("", description="JSON file that maps our columns to the source's")
+    catalog_encoding: str = Field("", description="encoding of CSV and JSON files, for example cp932; unset: found out")
+    catalog_delimiter: str = Field("", max_length=1, description="what parts the cells of a CSV; unset: found out")
     catalog_max_rejected: float = Field(
         0.1, ge=0, le=1, description="a source with a larger share of rows that are no titles is refused; 1: never"
     )

@@ -1,5 +1,6 @@
 """Where the catalog comes from: a path or an object, readable or one clear sentence."""
 
+import re
 from pathlib import Path
 
 import boto3
@@ -26,13 +27,13 @@ def test_a_local_file_is_read_in_place(tmp_path: Path, scheme: str) -> None:
     path.write_text("{}\n")
     source = catalog_source(AwsClients().s3, f"{scheme}{path}")
     with source.local_copy() as copy:
-        assert copy == path
+        assert copy == [path]
 
 
 def test_a_file_uri_is_decoded(tmp_path: Path) -> None:
     path = tmp_path / "カタログ 1.csv"
     path.write_text("manga_id\n")
-    with catalog_source(AwsClients().s3, path.as_uri()).local_copy() as copy:
+    with catalog_source(AwsClients().s3, path.as_uri()).local_copy() as (copy,):
         assert copy.read_text() == "manga_id\n"
 
 
@@ -46,12 +47,61 @@ def test_a_changed_local_file_has_another_version(tmp_path: Path) -> None:
     assert source.version() != before
 
 
-@pytest.mark.parametrize(("name", "why"), [("missing.csv", "No such file"), ("", "not a file")])
+@pytest.mark.parametrize(
+    ("name", "why"), [("missing.csv", "No such file"), ("", "nothing in it"), ("*.csv", "nothing in it")]
+)
 def test_an_unreadable_path_is_named(tmp_path: Path, name: str, why: str) -> None:
     uri = str(tmp_path / name) if name else str(tmp_path)
     source = catalog_source(AwsClients().s3, uri)
-    with pytest.raises(ConfigurationError, match=rf"{uri} cannot be read \(.*{why}.*correct MANGA_CATALOG_URI"):
+    with pytest.raises(
+        ConfigurationError, match=rf"{re.escape(uri)} cannot be read \(.*{why}.*correct MANGA_CATALOG_URI"
+    ):
         source.version()
+
+
+FILES = ("b.jsonl.gz", "a.csv", "deep/c.parquet", "deep/notes.txt", "_SUCCESS", "_log/d.csv", ".hidden.csv")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("", ["a.csv", "b.jsonl.gz", "deep/c.parquet"]),
+        ("*.csv", ["a.csv"]),
+        ("**/*.parquet", ["deep/c.parquet"]),
+        ("[ab].*", ["a.csv", "b.jsonl.gz"]),
+    ],
+)
+def test_a_folder_or_a_pattern_is_all_its_catalog_files(tmp_path: Path, pattern: str, found: list[str]) -> None:
+    for name in FILES:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+    source = catalog_source(AwsClients().s3, str(tmp_path / pattern))
+    with source.local_copy() as copies:
+        assert [str(copy.relative_to(tmp_path)) for copy in copies] == found
+    before = source.version()
+    (tmp_path / found[-1]).write_text("xy")
+    assert source.version() != before
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"), [("", ["a.csv", "b.jsonl.gz", "c.parquet"]), ("*.csv", ["a.csv"]), ("deep/*", ["c.parquet"])]
+)
+def test_a_prefix_or_a_pattern_is_all_its_catalog_objects(
+    clients: AwsClients, local_stack: LocalStack, pattern: str, found: list[str]
+) -> None:
+    bucket = local_stack.endpoints.bucket
+    for name in FILES:
+        if name != "deep/notes.txt":
+            clients.s3.put_object(Bucket=bucket, Key=f"feed/{name}", Body=name.encode())
+    wanted = pattern if pattern != "*.csv" else "a*.csv"
+    source = catalog_source(clients.s3, f"s3://{bucket}/feed/{wanted}")
+    with source.local_copy() as copies:
+        assert [copy.name for copy in copies] == found
+        assert all(copy.read_text().endswith(copy.name) for copy in copies)
+    before = source.version()
+    clients.s3.put_object(Bucket=bucket, Key="feed/a.csv", Body=b"other")
+    clients.s3.put_object(Bucket=bucket, Key="feed/deep/c.parquet", Body=b"other")
+    assert source.version() != before
 
 
 @pytest.mark.parametrize("uri", ["s3://", "s3://bucket", "s3://bucket/", "s3:///key"])
@@ -64,7 +114,7 @@ def test_an_object_is_copied_under_its_own_name_and_removed_again(clients: AwsCl
     key = "inbox/2026?q#1/catalog v2.csv"
     clients.s3.put_object(Bucket=local_stack.endpoints.bucket, Key=key, Body=b"manga_id\n")
     source = catalog_source(clients.s3, f"s3://{local_stack.endpoints.bucket}/{key}")
-    with source.local_copy() as copy:
+    with source.local_copy() as (copy,):
         assert (copy.name, copy.read_text()) == ("catalog v2.csv", "manga_id\n")
     assert not copy.exists()
 

@@ -17,7 +17,8 @@ from manga_enrichment.local.sample_catalog import generate, write_catalog
 from manga_enrichment.local.sample_catalog.generator import manga_id
 from manga_enrichment.local.sample_catalog.vocabulary import english, genre_facts, japanese
 from manga_enrichment.local.sample_catalog.writing import SAMPLE_ROWS, SAMPLE_SEED
-from manga_enrichment.pipeline.catalog.source_files import SourceRow, read_rows
+from manga_enrichment.pipeline.catalog.files.rows import SourceRow
+from manga_enrichment.pipeline.catalog.source_files import read_rows
 
 SHIPPED = Path(__file__).parents[2] / "data" / "catalog"
 

@@ -20,6 +20,7 @@ from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.candidates.refresh import refresh_candidates
 from manga_enrichment.pipeline.candidates.shared import SharedIndex
+from manga_enrichment.pipeline.catalog.files.rows import Reading
 from manga_enrichment.pipeline.catalog.plausibility import ImplausibleCatalogError, PlausibleLimits
 from manga_enrichment.pipeline.catalog.refresh import CatalogState, load_state, refresh_catalog
 from manga_enrichment.pipeline.catalog.source_files import load_mapping
@@ -51,7 +52,9 @@ def build_manga_catalog(inputs: DefinitionInputs) -> dg.AssetsDefinition:
                     tables=tables,
                     source=catalog_source,
                     clock=clock,
-                    mapping=load_mapping(settings.catalog_mapping),
+                    reading=Reading(
+                        load_mapping(settings.catalog_mapping), settings.catalog_encoding, settings.catalog_delimiter
+                    ),
                     bucket_count=settings.catalog_buckets,
                     say=context.log.info,
                     plausible=PlausibleLimits(settings.catalog_max_rejected, settings.catalog_max_lost),

@@ -1,52 +1,84 @@
 """Where each of our catalog fields comes from in a source with names of its own.
 
-Belongs here: the mapping, its JSON form and what is wrong with a bad one. Stays out: cleaning of the values
-(`rows.py`) and reading the JSON file (`pipeline/catalog/source_files.py`).
+Belongs here: the mapping, its JSON form, what is wrong with a bad one, ids for sources without ours. Stays out: what an
+entry can say (`field_sources.py`), cleaning of the values (`rows.py`), reading the JSON file
+(`pipeline/catalog/source_files.py`).
 
     {"start_year": "year", "type": {"const": "manga"}, "synopsis": null}
 
 reads: start_year comes from the column `year`, every title is of type manga, a column `synopsis` is not ours. A field
-that is not named comes from the column of its own name.
+that is not named comes from the column of its own name. Keys that begin with "$" are about the mapping: `$rows` is the
+path to the list of rows in a JSON document, `$schema` is for editors, `$only` leaves out every field that is not named.
 """
 
+import hashlib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
+import orjson
+
+from manga_enrichment.domain.catalog.field_sources import Find, field_source, paths_of
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.errors import ConfigurationError
 
 MAPPING_SETTING = "MANGA_CATALOG_MAPPING"
 FIELD_NAMES = tuple(field.name for field in fields(MangaRecord))
+LIST_FIELDS = frozenset({"synonyms", "authors", "magazines", "publisher_genres", "themes", "demographics"})
 REQUIRED_FIELDS = ("manga_id", "title")
+ID_FROM = "id_from"
+ABOUT = ("$rows", "$schema", "$only")
+_ID_CHARACTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnMapping:
-    """columns: our field -> their column; constants: our field -> the value of every row; both in field order."""
+    """columns: our field -> their column, where that is all; found: our field -> what finds its value, for all others.
+
+    named: our field -> the column that a source must have, since the mapping names it. rows_path: to the rows of a JSON
+    document, "" for the document itself.
+    """
 
     columns: Mapping[str, str]
-    constants: Mapping[str, Any]
-    explicit: frozenset[str] = frozenset()
+    found: Mapping[str, Find] = field(compare=False)
+    named: Mapping[str, str]
+    rows_path: str
+    document: str
 
     @classmethod
     def from_json(cls, document: object) -> "ColumnMapping":
         """Raises ConfigurationError naming the first field that is wrong."""
         if not isinstance(document, Mapping):
             raise ConfigurationError(f'{MAPPING_SETTING}: expected a JSON object such as {{"start_year": "year"}}')
-        for name, source in document.items():
-            _check_entry(name, source)
-        columns = {name: document.get(name, name) for name in FIELD_NAMES}
+        own_names = {} if document.get("$only") else {name: name for name in FIELD_NAMES}
+        entries = {**own_names, **{name: entry for name, entry in document.items() if name not in ABOUT}}
+        found = {name: _source(name, entry) for name, entry in entries.items() if entry is not None}
+        for name in REQUIRED_FIELDS:
+            if name not in found:
+                raise ConfigurationError(f"{MAPPING_SETTING}: {name!r} is required and cannot be null")
+        paths = {name: entry for name, entry in entries.items() if isinstance(entry, str)}
+        plain = {name: entry for name, entry in paths.items() if not set(entry) & set('.["')}
         return cls(
-            columns={name: source for name, source in columns.items() if isinstance(source, str)},
-            constants={name: source["const"] for name, source in columns.items() if isinstance(source, Mapping)},
-            explicit=frozenset(name for name, source in document.items() if isinstance(source, str)),
+            columns=plain,
+            found={name: each for name, each in found.items() if name not in plain},
+            named={name: _column(entry) for name, entry in paths.items() if name in document},
+            rows_path=str(document.get("$rows") or ""),
+            document=orjson.dumps(document, option=orjson.OPT_SORT_KEYS).decode(),
         )
+
+    def value(self, name: str, row: Mapping[Any, Any]) -> Any:
+        """What the row has for the field, as the source gives it; None without anything."""
+        column = self.columns.get(name)
+        if column is not None:
+            return row.get(column)
+        find = self.found.get(name)
+        return None if find is None else find(row)
 
     def check_columns(self, present: Collection[str]) -> None:
         """Raises ConfigurationError when a source with these columns lacks one that the mapping names or we require."""
-        for name, column in self.columns.items():
-            if column not in present and (name in self.explicit or name in REQUIRED_FIELDS):
+        required = {name: self.columns[name] for name in REQUIRED_FIELDS if name in self.columns}
+        for name, column in {**required, **self.named}.items():
+            if column not in present:
                 there = ", ".join(sorted(present)[:40]) or "none"
                 raise ConfigurationError(
                     f"The catalog has no column {column!r} for the field {name!r} (columns: {there}): "
@@ -54,18 +86,65 @@ class ColumnMapping:
                 )
 
 
-def _check_entry(name: object, source: object) -> None:
+def derived_id(source: str, source_id: str, attempt: int = 0) -> str:
+    """A `MNG-` id for a title of a source with ids of its own: the same on any day and machine.
+
+    Two titles share the first attempt once in 2.8 million million pairs.
+    """
+    text = f"{source}\n{source_id}" if attempt == 0 else f"{source}\n{source_id}\n{attempt}"
+    number = int.from_bytes(hashlib.sha256(text.encode("utf-8", "backslashreplace")).digest()[:16], "big")
+    digits = []
+    for _ in range(8):
+        number, digit = divmod(number, len(_ID_CHARACTERS))
+        digits.append(_ID_CHARACTERS[digit])
+    return f"MNG-{''.join(digits)}"
+
+
+def _source(name: str, entry: object) -> Find:
     if name not in FIELD_NAMES:
         known = ", ".join(FIELD_NAMES)
         raise ConfigurationError(f"{MAPPING_SETTING}: {name!r} is not a catalog field; fields are {known}")
-    if source is None and name in REQUIRED_FIELDS:
-        raise ConfigurationError(f"{MAPPING_SETTING}: {name!r} is required and cannot be null")
-    constant = isinstance(source, Mapping) and set(source) == {"const"} and name != "manga_id"
-    if not (source is None or constant or (isinstance(source, str) and source)):
-        raise ConfigurationError(
-            f"{MAPPING_SETTING}: {name!r} must be the name of a column, "
-            f'{{"const": value}} or null, not {str(source)[:80]!r}'
-        )
+    try:
+        find = _id_source(entry) if name == "manga_id" else field_source(entry)
+    except ValueError as error:
+        shown = str(entry)[:80]
+        raise ConfigurationError(f"{MAPPING_SETTING}: {name!r} {error} (it is {shown!r})") from None
+    return find if name in LIST_FIELDS else _single(find)
+
+
+def _single(find: Find) -> Find:
+    """For a field of one value: the only one of a list."""
+
+    def find_single(row: Mapping[Any, Any]) -> Any:
+        value = find(row)
+        return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+    return find_single
+
+
+def _id_source(entry: object) -> Find:
+    if isinstance(entry, str):
+        return field_source(entry)
+    if not isinstance(entry, Mapping) or set(entry) != {ID_FROM}:
+        raise ValueError(f'must be a column, a path, or {{"{ID_FROM}": {{"source": "name", "id": "path"}}}}')
+    parts = entry[ID_FROM]
+    if not isinstance(parts, Mapping) or set(parts) != {"source", "id"}:
+        raise ValueError(f'"{ID_FROM}" takes "source", a name, and "id", a path')
+    source, find = str(parts["source"]), field_source(parts["id"])
+
+    def find_id(row: Mapping[Any, Any]) -> str | None:
+        value = find(row)
+        is_id = isinstance(value, str | int) and not isinstance(value, bool) and value != ""
+        if isinstance(value, float) and value.is_integer():
+            value, is_id = int(value), abs(value) < 2**53
+        return derived_id(source, str(value).strip()) if is_id else None
+
+    return find_id
+
+
+def _column(entry: str) -> str:
+    (path,) = paths_of(entry)
+    return path.column
 
 
 SAME_NAMES = ColumnMapping.from_json({})

@@ -97,13 +97,13 @@ def clean_row(
     """
     if not isinstance(raw, Mapping):
         return _reject(raw, row_number, None, RejectReason.NOT_AN_OBJECT)
-    manga_id = raw.get(mapping.columns["manga_id"])
+    manga_id = mapping.value("manga_id", raw)
     if manga_id is None or manga_id == "":
         return _reject(raw, row_number, None, RejectReason.MISSING_MANGA_ID)
     if not isinstance(manga_id, str) or MANGA_ID.match(manga_id) is None:
         return _reject(raw, row_number, None, RejectReason.INVALID_MANGA_ID)
     notes = _Notes(row_number, manga_id, warn)
-    value = _value(raw, mapping, "title")
+    value = mapping.value("title", raw)
     try:
         title = None if value is None else values.required_text(value, notes.reasons.append)
     except values.InvalidValueError:
@@ -147,15 +147,10 @@ def _reject(raw: object, row_number: int, manga_id: str | None, reason: RejectRe
     return RejectedRow(row_number, manga_id, reason, raw_json(raw))
 
 
-def _value(raw: Mapping[str, Any], mapping: ColumnMapping, name: str) -> object:
-    column = mapping.columns.get(name)
-    return mapping.constants.get(name) if column is None else raw.get(column)
-
-
 def _optional_fields(raw: Mapping[str, Any], mapping: ColumnMapping, notes: _Notes) -> dict[str, Any]:
     cleaned = {}
     for name, clean in _CLEANERS.items():
-        value = _value(raw, mapping, name)
+        value = mapping.value(name, raw)
         if value is None or value in _EMPTY:
             continue
         try:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 MAX_RAW_CHARACTERS = 1000
+ROW = "row"
+"""The field of a warning about the row itself."""
 
 
 class WarningReason(StrEnum):
@@ -38,6 +40,8 @@ class WarningReason(StrEnum):
     """One text became several at its commas."""
     REDUCED = "reduced"
     """Said more than the field holds, such as a range of years: its beginning was taken."""
+    SHORT_ROW = "short_row"
+    """Cells were left out at the end of a row of text: taken as empty."""
 
 
 Note = Callable[[WarningReason], None]

@@ -1,7 +1,7 @@
 """One pass over a catalog source writes every bucket of the catalog and the tables of rejects and warnings.
 
 Belongs here: which row of a manga_id wins, what is counted, in which order things are stored. Stays out: reading files
-(`source_files.py`), cleaning (`domain/catalog/rows.py`), working files (`spill.py`), storing (the sink).
+(`source_files.py`, `files/`), cleaning (`domain/catalog/rows.py`), working files (`spill.py`), storing (the sink).
 
 Nothing is stored before the whole source has been read, so a source that breaks off leaves the old catalog as it was,
 and so does one that cannot be right (`plausibility.py`).
@@ -22,15 +22,15 @@ import pyarrow.compute as pc
 from manga_enrichment.domain.catalog.mapping import MAPPING_SETTING, SAME_NAMES, ColumnMapping
 from manga_enrichment.domain.catalog.records import MAX_CATALOG_BUCKETS, MangaRecord, bucket_of
 from manga_enrichment.domain.catalog.rows import RejectedRow, RejectReason, clean_row
-from manga_enrichment.domain.catalog.warnings import RowWarning
+from manga_enrichment.domain.catalog.warnings import MAX_RAW_CHARACTERS, ROW, RowWarning, WarningReason
 from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.pipeline.catalog.files.rows import SourceRow
 from manga_enrichment.pipeline.catalog.plausibility import (
     DEFAULT_PLAUSIBLE,
     ImportCounts,
     PlausibleLimits,
     check_plausible,
 )
-from manga_enrichment.pipeline.catalog.source_files import SourceRow
 from manga_enrichment.pipeline.catalog.spill import DEFAULT_LIMITS, DIGEST_BYTES, RowSpill, SpillLimits, TitleSpill
 from manga_enrichment.pipeline.catalog.tables import (
     CATALOG_SCHEMA,
@@ -131,7 +131,7 @@ class _Import:
         self._rows_read = 0
         self._rejected: Counter[str] = Counter()
         self._warned: Counter[str] = Counter()
-        self._unseen = {plan.mapping.columns[name]: name for name in plan.mapping.explicit}
+        self._unseen = {column: name for name, column in plan.mapping.named.items()}
 
     def run(self, rows: Iterable[SourceRow | RejectedRow], sink: CatalogSink) -> ImportReport:
         for row in rows:
@@ -161,6 +161,9 @@ class _Import:
         if isinstance(record, RejectedRow):
             self._reject(replace(record, raw_json=row.raw.decode("utf-8", "backslashreplace")))
             return
+        if row.short:
+            raw = row.raw.decode("utf-8", "backslashreplace")[:MAX_RAW_CHARACTERS]
+            self._warn(RowWarning(row.number, record.manga_id, ROW, WarningReason.SHORT_ROW, raw))
         content_hash = self._plan.content_hash(record)
         bucket = bucket_of(record.manga_id, self._plan.bucket_count)
         values = record_row(record, content_hash)

@@ -18,7 +18,7 @@ LOST_SETTING = "MANGA_CATALOG_MAX_LOST"
 FEW_ROWS = 10
 """So many rows may be rejected or gone whatever their share: of a handful of titles a share means little."""
 
-_ENCODING = "its text is in another encoding than it was read in; save it as UTF-8"
+_ENCODING = "its text is in another encoding than it was read in; set MANGA_CATALOG_ENCODING"
 _CUT_OFF = "the file was cut off or damaged on its way, or has another delimiter"
 _MAPPING = "the columns are not those that MANGA_CATALOG_MAPPING names"
 _CAUSES = {
@@ -28,7 +28,7 @@ _CAUSES = {
     RejectReason.ROW_TOO_LONG: _CUT_OFF,
     RejectReason.WRONG_COLUMN_COUNT: _CUT_OFF,
     RejectReason.UNREADABLE_VALUE: _CUT_OFF,
-    RejectReason.NOT_AN_OBJECT: "the rows lie elsewhere in the file",
+    RejectReason.NOT_AN_OBJECT: "the rows lie elsewhere in the file; name the path as $rows in MANGA_CATALOG_MAPPING",
     RejectReason.MISSING_MANGA_ID: _MAPPING,
     RejectReason.INVALID_MANGA_ID: _MAPPING,
     RejectReason.MISSING_TITLE: _MAPPING,

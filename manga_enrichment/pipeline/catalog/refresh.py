@@ -5,21 +5,21 @@ Belongs here: the recorded state of the catalog and the decision to import. Stay
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import orjson
 
-from manga_enrichment.domain.catalog.mapping import ColumnMapping
 from manga_enrichment.domain.prompts.fingerprint import content_hash
 from manga_enrichment.gateways.catalog_source import CatalogSource
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.pipeline.catalog.files.rows import Reading
 from manga_enrichment.pipeline.catalog.importer import ImportPlan, ImportReport, import_catalog
 from manga_enrichment.pipeline.catalog.plausibility import DEFAULT_PLAUSIBLE, PlausibleLimits
 from manga_enrichment.pipeline.catalog.reader import CatalogTables, check_bucket_count
-from manga_enrichment.pipeline.catalog.source_files import read_rows
+from manga_enrichment.pipeline.catalog.source_files import read_files
 from manga_enrichment.pipeline.store.object_keys import catalog_state_key
 from manga_enrichment.pipeline.store.rows import SCHEMAS_VERSION
 
@@ -54,7 +54,7 @@ def refresh_catalog(
     tables: ObjectStore,
     source: CatalogSource,
     clock: Clock,
-    mapping: ColumnMapping,
+    reading: Reading,
     bucket_count: int,
     say: Callable[[str], None],
     plausible: PlausibleLimits = DEFAULT_PLAUSIBLE,
@@ -64,20 +64,21 @@ def refresh_catalog(
     An ImplausibleCatalogError among them says that the source was read and refused.
     """
     recorded = check_bucket_count(tables, bucket_count)
-    version = _version(source, mapping)
+    version = _version(source, reading)
     if recorded is not None and recorded["source_version"] == version:
         say(f"{source.uri} has not changed since {recorded['imported_at']}")
         return CatalogState(**recorded), False
     plan = ImportPlan(
         bucket_count=bucket_count,
         content_hash=content_hash,
-        mapping=mapping,
+        mapping=reading.mapping,
         titles_before=0 if recorded is None else recorded["titles"],
         plausible=plausible,
         on_progress=lambda rows: say(f"{rows} rows read"),
     )
-    with source.local_copy() as path:
-        report = import_catalog(read_rows(path, mapping, uri=source.uri), CatalogTables(tables), plan)
+    with source.local_copy() as paths:
+        rows = read_files(paths, replace(reading, say=say), uri=source.uri)
+        report = import_catalog(rows, CatalogTables(tables), plan)
     state = _state(report, plan, source.uri, version, clock.now())
     tables.write_json(catalog_state_key(), asdict(state))
     return state, True
@@ -89,8 +90,9 @@ def load_state(tables: ObjectStore, bucket_count: int) -> CatalogState | None:
     return None if recorded is None else CatalogState(**recorded)
 
 
-def _version(source: CatalogSource, mapping: ColumnMapping) -> str:
-    parts = [source.uri, source.version(), repr(mapping), SCHEMAS_VERSION]
+def _version(source: CatalogSource, reading: Reading) -> str:
+    parts = [source.uri, source.version(), reading.mapping.document, reading.encoding, reading.delimiter]
+    parts.append(SCHEMAS_VERSION)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 

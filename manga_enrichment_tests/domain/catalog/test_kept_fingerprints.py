@@ -17,7 +17,8 @@ from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.catalog.rows import RejectedRow, clean_row
 from manga_enrichment.domain.prompts.prompt import prompt_fields
 from manga_enrichment.local.dagster_home import REPOSITORY
-from manga_enrichment.pipeline.catalog.source_files import SourceRow, read_rows
+from manga_enrichment.pipeline.catalog.files.rows import Reading, SourceRow
+from manga_enrichment.pipeline.catalog.source_files import read_rows
 
 SAMPLE = REPOSITORY / "data" / "catalog" / "sample.jsonl"
 MADB = REPOSITORY.parent / "shared" / "catalog" / "madb_serializations.parquet"
@@ -30,7 +31,7 @@ MADB_DIGEST = "1435aade8ae9734cbb8b8ffd992098a4714b0100762caccdc4253d901da35159"
 def digest(catalog: Path, mapping: ColumnMapping, signs_of_mended_authors: str = "") -> tuple[int, str]:
     """Good rows, and sha256 of all that a prompt of any analysis could show of them; a fingerprint knows no more."""
     count, shown = 0, hashlib.sha256()
-    for row in read_rows(catalog, mapping):
+    for row in read_rows(catalog, Reading(mapping)):
         title = clean_row(row.values, row.number, mapping) if isinstance(row, SourceRow) else row
         if isinstance(title, MangaRecord) and not _has(signs_of_mended_authors, row):
             count += 1

@@ -18,9 +18,10 @@ from manga_enrichment.domain.catalog.mapping import ColumnMapping
 from manga_enrichment.domain.catalog.records import MangaRecord, bucket_keys, bucket_of
 from manga_enrichment.domain.catalog.rows import RejectedRow, RejectReason
 from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.pipeline.catalog.files.rows import Reading, SourceRow
 from manga_enrichment.pipeline.catalog.importer import ImportPlan, ImportReport, import_catalog
 from manga_enrichment.pipeline.catalog.plausibility import ImplausibleCatalogError, PlausibleLimits
-from manga_enrichment.pipeline.catalog.source_files import SourceRow, load_mapping, read_rows
+from manga_enrichment.pipeline.catalog.source_files import load_mapping, read_rows
 from manga_enrichment.pipeline.catalog.spill import SpillLimits
 from manga_enrichment.pipeline.catalog.tables import CATALOG_SCHEMA, REJECTS_SCHEMA, WARNINGS_SCHEMA
 
@@ -276,7 +277,7 @@ import resource, sys
 from pathlib import Path
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 from manga_enrichment.pipeline.catalog.plausibility import ImplausibleCatalogError, PlausibleLimits
-from manga_enrichment.pipeline.catalog.source_files import SourceRow
+from manga_enrichment.pipeline.catalog.files.rows import Reading, SourceRow
 from manga_enrichment.pipeline.catalog.importer import ImportPlan, import_catalog
 class Sink:
     buckets = 0
@@ -301,7 +302,7 @@ def test_a_thousand_buckets_need_few_open_files(tmp_path: Path) -> None:
 @pytest.mark.skipif(not MADB.exists(), reason="../shared/catalog is not on this machine")
 def test_a_real_catalog_loads_with_a_mapping_and_no_code() -> None:
     mapping = load_mapping(str(ROOT / "data" / "catalog" / "madb_mapping.json"))
-    sink, report = run(read_rows(MADB, mapping), bucket_count=8, mapping=mapping)
+    sink, report = run(read_rows(MADB, Reading(mapping)), bucket_count=8, mapping=mapping)
     assert report.rows_read == 30_023
     assert report.titles + sum(report.rejected.values()) == 30_023
     assert report.titles == 30_023

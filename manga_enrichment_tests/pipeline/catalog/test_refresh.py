@@ -10,6 +10,7 @@ from manga_enrichment.aws.catalog_source import LocalCatalog
 from manga_enrichment.domain.catalog.mapping import SAME_NAMES, ColumnMapping
 from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.pipeline.catalog.files.rows import Reading
 from manga_enrichment.pipeline.catalog.plausibility import (
     DEFAULT_PLAUSIBLE,
     ImplausibleCatalogError,
@@ -36,10 +37,10 @@ class CountedSource:
         return self._source.version()
 
     @contextmanager
-    def local_copy(self) -> Iterator[Path]:
+    def local_copy(self) -> Iterator[list[Path]]:
         self.reads += 1
-        with self._source.local_copy() as path:
-            yield path
+        with self._source.local_copy() as paths:
+            yield paths
 
 
 class Catalog:
@@ -61,7 +62,7 @@ class Catalog:
             tables=self.tables,
             source=self.source,
             clock=self.clock,
-            mapping=mapping,
+            reading=Reading(mapping),
             bucket_count=buckets,
             say=lambda _line: None,
             plausible=plausible,

@@ -15,8 +15,9 @@ from manga_enrichment.domain.catalog.mapping import ColumnMapping
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.catalog.rows import RejectedRow, RejectReason, clean_row
 from manga_enrichment.domain.errors import ConfigurationError
-from manga_enrichment.pipeline.catalog import source_files as catalog_files
-from manga_enrichment.pipeline.catalog.source_files import SourceRow, load_mapping, read_rows
+from manga_enrichment.pipeline.catalog.files import rows as catalog_files
+from manga_enrichment.pipeline.catalog.files.rows import Reading, SourceRow
+from manga_enrichment.pipeline.catalog.source_files import load_mapping, read_files, read_rows
 
 GOOD = {"manga_id": "MNG-ABCD1234", "title": "Harbor"}
 
@@ -85,13 +86,23 @@ def test_bad_csv_rows_are_rejected_with_their_text_and_the_next_one_read(tmp_pat
     content = b'manga_id,title\nA\nB,x,y\nC,"x"y\nD,\xff\nE,fine\nF,"never closed\nG,x\n'
     rows = rows_of(tmp_path / "c.csv", content)
     assert rejects_of(rows) == [
-        (1, RejectReason.WRONG_COLUMN_COUNT, "A"),
         (2, RejectReason.WRONG_COLUMN_COUNT, "B,x,y"),
         (3, RejectReason.INVALID_CSV, 'C,"x"y'),
         (4, RejectReason.NOT_UTF8, "D,\\xff"),
         (6, RejectReason.INVALID_CSV, 'F,"never closed\nG,x'),
     ]
-    assert values_of(rows) == [(5, {"manga_id": "E", "title": "fine"})]
+    assert values_of(rows) == [(1, {"manga_id": "A", "title": ""}), (5, {"manga_id": "E", "title": "fine"})]
+
+
+def test_cells_left_out_at_the_end_of_a_row_are_empty_unless_the_file_ends_there(tmp_path: Path) -> None:
+    rows = rows_of(tmp_path / "c.csv", "manga_id,title,volumes\nA,x\nB,y,,,\nC,z,3\nD,w")
+    assert values_of(rows) == [
+        (1, {"manga_id": "A", "title": "x", "volumes": ""}),
+        (2, {"manga_id": "B", "title": "y", "volumes": ""}),
+        (3, {"manga_id": "C", "title": "z", "volumes": "3"}),
+    ]
+    assert [row.short for row in rows if isinstance(row, SourceRow)] == [True, False, False]
+    assert rejects_of(rows) == [(4, RejectReason.WRONG_COLUMN_COUNT, "D,w")]
 
 
 def test_parquet_rows_keep_python_types(tmp_path: Path) -> None:
@@ -130,7 +141,7 @@ def test_a_parquet_value_beyond_python_rejects_only_its_row(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("c.xlsx", b"x", "unknown extension"),
+        ("c.xls", b"x", "unknown extension"),
         ("c", b"x", "unknown extension"),
         ("c.gz", b"x", "unknown extension"),
         ("missing.csv", None, "does not exist"),
@@ -142,8 +153,14 @@ def test_a_parquet_value_beyond_python_rejects_only_its_row(tmp_path: Path) -> N
         ("c.csv", b"id,title\n", "'manga_id'"),
         ("c.csv", b"manga_id,title,title\n", "'title' twice"),
         ("c.csv", b"\xff,title\n", "UTF-8"),
-        ("c.csv", "manga_id,title\n".encode("utf-16"), "UTF-16"),
-        ("c.jsonl", json.dumps(GOOD).encode("utf-16"), "UTF-16"),
+        ("c.xlsx", b"x", "spreadsheet that cannot be read"),
+        ("c.jsonl.zst", b"no zstd", "cannot be read"),
+        ("c.jsonl.zst", pa.Codec("zstd").compress(b'{"a": 1}\n' * 1000, asbytes=True)[:-3], "cannot be read"),
+        ("c.json", b'[{"a": 1}, {"a"', "no whole JSON"),
+        ("c.json", b'{"data": {"items": []}, "tags": []}', "lists are at 'data.items', 'tags'"),
+        ("c.json", b'{"a": 1}', "it has no list"),
+        ("c.xml", b"<ONIXMessage><Product></ONIXMessage>", "no whole XML"),
+        ("c.xml", b"<ONIXMessage><Product>" + b"<a>" * 50, "nested too deeply"),
     ],
 )
 def test_a_file_that_is_no_catalog_is_one_error_naming_path_and_setting(
@@ -174,7 +191,7 @@ def test_a_mapped_column_that_is_missing_is_named(tmp_path: Path) -> None:
     pq.write_table(pa.table({"manga_id": ["A"], "title": ["x"]}), tmp_path / "c.parquet")
     mapping = ColumnMapping.from_json({"start_year": "year"})
     with pytest.raises(ConfigurationError, match="'year' for the field 'start_year'"):
-        list(read_rows(tmp_path / "c.parquet", mapping))
+        list(read_rows(tmp_path / "c.parquet", Reading(mapping)))
 
 
 def test_a_mapping_is_read_from_a_json_file(tmp_path: Path) -> None:
@@ -191,3 +208,32 @@ def test_a_bad_mapping_file_is_one_error_naming_the_setting(tmp_path: Path, cont
         path.write_text(content)
     with pytest.raises(ConfigurationError, match="MANGA_CATALOG_MAPPING"):
         load_mapping(str(path))
+
+
+def test_a_byte_order_mark_in_a_mapping_is_no_fault(tmp_path: Path) -> None:
+    path = tmp_path / "mapping.json"
+    path.write_bytes(b'\xef\xbb\xbf{"start_year": "year"}')
+    assert load_mapping(str(path)).columns["start_year"] == "year"
+
+
+def test_numbers_too_long_for_64_bits_are_kept_to_the_last_digit(tmp_path: Path) -> None:
+    (row,) = rows_of(tmp_path / "c.jsonl", '{"id": 12345678901234567890123, "x": 1.5}')
+    assert isinstance(row, SourceRow)
+    assert row.values == {"id": 12345678901234567890123, "x": 1.5}
+
+
+def test_rows_of_many_files_are_numbered_on(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("manga_id,title\nA,x\nB\xff,y\n", "latin-1")
+    (tmp_path / "b.jsonl").write_text('{"manga_id": "C"}\n{\n{"manga_id": "D"}\n')
+    said: list[str] = []
+    rows = list(read_files([tmp_path / "a.csv", tmp_path / "b.jsonl"], Reading(say=said.append), uri="folder"))
+    assert values_of(rows) == [(1, {"manga_id": "A", "title": "x"}), (3, {"manga_id": "C"}), (5, {"manga_id": "D"})]
+    assert [number for number, _, _ in rejects_of(rows)] == [2, 4]
+    assert said == ["a.csv: rows 1 to 2", "b.jsonl: rows 3 to 5"]
+
+
+def test_the_file_of_many_that_is_broken_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text("{}\n")
+    (tmp_path / "b.json").write_text("[")
+    with pytest.raises(ConfigurationError, match=r"reading folder \(b\.json\)"):
+        list(read_files([tmp_path / "a.jsonl", tmp_path / "b.json"], uri="folder"))

@@ -1,0 +1,1 @@
+"""Readers of catalog files, one module for each kind."""
