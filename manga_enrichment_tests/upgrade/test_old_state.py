@@ -42,7 +42,7 @@ from manga_enrichment_tests.upgrade.old_state import (
 )
 
 TABLES = published_tables(list(ANALYSES.values()))
-NEW_TABLES = {"partner_latency"}
+NEW_TABLES = {"partner_latency", "catalog_warnings"}
 NEW_COLUMNS = {
     "partner_results": [
         *("queue", "accepted_at", "claimed_at", "model_seconds", "by_api"),
