@@ -1,15 +1,18 @@
 """Questions in words: how often the title that was meant is found, and the CPU of an answer.
 
 Run: python -m benchmarks.asked --rows 200000. The titles are those that retrieval is measured on (`related_titles.py`);
-each kind of question spoils some of them in its way.
+each kind of question spoils some of them in its way. Beside them stands the sample catalog, which the questions of
+`data/labels/questions.jsonl` are about: what of that a conversation is shown.
 """
 
 import argparse
+import json
 import random
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +27,10 @@ from manga_enrichment.pipeline.candidates.building import MatrixWriter
 from manga_enrichment.pipeline.candidates.folding import kana_of
 from manga_enrichment.pipeline.candidates.lists import STORED, save_lists
 from manga_enrichment.pipeline.candidates.pairs import Hits
+from manga_enrichment.pipeline.partner.shelf import Shelf
 
 ASKED = 200
+DATA = Path(__file__).resolve().parents[1] / "data"
 Spoil = Callable[[MangaRecord, random.Random], str | None]
 """A question for a title; None where it has none of this kind."""
 
@@ -37,7 +42,7 @@ def main() -> None:
     kept: list[MangaRecord] = []
     with tempfile.TemporaryDirectory() as folder:
         with MatrixWriter(Path(folder)) as writer:
-            writer.add((record, 0) for record in _sampled(options.rows, kept))
+            writer.add((record, 0) for record in chain(_sampled(options.rows, kept), _sample_catalog()))
             matrix = writer.finish({})
         nobody = Hits(
             np.full((len(matrix), STORED), -1), np.zeros((len(matrix), STORED))
@@ -48,8 +53,40 @@ def main() -> None:
         opened = time.process_time() - started
         asking.find("the first question maps the files")
         rows = [_measured(asking, kind, spoil, kept) for kind, spoil in KINDS.items()]
+        conversations = _conversations(asking)
     show(f"asked in words, {options.rows} titles", rows)
+    show("questions of conversations", conversations)
     print(f"lists by term: {opened:.1f} s of CPU, once a machine; peak memory {peak_rss_bytes() / 1e6:.0f} MB")
+
+
+def _sample_catalog() -> Iterator[MangaRecord]:
+    lines = (DATA / "catalog" / "sample.jsonl").read_text("utf-8").splitlines()
+    records = (clean_row(json.loads(line), number) for number, line in enumerate(lines))
+    return (record for record in records if isinstance(record, MangaRecord))
+
+
+class _NoTables:
+    """Nothing was asked of a model yet."""
+
+    def read(self, _key: str, _columns: Sequence[str] | None = None) -> None:
+        return None
+
+
+def _conversations(asking: Asking) -> list[Row]:
+    """Of the titles that questions are about, the share that is shown; of questions about none, those shown none."""
+    shelf, found, wanted, quiet, about_nothing = Shelf(_NoTables(), lambda: asking, 1), 0, 0, 0, 0
+    for line in (DATA / "labels" / "questions.jsonl").read_text("utf-8").splitlines():
+        question = json.loads(line)
+        titles = shelf.titles("manga_query", {"query": question["question"], "model": "haiku"}, ())
+        shown = {title.manga_id for title in titles or ()}
+        found += len(shown & set(question["manga_ids"]))
+        wanted += len(question["manga_ids"])
+        about_nothing += not question["manga_ids"]
+        quiet += not question["manga_ids"] and not shown
+    return [
+        {"titles": "asked about", "of": wanted, "share": round(found / wanted, 3)},
+        {"titles": "none, and none shown", "of": about_nothing, "share": round(quiet / about_nothing, 3)},
+    ]
 
 
 def _sampled(rows: int, kept: list[MangaRecord]) -> Iterator[MangaRecord]:

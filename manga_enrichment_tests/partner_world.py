@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from manga_enrichment.domain.requests.queues import NORMAL, QUEUES, Queue
 from manga_enrichment.domain.requests.states import is_final
 from manga_enrichment.domain.requests.validation import RequestPolicy
 from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW
+from manga_enrichment.pipeline.candidates.open_index import OpenIndex
 from manga_enrichment.pipeline.dead_letters.queue import DeadLetters
 from manga_enrichment.pipeline.engine.invocation import InvokeGateways, InvokeSettings
 from manga_enrichment.pipeline.engine.money.budget import Caps
@@ -35,6 +37,7 @@ from manga_enrichment.pipeline.partner.packing import UnitLimits
 from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning, anew
 from manga_enrichment.pipeline.partner.run_steps import SettleReport
 from manga_enrichment.pipeline.partner.settle import SettleLimits, Settling
+from manga_enrichment.pipeline.partner.shelf import Shelf
 from manga_enrichment.pipeline.partner.stored.requests import StoredRequests
 from manga_enrichment.pipeline.partner.stored.results import each_result_once
 from manga_enrichment.pipeline.resident.recent_tables import RecentTables
@@ -72,6 +75,8 @@ class PartnerWorld:
     deadline_seconds: float = 60
     clock: Any = field(default_factory=FakeClock)
     way: str = UNITS
+    index_home: Path = Path()
+    """Of copies of the candidate index, should there be one."""
 
     def __post_init__(self) -> None:
         settings = open_budget_settings(caps=self.caps)
@@ -218,6 +223,7 @@ class PartnerWorld:
             bucket_count=1,
             catalog=recent,
             recall=recent.recall if recent else anew,
+            shelf=Shelf(self.tables, OpenIndex(self.tables, self.clock, self.index_home).asking, 1),
         )
 
     def invoke_gateways(self) -> InvokeGateways:

@@ -28,6 +28,7 @@ from manga_enrichment.gateways.outbox import OutboxStore
 from manga_enrichment.gateways.queue import RequestQueue
 from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.gateways.senders import SenderTable
+from manga_enrichment.pipeline.candidates.open_index import OpenIndex
 from manga_enrichment.pipeline.dead_letters.queue import DeadLetters
 from manga_enrichment.pipeline.engine.invocation import InvokeGateways, InvokeSettings
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
@@ -40,6 +41,7 @@ from manga_enrichment.pipeline.partner.papers import StoredPapers
 from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
 from manga_enrichment.pipeline.partner.run_steps import Execution, Opened
 from manga_enrichment.pipeline.partner.settle import SettleReport, Settling
+from manga_enrichment.pipeline.partner.shelf import Shelf
 from manga_enrichment.pipeline.store.flusher import Flusher
 
 _RESULTS_SHOWN = 20
@@ -95,8 +97,10 @@ def build_partner_plan_op(inputs: DefinitionInputs) -> dg.OpDefinition:
         partner_run: dg.ResourceParam[PartnerRun],
         tables: dg.ResourceParam[ObjectStore],
         ledger: dg.ResourceParam[ResultLedger],
+        clock: dg.ResourceParam[Clock],
     ) -> Iterator[dg.Output[dict[str, Any]]]:
-        planning = PartnerPlanning(tables=tables, ledger=ledger, **given)
+        shelf = Shelf(tables, OpenIndex(tables, clock).asking, given["bucket_count"])
+        planning = PartnerPlanning(tables=tables, ledger=ledger, shelf=shelf, **given)
         with partner_run.step(context):
             made = run_steps.plan_calls(Opened.from_dict(opened), _execution(context, tables, partner_run), planning)
         yield dg.Output(opened, "planned")

@@ -26,6 +26,7 @@ from manga_enrichment.gateways.outbox import OutboxStore
 from manga_enrichment.gateways.queue import RequestQueue
 from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.gateways.residents import ResidentTable
+from manga_enrichment.pipeline.candidates.open_index import OpenIndex
 from manga_enrichment.pipeline.engine.invocation import InvokeGateways
 from manga_enrichment.pipeline.partner.ask import PartnerAsking
 from manga_enrichment.pipeline.partner.holding.requeue import INTERRUPTED_DELAY_SECONDS, Requeue
@@ -33,6 +34,7 @@ from manga_enrichment.pipeline.partner.intake import Claimant, Intake
 from manga_enrichment.pipeline.partner.live_policies import LivePolicies
 from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
 from manga_enrichment.pipeline.partner.settle import Settling
+from manga_enrichment.pipeline.partner.shelf import Shelf
 from manga_enrichment.pipeline.partner.stored.requests import StoredRequests
 from manga_enrichment.pipeline.resident.parts import ResidentParts, ResidentSettings
 from manga_enrichment.pipeline.resident.recent_tables import RecentTables
@@ -84,6 +86,7 @@ class ResidentMaking:
                 bucket_count=inputs.settings.catalog_buckets,
                 catalog=recent,
                 recall=recent.recall,
+                shelf=Shelf(tables, OpenIndex(tables, invoke.clock).asking, inputs.settings.catalog_buckets),
                 **own,
             ),
             asking=PartnerAsking(gateways=invoke, settings=settings, **own),

@@ -53,6 +53,8 @@ class AnalysisType:
     columns         what the analysis adds to its table; () for one that fills other tables
     to_row          a valid answer as values for those columns
     check           problems a schema cannot see, for example ids outside the candidate list; [] when fine
+    mended          a valid answer as it is kept: without what is no reason to refuse it and may not stand in it; batch
+                    jobs keep answers as they are
     parts           names of the analyses one answer of this type contains; () for a single one
     request         the line that closes the user part of the prompt
     private         answers are a person's own: no problem with one may quote it, since problems go into logs
@@ -70,6 +72,7 @@ class AnalysisType:
     columns: tuple[Column, ...] = ()
     to_row: Callable[[Answer], dict[str, Any]] = dict
     check: Callable[[Answer, TitleInputs], list[str]] = lambda _answer, _inputs: []
+    mended: Callable[[Answer, TitleInputs], Answer] = lambda answer, _inputs: answer
     model_alias: str = "haiku"
     temperature: float | None = 0.2
     needs_candidates: bool = False

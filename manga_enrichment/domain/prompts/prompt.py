@@ -105,7 +105,7 @@ def _user(analysis: AnalysisType, inputs: TitleInputs) -> str:
     lines += [f"{name}: {_field(value)}" for name, value in inputs.fields.items()]
     blocks = [_block("title", "\n".join(lines))]
     if analysis.needs_candidates:
-        blocks.append(_block("candidates", "\n".join(_candidate_line(each) for each in inputs.candidates)))
+        blocks.append(_block("candidates", "\n".join(candidate_line(each) for each in inputs.candidates)))
     if inputs.additional_context:
         blocks.append(_block("additional_context", _escaped(inputs.additional_context)))
     return "\n".join((*blocks, analysis.request))
@@ -115,7 +115,8 @@ def _block(tag: str, text: str) -> str:
     return f"<{tag}>\n{text}\n</{tag}>"
 
 
-def _candidate_line(candidate: Candidate) -> str:
+def candidate_line(candidate: Candidate) -> str:
+    """A title on one line: id, title, what is said of it."""
     cells = (candidate.manga_id, candidate.title, candidate.hint)
     return " | ".join(_escaped(_one_line(cell)).replace("|", "¦") for cell in cells if cell)
 

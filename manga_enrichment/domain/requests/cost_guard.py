@@ -5,7 +5,8 @@ one text (`domain/prompts/tokens.py`), money and budgets (the engine reserves ex
 
 The guard is per call: a query and a chat are one call each, a batch is one call per item. Tokens follow from the text
 itself, not from the language it claims to be in. What a request does not tell (the size of a title, the conversation
-so far) is taken as typical; the engine's own estimate, with the title at hand, is what money is reserved by.
+so far) is taken as typical; the engine's own estimate, with the title at hand, is what money is reserved by. Titles
+that a conversation is shown take what its own text leaves.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from typing import Any
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.prompts.prompt import Prompt
 from manga_enrichment.domain.prompts.tokens import estimate_prompt, estimate_tokens
+from manga_enrichment.domain.requests.json_shape import read_shape
 from manga_enrichment.domain.requests.problems import Code, Location, Problem, problem
 from manga_enrichment.domain.requests.schemas import default_of
 
@@ -74,6 +76,12 @@ def guard_problems(estimates: Sequence[RequestTokens], guards: Mapping[str, int]
         message = f"about {each.input_tokens} input tokens, {relation} the limit of {guard} for {each.model}"
         found.append(problem(each.location, code, VALIDATOR, message))
     return found
+
+
+def tokens_left(schema: str, body: Any) -> int:
+    """Between a conversation's own text and the guard of its model. body: valid."""
+    [estimate] = request_tokens(schema, body, read_shape(body).texts)
+    return max(0, TOKEN_GUARDS[estimate.model] - estimate.input_tokens)
 
 
 def _is_sent(location: Location) -> bool:

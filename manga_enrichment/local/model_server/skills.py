@@ -18,6 +18,7 @@ from manga_enrichment.local.model_server.similarity import rank_candidates
 from manga_enrichment.local.model_server.title_prompt import TitlePrompt
 
 _MANY = 1_000
+_NO_OPINION = "This is the offline stand-in, not a language model, so it has no opinion."
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,14 @@ def _similar(study: Study, schema: Schema) -> list[dict[str, Any]]:
     return [{"manga_id": one.manga_id, "score": one.score, "reason": one.reason} for one in ranked]
 
 
+def _reply(study: Study, _schema: Schema) -> str:
+    catalog = study.title.catalog
+    if catalog is None:
+        return _NO_OPINION
+    named = ", ".join(f"{each.title} ({each.manga_id})" for each in catalog)
+    return f"The catalog has {named}. {_NO_OPINION}" if catalog else f"I found nothing in the catalog. {_NO_OPINION}"
+
+
 def _enum(schema: Schema) -> list[str]:
     return list(schema.get("enum", ()))
 
@@ -107,5 +116,5 @@ SKILLS: Mapping[str, Skill] = {
     "min_age": lambda study, _schema: study.audience.min_age,
     "basis": lambda study, _schema: study.audience.basis,
     "confidence": lambda study, _schema: study.audience.confidence,
-    "reply": lambda _study, _schema: "This is the offline stand-in, not a language model, so it has no opinion.",
+    "reply": _reply,
 }

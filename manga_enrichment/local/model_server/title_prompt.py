@@ -24,11 +24,15 @@ class Candidate:
 
 @dataclasses.dataclass(frozen=True)
 class TitlePrompt:
-    """What the prompt says about one title. fields holds its text by field name, lists as "a; b"."""
+    """What the prompt says about one title. fields holds its text by field name, lists as "a; b".
+
+    catalog: titles that a conversation is shown; None where it is shown no catalog.
+    """
 
     fields: Mapping[str, str]
     candidates: tuple[Candidate, ...] = ()
     context: str = ""
+    catalog: tuple[Candidate, ...] | None = None
 
     def text(self, *names: str) -> str:
         """The named fields that are there, one per line."""
@@ -66,8 +70,11 @@ def read_title(turns: Iterable[Turn]) -> TitlePrompt:
     for text in reversed(texts):
         block = _block(text, "title")
         if block is not None:
-            return TitlePrompt(_fields(block), tuple(_candidates(text)), _block(text, "additional_context") or "")
-    return TitlePrompt({"synopsis": texts[-1] if texts else ""})
+            context = _block(text, "additional_context") or ""
+            return TitlePrompt(_fields(block), tuple(_candidates(_block(text, "candidates"))), context)
+    last = texts[-1] if texts else ""
+    catalog = _block(last, "catalog")
+    return TitlePrompt({"synopsis": last}, catalog=None if catalog is None else tuple(_candidates(catalog)))
 
 
 def _fields(block: str) -> dict[str, str]:
@@ -85,11 +92,11 @@ def _fields(block: str) -> dict[str, str]:
     return {name: text for name, text in texts.items() if text}
 
 
-def _candidates(text: str) -> Iterable[Candidate]:
-    for line in (_block(text, "candidates") or "").splitlines():
+def _candidates(block: str | None) -> Iterable[Candidate]:
+    for line in (block or "").splitlines():
         manga_id, _, rest = line.partition("|")
         title, _, hint = rest.partition("|")
-        if manga_id.strip():
+        if manga_id.strip() and title.strip():
             yield Candidate(manga_id.strip(), title.strip(), hint.strip())
 
 

@@ -13,6 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
+from manga_enrichment.domain.analyses.base import Candidate
 from manga_enrichment.domain.catalog.records import Author, MangaRecord
 from manga_enrichment.pipeline.candidates.folding import folded, kana_of
 from manga_enrichment.pipeline.candidates.lists import Lists
@@ -29,6 +30,7 @@ RESCORED = 200
 WEIGHTS = {Block.TITLES: 1.0, Block.HEADS: 0.3, Block.AUTHORS: 0.8, Block.LABELS: 0.5, Block.SYNOPSIS: 0.3}
 REASONS = {Block.TITLES: "title", Block.SYNOPSIS: "synopsis"}
 LEAST_SCORE = 0.15
+SEED_SHARE = 0.6
 QUESTION_CHARACTERS = 200
 PHRASE_WORDS = 4
 PHRASE_LETTERS = 8
@@ -57,7 +59,7 @@ class Asking:
     """Questions to one index. Opened for the first time on a machine, it writes the lists of `postings.py`."""
 
     def __init__(self, lists: Lists) -> None:
-        self._lists, self._matrix = lists, lists.matrix
+        self.lists, self._matrix = lists, lists.matrix
         self._postings = Postings(lists.matrix)
 
     def find(self, question: str, limit: int = 10) -> list[Found]:
@@ -67,9 +69,9 @@ class Asking:
             return []
         like = next((match for pattern in LIKE if (match := pattern.match(question))), None)
         if like is not None:
-            seed = self._ranked(self._titles_asked(like["seed"]), 1)
-            if seed:
-                return self._like(seed[0][0], self._named(like["rest"] or ""), limit)
+            seed = self._seed(like["seed"])
+            if seed != NO_TITLE:
+                return self._like(seed, self._named(like["rest"] or ""), limit)
         answers: dict[int, tuple[float, tuple[str, ...]]] = {}
         named = self._named(question)
         for text in filter(None, (question, kana_of(question))):
@@ -81,9 +83,24 @@ class Asking:
         best = sorted(answers, key=lambda row: (-answers[row][0], self._matrix.manga_id(row)))[:limit]
         return [self._found(row, *answers[row]) for row in best]
 
+    def named(self, manga_ids: Sequence[str]) -> list[Candidate]:
+        """Those of these titles that the catalog has, in this order."""
+        return [self._matrix.shown(row) for row in self._matrix.rows_of(manga_ids).tolist() if row != NO_TITLE]
+
     def _found(self, row: int, score: float, reasons: tuple[str, ...]) -> Found:
         shown = self._matrix.shown(row)
         return Found(shown.manga_id, shown.title, round(score, 3), reasons)
+
+    def _seed(self, text: str) -> int:
+        """The title that is named by the text; NO_TITLE where none has most of its letters."""
+        asked = self._titles_asked(text)
+        best = self._ranked(asked, 1)
+        if not best:
+            return NO_TITLE
+        own = asked.terms[block_of(asked.terms) == Block.TITLES]
+        _, terms = self._matrix.entries(np.array([best[0][0]]))
+        share = (self._matrix.idf(np.intersect1d(own, terms)) ** 2).sum() / (self._matrix.idf(own) ** 2).sum()
+        return best[0][0] if share >= SEED_SHARE else NO_TITLE
 
     def _titles_asked(self, text: str) -> _Asked:
         _, terms = terms_of([MangaRecord("", text)])
@@ -156,7 +173,7 @@ class Asking:
         _, terms = self._matrix.entries(np.array([seed]))
         squares = self._matrix.idf(terms) ** 2
         values = squares * np.array(METHOD.weights)[block_of(terms)] / self._matrix.norms[seed][block_of(terms)] ** 2
-        rows = np.union1d(self._candidates(terms, values), self._lists.members[seed])
+        rows = np.union1d(self._candidates(terms, values), self.lists.members[seed])
         for term in named.terms:
             [start], [end] = self._postings.bounds(np.array([term]))
             rows_named = self._postings.rows(start, end)

@@ -79,11 +79,16 @@ class SharedIndex:
                     self._lock.release()
             self._clock.run(self._clock.sleep(PAUSE_SECONDS))
 
-    def latest(self) -> Lists | None:
-        """The shared index of whichever catalog version, None before the first. Raises DamagedIndexError."""
+    def latest(self, known: Lists | None = None) -> Lists | None:
+        """The shared index of whichever catalog version, None before the first; `known` while it still is that one.
+
+        Raises DamagedIndexError.
+        """
         self._home.mkdir(parents=True, exist_ok=True)
         pointer = self._pointer()
-        return None if pointer is None else self._copy_of(pointer)
+        if pointer is None or (known is not None and known.matrix.folder == self._folder(pointer)):
+            return None if pointer is None else known
+        return self._copy_of(pointer)
 
     def _pointer(self) -> dict[str, Any] | None:
         """None also for an index of another method, which is of no use."""

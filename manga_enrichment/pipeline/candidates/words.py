@@ -37,7 +37,8 @@ SAME_LABELS = (
 
 FILLER = re.compile(
     r"\b(?:an?|the|with|for|about|of|by|some|any|manga|comics?|title|titles|series|story|stories|something|find|me|but|"
-    r"and|in)\b|漫画|マンガ|まんが|作品|話|もの|向け|ような|の本",
+    r"and|in|do|does|is|are|you|looking|tell|read|recommend|please|who|wrote)\b|漫画|マンガ|まんが|作品|話|物語|もの|向け|ような|の本|"
+    r"教えて|舞台|出てくる|登場|読みたい|読める|探して|好き|面白い|おすすめ|オススメ|主人公|全部",
     re.IGNORECASE,
 )
 """What says nothing about a title, where no title is meant."""

@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from manga_enrichment.domain.analyses.base import AnalysisType, TitleInputs
+from manga_enrichment.domain.analyses.base import AnalysisType, Candidate, TitleInputs
 from manga_enrichment.domain.models.calibration import Calibration
 from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.prompts.conversations import (
+    CATALOG_CONVERSATION,
     CONVERSATION,
     Turn,
     conversation_fingerprint,
@@ -62,10 +63,18 @@ class ConversationQuestion(Question):
     """The last message of a partner's conversation; it is one request's own."""
 
     def __init__(
-        self, request_id: str, schema: str, body: Mapping[str, Any], history: Sequence[Turn], model: ModelSpec
+        self,
+        request_id: str,
+        schema: str,
+        body: Mapping[str, Any],
+        history: Sequence[Turn],
+        model: ModelSpec,
+        titles: Sequence[Candidate] | None = None,
     ) -> None:
-        """body: valid and normalised. history: turns before it, oldest first."""
-        super().__init__(CONVERSATION, model, conversation_inputs(request_id))
+        """body: valid and normalised. history: turns before it, oldest first. titles: see `conversation_prompt`."""
+        analysis = CONVERSATION if titles is None else CATALOG_CONVERSATION
+        super().__init__(analysis, model, conversation_inputs(request_id, titles or ()))
+        self._titles = titles
         self._request_id = request_id
         self._schema = schema
         self._body = body
@@ -77,7 +86,7 @@ class ConversationQuestion(Question):
 
     @cached_property
     def prompt(self) -> Prompt:
-        return conversation_prompt(self._schema, self._body, self._history, self.model)
+        return conversation_prompt(self._schema, self._body, self._history, self.model, self._titles)
 
 
 def build_call(question: Question, bucket: str) -> Call:

@@ -110,8 +110,8 @@ class Caller:
             refusal = Refusal(ErrorClass.STOPPED, "the run was ended")
         except Exception as error:  # noqa: BLE001 (told to the engine, which ends the run)
             refusal = Refusal(ErrorClass.STOPPED, f"the run was ended by {error}")
-            return replace(self._outcome(progress, refusal), failure=error)
-        return self._outcome(progress, refusal)
+            return replace(self._outcome(call, progress, refusal), failure=error)
+        return self._outcome(call, progress, refusal)
 
     async def _try(self, call: Call, progress: _Progress, ready: Callable[[], Awaitable[None]]) -> Refusal | None:
         while True:
@@ -276,13 +276,14 @@ class Caller:
                 await self._model.refresh_credentials()
                 self._refreshed_at = self._clock.monotonic_seconds()
 
-    def _outcome(self, progress: _Progress, refusal: Refusal | None) -> CallOutcome:
+    def _outcome(self, call: Call, progress: _Progress, refusal: Refusal | None) -> CallOutcome:
         """Close the books."""
         attempts = with_known_costs(progress.attempts)
         self._budget.correct(sum(attempt.cost_micro_usd for attempt in attempts) - progress.cost_micro_usd)
         if refusal is not None:
             return CallOutcome(None, attempts, refusal.error_class, refusal.message)
-        return CallOutcome(progress.reply.answer if progress.reply else None, attempts)
+        answer = progress.reply.answer if progress.reply else None
+        return CallOutcome(answer and call.analysis.mended(answer, call.inputs), attempts)
 
 
 def _quota_tokens_used(usage: Usage, burndown: int) -> int:

@@ -148,7 +148,8 @@ class PartnerAsking:
         if analysis is not CONVERSATION:
             return Question(analysis, model, planned.inputs())
         history = [Turn(role, content) for role, content in planned.history]
-        return ConversationQuestion(planned.request_ids[0], planned.schema, planned.body, history, model)
+        titles = planned.candidates if planned.knows_catalog else None
+        return ConversationQuestion(planned.request_ids[0], planned.schema, planned.body, history, model, titles)
 
 
 class _Asking:

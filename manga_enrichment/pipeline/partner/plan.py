@@ -40,8 +40,8 @@ def decided(analysis: str, manga_id: str, outcome: Outcome, error_class: str, re
 class PlannedCall:
     """One missing answer and the requests that wait for it.
 
-    fields, candidates and additional_context: a title's inputs. conversation: turns before the one to be answered, and
-    body: the request, for a conversation.
+    fields, candidates and additional_context: a title's inputs. For a conversation, history: turns before the one to be
+    answered; body: the request; candidates: titles that it is shown, where it knows_catalog.
     """
 
     fingerprint: str
@@ -57,6 +57,7 @@ class PlannedCall:
     schema: str = ""
     body: Mapping[str, Any] = field(default_factory=dict)
     history: list[tuple[str, str]] = field(default_factory=list)
+    knows_catalog: bool = False
 
     def inputs(self) -> TitleInputs:
         values = {name: tuple(value) if isinstance(value, list) else value for name, value in self.fields.items()}

@@ -38,6 +38,7 @@ from manga_enrichment.pipeline.partner.plan import (
     PlannedItem,
     decided,
 )
+from manga_enrichment.pipeline.partner.shelf import Shelf
 from manga_enrichment.pipeline.partner.stored.requests import StoredRequest
 from manga_enrichment.pipeline.store.object_keys import table_key
 
@@ -82,10 +83,12 @@ class PartnerPlanning:
         bucket_count: int,
         catalog: TableReader | None = None,
         recall: Recall = anew,
+        shelf: Shelf | None = None,
     ) -> None:
         """catalog: where titles and candidates are read; `tables` unless given.
 
         recall: gives what it was given under this name before, for as long as it may be used, else makes it.
+        shelf: titles for conversations.
         """
         self._recall = recall
         self._tables = tables
@@ -94,6 +97,7 @@ class PartnerPlanning:
         self._analyses = analyses
         self._models = models
         self._bucket_count = bucket_count
+        self._shelf = shelf
 
     def plan(self, requests: Sequence[StoredRequest]) -> PartnerPlan:
         """Raises ConfigurationError when the catalog was never imported or has another bucket count."""
@@ -173,6 +177,7 @@ class PartnerPlanning:
         session = session_name(request.partner_id, request.schema, request.body)
         history = read_history(self._tables, session, request.request_id)
         asked = conversation_fingerprint(request.request_id)
+        titles = None if self._shelf is None else self._shelf.titles(request.schema, request.body, history.turns)
         calls[request.partner_id, asked] = PlannedCall(
             fingerprint=asked,
             analysis=CONVERSATION.name,
@@ -184,6 +189,8 @@ class PartnerPlanning:
             schema=request.schema,
             body=request.body,
             history=[(turn.role, turn.content) for turn in history.turns],
+            candidates=titles or (),
+            knows_catalog=titles is not None,
         )
         return PlannedItem(CONVERSATION.name, fingerprint=asked)
 

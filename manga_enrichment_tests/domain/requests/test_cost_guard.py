@@ -21,6 +21,7 @@ from manga_enrichment.domain.requests.cost_guard import (
     guard_problems,
     prompt_overhead,
     request_tokens,
+    tokens_left,
 )
 from manga_enrichment.domain.requests.json_shape import read_shape
 from manga_enrichment.domain.requests.problems import Code
@@ -146,3 +147,11 @@ def test_any_body_gets_an_estimate(schema: str, body: Any) -> None:
 @given(nearly_valid())
 def test_a_broken_body_gets_an_estimate_too(case: tuple[str, Any]) -> None:
     assert tokens(*case) >= 0
+
+
+@pytest.mark.parametrize("schema", ["manga_query", "streaming_chat"])
+def test_what_a_conversation_leaves_is_what_it_does_not_take(schema: str) -> None:
+    body = {**valid_body(schema), "model": "haiku"}
+    assert tokens_left(schema, body) == TOKEN_GUARDS["haiku"] - tokens(schema, body)
+    place = ("query",) if schema == "manga_query" else ("messages", 0, "content")
+    assert tokens_left(schema, body_with(schema, place, JAPANESE * 2_000)) == 0

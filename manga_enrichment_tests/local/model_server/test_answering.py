@@ -125,3 +125,23 @@ def test_a_broken_answer_violates_its_schema_also_when_that_is_open(
     broken = break_answer(answer(forcing_model, request), request)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(broken.tool_input, schema)
+
+
+REPLY = {"type": "object", "required": ["reply"], "properties": {"reply": {"type": "string"}}}
+
+
+@pytest.mark.parametrize(
+    ("catalog", "said"),
+    [
+        ("<catalog>\nMNG-ABCD1234 | Ace | genre: sports\n</catalog>\n", "The catalog has Ace (MNG-ABCD1234). "),
+        ("<catalog>\n(no title matches)\n</catalog>\n", "I found nothing in the catalog. "),
+        ("", ""),
+    ],
+)
+def test_a_conversation_is_told_what_its_prompt_quotes_of_the_catalog(
+    parsed: Parse, forcing_model: ModelSpec, catalog: str, said: str
+) -> None:
+    prompt = f"{catalog}<conversation>\nuser: Baseball?\n</conversation>"
+    reply = answer(forcing_model, parsed(body(prompt, tools={"record_conversation": REPLY})))
+    assert reply.tool_input is not None
+    assert reply.tool_input["reply"].startswith(f"{said}This is the offline stand-in")

@@ -3,6 +3,7 @@
 import pytest
 
 from manga_enrichment.domain.analyses import ANALYSES
+from manga_enrichment.domain.analyses.base import Candidate
 from manga_enrichment.domain.models.calibration import Calibration
 from manga_enrichment.domain.prompts.conversations import CONVERSATION, Turn, conversation_fingerprint
 from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
@@ -45,3 +46,11 @@ def test_a_conversation_is_its_requests_own_whatever_was_said_before(history: li
     assert call.analysis is CONVERSATION
     assert "What next?" in call.prompt.user
     assert all(turn.content in call.prompt.user for turn in history)
+
+
+def test_titles_that_a_conversation_is_shown_are_part_of_its_estimate() -> None:
+    haiku, titles = MODELS.resolve("haiku"), [Candidate("MNG-ABCD1234", "星と灯台", "genre: drama; " + "灯" * 200)]
+    without = ConversationQuestion("r-1", "query", QUERY, [], haiku)
+    shown = ConversationQuestion("r-1", "query", QUERY, [], haiku, titles)
+    assert shown.estimate.input_tokens - without.estimate.input_tokens > 200
+    assert (shown.fingerprint, shown.inputs.candidates) == (without.fingerprint, tuple(titles))
