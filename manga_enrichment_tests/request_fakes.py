@@ -25,6 +25,7 @@ from manga_enrichment.domain.requests.claims import (
 )
 from manga_enrichment.domain.requests.queues import QUEUES, Queue, check_sendable
 from manga_enrichment.domain.requests.states import RequestState, is_final, moved
+from manga_enrichment.domain.requests.usage import Usage, month_of, usage_of
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import (
     FencedError,
@@ -214,6 +215,7 @@ class MemoryRequests:
         self._check_clock = check_clock
         self._lock = threading.RLock()
         self.rows: dict[str, RequestRow] = {}
+        self.used: dict[tuple[str, str], Usage] = {}
         self.paces: dict[str, list[float]] = {}
         self.policies: dict[str, dict[str, Any]] = {}
         self.failures: Counter[str] = Counter()
@@ -232,6 +234,15 @@ class MemoryRequests:
     def note_pace(self, queue: str, seconds: float) -> None:
         with self._lock:
             self.paces.setdefault(queue, []).append(seconds)
+
+    def note_usage(self, row: RequestRow) -> None:
+        with self._lock:
+            key = row.partner_id, month_of(row)
+            self.used[key] = self.used.get(key, Usage()) + usage_of(row)
+
+    def usage(self, partner_id: str, month: str) -> Usage:
+        with self._call("usage"):
+            return self.used.get((partner_id, month), Usage())
 
     def accept(self, row: RequestRow) -> None:
         """As the request front does: no claim."""

@@ -1,6 +1,6 @@
 """The request front: a REST API on API Gateway, and the workflow behind it, without a server.
 
-endpoints.py            the four endpoints: paths, documents, which template answers which status
+endpoints.py            the endpoints: paths, documents, which template answers which status
 templates/*.vtl         the mapping templates (Velocity), one file each
 workflow.py             the Express workflow that a POST runs: row, message, wait, answer
 workflow_answers.py     what that workflow answers
@@ -17,6 +17,7 @@ roles.py                roles, as resources
 cloudformation.py       `infra/api.yaml`, generated from all of the above
 yaml_text.py            how the generated templates are written
 openapi.py              the OpenAPI document for partners
+openapi_answers.py      its schemas of answers
 
 Belongs here: what the request front is. Stays out: the rules of a request (`domain/requests/`), what becomes of a
 message (`pipeline/partner/intake.py`), running the front on this machine (`local/`).

@@ -43,7 +43,9 @@ SAMPLE_KEY_ID = "a1b2c3d4e5"
 STAGE_VARIABLES = {
     "workflow": "arn:aws:states:ap-northeast-1:123456789012:stateMachine:requests",
     "status_table": "manga-fm-request-status",
+    "budget_table": "manga-fm-budget",
 }
+_DYNAMODB = "com.amazonaws.dynamodb.v20120810#"
 _INPUT_KEYS = {"queue", "group", "partner_id", "api_key", "idempotency_key", "prefer", "message"}
 _MESSAGE_KEYS = set(schema_document(ENVELOPE)["required"]) - {"request_id", "partner_id"}  # the workflow adds them
 _SECRETS = ("receipt", "arn:aws", "anthropic.", API_KEY_VALUE)
@@ -106,7 +108,7 @@ def _given(endpoint: Endpoint, text: str, *, body: str) -> TemplateInput:
     return TemplateInput(
         body=body,
         path=dict.fromkeys(endpoint.path_parameters, text),
-        query={"request_id": text, "priority": text, text: text},
+        query={**dict.fromkeys(endpoint.query_parameters, text), "request_id": text, "priority": text, text: text},
         headers={
             "X-Api-Key": API_KEY_VALUE,
             "Content-Type": "application/json",
@@ -150,8 +152,12 @@ def _dynamodb_answers(text: str) -> Iterator[Any]:
     yield {"Item": status_item(text)}
     yield {"Item": {"request_id": {"S": text}, "partner_id": {"S": SAMPLE_KEY_ID}, "status": {"S": text}}}
     yield {"Item": {**status_item(text), "partner_id": {"S": text}}}
+    yield {"Attributes": status_item(text)}
+    yield {"Items": [status_item(text)] * 2, "LastEvaluatedKey": status_item(text)}
+    yield {"Responses": {"manga-fm-budget": [{"counter": {"S": text}, "spent": {"N": "5"}}], text: [{}]}}
+    yield {"__type": f"{_DYNAMODB}ConditionalCheckFailedException", "Item": status_item(text)}
     for kind in ("ThrottlingException", "ProvisionedThroughputExceededException", "ValidationException", text):
-        yield {"__type": f"com.amazonaws.dynamodb.v20120810#{kind}", "message": f"{text} arn:aws:dynamodb:::table"}
+        yield {"__type": f"{_DYNAMODB}{kind}", "message": f"{text} arn:aws:dynamodb:::table"}
 
 
 def status_item(text: str = "plain", partner: str = SAMPLE_KEY_ID) -> dict[str, Any]:
@@ -184,7 +190,7 @@ def status_item(text: str = "plain", partner: str = SAMPLE_KEY_ID) -> dict[str, 
 def _check_of(endpoint: Endpoint, status: int | None) -> Callable[[Rendered, TemplateInput], str | None]:
     if status is not None:
         return _response_problem
-    return _start_problem if endpoint.service is Service.STATES else _table_request_problem
+    return _REQUEST_CHECKS[endpoint.service]
 
 
 def _start_problem(rendered: Rendered, given: TemplateInput) -> str | None:
@@ -220,6 +226,27 @@ def _table_request_problem(rendered: Rendered, given: TemplateInput) -> str | No
     return _leak(rendered.text, given)
 
 
+def _query_problem(rendered: Rendered, given: TemplateInput) -> str | None:
+    request, key_id = _strict_json(rendered.text), given.context["identity"]["apiKeyId"]
+    if not isinstance(request, dict) or request.get("KeyConditionExpression") != "partner_id = :partner":
+        return "the result is no query of one partner's requests"
+    asked = [request["ExpressionAttributeValues"][":partner"]]
+    asked += [request["ExclusiveStartKey"]["partner_id"]] if "ExclusiveStartKey" in request else []
+    if any(each != {"S": key_id} for each in asked):
+        return "the partner is not that of the request's context"
+    return _leak(rendered.text, given)
+
+
+def _counters_problem(rendered: Rendered, given: TemplateInput) -> str | None:
+    request, key_id = _strict_json(rendered.text), given.context["identity"]["apiKeyId"]
+    if not isinstance(request, dict):
+        return "the result is no JSON object"
+    keys = [value["S"] for table in request["RequestItems"].values() for key in table["Keys"] for value in key.values()]
+    if any(key.split(":")[1] != key_id for key in keys):
+        return "a counter is not that of the partner of the request's context"
+    return _leak(rendered.text, given)
+
+
 def _response_problem(rendered: Rendered, given: TemplateInput) -> str | None:
     document = _strict_json(rendered.text)
     if not isinstance(document, dict):
@@ -227,6 +254,15 @@ def _response_problem(rendered: Rendered, given: TemplateInput) -> str | None:
     if document.get("success") is not ((rendered.status or 0) < 400 and "data" in document):
         return "`success` does not say whether it was one"
     return _leak(rendered.text, given)
+
+
+_REQUEST_CHECKS: Mapping[Service, Callable[[Rendered, TemplateInput], str | None]] = {
+    Service.STATES: _start_problem,
+    Service.DYNAMODB: _table_request_problem,
+    Service.UPDATE: _table_request_problem,
+    Service.QUERY: _query_problem,
+    Service.BATCH_GET: _counters_problem,
+}
 
 
 def _leak(text: str, given: TemplateInput) -> str | None:

@@ -77,6 +77,12 @@ _PARAMETERS: dict[str, Any] = {
         "Description": "RequestStatusTableName of the storage stack",
         "AllowedPattern": "^[a-zA-Z0-9_.-]{3,255}$",
     },
+    "BudgetTableName": {
+        "Type": "String",
+        "Default": "manga-fm-budget",
+        "Description": "BudgetTableName of the storage stack",
+        "AllowedPattern": "^[a-zA-Z0-9_.-]{3,255}$",
+    },
     "WorkflowName": {
         "Type": "String",
         "Default": DEFAULT_WORKFLOW_NAME,

@@ -16,10 +16,13 @@ from types import MappingProxyType
 
 
 class Service(StrEnum):
-    """What an integration calls."""
+    """What an integration calls: a workflow, or one action of DynamoDB."""
 
     STATES = "states"
     DYNAMODB = "dynamodb"
+    UPDATE = "dynamodb_update"
+    QUERY = "dynamodb_query"
+    BATCH_GET = "dynamodb_batch_get"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class Endpoint:
     schema: str | None = None
     description: str = ""
     path_parameters: Mapping[str, str] = field(default_factory=dict)
+    query_parameters: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def statuses(self) -> tuple[int, ...]:
@@ -66,6 +70,22 @@ _LOOKED_UP = (
     IntegrationAnswer(429, "429|503", "throttled_429"),
     IntegrationAnswer(500, "", "table_error_500", overrides=(404, 429)),
 )
+
+_CANCELLED = (
+    IntegrationAnswer(202, "200", "cancel_202"),
+    IntegrationAnswer(429, "429|503", "throttled_429"),
+    IntegrationAnswer(500, "", "cancel_error_500", overrides=(202, 404, 409, 429)),
+)
+
+
+def _counted(template: str) -> tuple[IntegrationAnswer, ...]:
+    """Of what is asked with parameters that DynamoDB refuses when they are wrong."""
+    return (
+        IntegrationAnswer(200, "200", template),
+        IntegrationAnswer(429, "429|503", "throttled_429"),
+        IntegrationAnswer(500, "", "query_error_500", overrides=(400, 429)),
+    )
+
 
 ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType(
     {
@@ -114,6 +134,50 @@ ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType(
                 summary="What has become of a request",
                 description="Known from the POST's answer on; 404 for requests of other partners.",
                 path_parameters={"request_id": "The id that the request was answered with."},
+            ),
+            Endpoint(
+                name="list",
+                method="GET",
+                path="/v1/manga/requests",
+                service=Service.QUERY,
+                request_template="list_request",
+                answers=_counted("list_200"),
+                summary="Your requests, the newest first",
+                description="A page; `next_path` leads to the next. What was accepted just now may show later.",
+                query_parameters={
+                    "limit": "Requests of a page, 1 to 100; 20 unless told.",
+                    "after": "As `next_path` has it.",
+                    "submitted_at": "As `next_path` has it.",
+                },
+            ),
+            Endpoint(
+                name="cancel",
+                method="DELETE",
+                path="/v1/manga/requests/{request_id}",
+                service=Service.UPDATE,
+                request_template="cancel_request",
+                answers=_CANCELLED,
+                summary="Cancel a request",
+                description=(
+                    "Nothing more is asked for it within seconds; what is answered stays and is billed. It ends as "
+                    "`cancelled`, with document and callback, once a worker has seen the wish, or as it would "
+                    "have when all was answered by then. Cancelling twice is no error."
+                ),
+                path_parameters={"request_id": "The id that the request was answered with."},
+            ),
+            Endpoint(
+                name="usage",
+                method="GET",
+                path="/v1/manga/usage",
+                service=Service.BATCH_GET,
+                request_template="usage_request",
+                answers=_counted("usage_200"),
+                summary="What you used and spent in a month",
+                description=(
+                    "Money by day, in no particular order, is what caps count, late by a minute or a run's length; "
+                    "requests, items and tokens count when a request ends. Months are UTC's and are kept for 13 months."
+                ),
+                query_parameters={"month": "YYYY-MM; this month unless told."},
             ),
         )
     }

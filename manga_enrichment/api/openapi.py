@@ -8,15 +8,12 @@ import json
 from typing import Any
 
 from manga_enrichment.api.endpoints import ENDPOINTS, Endpoint
-from manga_enrichment.api.gateway_responses import GATEWAY_ANSWERS
 from manga_enrichment.api.models import model_name
-from manga_enrichment.api.workflow_answers import WORKFLOW_CODES
-from manga_enrichment.domain.requests.schemas import ENVELOPE, REQUEST_SCHEMAS, schema_document
-from manga_enrichment.domain.requests.states import RequestState, is_final
+from manga_enrichment.api.openapi_answers import answer_schemas
+from manga_enrichment.domain.requests.schemas import REQUEST_SCHEMAS, schema_document
 
 API_VERSION = "1.0.0"
 
-_UUID = {"type": "string", "pattern": schema_document(ENVELOPE)["properties"]["request_id"]["pattern"]}
 _EXAMPLE_ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 _EXAMPLES: dict[str, Any] = {
     "batch_analysis": {
@@ -28,7 +25,7 @@ _EXAMPLES: dict[str, Any] = {
     "streaming_chat": {"messages": [{"role": "user", "content": "Which series is like Yotsuba?"}]},
 }
 _WORDS = {
-    200: "What has become of the request",
+    200: "Answered",
     202: "Accepted: the request is in its queue, and its status is known",
     400: "The request breaks the rules, or cannot be queued",
     403: "No API key, or not a valid one",
@@ -41,6 +38,17 @@ _WORDS = {
     502: "There is no answer to this request; a new one may have one",
     503: "No answer in time; try again",
 }
+_ANSWERS = {200: "Answered", 202: "Accepted"}
+_OWN_WORDS = {
+    ("status", 200): ("What has become of the request", "RequestStatus"),
+    ("list", 200): ("A page of your requests", "RequestList"),
+    ("cancel", 202): ("Marked: nothing more is asked for it", "Cancelled"),
+    ("cancel", 409): ("It has ended by itself", "Error"),
+    ("usage", 200): ("What your counters say of the month", "MonthlyUsage"),
+    ("list", 400): ("Wrong parameters", "Error"),
+    ("usage", 400): ("Wrong parameters", "Error"),
+}
+"""By endpoint and status: words and schema, where they are not those of all."""
 _OF_ALL = (400, 403, 429, 500, 503)
 _OF_BODIES = (413, 415)
 
@@ -87,6 +95,10 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
                 {"name": name, "in": "path", "required": True, "description": words, "schema": {"type": "string"}}
                 for name, words in endpoint.path_parameters.items()
             ),
+            *(
+                {"name": name, "in": "query", "required": False, "description": words, "schema": {"type": "string"}}
+                for name, words in endpoint.query_parameters.items()
+            ),
             *(_HEADERS if endpoint.schema else ()),
         ],
         "responses": {str(status): _response(status, endpoint) for status in sorted(statuses)},
@@ -98,9 +110,9 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def _response(status: int, endpoint: Endpoint) -> dict[str, Any]:
-    name = {200: "Answered" if endpoint.schema else "RequestStatus", 202: "Accepted"}.get(status, "Error")
+    words, name = _OWN_WORDS.get((endpoint.name, status), (_WORDS[status], _ANSWERS.get(status, "Error")))
     response: dict[str, Any] = {
-        "description": _WORDS[status],
+        "description": words,
         "content": {"application/json": {"schema": _reference(name)}},
     }
     if status == 429:
@@ -117,30 +129,9 @@ def _schemas() -> dict[str, Any]:
         model_name(schema): {name: value for name, value in schema_document(schema).items() if name != "$schema"}
         for schema in REQUEST_SCHEMAS
     }
-    answers = {"Accepted": _ACCEPTED, "Answered": _ANSWERED, "RequestStatus": _STATUS, "Error": _error()}
-    return {**requests, **answers}
+    return {**requests, **answer_schemas()}
 
 
-def _object(properties: dict[str, Any], *, optional: tuple[str, ...] = ()) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "required": [name for name in properties if name not in optional],
-        "properties": properties,
-    }
-
-
-def _or_null(kind: str, description: str) -> dict[str, Any]:
-    return {"type": [kind, "null"], "description": description}
-
-
-_METADATA = _object(
-    {
-        "request_id": {"type": "string", "description": "Of this call; say it when you ask us about it."},
-        "timestamp": {"type": "integer", "description": "Milliseconds since 1970."},
-        "latency_ms": {"type": "integer", "description": "From the call to its answer."},
-    },
-    optional=("timestamp", "latency_ms"),
-)
 _HEADERS = (
     {
         "name": "Idempotency-Key",
@@ -155,122 +146,3 @@ _HEADERS = (
         "schema": {"type": "string", "examples": ["wait=20", "respond-async"]},
     },
 )
-_PROBLEMS = {
-    "type": "array",
-    "items": _object(
-        {
-            "path": {"type": "string", "description": "Place in the body, such as items.3.manga_id; $ is all of it."},
-            "code": {"type": "string"},
-            "validator": {"type": "string"},
-            "message": {"type": "string"},
-        }
-    ),
-}
-_REQUEST_ID = {**_UUID, "description": "Ask for the status with it; callbacks and results carry it."}
-_STATUS_PATH = {"type": "string", "description": "Path of the status, after the address of the API."}
-_REFERENCE = _or_null("string", "Your own name of the request.")
-_RESULTS_PATH = _or_null("string", "Path of the result document, after the address of the API, once there is one.")
-_COUNTS = {"type": "object", "additionalProperties": {"type": "integer"}, "description": "By outcome."}
-_ACCEPTED = _object(
-    {
-        "success": {"const": True},
-        "data": _object(
-            {
-                "request_id": _REQUEST_ID,
-                "status": {
-                    "enum": [state.value for state in RequestState if not is_final(state)],
-                    "description": "accepted, or how far it came while the call waited.",
-                },
-                "message": {"type": "string"},
-                "item_count": {"type": "integer"},
-                "estimated_completion": {
-                    "type": "string",
-                    "description": "ISO 8601 in UTC, by the pace of its queue of late. No promise.",
-                },
-                "warnings": {**_PROBLEMS, "description": "What was sent and has no effect."},
-                "reference": _REFERENCE,
-                "status_path": _STATUS_PATH,
-            }
-        ),
-        "metadata": _METADATA,
-    }
-)
-_ANSWERED = _object(
-    {
-        "success": {"const": True},
-        "data": _object(
-            {
-                "request_id": _REQUEST_ID,
-                "status": {"enum": [state.value for state in RequestState if is_final(state)]},
-                "response": _or_null("string", "The answer to a question or chat; null for a batch."),
-                "model": _or_null("string", "Model that answered; null for a batch."),
-                "usage": _object(
-                    {
-                        "input_tokens": {"type": "integer"},
-                        "output_tokens": {"type": "integer"},
-                        "cost_usd": {"type": "number"},
-                    }
-                ),
-                "counts": _COUNTS,
-                "result": _or_null("string", "Key of the result document, where a batch's answers are."),
-                "warnings": _PROBLEMS,
-                "reference": _REFERENCE,
-                "status_path": _STATUS_PATH,
-                "results_path": _RESULTS_PATH,
-            }
-        ),
-        "metadata": _METADATA,
-    }
-)
-_STATUS = _object(
-    {
-        "success": {"const": True},
-        "data": _object(
-            {
-                "request_id": {"type": "string"},
-                "status": {"enum": [state.value for state in RequestState]},
-                "schema": _or_null("string", "The document that the request followed."),
-                "submitted_at": {"type": "string", "description": "ISO 8601 in UTC."},
-                "updated_at": {"type": "string", "description": "ISO 8601 in UTC."},
-                "counts": _COUNTS,
-                "cost_usd": {"type": "number"},
-                "tokens": _object({"input": {"type": "integer"}, "output": {"type": "integer"}}),
-                "reference": _REFERENCE,
-                "results_path": _RESULTS_PATH,
-                "result": _or_null("string", "Key of the result document, once there is one."),
-                "resumes_on": _or_null(
-                    "string", "UTC day on which a deferred request goes on, where a cap of yours was reached."
-                ),
-                "callback": _or_null("string", "What became of the callback, if one was asked for."),
-                "problems": {**_PROBLEMS, "description": "All that is wrong with a rejected request, with its places."},
-                "error": {
-                    "type": ["object", "null"],
-                    "description": "Why it was rejected or failed; `reason` for rejections only.",
-                    "required": ["class", "reason"],
-                    "properties": {"class": {"type": "string"}, "reason": {"type": ["string", "null"]}},
-                },
-            }
-        ),
-        "metadata": _METADATA,
-    }
-)
-
-
-def _error() -> dict[str, Any]:
-    codes = sorted({answer.code for answer in GATEWAY_ANSWERS.values()} | WORKFLOW_CODES)
-    return _object(
-        {
-            "success": {"const": False},
-            "error": _object(
-                {
-                    "code": {"enum": codes},
-                    "message": {"type": "string"},
-                    "details": {"type": "string", "description": "What the validator found, for people."},
-                    "problems": {**_PROBLEMS, "description": "All that is wrong, each with its place."},
-                    "retry_after_seconds": {"type": "integer"},
-                },
-                optional=("details", "problems", "retry_after_seconds"),
-            ),
-            "metadata": _METADATA,
-        }
-    )

@@ -20,7 +20,7 @@ PARTNERS_PLACEHOLDER = "#set($partners = {})"
 SUBMISSION = "submission"
 """What the request templates of all POSTs end with."""
 
-_TIMEOUTS = {Service.STATES: 29_000, Service.DYNAMODB: 10_000}
+_WORKFLOW_MS, _TABLE_MS = 29_000, 10_000
 _PACKAGE = "manga_enrichment.api"
 
 
@@ -88,7 +88,7 @@ class TemplateRegistry:
             "Type": "AWS",  # AWS_PROXY would ignore all templates
             "IntegrationHttpMethod": "POST",
             "PassthroughBehavior": "NEVER",  # another content type would pass the model by
-            "TimeoutInMillis": _TIMEOUTS[entry.service],
+            "TimeoutInMillis": _WORKFLOW_MS if entry.service is Service.STATES else _TABLE_MS,
             "RequestTemplates": {CONTENT_TYPE: with_partners(self.get(endpoint), named)},
             "IntegrationResponses": [self._response(entry, each.status, each.pattern, named) for each in entry.answers],
         }

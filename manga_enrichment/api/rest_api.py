@@ -17,12 +17,18 @@ from manga_enrichment.api.stage import Resources
 API_NAME = "manga-enrichment"
 SUBMIT_ROLE = "SubmitRole"
 STATUS_ROLE = "StatusRole"
+CANCEL_ROLE = "CancelRole"
+LIST_ROLE = "ListRole"
+USAGE_ROLE = "UsageRole"
 
-_URIS = {
-    Service.STATES: "arn:${AWS::Partition}:apigateway:${AWS::Region}:states:action/StartSyncExecution",
-    Service.DYNAMODB: "arn:${AWS::Partition}:apigateway:${AWS::Region}:dynamodb:action/GetItem",
+_ACTIONS = {
+    Service.STATES: ("states:action/StartSyncExecution", SUBMIT_ROLE),
+    Service.DYNAMODB: ("dynamodb:action/GetItem", STATUS_ROLE),
+    Service.UPDATE: ("dynamodb:action/UpdateItem", CANCEL_ROLE),
+    Service.QUERY: ("dynamodb:action/Query", LIST_ROLE),
+    Service.BATCH_GET: ("dynamodb:action/BatchGetItem", USAGE_ROLE),
 }
-_ROLES = {Service.STATES: SUBMIT_ROLE, Service.DYNAMODB: STATUS_ROLE}
+"""By service what is called, and the role that may."""
 
 
 def rest_api_resources(registry: TemplateRegistry, partners: Mapping[str, str]) -> Resources:
@@ -91,6 +97,9 @@ def _methods(registry: TemplateRegistry, partners: Mapping[str, str]) -> Resourc
 
 
 def _method(endpoint: Endpoint, registry: TemplateRegistry, partners: Mapping[str, str]) -> dict[str, Any]:
+    action, may_call = _ACTIONS[endpoint.service]
+    path = {f"method.request.path.{name}": True for name in endpoint.path_parameters}
+    query = {f"method.request.querystring.{name}": False for name in endpoint.query_parameters}
     properties: dict[str, Any] = {
         "RestApiId": {"Ref": "RestApi"},
         "ResourceId": {"Ref": _path_id(endpoint.path.strip("/").split("/"))},
@@ -99,12 +108,12 @@ def _method(endpoint: Endpoint, registry: TemplateRegistry, partners: Mapping[st
         "AuthorizationType": "NONE",  # the API key, which must belong to a usage plan of this stage
         "ApiKeyRequired": True,
         "RequestValidatorId": {"Ref": "RequestValidator"},
-        "RequestParameters": {f"method.request.path.{name}": True for name in endpoint.path_parameters},
+        "RequestParameters": path | query,
         "MethodResponses": [{"StatusCode": str(status)} for status in endpoint.statuses],
         "Integration": {
             **_substituted(registry.integration_config(endpoint.name, partners)),
-            "Uri": {"Fn::Sub": _URIS[endpoint.service]},
-            "Credentials": {"Fn::GetAtt": [_ROLES[endpoint.service], "Arn"]},
+            "Uri": {"Fn::Sub": f"arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}:{action}"},
+            "Credentials": {"Fn::GetAtt": [may_call, "Arn"]},
         },
     }
     if endpoint.schema is not None:

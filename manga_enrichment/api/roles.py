@@ -6,19 +6,26 @@ Belongs here: how a role looks, those of the API's integrations. Stays out: what
 
 from typing import Any
 
-from manga_enrichment.api.rest_api import STATUS_ROLE, SUBMIT_ROLE
+from manga_enrichment.api.rest_api import CANCEL_ROLE, LIST_ROLE, STATUS_ROLE, SUBMIT_ROLE, USAGE_ROLE
 from manga_enrichment.api.stage import WORKFLOW_ARN, Resources
 
 NOTHING = {"Ref": "AWS::NoValue"}
 
 
 def api_roles() -> Resources:
-    """One role per integration: one may start the workflow, the other read what partners may see."""
-    look_up = allow("dynamodb:GetItem", arn("dynamodb:${AWS::Region}:${AWS::AccountId}:table/${StatusTableName}"))
+    """One role per kind of integration, which may do that and no more."""
+    status, budget = (
+        arn(f"dynamodb:${{AWS::Region}}:${{AWS::AccountId}}:table/${{{name}}}")
+        for name in ("StatusTableName", "BudgetTableName")
+    )
+    index = arn("dynamodb:${AWS::Region}:${AWS::AccountId}:table/${StatusTableName}/index/by_partner")
     with_key = {"Fn::If": ["HasKmsKey", kms_statement("kms:Decrypt"), NOTHING]}
     return {
         SUBMIT_ROLE: role("apigateway", "submit", [allow("states:StartSyncExecution", WORKFLOW_ARN)]),
-        STATUS_ROLE: role("apigateway", "status", [look_up, with_key]),
+        STATUS_ROLE: role("apigateway", "status", [allow("dynamodb:GetItem", status), with_key]),
+        CANCEL_ROLE: role("apigateway", "cancel", [allow("dynamodb:UpdateItem", status), with_key]),
+        LIST_ROLE: role("apigateway", "list", [allow("dynamodb:Query", index), with_key]),
+        USAGE_ROLE: role("apigateway", "usage", [allow("dynamodb:BatchGetItem", [status, budget]), with_key]),
     }
 
 

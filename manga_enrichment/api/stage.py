@@ -71,6 +71,7 @@ def stage_resource(deployment: str) -> Resources:
                 "Variables": {
                     "workflow": WORKFLOW_ARN,
                     "status_table": {"Ref": "StatusTableName"},
+                    "budget_table": {"Ref": "BudgetTableName"},
                 },
                 "MethodSettings": [_EVERY_METHOD],
                 "AccessLogSetting": {"Fn::If": ["HasAccessLog", access_log, {"Ref": "AWS::NoValue"}]},

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from manga_enrichment.aws.dynamodb_pace import DynamoDBPace
 from manga_enrichment.aws.dynamodb_policies import DynamoDBPolicies
+from manga_enrichment.aws.dynamodb_usage import DynamoDBUsage
 from manga_enrichment.aws.request_items import attribute, from_item, to_item
 from manga_enrichment.aws.transactions import chunks, errors_explained
 from manga_enrichment.domain.operations.retention import STATUS_DAYS
@@ -26,6 +27,7 @@ from manga_enrichment.domain.requests.claims import (
     may_reopen,
 )
 from manga_enrichment.domain.requests.states import RequestState, is_final, moved, states_before
+from manga_enrichment.domain.requests.usage import Usage
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import FencedError, StoreUnavailableError
 
@@ -58,6 +60,7 @@ class DynamoDBRequests:
         self._table = table
         self._retention = retention
         self._pace = DynamoDBPace(client, clock, table=table)
+        self._usage = DynamoDBUsage(client, clock, table=table)
         self._policies = DynamoDBPolicies(client, table=table)
         self._check_clock = check_clock
 
@@ -142,6 +145,12 @@ class DynamoDBRequests:
 
     def change_policy(self, partner_id: str, changes: Mapping[str, Any]) -> None:
         self._policies.change(partner_id, changes)
+
+    def note_usage(self, row: RequestRow) -> None:
+        self._usage.note(row)
+
+    def usage(self, partner_id: str, month: str) -> Usage:
+        return self._usage.read(partner_id, month)
 
     def get(self, request_id: str) -> RequestRow | None:
         item = self._item(request_id)

@@ -1,4 +1,4 @@
-"""`manga-enrichment requests list|cancel`: what operators see of a partner's requests and do about them.
+"""`manga-enrichment requests list|cancel|usage`: what operators see of a partner's requests and do about them.
 
 Belongs here: the group. Stays out: sending one and following it (`cli/requests.py`).
 """
@@ -6,6 +6,7 @@ Belongs here: the group. Stays out: sending one and following it (`cli/requests.
 import json
 import sys
 import uuid
+from datetime import datetime
 
 import click
 
@@ -27,7 +28,7 @@ class _ListUnlessTold(click.Group):
 
 @click.group("requests", cls=_ListUnlessTold)
 def request_group() -> None:
-    """Requests of partners: list them, cancel them. `requests PARTNER` lists."""
+    """Requests of partners: list them, cancel them, what they came to. `requests PARTNER` lists."""
 
 
 @request_group.command("list")
@@ -63,3 +64,24 @@ def cancel(request_ids: tuple[uuid.UUID, ...]) -> None:
         row is not None and (row.state is RequestState.CANCELLED or not is_final(row.state)) for row in rows.values()
     )
     sys.exit(0 if all(done) else 1)
+
+
+@request_group.command()
+@click.argument("partner", callback=checked_partner)
+@click.option("--month", type=click.DateTime(["%Y-%m"]), help="YYYY-MM in UTC; this month unless told.")
+@_JSON
+def usage(partner: str, month: datetime | None, as_json: bool) -> None:
+    """What PARTNER used and spent in a month, as its own `GET /v1/manga/usage` tells it."""
+    from manga_enrichment.pipeline.partner.usage import month_document
+
+    gateways = open_configured_gateways()
+    told = month or gateways.clock.now()
+    document = month_document(gateways.requests, gateways.budget, partner, told.year, told.month)
+    if as_json:
+        click.echo(json.dumps(document))
+        return
+    tokens = document["tokens"]
+    click.echo(f"{partner}, {document['month']}: {document['cost_usd']:.6f} USD, {document['requests']} requests ended")
+    click.echo(f"  {document['items']} items, {tokens['input']} input tokens, {tokens['output']} output tokens")
+    for day in document["days"]:
+        click.echo(f"  {day['day']}  {day['cost_usd']:.6f} USD")

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from manga_enrichment.domain.requests.claims import AlreadyFinal, AlreadyLive, Claimed, RequestRow
 from manga_enrichment.domain.requests.states import RequestState
+from manga_enrichment.domain.requests.usage import Usage
 
 
 class RequestStore(Protocol):
@@ -65,6 +66,14 @@ class RequestStore(Protocol):
 
     def change_policy(self, partner_id: str, changes: Mapping[str, Any]) -> None:
         """In place of what was changed before; with no changes the document alone counts again."""
+        ...
+
+    def note_usage(self, row: RequestRow) -> None:
+        """A request of its partner has ended as this row says. Best effort: never raises."""
+        ...
+
+    def usage(self, partner_id: str, month: str) -> Usage:
+        """month: YYYY-MM in UTC."""
         ...
 
     def get(self, request_id: str) -> RequestRow | None: ...

@@ -16,7 +16,10 @@ from manga_enrichment.domain.requests.envelope import AcceptedRequest, Envelope,
 from manga_enrichment.domain.requests.normalisation import normalised
 from manga_enrichment.domain.requests.queues import QUEUES, route
 from manga_enrichment.domain.requests.schemas import ENVELOPE, schema_document
+from manga_enrichment.domain.requests.states import RequestState, is_final
+from manga_enrichment.domain.requests.usage import usage_counter
 from manga_enrichment.domain.requests.validation import ANY_TOPIC
+from manga_enrichment.pipeline.engine.money.budget import partner_counter
 from manga_enrichment_tests.request_bodies import valid_body
 
 REGISTRY = TemplateRegistry()
@@ -191,5 +194,44 @@ def test_of_a_status_row_only_what_is_meant_for_partners_leaves_the_table() -> N
             "resumes_on",
             "reference",
             "callback_state",
+            "cancelled_ms",
         ),
     }
+
+
+def usage_keys(month: str, request_time: str = "15/Jan/2026:03:00:00 +0000") -> dict[str, list[str]]:
+    """By table the names of the items that are read."""
+    context = {**sample_context(), "requestTime": request_time}
+    query = {"month": month} if month else {}
+    given_ = TemplateInput(query=query, context=context, stage_variables=STAGE_VARIABLES)
+    template = with_partners(REGISTRY.get("usage"), {SAMPLE_KEY_ID: "acme"})
+    items = json.loads(render(template, given_).text)["RequestItems"]
+    return {name: [value["S"] for key in table["Keys"] for value in key.values()] for name, table in items.items()}
+
+
+@pytest.mark.parametrize(
+    ("month", "request_time", "told"),
+    [
+        ("", "15/Jan/2026:03:00:00 +0000", "2026-01"),
+        ("", "31/Dec/2027:23:59:59 +0000", "2027-12"),
+        ("2026-09", "15/Jan/2026:03:00:00 +0000", "2026-09"),
+    ],
+)
+def test_a_month_is_read_by_the_names_that_its_counters_have(month: str, request_time: str, told: str) -> None:
+    keys = usage_keys(month, request_time)
+    assert keys[STAGE_VARIABLES["status_table"]] == [usage_counter("acme", told)]
+    days = [partner_counter("acme", f"{told}-{day:02}") for day in range(1, 32)]
+    assert keys[STAGE_VARIABLES["budget_table"]] == days
+
+
+@pytest.mark.parametrize("month", ["2026-13", "2026-1", "1999-01", "x", '"', "2026-01-01", "2026-01\n"])
+def test_what_is_no_month_reads_nothing(month: str) -> None:
+    assert not any(usage_keys(month).values())
+
+
+def test_the_states_that_can_be_cancelled_are_those_that_have_not_ended() -> None:
+    given_ = TemplateInput(path={"request_id": REQUEST_ID}, context=sample_context(), stage_variables=STAGE_VARIABLES)
+    values = json.loads(render(REGISTRY.get("cancel"), given_).text)["ExpressionAttributeValues"]
+    states = {name.removeprefix(":"): value["S"] for name, value in values.items() if name[1:] in set(RequestState)}
+    assert states == {state.value: state.value for state in RequestState if not is_final(state)}
+    assert values[":partner"] == {"S": SAMPLE_KEY_ID}

@@ -163,3 +163,33 @@ def test_whatever_a_row_holds_the_answer_is_json_and_keeps_its_secrets(text: str
     assert data["request_id"] == text
     assert data["counts"] == {"succeeded": 98, text: 2} if text != "succeeded" else {"succeeded": 2}
     assert "receipt handle" not in rendered.text
+
+
+def test_a_row_that_came_with_a_failed_condition_is_told_to_its_partner_alone() -> None:
+    def said(state: RequestState, partner_id: str) -> Rendered:
+        item = to_item(make_row(FakeClock(), state=state, partner_id=partner_id))
+        refused = {**dynamodb_error("ConditionalCheckFailedException"), "Item": item}
+        return answered("cancel", 500, refused, {SAMPLE_KEY_ID: "acme"})
+
+    ended = said(RequestState.FAILED, "acme")
+    assert (ended.status, error_of(ended)["code"]) == (409, "ALREADY_ENDED")
+    cancelled = said(RequestState.CANCELLED, "acme")
+    assert (cancelled.status, json.loads(cancelled.text)["data"]["status"]) == (202, "cancelled")
+    for state in RequestState:
+        other = said(state, "other")
+        assert (other.status, error_of(other)["code"]) == (404, "NOT_FOUND")
+    nobody = answered("cancel", 500, dynamodb_error("ConditionalCheckFailedException"))
+    assert (nobody.status, error_of(nobody)["code"]) == (404, "NOT_FOUND")
+
+
+@pytest.mark.parametrize("endpoint", ["list", "usage", "cancel"])
+@pytest.mark.parametrize(
+    ("kind", "status", "told"),
+    [("ThrottlingException", 429, "RATE_LIMITED"), ("AccessDeniedException", None, "INTERNAL_ERROR")],
+)
+def test_an_error_of_another_action_has_the_status_of_its_cause(
+    endpoint: str, kind: str, status: int | None, told: str
+) -> None:
+    rendered = answered(endpoint, 500, dynamodb_error(kind))
+    assert (rendered.status, error_of(rendered)["code"]) == (status, told)
+    assert kind not in rendered.text

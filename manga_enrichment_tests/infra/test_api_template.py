@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from manga_enrichment.api.cloudformation import template_document, template_yaml
 from manga_enrichment.api.endpoints import ENDPOINTS
-from manga_enrichment.api.registry import TemplateRegistry
+from manga_enrichment.api.registry import PARTNERS_PLACEHOLDER, TemplateRegistry
 from manga_enrichment.api.stage import ACCESS_LOG_FIELDS
 from manga_enrichment.cli import main
 from manga_enrichment.domain.requests.policies import PolicyError
@@ -18,6 +18,10 @@ from manga_enrichment.local.stack.local_stack import LocalStack
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
 TEMPLATE = INFRA / "api.yaml"
+REGISTRY = TemplateRegistry()
+_KEYS = REGISTRY.keys()
+ASKING = sum(PARTNERS_PLACEHOLDER in REGISTRY.get(each.endpoint, each.status) for each in _KEYS)
+"""Templates that ask who the partner is."""
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +45,7 @@ def test_every_method_needs_a_key_and_validates_what_comes(resources: dict[str, 
     for method in methods.values():
         assert method["ApiKeyRequired"] is True
         assert method["RequestValidatorId"] == {"Ref": "RequestValidator"}
-        assert method["HttpMethod"] == "GET" or method["RequestModels"].keys() == {"application/json"}
+        assert method["HttpMethod"] in ("GET", "DELETE") or method["RequestModels"].keys() == {"application/json"}
     (validator,) = of_type(resources, "ApiGateway::RequestValidator").values()
     assert (validator["ValidateRequestBody"], validator["ValidateRequestParameters"]) == (True, True)
 
@@ -52,7 +56,7 @@ def test_every_status_that_a_template_can_choose_is_declared(resources: dict[str
         assert [int(each["StatusCode"]) for each in declared] == list(endpoint.statuses)
 
 
-def test_the_roles_may_start_one_workflow_and_read_one_table_and_nothing_else(
+def test_each_role_may_do_one_thing_to_one_workflow_or_table(
     resources: dict[str, dict[str, Any]],
 ) -> None:
     roles = of_type(resources, "IAM::Role")
@@ -70,6 +74,11 @@ def test_the_roles_may_start_one_workflow_and_read_one_table_and_nothing_else(
     assert allowed == {
         "SubmitRole": [("states:StartSyncExecution", {"Fn::Sub": workflow})],
         "StatusRole": [("dynamodb:GetItem", {"Fn::Sub": table})],
+        "CancelRole": [("dynamodb:UpdateItem", {"Fn::Sub": table})],
+        "ListRole": [("dynamodb:Query", {"Fn::Sub": f"{table}/index/by_partner"})],
+        "UsageRole": [
+            ("dynamodb:BatchGetItem", [{"Fn::Sub": table}, {"Fn::Sub": table.replace("StatusTable", "BudgetTable")}])
+        ],
     }
     for role in roles.values():
         (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
@@ -125,9 +134,12 @@ def test_a_key_is_in_a_plan_and_its_value_in_no_file(resources: dict[str, dict[s
     assert not any("Value" in key for key in keys.values())  # AWS makes them up; they are in no file
 
 
-@pytest.mark.parametrize("name", ["api.yaml", "workflow.yaml"])
-def test_a_template_is_small_enough_to_be_deployed_without_a_bucket(name: str) -> None:
-    assert len((INFRA / name).read_bytes()) <= 51_200
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [("workflow.yaml", 51_200), ("api.yaml", 1_000_000)],  # what CloudFormation takes, by itself and from a bucket
+)
+def test_a_template_is_small_enough_to_be_deployed(name: str, most: int) -> None:
+    assert len((INFRA / name).read_bytes()) <= most
 
 
 def test_templates_are_substituted_for_key_ids_alone() -> None:
@@ -158,13 +170,13 @@ def test_a_change_of_anything_in_the_snapshot_makes_a_new_deployment() -> None:
 def test_two_keys_of_a_partner_stand_in_every_template_that_knows_partners() -> None:
     text = template_yaml({"acme": ["acme-1", "acme-2"], "rival": ["rival-1"]})
     line = "#set($partners = {'${KeyAcme1}': 'acme', '${KeyAcme2}': 'acme', '${KeyRival1}': 'rival'})"
-    assert text.count(line) == 4
+    assert text.count(line) == ASKING
 
 
 def test_a_key_made_by_hand_and_a_limit_for_all_are_in_the_template() -> None:
     partners: dict[str, Any] = {"*": {"burst": 7}, "acme": {"keys": ["acme-1"], "key_ids": ["a1b2c3"]}}
     text = template_yaml(partners)
-    assert text.count("#set($partners = {'${KeyAcme1}': 'acme', 'a1b2c3': 'acme'})") == 4
+    assert text.count("#set($partners = {'${KeyAcme1}': 'acme', 'a1b2c3': 'acme'})") == ASKING
     plans = of_type(template_document(partners, TemplateRegistry())["Resources"], "ApiGateway::UsagePlan")
     assert limits_of(plans["PlanAcme"])[1] == 7
 

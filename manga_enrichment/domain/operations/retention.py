@@ -20,6 +20,7 @@ RESULT_DAYS = 400
 STATUS_DAYS = 400
 IDEMPOTENCY_DAYS = 1
 PACE_DAYS = 7
+USAGE_DAYS = 400
 BUDGET_DAYS = 400
 LEARNED_QUOTA_DAYS = 30
 LEDGER_DAYS = 730
@@ -116,6 +117,7 @@ KINDS = (
         (Place(STATUS, Means.TTL, IDEMPOTENCY_DAYS),),
     ),
     Kind("pace of each queue", "what partners are told to expect; a number", (Place(STATUS, Means.TTL, PACE_DAYS),)),
+    Kind("what partners used, by month", "partners ask for it; numbers", (Place(STATUS, Means.TTL, USAGE_DAYS),)),
     Kind("budget counters", "`costs_reconcile` looks back", (Place(BUDGET, Means.TTL, BUDGET_DAYS),)),
     Kind(
         "who shares a quota; what was learned of it",

@@ -107,6 +107,7 @@ def _template_input(*request: Any) -> TemplateInput:
         "resourcePath": resource.get("path", path),
         "httpMethod": method,
         "requestId": str(uuid.uuid4()),
+        "requestTime": time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime()),
         "requestTimeEpoch": int(time.time() * 1000),
         "identity": {"apiKey": key_value, "apiKeyId": key.get("id", "")},
     }
@@ -139,14 +140,18 @@ def _template(holder: Mapping[str, Any], kind: str) -> str:
     return str((holder.get(kind) or {}).get("application/json", ""))
 
 
-async def _get_item(request: str) -> tuple[int, str]:
-    target = {"x-amz-target": "DynamoDB_20120810.GetItem", "host": "127.0.0.1"}
-    status, _, body = await dynamodb.handle_request("POST", "/", target, request.encode("utf-8", "replace"), {})
-    return status, body.decode("utf-8") if isinstance(body, bytes) else body
+def _of_dynamodb(action: str) -> Service:
+    async def call(request: str) -> tuple[int, str]:
+        target = {"x-amz-target": f"DynamoDB_20120810.{action}", "host": "127.0.0.1"}
+        status, _, body = await dynamodb.handle_request("POST", "/", target, request.encode("utf-8", "replace"), {})
+        return status, body.decode("utf-8") if isinstance(body, bytes) else body
+
+    return call
 
 
+_TABLE_ACTIONS = ("GetItem", "UpdateItem", "Query", "BatchGetItem")
 _SERVICES: Mapping[str, Service] = {
-    ":dynamodb:action/GetItem": _get_item,
+    **{f":dynamodb:action/{action}": _of_dynamodb(action) for action in _TABLE_ACTIONS},
     ":states:action/StartSyncExecution": start_sync_execution,
 }
 """By how the URI of an integration ends."""

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import StackTypeDef
 
 DEPLOY_TIMEOUT_SECONDS = 900.0
+MAX_TEMPLATE_BYTES = 51_200
+"""What CloudFormation takes without a bucket."""
+_TEMPLATES = "manga-templates"
 _SETTLED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
 # Fine when there was nothing to update: an earlier update failed, and this is the template it went back to.
 _SETTLED_BEFORE = "UPDATE_ROLLBACK_COMPLETE"
@@ -111,7 +114,7 @@ def deploy_stack(
     """
     request: dict[str, Any] = {
         "StackName": name,
-        "TemplateBody": template_path.read_text("utf-8"),
+        **_template(cloudformation, template_path),
         "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
         "Capabilities": ["CAPABILITY_NAMED_IAM"],
     }
@@ -126,6 +129,18 @@ def deploy_stack(
         status = stack["StackStatus"] if stack else "gone"
         raise ProvisioningError(f"Stack {name} ({template_path}) is {status}: {_reason(cloudformation, name)}")
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
+
+def _template(cloudformation: "CloudFormationClient", path: Path) -> dict[str, str]:
+    """A large one goes by a bucket, as `aws cloudformation deploy --s3-bucket` has it."""
+    text = path.read_text("utf-8")
+    if len(text.encode()) <= MAX_TEMPLATE_BYTES:
+        return {"TemplateBody": text}
+    url = cloudformation.meta.endpoint_url
+    s3 = emulator_client("s3", url)
+    s3.create_bucket(Bucket=_TEMPLATES, CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_object(Bucket=_TEMPLATES, Key=path.name, Body=text.encode())
+    return {"TemplateURL": f"{url}/{_TEMPLATES}/{path.name}"}
 
 
 @dataclass(frozen=True, slots=True)

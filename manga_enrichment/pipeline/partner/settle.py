@@ -114,6 +114,7 @@ class Settling:
             row = self._write_status(request, result, heading, stored, model_seconds)
             since = row.accepted_at or row.submitted_at
             self._requests.note_pace(row.queue, (heading.completed_at - since).total_seconds())
+            self._requests.note_usage(row)
         self._endings.announce(row, stored, document)
         return Settled(row, self.flusher.add([result_part(document, row), *log]), stored)
 

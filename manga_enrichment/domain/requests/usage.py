@@ -1,0 +1,40 @@
+"""What a partner used in a month: ended requests, their items and tokens.
+
+Belongs here: the figures and the name of their counter. Stays out: the money, which has exact counters of its own
+(`pipeline/engine/money/budget.py`), keeping them (`aws/dynamodb_usage.py`).
+"""
+
+from dataclasses import dataclass
+
+from manga_enrichment.domain.requests.claims import RequestRow
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Of requests that workers brought to an end. Tokens: of calls that were made for them."""
+
+    requests: int = 0
+    items: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            self.requests + other.requests,
+            self.items + other.items,
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+        )
+
+
+def usage_of(row: RequestRow) -> Usage:
+    return Usage(1, row.counts.get("items", 0), row.input_tokens, row.output_tokens)
+
+
+def month_of(row: RequestRow) -> str:
+    """YYYY-MM in UTC, in which it ended."""
+    return f"{row.completed_at or row.updated_at:%Y-%m}"
+
+
+def usage_counter(partner_id: str, month: str) -> str:
+    return f"usage:{partner_id}:{month}"
