@@ -18,6 +18,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "api.md"
 TEXT = PAGE.read_text("utf-8")
 POSTS = re.findall(r"^    (curl -s \"\$API/v1/manga/(?:batch|query|chat)\".*(?:\n +-.*)+)", TEXT, re.MULTILINE)
 (STATUS,) = re.findall(r"^    (curl -s \"\$API/v1/manga/status/.*)", TEXT, re.MULTILINE)
+LIST, CANCEL, USAGE = re.findall(r"^    (curl -s .*\"\$API/v1/manga/(?:requests|usage).*)", TEXT, re.MULTILINE)
 EXAMPLE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
@@ -44,3 +45,15 @@ def test_a_post_of_the_page_works_and_so_does_its_status(line: str, local_stack:
     assert data["status"] == ("completed" if waits else "accepted")
     status = run(EXAMPLE_ID.sub(data["request_id"], STATUS), front)
     assert status["data"]["status"] == "completed"
+
+
+def test_a_request_of_the_page_is_listed_and_cancelled_and_the_month_is_told(local_stack: LocalStack) -> None:
+    front = Front(local_stack)
+    front.take_all()
+    line = next(each for each in POSTS if "/batch" in each and "wait=" not in each)
+    request_id = run(re.sub(r'-H "Idempotency-Key:[^"]*"', "", line), front)["data"]["request_id"]
+    assert run(LIST, front)["data"]["requests"][0]["request_id"] == request_id
+    cancelled = run(EXAMPLE_ID.sub(request_id, CANCEL), front)
+    assert cancelled["data"]["cancel_requested"] is True
+    assert run(USAGE, front)["success"] is True
+    front.take_all()
