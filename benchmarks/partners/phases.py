@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from benchmarks.partners.partner import ask, batch, different_items, p
 from benchmarks.partners.site import Site, said
+from benchmarks.partners.work import Work
 from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, Queue
 from manga_enrichment.domain.requests.states import is_final
@@ -85,10 +86,10 @@ class Drain:
     def measured(self) -> Numbers:
         self.site.control.reset()
         before, runs_before = self.site.calls(), self.site.console.runs()
-        started = time.perf_counter()
+        work, started = self.site.work(), time.perf_counter()
         self._send()
-        seconds = self._wait_until_empty(started)
-        calls = self.site.calls() - before
+        seconds = self._wait_until_empty(started, work)
+        calls, cpu = self.site.calls() - before, work.seconds()
         with ThreadPoolExecutor(THREADS) as pool:
             rows = list(pool.map(self.site.gateways.requests.get, self.sent))
         bill = self.site.control.counters()
@@ -102,6 +103,8 @@ class Drain:
             + titles
             - sum(row.counts.get("succeeded", 0) for row in rows if row),
             "duplicate_calls": bill["duplicates"],
+            "cores_used": sum(cpu.values()) / seconds,
+            **{f"{kind}_cpu_ms_a_request": 1_000 * each / self.requests for kind, each in sorted(cpu.items())},
             "dead_letters": self.site.gateways.queues.depth(DEAD_LETTERS).visible,
             **{f"{service}_calls_a_request": n / self.requests for service, n in _by_service(calls).items()},
         }
@@ -127,13 +130,15 @@ class Drain:
         )
         return request_id
 
-    def _wait_until_empty(self, started: float) -> float:
+    def _wait_until_empty(self, started: float, work: Work) -> float:
         """Seconds since `started` until the last message was acked."""
         while (seconds := time.perf_counter() - started) < LONGEST_DRAIN_SECONDS:
             depth = self.site.gateways.queues.depth(self.queue.name)
             if not (depth.visible or depth.in_flight or depth.delayed):
                 break
+            work.look()
             time.sleep(0.5)
+        work.look()
         return seconds
 
 

@@ -21,6 +21,7 @@ import psutil
 
 from benchmarks.partners import counted
 from benchmarks.partners.console import Console
+from benchmarks.partners.work import Work
 from manga_enrichment.aws.gateways import Gateways, open_gateways
 from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.local.api_client import ApiClient, api_key, api_url
@@ -97,6 +98,10 @@ class Site:
         for file in self._calls.iterdir():
             found[file.name.rpartition("-")[0]] += file.stat().st_size
         return found
+
+    def work(self) -> Work:
+        """Of all its processes, from now on."""
+        return Work(self._dev.pid)
 
     def runs(self) -> list[psutil.Process]:
         """Processes of runs that are going on."""
