@@ -224,7 +224,9 @@ class MemoryRequests:
         with self._call("get"):
             self._check_clock()
 
-    def claim(self, wanted: RequestRow, now: datetime) -> Claimed | AlreadyLive | AlreadyFinal:
+    def claim(
+        self, wanted: RequestRow, now: datetime, *, likely_new: bool = False
+    ) -> Claimed | AlreadyLive | AlreadyFinal:
         with self._call("claim"):
             self._check_clock()
             decision = decide_claim(self.rows.get(wanted.request_id), wanted, now)

@@ -16,12 +16,14 @@ class RequestStore(Protocol):
         """Whether claims would work now. Raises ConfigurationError as well: this machine's clock may be too far off."""
         ...
 
-    def claim(self, wanted: RequestRow, now: datetime) -> Claimed | AlreadyLive | AlreadyFinal:
+    def claim(
+        self, wanted: RequestRow, now: datetime, *, likely_new: bool = False
+    ) -> Claimed | AlreadyLive | AlreadyFinal:
         """Take the next generation of a request, unless it is final or its owner's lease still runs at `now`.
 
         wanted.generation is ignored: 1 for a new request, else one more than before. wanted.state: received, or
         rejected or failed to close a request at once, which refreshes no receipt handle. What earlier generations cost
-        stays in the row.
+        stays in the row. likely_new: probably there is no row yet, so none is read before one is written.
         """
         ...
 

@@ -295,6 +295,23 @@ def test_live_and_answered_requests_are_not_reopened(requests: RequestStore, clo
     assert requests.get(first.request_id) == row
 
 
+def test_a_claim_that_takes_a_request_for_new_finds_out_when_it_is_not(
+    requests: RequestStore, accept: Callable[[RequestRow], None], clock: FakeClock
+) -> None:
+    new = make_row(clock)
+    assert requests.claim(new, clock.now(), likely_new=True) == Claimed(replace(new, generation=1))
+    again = replace(new, owner="b", receipt_handle="newer")
+    live = replace(new, generation=1, receipt_handle="newer")
+    assert requests.claim(again, clock.now(), likely_new=True) == AlreadyLive(live)
+    accepted = accepted_row(clock)
+    accept(accepted)
+    wanted = make_row(clock, request_id=accepted.request_id)
+    ours = requests.claim(wanted, clock.now(), likely_new=True)
+    assert isinstance(ours, Claimed)
+    assert (ours.row.generation, ours.row.item_count) == (1, accepted.item_count)
+    assert requests.get(wanted.request_id) == ours.row
+
+
 def test_sixteen_claims_at_once_have_one_winner(requests: RequestStore, clock: FakeClock) -> None:
     same = make_row(clock, owner="same", receipt_handle="same")
     for generation in (1, 2, 3):

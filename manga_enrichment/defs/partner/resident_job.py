@@ -76,13 +76,7 @@ def _build_op() -> dg.OpDefinition:
         names = [queue.name for queue in RESIDENT_LANES[config.lane]]
 
         def tell(report: ResidentReport) -> None:
-            context.log_event(
-                dg.AssetObservation(
-                    asset_key=PARTNER_RESULTS,
-                    partition=clock.now().date().isoformat(),
-                    metadata=_metadata(report, tables),
-                )
-            )
+            context.log_event(dg.AssetObservation(**_event(report, tables, clock)))
 
         with signals_only_set(stop):
             report = ResidentRun(resident.parts(config.lane, config.life_seconds), post, names, stop, tell).run()
@@ -93,17 +87,16 @@ def _build_op() -> dg.OpDefinition:
 
 def _conclude(context: dg.OpExecutionContext, report: ResidentReport, tables: ObjectStore, clock: Clock) -> None:
     if report.settled.states:
-        context.log_event(
-            dg.AssetMaterialization(
-                asset_key=PARTNER_RESULTS,
-                partition=clock.now().date().isoformat(),
-                metadata=_metadata(report, tables),
-            )
-        )
+        context.log_event(dg.AssetMaterialization(**_event(report, tables, clock)))
     context.add_output_metadata(_metadata(report, tables))
     failures = [permanent_failure(each) for each in report.stopped.values()]
     if failures:
         raise dg.Failure(" ".join(filter(None, failures)), allow_retries=False)
+
+
+def _event(report: ResidentReport, tables: ObjectStore, clock: Clock) -> dict[str, Any]:
+    day = clock.now().date().isoformat()
+    return {"asset_key": PARTNER_RESULTS, "partition": day, "metadata": _metadata(report, tables)}
 
 
 def _metadata(report: ResidentReport, tables: ObjectStore) -> dict[str, Any]:

@@ -36,7 +36,7 @@ from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.dead_letters.queue import dead_lettered_at
 from manga_enrichment.pipeline.partner.complete import Completion, event_of
 from manga_enrichment.pipeline.partner.holding.fifo_deferral import DeferredMessage, FifoDeferral
-from manga_enrichment.pipeline.partner.holding.leases import first_lease_until
+from manga_enrichment.pipeline.partner.holding.leases import first_lease_until, hidden_seconds
 from manga_enrichment.pipeline.partner.holding.requeue import Requeue, return_message
 from manga_enrichment.pipeline.partner.intake_report import IntakeOutcome, IntakeReport
 from manga_enrichment.pipeline.partner.intake_rows import closed_row, event_of_message, unit_request, wanted_row
@@ -51,6 +51,8 @@ RECEIVE_AT_ONCE = 50
 LONG_POLL_SECONDS = 1
 """SQS then asks all its servers; without waiting it asks some, and a message that is there may not be found."""
 WORKERS = 8
+FRONT = "api"
+"""Source of what the request front sent, which has written a row."""
 REQUEST_ID_TAKEN = "request_id_taken"
 
 _log = logging.getLogger(__name__)
@@ -142,10 +144,15 @@ class Intake:
     def _receive(self, queue: str, room: int) -> Sequence[Message]:
         most = 1 if QUEUES[queue].is_fifo else min(room, RECEIVE_AT_ONCE)
         try:
-            return self._queue.receive(queue, max_messages=most, wait_seconds=LONG_POLL_SECONDS)
+            return self.receive(queue, most, LONG_POLL_SECONDS)
         except QueueUnavailableError as error:
             _log.warning("%s: %s", queue, error)
             return ()
+
+    def receive(self, queue: str, most: int, wait_seconds: int) -> list[Message]:
+        """Hidden until its first lease is over for everybody. Raises QueueUnavailableError."""
+        hidden = hidden_seconds(queue, self._claimant.clock_skew)
+        return self._queue.receive(queue, max_messages=most, wait_seconds=wait_seconds, visibility_seconds=hidden)
 
     def _resume_deferred(self, queue: str, packing: Packing, report: IntakeReport) -> None:
         """What fails here is left alone: its message shows by itself."""
@@ -211,7 +218,8 @@ class Intake:
     def _claim(self, message: Message, accepted: AcceptedRequest, received_at: datetime) -> UnitRequest | IntakeOutcome:
         now, owner = self._clock.now(), self._claimant.new_owner()
         wanted = wanted_row(message, accepted, owner, received_at, now, self._claimant.clock_skew)
-        decision = self._claimed(self._for_work(wanted))
+        is_first = message.receive_count == 1 and accepted.envelope.source != FRONT
+        decision = self._claimed(self._for_work(wanted), likely_new=is_first)
         if isinstance(decision, AlreadyFinal) and self._is_opened_again(decision.row, wanted, message):
             decision = self._claimed(self._for_work(wanted))
         if isinstance(decision, Claimed):
@@ -226,8 +234,8 @@ class Intake:
             return IntakeOutcome.FINAL
         return IntakeOutcome.LIVE
 
-    def _claimed(self, wanted: RequestRow) -> Claimed | AlreadyLive | AlreadyFinal:
-        return self._requests.claim(wanted, self._clock.now() - self._claimant.clock_skew)
+    def _claimed(self, wanted: RequestRow, *, likely_new: bool = False) -> Claimed | AlreadyLive | AlreadyFinal:
+        return self._requests.claim(wanted, self._clock.now() - self._claimant.clock_skew, likely_new=likely_new)
 
     def _is_opened_again(self, row: RequestRow, wanted: RequestRow, message: Message) -> bool:
         """A message that AWS's own redrive moved back, which opens no request: that is made up for here."""

@@ -14,7 +14,7 @@ from datetime import datetime
 from manga_enrichment.domain.requests.queues import QUEUES
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import QueueUnavailableError, StoreUnavailableError
-from manga_enrichment.gateways.queue import Message, RequestQueue
+from manga_enrichment.gateways.queue import Message
 from manga_enrichment.pipeline.engine.outage_retry import in_thread
 from manga_enrichment.pipeline.partner.holding.fifo_deferral import DeferredMessage
 from manga_enrichment.pipeline.partner.intake import Intake
@@ -36,7 +36,6 @@ class Receiver:
     def __init__(
         self,
         name: str,
-        queue: RequestQueue,
         intake: Intake,
         room: Room,
         clock: Clock,
@@ -50,7 +49,6 @@ class Receiver:
         begin: starts the work at what was received.
         """
         self._name = name
-        self._queue = queue
         self._intake = intake
         self._room = room
         self._clock = clock
@@ -88,7 +86,7 @@ class Receiver:
         began = self._clock.monotonic_seconds()
         wait_seconds = max(0, min(LONG_POLL_SECONDS, int(self._left_seconds())))
         try:
-            messages = await in_thread(self._poll, at_most, wait_seconds)
+            messages = await in_thread(self._intake.receive, self._name, at_most, wait_seconds)
         except QueueUnavailableError as error:
             _log.warning("%s: %s", self._name, error)
             messages = []
@@ -98,9 +96,6 @@ class Receiver:
             self._begin(message, received_at)
         if not messages and self._clock.monotonic_seconds() - began < PAUSE_SECONDS:
             await self._pause()
-
-    def _poll(self, at_most: int, wait_seconds: int) -> list[Message]:
-        return self._queue.receive(self._name, max_messages=at_most, wait_seconds=wait_seconds)
 
     async def _stores_answer(self) -> bool:
         """Every receive counts towards the dead letters, so nothing is received while a store is away."""

@@ -249,7 +249,6 @@ class ResidentRun:
         return [
             Receiver(
                 name,
-                self._parts.queue,
                 intake,
                 room,
                 self._clock,

@@ -9,11 +9,13 @@ import pytest
 
 from manga_enrichment.aws.clock_skew import ClockSkew
 from manga_enrichment.domain.errors import ConfigurationError
-from manga_enrichment.domain.requests.queues import NORMAL, REQUEST_QUEUES, Queue
+from manga_enrichment.domain.requests.queues import HIGH_PRIORITY, NORMAL, REQUEST_QUEUES, Queue
 from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW
-from manga_enrichment.pipeline.partner.holding.leases import first_lease_until
+from manga_enrichment.pipeline.partner.holding.leases import first_lease_until, hidden_seconds
 from manga_enrichment.pipeline.partner.holding.requeue import LEASE_MARGIN_SECONDS
-from manga_enrichment.pipeline.partner.intake_report import IntakeOutcome
+from manga_enrichment.pipeline.partner.intake import Claimant
+from manga_enrichment.pipeline.partner.intake_report import IntakeOutcome, IntakeReport
+from manga_enrichment.pipeline.partner.stored.requests import StoredRequests
 from manga_enrichment_tests.fakes import FakeClock
 from manga_enrichment_tests.partner_world import PartnerWorld
 from manga_enrichment_tests.pipeline.partner.test_leases import held
@@ -103,15 +105,33 @@ def test_an_instance_120_s_ahead_claims_and_receives_nothing_and_says_so_once_pe
     assert world.state(request_id) == "completed"
 
 
+@pytest.mark.parametrize("skew_seconds", [1, MOST_CLOCK_SKEW.total_seconds(), 60, 600])
 @pytest.mark.parametrize("queue", REQUEST_QUEUES, ids=lambda queue: queue.name)
 def test_a_first_lease_is_over_for_everybody_when_its_message_shows_again_and_long_enough_to_be_renewed(
-    queue: Queue,
+    queue: Queue, skew_seconds: float
 ) -> None:
-    received_at = PartnerWorld().clock.now()
-    until = first_lease_until(queue.name, received_at, MOST_CLOCK_SKEW)
-    assert until + MOST_CLOCK_SKEW < received_at + timedelta(seconds=queue.visibility_seconds)
+    received_at, skew = PartnerWorld().clock.now(), timedelta(seconds=skew_seconds)
+    until = first_lease_until(queue.name, received_at, skew)
+    shows_at = received_at + timedelta(seconds=hidden_seconds(queue.name, skew) or queue.visibility_seconds)
+    assert until + skew < shows_at
     assert until - received_at >= timedelta(seconds=queue.visibility_seconds / 3)
     assert timedelta(seconds=LEASE_MARGIN_SECONDS) > MOST_CLOCK_SKEW
+
+
+def test_a_process_that_dies_at_once_burns_no_second_receive_however_far_clocks_may_be_apart() -> None:
+    world, skew = PartnerWorld(), timedelta(seconds=600)
+    sent = world.send(queue=HIGH_PRIORITY.name)
+    stored = StoredRequests(world.tables)
+    claimant = Claimant(world.new_owner, skew, stored)
+
+    def tick() -> IntakeReport:
+        return world.intake(claimant).pull(HIGH_PRIORITY.name, 1, world.clock.monotonic_seconds() + 20)
+
+    assert tick().units
+    while not (report := tick()).units:
+        assert report.received == 0
+        world.clock.advance(5)
+    assert world.row(sent).generation == 2
 
 
 def test_a_renewal_hides_the_message_longer_than_the_row_holds() -> None:

@@ -54,7 +54,7 @@ def put_behind(world: PartnerWorld, service: str) -> Outage:
 class DeniedRequests(MemoryRequests):
     """Rows that we may read and not write."""
 
-    def claim(self, wanted: RequestRow, now: datetime) -> Claimed:
+    def claim(self, wanted: RequestRow, now: datetime, *, likely_new: bool = False) -> Claimed:
         raise ConfigurationError("Access to the table was denied")
 
 

@@ -16,6 +16,7 @@ puts the newer handle into the row, and the next renewal uses that one.
 """
 
 import logging
+import math
 import random
 import threading
 from collections.abc import Iterable, Sequence
@@ -34,6 +35,8 @@ from manga_enrichment.pipeline.partner.work_units import UnitRequest
 LONGEST_LEASE = timedelta(hours=12)
 """SQS hides a message no longer than this after it was received."""
 SAFETY = timedelta(minutes=5)
+FIRST_LEASE = 0.4
+"""Of a queue's visibility timeout, at least; leases are renewed after a third of it."""
 RETRY_SECONDS = 2.0
 SHORTEST_BEAT_SECONDS = 1.0
 RENEWERS = 8
@@ -44,9 +47,17 @@ _IDLE_SECONDS = 5.0
 _log = logging.getLogger(__name__)
 
 
+def hidden_seconds(queue: str, clock_skew: timedelta) -> int | None:
+    """How long a receive is to hide messages, so that a first lease can be renewed; None: as long as the queue does."""
+    visibility_seconds = QUEUES[queue].visibility_seconds
+    needed = math.ceil(visibility_seconds * FIRST_LEASE + clock_skew.total_seconds()) + 1
+    return needed if needed > visibility_seconds else None
+
+
 def first_lease_until(queue: str, received_at: datetime, clock_skew: timedelta) -> datetime:
-    """Of a message that its queue's visibility timeout hides: over for everybody when it shows again."""
-    return received_at + timedelta(seconds=QUEUES[queue].visibility_seconds - 1) - clock_skew
+    """Of a message that its receive hides: over for everybody when it shows again."""
+    seconds = hidden_seconds(queue, clock_skew) or QUEUES[queue].visibility_seconds
+    return received_at + timedelta(seconds=seconds - 1) - clock_skew
 
 
 class _Renewal(Enum):
