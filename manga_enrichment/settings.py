@@ -126,8 +126,15 @@ class Settings(BaseSettings):
         900, ge=120, description="how long such a run receives before its successor does"
     )
     resident_calls: int = Field(1000, ge=1, description="open calls of such a run, above which it receives no more")
-    coalesce_max_messages: int = Field(500, ge=1, le=1000, description="requests that share one run at most")
-    coalesce_max_titles: int = Field(1000, ge=100, le=10_000, description="titles of the requests that share one run")
+    coalesce_max_messages: int = Field(
+        500,
+        ge=1,
+        le=1000,
+        description="requests that share one run at most; four times as many of the low-priority queue",
+    )
+    coalesce_max_titles: int = Field(
+        1000, ge=100, le=10_000, description="their titles at most; four times as many of the low-priority queue"
+    )
     deferral_seconds: int = Field(300, ge=1, le=900, description="until a throttled or unfunded request is tried again")
     request_max_age_hours: float = Field(72, gt=0, description="what still waits then has failed")
     grace_seconds: float = Field(20, ge=0, description="calls in flight may take this long after SIGTERM")

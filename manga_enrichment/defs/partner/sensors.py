@@ -30,7 +30,7 @@ from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.outbox import OutboxStore
 from manga_enrichment.gateways.queue import RequestQueue
 from manga_enrichment.gateways.requests import RequestStore
-from manga_enrichment.pipeline.partner.holding.leases import Leases
+from manga_enrichment.pipeline.partner.holding.leases import Leases, first_lease_until
 from manga_enrichment.pipeline.partner.intake import Claimant, Intake
 from manga_enrichment.pipeline.partner.intake_report import IntakeReport
 from manga_enrichment.pipeline.partner.scaling import BacklogRule
@@ -177,10 +177,11 @@ def _renew_waiting(
     now, is_away = clock.now(), False
     for queue in queues_of_it:
         waiting = dg.RunsFilter(tags={QUEUE_TAG: queue.name}, statuses=WAITING)
-        for run in context.instance.get_runs(waiting):
-            key = run.tags[UNIT_TAG]
-            renewed[key] = before.get(key, "")
-            third = timedelta(seconds=queue.visibility_seconds / 3)
+        third = timedelta(seconds=queue.visibility_seconds / 3)
+        is_long = first_lease_until(queue.name, now, leases.clock_skew) - now >= 2 * third
+        for record in context.instance.get_run_records(waiting):
+            key, since = record.dagster_run.tags[UNIT_TAG], min(now, record.create_timestamp)
+            renewed[key] = before.get(key) or (since.isoformat() if is_long else "")
             is_due = not renewed[key] or now - datetime.fromisoformat(renewed[key]) >= third
             if is_due and not is_away:
                 is_away = not _hold(context, leases, tables, key, now)

@@ -5,7 +5,11 @@ Belongs here: how many fit, which must be alone. Stays out: what a unit is (`wor
 
 from dataclasses import dataclass
 
+from manga_enrichment.domain.requests.queues import LOW_PRIORITY
 from manga_enrichment.pipeline.partner.work_units import UnitRequest, WorkUnit
+
+UNHURRIED = 4
+"""So many times as much is in a run of the low-priority queue: a start costs as much as hundreds of small requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +18,11 @@ class UnitLimits:
 
     max_messages: int = 500
     max_titles: int = 1_000
+
+    def of(self, queue: str) -> "UnitLimits":
+        """Requests of a run are answered together, so those that somebody waits for share smaller runs."""
+        factor = UNHURRIED if queue == LOW_PRIORITY.name else 1
+        return UnitLimits(factor * self.max_messages, factor * self.max_titles)
 
 
 class Packing:
@@ -25,7 +34,7 @@ class Packing:
     def __init__(self, queue: str, units: int, limits: UnitLimits) -> None:
         self._queue = queue
         self._most_units = units
-        self._limits = limits
+        self._limits = limits.of(queue)
         self._alone: list[UnitRequest] = []
         self._shared: list[list[UnitRequest]] = []
 

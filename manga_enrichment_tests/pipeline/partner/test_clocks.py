@@ -137,6 +137,7 @@ def test_a_process_that_dies_at_once_burns_no_second_receive_however_far_clocks_
 def test_a_renewal_hides_the_message_longer_than_the_row_holds() -> None:
     world = PartnerWorld()
     leases, request = held(world)
+    world.clock.advance(VISIBILITY / 3)
     leases.beat()
     shows_at = world.clock.now() + timedelta(seconds=VISIBILITY + 1) + MOST_CLOCK_SKEW
     assert world.row(request.request_id).lease_until + MOST_CLOCK_SKEW < shows_at

@@ -45,6 +45,18 @@ def test_beats_come_every_third_of_the_visibility_give_or_take(seed: int) -> Non
     assert VISIBILITY / 3 * 0.8 <= leases.beat() <= VISIBILITY / 3
 
 
+def test_a_request_that_was_just_taken_over_is_not_written_a_second_time() -> None:
+    world = PartnerWorld()
+    leases, request = held(world)
+    before = world.row(request.request_id)
+    world.clock.advance(5)
+    assert VISIBILITY / 3 * 0.8 <= leases.beat() <= VISIBILITY / 3
+    assert world.row(request.request_id) == before
+    world.clock.advance(VISIBILITY / 3 * 0.8)
+    leases.beat()
+    assert world.row(request.request_id).lease_until == world.clock.now() + timedelta(seconds=VISIBILITY)
+
+
 @pytest.mark.parametrize("failing", ["extend", "update"])
 def test_a_failed_renewal_is_tried_again_soon(failing: str) -> None:
     world = PartnerWorld()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.domain.requests.queues import NORMAL
+from manga_enrichment.domain.requests.queues import LOW_PRIORITY, NORMAL
 from manga_enrichment.pipeline.partner.packing import Packing, UnitLimits
 from manga_enrichment.pipeline.partner.stored.units import read_unit, write_unit
 from manga_enrichment.pipeline.partner.work_units import UnitRequest, WorkUnit
@@ -32,6 +32,16 @@ def request(number: int, titles: int = 1, receive_count: int = 1) -> UnitRequest
         receive_count=receive_count,
         titles=titles,
     )
+
+
+def test_runs_of_the_low_priority_queue_take_more_since_nobody_waits_for_them() -> None:
+    limits = UnitLimits(max_messages=2, max_titles=1_000)
+    units = {name: Packing(name, 2, limits) for name in (NORMAL.name, LOW_PRIORITY.name)}
+    for packing in units.values():
+        for number in range(4):
+            packing.add(request(number))
+    assert [len(unit.requests) for unit in units[NORMAL.name].units()] == [2, 2]
+    assert [len(unit.requests) for unit in units[LOW_PRIORITY.name].units()] == [4]
 
 
 @given(

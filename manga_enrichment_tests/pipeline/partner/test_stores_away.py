@@ -285,6 +285,7 @@ def test_a_lease_outlives_a_store_that_was_away() -> None:
     """Its message stays hidden meanwhile, so the run goes on with what it holds."""
     world, outage = world_behind("dynamodb")
     leases, _ = held(world, 2)
+    world.clock.advance(20)
     outage.begin()
     for _ in range(AWAY_SECONDS // 20):
         world.clock.advance(20)
@@ -300,6 +301,7 @@ def test_a_lease_outlives_a_store_that_was_away() -> None:
 def test_a_beat_does_not_ask_a_store_that_is_away_for_every_request() -> None:
     world, outage = world_behind("dynamodb")
     leases, _ = held(world, 40)
+    world.clock.advance(NORMAL.visibility_seconds / 3)
     outage.begin()
     leases.beat()
     assert RENEWERS <= outage.refused < 2 * RENEWERS

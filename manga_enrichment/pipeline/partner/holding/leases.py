@@ -22,7 +22,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 
 from manga_enrichment.domain.requests.queues import QUEUES
@@ -70,8 +70,16 @@ class _Renewal(Enum):
 
 @dataclass(slots=True)
 class _Held:
+    """since: when its row got the lease, as far as is known here."""
+
     request: UnitRequest
     until: datetime
+    since: datetime
+
+    def is_due(self, now: datetime) -> bool:
+        """A beat may come soon after a request was taken over, whose row needs no second write then."""
+        visibility = timedelta(seconds=self.request.visibility_seconds)
+        return now - self.since >= visibility / 4 or self.until - now < visibility / 2
 
 
 class Leases:
@@ -97,7 +105,7 @@ class Leases:
     def add(self, request: UnitRequest, until: datetime) -> None:
         """Hold a request whose row has this lease already."""
         with self._lock:
-            self._held[request.request_id] = _Held(request, until)
+            self._held[request.request_id] = _Held(request, until, self._clock.now())
 
     def drop(self, request_id: str) -> None:
         """Settled or released: renew it no more."""
@@ -133,11 +141,15 @@ class Leases:
             return [each.request for each in self._held.values()]
 
     def beat(self) -> float:
-        """Renew everything once and return the seconds until the next time. Failed renewals are tried again soon."""
+        """Renew what is due and return the seconds until the next time. Failed renewals are tried again soon."""
+        now = self._clock.now()
         with self._lock:
             present = list(self._held.values())
-        extended, failed = self._renew_rows(present)
-        failed = self._extend_messages(extended) or failed
+        extended, failed = self._renew_rows([each for each in present if each.is_due(now)])
+        if self._extend_messages(extended):
+            failed = True
+            for each in present:
+                each.since = datetime.min.replace(tzinfo=UTC)
         interval = self._interval_seconds(present)
         return min(RETRY_SECONDS, interval) if failed else interval
 
@@ -178,7 +190,7 @@ class Leases:
             return None
         row = self._requests.update(request.request_id, request.owner, request.generation, lease_until=until)
         with self._lock:
-            held.request, held.until = request.with_handle_of(row), until
+            held.request, held.until, held.since = request.with_handle_of(row), until, now
         return until
 
     def _extend_messages(self, requests: Iterable[UnitRequest]) -> bool:
