@@ -33,6 +33,7 @@ class Settings(BaseSettings):
 
     catalog_uri: str = Field("data/catalog/sample.jsonl", description="file, folder or glob; local or s3://")
     catalog_mapping: str = Field("", description="JSON file that maps our columns to the source's")
+    catalog_preset: str = Field("", description="mapping of a known source, for example jikan; under catalog_mapping")
     catalog_encoding: str = Field("", description="encoding of CSV and JSON files, for example cp932; unset: found out")
     catalog_delimiter: str = Field("", max_length=1, description="what parts the cells of a CSV; unset: found out")
     catalog_max_rejected: float = Field(

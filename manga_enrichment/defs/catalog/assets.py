@@ -53,7 +53,9 @@ def build_manga_catalog(inputs: DefinitionInputs) -> dg.AssetsDefinition:
                     source=catalog_source,
                     clock=clock,
                     reading=Reading(
-                        load_mapping(settings.catalog_mapping), settings.catalog_encoding, settings.catalog_delimiter
+                        load_mapping(settings.catalog_mapping, settings.catalog_preset),
+                        settings.catalog_encoding,
+                        settings.catalog_delimiter,
                     ),
                     bucket_count=settings.catalog_buckets,
                     say=context.log.info,

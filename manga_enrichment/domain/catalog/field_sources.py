@@ -14,12 +14,14 @@ mapping as a whole (`mapping.py`), cleaning (`rows.py`).
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from manga_enrichment.domain.catalog.lists import texts_of
-from manga_enrichment.domain.catalog.paths import Path, parse_path
+from manga_enrichment.domain.catalog.lists import items, texts_of
+from manga_enrichment.domain.catalog.paths import Path, parse_path, text_of
 from manga_enrichment.domain.catalog.warnings import no_note
 
 Find = Callable[[Mapping[Any, Any]], Any]
 FORMS = ("const", "first", "all", "join", "from")
+_VALUE_KEYS = ("value", "@value")
+"""Where XML with attributes and JSON-LD have the value itself."""
 _EXTRAS = {"join": {"with"}, "from": {"split", "map", "null", "role"}}
 
 
@@ -34,6 +36,24 @@ def field_source(entry: object) -> Find:
     if form is None or unknown:
         raise ValueError(f"has {', '.join(sorted(map(repr, unknown or entry)))}; it takes one of {', '.join(FORMS)}")
     return _BUILDERS[form](entry)
+
+
+def single(entry: object, find: Find) -> Find:
+    """For a field of one value: the only one of a list, with "first" the first of it; of an object its value."""
+    takes_first = isinstance(entry, Mapping) and "first" in entry
+
+    def find_single(row: Mapping[Any, Any]) -> Any:
+        value = find(row)
+        if isinstance(value, list):
+            full = [item for item in value if not _is_empty(item)]
+            if len(full) != 1 and not takes_first:
+                return value
+            value = full[0] if full else None
+        if isinstance(value, Mapping):
+            return next((value[key] for key in _VALUE_KEYS if key in value), value)
+        return value
+
+    return find_single
 
 
 def paths_of(entry: object) -> list[Path]:
@@ -63,8 +83,7 @@ def _first(entry: Mapping[str, Any]) -> Find:
     parts = _parts(entry, "first")
 
     def find(row: Mapping[Any, Any]) -> Any:
-        found = next((value for value in (part(row) for part in parts) if not _is_empty(value)), None)
-        return next((item for item in found if not _is_empty(item)), None) if isinstance(found, list) else found
+        return next((value for value in (part(row) for part in parts) if not _is_empty(value)), None)
 
     return find
 
@@ -74,13 +93,14 @@ def _all(entry: Mapping[str, Any]) -> Find:
 
     def find(row: Mapping[Any, Any]) -> Any:
         found = [value for value in (part(row) for part in parts) if not _is_empty(value)]
-        return [item for value in found for item in (value if isinstance(value, list | tuple) else (value,))]
+        return [item for value in found for item in (items(value) if isinstance(value, str | list) else (value,))]
 
     return find
 
 
 def _join(entry: Mapping[str, Any]) -> Find:
-    parts, mark = _parts(entry, "join"), str(entry.get("with", " "))
+    parts = [single({"first": part}, find) for part, find in zip(entry["join"], _parts(entry, "join"), strict=True)]
+    mark = str(entry.get("with", " "))
 
     def find(row: Mapping[Any, Any]) -> Any:
         return mark.join(str(value) for value in (part(row) for part in parts) if not _is_empty(value)) or None
@@ -97,7 +117,7 @@ def _from(entry: Mapping[str, Any]) -> Find:
     empty = {str(word).casefold() for word in nulls}
 
     def change(item: Any) -> Any:
-        text = str(item)
+        text = text_of(item)
         item = None if text.strip().casefold() in empty else values.get(text, item)
         if role is None or item is None:
             return item
@@ -106,8 +126,9 @@ def _from(entry: Mapping[str, Any]) -> Find:
 
     def find(row: Mapping[Any, Any]) -> Any:
         value = inner(row)
-        if split and isinstance(value, str):
-            value = value.split(split)
+        if split:
+            texts = value if isinstance(value, list) else [value]
+            value = [part for text in texts for part in (text.split(split) if isinstance(text, str) else [text])]
         if isinstance(value, list | tuple):
             return [changed for changed in map(change, value) if changed is not None]
         return None if _is_empty(value) else change(value)

@@ -8,17 +8,19 @@ entry can say (`field_sources.py`), cleaning of the values (`rows.py`), reading 
 
 reads: start_year comes from the column `year`, every title is of type manga, a column `synopsis` is not ours. A field
 that is not named comes from the column of its own name. Keys that begin with "$" are about the mapping: `$rows` is the
-path to the list of rows in a JSON document, `$schema` is for editors, `$only` leaves out every field that is not named.
+path to the list of rows in a JSON document or the name of a row's element in XML, `$only` leaves out every field that
+is not named, `$about` says what the mapping is for, `$schema` is for editors.
 """
 
 import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
+from types import MappingProxyType
 from typing import Any
 
 import orjson
 
-from manga_enrichment.domain.catalog.field_sources import Find, field_source, paths_of
+from manga_enrichment.domain.catalog.field_sources import Find, field_source, paths_of, single
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.errors import ConfigurationError
 
@@ -27,7 +29,7 @@ FIELD_NAMES = tuple(field.name for field in fields(MangaRecord))
 LIST_FIELDS = frozenset({"synonyms", "authors", "magazines", "publisher_genres", "themes", "demographics"})
 REQUIRED_FIELDS = ("manga_id", "title")
 ID_FROM = "id_from"
-ABOUT = ("$rows", "$schema", "$only")
+ABOUT = ("$rows", "$schema", "$only", "$about")
 _ID_CHARACTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -36,7 +38,7 @@ class ColumnMapping:
     """columns: our field -> their column, where that is all; found: our field -> what finds its value, for all others.
 
     named: our field -> the column that a source must have, since the mapping names it. rows_path: to the rows of a JSON
-    document, "" for the document itself.
+    document, or the element of a row in XML; "" for the document itself, for ONIX.
     """
 
     columns: Mapping[str, str]
@@ -46,12 +48,16 @@ class ColumnMapping:
     document: str
 
     @classmethod
-    def from_json(cls, document: object) -> "ColumnMapping":
-        """Raises ConfigurationError naming the first field that is wrong."""
+    def from_json(cls, document: object, under: Mapping[str, Any] = MappingProxyType({})) -> "ColumnMapping":
+        """under: a preset that holds where the document says nothing; columns that only it names may be missing.
+
+        Raises ConfigurationError naming the first field that is wrong.
+        """
         if not isinstance(document, Mapping):
             raise ConfigurationError(f'{MAPPING_SETTING}: expected a JSON object such as {{"start_year": "year"}}')
-        own_names = {} if document.get("$only") else {name: name for name in FIELD_NAMES}
-        entries = {**own_names, **{name: entry for name, entry in document.items() if name not in ABOUT}}
+        whole = {**under, **document}
+        own_names = {} if whole.get("$only") else {name: name for name in FIELD_NAMES}
+        entries = {**own_names, **{name: entry for name, entry in whole.items() if name not in ABOUT}}
         found = {name: _source(name, entry) for name, entry in entries.items() if entry is not None}
         for name in REQUIRED_FIELDS:
             if name not in found:
@@ -62,8 +68,8 @@ class ColumnMapping:
             columns=plain,
             found={name: each for name, each in found.items() if name not in plain},
             named={name: _column(entry) for name, entry in paths.items() if name in document},
-            rows_path=str(document.get("$rows") or ""),
-            document=orjson.dumps(document, option=orjson.OPT_SORT_KEYS).decode(),
+            rows_path=str(whole.get("$rows") or ""),
+            document=orjson.dumps(whole, option=orjson.OPT_SORT_KEYS).decode(),
         )
 
     def value(self, name: str, row: Mapping[Any, Any]) -> Any:
@@ -109,17 +115,7 @@ def _source(name: str, entry: object) -> Find:
     except ValueError as error:
         shown = str(entry)[:80]
         raise ConfigurationError(f"{MAPPING_SETTING}: {name!r} {error} (it is {shown!r})") from None
-    return find if name in LIST_FIELDS else _single(find)
-
-
-def _single(find: Find) -> Find:
-    """For a field of one value: the only one of a list."""
-
-    def find_single(row: Mapping[Any, Any]) -> Any:
-        value = find(row)
-        return value[0] if isinstance(value, list) and len(value) == 1 else value
-
-    return find_single
+    return find if name in LIST_FIELDS else single(entry, find)
 
 
 def _id_source(entry: object) -> Find:
@@ -130,7 +126,7 @@ def _id_source(entry: object) -> Find:
     parts = entry[ID_FROM]
     if not isinstance(parts, Mapping) or set(parts) != {"source", "id"}:
         raise ValueError(f'"{ID_FROM}" takes "source", a name, and "id", a path')
-    source, find = str(parts["source"]), field_source(parts["id"])
+    source, find = str(parts["source"]), single(parts["id"], field_source(parts["id"]))
 
     def find_id(row: Mapping[Any, Any]) -> str | None:
         value = find(row)

@@ -3,7 +3,7 @@
 Belongs here: the form of a path and what it finds. Stays out: which field it is for (`mapping.py`).
 
 A name after a list is looked up in each of its items. A key with a dot or a bracket in it is written in double quotes.
-What a cell holds as text (JSON, a list that Python printed) is looked into as well.
+`*` is any name. What a cell holds as text (JSON, a list that Python printed) is looked into as well.
 """
 
 import re
@@ -34,7 +34,7 @@ class _Filter:
 
     def _keeps(self, item: object) -> bool:
         found = item.get(self.key) if isinstance(item, Mapping) else None
-        texts = {str(each) for each in found} if isinstance(found, list) else {str(found)}
+        texts = {text_of(each) for each in found} if isinstance(found, list) else {text_of(found)}
         return bool(texts & self.values) is not self.unlike
 
 
@@ -57,8 +57,10 @@ class Path:
         through_list = False
         for name, filters in self.steps:
             items, opened = _open(values)
-            through_list |= opened
-            values = [item[name] for item in items if isinstance(item, Mapping) and item.get(name) is not None]
+            through_list |= opened or name == "*"
+            objects = [item for item in items if isinstance(item, Mapping)]
+            values = [value for item in objects for value in (item.values() if name == "*" else (item.get(name),))]
+            values = [value for value in values if value is not None]
             for each in filters:
                 items, _ = _open(values)
                 values = each.of(items)
@@ -66,6 +68,11 @@ class Path:
         if through_list:
             return [item for value in values for item in (value if isinstance(value, list) else [value])]
         return values[0] if values else None
+
+
+def text_of(value: object) -> str:
+    """As JSON would write a single value, text without its quotes."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def parse_path(text: str) -> Path:

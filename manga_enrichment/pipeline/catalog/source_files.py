@@ -11,7 +11,9 @@ import json
 import zlib
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib.resources import files as package_files
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -28,6 +30,7 @@ from manga_enrichment.pipeline.catalog.files.parquet import parquet_rows
 from manga_enrichment.pipeline.catalog.files.rows import DEFAULT_READING, Reader, Reading, Rows
 from manga_enrichment.pipeline.catalog.files.spreadsheet import spreadsheet_rows
 
+_PRESETS = package_files("manga_enrichment.pipeline.catalog") / "presets"
 _READERS: dict[str, Reader] = {
     ".csv": delimited_rows,
     ".tsv": delimited_rows,
@@ -75,15 +78,30 @@ def read_files(paths: Sequence[Path], reading: Reading = DEFAULT_READING, *, uri
             reading.say(f"{path.name}: rows {before + 1} to {last}")
 
 
-def load_mapping(file_name: str) -> ColumnMapping:
-    """The mapping in a JSON file; "" is the one of a source with our own names. Raises ConfigurationError."""
-    if not file_name:
+def load_mapping(file_name: str, preset: str = "") -> ColumnMapping:
+    """The mapping in a JSON file, over a preset's where one is named; "" and "" is a source with our own names.
+
+    Raises ConfigurationError.
+    """
+    if not file_name and not preset:
         return SAME_NAMES
+    under = load_preset(preset) if preset else {}
     try:
-        document = json.loads(Path(file_name).read_text("utf-8-sig"))
+        own = json.loads(Path(file_name).read_text("utf-8-sig")) if file_name else {}
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"{MAPPING_SETTING}={file_name} cannot be read as JSON ({error})") from error
-    return ColumnMapping.from_json(document)
+    return ColumnMapping.from_json(own, under)
+
+
+def preset_names() -> list[str]:
+    return sorted(path.name.removesuffix(".json") for path in _PRESETS.iterdir() if path.name.endswith(".json"))
+
+
+def load_preset(name: str) -> dict[str, Any]:
+    """The mapping for a well-known source. Raises ConfigurationError."""
+    if name not in preset_names():
+        raise ConfigurationError(f"MANGA_CATALOG_PRESET={name} is not one of {', '.join(preset_names())}")
+    return dict(json.loads((_PRESETS / f"{name}.json").read_text("utf-8")))
 
 
 def _readable(rows: Rows, name: str) -> Rows:

@@ -47,7 +47,11 @@ def test_only_what_is_named_where_the_mapping_says_so() -> None:
         ("genres.name", {"genres": '[{"name": "Action"}]'}, ["Action"]),
         ("genres[0].name", {"genres": "[{'name': 'Action'}]"}, "Action"),
         ({"first": ["a", "b.c"]}, {"a": "", "b": {"c": "x"}}, "x"),
-        ({"first": ["a", "b"]}, {"a": ["", "x", "y"]}, "x"),
+        ({"first": ["a", "b"]}, {"a": ["", "x", "y"]}, ["", "x", "y"]),
+        ("titles.*", {"titles": {"en": "A", "ja": "B"}}, ["A", "B"]),
+        ("tags[off!=true].name", {"tags": [{"off": True, "name": "A"}, {"off": False, "name": "B"}]}, ["B"]),
+        ({"from": "adult", "map": {"true": "adult"}}, {"adult": True}, "adult"),
+        ({"from": {"first": ["a"]}, "split": "|"}, {"a": ["x|y", "z"]}, ["x", "y", "z"]),
         ({"all": ["a[].name", "b", {"const": "z"}]}, {"a": [{"name": "x"}], "b": "y"}, ["x", "y", "z"]),
         ({"join": ["family", "given"], "with": ", "}, {"family": "Lee", "given": "Ann"}, "Lee, Ann"),
         ({"join": ["family", "given"]}, {"family": "Lee", "given": None}, "Lee"),
@@ -70,6 +74,23 @@ def test_a_field_of_one_value_takes_the_only_one_of_a_list() -> None:
     assert value_of("titles.title", {"titles": titles}, "title_ja") == ["港", "Harbor"]
 
 
+@pytest.mark.parametrize(
+    ("entry", "value"),
+    [
+        ({"first": ["a"]}, "x"),
+        ("a", ["", "x", "y"]),
+        ({"first": ["b"]}, "v"),
+        ({"first": ["c"]}, "w"),
+        ({"join": ["b", "c", "a"], "with": "-"}, "v-w-x"),
+        ("d.@value", "w"),
+    ],
+)
+def test_one_value_of_several_or_of_an_object(entry: object, value: object) -> None:
+    row = {"a": ["", "x", "y"], "b": [{"@language": "en", "value": "v"}], "c": {"@value": "w"}, "d": {"@value": "w"}}
+    found = ColumnMapping.from_json({"title_en": entry}).value("title_en", row)
+    assert found == value
+
+
 def test_an_id_is_derived_from_source_and_source_id() -> None:
     entry = {"id_from": {"source": "mal", "id": "mal_id"}}
     found = value_of(entry, {"mal_id": 13}, "manga_id")
@@ -78,7 +99,7 @@ def test_an_id_is_derived_from_source_and_source_id() -> None:
     assert MANGA_ID.match(found)
     assert value_of({"id_from": {"source": "other", "id": "mal_id"}}, {"mal_id": 13}, "manga_id") != found
     assert derived_id("mal", "13", 1) != found
-    for nothing in ({}, {"mal_id": ""}, {"mal_id": None}, {"mal_id": True}, {"mal_id": 1.5e22}, {"mal_id": [1]}):
+    for nothing in ({}, {"mal_id": ""}, {"mal_id": None}, {"mal_id": True}, {"mal_id": 1.5e22}, {"mal_id": [1, 2]}):
         assert value_of(entry, nothing, "manga_id") is None
 
 

@@ -4,6 +4,7 @@ Belongs here: the path to the rows. Stays out: a value a line (`json_lines.py`).
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,17 @@ from manga_enrichment.pipeline.catalog.files.rows import Reading, Rows, SourceRo
 
 def json_document_rows(path: Path, reading: Reading) -> Rows:
     """Raises ConfigurationError where the document ends early, is no JSON, or has no list at the path."""
-    root = reading.mapping.rows_path
+    root = "" if _is_list(path, reading) else reading.mapping.rows_path
     try:
         with open_utf_8(path, reading) as stream:
-            number = 0
+            number = nulls = 0
             for number, values in enumerate(ijson.items(stream, f"{root}.item" if root else "item"), 1):
-                yield SourceRow(number, values, raw_json(values).encode())
+                if values is None:  # as an empty line
+                    nulls += 1
+                else:
+                    yield SourceRow(number, values, raw_json(values).encode())
+        if nulls:
+            reading.say(f"{path.name}: {nulls} of {number} rows are null")
         if number == 0:
             raise ConfigurationError(
                 f"MANGA_CATALOG_URI names a JSON document without rows {f'at {root!r}' if root else 'in a list'} "
@@ -31,6 +37,12 @@ def json_document_rows(path: Path, reading: Reading) -> Rows:
     except ijson.JSONError as error:
         reason = " ".join(str(error).split())[:200]
         raise ConfigurationError(f"MANGA_CATALOG_URI names a file that is no whole JSON ({reason})") from error
+
+
+def _is_list(path: Path, reading: Reading) -> bool:
+    """Presets name the path in a whole answer; many keep only its list."""
+    with open_utf_8(path, replace(reading, say=lambda _line: None)) as stream:
+        return stream.read(4096).lstrip()[:1] == b"["
 
 
 def _outline(path: Path, reading: Reading) -> str:

@@ -1,4 +1,4 @@
-"""ONIX 3.0, with reference names or short tags, product by product.
+"""ONIX 3.0, with reference names or short tags, product by product; other XML by the name of a row's element.
 
 Belongs here: XML as nested values under reference names. Stays out: which of them is which field (the preset `onix3`).
 
@@ -9,7 +9,7 @@ since it would stop at them or leave them out, according to the file's DOCTYPE.
 
 import html.entities
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 from xml.etree.ElementTree import Element, ParseError, XMLPullParser, tostring
@@ -24,23 +24,26 @@ _PIECE_BYTES = 256 * 1024
 _ENTITY = re.compile(rb"&([A-Za-z][A-Za-z0-9]{1,31});")
 _HALF_AN_ENTITY = re.compile(rb"&[A-Za-z0-9#]{0,32}\Z")
 _OF_XML = frozenset({"amp", "lt", "gt", "quot", "apos"})
+_PRODUCT = "Product"
 _WITH_MARKUP = "Text"
 _DEEPEST = 40
 
 
-def onix_rows(path: Path, _reading: Reading) -> Rows:
+def onix_rows(path: Path, reading: Reading) -> Rows:
     """Raises ConfigurationError where the file is no whole XML."""
+    record = reading.mapping.rows_path or _PRODUCT
     try:
         with open_bytes(path) as stream:
-            for number, product in enumerate(_products(stream), 1):
-                values = _value(product)
+            names = REFERENCE_NAMES if record == _PRODUCT else {}
+            for number, element in enumerate(_elements(stream, record, names), 1):
+                values = _value(element, names)
                 yield SourceRow(number, values, raw_json(values).encode())
     except ParseError as error:
         raise ConfigurationError(f"MANGA_CATALOG_URI names a file that is no whole XML ({error})") from error
 
 
-def _products(stream: BinaryIO) -> Iterator[Element]:
-    """Products as they end. External entities are never fetched, and expat bounds what internal ones grow to."""
+def _elements(stream: BinaryIO, record: str, names: Mapping[str, str]) -> Iterator[Element]:
+    """Rows as they end. External entities are never fetched, and expat bounds what internal ones grow to."""
     parser: XMLPullParser[Element] = XMLPullParser(["start", "end"])
     depth = 0
     root: Element | None = None
@@ -57,7 +60,7 @@ def _products(stream: BinaryIO) -> Iterator[Element]:
                     raise ParseError("nested too deeply")
                 continue
             depth -= 1
-            if _name(element) == "Product":
+            if _name(element, names) == record:
                 yield element
                 if root is not None:
                     root.clear()  # what has been read need not be held
@@ -84,20 +87,20 @@ def _character(found: re.Match[bytes]) -> bytes:
     return "".join(f"&#{ord(char)};" for char in text).encode()
 
 
-def _name(element: Element) -> str:
+def _name(element: Element, names: Mapping[str, str]) -> str:
     name = element.tag.rpartition("}")[2]
-    return REFERENCE_NAMES.get(name, name)
+    return names.get(name, name)
 
 
-def _value(element: Element) -> Any:
-    name = _name(element)
+def _value(element: Element, names: Mapping[str, str]) -> Any:
+    name = _name(element, names)
     if name == _WITH_MARKUP or (len(element) == 0 and not element.attrib):
         return _text(element)
     values: dict[str, Any] = {f"@{key.rpartition('}')[2]}": value for key, value in element.attrib.items()}
     if len(element) == 0:
         return {**values, "value": _text(element)} if values else _text(element)
     for child in element:
-        key, value = _name(child), _value(child)
+        key, value = _name(child, names), _value(child, names)
         if key in values:
             values[key] = [*values[key], value] if isinstance(values[key], list) else [values[key], value]
         else:
