@@ -1,108 +1,95 @@
-"""CPU, memory and disk of the candidate index: a full build, a night in which one title in a hundred changed, fetching.
+"""CPU, memory and disk of candidate lists: a full build, nights in which one title in a hundred changed, fetching.
 
-Run: python -m benchmarks.candidate_nights --rows 20000 --nights 10. The catalog is a generated sample. Afterwards: how
-much of a list is that of a full build of the same catalog, and how many lists the rule would replace.
+Run: python -m benchmarks.candidate_nights --rows 20000 --nights 10. The catalog is a generated sample, and the titles
+of the shipped labels. Each night is worked at twice: by what changed, and by building anew. Afterwards: how alike the
+lists are, how many lists that were paid for the rule replaced in either way, what that costs, and what they find.
+`--against CHECKOUT`: a full build and the first night by 0f0178a.
 """
 
 import argparse
-import multiprocessing
+import json
+import os
+import subprocess
+import sys
 import tempfile
-import time
-from collections.abc import Mapping, Sequence
+from datetime import date
+from functools import cache
 from itertools import repeat
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import orjson
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from benchmarks.folder_store import FolderStore, measured_apart, preload
+from benchmarks.labels import SHIPPED, read_labels, read_titles, recalls
 from benchmarks.report import Row, show
-from benchmarks.window import peak_rss_bytes
+from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.catalog.rows import clean_row
+from manga_enrichment.domain.models.specs import load_models
 from manga_enrichment.domain.prompts.candidates import replaces
-from manga_enrichment.gateways.errors import WriteConflictError
-from manga_enrichment.gateways.objects import StoredTable
+from manga_enrichment.domain.prompts.prompt import title_inputs
 from manga_enrichment.local.sample_catalog import generate
-from manga_enrichment.pipeline.candidates.lists import SHOWN, Lists
+from manga_enrichment.pipeline.candidates.lists import SHOWN
 from manga_enrichment.pipeline.candidates.matrix import NO_TITLE
+from manga_enrichment.pipeline.candidates.refresh import refresh_candidates
 from manga_enrichment.pipeline.candidates.shared import SharedIndex
-from manga_enrichment.pipeline.catalog.tables import CATALOG_SCHEMA, batch_of, record_row
+from manga_enrichment.pipeline.candidates.tables import read_candidates
+from manga_enrichment.pipeline.catalog.tables import CATALOG_SCHEMA, batch_of, record_row, records_from_table
+from manga_enrichment.pipeline.engine.build_call import Question
 from manga_enrichment.pipeline.store.object_keys import table_key
 from manga_enrichment.runtime.clock import SystemClock
 
 BUCKETS = ("0", "1", "2", "3", "4", "5", "6", "7")
-
-
-class FolderStore:
-    """As much of an ObjectStore as the index needs, over a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def read(self, key: str, columns: Sequence[str] | None = None) -> StoredTable | None:
-        path = self._folder / key
-        if not path.exists():
-            return None
-        table = pq.read_table(path, columns=None if columns is None else list(columns), partitioning=None)
-        return StoredTable(table, str(path.stat().st_mtime_ns))
-
-    def write(self, key: str, table: pa.Table, *, expected_etag: str | None = None, new: bool = False) -> str:
-        path = self._folder / key
-        if new and path.exists():
-            raise WriteConflictError(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(table, path, compression="zstd")
-        return str(path.stat().st_mtime_ns)
-
-    def read_json(self, key: str) -> dict[str, Any] | None:
-        path = self._folder / key
-        return dict(orjson.loads(path.read_bytes())) if path.exists() else None
-
-    def write_json(self, key: str, document: Mapping[str, Any], *, new: bool = False, kept_as: str = "") -> None:
-        path = self._folder / key
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(orjson.dumps(dict(document)))
+CHANGES, ANEW = "what changed", "anew"
+PRICED = 500
 
 
 def main() -> None:
+    options = _options()
+    preload()
+    with tempfile.TemporaryDirectory() as parent:
+        folder = Path(parent)
+        rows: list[Row] = []
+        for night in range(options.nights + 1):
+            measured_apart(_write_catalog, folder / "catalog", options.rows, night)
+            rows += [_night(folder, way, night) for way in ((CHANGES,) if options.changes_only else (CHANGES, ANEW))]
+            if options.against and night <= 1:
+                rows.append(_earlier_night(folder, night, options))
+        rows.append(measured_apart(_fetched, folder, options.nights))
+        if not options.changes_only:
+            rows += [measured_apart(_end, folder, way) for way in (CHANGES, ANEW)]
+            rows.append(measured_apart(_drift, folder, options.nights))
+    names = dict.fromkeys(name for row in rows for name in row)
+    show(f"candidate lists, {options.rows} titles", [{name: row.get(name) for name in names} for row in rows])
+
+
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=20_000, help="titles in the catalog")
     parser.add_argument("--nights", type=int, default=1, help="nights in which a hundredth of the titles changes")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as parent:
-        folder = Path(parent)
-        store = FolderStore(folder / "store")
-        rows: list[Row] = []
-        for night in range(options.nights + 1):
-            _put_catalog(store, options.rows, night)
-            name = f"night {night}" if night else "full build"
-            rows.append(_measured(name, options.rows, store, folder / "here", night)[0])
-        row, lists = _measured("fetch", options.rows, store, folder / "there", options.nights)
-        rows.append({**row, **_sizes(lists, folder / "store" / "candidates")})
-        if options.nights:
-            (folder / "store" / "candidates" / "index" / "current.json").unlink()
-            row, anew = _measured("full build, last night", options.rows, store, folder / "anew", options.nights)
-            rows.append({**row, **_drift(lists, anew)})
-    names = dict.fromkeys(name for row in rows for name in row)
-    show(f"candidate index, {options.rows} titles", [{name: row.get(name) for name in names} for row in rows])
+    parser.add_argument("--changes-only", action="store_true", help="do not build anew beside it")
+    parser.add_argument("--against", type=Path, help="checkout of 0f0178a")
+    parser.add_argument("--against-python", default=sys.executable, help="the Python that has its dependencies")
+    parser.add_argument("--against-buckets", type=int, default=8, help="of eight, so many are refreshed by it")
+    return parser.parse_args()
 
 
-def _put_catalog(store: FolderStore, rows: int, night: int) -> None:
-    """In a process of its own, so that the memory that this takes is not counted."""
-    process = multiprocessing.get_context("fork").Process(target=_write_catalog, args=(store, rows, night))
-    process.start()
-    process.join()
-    if process.exitcode:
-        raise SystemExit("the catalog was not written")
+def _store(folder: Path, way: str) -> FolderStore:
+    """Of one way; all have one catalog."""
+    store = folder / way / "store"
+    if not store.exists():
+        (store / "enrichment").mkdir(parents=True)
+        (store / "enrichment" / "catalog").symlink_to(folder / "catalog" / "enrichment" / "catalog")
+    return FolderStore(store)
 
 
-def _write_catalog(store: FolderStore, rows: int, night: int) -> None:
+def _write_catalog(folder: Path, rows: int, night: int) -> Row:
     """The catalog after so many nights; each changed a hundredth: two in three have another text, one left and one
     came."""
     records: dict[str, list[MangaRecord]] = {bucket: [] for bucket in BUCKETS}
+    for number, record in enumerate(read_titles(SHIPPED / "titles.jsonl")):
+        records[BUCKETS[number % len(BUCKETS)]].append(record)
     others = generate(rows, 2) if night else repeat(None)
     for number, (then, now) in enumerate(zip(generate(rows, 1), others, strict=False)):
         row = then.row
@@ -114,35 +101,86 @@ def _write_catalog(store: FolderStore, rows: int, night: int) -> None:
     for bucket, own in records.items():
         own.sort(key=lambda record: record.manga_id)
         table = pa.Table.from_batches([batch_of((record_row(record, "") for record in own), CATALOG_SCHEMA)])
-        store.write(table_key("catalog", bucket), table)
+        FolderStore(folder).write(table_key("catalog", bucket), table)
+    return {}
 
 
-def _measured(name: str, rows: int, store: FolderStore, home: Path, night: int) -> tuple[Row, Lists]:
-    """A run on the machine whose copies are in `home`."""
-    index = SharedIndex(
-        store, BUCKETS, SystemClock(), holder="benchmark", full_after=1_000, say=lambda _line: None, home=home
+def _index(store: FolderStore, home: Path, way: str) -> SharedIndex:
+    full_after = 0 if way == ANEW else 1_000
+    return SharedIndex(
+        store, BUCKETS, SystemClock(), holder="benchmark", full_after=full_after, say=lambda _line: None, home=home
     )
-    cpu, wall = time.process_time(), time.perf_counter()
-    lists = index.get(f"night {night}")
-    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-    figures: Row = {"what": name, "cpu_s": round(cpu, 2), "wall_s": round(wall, 2)}
-    return figures | {
-        "cpu_ms_a_title": round(1_000 * cpu / rows, 3),
-        "peak_rss_mb": round(peak_rss_bytes() / 1e6),
-    }, lists
 
 
-def _sizes(lists: Lists, stored: Path) -> Row:
-    """Bytes a title: of a copy, and of one of the two slots on S3."""
+def _night(folder: Path, way: str, night: int) -> Row:
+    return {"what": f"night {night}, {way}" if night else "full build", **measured_apart(_refresh, folder, way, night)}
+
+
+def _refresh(folder: Path, way: str, night: int) -> Row:
+    """The whole step of one run: index and stored lists."""
+    store, version = _store(folder, way), f"night {night}"
+    index = _index(store, folder / way / "here", way)
+    reports = refresh_candidates(
+        tables=store,
+        buckets=BUCKETS,
+        catalog_version=version,
+        index=cache(lambda: index.get(version)),
+        today=date(2026, 1, 1 + night),
+        share=0,
+        say=lambda _line: None,
+    )
+    return {"titles": sum(each.titles for each in reports), "replaced": sum(each.changed for each in reports)}
+
+
+def _earlier_night(folder: Path, night: int, options: argparse.Namespace) -> Row:
+    store, result = _store(folder, "then").folder, folder / "then.json"
+    home = folder / "then" / "temporary"
+    home.mkdir(exist_ok=True)
+    environment = {**os.environ, "PYTHONPATH": str(options.against.resolve()), "TMPDIR": str(home)}
+    script = str(Path(__file__).with_name("earlier_nights.py"))
+    arguments = [str(store), f"night-{night}", str(options.against_buckets), str(result)]
+    subprocess.run([options.against_python, script, *arguments], env=environment, check=True)
+    return {"what": f"night {night}, 0f0178a" if night else "full build, 0f0178a", **json.loads(result.read_text())}
+
+
+def _fetched(folder: Path, night: int) -> Row:
+    """By another machine; and the sizes in bytes a title: of a copy, and of one of the two slots on S3."""
+    lists = _index(_store(folder, CHANGES), folder / "there", CHANGES).get(f"night {night}")
     copy = sum(path.stat().st_size for path in lists.matrix.folder.iterdir())
-    packed = max(sum(path.stat().st_size for path in (stored / "index" / slot).glob("*")) for slot in "ab")
-    return {"bytes_a_title": round(copy / len(lists.matrix)), "packed": round(packed / len(lists.matrix))}
+    slots = (folder / CHANGES / "store" / "candidates" / "index" / slot for slot in "ab")
+    packed = max(sum(path.stat().st_size for path in slot.glob("*")) for slot in slots)
+    titles = len(lists.matrix)
+    return {"what": "fetch", "bytes_a_title": round(copy / titles), "packed": round(packed / titles)}
 
 
-def _drift(updated: Lists, anew: Lists) -> Row:
-    """Share of a shown list that both have, and of lists that the rule would replace."""
-    ids = [updated.matrix.manga_id(row) for row in range(len(updated.matrix))]
-    mine, theirs = (each.first(each.matrix.rows_of(ids), SHOWN) for each in (updated, anew))
+def _end(folder: Path, way: str) -> Row:
+    """What the stored lists find of the labelled relations, and what an answer costs that must be asked again."""
+    store = _store(folder, way)
+    lists = {of: each for bucket in BUCKETS for of, each in read_candidates(store, bucket).items()}
+    found = recalls(
+        {of: [each.manga_id for each in candidates] for of, candidates in lists.items()},
+        read_labels(SHIPPED / "relations.jsonl"),
+        frozenset(lists),
+    )
+    analysis = ANALYSES["similar_series"]
+    model = load_models().resolve(analysis.model_alias)
+    stored = store.read(table_key("catalog", BUCKETS[0]))
+    records = [] if stored is None else list(records_from_table(stored.table))[:PRICED]
+    inputs = (title_inputs(analysis, record, lists[record.manga_id]) for record in records)
+    costs = [Question(analysis, model, each).cost_micro_usd for each in inputs if analysis.sufficient(each) is None]
+    return {
+        "what": f"stored lists, {way}",
+        "recall": round(sum(found.values()) / len(found), 3),
+        "usd_an_answer": round(sum(costs) / len(costs) / 1e6, 6),
+    }
+
+
+def _drift(folder: Path, night: int) -> Row:
+    """Share of a list of today that both ways have, and of lists that the rule would replace by a full build."""
+    updated, anew = (
+        _index(_store(folder, way), folder / way / "here", way).get(f"night {night}") for way in (CHANGES, ANEW)
+    )
+    mine, theirs = (each.first(each.matrix.find(updated.matrix.ids), SHOWN) for each in (updated, anew))
     as_theirs = np.where(mine == NO_TITLE, NO_TITLE, anew.matrix.find(updated.matrix.ids)[mine])
     shared, replaced = [], 0
     for stored, fresh in zip(as_theirs.tolist(), theirs.tolist(), strict=True):
@@ -151,7 +189,11 @@ def _drift(updated: Lists, anew: Lists) -> Row:
             shared.append(len(of_stored & of_fresh) / len(of_fresh))
             missed = len(of_fresh - of_stored)
             replaced += replaces(stored=len(of_stored), gone=0, fresh=len(of_fresh), missed=missed)
-    return {"overlap": round(sum(shared) / len(shared), 4), "replaced_share": round(replaced / len(shared), 4)}
+    return {
+        "what": "by changes against anew",
+        "overlap": round(sum(shared) / len(shared), 4),
+        "replaced_share": round(replaced / len(shared), 4),
+    }
 
 
 if __name__ == "__main__":

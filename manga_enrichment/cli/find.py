@@ -9,7 +9,7 @@ import click
 from manga_enrichment.cli.parameters import open_configured_gateways
 
 if TYPE_CHECKING:
-    from manga_enrichment.pipeline.candidates.lists import Lists
+    from manga_enrichment.pipeline.candidates.asking import Asking
 
 
 @click.command()
@@ -25,9 +25,7 @@ def find(question: str, limit: int, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from manga_enrichment.pipeline.candidates.asking import Asking
-
-    found = Asking(_lists()).find(question, limit)
+    found = open_asking().find(question, limit)
     if as_json:
         print(json.dumps([asdict(each) for each in found], ensure_ascii=False))
         return
@@ -39,9 +37,10 @@ def find(question: str, limit: int, as_json: bool) -> None:
     Console().print(table)
 
 
-def _lists() -> "Lists":
-    """The shared index of the catalog as it was last searched."""
+def open_asking() -> "Asking":
+    """The shared index of the catalog as it was last searched. Raises ConfigurationError without a sound one."""
     from manga_enrichment.domain.errors import ConfigurationError
+    from manga_enrichment.pipeline.candidates.asking import Asking
     from manga_enrichment.pipeline.candidates.matrix import DamagedIndexError
     from manga_enrichment.pipeline.candidates.shared import SharedIndex
 
@@ -53,4 +52,4 @@ def _lists() -> "Lists":
         raise ConfigurationError(f"{error}: materialize similar_candidates again") from error
     if lists is None:
         raise ConfigurationError("There is no candidate index yet: materialize similar_candidates first")
-    return lists
+    return Asking(lists)

@@ -37,7 +37,7 @@ def _parameters(_context: click.Context, _option: click.Parameter, given: tuple[
 @click.option("--spreadsheet", is_flag=True, help="With --format csv: no text is a formula there.")
 def sql(query: str | None, parameters: dict[str, str], folder: Path | None, form: str, spreadsheet: bool) -> None:
     """Ask the tables: QUERY is a file, the name of a shipped question, or SQL. Without it, list the questions."""
-    from manga_enrichment.cli.sql_session import QueryError, SqlSession, questions
+    from manga_enrichment.cli.sql_session import QueryError, SqlSession, questions, with_ids
 
     if spreadsheet and form != "csv":
         raise click.UsageError("--spreadsheet is about --format csv alone: give both, or neither.")
@@ -45,8 +45,10 @@ def sql(query: str | None, parameters: dict[str, str], folder: Path | None, form
     if query is None:
         _list(shipped)
         return
+    text = _text(query, shipped)
+    given = with_ids(text, parameters, lambda words: _ids(words, folder))
     try:
-        found = SqlSession(_datasets(folder)).query(_text(query, shipped), parameters)
+        found = SqlSession(_datasets(folder)).query(text, given)
     except QueryError as error:
         raise click.ClickException(str(error)) from error
     if form == "csv":
@@ -67,6 +69,21 @@ def _text(query: str, shipped: "list[Question]") -> str:
             f"{query} is neither a file nor a shipped question nor SQL: `manga-enrichment sql` lists the questions."
         )
     return path.read_text("utf-8")
+
+
+def _ids(words: str, folder: Path | None) -> list[str]:
+    """Of the titles that the words may mean, best first; an id means itself."""
+    from manga_enrichment.domain.prompts.known_titles import named_ids
+
+    if named := named_ids(words):
+        return named
+    if folder is not None:
+        raise click.UsageError(
+            f"The candidate index is not in {folder}: give the id of the title in place of {words!r}."
+        )
+    from manga_enrichment.cli.find import open_asking
+
+    return [found.manga_id for found in open_asking().find(words)]
 
 
 def _datasets(folder: Path | None) -> "TableDatasets":

@@ -4,7 +4,7 @@ Belongs here: which tables a query names, running it, the shipped questions. Sta
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from manga_enrichment.pipeline.publish.tables import PublishedTable, published_t
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
 
 _PARAMETER = re.compile(r"^--\s*\$(\w+):\s*(.+)$")
+_IN_WORDS = re.compile(r"^--\s*\$(\w+):\s*in words\b", re.MULTILINE)
 
 
 _WORD = re.compile(r"\w+")
@@ -55,6 +56,12 @@ def read_question(path: Path) -> Question:
     return Question(path, lines[0].removeprefix("--").strip() if lines else "", {each[1]: each[2] for each in found})
 
 
+def with_ids(sql: str, parameters: Mapping[str, str], find: Callable[[str], list[str]]) -> dict[str, str | list[str]]:
+    """The parameters, those that the query takes in words as ids of titles, best first. find: ids for words."""
+    meant = set(_IN_WORDS.findall(sql))
+    return {name: find(value) if name in meant else value for name, value in parameters.items()}
+
+
 class SqlSession:
     """Queries over tables that are opened when a query first names them."""
 
@@ -68,7 +75,7 @@ class SqlSession:
         )
         self._connection.execute("SET TimeZone = 'UTC'")
 
-    def query(self, sql: str, parameters: Mapping[str, str] | None = None) -> pa.Table:
+    def query(self, sql: str, parameters: Mapping[str, str | list[str]] | None = None) -> pa.Table:
         """The rows of one statement. parameters: values for `$name`. Raises QueryError, ConfigurationError."""
         try:
             for name in set(_WORD.findall(sql)) & set(self._tables):

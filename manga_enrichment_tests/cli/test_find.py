@@ -29,3 +29,6 @@ def test_titles_are_found_by_half_of_their_name(
     assert (found["manga_id"], found["title"], found["reasons"][0]) == (titles[0].manga_id, "Lanternfall", "title")
     assert "霧笛の港" in command("find", "muteki no minato").output
     assert "nothing found" in command("find", "???").output
+
+    asked = command("sql", "similar_to", "--param", "title=lantern fal", "--format", "json")
+    assert (asked.exit_code, asked.output) == (0, ""), "the words mean a title, of which nothing was asked yet"

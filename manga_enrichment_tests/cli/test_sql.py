@@ -10,8 +10,9 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner, Result
 
+from manga_enrichment.aws.table_datasets import TableDatasets
 from manga_enrichment.cli import main
-from manga_enrichment.cli.sql_session import questions
+from manga_enrichment.cli.sql_session import SqlSession, questions, with_ids
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.requests.results import PARTNER_RESULT_COLUMNS
@@ -29,7 +30,7 @@ from manga_enrichment_tests.fakes import START, MemoryTables, ScriptedModel
 
 DAY = provenance().run_date
 NAMES = [question.path.stem for question in questions()]
-PARAMETERS = {"title_story": {"manga_id": title_id(1)}}
+PARAMETERS = {"title_story": {"manga_id": title_id(1)}, "similar_to": {"title": title_id(1)}}
 
 
 def partner_item(position: int, **values: Any) -> dict[str, Any]:
@@ -129,7 +130,33 @@ def test_every_question_runs_over_a_new_installation(tmp_path: Path, name: str) 
 def test_there_are_questions_enough_and_each_says_what_it_asks() -> None:
     assert len(NAMES) >= 14
     assert all(len(question.title) > 15 for question in questions())
-    assert {q.path.stem: set(q.parameters) for q in questions() if q.parameters} == {"title_story": {"manga_id"}}
+    taken = {q.path.stem: set(q.parameters) for q in questions() if q.parameters}
+    assert taken == {name: set(given) for name, given in PARAMETERS.items()}
+
+
+def test_words_stand_for_the_first_title_found_that_has_an_answer(folder: Path) -> None:
+    text = next(question.path for question in questions() if question.path.stem == "similar_to").read_text("utf-8")
+    given = with_ids(text, {"title": "a title"}, lambda words: [f"not {words}", title_id(2), title_id(1)])
+    found = SqlSession(TableDatasets.in_folder(folder)).query(text, given).to_pylist()
+    assert found == rows_of_similar(folder)
+    assert {row["is_like"] for row in found} == {record(1).title}
+    assert [row["score"] for row in found] == sorted((row["score"] for row in found), reverse=True)
+    assert with_ids(text, {"other": "a title"}, lambda _words: []) == {"other": "a title"}
+
+
+def rows_of_similar(folder: Path) -> list[dict[str, Any]]:
+    return rows(folder, "similar_to", title=f"the one with {title_id(1).lower()}")
+
+
+def test_words_that_nothing_is_found_for_have_no_answer(folder: Path) -> None:
+    text = next(question.path for question in questions() if question.path.stem == "similar_to").read_text("utf-8")
+    assert SqlSession(TableDatasets.in_folder(folder)).query(text, {"title": []}).num_rows == 0
+
+
+def test_words_need_the_index_which_a_folder_of_tables_has_not(folder: Path) -> None:
+    result = sql("similar_to", "--folder", str(folder), "--param", "title=a lighthouse")
+    assert result.exit_code == 2
+    assert "give the id of the title" in " ".join(result.output.split())
 
 
 def test_costs_of_genres_and_days_add_up_to_the_log(folder: Path) -> None:

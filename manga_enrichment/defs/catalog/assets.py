@@ -18,7 +18,7 @@ from manga_enrichment.defs.shared.policies import CATALOG_POOL, OP_RETRY_POLICY,
 from manga_enrichment.gateways.catalog_source import CatalogSource
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.objects import ObjectStore
-from manga_enrichment.pipeline.candidates.refresh import refresh_candidates
+from manga_enrichment.pipeline.candidates.refresh import CandidateReport, refresh_candidates
 from manga_enrichment.pipeline.candidates.shared import SharedIndex
 from manga_enrichment.pipeline.catalog.files.rows import Reading
 from manga_enrichment.pipeline.catalog.plausibility import ImplausibleCatalogError, PlausibleLimits
@@ -112,26 +112,7 @@ def build_similar_candidates(inputs: DefinitionInputs) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, tables: dg.ResourceParam[ObjectStore], clock: dg.ResourceParam[Clock]
     ) -> None:
         with configuration_errors_are_final():
-            state = load_state(tables, inputs.settings.catalog_buckets)
-            if state is None:
-                raise dg.Failure("There is no catalog yet: materialize manga_catalog first", allow_retries=False)
-            shared = SharedIndex(
-                tables,
-                inputs.buckets,
-                clock,
-                holder=context.run.run_id,
-                full_after=inputs.settings.candidates_full_after,
-                say=context.log.info,
-            )
-            reports = refresh_candidates(
-                tables=tables,
-                buckets=context.partition_keys,
-                catalog_version=state.catalog_version,
-                index=cache(lambda: shared.get(state.catalog_version)),
-                today=clock.now().date(),
-                share=inputs.settings.candidates_refresh,
-                say=context.log.info,
-            )
+            reports = _refreshed(context, inputs, tables, clock)
         for report in reports:
             metadata = {
                 ROW_COUNT: report.titles,
@@ -143,6 +124,31 @@ def build_similar_candidates(inputs: DefinitionInputs) -> dg.AssetsDefinition:
             context.add_asset_metadata(metadata, asset_key=dg.AssetKey(CANDIDATES), partition_key=report.bucket)
 
     return similar_candidates
+
+
+def _refreshed(
+    context: dg.AssetExecutionContext, inputs: DefinitionInputs, tables: ObjectStore, clock: Clock
+) -> list[CandidateReport]:
+    state = load_state(tables, inputs.settings.catalog_buckets)
+    if state is None:
+        raise dg.Failure("There is no catalog yet: materialize manga_catalog first", allow_retries=False)
+    shared = SharedIndex(
+        tables,
+        inputs.buckets,
+        clock,
+        holder=context.run.run_id,
+        full_after=inputs.settings.candidates_full_after,
+        say=context.log.info,
+    )
+    return refresh_candidates(
+        tables=tables,
+        buckets=context.partition_keys,
+        catalog_version=state.catalog_version,
+        index=cache(lambda: shared.get(state.catalog_version)),
+        today=clock.now().date(),
+        share=inputs.settings.candidates_refresh,
+        say=context.log.info,
+    )
 
 
 def _candidates_spec(inputs: DefinitionInputs) -> dg.AssetSpec:

@@ -1,0 +1,100 @@
+"""An object store in a folder, and functions that are measured in a process of their own.
+
+Belongs here: what benchmarks of the candidate index stand on. Stays out: what they measure (`candidate_nights.py`).
+"""
+
+import importlib
+import multiprocessing
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmarks.report import Row
+from manga_enrichment.gateways.errors import WriteConflictError
+from manga_enrichment.gateways.objects import StoredTable
+
+_LOOK_SECONDS = 0.02
+
+
+class FolderStore:
+    """As much of an ObjectStore as candidate lists need."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def read(self, key: str, columns: Sequence[str] | None = None) -> StoredTable | None:
+        path = self.folder / key
+        if not path.exists():
+            return None
+        table = pq.read_table(path, columns=None if columns is None else list(columns), partitioning=None)
+        return StoredTable(table, str(path.stat().st_mtime_ns))
+
+    def write(self, key: str, table: pa.Table, *, expected_etag: str | None = None, new: bool = False) -> str:
+        path = self.folder / key
+        if new and path.exists():
+            raise WriteConflictError(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(table, path, compression="zstd")
+        return str(path.stat().st_mtime_ns)
+
+    def read_json(self, key: str) -> dict[str, Any] | None:
+        path = self.folder / key
+        return dict(orjson.loads(path.read_bytes())) if path.exists() else None
+
+    def write_json(self, key: str, document: Mapping[str, Any], *, new: bool = False, kept_as: str = "") -> None:
+        path = self.folder / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(orjson.dumps(dict(document)))
+
+    def uri(self, key: str) -> str:
+        return str(self.folder / key)
+
+
+def preload() -> None:
+    """Modules that are loaded when first used, so that no measurement contains it."""
+    for name in ("scipy.sparse", "scipy.sparse.csgraph", "sparse_dot_topn"):
+        importlib.import_module(name)
+
+
+def measured_apart(function: Callable[..., Row], *arguments: Any) -> Row:
+    """What the function says, with the CPU that it took, and the most memory of its own and of mapped files."""
+    mine, theirs = multiprocessing.Pipe(duplex=False)
+    process = multiprocessing.get_context("fork").Process(target=_measure, args=(theirs, function, arguments))
+    process.start()
+    theirs.close()
+    try:
+        row: Row = mine.recv()
+    except EOFError:
+        raise SystemExit(f"{function.__name__} failed") from None
+    process.join()
+    return row
+
+
+def _measure(pipe: Connection, function: Callable[..., Row], arguments: Sequence[Any]) -> None:
+    most = {"RssAnon": 0, "RssFile": 0}
+    is_over = threading.Event()
+    watch = threading.Thread(target=_watch, args=(most, is_over))
+    watch.start()
+    try:
+        cpu = time.process_time()
+        row = function(*arguments)
+        cpu = time.process_time() - cpu
+    finally:
+        is_over.set()
+        watch.join()
+    pipe.send({"cpu_s": round(cpu, 2), "own_mb": most["RssAnon"], "mapped_mb": most["RssFile"], **row})
+
+
+def _watch(most: dict[str, int], is_over: threading.Event) -> None:
+    while not is_over.wait(_LOOK_SECONDS):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            name = line.partition(":")[0]
+            if name in most:
+                most[name] = max(most[name], int(line.split()[1]) * 1024 // 1_000_000)
