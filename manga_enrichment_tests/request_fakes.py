@@ -25,7 +25,7 @@ from manga_enrichment.domain.requests.claims import (
 )
 from manga_enrichment.domain.requests.queues import QUEUES, Queue, check_sendable
 from manga_enrichment.domain.requests.states import RequestState, is_final, moved
-from manga_enrichment.domain.requests.usage import Usage, month_of, usage_of
+from manga_enrichment.domain.requests.usage import Usage, usage_by_month
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import (
     FencedError,
@@ -237,10 +237,10 @@ class MemoryRequests:
         with self._lock:
             self.paces.setdefault(queue, []).append(seconds)
 
-    def note_usage(self, row: RequestRow) -> None:
+    def note_usage(self, rows: Sequence[RequestRow]) -> None:
         with self._lock:
-            key = row.partner_id, month_of(row)
-            self.used[key] = self.used.get(key, Usage()) + usage_of(row)
+            for key, usage in usage_by_month(rows).items():
+                self.used[key] = self.used.get(key, Usage()) + usage
 
     def usage(self, partner_id: str, month: str) -> Usage:
         with self._call("usage"):

@@ -27,7 +27,7 @@ from manga_enrichment.domain.requests.claims import (
     may_reopen,
 )
 from manga_enrichment.domain.requests.states import RequestState, is_final, moved, states_before
-from manga_enrichment.domain.requests.usage import Usage
+from manga_enrichment.domain.requests.usage import Usage, usage_by_month
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import FencedError, StoreUnavailableError
 
@@ -148,8 +148,9 @@ class DynamoDBRequests:
     def change_policy(self, partner_id: str, changes: Mapping[str, Any]) -> None:
         self._policies.change(partner_id, changes)
 
-    def note_usage(self, row: RequestRow) -> None:
-        self._usage.note(row)
+    def note_usage(self, rows: Sequence[RequestRow]) -> None:
+        for (partner_id, month), usage in usage_by_month(rows).items():
+            self._usage.note(partner_id, month, usage)
 
     def usage(self, partner_id: str, month: str) -> Usage:
         return self._usage.read(partner_id, month)

@@ -2,8 +2,8 @@
 
 Belongs here: the item, adding to it. Stays out: the figures (`domain/requests/usage.py`).
 
-Best effort: a process that is killed between a status and its count leaves a request uncounted. Money is counted
-elsewhere, exactly.
+Best effort: a process that is killed between statuses and their count, which requests that are acked together share,
+leaves them uncounted. Money is counted elsewhere, exactly.
 """
 
 import logging
@@ -14,8 +14,7 @@ from typing import Any
 from manga_enrichment.aws.transactions import errors_explained
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.operations.retention import USAGE_DAYS
-from manga_enrichment.domain.requests.claims import RequestRow
-from manga_enrichment.domain.requests.usage import Usage, month_of, usage_counter, usage_of
+from manga_enrichment.domain.requests.usage import Usage, usage_counter
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import StoreUnavailableError
 
@@ -28,15 +27,15 @@ class DynamoDBUsage:
         self._clock = clock
         self._table = table
 
-    def note(self, row: RequestRow) -> None:
+    def note(self, partner_id: str, month: str, usage: Usage) -> None:
         """Never raises what says that the store is away or refuses."""
-        used = {name: {"N": str(value)} for name, value in asdict(usage_of(row)).items()}
+        used = {name: {"N": str(value)} for name, value in asdict(usage).items()}
         expiry = int((self._clock.now() + timedelta(days=USAGE_DAYS)).timestamp())
         try:
             with errors_explained():
                 self._client.update_item(
                     TableName=self._table,
-                    Key=_key(row.partner_id, month_of(row)),
+                    Key=_key(partner_id, month),
                     UpdateExpression=f"SET expires_at = :expiry ADD {', '.join(f'#{name} :{name}' for name in used)}",
                     ExpressionAttributeNames={f"#{name}": name for name in used},
                     ExpressionAttributeValues={
@@ -45,7 +44,7 @@ class DynamoDBUsage:
                     },
                 )
         except (StoreUnavailableError, ConfigurationError) as error:
-            _log.info("the usage of %s is not noted: %s", row.request_id, error)
+            _log.info("%d requests of %s are not noted in %s: %s", usage.requests, partner_id, month, error)
 
     def read(self, partner_id: str, month: str) -> Usage:
         with errors_explained():

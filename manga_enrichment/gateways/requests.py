@@ -70,8 +70,8 @@ class RequestStore(Protocol):
         """In place of what was changed before; with no changes the document alone counts again."""
         ...
 
-    def note_usage(self, row: RequestRow) -> None:
-        """A request of its partner has ended as this row says. Best effort: never raises."""
+    def note_usage(self, rows: Sequence[RequestRow]) -> None:
+        """Requests have ended as these rows say: a write per partner and month. Best effort: never raises."""
         ...
 
     def usage(self, partner_id: str, month: str) -> Usage:

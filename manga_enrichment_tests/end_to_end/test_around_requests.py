@@ -169,7 +169,7 @@ def test_a_month_is_told_as_its_counters_have_it(front: Front, rows: DynamoDBReq
             output_tokens=7,
             completed_at=now,
         )
-        rows.note_usage(row)
+        rows.note_usage([row])
     assert rows.usage(partner_id, month_of(row)) == Usage(2, 6, 2001, 14)
     first = now.replace(day=1)
     days = [first + timedelta(days=each) for each in (0, 4)]

@@ -4,6 +4,7 @@ Belongs here: the figures and the name of their counter. Stays out: the money, w
 (`pipeline/engine/money/budget.py`), keeping them (`aws/dynamodb_usage.py`).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from manga_enrichment.domain.requests.claims import RequestRow
@@ -34,6 +35,15 @@ def usage_of(row: RequestRow) -> Usage:
 def month_of(row: RequestRow) -> str:
     """YYYY-MM in UTC, in which it ended."""
     return f"{row.completed_at or row.updated_at:%Y-%m}"
+
+
+def usage_by_month(rows: Iterable[RequestRow]) -> dict[tuple[str, str], Usage]:
+    """By partner and month."""
+    used: dict[tuple[str, str], Usage] = {}
+    for row in rows:
+        key = row.partner_id, month_of(row)
+        used[key] = used.get(key, Usage()) + usage_of(row)
+    return used
 
 
 def usage_counter(partner_id: str, month: str) -> str:

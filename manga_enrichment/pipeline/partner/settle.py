@@ -58,14 +58,14 @@ class SettleLimits:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A request that was settled. written: done with the flush of its rows; None for one that was given back.
-
-    request: as stored; None for one that was given back.
+    """written: done with the flush of its rows; request: as stored; both None for one that was given back.
+    is_new: its status was written now, by this run.
     """
 
     row: RequestRow
     written: "Future[None] | None" = None
     request: StoredRequest | None = None
+    is_new: bool = False
 
 
 class Settling:
@@ -110,16 +110,17 @@ class Settling:
         heading = self._heading(request, cost, stored)
         document = write_document(self._tables, heading, result, stored.warnings)
         self._keep_turn(stored, result, heading.completed_at)
-        if (row := self._own_final_row(request) if tried_before else None) is None:
+        is_new = (row := self._own_final_row(request) if tried_before else None) is None
+        if row is None:
             row = self._write_status(request, result, heading, stored, model_seconds)
             since = row.accepted_at or row.submitted_at
             self._requests.note_pace(row.queue, (heading.completed_at - since).total_seconds())
-            self._requests.note_usage(row)
         self._endings.announce(row, stored, document)
-        return Settled(row, self.flusher.add([result_part(document, row), *log]), stored)
+        return Settled(row, self.flusher.add([result_part(document, row), *log]), stored, is_new)
 
     def ack(self, settled: Sequence[Settled]) -> None:
         """Take the messages of requests whose rows are written. Raises QueueUnavailableError, StoreUnavailableError."""
+        self._requests.note_usage([each.row for each in settled if each.is_new])
         self._endings.ack((each.row, each.request) for each in settled if each.request is not None)
 
     def _defer(self, request: UnitRequest, result: RequestResult, **so_far: float) -> RequestRow:
@@ -208,12 +209,11 @@ class SettleReport:
         if isinstance(settled, str):
             self.left[request_id] = settled
             return
-        row = settled
-        self.states[row.state.value] += 1
+        self.states[settled.state.value] += 1
         self.items.update(result.counts)
         self.cost_micro_usd += result.cost_micro_usd
-        if row.result_key:
-            self.result_keys.append(row.result_key)
+        if settled.result_key:
+            self.result_keys.append(settled.result_key)
 
 
 def settle_all(

@@ -12,6 +12,7 @@ from manga_enrichment.domain.callbacks.events import Event
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, NORMAL
 from manga_enrichment.domain.requests.states import RequestState
+from manga_enrichment.domain.requests.usage import Usage
 from manga_enrichment.gateways.errors import QueueUnavailableError
 from manga_enrichment.pipeline.engine.money.budget import Caps
 from manga_enrichment.pipeline.partner.complete import event_of
@@ -19,7 +20,7 @@ from manga_enrichment.pipeline.partner.settle import SettleLimits
 from manga_enrichment.pipeline.partner.stored.requests import read_stored_request
 from manga_enrichment_tests.fakes import DEFAULT_USAGE, START, FakeClock, ScriptedModel
 from manga_enrichment_tests.partner_run import RunInMemory
-from manga_enrichment_tests.partner_world import PARTNER, PartnerWorld, patient_queues
+from manga_enrichment_tests.partner_world import PARTNER, WAYS, PartnerWorld, patient_queues
 from manga_enrichment_tests.request_fakes import MemoryQueues
 from manga_enrichment_tests.request_rows import make_row
 
@@ -53,6 +54,21 @@ def test_how_long_a_request_took_is_noted_for_its_queue() -> None:
     [seconds] = world.requests.paces.pop(NORMAL.name)
     assert seconds == pytest.approx(40, abs=5)
     assert world.requests.paces == {}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_partners_used_is_counted_once_also_when_a_message_comes_again(way: str) -> None:
+    world = PartnerWorld(way=way)
+    world.queue = queues = NoDeletes(world.clock, patient_queues(3))
+    for partner, titles in (("acme", [1, 2]), ("acme", [3]), ("zeta", [4])):
+        world.send([(number, "reading_level") for number in titles], partner_id=partner)
+    world.work()
+    queues.deletes_fail = False
+    world.drain()
+    month = f"{world.clock.now():%Y-%m}"
+    tokens = DEFAULT_USAGE.input_tokens, DEFAULT_USAGE.output_tokens
+    assert world.requests.usage("acme", month) == Usage(2, 3, 3 * tokens[0], 3 * tokens[1])
+    assert world.requests.usage("zeta", month) == Usage(1, 1, *tokens)
 
 
 def test_who_wants_no_callback_has_none_pending_and_may_name_a_topic() -> None:
