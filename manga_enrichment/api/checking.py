@@ -8,6 +8,7 @@ whatever the service answers.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -46,6 +47,7 @@ STAGE_VARIABLES = {
     "budget_table": "manga-fm-budget",
 }
 _DYNAMODB = "com.amazonaws.dynamodb.v20120810#"
+_OBJECT = re.compile(r"(?:none|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})\.json")
 _INPUT_KEYS = {"queue", "group", "partner_id", "api_key", "idempotency_key", "prefer", "message"}
 _MESSAGE_KEYS = set(schema_document(ENVELOPE)["required"]) - {"request_id", "partner_id"}  # the workflow adds them
 _SECRETS = ("receipt", "arn:aws", "anthropic.", API_KEY_VALUE)
@@ -82,7 +84,7 @@ def request_inputs(endpoint: Endpoint) -> Iterator[TemplateInput]:
 
 def response_inputs(endpoint: Endpoint) -> Iterator[TemplateInput]:
     """What the service may answer: a success, errors, nothing, and texts that are no JSON."""
-    answers = _workflow_answers if endpoint.service is Service.STATES else _dynamodb_answers
+    answers = {Service.STATES: _workflow_answers, Service.S3: _object_answers}.get(endpoint.service, _dynamodb_answers)
     for text in HOSTILE_TEXTS:
         for answer in answers(text):
             yield _given(endpoint, text, body=json.dumps(answer))
@@ -145,6 +147,11 @@ def _workflow_answers(text: str) -> Iterator[Any]:
         yield {"status": outcome, "error": text, "cause": f"{text} arn:aws:sqs:::queue", "output": text}
     for kind in ("ThrottlingException", "InvalidExecutionInput", "StateMachineDoesNotExist", text):
         yield {"__type": f"com.amazonaws.swf.service.v2.model#{kind}", "message": f"{text} arn:aws:states:::machine"}
+
+
+def _object_answers(text: str) -> Iterator[Any]:
+    yield {"request_id": SAMPLE_REQUEST_ID, "items": [{"answer": {text: text}, "reference": text}], "cost_usd": 0.1}
+    yield {"items": text}
 
 
 def _dynamodb_answers(text: str) -> Iterator[Any]:
@@ -247,6 +254,12 @@ def _counters_problem(rendered: Rendered, given: TemplateInput) -> str | None:
     return _leak(rendered.text, given)
 
 
+def _object_problem(rendered: Rendered, given: TemplateInput) -> str | None:
+    partner, document = (rendered.path.get(name, "") for name in ("partner", "document"))
+    is_own = partner == given.context["identity"]["apiKeyId"] and _OBJECT.fullmatch(document) is not None
+    return None if is_own and not rendered.text.strip() else "no document of the partner of the context is asked for"
+
+
 def _response_problem(rendered: Rendered, given: TemplateInput) -> str | None:
     document = _strict_json(rendered.text)
     if not isinstance(document, dict):
@@ -262,6 +275,7 @@ _REQUEST_CHECKS: Mapping[Service, Callable[[Rendered, TemplateInput], str | None
     Service.UPDATE: _table_request_problem,
     Service.QUERY: _query_problem,
     Service.BATCH_GET: _counters_problem,
+    Service.S3: _object_problem,
 }
 
 

@@ -58,6 +58,7 @@ def template_document(partners: Mapping[str, Any], registry: TemplateRegistry) -
         "Parameters": _PARAMETERS,
         "Conditions": {
             "HasKmsKey": {"Fn::Not": [{"Fn::Equals": [{"Ref": "KmsKeyArn"}, ""]}]},
+            "HasResultsBucket": {"Fn::Not": [{"Fn::Equals": [{"Ref": "ResultsBucketName"}, ""]}]},
             "HasAccessLog": {"Fn::Equals": [{"Ref": "AccessLog"}, "true"]},
         },
         "Resources": front
@@ -82,6 +83,12 @@ _PARAMETERS: dict[str, Any] = {
         "Default": "manga-fm-budget",
         "Description": "BudgetTableName of the storage stack",
         "AllowedPattern": "^[a-zA-Z0-9_.-]{3,255}$",
+    },
+    "ResultsBucketName": {
+        "Type": "String",
+        "Default": "",
+        "Description": "That of the storage stack; empty means manga-fm-results-<account>-<region>",
+        "AllowedPattern": "^$|^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
     },
     "WorkflowName": {
         "Type": "String",

@@ -23,6 +23,7 @@ class Service(StrEnum):
     UPDATE = "dynamodb_update"
     QUERY = "dynamodb_query"
     BATCH_GET = "dynamodb_batch_get"
+    S3 = "s3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,12 @@ _LOOKED_UP = (
     IntegrationAnswer(200, "200", "status_200", overrides=(404,)),
     IntegrationAnswer(429, "429|503", "throttled_429"),
     IntegrationAnswer(500, "", "table_error_500", overrides=(404, 429)),
+)
+_FETCHED = (
+    IntegrationAnswer(200, "200", "results_200", overrides=(500,)),
+    IntegrationAnswer(404, "404", "results_404"),
+    IntegrationAnswer(429, "429|503", "throttled_429"),
+    IntegrationAnswer(500, "", "results_500"),
 )
 
 _CANCELLED = (
@@ -178,6 +185,20 @@ ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType(
                     "requests, items and tokens count when a request ends. Months are UTC's and are kept for 13 months."
                 ),
                 query_parameters={"month": "YYYY-MM; this month unless told."},
+            ),
+            Endpoint(
+                name="results",
+                method="GET",
+                path="/v1/manga/results/{request_id}",
+                service=Service.S3,
+                request_template="results_request",
+                answers=_FETCHED,
+                summary="The answers to a request",
+                description=(
+                    "The whole result document, once the status is one of the ends; 404 before, and for requests of "
+                    "other partners. Up to 10 MB."
+                ),
+                path_parameters={"request_id": "The id that the request was answered with."},
             ),
         )
     }

@@ -10,6 +10,7 @@ from typing import Any
 from manga_enrichment.api.endpoints import ENDPOINTS, Endpoint
 from manga_enrichment.api.models import model_name
 from manga_enrichment.api.openapi_answers import answer_schemas
+from manga_enrichment.api.openapi_results import RESULT
 from manga_enrichment.domain.requests.schemas import REQUEST_SCHEMAS, schema_document
 
 API_VERSION = "1.0.0"
@@ -45,6 +46,8 @@ _OWN_WORDS = {
     ("cancel", 202): ("Marked: nothing more is asked for it", "Cancelled"),
     ("cancel", 409): ("It has ended by itself", "Error"),
     ("usage", 200): ("What your counters say of the month", "MonthlyUsage"),
+    ("results", 200): ("The result document", "RequestResult"),
+    ("results", 404): ("No request of yours has this id and a result", "Error"),
     ("list", 400): ("Wrong parameters", "Error"),
     ("usage", 400): ("Wrong parameters", "Error"),
 }
@@ -129,7 +132,7 @@ def _schemas() -> dict[str, Any]:
         model_name(schema): {name: value for name, value in schema_document(schema).items() if name != "$schema"}
         for schema in REQUEST_SCHEMAS
     }
-    return {**requests, **answer_schemas()}
+    return {**requests, **answer_schemas(), "RequestResult": RESULT}
 
 
 _HEADERS = (

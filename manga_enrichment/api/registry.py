@@ -21,6 +21,12 @@ SUBMISSION = "submission"
 """What the request templates of all POSTs end with."""
 
 _WORKFLOW_MS, _TABLE_MS = 29_000, 10_000
+_OBJECT_PATH = {
+    "integration.request.path.partner": "context.identity.apiKeyId",
+    "integration.request.path.document": "method.request.path.request_id",
+}
+"""Parts of an object's path; the request template says other ones."""
+
 _PACKAGE = "manga_enrichment.api"
 
 
@@ -86,13 +92,13 @@ class TemplateRegistry:
         entry, named = ENDPOINTS[endpoint], partners or {}
         config: dict[str, Any] = {
             "Type": "AWS",  # AWS_PROXY would ignore all templates
-            "IntegrationHttpMethod": "POST",
+            "IntegrationHttpMethod": "GET" if entry.service is Service.S3 else "POST",
             "PassthroughBehavior": "NEVER",  # another content type would pass the model by
             "TimeoutInMillis": _WORKFLOW_MS if entry.service is Service.STATES else _TABLE_MS,
             "RequestTemplates": {CONTENT_TYPE: with_partners(self.get(endpoint), named)},
             "IntegrationResponses": [self._response(entry, each.status, each.pattern, named) for each in entry.answers],
         }
-        return config
+        return {**config, "RequestParameters": dict(_OBJECT_PATH)} if entry.service is Service.S3 else config
 
     def _response(self, endpoint: Endpoint, status: int, pattern: str, partners: Mapping[str, str]) -> dict[str, Any]:
         template = with_partners(self.get(endpoint.name, status), partners)

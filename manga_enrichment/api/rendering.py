@@ -9,6 +9,7 @@ true: our templates never ask that, they compare texts ("$!value" is empty when 
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -20,6 +21,7 @@ from airspeed.operators import Template, __additional_methods__
 
 # Java's methods that the engine lacks.
 __additional_methods__[str].setdefault("toLowerCase", str.lower)
+__additional_methods__[str].setdefault("matches", lambda text, pattern: re.fullmatch(pattern, text) is not None)
 __additional_methods__[dict].setdefault("containsKey", dict.__contains__)
 
 
@@ -47,19 +49,22 @@ class TemplateInput:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """The text, and what the template overrides in the response. status: None leaves it."""
+    """The text, and what the template overrides: status (None leaves it) and headers of the response, parts of the path
+    of the request."""
 
     text: str
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    path: Mapping[str, str] = field(default_factory=dict)
 
 
 def render(template: str, given: TemplateInput) -> Rendered:
     """Raises RenderingError."""
     response: dict[str, Any] = {"header": {}}
+    request: dict[str, Any] = {"path": {}}
     names = {
         "input": _Input(given),
-        "context": {**given.context, "responseOverride": response},
+        "context": {**given.context, "responseOverride": response, "requestOverride": request},
         "stageVariables": dict(given.stage_variables),
         "util": _Util(),
     }
@@ -70,7 +75,7 @@ def render(template: str, given: TemplateInput) -> Rendered:
     except (TypeError, AttributeError, KeyError, ValueError) as error:  # the engine lets some pass
         raise RenderingError(f"{type(error).__name__}: {error}") from error
     status = response.get("status")
-    return Rendered(text, None if status is None else int(status), response["header"])
+    return Rendered(text, None if status is None else int(status), response["header"], request["path"])
 
 
 def parse(template: str) -> None:

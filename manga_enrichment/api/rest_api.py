@@ -20,6 +20,15 @@ STATUS_ROLE = "StatusRole"
 CANCEL_ROLE = "CancelRole"
 LIST_ROLE = "ListRole"
 USAGE_ROLE = "UsageRole"
+RESULTS_ROLE = "ResultsRole"
+RESULTS_PREFIX = "fm-results/"
+RESULTS_BUCKET = {
+    "Fn::If": [
+        "HasResultsBucket",
+        {"Ref": "ResultsBucketName"},
+        {"Fn::Sub": "manga-fm-results-${AWS::AccountId}-${AWS::Region}"},
+    ]
+}
 
 _ACTIONS = {
     Service.STATES: ("states:action/StartSyncExecution", SUBMIT_ROLE),
@@ -27,6 +36,7 @@ _ACTIONS = {
     Service.UPDATE: ("dynamodb:action/UpdateItem", CANCEL_ROLE),
     Service.QUERY: ("dynamodb:action/Query", LIST_ROLE),
     Service.BATCH_GET: ("dynamodb:action/BatchGetItem", USAGE_ROLE),
+    Service.S3: (f"s3:path/${{Bucket}}/{RESULTS_PREFIX}{{partner}}/{{document}}", RESULTS_ROLE),
 }
 """By service what is called, and the role that may."""
 
@@ -98,6 +108,7 @@ def _methods(registry: TemplateRegistry, partners: Mapping[str, str]) -> Resourc
 
 def _method(endpoint: Endpoint, registry: TemplateRegistry, partners: Mapping[str, str]) -> dict[str, Any]:
     action, may_call = _ACTIONS[endpoint.service]
+    uri = f"arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}:{action}"
     path = {f"method.request.path.{name}": True for name in endpoint.path_parameters}
     query = {f"method.request.querystring.{name}": False for name in endpoint.query_parameters}
     properties: dict[str, Any] = {
@@ -112,7 +123,7 @@ def _method(endpoint: Endpoint, registry: TemplateRegistry, partners: Mapping[st
         "MethodResponses": [{"StatusCode": str(status)} for status in endpoint.statuses],
         "Integration": {
             **_substituted(registry.integration_config(endpoint.name, partners)),
-            "Uri": {"Fn::Sub": f"arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}:{action}"},
+            "Uri": {"Fn::Sub": [uri, {"Bucket": RESULTS_BUCKET}] if "${Bucket}" in uri else uri},
             "Credentials": {"Fn::GetAtt": [may_call, "Arn"]},
         },
     }

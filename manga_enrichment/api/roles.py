@@ -6,7 +6,16 @@ Belongs here: how a role looks, those of the API's integrations. Stays out: what
 
 from typing import Any
 
-from manga_enrichment.api.rest_api import CANCEL_ROLE, LIST_ROLE, STATUS_ROLE, SUBMIT_ROLE, USAGE_ROLE
+from manga_enrichment.api.rest_api import (
+    CANCEL_ROLE,
+    LIST_ROLE,
+    RESULTS_BUCKET,
+    RESULTS_PREFIX,
+    RESULTS_ROLE,
+    STATUS_ROLE,
+    SUBMIT_ROLE,
+    USAGE_ROLE,
+)
 from manga_enrichment.api.stage import WORKFLOW_ARN, Resources
 
 NOTHING = {"Ref": "AWS::NoValue"}
@@ -21,12 +30,21 @@ def api_roles() -> Resources:
     index = arn("dynamodb:${AWS::Region}:${AWS::AccountId}:table/${StatusTableName}/index/by_partner")
     with_key = {"Fn::If": ["HasKmsKey", kms_statement("kms:Decrypt"), NOTHING]}
     return {
+        RESULTS_ROLE: role("apigateway", "results", [*_results(), with_key]),
         SUBMIT_ROLE: role("apigateway", "submit", [allow("states:StartSyncExecution", WORKFLOW_ARN)]),
         STATUS_ROLE: role("apigateway", "status", [allow("dynamodb:GetItem", status), with_key]),
         CANCEL_ROLE: role("apigateway", "cancel", [allow("dynamodb:UpdateItem", status), with_key]),
         LIST_ROLE: role("apigateway", "list", [allow("dynamodb:Query", index), with_key]),
         USAGE_ROLE: role("apigateway", "usage", [allow("dynamodb:BatchGetItem", [status, budget]), with_key]),
     }
+
+
+def _results() -> list[dict[str, Any]]:
+    """Without the right to list, S3 says of what is not there that it is forbidden, as it does of faults of ours."""
+    bucket = {"Fn::Sub": ["arn:${AWS::Partition}:s3:::${Bucket}", {"Bucket": RESULTS_BUCKET}]}
+    objects = {"Fn::Sub": [f"arn:${{AWS::Partition}}:s3:::${{Bucket}}/{RESULTS_PREFIX}*", {"Bucket": RESULTS_BUCKET}]}
+    below = {"StringLike": {"s3:prefix": f"{RESULTS_PREFIX}*"}}
+    return [allow("s3:GetObject", objects), {**allow("s3:ListBucket", bucket), "Condition": below}]
 
 
 def arn(rest: str) -> dict[str, str]:

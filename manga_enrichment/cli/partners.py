@@ -84,6 +84,16 @@ def change(partner: str, changes: str) -> None:
     click.echo(json.dumps(_document(_policies(), partner)["policy"]))
 
 
+@partners.command()
+def move_results() -> None:
+    """Copy result documents of releases before 0.3.0 below their partners, where the API hands them out. Once."""
+    from manga_enrichment.pipeline.partner.stored.moving import move_old_results
+
+    gateways = open_configured_gateways()
+    counts = move_old_results(gateways.tables, gateways.clock.now())
+    click.echo(", ".join(f"{count} {what}" for what, count in sorted(counts.items())) or "there are none")
+
+
 def _policies() -> "Policies":
     from manga_enrichment.settings import load_settings, partner_policies
 

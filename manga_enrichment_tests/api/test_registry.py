@@ -30,6 +30,7 @@ def test_each_endpoint_has_a_request_template_and_one_for_each_answer(registry: 
         *((name, status) for name in ("batch", "query", "chat") for status in (202, 429, 500)),
         *((name, status) for name in ("status", "list", "usage") for status in (200, 429, 500)),
         *(("cancel", status) for status in (202, 429, 500)),
+        *(("results", status) for status in (200, 404, 429, 500)),
     }
 
 
@@ -123,7 +124,7 @@ def test_no_answer_of_a_service_matches_two_patterns_and_each_response_is_reacha
     assert all(matched.values())
     assert not any(one & other for one, other in combinations(matched.values(), 2))
     assert 429 in matched["429"]
-    assert 200 in matched["200" if endpoint in ("status", "list", "usage") else "202"]
+    assert 200 in matched["200" if endpoint in ("status", "list", "usage", "results") else "202"]
     defaults = [each["StatusCode"] for each in responses if "SelectionPattern" not in each]
     assert defaults == ["500"]  # what nothing matches gives nothing away
 

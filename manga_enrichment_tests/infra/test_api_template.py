@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from manga_enrichment.api.cloudformation import template_document, template_yaml
 from manga_enrichment.api.endpoints import ENDPOINTS
 from manga_enrichment.api.registry import PARTNERS_PLACEHOLDER, TemplateRegistry
+from manga_enrichment.api.rest_api import RESULTS_BUCKET
 from manga_enrichment.api.stage import ACCESS_LOG_FIELDS
 from manga_enrichment.cli import main
 from manga_enrichment.domain.requests.policies import PolicyError
@@ -71,7 +72,10 @@ def test_each_role_may_do_one_thing_to_one_workflow_or_table(
     }
     workflow = "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:stateMachine:${WorkflowName}"
     table = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${StatusTableName}"
+    bucket = ["arn:${AWS::Partition}:s3:::${Bucket}", {"Bucket": RESULTS_BUCKET}]
+    results = [f"{bucket[0]}/fm-results/*", bucket[1]]
     assert allowed == {
+        "ResultsRole": [("s3:GetObject", {"Fn::Sub": results}), ("s3:ListBucket", {"Fn::Sub": bucket})],
         "SubmitRole": [("states:StartSyncExecution", {"Fn::Sub": workflow})],
         "StatusRole": [("dynamodb:GetItem", {"Fn::Sub": table})],
         "CancelRole": [("dynamodb:UpdateItem", {"Fn::Sub": table})],
@@ -83,7 +87,7 @@ def test_each_role_may_do_one_thing_to_one_workflow_or_table(
     for role in roles.values():
         (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
         assert statement["Principal"] == {"Service": "apigateway.amazonaws.com"}
-    assert "*" not in json.dumps([role["Policies"] for role in roles.values()])
+    assert json.dumps([role["Policies"] for role in roles.values()]).count("*") == 2  # both below fm-results/
 
 
 def test_the_access_log_has_no_body_no_key_and_no_text_of_a_client(resources: dict[str, dict[str, Any]]) -> None:
@@ -148,6 +152,17 @@ def test_templates_are_substituted_for_key_ids_alone() -> None:
     templates = [registry.get(key.endpoint, key.status) for key in registry.keys()]  # noqa: SIM118
     assert templates
     assert not [each for each in templates if "${" in each]
+
+
+def test_results_are_fetched_below_the_partner_of_the_key_whatever_the_client_says(
+    resources: dict[str, dict[str, Any]],
+) -> None:
+    integration = resources["ResultsMethod"]["Properties"]["Integration"]
+    assert integration["Uri"]["Fn::Sub"][0].endswith(":s3:path/${Bucket}/fm-results/{partner}/{document}")
+    assert integration["IntegrationHttpMethod"] == "GET"
+    assert integration["RequestParameters"]["integration.request.path.partner"] == "context.identity.apiKeyId"
+    parameters = resources["ResultsMethod"]["Properties"]["RequestParameters"]
+    assert parameters == {"method.request.path.request_id": True}
 
 
 def test_a_change_of_anything_in_the_snapshot_makes_a_new_deployment() -> None:

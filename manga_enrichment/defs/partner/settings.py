@@ -12,7 +12,7 @@ from manga_enrichment.pipeline.outbox.announce import NotificationPolicy
 from manga_enrichment.pipeline.partner.packing import UnitLimits
 from manga_enrichment.pipeline.partner.scaling import BacklogRule
 from manga_enrichment.pipeline.partner.settle import SettleLimits
-from manga_enrichment.settings import Settings, request_policy
+from manga_enrichment.settings import Settings, partner_policies, request_policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,8 @@ class SensorSettings:
 
 
 def settle_limits(settings: Settings) -> SettleLimits:
-    return SettleLimits(settings.deferral_seconds, timedelta(hours=settings.request_max_age_hours))
+    max_age = timedelta(hours=settings.request_max_age_hours)
+    return SettleLimits(settings.deferral_seconds, max_age, partner_policies(settings))
 
 
 def sensor_settings(settings: Settings) -> SensorSettings:

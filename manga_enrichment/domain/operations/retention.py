@@ -39,6 +39,8 @@ POINT_IN_TIME_DAYS = 35
 KEPT_AS = "kept-as"
 """Tag of an object that ends before others of its prefix."""
 AS_CONVERSATION = "conversation"
+SHORTER_DAYS = (7, 30, 90)
+"""How long a policy may have results kept instead."""
 
 
 class Means(StrEnum):
@@ -82,6 +84,11 @@ def _ends(prefix: str, days: int, parameter: str, kept_as: str = "") -> Place:
     return Place(prefix, Means.LIFECYCLE, days, parameter, kept_as)
 
 
+def kept_for(days: int) -> str:
+    """The tag of a result that is kept for these days, one of SHORTER_DAYS."""
+    return f"{days}-days"
+
+
 def _stays(prefix: str) -> Place:
     return Place(prefix, Means.NOTHING, None)
 
@@ -107,8 +114,11 @@ KINDS = (
     ),
     Kind(
         "results of batches",
-        "partners fetch them",
-        (_ends("fm-results/", RESULT_DAYS, "ResultFilesDays"),),
+        "partners fetch them; shorter where a partner's policy says so",
+        (
+            _ends("fm-results/", RESULT_DAYS, "ResultFilesDays"),
+            *(_ends("fm-results/", days, "", kept_for(days)) for days in SHORTER_DAYS),
+        ),
     ),
     Kind("states of requests", "partners ask for them", (Place(STATUS, Means.TTL, STATUS_DAYS),)),
     Kind(
@@ -191,6 +201,13 @@ KINDS = (
 
 def places(means: Means) -> Iterator[Place]:
     return (place for kind in KINDS for place in kind.places if place.means is means)
+
+
+def result_tag(is_conversation: bool, policy_days: int | None) -> str:
+    """Tag of a result document; "" for one that is kept as long as most."""
+    if policy_days in SHORTER_DAYS and policy_days is not None:
+        return kept_for(policy_days)
+    return AS_CONVERSATION if is_conversation else ""
 
 
 def ledger_retention(analysis: str, titles: timedelta) -> timedelta:

@@ -19,13 +19,21 @@ from dataclasses import replace
 from itertools import islice
 from types import ModuleType
 from typing import Any
+from urllib.parse import quote
 
 from jsonschema import Draft4Validator
+from ministack import app
 from ministack.services import apigateway_v1, dynamodb
 from ministack.services.cloudformation import provisioners
 
 from manga_enrichment.api.rendering import RenderingError, TemplateInput, render
-from manga_enrichment.local.stack.workflows import UnknownEmulatorError, install_workflows, start_sync_execution
+from manga_enrichment.local.stack.endpoints import REGION
+from manga_enrichment.local.stack.workflows import (
+    S3_CREDENTIAL,
+    UnknownEmulatorError,
+    install_workflows,
+    start_sync_execution,
+)
 
 Answer = tuple[int, dict[str, str], bytes]
 Service = Callable[[str], Awaitable[tuple[int, str]]]
@@ -88,6 +96,8 @@ def _with_validator(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _other_integration(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     async def invoke(integration: Mapping[str, Any], *request: Any, **options: Any) -> Any:
+        if _OBJECTS in str(integration.get("uri", "")):
+            return await _carry_out(integration, _template_input(*request), _get_object)
         for action, service in _SERVICES.items():
             if str(integration.get("uri", "")).endswith(action):
                 return await _carry_out(integration, _template_input(*request), service)
@@ -125,7 +135,7 @@ async def _carry_out(integration: Mapping[str, Any], given: TemplateInput, servi
     """Render, call, choose the response, render. A template that fails is a 500, as on AWS."""
     try:
         request = render(_template(integration, "requestTemplates"), given)
-        status, answer = await service(request.text)
+        status, answer = await service(_object_path(integration["uri"], request.path) or request.text)
         chosen = apigateway_v1._select_service_integration_response(integration, status)
         if chosen is None:
             return _INTERNAL_ERROR
@@ -147,6 +157,23 @@ def _of_dynamodb(action: str) -> Service:
         return status, body.decode("utf-8") if isinstance(body, bytes) else body
 
     return call
+
+
+_OBJECTS = ":s3:path/"
+
+
+def _object_path(uri: str, parts: Mapping[str, str]) -> str:
+    """Bucket and key that the URI of an integration of S3 comes to; "" for that of another service."""
+    _, found, path = uri.partition(_OBJECTS)
+    for name, value in parts.items():
+        path = path.replace(f"{{{name}}}", quote(value, safe=""))
+    return path if found else ""
+
+
+async def _get_object(path: str) -> tuple[int, str]:
+    headers = {"host": f"s3.{REGION}.amazonaws.com", "authorization": S3_CREDENTIAL}
+    status, _, body = await app.SERVICE_HANDLERS["s3"]("GET", f"/{path}", headers, b"", {})
+    return status, body.decode("utf-8") if isinstance(body, bytes) else body
 
 
 _TABLE_ACTIONS = ("GetItem", "UpdateItem", "Query", "BatchGetItem")

@@ -19,6 +19,7 @@ from manga_enrichment.api.workflow import MAX_INPUT_BYTES
 from manga_enrichment.local.stack.endpoints import REGION
 
 _GET_OBJECT = "arn:aws:states:::aws-sdk:s3:getObject"
+S3_CREDENTIAL = f"AWS4-HMAC-SHA256 Credential=test/20260101/{REGION}/s3/aws4_request"
 _USED = ("_start_sync_execution", "_executions", "_state_machines", "_SERVICE_DISPATCH", "_ExecutionError")
 
 
@@ -73,8 +74,7 @@ def _refusal(request: Mapping[str, Any]) -> tuple[str, str] | None:
 
 
 def _get_object(_resource: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    credential = f"AWS4-HMAC-SHA256 Credential=test/20260101/{REGION}/s3/aws4_request"
-    headers = {"host": f"s3.{REGION}.amazonaws.com", "authorization": credential}
+    headers = {"host": f"s3.{REGION}.amazonaws.com", "authorization": S3_CREDENTIAL}
     path = f"/{arguments['Bucket']}/{arguments['Key']}"
     status, _, body = app.call_service_handler_sync(app.SERVICE_HANDLERS["s3"], "GET", path, headers, b"", {})
     if status >= 400:

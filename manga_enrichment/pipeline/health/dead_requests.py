@@ -230,7 +230,7 @@ class DeadRequests:
             cost_micro_usd=cost_micro_usd,
             references=References.of_body(stored.body),
         )
-        write_document(self.tables, heading, result, stored.warnings)
+        write_document(self.tables, heading, result, stored.warnings, self.policy.partners.of(row.partner_id))
         pending = CallbackState.PENDING.value if stored.callback_url else ""
         failed = self.requests.update(
             row.request_id,

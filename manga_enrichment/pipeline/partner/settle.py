@@ -24,7 +24,7 @@ from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.requests.claims import RequestRow
-from manga_enrichment.domain.requests.policies import cap_ends_on
+from manga_enrichment.domain.requests.policies import NO_POLICIES, PartnerPolicies, cap_ends_on
 from manga_enrichment.domain.requests.results import References, RequestResult, ResultHeading
 from manga_enrichment.domain.requests.states import RequestState, is_final
 from manga_enrichment.gateways.clock import Clock
@@ -42,25 +42,24 @@ from manga_enrichment.pipeline.store.flusher import Flusher, Part
 from manga_enrichment.pipeline.store.object_keys import result_document_key
 
 SETTLERS = 8
-SETTLED_TOGETHER = 200
-"""Requests whose rows are one object; they are acked after it, some seconds after their status."""
+SETTLED_TOGETHER = 200  # their rows are one object; they are acked after it, some seconds after their status
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class SettleLimits:
-    """deferral_seconds: until a deferred request is tried again. max_age: then what still waits has failed."""
+    """deferral_seconds: until a deferred one is tried again. max_age: then it has failed. policies: for retention."""
 
     deferral_seconds: int = 300
     max_age: timedelta = timedelta(hours=72)
+    policies: PartnerPolicies = NO_POLICIES
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
     """written: done with the flush of its rows; request: as stored; both None for one that was given back.
-    is_new: its status was written now, by this run.
-    """
+    is_new: its status was written now, by this run."""
 
     row: RequestRow
     written: "Future[None] | None" = None
@@ -108,7 +107,8 @@ class Settling:
             return Settled(deferred, self.flusher.add(log) if log else None)
         stored = self._stored.read(request.body_key)
         heading = self._heading(request, cost, stored)
-        document = write_document(self._tables, heading, result, stored.warnings)
+        policy = self._limits.policies.of(request.partner_id)
+        document = write_document(self._tables, heading, result, stored.warnings, policy)
         self._keep_turn(stored, result, heading.completed_at)
         is_new = (row := self._own_final_row(request) if tried_before else None) is None
         if row is None:

@@ -13,8 +13,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from manga_enrichment.domain.operations.retention import AS_CONVERSATION
+from manga_enrichment.domain.operations.retention import result_tag
 from manga_enrichment.domain.requests.claims import RequestRow
+from manga_enrichment.domain.requests.policies import ANYTHING, PartnerPolicy
 from manga_enrichment.domain.requests.results import (
     PARTNER_RESULT_COLUMNS,
     RequestResult,
@@ -35,16 +36,19 @@ PARTNER_RESULT_SCHEMA = arrow_schema(PARTNER_RESULT_COLUMNS)
 
 
 def write_document(
-    tables: ObjectStore, heading: ResultHeading, result: RequestResult, warnings: Sequence[Mapping[str, Any]]
+    tables: ObjectStore,
+    heading: ResultHeading,
+    result: RequestResult,
+    warnings: Sequence[Mapping[str, Any]],
+    policy: PartnerPolicy = ANYTHING,
 ) -> dict[str, Any]:
     """Put the document of a result, by the same or a later generation over an earlier one, and return it.
 
     Raises FencedError when a later generation has written.
     """
     document = result_document(heading, result, warnings)
-    key, kept_as = result_document_key(heading.partner_id, heading.request_id), ""
-    if heading.schema != "batch_analysis":
-        kept_as = AS_CONVERSATION
+    key = result_document_key(heading.partner_id, heading.request_id)
+    kept_as = result_tag(heading.schema != "batch_analysis", policy.retention_days)
     etag: str | None = None
     for _ in range(CONFLICT_TRIES):
         try:
