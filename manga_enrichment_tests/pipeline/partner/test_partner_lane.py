@@ -57,7 +57,7 @@ def test_a_request_that_its_caller_has_read_is_not_read_again(make_world: MakeWo
     sent = world.send()
     world.work()
     row, reads = world.row(sent), list[str]()
-    stored = read_stored_request(world.tables, row.body_key)
+    stored, document = read_stored_request(world.tables, row.body_key), world.tables.read_json(row.result_key)
 
     class Counted(MemoryTables):
         def read_json(self, key: str) -> dict[str, Any] | None:
@@ -67,7 +67,7 @@ def test_a_request_that_its_caller_has_read_is_not_read_again(make_world: MakeWo
     counted = Counted()
     counted.objects = world.base.tables.objects
     world.base.tables = counted
-    world.endings().announce(row, stored)
+    world.endings().announce(row, stored, document)
     world.endings().ack([(row, stored)])
     assert reads == []
     world.endings().finish_again(row, row.queue, row.receipt_handle)
