@@ -12,6 +12,7 @@ models.py               our JSON Schemas as the draft-4 models that API Gateway 
 gateway_responses.py    what API Gateway answers itself: no key, too many requests, invalid body
 rest_api.py             the API of them as CloudFormation resources, what a deployment is a snapshot of
 stage.py                stage, limits, usage plans and keys, as resources
+partners_stack.py       `infra/partners.yaml`: partners' topics
 partners.py             `infra/partners.json`: whose keys there are, how much each may
 roles.py                roles, as resources
 cloudformation.py       `infra/api.yaml`, generated from all of the above

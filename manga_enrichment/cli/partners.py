@@ -85,6 +85,17 @@ def change(partner: str, changes: str) -> None:
 
 
 @partners.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True), required=False)
+def template(file: Path | None) -> None:
+    """Print infra/partners.yaml: partners' topics as a CloudFormation template. FILE, else infra/partners.json."""
+    from manga_enrichment.api.partners_stack import partners_yaml
+    from manga_enrichment.local.stack.provision import infra_directory
+
+    found = file or infra_directory() / "partners.json"
+    click.echo(partners_yaml(json.loads(found.read_text("utf-8"))), nl=False)
+
+
+@partners.command()
 def move_results() -> None:
     """Copy result documents of releases before 0.3.0 below their partners, where the API hands them out. Once."""
     from manga_enrichment.pipeline.partner.stored.moving import move_old_results

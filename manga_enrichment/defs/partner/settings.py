@@ -52,4 +52,5 @@ def notification_policy(settings: Settings) -> NotificationPolicy:
         alerts_topic=settings.alerts_topic_arn,
         allow_loopback=settings.callback_allow_loopback,
         api_url=settings.api_url,
+        partners=partner_policies(settings),
     )

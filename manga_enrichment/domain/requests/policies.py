@@ -39,6 +39,7 @@ class PartnerPolicy:
     lane_share         largest part of a run's calls at one model at once
     analyses, models   names and aliases that may be asked for
     callback_hosts     `*.` stands for any host below
+    results_topic      a topic of its own hears of its requests; subscriber_accounts may subscribe to it
     email_addresses    `*@` stands for any address of a domain; none: no mail
     """
 
@@ -54,7 +55,8 @@ class PartnerPolicy:
     models: tuple[str, ...] | None = None
     callback_hosts: tuple[str, ...] | None = None
     email_addresses: tuple[str, ...] = ()
-    results_topic_arn: str = ""
+    results_topic: bool = False
+    subscriber_accounts: tuple[str, ...] = ()
     retention_days: int | None = None
 
     def places(self, of_all: int) -> int:
@@ -85,7 +87,7 @@ class PartnerPolicy:
         return {
             name: list(value) if isinstance(value, tuple) else value
             for name in PartnerPolicy.__slots__
-            if (value := getattr(self, name)) not in (None, (), "")
+            if (value := getattr(self, name)) not in (None, (), False)
         }
 
 
@@ -167,7 +169,7 @@ def _problems(entries: Mapping[str, Any]) -> Iterator[Problem]:
         yield from _twice(entries, kind)
 
 
-_OF_ONE = frozenset({"keys", "key_ids", "results_topic_arn"})
+_OF_ONE = frozenset({"keys", "key_ids", "results_topic", "subscriber_accounts"})
 
 
 def _entry_problems(place: Location, entry: Any) -> Iterator[Problem]:

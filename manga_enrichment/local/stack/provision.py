@@ -52,6 +52,7 @@ _THROWN_AWAY = {"DeletionProtection": "false"}
 STACK_TEMPLATES = (
     StackTemplate("manga-enrichment-storage", "storage.yaml", _THROWN_AWAY),
     StackTemplate("manga-enrichment-queues", "queues.yaml"),
+    StackTemplate("manga-enrichment-partners", "partners.yaml"),
     StackTemplate("manga-enrichment-outbox", "outbox.yaml", _THROWN_AWAY),
     StackTemplate("manga-enrichment-monitoring", "monitoring.yaml"),
     StackTemplate("manga-enrichment-workflow", "workflow.yaml"),

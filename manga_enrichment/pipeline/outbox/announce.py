@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from manga_enrichment.domain.callbacks.deliveries import Channel, Delivery, new_delivery
 from manga_enrichment.domain.callbacks.events import Event
 from manga_enrichment.domain.requests.callback_urls import callback_problem, is_loopback_callback
+from manga_enrichment.domain.requests.policies import NO_POLICIES, PartnerPolicies
 from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.outbox import OutboxStore
@@ -32,7 +33,8 @@ class NotificationPolicy:
     """What our settings say about telling others.
 
     allowed_topics   ARNs that a partner may name
-    results_topic    ARN that hears of every end; "": none
+    results_topic    ARN that hears of every end; "": none. Partners' own are named after it
+    partners         whose policies say who has one
     alerts_topic     ARN that hears of rejected and failed requests; "": none
     allow_loopback   callbacks may go to this machine: the local stack
     api_url          of the request front, which hands out results; "": unknown
@@ -43,11 +45,18 @@ class NotificationPolicy:
     alerts_topic: str = ""
     allow_loopback: bool = False
     api_url: str = ""
+    partners: PartnerPolicies = NO_POLICIES
+
+    def own_topic(self, partner_id: str) -> str:
+        """Of this partner alone; "" where there is none."""
+        has_one = bool(partner_id and self.results_topic) and self.partners.of(partner_id).results_topic
+        return f"{self.results_topic}-{partner_id}" if has_one else ""
 
     def refusal(self, delivery: Delivery) -> str:
         """Why this delivery is never sent; "" when it may be. Asked before each try: settings may have changed."""
         if delivery.channel is Channel.TOPIC:
-            known = {*self.allowed_topics, self.results_topic, self.alerts_topic} - {""}
+            ours = (self.results_topic, self.alerts_topic, self.own_topic(delivery.partner_id))
+            known = {*self.allowed_topics, *ours} - {""}
             return "" if delivery.target in known else "the topic is not one of MANGA_SNS_TOPICS_ALLOWED"
         if self.allow_loopback and is_loopback_callback(delivery.target):
             return ""
@@ -82,6 +91,6 @@ class OutboxWriter:
         if callback_url:
             yield Channel.CALLBACK, callback_url
         alerts = self._policy.alerts_topic if event.state in _ALERTING else ""
-        for topic in (topic_arn, self._policy.results_topic, alerts):
+        for topic in (topic_arn, self._policy.own_topic(event.partner_id), self._policy.results_topic, alerts):
             if topic:
                 yield Channel.TOPIC, topic

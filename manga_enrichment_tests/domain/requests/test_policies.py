@@ -20,7 +20,6 @@ from manga_enrichment.domain.requests.policies import (
 from manga_enrichment.domain.requests.problems import Code
 from manga_enrichment.domain.requests.validation import RequestPolicy, validate
 
-TOPIC = "arn:aws:sns:ap-northeast-1:123456789012:acme-results"
 DOCUMENT: dict[str, Any] = {
     "*": {"micro_usd_per_day": 5_000_000, "models": ["haiku"]},
     "acme": {
@@ -31,7 +30,8 @@ DOCUMENT: dict[str, Any] = {
         "analyses": ["reading_level"],
         "callback_hosts": ["hooks.acme.example", "*.acme.test"],
         "email_addresses": ["ops@acme.example", "*@news.acme.example"],
-        "results_topic_arn": TOPIC,
+        "results_topic": True,
+        "subscriber_accounts": ["210987654321"],
         "retention_days": 30,
         "lane_share": 0.5,
     },
@@ -77,7 +77,8 @@ def test_hosts_and_addresses_are_matched_as_a_whole() -> None:
         ({"callback_hosts": ["https://acme.example"]}, "acme.callback_hosts.0: must match"),
         ({"callback_hosts": ["*"]}, "acme.callback_hosts.0: must match"),
         ({"email_addresses": ["acme.example"]}, "acme.email_addresses.0: must match"),
-        ({"results_topic_arn": "results"}, "acme.results_topic_arn: must be the ARN of an SNS topic"),
+        ({"results_topic": 1}, "acme.results_topic: must be true or false"),
+        ({"subscriber_accounts": ["12345"]}, "acme.subscriber_accounts.0: must match"),
         ({"retention_days": 31}, "acme.retention_days: must be one of 7, 30, 90, 400"),
         (7, "acme: must be an object"),
     ],
@@ -92,7 +93,13 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
     with pytest.raises(PolicyError) as raised:
         read_policies({"*": {"keys": ["k"]}, "a b": {}, "acme": {"burst": 0, "lane_share": 2}, "rival": ["k"]})
     assert str(raised.value).count(";") == 4
-    for place in ("*: key_ids, keys, results_topic_arn", "a b:", "acme.burst:", "acme.lane_share:", "rival.keys.0:"):
+    for place in (
+        "*: key_ids, keys, results_topic, subscriber_accounts",
+        "a b:",
+        "acme.burst:",
+        "acme.lane_share:",
+        "rival.keys.0:",
+    ):
         assert place in str(raised.value)
 
 

@@ -1,8 +1,11 @@
 """Who is told of what; put down once, however often it is announced."""
 
+from dataclasses import replace
+
 import pytest
 
 from manga_enrichment.domain.callbacks.deliveries import Channel, DeliveryState, new_delivery
+from manga_enrichment.domain.requests.policies import read_policies
 from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.pipeline.outbox.announce import NotificationPolicy
 from manga_enrichment_tests.outbox_fakes import ALERTS_TOPIC, PARTNER_TOPIC, RESULTS_TOPIC, URL, OutboxWorld, ended
@@ -26,6 +29,21 @@ def test_what_went_wrong_also_reaches_the_alerts_topic(state: RequestState) -> N
     world = OutboxWorld(policy=OWN_TOPICS)
     world.outbox_writer.announce(ended(state=state))
     assert targets(world) == {RESULTS_TOPIC, ALERTS_TOPIC}
+
+
+def test_a_partner_with_a_topic_of_its_own_is_told_there_and_no_other_partner_is() -> None:
+    policies = read_policies({"acme": {"results_topic": True}})
+    world = OutboxWorld(policy=replace(OWN_TOPICS, partners=policies))
+    own = f"{RESULTS_TOPIC}-acme"
+    world.outbox_writer.announce(replace(ended(), partner_id="acme"))
+    assert targets(world) == {own, RESULTS_TOPIC}
+    world.deliver()
+    assert {each.state for each in world.outbox.deliveries.values()} == {DeliveryState.DELIVERED}
+    others = OutboxWorld(policy=replace(OWN_TOPICS, partners=policies))
+    others.outbox_writer.announce(replace(ended(), partner_id="globex"), topic_arn=own)
+    others.deliver()
+    states = {each.target: each.state for each in others.outbox.deliveries.values()}
+    assert states == {own: DeliveryState.FAILED, RESULTS_TOPIC: DeliveryState.DELIVERED}
 
 
 def test_nobody_is_told_when_nobody_asked() -> None:
