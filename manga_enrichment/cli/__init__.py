@@ -12,6 +12,7 @@ import click
 from manga_enrichment.cli.api import api_access, api_template, openapi, workflow_template
 from manga_enrichment.cli.brake import brake
 from manga_enrichment.cli.callbacks import callbacks
+from manga_enrichment.cli.catalog import catalog
 from manga_enrichment.cli.dlq import dlq
 from manga_enrichment.cli.find import find
 from manga_enrichment.cli.forget import forget
@@ -75,6 +76,7 @@ for _command in (
     brake,
     dlq,
     callbacks,
+    catalog,
     find,
     forget,
     submit,

@@ -82,7 +82,7 @@ def check_plausible(counts: ImportCounts, limits: PlausibleLimits) -> None:
         return
     raise ImplausibleCatalogError(
         f"The source was refused and the catalog left as it is: {found}. Likely: {_likely_cause(counts)}. "
-        f"If it is right, set {setting}=1 for one import",
+        f"`manga-enrichment catalog check` shows the rows. If it is right, set {setting}=1 for one import",
         counts,
     )
 

@@ -46,10 +46,17 @@ def _is_list(path: Path, reading: Reading) -> bool:
 
 
 def _outline(path: Path, reading: Reading) -> str:
-    """Where the lists of the document are."""
-    with open_utf_8(path, reading) as stream:
-        found = list(_lists(ijson.parse(stream)))
+    found = lists_of(path, reading)
     return f"lists are at {', '.join(map(repr, found))}" if found else "it has no list"
+
+
+def lists_of(path: Path, reading: Reading) -> list[str]:
+    """Where the lists of the document are, "" for the document itself. Raises ConfigurationError."""
+    try:
+        with open_utf_8(path, replace(reading, say=lambda _line: None)) as stream:
+            return list(_lists(ijson.parse(stream)))
+    except ijson.JSONError as error:
+        raise ConfigurationError(f"MANGA_CATALOG_URI names a file that is no whole JSON ({error})") from error
 
 
 def _lists(events: Iterator[tuple[str, str, Any]]) -> Iterator[str]:
