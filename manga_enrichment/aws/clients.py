@@ -49,6 +49,8 @@ _DYNAMODB = Config(parameter_validation=False, read_timeout=20)
 # Where nobody answers, one call is over within 20 s: a tick makes two such at most, and Dagster drops it after 60 s.
 _BRIEF = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=3, read_timeout=5)
 
+AT_ONCE_BYTES = 1024 * 1024
+
 BrokenAnswerError = HTTPError
 """GetObject raises it, too, where an error document broke off: the SDK reads those too late for its own words."""
 
@@ -68,6 +70,13 @@ _REFUSED_CREDENTIALS = frozenset(
 )
 
 
+def _send_at_once(request: Any, **_kwargs: Any) -> None:
+    """A small object without asking first whether it may be sent, which is a round trip. Expect is in no signature."""
+    told = (request.headers.get(name) for name in ("X-Amz-Decoded-Content-Length", "Content-Length"))
+    if int(next(filter(None, told), AT_ONCE_BYTES)) < AT_ONCE_BYTES:
+        request.headers.pop("Expect", None)
+
+
 class AwsClients:
     """Lazily made clients; safe to share between threads."""
 
@@ -85,7 +94,9 @@ class AwsClients:
     @cached_property
     def s3(self) -> "S3Client":
         with self._explained():
-            return self.session.client("s3", config=self._config)
+            client = self.session.client("s3", config=self._config)
+        client.meta.events.register("before-send.s3.PutObject", _send_at_once)
+        return client
 
     @cached_property
     def dynamodb(self) -> "DynamoDBClient":

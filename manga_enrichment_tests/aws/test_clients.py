@@ -1,13 +1,23 @@
 """What is missing is named, with the setting that mends it."""
 
 import math
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, NoCredentialsError
+from urllib3 import HTTPResponse
 
-from manga_enrichment.aws.clients import EXPIRED_RETRY_SECONDS, AwsClients, raise_explained, store_unavailable
+from manga_enrichment.aws.clients import (
+    AT_ONCE_BYTES,
+    EXPIRED_RETRY_SECONDS,
+    AwsClients,
+    raise_explained,
+    store_unavailable,
+)
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.gateways.errors import StoreUnavailableError
 
@@ -32,6 +42,24 @@ def test_clients_follow_the_environment(monkeypatch: pytest.MonkeyPatch) -> None
 def test_without_an_endpoint_setting_clients_go_to_aws(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     assert AwsClients().bedrock_runtime.meta.endpoint_url == "https://bedrock-runtime.ap-northeast-1.amazonaws.com"
+
+
+@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:1111", "https://s3.example"])
+def test_a_small_object_is_sent_without_asking_first_whether_it_may_be(
+    endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
+    asks: list[bool] = []
+
+    def answer(request: Any, **_kwargs: Any) -> AWSResponse:
+        asks.append("Expect" in request.headers)
+        return AWSResponse(request.url, 200, HTTPHeaders(), HTTPResponse(BytesIO(), preload_content=False))
+
+    s3: Any = AwsClients().s3
+    s3.meta.events.register("before-send.s3", answer)
+    for size in (0, 100, AT_ONCE_BYTES):
+        s3.put_object(Bucket="bucket", Key="key", Body=bytes(size))
+    assert asks == [False, False, True]
 
 
 def test_a_missing_region_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
