@@ -18,7 +18,7 @@ from manga_enrichment.domain.models.batch_jobs import MAX_TIMEOUT_HOURS, MIN_REC
 from manga_enrichment.domain.models.usage import micro_usd_from_usd
 from manga_enrichment.domain.operations.quota_lanes import LANE_WEIGHTS
 from manga_enrichment.domain.operations.retention import LEDGER_DAYS, RUN_HISTORY_DAYS
-from manga_enrichment.domain.requests.formats import is_sns_topic_arn
+from manga_enrichment.domain.requests.formats import is_email, is_sns_topic_arn
 from manga_enrichment.domain.requests.policies import NO_POLICIES, Policies, PolicyError, read_policies
 from manga_enrichment.domain.requests.validation import RequestPolicy
 from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW
@@ -75,6 +75,9 @@ class Settings(BaseSettings):
         (), description="ARNs of SNS topics that a partner may name, separated by commas"
     )
     results_topic_arn: str = Field("", description="SNS topic that hears of every ended request; unset: none")
+    email_from: str = Field(
+        "", description="address that mail to partners comes from, verified by SES; unset: no mail is sent"
+    )
     alerts_topic_arn: str = Field(
         "", description="SNS topic that hears of failed runs, checks and requests; unset: none"
     )
@@ -173,6 +176,13 @@ class Settings(BaseSettings):
                 raise ValueError(f"{arn!r} is not the ARN of a standard SNS topic")
         return value
 
+    @field_validator("email_from")
+    @classmethod
+    def _sender_is_an_address(cls, value: str) -> str:
+        if value and not is_email(value):
+            raise ValueError("it is no e-mail address")
+        return value
+
     @field_validator("callback_secret", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: Any) -> Any:
@@ -206,7 +216,10 @@ def partner_policies(settings: Settings) -> Policies:
 def request_policy(settings: Settings) -> RequestPolicy:
     """What requests may ask for here. Raises ConfigurationError."""
     return RequestPolicy(
-        frozenset(settings.sns_topics_allowed), settings.callback_allow_loopback, partner_policies(settings)
+        frozenset(settings.sns_topics_allowed),
+        settings.callback_allow_loopback,
+        partner_policies(settings),
+        sends_mail=bool(settings.email_from),
     )
 
 

@@ -105,6 +105,19 @@ class ScriptedReceiver:
             return answers.pop(0) if len(answers) > 1 else answers[0]
 
 
+class MemoryMailer:
+    """Mailer. refuses: raised instead of sending."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, str, dict[str, str]]] = []
+        self.refuses: Exception | None = None
+
+    def send(self, address: str, template: str, values: Mapping[str, str]) -> None:
+        if self.refuses is not None:
+            raise self.refuses
+        self.sent.append((address, template, dict(values)))
+
+
 @dataclass(slots=True)
 class OutboxWorld:
     """All of it, wired. `policy` and `key` may be replaced before `outbox_writer` or `relay` is asked for."""
@@ -112,6 +125,7 @@ class OutboxWorld:
     clock: FakeClock = field(default_factory=FakeClock)
     outbox: MemoryOutbox = field(default_factory=MemoryOutbox)
     notifier: MemoryNotifier = field(default_factory=MemoryNotifier)
+    mailer: MemoryMailer = field(default_factory=MemoryMailer)
     policy: NotificationPolicy = NotificationPolicy()  # noqa: RUF009 - frozen
     key: SigningKey | None = MASTER
     requests: MemoryRequests = field(init=False)
@@ -130,6 +144,7 @@ class OutboxWorld:
             "outbox": self.outbox,
             "sender": self.receiver,
             "notifier": self.notifier,
+            "mailer": self.mailer,
             "requests": self.requests,
             "clock": self.clock,
             "signing_key": self.key,

@@ -43,7 +43,7 @@ def _warning(condition: str, warning: Problem) -> str:
 _WARNINGS = "[{}]".format(
     ", ".join(
         (
-            _warning(f"$exists({_BODY}.notification.email)", EMAIL_NOT_SENT),
+            _warning(f"$exists({_BODY}.notification.email) and '${{SendsMail}}' != 'true'", EMAIL_NOT_SENT),
             _warning(f"$exists({_BODY}.stream) and {_BODY}.stream", NOT_STREAMED),
             _warning(
                 f"$exists({_BODY}.temperature) and {_MODEL} in {list(models_without_temperature())}",

@@ -59,6 +59,12 @@ _PARAMETERS: dict[str, Any] = {
         "Description": "That of the storage stack; empty means manga-fm-results-<account>-<region>",
         "AllowedPattern": "^$|^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
     },
+    "SendsMail": {
+        "Type": "String",
+        "Default": "false",
+        "AllowedValues": ["true", "false"],
+        "Description": "Whether MANGA_EMAIL_FROM is set; else a 202 warns of addresses",
+    },
     "KmsKeyArn": {
         "Type": "String",
         "Default": "",
@@ -80,6 +86,7 @@ def _machine() -> dict[str, Any]:
             "DefinitionSubstitutions": {
                 "StatusTableName": {"Ref": "StatusTableName"},
                 "ResultsBucketName": RESULTS_BUCKET,
+                "SendsMail": {"Ref": "SendsMail"},
                 "QueuesUrl": {"Fn::Sub": "https://sqs.${AWS::Region}.${AWS::URLSuffix}/${AWS::AccountId}/"},
             },
             "LoggingConfiguration": {"Level": "OFF", "IncludeExecutionData": False},

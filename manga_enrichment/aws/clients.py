@@ -120,6 +120,11 @@ class AwsClients:
             return self.session.client("sns", config=self._config)
 
     @cached_property
+    def ses(self) -> Any:
+        with self._explained():
+            return self.session.client("ses", config=self._config)
+
+    @cached_property
     def cloudwatch(self) -> Any:
         with self._explained():
             return self.session.client("cloudwatch", config=self._config)

@@ -21,6 +21,7 @@ from manga_enrichment.aws.dynamodb_residents import DynamoDBResidents
 from manga_enrichment.aws.dynamodb_senders import DynamoDBSenders
 from manga_enrichment.aws.dynamodb_status import DynamoDBStatus
 from manga_enrichment.aws.erasure import AwsErasure
+from manga_enrichment.aws.mail import SesMailer
 from manga_enrichment.aws.metrics import CloudWatchMetrics, CloudWatchQueueAges
 from manga_enrichment.aws.notify import SnsNotifier
 from manga_enrichment.aws.s3_objects import S3ObjectStore
@@ -109,6 +110,10 @@ class Gateways:
     @cached_property
     def notifier(self) -> Notifier:
         return SnsNotifier(self._clients.sns)
+
+    @cached_property
+    def mailer(self) -> SesMailer:
+        return SesMailer(self._clients.ses, self._settings.email_from)
 
     @cached_property
     def callbacks(self) -> CallbackSender:

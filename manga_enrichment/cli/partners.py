@@ -96,6 +96,15 @@ def template(file: Path | None) -> None:
 
 
 @partners.command()
+def mail_templates() -> None:
+    """Put the templates of mail into SES, or bring them up to date. Needed where MANGA_EMAIL_FROM is set."""
+    from manga_enrichment.domain.callbacks.mail import TEMPLATES
+
+    open_configured_gateways().mailer.put_templates()
+    click.echo(", ".join(each.name for each in TEMPLATES))
+
+
+@partners.command()
 def move_results() -> None:
     """Copy result documents of releases before 0.3.0 below their partners, where the API hands them out. Once."""
     from manga_enrichment.pipeline.partner.stored.moving import move_old_results

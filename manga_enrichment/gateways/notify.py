@@ -19,6 +19,14 @@ class CallbackSender(Protocol):
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> CallbackAnswer: ...
 
 
+class Mailer(Protocol):
+    """SES."""
+
+    def send(self, address: str, template: str, values: Mapping[str, str]) -> None:
+        """Raises NotifierUnavailableError; ConfigurationError when sender or template are not known to SES."""
+        ...
+
+
 class Notifier(Protocol):
     """SNS."""
 

@@ -138,6 +138,7 @@ class PartnerBooks:
             outbox=self.gateways.outbox,
             sender=HttpsCallbacks(allow_loopback=True),
             notifier=self.gateways.notifier,
+            mailer=self.gateways.mailer,
             requests=self.gateways.requests,
             clock=self._clock,
             signing_key=signing_key(self._settings),

@@ -53,6 +53,7 @@ def connected_relay(settings: Settings) -> OutboxRelay:
         outbox=given.outbox,
         sender=given.callbacks,
         notifier=given.notifier,
+        mailer=given.mailer,
         requests=given.requests,
         clock=given.clock,
         signing_key=signing_key(settings),

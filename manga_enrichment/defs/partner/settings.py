@@ -53,4 +53,5 @@ def notification_policy(settings: Settings) -> NotificationPolicy:
         allow_loopback=settings.callback_allow_loopback,
         api_url=settings.api_url,
         partners=partner_policies(settings),
+        sends_mail=bool(settings.email_from),
     )

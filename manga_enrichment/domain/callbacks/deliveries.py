@@ -13,12 +13,14 @@ delivery in hand one loses, and so does one that slept longer than its lease.
 """
 
 import hashlib
+import json
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from manga_enrichment.domain.callbacks.events import Event
+from manga_enrichment.domain.callbacks.mail import mail_values
 from manga_enrichment.domain.requests.states import RequestState
 
 MAX_ATTEMPTS = 8
@@ -35,10 +37,11 @@ _TRANSIENT_STATUS = frozenset({408, 425, 429})
 
 
 class Channel(StrEnum):
-    """callback: https to the partner's URL; topic: SNS."""
+    """callback: https to the partner's URL; topic: SNS; email: SES."""
 
     CALLBACK = "callback"
     TOPIC = "topic"
+    EMAIL = "email"
 
 
 class DeliveryState(StrEnum):
@@ -89,7 +92,9 @@ class Delivery:
 
     @property
     def receiver(self) -> str:
-        """Who is behind the target, safe to show: the URL's host and port, or the topic."""
+        """Who is behind the target, safe to show: the URL's host and port, the address's domain, or the topic."""
+        if self.channel is Channel.EMAIL:
+            return f"*@{self.target.rpartition('@')[2]}"
         return self.target.split("/", 3)[2].rpartition("@")[2] if "://" in self.target else self.target
 
 
@@ -105,10 +110,16 @@ def new_delivery(event: Event, channel: Channel, target: str, now: datetime) -> 
         request_state=event.state,
         channel=channel,
         target=target,
-        body=event.body(is_private=channel is Channel.CALLBACK),
+        body=_body_for(channel, event),
         created_at=now,
         due_at=now,
     )
+
+
+def _body_for(channel: Channel, event: Event) -> str:
+    if channel is Channel.EMAIL:
+        return json.dumps(mail_values(event), sort_keys=True)
+    return event.body(is_private=channel is Channel.CALLBACK)
 
 
 def leased(delivery: Delivery, now: datetime) -> Delivery:

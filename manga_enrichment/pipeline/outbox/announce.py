@@ -34,7 +34,8 @@ class NotificationPolicy:
 
     allowed_topics   ARNs that a partner may name
     results_topic    ARN that hears of every end; "": none. Partners' own are named after it
-    partners         whose policies say who has one
+    partners         whose policies say who has one, and who gets mail
+    sends_mail       whether there is an address that mail comes from
     alerts_topic     ARN that hears of rejected and failed requests; "": none
     allow_loopback   callbacks may go to this machine: the local stack
     api_url          of the request front, which hands out results; "": unknown
@@ -46,14 +47,22 @@ class NotificationPolicy:
     allow_loopback: bool = False
     api_url: str = ""
     partners: PartnerPolicies = NO_POLICIES
+    sends_mail: bool = False
 
     def own_topic(self, partner_id: str) -> str:
         """Of this partner alone; "" where there is none."""
         has_one = bool(partner_id and self.results_topic) and self.partners.of(partner_id).results_topic
         return f"{self.results_topic}-{partner_id}" if has_one else ""
 
+    def may_mail(self, partner_id: str, address: str) -> bool:
+        return self.sends_mail and self.partners.of(partner_id).may_mail(address)
+
     def refusal(self, delivery: Delivery) -> str:
         """Why this delivery is never sent; "" when it may be. Asked before each try: settings may have changed."""
+        if delivery.channel is Channel.EMAIL:
+            return (
+                "" if self.may_mail(delivery.partner_id, delivery.target) else "the policy does not allow the address"
+            )
         if delivery.channel is Channel.TOPIC:
             ours = (self.results_topic, self.alerts_topic, self.own_topic(delivery.partner_id))
             known = {*self.allowed_topics, *ours} - {""}
@@ -72,8 +81,8 @@ class OutboxWriter:
         self._clock = clock
         self._policy = policy
 
-    def announce(self, event: Event, *, callback_url: str = "", topic_arn: str = "") -> list[Delivery]:
-        """Put the event down for the partner's URL and topic ("": none) and for our own topics.
+    def announce(self, event: Event, *, callback_url: str = "", topic_arn: str = "", email: str = "") -> list[Delivery]:
+        """Put the event down for the partner's URL, topic and address ("": none) and for our own topics.
 
         A target that is not allowed is put down as well: the delivery then ends as failed, with the reason, where
         people look for it. Raises StoreUnavailableError: do not ack then.
@@ -82,6 +91,8 @@ class OutboxWriter:
         if event.result and self._policy.api_url:
             event = replace(event, results_url=f"{self._policy.api_url}{RESULTS_PATH}{event.request_id}")
         targets = dict.fromkeys(self._targets(event, callback_url, topic_arn))
+        if email and self._policy.sends_mail:  # else the request was warned that nobody gets any
+            targets[Channel.EMAIL, email] = None
         deliveries = [new_delivery(event, channel, target, now) for channel, target in targets]
         for delivery in deliveries:
             self._outbox.add(delivery)

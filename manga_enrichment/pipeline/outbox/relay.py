@@ -15,6 +15,7 @@ One receiver must not hold up the others. Each has a few lanes at most; when one
 what is meant for it waits a minute; what a tick had no time for goes to the back of the queue.
 """
 
+import json
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
@@ -37,11 +38,12 @@ from manga_enrichment.domain.callbacks.deliveries import (
     refused,
     told,
 )
+from manga_enrichment.domain.callbacks.mail import TEMPLATE_OF
 from manga_enrichment.domain.callbacks.signatures import SigningKey, partner_signing_key, signed_headers
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import NotifierUnavailableError
-from manga_enrichment.gateways.notify import CallbackAnswer, CallbackSender, Notifier
+from manga_enrichment.gateways.notify import CallbackAnswer, CallbackSender, Mailer, Notifier
 from manga_enrichment.gateways.outbox import OutboxStore
 from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.outbox.announce import NotificationPolicy
@@ -98,6 +100,7 @@ class DeliveryGateways:
     requests: RequestStore
     clock: Clock
     signing_key: SigningKey | None
+    mailer: Mailer
 
 
 @dataclass(slots=True)
@@ -185,7 +188,8 @@ class OutboxRelay:
         """The delivery as it stands after one try."""
         if refusal := self._policy.refusal(delivery):
             return refused(delivery, self._to.clock.now(), refusal)
-        answer = self._publish(delivery) if delivery.channel is Channel.TOPIC else self._post(delivery)
+        send = {Channel.TOPIC: self._publish, Channel.EMAIL: self._mail, Channel.CALLBACK: self._post}
+        answer = send[delivery.channel](delivery)
         now = self._to.clock.now()
         if not answer.problem:
             return delivered(delivery, now, answer.status)
@@ -198,6 +202,13 @@ class OutboxRelay:
         key = partner_signing_key(self._to.signing_key, delivery.partner_id)
         headers = {"Content-Type": "application/json", **signed_headers(key, body, self._to.clock.now())}
         return self._to.sender.post(delivery.target, body, headers)
+
+    def _mail(self, delivery: Delivery) -> CallbackAnswer:
+        try:
+            self._to.mailer.send(delivery.target, TEMPLATE_OF[delivery.event_type], json.loads(delivery.body))
+        except (NotifierUnavailableError, ConfigurationError) as error:
+            return CallbackAnswer(0, str(error) or type(error).__name__)
+        return CallbackAnswer(0)
 
     def _publish(self, delivery: Delivery) -> CallbackAnswer:
         try:

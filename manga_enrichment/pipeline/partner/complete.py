@@ -58,7 +58,8 @@ class Completion:
         """Tell of a final row. document: of its result. Safe to repeat."""
         if row.callback_state not in _TOLD:
             event = event_of(row).with_answers(document)
-            self._outbox_writer.announce(event, callback_url=request.callback_url, topic_arn=request.topic_arn)
+            asked = {"callback_url": request.callback_url, "topic_arn": request.topic_arn, "email": request.email}
+            self._outbox_writer.announce(event, **asked)
 
     def ack(self, ended: Iterable[tuple[RequestRow, StoredRequest | None]]) -> None:
         """Take the messages of final rows from their queues: to the dead letters where a redrive can help.

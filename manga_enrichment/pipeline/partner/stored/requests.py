@@ -50,6 +50,10 @@ class StoredRequest:
     def topic_arn(self) -> str:
         return str(self.body.get("notification", {}).get("sns_topic_arn", ""))
 
+    @property
+    def email(self) -> str:
+        return str(self.body.get("notification", {}).get("email", ""))
+
 
 class StoredRequests:
     """Requests as stored, each read once: what this process knows it can send again while S3 is away."""
