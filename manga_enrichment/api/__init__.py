@@ -17,6 +17,7 @@ partners.py             `infra/partners.json`: whose keys there are, how much ea
 roles.py                roles, as resources
 cloudformation.py       `infra/api.yaml`, generated from all of the above
 yaml_text.py            how the generated templates are written
+openapi_examples.py     answers as examples in it
 openapi_results.py      the result document in it
 openapi.py              the OpenAPI document for partners
 openapi_answers.py      its schemas of answers

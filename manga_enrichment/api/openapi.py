@@ -10,11 +10,13 @@ from typing import Any
 from manga_enrichment.api.endpoints import ENDPOINTS, Endpoint
 from manga_enrichment.api.models import model_name
 from manga_enrichment.api.openapi_answers import answer_schemas
+from manga_enrichment.api.openapi_examples import EXAMPLES, error_example
 from manga_enrichment.api.openapi_results import RESULT
 from manga_enrichment.domain.requests.schemas import REQUEST_SCHEMAS, schema_document
 
 API_VERSION = "1.0.0"
 
+_ID_OF_REQUEST = {"type": "string", "format": "uuid", "examples": ["0f8fad5b-d9cb-469f-a165-70867728950e"]}
 _EXAMPLE_ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 _EXAMPLES: dict[str, Any] = {
     "batch_analysis": {
@@ -72,8 +74,11 @@ def openapi_document() -> dict[str, Any]:
             "version": API_VERSION,
             "description": (
                 "A POST waits for the answer, 10 seconds for a question or chat and not at all for a batch, unless "
-                "`Prefer` says otherwise; when the time is over, or at once, it gives a request_id, whose status can "
-                "be asked for; `callback_url` of a batch hears of the end. All answers are JSON; new fields may come."
+                "`Prefer` says otherwise; when the time is over, or at once, it gives a request_id, whose status and "
+                "results can be asked for; `callback_url` hears of the end. All answers are JSON; new fields may come. "
+                "A request may have 256 KB and 100 items, an answer 10 MB; how many requests a second, at once and a "
+                "day is agreed on (10, 20 and 20,000 unless it is): above that is a 429. What your caps of money do "
+                "not leave room for waits as `deferred`."
             ),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
@@ -95,7 +100,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         "description": endpoint.description,
         "parameters": [
             *(
-                {"name": name, "in": "path", "required": True, "description": words, "schema": {"type": "string"}}
+                {"name": name, "in": "path", "required": True, "description": words, "schema": _ID_OF_REQUEST}
                 for name, words in endpoint.path_parameters.items()
             ),
             *(
@@ -118,8 +123,14 @@ def _response(status: int, endpoint: Endpoint) -> dict[str, Any]:
         "description": words,
         "content": {"application/json": {"schema": _reference(name)}},
     }
-    if status == 429:
+    example = error_example(status) if name == "Error" else EXAMPLES.get(name)
+    if example is not None:
+        response["content"]["application/json"]["example"] = example
+    if status in (429, 503):
         response["headers"] = {"Retry-After": {"description": "Seconds", "schema": {"type": "integer"}}}
+    if endpoint.schema is not None and status in (200, 202):
+        applied = {"description": "The `Prefer` that was followed, if one was sent.", "schema": {"type": "string"}}
+        response["headers"] = {"Preference-Applied": applied}
     return response
 
 

@@ -26,7 +26,7 @@ _ITEM = _object(
         "reference": _said(["string", "null"], "Your own name of the item."),
         "manga_id": _TEXT_OR_NULL,
         "analysis_type": _said("string", "As asked for, or conversation."),
-        "status": {"enum": [Outcome.SUCCEEDED.value, Outcome.INSUFFICIENT_INPUT.value, Outcome.FAILED.value]},
+        "status": {"enum": [each.value for each in Outcome if each is not Outcome.DEFERRED]},
         "answer": _said(["object", "null"], "By analysis; of a conversation `reply`."),
         "error": {
             "type": ["object", "null"],

@@ -54,6 +54,19 @@ def test_an_example_is_a_valid_request(endpoint: str) -> None:
     assert schema(content["schema"]["$ref"].rsplit("/", 1)[-1]).is_valid(content["example"])
 
 
+RESPONSES = [(endpoint, status) for endpoint in ENDPOINTS for status in operation(endpoint)["responses"]]
+
+
+@pytest.mark.parametrize(("endpoint", "status"), RESPONSES)
+def test_an_example_of_an_answer_follows_its_schema(endpoint: str, status: str) -> None:
+    content = operation(endpoint)["responses"][status]["content"]["application/json"]
+    name = content["schema"]["$ref"].rsplit("/", 1)[-1]
+    assert "example" in content or name in ("RequestList", "Cancelled", "MonthlyUsage"), name
+    if "example" in content:
+        schema(name).validate(content["example"])
+        assert content["example"]["success"] is (int(status) < 400)
+
+
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 def test_every_status_that_can_come_is_documented(endpoint: str) -> None:
     documented = {int(status) for status in operation(endpoint)["responses"]}
