@@ -41,7 +41,11 @@ class IntegrationAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One method of one path. schema: the request document of its body; None when it has none."""
+    """One method of one path. schema: the request document of its body; None when it has none.
+
+    sent_as: schema of its message, where that is another. API Gateway then only sees to it that the body is an object,
+    so that a worker can tell all its faults.
+    """
 
     name: str
     method: str
@@ -52,6 +56,7 @@ class Endpoint:
     summary: str
     schema: str | None = None
     description: str = ""
+    sent_as: str | None = None
     path_parameters: Mapping[str, str] = field(default_factory=dict)
     query_parameters: Mapping[str, str] = field(default_factory=dict)
 
@@ -130,6 +135,21 @@ ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType(
                 schema="streaming_chat",
                 summary="Have a conversation continued",
                 description="`stream` is accepted and has no effect: the whole answer comes as one document.",
+            ),
+            Endpoint(
+                name="quote",
+                method="POST",
+                path="/v1/manga/quote",
+                service=Service.STATES,
+                request_template="quote_request",
+                answers=_SUBMITTED,
+                schema="batch_analysis",
+                sent_as="batch_quote",
+                summary="What a batch would come to",
+                description=(
+                    "The same body as for a batch. Nothing is asked or billed: the answer has all faults with their "
+                    "places, or tokens and cost, and what is there already and so free. Waits up to 10 seconds."
+                ),
             ),
             Endpoint(
                 name="status",

@@ -21,6 +21,9 @@ _SAME = frozenset(
 _BOUNDS = {"exclusiveMinimum": "minimum", "exclusiveMaximum": "maximum"}
 
 
+ANY_OBJECT = "AnyObject"
+
+
 class UnsupportedKeywordError(ValueError):
     """Draft 4, or API Gateway, has no word for this."""
 
@@ -31,8 +34,9 @@ def model_name(schema: str) -> str:
 
 
 def request_models() -> dict[str, dict[str, Any]]:
-    """The model of each request document by the model's name."""
-    return {model_name(schema): draft_4_model(schema_document(schema)) for schema in REQUEST_SCHEMAS}
+    """The model of each request document by the model's name, and that of any object."""
+    models = {model_name(schema): draft_4_model(schema_document(schema)) for schema in REQUEST_SCHEMAS}
+    return {**models, ANY_OBJECT: draft_4_model({"type": "object"})}
 
 
 def draft_4_model(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from manga_enrichment.api.gateway_responses import GATEWAY_ANSWERS
 from manga_enrichment.api.workflow_answers import WORKFLOW_CODES
+from manga_enrichment.domain.requests.quotes import QuoteStatus
 from manga_enrichment.domain.requests.schemas import ENVELOPE, schema_document
 from manga_enrichment.domain.requests.states import RequestState, is_final
 
@@ -78,6 +79,42 @@ _ACCEPTED = _object(
         "metadata": _METADATA,
     }
 )
+_QUOTE = _object(
+    {
+        "counts": {**_COUNTS, "description": "Items as sent, and by what they would come to."},
+        "input_tokens": {"type": "integer"},
+        "output_tokens": {"type": "integer", "description": "Of typical answers."},
+        "cost_usd": {
+            "type": "number",
+            "description": "With typical answers; the bill may differ.",
+        },
+        "at_most_usd": {"type": "number", "description": "With the longest answers, each asked once."},
+        "items": {
+            "type": "array",
+            "items": _object(
+                {
+                    "position": {"type": "integer"},
+                    "reference": _or_null("string", "Your own name of the item."),
+                    "manga_id": {"type": "string"},
+                    "analysis_type": {"type": "string"},
+                    "status": {
+                        "enum": [each.value for each in QuoteStatus],
+                        "description": "known: there already, and free; pending: another is asking, free after that.",
+                    },
+                    "model_id": _or_null("string", "Model that would be asked."),
+                    "input_tokens": {"type": "integer"},
+                    "output_tokens": {"type": "integer"},
+                    "cost_usd": {"type": "number"},
+                    "error": {
+                        "type": ["object", "null"],
+                        "description": "Why there would be no answer.",
+                        "properties": {"class": {"type": "string"}, "message": {"type": "string"}},
+                    },
+                }
+            ),
+        },
+    }
+)
 _ANSWERED = _object(
     {
         "success": {"const": True},
@@ -96,6 +133,7 @@ _ANSWERED = _object(
                 ),
                 "counts": _COUNTS,
                 "result": _or_null("string", "Key of the result document, where a batch's answers are."),
+                "quote": {"anyOf": [_QUOTE, {"type": "null"}]},
                 "warnings": _PROBLEMS,
                 "reference": _REFERENCE,
                 "status_path": _STATUS_PATH,

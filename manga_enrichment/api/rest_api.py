@@ -10,7 +10,7 @@ from typing import Any
 
 from manga_enrichment.api.endpoints import ENDPOINTS, Endpoint, Service
 from manga_enrichment.api.gateway_responses import GATEWAY_ANSWERS
-from manga_enrichment.api.models import model_name, request_models
+from manga_enrichment.api.models import ANY_OBJECT, model_name, request_models
 from manga_enrichment.api.registry import CONTENT_TYPE, TemplateRegistry
 from manga_enrichment.api.stage import Resources
 
@@ -128,7 +128,8 @@ def _method(endpoint: Endpoint, registry: TemplateRegistry, partners: Mapping[st
         },
     }
     if endpoint.schema is not None:
-        properties["RequestModels"] = {CONTENT_TYPE: {"Ref": f"{model_name(endpoint.schema)}Model"}}
+        name = ANY_OBJECT if endpoint.sent_as else model_name(endpoint.schema)
+        properties["RequestModels"] = {CONTENT_TYPE: {"Ref": f"{name}Model"}}
     return {
         "Type": "AWS::ApiGateway::Method",
         "Properties": {name: value for name, value in properties.items() if value},

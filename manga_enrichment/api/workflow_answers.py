@@ -110,7 +110,7 @@ _ANSWERED = (
     f"'model': $exists({_ITEM}.model_id) ? {_ITEM}.model_id : null, "
     f"{_USAGE}, {_COUNTS}, 'result': $exists($row.result_key.S) ? $row.result_key.S : null, "
     f"'warnings': $exists($result.warnings) ? $append([], $result.warnings) : $warnings, {_REFERENCE}, "
-    f"{_STATUS_PATH}, {_RESULTS_PATH}}}, "
+    f"'quote': $exists($result.quote) ? $result.quote : null, {_STATUS_PATH}, {_RESULTS_PATH}}}, "
     f"{_METADATA}, {_LATENCY}}}}}"
 )
 

@@ -1,6 +1,6 @@
-"""`manga-enrichment requests list|cancel|usage`: what operators see of a partner's requests and do about them.
+"""`manga-enrichment requests list|cancel|usage|quote`: what operators see of a partner's requests and do about them.
 
-Belongs here: the group. Stays out: sending one and following it (`cli/requests.py`).
+Belongs here: the group. Stays out: sending one and following it (`cli/requests.py`), quotes (`cli/quote.py`).
 """
 
 import json
@@ -11,6 +11,7 @@ from datetime import datetime
 import click
 
 from manga_enrichment.cli.parameters import checked_partner, open_configured_gateways
+from manga_enrichment.cli.quote import quote
 from manga_enrichment.cli.requests import row_document
 from manga_enrichment.domain.requests.states import RequestState, is_final
 from manga_enrichment.domain.text.shown import escaped
@@ -28,7 +29,9 @@ class _ListUnlessTold(click.Group):
 
 @click.group("requests", cls=_ListUnlessTold)
 def request_group() -> None:
-    """Requests of partners: list them, cancel them, what they came to. `requests PARTNER` lists."""
+    """Requests of partners: list them, cancel them, what they came or would come to.
+
+    `requests PARTNER` lists."""
 
 
 @request_group.command("list")
@@ -85,3 +88,6 @@ def usage(partner: str, month: datetime | None, as_json: bool) -> None:
     click.echo(f"  {document['items']} items, {tokens['input']} input tokens, {tokens['output']} output tokens")
     for day in document["days"]:
         click.echo(f"  {day['day']}  {day['cost_usd']:.6f} USD")
+
+
+request_group.add_command(quote)

@@ -57,7 +57,7 @@ def submit(
     ctx: click.Context, file: Path, partner: str, schema: str, callback_url: str, no_check: bool, as_json: bool
 ) -> None:
     """Send the request body in FILE to the queue it belongs to, and print its request id."""
-    body = _body(file)
+    body = read_body(file)
     if isinstance(body, dict):
         if schema == "batch_analysis" and "callback_url" not in body:
             callback_url = callback_url or local_receiver(ctx)
@@ -207,7 +207,8 @@ def _has_ended(row: "RequestRow | None") -> bool:
     return row is not None and is_final(row.state)
 
 
-def _body(file: Path) -> Any:
+def read_body(file: Path) -> Any:
+    """JSON of a request. Raises ClickException."""
     try:
         return json.loads(file.read_text("utf-8-sig"))  # some editors begin a file with a byte order mark
     except ValueError as error:

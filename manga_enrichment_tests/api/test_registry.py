@@ -27,7 +27,7 @@ def test_every_shipped_template_passes_its_own_validator(registry: TemplateRegis
 def test_each_endpoint_has_a_request_template_and_one_for_each_answer(registry: TemplateRegistry) -> None:
     assert {(key.endpoint, key.status) for key in KEYS} == {
         *((name, None) for name in ENDPOINTS),
-        *((name, status) for name in ("batch", "query", "chat") for status in (202, 429, 500)),
+        *((name, status) for name in ("batch", "query", "chat", "quote") for status in (202, 429, 500)),
         *((name, status) for name in ("status", "list", "usage") for status in (200, 429, 500)),
         *(("cancel", status) for status in (202, 429, 500)),
         *(("results", status) for status in (200, 404, 429, 500)),
@@ -100,7 +100,7 @@ def test_an_unknown_place_is_an_error_that_says_which_there_are(
     for ask in (lambda: registry.get(endpoint, status), lambda: registry.register(endpoint, "{}", status)):
         with pytest.raises(UnknownTemplateError, match=r"there are: batch request, batch 202"):
             ask()
-    with pytest.raises(UnknownTemplateError, match="there are: batch, query, chat, status"):
+    with pytest.raises(UnknownTemplateError, match="there are: batch, query, chat, quote, status"):
         registry.integration_config("nothing")
 
 

@@ -15,7 +15,7 @@ from manga_enrichment.api.rendering import TemplateInput, render
 from manga_enrichment.domain.requests.envelope import AcceptedRequest, Envelope, parse_envelope, read_request
 from manga_enrichment.domain.requests.normalisation import normalised
 from manga_enrichment.domain.requests.queues import QUEUES, route
-from manga_enrichment.domain.requests.schemas import ENVELOPE, schema_document
+from manga_enrichment.domain.requests.schemas import BATCH, ENVELOPE, QUOTE, schema_document
 from manga_enrichment.domain.requests.states import RequestState, is_final
 from manga_enrichment.domain.requests.usage import usage_counter
 from manga_enrichment.domain.requests.validation import ANY_TOPIC
@@ -23,8 +23,14 @@ from manga_enrichment.pipeline.engine.money.budget import partner_counter
 from manga_enrichment_tests.request_bodies import valid_body
 
 REGISTRY = TemplateRegistry()
-POSTS = [(name, endpoint.schema or "") for name, endpoint in ENDPOINTS.items() if endpoint.schema]
+POSTS = [(name, endpoint.sent_as or endpoint.schema) for name, endpoint in ENDPOINTS.items() if endpoint.schema]
 REQUEST_ID = "3d8f3f0a-52e4-4c2a-9c9e-1f6d2b7c8a90"
+
+
+def document_of(schema: str) -> str:
+    """Which document the body of a message follows."""
+    return BATCH if schema == QUOTE else schema
+
 
 UUIDS = st.uuids().map(str).flatmap(lambda text: st.sampled_from((text, text.upper())))
 IDS = st.text("abcXYZ019._:@|+=/-", min_size=1, max_size=64)
@@ -81,12 +87,14 @@ BODIES = {
 
 @pytest.mark.parametrize(("endpoint", "schema"), POSTS)
 def test_intake_accepts_what_the_template_sends(endpoint: str, schema: str) -> None:
-    read = read_request(message_of(started(endpoint, valid_body(schema), {SAMPLE_KEY_ID: "acme"})), ANY_TOPIC)
+    read = read_request(
+        message_of(started(endpoint, valid_body(document_of(schema)), {SAMPLE_KEY_ID: "acme"})), ANY_TOPIC
+    )
     assert isinstance(read, AcceptedRequest)
     envelope = read.envelope
     assert (envelope.schema, envelope.request_id, envelope.partner_id) == (schema, REQUEST_ID, "acme")
     assert (envelope.source, envelope.submitted_at.isoformat()) == ("api", "2026-01-15T03:00:00+00:00")
-    assert envelope.body == valid_body(schema)
+    assert envelope.body == valid_body(document_of(schema))
 
 
 @pytest.mark.parametrize(("endpoint", "schema"), POSTS)
@@ -94,9 +102,9 @@ def test_intake_accepts_what_the_template_sends(endpoint: str, schema: str) -> N
 def test_a_request_takes_the_route_that_the_command_line_would_choose(
     endpoint: str, schema: str, data: st.DataObject
 ) -> None:
-    body = data.draw(BODIES[schema])
+    body = data.draw(BODIES[document_of(schema)])
     given_ = started(endpoint, body, {SAMPLE_KEY_ID: "acme"})
-    expected = route(schema, normalised(schema, body), partner_id="acme", request_id=REQUEST_ID)
+    expected = route(schema, normalised(document_of(schema), body), partner_id="acme", request_id=REQUEST_ID)
     assert given_["queue"] == expected.queue.name
     assert given_["group"] or f"acme:{REQUEST_ID}" == expected.message_group_id  # the workflow makes up the id
     assert given_["group"] in ("", expected.message_group_id)

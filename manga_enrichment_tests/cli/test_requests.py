@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from manga_enrichment.aws.gateways import Gateways
+from manga_enrichment.cli import main
 from manga_enrichment.cli.requests import poll_until_ended
 from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.envelope import AcceptedRequest, read_request
@@ -18,6 +20,7 @@ from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.domain.requests.validation import RequestPolicy
 from manga_enrichment.gateways.queue import Message
 from manga_enrichment.pipeline.store.object_keys import old_result_document_key, result_document_key
+from manga_enrichment_tests.builders import put_catalog, record
 from manga_enrichment_tests.cli.conftest import Command, MakeRow
 from manga_enrichment_tests.fakes import FakeClock
 
@@ -288,6 +291,28 @@ def test_open_requests_are_cancelled_and_others_are_named(
     assert f"{ended}: has ended before, as completed" in result.stdout
     assert f"{unknown}: nobody knows it yet" in result.stdout
     assert gateways.requests.cancelled([ended]) == set()
+
+
+def test_a_batch_is_priced_and_a_bad_one_is_told_all_its_faults(
+    command: Command, received: Received, gateways: Gateways, tmp_path: Path, fresh_stack_state: None
+) -> None:
+    put_catalog(gateways.tables, [record(number) for number in range(8)])
+    ids = ("MNG-00000001", "MNG-ZZZZZZZZ")
+    body = {"items": [{"manga_id": each, "analysis_type": "reading_level"} for each in ids]}
+    environment = {"MANGA_CATALOG_BUCKETS": "1"}
+    result = CliRunner().invoke(main, ["requests", "quote", str(written(tmp_path, body)), "--json"], env=environment)
+    assert result.exit_code == 0, result.output
+    quote = json.loads(result.stdout)
+    assert quote["counts"] == {"items": 2, "no_answer": 1, "to_ask": 1}
+    assert 0 < quote["cost_usd"] < quote["at_most_usd"]
+    shown = CliRunner().invoke(main, ["requests", "quote", str(written(tmp_path, body))], env=environment).stdout
+    assert shown.startswith("2 items, 1 no_answer, 1 to_ask: about ")
+    assert "the catalog has no title with this manga_id" in shown
+    result = command("requests", "quote", written(tmp_path, {"items": [{"manga_id": "x"}], "priority": "soon"}))
+    assert result.exit_code == 1
+    assert "items.0" in result.output
+    assert "priority" in result.output
+    assert received.take_all() == []
 
 
 def test_what_is_no_request_id_is_refused(command: Command) -> None:

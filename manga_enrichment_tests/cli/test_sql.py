@@ -15,7 +15,7 @@ from manga_enrichment.cli import main
 from manga_enrichment.cli.sql_session import SqlSession, questions, with_ids
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
-from manga_enrichment.domain.requests.results import PARTNER_RESULT_COLUMNS
+from manga_enrichment.domain.requests.result_rows import PARTNER_RESULT_COLUMNS
 from manga_enrichment.pipeline.enrichment.wide_table import write_enriched
 from manga_enrichment.pipeline.health.daily_costs import write_day
 from manga_enrichment.pipeline.health.stored_looks import SCHEMA as OBSERVATIONS

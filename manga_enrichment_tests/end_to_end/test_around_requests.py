@@ -1,5 +1,6 @@
 """What partners do about their own requests over HTTP: list them, cancel them, look at the bill."""
 
+import json
 import uuid
 from datetime import timedelta
 from typing import Any
@@ -9,17 +10,28 @@ import pytest
 from manga_enrichment.aws.dynamodb_budget import DynamoDBBudget
 from manga_enrichment.aws.dynamodb_requests import DynamoDBRequests
 from manga_enrichment.domain.requests.claims import Claimed, RequestRow
+from manga_enrichment.domain.requests.envelope import AcceptedRequest, Rejection, read_request
+from manga_enrichment.domain.requests.queues import HIGH_PRIORITY
+from manga_enrichment.domain.requests.schemas import QUOTE
 from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.domain.requests.usage import Usage, month_of
+from manga_enrichment.domain.requests.validation import ANY_TOPIC
+from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW
+from manga_enrichment.gateways.queue import Message
 from manga_enrichment.local.api_client import ApiAnswer, ApiClient
 from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment.pipeline.engine.money.budget import partner_counter
+from manga_enrichment.pipeline.partner.intake_rows import closed_row, wanted_row
+from manga_enrichment.pipeline.partner.price import price_of
 from manga_enrichment.runtime.clock import SystemClock
 from manga_enrichment_tests.end_to_end.front import AT_ONCE, LIMITS, Front, documented
+from manga_enrichment_tests.end_to_end.test_request_front_waits import Worker, while_waiting
+from manga_enrichment_tests.partner_world import PartnerWorld
 from manga_enrichment_tests.request_bodies import valid_body
 from manga_enrichment_tests.request_rows import make_row
 
 REQUESTS, BY_ID, USAGE = "/v1/manga/requests", "/v1/manga/requests/{request_id}", "/v1/manga/usage"
+QUOTES = "/v1/manga/quote"
 CLOCK = SystemClock()
 
 
@@ -193,3 +205,65 @@ def test_what_is_no_month_is_refused_with_a_sentence(front: Front, month: str) -
     answer = used(front.partner(**LIMITS)[0], f"?month={month}")
     assert (answer.status, answer.document["error"]["code"]) == (400, "VALIDATION_ERROR")
     assert "month is written YYYY-MM" in answer.document["error"]["message"]
+
+
+def ended_by_worker(stack: LocalStack, front: Front) -> dict[str, Any]:
+    """The next message judged and priced as the request lane does it, with a catalog in memory; the quote, if any."""
+    worker, world = Worker(stack, front), PartnerWorld()
+    message = worker.take()
+    assert message.queue == HIGH_PRIORITY.name
+    read, now = read_request(message.body, ANY_TOPIC), CLOCK.now()
+    row = closed_row(message, read, "w", now) if isinstance(read, Rejection) else wanted(message, read)
+    decision = worker.store.claim(row, now)
+    assert isinstance(decision, Claimed)
+    if isinstance(read, Rejection):
+        return {}
+    assert read.envelope.schema == QUOTE
+    quote = price_of(world.planning(), read.body, read.envelope.partner_id, now)
+    key = f"fm-results/{read.envelope.partner_id}/{read.envelope.request_id}.json"
+    document = json.dumps({"items": [], "warnings": [], "quote": quote}).encode()
+    stack.client("s3").put_object(Bucket=stack.outputs["ResultsBucketName"], Key=key, Body=document)
+    worker.store.update(row.request_id, "w", 1, RequestState.PROCESSING)
+    worker.store.update(row.request_id, "w", 1, RequestState.COMPLETED, result_key=key, completed_at=now)
+    return quote
+
+
+def wanted(message: Message, read: AcceptedRequest) -> RequestRow:
+    return wanted_row(message, read, "w", CLOCK.now(), CLOCK.now(), MOST_CLOCK_SKEW)
+
+
+def test_a_quote_is_answered_by_the_one_call_that_asked_for_it(front: Front, local_stack: LocalStack) -> None:
+    front.take_all()
+    partner, _ = front.partner(**LIMITS)
+    ids = ("MNG-00000001", "MNG-00000002", "MNG-00000001", "MNG-ZZZZZZZZ")
+    body = {"items": [{"manga_id": each, "analysis_type": "reading_level"} for each in ids], "priority": "low"}
+    answer, quote = while_waiting(
+        lambda: partner.call("POST", QUOTES, body), lambda: ended_by_worker(local_stack, front)
+    )
+    documented(QUOTES, "POST", answer.status, answer.document)
+    assert answer.status == 200
+    told = answer.document["data"]["quote"]
+    assert told == quote
+    assert told["counts"] == {"items": 4, "no_answer": 1, "to_ask": 3}
+    assert 0 < told["cost_usd"] < told["at_most_usd"]
+    assert answer.document["data"]["usage"]["cost_usd"] == 0
+
+
+def test_a_batch_that_cannot_be_priced_is_told_all_its_faults_with_their_places(
+    front: Front, local_stack: LocalStack
+) -> None:
+    front.take_all()
+    partner, _ = front.partner(**LIMITS)
+    items = [{"manga_id": "none", "analysis_type": "no_such"}, {"manga_id": "MNG-00000001"}]
+    body = {"items": items, "priority": "soon", "colour": 1}
+    answer, _ = while_waiting(lambda: partner.call("POST", QUOTES, body), lambda: ended_by_worker(local_stack, front))
+    documented(QUOTES, "POST", answer.status, answer.document)
+    assert answer.status == 400
+    places = {each["path"] for each in answer.document["error"]["problems"]}
+    assert {"items.0.manga_id", "items.0.analysis_type", "items.1", "priority"} <= places
+
+
+@pytest.mark.parametrize("body", [b"[]", b"7", b"no json", b""])
+def test_what_is_no_object_is_no_batch(front: Front, body: bytes) -> None:
+    answer = front.partner(**LIMITS)[0].call("POST", QUOTES, body)
+    assert (answer.status, answer.document["error"]["code"]) == (400, "VALIDATION_ERROR")

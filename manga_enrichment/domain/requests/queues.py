@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from manga_enrichment.domain.requests.envelope import MAX_MESSAGE_BYTES
+from manga_enrichment.domain.requests.schemas import BATCH, QUOTE
 
 MAX_RECEIVES = 3
 
@@ -86,10 +87,13 @@ class Route:
 def route(schema: str, body: Mapping[str, Any], *, partner_id: str, request_id: str) -> Route:
     """The route of a valid, normalised body.
 
-    A batch goes by its priority. A conversation goes to the queue of sessions, without a session but with a user to the
-    queue of users, with neither it is a session of its own. Groups carry the partner: partners may use the same ids.
+    A batch goes by its priority, a quote of one to those that somebody waits for. A conversation goes to the queue of
+    sessions, without a session but with a user to the queue of users, with neither it is a session of its own. Groups
+    carry the partner: partners may use the same ids.
     """
-    if schema == "batch_analysis":
+    if schema == QUOTE:
+        return Route(HIGH_PRIORITY, partner_id, None)
+    if schema == BATCH:
         return Route(BY_PRIORITY[body["priority"]], partner_id, None)
     session, user = session_of(schema, body), body.get("context", {}).get("user_id")
     queue = ORDERED if session is None and user is not None else SESSION

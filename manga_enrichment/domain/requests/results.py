@@ -1,10 +1,9 @@
 """What a partner gets: one result per item, one document per request and its rows, which follow from it.
 
-Belongs here: the shape of a result, the columns, the state and the sums that follow from items. Stays out: finding the
-answers (`pipeline/partner/collect.py`), storing (`pipeline/partner/stored/results.py`).
+Belongs here: the shape of a result, the state and the sums that follow from items. Stays out: finding the
+answers (`pipeline/partner/collect.py`), rows (`result_rows.py`), storing (`pipeline/partner/stored/results.py`).
 """
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -14,10 +13,9 @@ from typing import Any
 from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
-from manga_enrichment.domain.prompts.conversations import CONVERSATION
-from manga_enrichment.domain.requests.claims import RequestRow
+from manga_enrichment.domain.requests.quotes import quote_document
+from manga_enrichment.domain.requests.schemas import QUOTE
 from manga_enrichment.domain.requests.states import RequestState, settled_state
-from manga_enrichment.domain.tables.columns import Column
 
 RESULT_VERSION = 1
 CANCELLED = "cancelled"
@@ -177,77 +175,11 @@ class ResultHeading:
     references: References = NO_REFERENCES
 
 
-PARTNER_RESULT_COLUMNS = (
-    Column("request_id", "string", "request of the partner", nullable=False),
-    Column("partner_id", "string", "partner who asked", nullable=False),
-    Column("generation", "int64", "attempt at the request that gave this result", nullable=False),
-    Column("position", "int64", "place of the item in the request, from 0", nullable=False),
-    Column("manga_id", "string", "title asked about; null for a conversation"),
-    Column("analysis", "string", "analysis type asked for, or conversation", nullable=False),
-    Column("outcome", "string", "succeeded, insufficient_input or failed", nullable=False),
-    Column("error_class", "string", "why it did not succeed, null when it did"),
-    Column("message", "string", "the same in words"),
-    Column("answer", "string", "the answer as JSON; null when there is none, and for a conversation"),
-    Column("via", "string", "analysis type whose call gave the answer"),
-    Column("fingerprint", "string", "identity of the answer"),
-    Column("model_id", "string", "Bedrock model or inference profile that answered"),
-    Column("prompt_version", "string", "version of the prompt"),
-    Column("from_cache", "bool", "the answer was there before this request", nullable=False),
-    Column("cost_micro_usd", "int64", "cost of the item; 0 for one that repeats another", nullable=False),
-    Column("completed_at", "timestamp", "when the result was written (UTC)", nullable=False),
-    Column("dagster_run_id", "string", "run that wrote it", nullable=False),
-    Column("queue", "string", "queue that the request came by"),
-    Column("accepted_at", "timestamp", "when the API or SQS took the request, or its redrive (UTC)"),
-    Column("claimed_at", "timestamp", "when a worker first took it up (UTC): the waiting ends"),
-    Column("model_seconds", "float64", "how long calls of the request were under way, pauses between tries included"),
-    Column("by_api", "bool", "the request came by the API, not straight into its queue"),
-    Column("reference", "string", "the partner's own name of the request"),
-    Column("item_reference", "string", "the partner's own name of the item"),
-    Column("input_tokens", "int64", "input tokens of the item, where they are counted with its cost"),
-    Column("output_tokens", "int64", "output tokens of the item, likewise"),
-)
-
-
-def rows_of_document(document: Mapping[str, Any], told: RequestRow) -> list[dict[str, Any]]:
-    """One row per item as sent, from the document that `result_document` makes and the final status of its request.
-
-    Cost stands where an item comes first, so that the column adds up. Rows stay for ever, so a reply is in the document
-    alone. [] for a document of a release before 0.3.0, which wrote its rows first.
-    """
-    return [_row(document, item, told) for item in document["items"] if "fingerprint" in item]
-
-
-def _row(document: Mapping[str, Any], item: Mapping[str, Any], told: RequestRow) -> dict[str, Any]:
-    error, answer = item["error"] or {}, item["answer"]
-    is_kept = answer is not None and item["analysis_type"] != CONVERSATION.name
-    return {
-        **{name: document[name] for name in ("request_id", "partner_id", "generation")},
-        **{name: item[name] for name in _SAME_IN_ROWS},
-        "analysis": item["analysis_type"],
-        "outcome": item["status"],
-        "error_class": error.get("class") or None,
-        "message": error.get("message") or None,
-        "answer": json.dumps(answer, ensure_ascii=False) if is_kept else None,
-        "completed_at": datetime.fromisoformat(document["completed_at"]),
-        "dagster_run_id": told.run_id,
-        **{name: getattr(told, name) for name in ("queue", "accepted_at", "claimed_at", "model_seconds")},
-        "by_api": told.item_count > 0,
-        "reference": document.get("reference"),
-        "item_reference": item.get("reference"),
-        "input_tokens": item.get("input_tokens"),
-        "output_tokens": item.get("output_tokens"),
-    }
-
-
-_SAME_IN_ROWS: Sequence[str] = (
-    *("position", "manga_id", "via", "fingerprint", "model_id", "prompt_version", "from_cache", "cost_micro_usd"),
-)
-
-
 def result_document(
     heading: ResultHeading, result: RequestResult, warnings: Sequence[Mapping[str, Any]] = ()
 ) -> dict[str, Any]:
     """The document that the partner fetches. warnings: what was odd about the request, as documents."""
+    is_quote = heading.schema == QUOTE
     return {
         "result_version": RESULT_VERSION,
         "request_id": heading.request_id,
@@ -261,7 +193,10 @@ def result_document(
         "counts": result.counts,
         "cost_usd": usd(heading.cost_micro_usd),
         "warnings": [dict(each) for each in warnings],
-        "items": [
+        **({"quote": _quote(heading, result)} if is_quote else {}),
+        "items": []
+        if is_quote
+        else [
             {
                 "position": position,
                 "reference": heading.references.of_item(position),
@@ -270,6 +205,21 @@ def result_document(
             for position, place in enumerate(result.index_of)
         ],
     }
+
+
+def _quote(heading: ResultHeading, result: RequestResult) -> dict[str, Any]:
+    items = [
+        {
+            "position": position,
+            "reference": heading.references.of_item(position),
+            "manga_id": result.items[place].manga_id,
+            "analysis_type": result.items[place].analysis,
+            "quoted": result.items[place].answer,
+            "is_first": place not in result.index_of[:position],
+        }
+        for position, place in enumerate(result.index_of)
+    ]
+    return quote_document(items, [item.answer for item in result.items if item.answer is not None])
 
 
 def _item_document(item: ItemResult, *, is_first: bool) -> dict[str, Any]:

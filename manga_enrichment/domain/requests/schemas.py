@@ -22,6 +22,9 @@ from jsonschema.validators import extend
 from manga_enrichment.domain.requests.formats import format_checker
 
 REQUEST_SCHEMAS = ("batch_analysis", "manga_query", "streaming_chat")
+BATCH = "batch_analysis"
+QUOTE = "batch_quote"
+"""A batch that is to be priced, not asked: its body is a batch's."""
 ENVELOPE = "envelope"
 PARTNER_POLICY = "partner_policy"
 SCHEMA_VERSION = 1

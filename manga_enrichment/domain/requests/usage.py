@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from manga_enrichment.domain.requests.claims import RequestRow
+from manga_enrichment.domain.requests.schemas import QUOTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,9 @@ class Usage:
 
 
 def usage_of(row: RequestRow) -> Usage:
+    """A quote is no use of anything."""
+    if row.schema == QUOTE:
+        return Usage()
     return Usage(1, row.counts.get("items", 0), row.input_tokens, row.output_tokens)
 
 

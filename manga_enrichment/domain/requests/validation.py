@@ -23,6 +23,8 @@ from manga_enrichment.domain.requests.policy_checks import policy_problems
 from manga_enrichment.domain.requests.problems import Code, Problem, in_order, problem, schema_problems
 from manga_enrichment.domain.requests.schemas import (
     ANY_POSITION,
+    BATCH,
+    QUOTE,
     REQUEST_SCHEMAS,
     default_of,
     schema_document,
@@ -120,9 +122,10 @@ class ValidationResult:
 def validate(
     schema_name: str, body: Any, policy: RequestPolicy = ANY_TOPIC, *, partner_id: str = ""
 ) -> ValidationResult:
-    """Judge a body against one of REQUEST_SCHEMAS. Raises nothing, whatever the body is, but what
+    """Judge a body against one of REQUEST_SCHEMAS, or QUOTE. Raises nothing, whatever the body is, but what
     `policy.partners` raises, and never changes it. partner_id: whose it is; "" for anybody's.
     """
+    schema_name = BATCH if schema_name == QUOTE else schema_name
     if schema_name not in REQUEST_SCHEMAS:
         message = f"unknown schema: choose one of {', '.join(REQUEST_SCHEMAS)}"
         return _result("", [problem((), Code.UNKNOWN_SCHEMA, "schema", message)])
@@ -143,7 +146,7 @@ def validate(
     if any(not each.code.is_warning for each in found):
         return _result(schema_name, found, tokens=tokens)
     document = normalised(schema_name, body)
-    if schema_name == "batch_analysis":
+    if schema_name == BATCH:
         unique = unique_items(document["items"])
         tokens = sum(estimates[place].input_tokens for place in _first_places(unique.index_of))
         found += _repetitions(unique.repeated, len(unique.index_of))

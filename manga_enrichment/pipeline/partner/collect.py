@@ -116,9 +116,8 @@ class _Books:
 
     def item(self, request: StoredRequest, planned: PlannedItem) -> ItemResult:
         if planned.outcome:
-            return ItemResult(
-                planned.analysis, planned.manga_id, Outcome(planned.outcome), planned.error_class, planned.reason
-            )
+            outcome, said = Outcome(planned.outcome), (planned.error_class, planned.reason)
+            return ItemResult(planned.analysis, planned.manga_id, outcome, *said, answer=planned.quote)
         rows = self._unledgered.get((request.partner_id, planned.fingerprint), [])
         entry = self._entries.get(planned.fingerprint)
         facts = self._spend(request.partner_id, planned.fingerprint, rows, entry) | self._span(rows, entry)

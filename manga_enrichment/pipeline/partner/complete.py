@@ -21,6 +21,7 @@ from manga_enrichment.domain.callbacks.events import Event
 from manga_enrichment.domain.outcomes.answers import LedgerEntry
 from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass
 from manga_enrichment.domain.requests.claims import RequestRow
+from manga_enrichment.domain.requests.schemas import QUOTE
 from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.gateways.errors import WriteConflictError
 from manga_enrichment.gateways.ledger import ResultLedger
@@ -55,8 +56,8 @@ class Completion:
         self._dead_letters = dead_letters
 
     def announce(self, row: RequestRow, request: StoredRequest, document: Mapping[str, Any] | None) -> None:
-        """Tell of a final row. document: of its result. Safe to repeat."""
-        if row.callback_state not in _TOLD:
+        """Tell of a final row. document: of its result. Safe to repeat. Nobody is told of a quote."""
+        if row.callback_state not in _TOLD and row.schema != QUOTE:
             event = event_of(row).with_answers(document)
             asked = {"callback_url": request.callback_url, "topic_arn": request.topic_arn, "email": request.email}
             self._outbox_writer.announce(event, **asked)

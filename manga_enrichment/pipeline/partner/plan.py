@@ -22,6 +22,7 @@ class PlannedItem:
 
     fingerprint   of the answer to use, or to wait for; "" when the item was decided without one
     outcome       "" until there is an answer
+    quote         what it would take, where that is all that was asked for
     """
 
     analysis: str
@@ -30,6 +31,7 @@ class PlannedItem:
     outcome: str = ""
     error_class: str = ""
     reason: str = ""
+    quote: Mapping[str, Any] | None = None
 
 
 def decided(analysis: str, manga_id: str, outcome: Outcome, error_class: str, reason: str) -> PlannedItem:

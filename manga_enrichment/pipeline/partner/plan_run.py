@@ -7,7 +7,7 @@ An item without a note is the same question that the nightly run asks, so either
 its part of a combined one.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +16,14 @@ import pyarrow.compute as pc
 
 from manga_enrichment.domain.analyses.base import AnalysisType, Candidate, TitleInputs
 from manga_enrichment.domain.catalog.records import MangaRecord, bucket_of
-from manga_enrichment.domain.models.specs import ModelCatalog
+from manga_enrichment.domain.models.specs import ModelCatalog, ModelSpec
 from manga_enrichment.domain.outcomes.answers import LedgerEntry
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.prompts.conversations import CONVERSATION, conversation_fingerprint, conversation_inputs
 from manga_enrichment.domain.prompts.prompt import title_inputs
 from manga_enrichment.domain.requests.duplicates import unique_items
+from manga_enrichment.domain.requests.schemas import BATCH, QUOTE
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.objects import ObjectStore, TableReader
 from manga_enrichment.pipeline.batch.job_store import BatchStore
@@ -38,14 +39,13 @@ from manga_enrichment.pipeline.partner.plan import (
     PlannedItem,
     decided,
 )
+from manga_enrichment.pipeline.partner.quotes import quoted_item
 from manga_enrichment.pipeline.partner.shelf import Shelf
 from manga_enrichment.pipeline.partner.stored.requests import StoredRequest
 from manga_enrichment.pipeline.store.object_keys import table_key
 
 CONVERSATION_BUCKET = "conversations"
 """Stands for a catalog bucket in the requests log."""
-
-BATCH = "batch_analysis"
 
 Recall = Callable[[str, Callable[[], Any]], Any]
 
@@ -67,6 +67,7 @@ class _Wish:
 
     request: StoredRequest
     analysis: AnalysisType
+    model: ModelSpec
     bucket: str
     inputs: TitleInputs
     sources: tuple[str, ...]
@@ -101,7 +102,7 @@ class PartnerPlanning:
 
     def plan(self, requests: Sequence[StoredRequest]) -> PartnerPlan:
         """Raises ConfigurationError when the catalog was never imported or has another bucket count."""
-        batches = [request for request in requests if request.schema == BATCH]
+        batches = [request for request in requests if request.schema in (BATCH, QUOTE)]
         wanted = {item["manga_id"] for request in batches for item in request.body["items"]}
         titles = self._titles(wanted) if wanted else {}
         found = {request.request_id: list(self._wishes(request, titles)) for request in batches}
@@ -111,7 +112,9 @@ class PartnerPlanning:
         plan = PartnerPlan()
         calls: dict[tuple[str, str], PlannedCall] = {}
         for request in requests:
-            if request.schema == BATCH:
+            if request.schema == QUOTE:
+                plan.items[request.request_id] = list(_quoted(found[request.request_id], entries, pending))
+            elif request.schema == BATCH:
                 plan.items[request.request_id] = [
                     _item(wish, entries, pending, calls) if isinstance(wish, _Wish) else wish
                     for wish in found[request.request_id]
@@ -150,13 +153,14 @@ class PartnerPlanning:
     def _wish(self, request: StoredRequest, item: Mapping[str, Any], title: _Title) -> _Wish | PlannedItem:
         analysis = self._analyses[item["analysis_type"]]
         note = item.get("additional_context", "")
-        inputs = self._question(analysis, title, note).inputs
+        asked = self._question(analysis, title, note)
+        inputs = asked.inputs
         problem = analysis.sufficient(inputs)
         if problem is not None:
             return decided(analysis.name, inputs.manga_id, Outcome.INSUFFICIENT_INPUT, "", problem)
         kinds = [analysis, *(other for other in self._analyses.values() if analysis.name in other.parts)]
         sources = tuple(self._question(kind, title, note).fingerprint for kind in kinds)
-        return _Wish(request, analysis, title.bucket, inputs, sources)
+        return _Wish(request, analysis, asked.model, title.bucket, inputs, sources)
 
     def _question(self, analysis: AnalysisType, title: _Title, note: str) -> Question:
         inputs = title_inputs(analysis, title.record, title.candidates, note)
@@ -216,6 +220,18 @@ def _item(
     if request.request_id not in call.request_ids:
         call.request_ids.append(request.request_id)
     return PlannedItem(name, manga_id, own)
+
+
+def _quoted(
+    wishes: Iterable[_Wish | PlannedItem], entries: Mapping[str, LedgerEntry], pending: Collection[str]
+) -> Iterator[PlannedItem]:
+    """What each would come to; nothing is asked."""
+    for wish in wishes:
+        calls: dict[tuple[str, str], PlannedCall] = {}
+        item = _item(wish, entries, pending, calls) if isinstance(wish, _Wish) else wish
+        question = Question(wish.analysis, wish.model, wish.inputs) if calls and isinstance(wish, _Wish) else None
+        outcome = entries[item.fingerprint].outcome.value if item.fingerprint in entries else item.outcome
+        yield quoted_item(item, outcome, question)
 
 
 def _title_call(wish: _Wish) -> PlannedCall:

@@ -14,7 +14,7 @@ from manga_enrichment.domain.operations.costs import COST_COLUMNS
 from manga_enrichment.domain.operations.partner_latency import PARTNER_LATENCY_COLUMNS
 from manga_enrichment.domain.operations.queue_observations import QUEUE_OBSERVATION_COLUMNS
 from manga_enrichment.domain.prompts.candidates import CANDIDATE_COLUMNS
-from manga_enrichment.domain.requests.results import PARTNER_RESULT_COLUMNS
+from manga_enrichment.domain.requests.result_rows import PARTNER_RESULT_COLUMNS
 from manga_enrichment.domain.tables.columns import Column
 from manga_enrichment.domain.tables.shared_columns import OUTCOME_COLUMNS, REQUEST_COLUMNS
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE as ENRICHED_TABLE

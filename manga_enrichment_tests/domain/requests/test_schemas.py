@@ -13,6 +13,7 @@ from manga_enrichment.domain.requests.formats import format_checker
 from manga_enrichment.domain.requests.queues import BY_PRIORITY
 from manga_enrichment.domain.requests.schemas import (
     ENVELOPE,
+    QUOTE,
     REQUEST_SCHEMAS,
     SCHEMA_VERSION,
     default_of,
@@ -141,7 +142,7 @@ def test_documents_and_code_know_the_same_analyses_priorities_models_and_schemas
     for name in ("manga_query", "streaming_chat"):
         assert set(schema_document(name)["properties"]["model"]["enum"]) == set(TOKEN_GUARDS)
     fields = schema_document(ENVELOPE)["properties"]
-    assert fields["schema"]["enum"] == list(REQUEST_SCHEMAS)
+    assert fields["schema"]["enum"] == [*REQUEST_SCHEMAS, QUOTE]
     assert fields["schema_version"]["enum"] == [SCHEMA_VERSION]
 
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from manga_enrichment.domain.requests.envelope import AcceptedRequest
+from manga_enrichment.domain.requests.schemas import QUOTE
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.store.object_keys import request_body_key
 
@@ -44,11 +45,12 @@ class StoredRequest:
 
     @property
     def callback_url(self) -> str:
-        return str(self.body.get("callback_url", ""))
+        """Of a quote none: it has the body of the batch that may follow."""
+        return "" if self.schema == QUOTE else str(self.body.get("callback_url", ""))
 
     @property
     def topic_arn(self) -> str:
-        return str(self.body.get("notification", {}).get("sns_topic_arn", ""))
+        return "" if self.schema == QUOTE else str(self.body.get("notification", {}).get("sns_topic_arn", ""))
 
     @property
     def email(self) -> str:

@@ -16,12 +16,11 @@ import pyarrow.compute as pc
 from manga_enrichment.domain.operations.retention import result_tag
 from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.policies import ANYTHING, PartnerPolicy
+from manga_enrichment.domain.requests.result_rows import PARTNER_RESULT_COLUMNS, rows_of_document
 from manga_enrichment.domain.requests.results import (
-    PARTNER_RESULT_COLUMNS,
     RequestResult,
     ResultHeading,
     result_document,
-    rows_of_document,
 )
 from manga_enrichment.gateways.errors import FencedError, WriteConflictError
 from manga_enrichment.gateways.objects import ObjectStore
