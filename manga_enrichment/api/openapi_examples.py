@@ -35,7 +35,7 @@ _ACCEPTED = {
     "reference": "import 7",
     "status_path": _PATHS["status_path"],
 }
-_ANSWERED = {
+_ANSWERED: dict[str, Any] = {
     "request_id": _ID,
     "status": "completed",
     "response": "『灯台の子』はいかがでしょうか。",
@@ -45,6 +45,7 @@ _ANSWERED = {
     "result": _KEY,
     "warnings": [],
     "reference": "import 7",
+    "quote": None,
     **_PATHS,
 }
 _STATUS = {
@@ -90,7 +91,34 @@ _RESULT = {
         ),
     ],
 }
+_LISTED = ("request_id", "status", "schema", "submitted_at", "updated_at", "counts", "cost_usd", "tokens", "reference")
+_LIST = {
+    "requests": [
+        {
+            **{name: _STATUS[name] for name in _LISTED},
+            "cancel_requested": False,
+            "status_path": _PATHS["status_path"],
+        }
+    ],
+    "next_path": f"/v1/manga/requests?limit=1&after={_ID}&submitted_at=2026-11-28T12%3A00%3A00.000000%2B00%3A00",
+}
+_CANCELLED = {
+    "request_id": _ID,
+    "status": "processing",
+    "cancel_requested": True,
+    "status_path": _PATHS["status_path"],
+}
+_USAGE = {
+    "requests": 12,
+    "items": 340,
+    "tokens": {"input": 140_080, "output": 32_640},
+    "days": [{"day": "2026-11-27", "cost_usd": 0.0713}, {"day": "2026-11-28", "cost_usd": 0.0052}],
+    "cost_usd": 0.0765,
+}
 EXAMPLES = {
+    "RequestList": _done(_LIST),
+    "Cancelled": _done(_CANCELLED),
+    "MonthlyUsage": _done(_USAGE),
     "Accepted": _done(_ACCEPTED),
     "Answered": _done(_ANSWERED, latency_ms=1253),
     "RequestStatus": _done(_STATUS),
