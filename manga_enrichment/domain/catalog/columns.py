@@ -58,5 +58,10 @@ WARNING_COLUMNS = (
     Column("manga_id", "string", "id of the title", nullable=False),
     Column("field", "string", "column of `catalog` the value was for", nullable=False),
     Column("reason", "string", "what became of it: docs/catalog.md lists them", nullable=False),
-    Column("raw_value", "string", "the value as text or JSON, its first 1,000 characters", nullable=False),
+    Column(
+        "raw_value",
+        "string",
+        "the value as text or JSON; of more than 1,000 characters its beginning and end",
+        nullable=False,
+    ),
 )

@@ -20,6 +20,7 @@ _TEXT_KEYS = ("name", "title", "value", "text", "label", "@value", "full", "attr
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z]{2,8})*\Z")
 _NOT_LANGUAGES = frozenset({"id", "key", "url", "uri", "mal_id", "type", "kind", "slug"})
 _DEEPEST = 6
+_EMPTY: tuple[object, ...] = (None, "", [], {})
 
 
 def titles(value: object, note: Note = no_note) -> tuple[str, ...]:
@@ -64,9 +65,9 @@ def _split(text: str) -> Iterable[Any]:
 
 def _texts(found: Iterable[Any], null_words: frozenset[str], note: Note) -> Iterator[str]:
     for item in found:
-        if item is None or item in ("", [], {}):
+        if not item and item in _EMPTY:
             continue
-        texts = list(texts_of(item, note))
+        texts = (item,) if isinstance(item, str) and is_plain(item) else tuple(texts_of(item, note))
         if not texts:
             note(WarningReason.UNKNOWN_SHAPE)
         for text in texts:

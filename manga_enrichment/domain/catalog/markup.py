@@ -42,7 +42,7 @@ def without_ruby(text: str) -> str:
 
 def without_spoilers(text: str) -> str:
     """Marked passages cut; a mark without its other end is text."""
-    if "spoiler" not in text and "~!" not in text and "||" not in text and "poiler" not in text.lower():
+    if "~!" not in text and "||" not in text and "poiler" not in text and "POILER" not in text:
         return text
     for pattern in _SPOILERS:
         text = pattern.sub("", text)

@@ -6,6 +6,7 @@ Belongs here: the ways files write a moment. Stays out: years alone (`numbers.py
 import math
 import re
 import unicodedata
+from contextlib import suppress
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
@@ -43,6 +44,9 @@ def _moment(value: object, note: Note) -> datetime | None:
         return datetime.combine(value, time(), UTC)
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
         return None if math.isnan(value) else _of_number(value)
+    if isinstance(value, str) and value[4:5] == "-" and value.isascii():
+        with suppress(ValueError):  # written as nearly all are
+            return _utc(datetime.fromisoformat(value))
     text = label(value, note)
     if text is None:
         return None

@@ -125,6 +125,8 @@ def _pairs(pattern: re.Pattern[str], text: str) -> list[re.Match[str]]:
 
 
 def _name(item: Mapping[Any, Any], note: Note, depth: int = 0) -> str:
+    if isinstance(name := item.get("name"), str) and name:
+        return required_text(name, note) or ""
     for given, family in _GIVEN_AND_FAMILY:
         if item.get(given) or item.get(family):
             if item.get("full"):

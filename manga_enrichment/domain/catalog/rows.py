@@ -19,7 +19,7 @@ from typing import Any
 from manga_enrichment.domain.catalog import lists, moments, numbers, people, values
 from manga_enrichment.domain.catalog.mapping import SAME_NAMES, ColumnMapping
 from manga_enrichment.domain.catalog.records import MANGA_ID, MangaRecord
-from manga_enrichment.domain.catalog.warnings import MAX_RAW_CHARACTERS, Note, RowWarning, WarningReason
+from manga_enrichment.domain.catalog.warnings import Note, RowWarning, WarningReason, shortened
 
 
 class RejectReason(StrEnum):
@@ -110,7 +110,8 @@ def clean_row(
         return _reject(raw, row_number, manga_id, RejectReason.INVALID_TITLE)
     if title is None:
         return _reject(raw, row_number, manga_id, RejectReason.MISSING_TITLE)
-    notes.tell("title", value)
+    if notes.reasons:
+        notes.tell("title", value)
     return MangaRecord(manga_id, title, **_optional_fields(raw, mapping, notes))
 
 
@@ -126,7 +127,7 @@ class _Notes:
     def tell(self, field: str, value: object) -> None:
         """Whatever was noted since the last call was about this field."""
         for reason in self.reasons:
-            raw = (value if isinstance(value, str) else raw_json(value))[:MAX_RAW_CHARACTERS]
+            raw = shortened(value if isinstance(value, str) else raw_json(value))
             self._warn(RowWarning(self._row_number, self._manga_id, field, reason, raw))
         self.reasons.clear()
 
@@ -149,9 +150,10 @@ def _reject(raw: object, row_number: int, manga_id: str | None, reason: RejectRe
 
 def _optional_fields(raw: Mapping[str, Any], mapping: ColumnMapping, notes: _Notes) -> dict[str, Any]:
     cleaned = {}
+    columns = mapping.columns
     for name, clean in _CLEANERS.items():
-        value = mapping.value(name, raw)
-        if value is None or value in _EMPTY:
+        value = raw.get(columns[name]) if name in columns else mapping.value(name, raw)
+        if value is None or (not value and value in _EMPTY):
             continue
         try:
             cleaned[name] = clean(value, notes.reasons.append)

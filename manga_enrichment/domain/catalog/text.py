@@ -10,7 +10,6 @@ end in ";" are entities: "R&D" and "Me&not you" stay.
 import html
 import re
 import unicodedata
-from collections.abc import Callable
 
 from manga_enrichment.domain.catalog.markup import (
     UNJOINING,
@@ -61,6 +60,7 @@ _LINE_TAIL = re.compile(
 _SENTENCE_TAIL = re.compile(r"(?<=[.!?。！？…\"”」』)）])\s*(?:Sources?|出典|引用元?)\s*[:：]\s*[^\n.!?。！？]{1,80}\Z")
 _CLOSING = frozenset(")]）］】〉>")
 _OPENING = frozenset("([（［【〈<")
+_BRACKET_BEGINS_LINE = re.compile(r"\n[(\[（［【〈<]")
 _PLACEHOLDER = re.compile(
     r"(?:n/?a|none|null|nan|tba|tbd|-+|―+|\.+|unknown|なし|未定|準備中|"
     r"no (?:synopsis|summary|description)(?: (?:information|yet|available|has been added)\b.{0,80})?)[.。]?\Z",
@@ -97,28 +97,37 @@ def clean_paragraphs(text: str) -> str:
 
 def clean_synopsis(text: str, note: Note = no_note) -> str:
     """Paragraphs without attributions and spoilers; "" for a placeholder such as "No synopsis yet"."""
-    for _ in range(_MAX_ROUNDS):
-        before = text
-        text = _told(without_spoilers, text, WarningReason.SPOILER, note)
-        text = _told(_plain_paragraphs, text, WarningReason.CLEANED, note)
-        text = _told(strip_attribution, text, WarningReason.ATTRIBUTION, note)
-        if text == before:
-            break
-    if _PLACEHOLDER.match(text) is None:
-        return text
+    paragraphs = _without_marks(text, note)
+    cleaned = strip_attribution(paragraphs)
+    if cleaned != paragraphs:
+        note(WarningReason.ATTRIBUTION)
+    if _PLACEHOLDER.match(cleaned) is None:
+        return cleaned
     note(WarningReason.PLACEHOLDER)
     return ""
 
 
-def _plain_paragraphs(text: str) -> str:
-    return clean_paragraphs(without_syntax(text))
+def _without_marks(text: str, note: Note) -> str:
+    """Until no spoiler and no markup is left: what decoding brings to light counts as well."""
+    spoilers = changes = False
+    for _ in range(_MAX_ROUNDS):
+        shown = without_spoilers(text)
+        plain = without_syntax(shown)
+        cleaned = clean_paragraphs(plain)
+        spoilers |= shown != text
+        changes |= plain != shown or (cleaned != plain and not _same_words(cleaned, plain))
+        text = cleaned
+        if not (spoilers or changes):
+            break
+    if spoilers:
+        note(WarningReason.SPOILER)
+    if changes:
+        note(WarningReason.CLEANED)
+    return text
 
 
-def _told(clean: Callable[[str], str], text: str, reason: WarningReason, note: Note) -> str:
-    cleaned = clean(text)
-    if cleaned != text and cleaned.split() != unicodedata.normalize("NFC", text).split():
-        note(reason)
-    return cleaned
+def _same_words(cleaned: str, raw: str) -> bool:
+    return cleaned.split() == unicodedata.normalize("NFC", raw).split()
 
 
 def strip_attribution(text: str) -> str:
@@ -132,7 +141,7 @@ def strip_attribution(text: str) -> str:
         if start is None:
             break
         text = text[:start].rstrip()
-    if "\n" not in text:
+    if text[:1] not in _OPENING and _BRACKET_BEGINS_LINE.search(text) is None:
         return text
     kept = [line for line in text.split("\n") if line[:1] not in _OPENING or not _is_attribution(line)]
     return _MANY_NEWLINES.sub("\n\n", "\n".join(kept)).strip()

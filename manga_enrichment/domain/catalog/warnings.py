@@ -47,9 +47,15 @@ class WarningReason(StrEnum):
 Note = Callable[[WarningReason], None]
 
 
+def shortened(raw: str) -> str:
+    """Beginning and end of a raw value: what it lost is often at its end."""
+    half = MAX_RAW_CHARACTERS // 2
+    return raw if len(raw) <= MAX_RAW_CHARACTERS else f"{raw[:half]} … {raw[-half:]}"
+
+
 @dataclass(frozen=True, slots=True)
 class RowWarning:
-    """raw: the value as text or JSON, at most MAX_RAW_CHARACTERS of it."""
+    """raw: the value as text or JSON, `shortened`."""
 
     row_number: int
     manga_id: str

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from manga_enrichment.domain.catalog.mapping import MAPPING_SETTING, SAME_NAMES, ColumnMapping
 from manga_enrichment.domain.catalog.records import MAX_CATALOG_BUCKETS, MangaRecord, bucket_of
 from manga_enrichment.domain.catalog.rows import RejectedRow, RejectReason, clean_row
-from manga_enrichment.domain.catalog.warnings import MAX_RAW_CHARACTERS, ROW, RowWarning, WarningReason
+from manga_enrichment.domain.catalog.warnings import ROW, RowWarning, WarningReason, shortened
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.pipeline.catalog.files.rows import SourceRow
 from manga_enrichment.pipeline.catalog.plausibility import (
@@ -162,7 +162,7 @@ class _Import:
             self._reject(replace(record, raw_json=row.raw.decode("utf-8", "backslashreplace")))
             return
         if row.short:
-            raw = row.raw.decode("utf-8", "backslashreplace")[:MAX_RAW_CHARACTERS]
+            raw = shortened(row.raw.decode("utf-8", "backslashreplace"))
             self._warn(RowWarning(row.number, record.manga_id, ROW, WarningReason.SHORT_ROW, raw))
         content_hash = self._plan.content_hash(record)
         bucket = bucket_of(record.manga_id, self._plan.bucket_count)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from manga_enrichment.domain.catalog.mapping import FIELD_NAMES, ColumnMapping
 from manga_enrichment.domain.catalog.records import Author, MangaRecord
 from manga_enrichment.domain.catalog.rows import RejectedRow, RejectReason, clean_row, raw_json
-from manga_enrichment.domain.catalog.warnings import MAX_RAW_CHARACTERS, RowWarning
+from manga_enrichment.domain.catalog.warnings import RowWarning
 
 GOOD = {"manga_id": "MNG-ABCD1234", "title": "Harbor"}
 
@@ -110,7 +110,7 @@ def test_an_unusable_optional_value_is_dropped_with_a_warning() -> None:
 def test_a_long_raw_value_is_told_in_part_and_a_rejected_row_tells_nothing() -> None:
     warnings: list[RowWarning] = []
     clean_row({**GOOD, "volumes": "x" * 5000}, 1, warn=warnings.append)
-    assert [warning.raw for warning in warnings] == ["x" * MAX_RAW_CHARACTERS]
+    assert [warning.raw for warning in warnings] == [f"{'x' * 500} … {'x' * 500}"]
     clean_row({"manga_id": "MNG-ABCD1234", "title": "", "volumes": "x"}, 1, warn=warnings.append)
     assert len(warnings) == 1
 
