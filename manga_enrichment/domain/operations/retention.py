@@ -139,9 +139,18 @@ KINDS = (
         "an answer that is there is not paid for again",
         (Place(LEDGER, Means.TTL, LEDGER_DAYS, "MANGA_LEDGER_RETENTION_DAYS"),),
     ),
-    Kind("callbacks and notifications", "a receiver asks", (Place(OUTBOX, Means.TTL, DELIVERED_DAYS),)),
     Kind(
-        "callbacks and notifications that failed",
+        "what is changed of partners' policies",
+        "until somebody takes it back; numbers, names of analyses and models",
+        (Place(STATUS, Means.NOTHING, None),),
+    ),
+    Kind(
+        "callbacks, mail and notifications",
+        "a receiver asks; callbacks hold small results, mail an address",
+        (Place(OUTBOX, Means.TTL, DELIVERED_DAYS),),
+    ),
+    Kind(
+        "callbacks, mail and notifications that failed",
         "`callbacks retry`",
         (Place(OUTBOX, Means.TTL, FAILED_DELIVERY_DAYS),),
     ),
