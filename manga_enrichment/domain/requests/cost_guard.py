@@ -104,7 +104,8 @@ def _batch_estimates(body: Any, texts: Sequence[tuple[Location, str]]) -> list[R
         if isinstance(name, str) and name in ANALYSES:
             location = ("items", position)
             tokens = prompt_overhead(name) + _note_tokens(notes.get(location, ""))
-            estimates.append(RequestTokens(location, ANALYSES[name].model_alias, tokens))
+            model = chosen if isinstance(chosen := body.get("model"), str) else ANALYSES[name].model_alias
+            estimates.append(RequestTokens(location, model, tokens))
     return estimates
 
 

@@ -24,7 +24,7 @@ def policy_problems(schema: str, body: Any, policy: PartnerPolicy, *, sends_mail
     for position, item in enumerate(items if isinstance(items, list) else ()):
         name = item.get("analysis_type") if isinstance(item, Mapping) else None
         if isinstance(name, str) and name in ANALYSES:
-            yield from _analysis_problems(position, name, policy)
+            yield from _analysis_problems(position, name, policy, has_model=isinstance(model, str))
     url = body.get("callback_url")
     host = callback_host(url) if isinstance(url, str) else ""
     if host and not policy.may_call_back(host):
@@ -35,11 +35,12 @@ def policy_problems(schema: str, body: Any, policy: PartnerPolicy, *, sends_mail
         yield _refused(("notification", "email"), "it is not one of the addresses that may be written to")
 
 
-def _analysis_problems(position: int, name: str, policy: PartnerPolicy) -> Iterator[Problem]:
+def _analysis_problems(position: int, name: str, policy: PartnerPolicy, *, has_model: bool) -> Iterator[Problem]:
+    """has_model: the request chooses one, which is judged by itself."""
     place = ("items", position, "analysis_type")
     if not policy.may_ask(name):
         yield _refused(place, f"{_listed(policy.analyses)} may be asked for")
-    elif not policy.may_use(ANALYSES[name].model_alias):
+    elif not has_model and not policy.may_use(ANALYSES[name].model_alias):
         yield _refused(place, f"it is asked of {ANALYSES[name].model_alias}; {_listed(policy.models)} may be asked")
 
 

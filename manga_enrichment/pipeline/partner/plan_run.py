@@ -153,18 +153,20 @@ class PartnerPlanning:
     def _wish(self, request: StoredRequest, item: Mapping[str, Any], title: _Title) -> _Wish | PlannedItem:
         analysis = self._analyses[item["analysis_type"]]
         note = item.get("additional_context", "")
-        asked = self._question(analysis, title, note)
+        alias = request.body.get("model", "")
+        asked = self._question(analysis, title, note, alias)
         inputs = asked.inputs
         problem = analysis.sufficient(inputs)
         if problem is not None:
             return decided(analysis.name, inputs.manga_id, Outcome.INSUFFICIENT_INPUT, "", problem)
         kinds = [analysis, *(other for other in self._analyses.values() if analysis.name in other.parts)]
-        sources = tuple(self._question(kind, title, note).fingerprint for kind in kinds)
+        sources = tuple(self._question(kind, title, note, alias).fingerprint for kind in kinds)
         return _Wish(request, analysis, asked.model, title.bucket, inputs, sources)
 
-    def _question(self, analysis: AnalysisType, title: _Title, note: str) -> Question:
+    def _question(self, analysis: AnalysisType, title: _Title, note: str, alias: str) -> Question:
+        """alias: the model that the partner chose; "" for the analysis's own."""
         inputs = title_inputs(analysis, title.record, title.candidates, note)
-        return Question(analysis, self._models.resolve(analysis.model_alias), inputs)
+        return Question(analysis, self._models.resolve(alias or analysis.model_alias), inputs)
 
     def _entries(self, wishes: Sequence[_Wish]) -> Mapping[str, LedgerEntry]:
         asked = sorted({source for wish in wishes for source in wish.sources})
@@ -245,6 +247,7 @@ def _title_call(wish: _Wish) -> PlannedCall:
         fields=wish.inputs.fields,
         candidates=wish.inputs.candidates,
         additional_context=wish.inputs.additional_context,
+        model_alias=wish.request.body.get("model", ""),
     )
 
 

@@ -5,11 +5,13 @@ from typing import Any
 import pytest
 
 from manga_enrichment.domain.analyses import ANALYSES
+from manga_enrichment.domain.requests.policies import PartnerPolicy, Policies
 from manga_enrichment.domain.requests.queues import HIGH_PRIORITY, route
 from manga_enrichment.domain.requests.schemas import QUOTE
 from manga_enrichment.domain.requests.usage import Usage, month_of
+from manga_enrichment.domain.requests.validation import RequestPolicy
 from manga_enrichment.pipeline.partner.plan import UNKNOWN_TITLE
-from manga_enrichment_tests.builders import bare_record, model_of, put_catalog
+from manga_enrichment_tests.builders import MODELS, bare_record, model_of, put_catalog
 from manga_enrichment_tests.partner_world import PARTNER, TITLES, WAYS, PartnerWorld
 
 CALLBACK = "https://partner.example/manga"
@@ -105,3 +107,35 @@ def test_a_batch_that_breaks_the_rules_is_told_all_its_faults_with_their_places(
     assert row.state == "rejected"
     for place in ("items.1.manga_id", "items.1.analysis_type", "priority", "colour"):
         assert place in row.problems
+
+
+def test_a_partner_chooses_the_model_of_a_batch_and_the_quote_is_of_that_model(way: str) -> None:
+    world = PartnerWorld(way=way)
+    own = ANALYSES["reading_level"].model_alias
+    other = next(alias for alias in ("sonnet", "haiku") if alias != own)
+    world.send([(1, "reading_level")])
+    world.work()
+    assert quoted(world, item(1), model=own)["counts"] == {"items": 1, "known": 1}  # the same question
+    quote = quoted(world, item(1), model=other)
+    assert quote["counts"] == {"items": 1, "to_ask": 1}
+    assert quote["items"][0]["model_id"] == MODELS.resolve(other).model_id
+    assert quote["cost_usd"] != quoted(world, item(2), model=own)["cost_usd"]
+    batch = world.send([(1, "reading_level")], model=other)
+    world.work()
+    assert world.base.model.sent[-1].request.model == MODELS.resolve(other)
+    [told] = world.result(batch)["items"]
+    assert (told["model_id"], told["from_cache"]) == (MODELS.resolve(other).model_id, False)
+    assert quoted(world, item(1), model=other)["counts"] == {"items": 1, "known": 1}
+
+
+def test_a_model_that_the_policy_does_not_allow_is_refused_and_one_that_it_allows_opens_an_analysis(way: str) -> None:
+    own = ANALYSES["reading_level"].model_alias
+    other = next(alias for alias in ("sonnet", "haiku") if alias != own)
+    policy = RequestPolicy(partners=Policies({PARTNER: PartnerPolicy(models=(other,))}))
+    world = PartnerWorld(way=way, policy=policy)
+    refused = [world.send([(1, "reading_level")]), world.send([(1, "reading_level")], model=own)]
+    allowed = world.send([(1, "reading_level")], model=other)
+    world.work()
+    assert [world.state(each) for each in (*refused, allowed)] == ["rejected", "rejected", "completed"]
+    assert "items.0.analysis_type" in world.row(refused[0]).problems
+    assert world.row(refused[1]).reason.startswith("model: ")
