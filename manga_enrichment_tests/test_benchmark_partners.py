@@ -1,5 +1,7 @@
 """What `benchmarks partners` counts and compares, without a site."""
 
+import os
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,6 +11,7 @@ from benchmarks.partners.__main__ import compared
 from benchmarks.partners.counted import sitecustomize
 from benchmarks.partners.partner import different_items, p
 from benchmarks.partners.staying import STARTS_AN_HOUR, Watched, shares
+from benchmarks.partners.work import Work, kind_of
 
 
 @pytest.mark.parametrize(
@@ -79,3 +82,26 @@ def test_a_run_whose_start_nobody_saw_tells_nothing_of_starts() -> None:
     old.looked(90.0, 500.0, 0.0)
     with pytest.raises(ValueError, match="no run was seen"):
         shares({1: old}, 10.0)
+
+
+def test_processes_are_told_apart_by_their_command() -> None:
+    python = "python -P -m manga_enrichment.local.stack.guarded 1"
+    kinds = {
+        f"{python} manga_enrichment.local.stack.emulator": "emulator",
+        f"{python} manga_enrichment.local.model_server --port 2": "model",
+        "python -B -c from multiprocessing.spawn import spawn_main; spawn_main()": "runs",
+        "python -m dagster._daemon run": "servers",
+    }
+    assert {command: kind_of(command.split()) for command in kinds} == kinds
+
+
+def test_cpu_counts_from_the_beginning_of_the_watch_on() -> None:
+    work = Work(os.getpid())
+    assert sum(work.seconds().values()) == 0
+    until = time.process_time() + 0.2
+    while time.process_time() < until:
+        pass
+    work.look()
+    assert sum(work.seconds().values()) >= 0.1
+    gone = Work(2**22 + 1)  # no process has this number
+    assert gone.seconds() == {}
