@@ -7,6 +7,7 @@ it is to get a new list (`refresh.py`).
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
@@ -49,12 +50,18 @@ _DIGESTS = f"select hash({', '.join(COMPARED)}) as digest from titles"  # noqa: 
 
 def digests_of(titles: pa.Table) -> Numbers:
     """64 bits for each title of what it is compared by. They change with DuckDB's version, which costs a full build."""
-    import duckdb  # noqa: PLC0415 (here: a run that compares nothing need not hold it)
-
-    with duckdb.connect() as connection:
+    with _duckdb().cursor() as connection:
         connection.register("titles", titles)
         found = connection.execute(_DIGESTS).fetchnumpy()["digest"]
     return np.asarray(found, np.uint64)
+
+
+@cache
+def _duckdb() -> Any:
+    """One for all buckets: opening takes as long as asking."""
+    import duckdb  # noqa: PLC0415 (here: a run that compares nothing need not hold it)
+
+    return duckdb.connect()
 
 
 def digested(titles: pa.Table) -> Iterator[Digested]:

@@ -24,8 +24,8 @@ class Method:
     """
 
     titles: float = 1.0
-    heads: float = 0.3
-    authors: float = 0.8
+    heads: float = 0.6
+    authors: float = 0.65
     labels: float = 0.15
     synopsis: float = 0.15
     magazines: float = 0.05

@@ -12,7 +12,7 @@ import numpy as np
 from manga_enrichment.pipeline.candidates.matrix import NO_TITLE, Matrix, owners_of
 from manga_enrichment.pipeline.candidates.method import SPLIT, Method
 from manga_enrichment.pipeline.candidates.sparse_top import top_of_product
-from manga_enrichment.pipeline.candidates.terms import Block, Numbers, block_of
+from manga_enrichment.pipeline.candidates.terms import Block, Numbers, block_of, mixed
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -43,7 +43,7 @@ class Search:
         self._matrix = matrix
         self._method = method
         self._splits = _splits(matrix.known, matrix.counts, method.titles_per_term)
-        widths = np.where(self._splits < 0, 0, 1 << np.maximum(self._splits, 0))
+        widths = np.where(self._splits < 0, 0, 1 << np.maximum(self._splits, 0).astype(np.int64))
         self._firsts = np.cumsum(widths) - widths
         self._columns = int(widths.sum())
 
@@ -116,7 +116,7 @@ class Search:
         if squared:
             by_block = np.array(self._method.weights, np.float32)[block_of(terms)]
             values = values * by_block * np.log1p(matrix.manifest["counted"] / matrix.counts[places]) ** 2
-        groups = id_hashes(matrix.ids[rows])[owners] & ((1 << self._splits[places]) - 1)
+        groups = id_hashes(matrix.ids[rows])[owners] & ((1 << self._splits[places].astype(np.int64)) - 1)
         indptr = np.searchsorted(owners, np.arange(len(rows) + 1)).astype(np.int32)
         columns = (self._firsts[places] + groups).astype(np.int32)
         return csr_matrix((values.astype(np.float32), columns, indptr), shape=(len(rows), self._columns))
@@ -143,7 +143,7 @@ def _splits(known: Numbers, counts: Numbers, most: int) -> Numbers:
 
 def id_hashes(ids: Numbers) -> Numbers:
     """31 bits of a hash of each id: what splits common terms, and decides between equal scores."""
-    numbers = np.ascontiguousarray(ids).view(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    numbers = mixed(mixed(np.ascontiguousarray(ids).view(np.uint64)))  # once leaves what only the last letters tell
     return (numbers >> np.uint64(33)).astype(np.int64)
 
 

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from manga_enrichment.domain.analyses.base import Candidate
 from manga_enrichment.domain.prompts.candidates import CANDIDATE_COLUMNS
 from manga_enrichment.gateways.objects import ObjectStore
-from manga_enrichment.pipeline.candidates.matrix import NO_TITLE, Matrix
+from manga_enrichment.pipeline.candidates.matrix import ID_PREFIX, NO_TITLE, Matrix
 from manga_enrichment.pipeline.candidates.method import METHOD_VERSION
 from manga_enrichment.pipeline.candidates.terms import Numbers
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
@@ -123,9 +123,19 @@ def _fresh_values(fresh: Numbers, take: Numbers, matrix: Matrix) -> tuple[pa.Arr
     """(candidates, place among them, number of the title) of the fresh lists where `take` says so."""
     owners, columns = np.nonzero((fresh != NO_TITLE) & take[:, None])
     rows, places = np.unique(fresh[owners, columns], return_inverse=True)
-    shown = [matrix.shown(row) for row in rows.tolist()]
-    values = [{"manga_id": each.manga_id, "title": each.title, "hint": each.hint} for each in shown]
-    return pa.array(values, _LIST.value_type), places.astype(np.int64), owners
+    return _shown(rows, matrix), places.astype(np.int64), owners
+
+
+def _shown(rows: Numbers, matrix: Matrix) -> pa.Array:
+    """These titles as candidates."""
+    lengths, texts = matrix.texts_of(rows)
+    ends = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    joined = pa.StringArray.from_buffers(len(rows), pa.py_buffer(ends), pa.py_buffer(np.ascontiguousarray(texts)))
+    parts = pc.split_pattern(joined, "\0", max_splits=1)
+    ids = pc.binary_join_element_wise(ID_PREFIX, pa.array(matrix.ids[rows].astype("U8"), pa.string()), "")
+    columns = {"manga_id": ids, "title": pc.list_element(parts, 0), "hint": pc.list_element(parts, 1)}
+    kind = _LIST.value_type
+    return pa.StructArray.from_arrays([columns[field.name] for field in kind], fields=list(kind))
 
 
 def _table(ids: Sequence[str], values: pa.Array, owners: Numbers) -> pa.Table:

@@ -76,7 +76,8 @@ def terms_of(records: Sequence[MangaRecord]) -> tuple[Numbers, Numbers]:
         _wholes(_Texts(records, _works), Block.WORKS),
     ]
     finds = np.concatenate([(rows << np.uint64(31)) | terms for rows, terms in found])
-    pairs = np.unique(finds)
+    finds.sort()  # np.unique would hash them first, which takes longer
+    pairs = finds[np.diff(finds, prepend=~finds[:1]) != 0]
     rows = (pairs >> np.uint64(31)).astype(np.int64)
     offsets = np.zeros(len(records) + 1, np.int64)
     np.cumsum(np.bincount(rows, minlength=len(records)), out=offsets[1:])
@@ -161,7 +162,7 @@ class _Texts:
     def hashes(self, starts: Numbers, lengths: Numbers) -> Numbers:
         """Of the pieces with these starts and lengths; the same letters have the same hash wherever they stand."""
         pieces = (self._sums[starts + lengths] - self._sums[starts]) * _powers(_INVERSE)[self._places[starts]]
-        return _mixed(pieces + lengths.astype(np.uint64) * _PRIME)
+        return mixed(pieces + lengths.astype(np.uint64) * _PRIME)
 
 
 @cache
@@ -172,7 +173,8 @@ def _powers(base: np.uint64) -> Numbers:
     return np.cumprod(powers)
 
 
-def _mixed(numbers: Numbers) -> Numbers:
+def mixed(numbers: Numbers) -> Numbers:
+    """Other 64 bits for each, of which every one depends on most of the number's."""
     numbers = (numbers ^ (numbers >> np.uint64(30))) * _MIX
     return np.asarray(numbers ^ (numbers >> np.uint64(31)))
 
@@ -190,7 +192,7 @@ def _ngrams(texts: _Texts) -> Found:
         hashes = np.full(count, np.uint64(size))
         whole = np.ones(count, np.bool_)
         for place in range(size):
-            hashes = _mixed((hashes ^ texts.codes[place : place + count]) * _PRIME)
+            hashes = mixed((hashes ^ texts.codes[place : place + count]) * _PRIME)
             if 0 < place < size - 1:
                 whole &= ~is_end[place : place + count]
         rows.append(texts.row_after[:count][whole])

@@ -17,7 +17,7 @@ from manga_enrichment.pipeline.candidates.building import MatrixWriter
 from manga_enrichment.pipeline.candidates.lists import SHOWN, STORED, Lists
 from manga_enrichment.pipeline.candidates.matrix import NO_TITLE, DamagedIndexError, Matrix
 from manga_enrichment.pipeline.candidates.method import METHOD, Method
-from manga_enrichment.pipeline.candidates.pairs import SCORE_STEPS, Search
+from manga_enrichment.pipeline.candidates.pairs import SCORE_STEPS, Search, id_hashes
 from manga_enrichment.pipeline.candidates.sparse_top import _matmul, top_of_product
 from manga_enrichment_tests.pipeline.candidates.catalogs import index_of, matrix_of, numbers, record
 
@@ -177,6 +177,19 @@ def test_a_label_of_many_titles_still_finds_some(tmp_path: Path) -> None:
     titles = [record(n, f"{chr(0x4E00 + 7 * n)}{chr(0x5E00 + 11 * n)}", themes=("Sumo",)) for n in range(400)]
     lists = index_of(titles, tmp_path, Method(titles_per_term=30))
     assert all(len(numbers(lists, of)) >= 8 for of in titles)
+
+
+def test_a_label_is_split_into_as_many_parts_as_it_takes(tmp_path: Path) -> None:
+    """600 titles by twos are 512 parts: more than a byte counts."""
+    titles = [record(n, f"{chr(0x4E00 + 7 * n)}{chr(0x5E00 + 11 * n)}", themes=("Sumo",)) for n in range(600)]
+    matrix = matrix_of(titles, tmp_path)
+    parts = id_hashes(matrix.ids) & 511
+    found: dict[int, set[int]] = {}
+    for rows, hits in Search(matrix, Method(titles_per_term=2)).best(np.arange(len(matrix))):
+        found |= {row: set(each.tolist()) for row, each in zip(rows.tolist(), hits.rows, strict=True)}
+    mates = {row: set(np.flatnonzero(parts == part).tolist()) for row, part in enumerate(parts)}
+    assert max(map(len, mates.values())) > 2
+    assert all(mates[row] - {row} <= found[row] for row in found)
 
 
 def test_the_score_is_the_weighted_sum_of_cosines_and_the_same_from_both_sides(tmp_path: Path) -> None:
