@@ -12,8 +12,7 @@ path to the list of rows in a JSON document or the name of a row's element in XM
 is not named, `$about` says what the mapping is for, `$schema` is for editors.
 """
 
-import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any
@@ -21,6 +20,7 @@ from typing import Any
 import orjson
 
 from manga_enrichment.domain.catalog.field_sources import Find, field_source, paths_of, single
+from manga_enrichment.domain.catalog.ids import derived_id
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.errors import ConfigurationError
 
@@ -30,7 +30,6 @@ LIST_FIELDS = frozenset({"synonyms", "authors", "magazines", "publisher_genres",
 REQUIRED_FIELDS = ("manga_id", "title")
 ID_FROM = "id_from"
 ABOUT = ("$rows", "$schema", "$only", "$about")
-_ID_CHARACTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,8 @@ class ColumnMapping:
     """columns: our field -> their column, where that is all; found: our field -> what finds its value, for all others.
 
     named: our field -> the column that a source must have, since the mapping names it. rows_path: to the rows of a JSON
-    document, or the element of a row in XML; "" for the document itself, for ONIX.
+    document, or the element of a row in XML; "" for the document itself, for ONIX. id_parts: finds (source, source id)
+    of a row, where ids are derived.
     """
 
     columns: Mapping[str, str]
@@ -46,6 +46,7 @@ class ColumnMapping:
     named: Mapping[str, str]
     rows_path: str
     document: str
+    id_parts: Callable[[Mapping[Any, Any]], tuple[str, str] | None] | None = field(default=None, compare=False)
 
     @classmethod
     def from_json(cls, document: object, under: Mapping[str, Any] = MappingProxyType({})) -> "ColumnMapping":
@@ -70,6 +71,7 @@ class ColumnMapping:
             named={name: _column(entry) for name, entry in paths.items() if name in document},
             rows_path=str(whole.get("$rows") or ""),
             document=orjson.dumps(whole, option=orjson.OPT_SORT_KEYS).decode(),
+            id_parts=None if isinstance(entries["manga_id"], str) else _id_parts(entries["manga_id"]),
         )
 
     def value(self, name: str, row: Mapping[Any, Any]) -> Any:
@@ -92,20 +94,6 @@ class ColumnMapping:
                 )
 
 
-def derived_id(source: str, source_id: str, attempt: int = 0) -> str:
-    """A `MNG-` id for a title of a source with ids of its own: the same on any day and machine.
-
-    Two titles share the first attempt once in 2.8 million million pairs.
-    """
-    text = f"{source}\n{source_id}" if attempt == 0 else f"{source}\n{source_id}\n{attempt}"
-    number = int.from_bytes(hashlib.sha256(text.encode("utf-8", "backslashreplace")).digest()[:16], "big")
-    digits = []
-    for _ in range(8):
-        number, digit = divmod(number, len(_ID_CHARACTERS))
-        digits.append(_ID_CHARACTERS[digit])
-    return f"MNG-{''.join(digits)}"
-
-
 def _source(name: str, entry: object) -> Find:
     if name not in FIELD_NAMES:
         known = ", ".join(FIELD_NAMES)
@@ -121,6 +109,17 @@ def _source(name: str, entry: object) -> Find:
 def _id_source(entry: object) -> Find:
     if isinstance(entry, str):
         return field_source(entry)
+    parts = _id_parts(entry)
+
+    def find_id(row: Mapping[Any, Any]) -> str | None:
+        found = parts(row)
+        return None if found is None else derived_id(*found)
+
+    return find_id
+
+
+def _id_parts(entry: object) -> Callable[[Mapping[Any, Any]], tuple[str, str] | None]:
+    """What finds (source, source id) in a row."""
     if not isinstance(entry, Mapping) or set(entry) != {ID_FROM}:
         raise ValueError(f'must be a column, a path, or {{"{ID_FROM}": {{"source": "name", "id": "path"}}}}')
     parts = entry[ID_FROM]
@@ -128,14 +127,14 @@ def _id_source(entry: object) -> Find:
         raise ValueError(f'"{ID_FROM}" takes "source", a name, and "id", a path')
     source, find = str(parts["source"]), single(parts["id"], field_source(parts["id"]))
 
-    def find_id(row: Mapping[Any, Any]) -> str | None:
+    def find_parts(row: Mapping[Any, Any]) -> tuple[str, str] | None:
         value = find(row)
         is_id = isinstance(value, str | int) and not isinstance(value, bool) and value != ""
         if isinstance(value, float) and value.is_integer():
             value, is_id = int(value), abs(value) < 2**53
-        return derived_id(source, str(value).strip()) if is_id else None
+        return (source, str(value).strip()) if is_id else None
 
-    return find_id
+    return find_parts
 
 
 def _column(entry: str) -> str:

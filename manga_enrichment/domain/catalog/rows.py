@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Any
 
 from manga_enrichment.domain.catalog import lists, moments, numbers, people, values
+from manga_enrichment.domain.catalog.ids import IdRegister
 from manga_enrichment.domain.catalog.mapping import SAME_NAMES, ColumnMapping
 from manga_enrichment.domain.catalog.records import MANGA_ID, MangaRecord
 from manga_enrichment.domain.catalog.warnings import Note, RowWarning, WarningReason, shortened
@@ -90,14 +91,16 @@ def clean_row(
     row_number: int,
     mapping: ColumnMapping = SAME_NAMES,
     warn: Callable[[RowWarning], None] = _no_warning,
+    ids: IdRegister | None = None,
 ) -> MangaRecord | RejectedRow:
     """The record of a row, or why it has none. Never raises for anything a JSON, CSV or Parquet reader gives.
 
-    warn gets whatever was dropped, changed or merged; nothing of a row that is rejected.
+    warn gets whatever was dropped, changed or merged; nothing of a row that is rejected. ids: who has which of the ids
+    that are derived.
     """
     if not isinstance(raw, Mapping):
         return _reject(raw, row_number, None, RejectReason.NOT_AN_OBJECT)
-    manga_id = mapping.value("manga_id", raw)
+    manga_id = _manga_id(raw, mapping, ids)
     if manga_id is None or manga_id == "":
         return _reject(raw, row_number, None, RejectReason.MISSING_MANGA_ID)
     if not isinstance(manga_id, str) or MANGA_ID.match(manga_id) is None:
@@ -113,6 +116,13 @@ def clean_row(
     if notes.reasons:
         notes.tell("title", value)
     return MangaRecord(manga_id, title, **_optional_fields(raw, mapping, notes))
+
+
+def _manga_id(raw: Mapping[str, Any], mapping: ColumnMapping, ids: IdRegister | None) -> object:
+    if ids is None or mapping.id_parts is None:
+        return mapping.value("manga_id", raw)
+    parts = mapping.id_parts(raw)
+    return None if parts is None else ids.of(*parts)
 
 
 class _Notes:

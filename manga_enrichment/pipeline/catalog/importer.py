@@ -19,6 +19,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from manga_enrichment.domain.catalog.ids import IdRegister
 from manga_enrichment.domain.catalog.mapping import MAPPING_SETTING, SAME_NAMES, ColumnMapping
 from manga_enrichment.domain.catalog.records import MAX_CATALOG_BUCKETS, MangaRecord, bucket_of
 from manga_enrichment.domain.catalog.rows import RejectedRow, RejectReason, clean_row
@@ -97,6 +98,7 @@ class ImportPlan:
     limits: SpillLimits = DEFAULT_LIMITS
     titles_before: int = 0
     plausible: PlausibleLimits = DEFAULT_PLAUSIBLE
+    ids: IdRegister | None = None
     on_progress: Callable[[int], None] = lambda _rows_read: None
 
 
@@ -157,7 +159,7 @@ class _Import:
     def _take(self, row: SourceRow) -> None:
         if self._unseen and isinstance(row.values, Mapping):
             self._unseen = {column: name for column, name in self._unseen.items() if column not in row.values}
-        record = clean_row(row.values, row.number, self._plan.mapping, self._warn)
+        record = clean_row(row.values, row.number, self._plan.mapping, self._warn, self._plan.ids)
         if isinstance(record, RejectedRow):
             self._reject(replace(record, raw_json=row.raw.decode("utf-8", "backslashreplace")))
             return

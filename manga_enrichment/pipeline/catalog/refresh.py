@@ -11,6 +11,8 @@ from typing import Any
 
 import orjson
 
+from manga_enrichment.domain.catalog.ids import IdRegister
+from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.domain.prompts.fingerprint import content_hash
 from manga_enrichment.gateways.catalog_source import CatalogSource
 from manga_enrichment.gateways.clock import Clock
@@ -18,9 +20,9 @@ from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.catalog.files.rows import Reading
 from manga_enrichment.pipeline.catalog.importer import ImportPlan, ImportReport, import_catalog
 from manga_enrichment.pipeline.catalog.plausibility import DEFAULT_PLAUSIBLE, PlausibleLimits
-from manga_enrichment.pipeline.catalog.reader import CatalogTables, check_bucket_count
+from manga_enrichment.pipeline.catalog.reader import CatalogTables, check_bucket_count, read_catalog
 from manga_enrichment.pipeline.catalog.source_files import read_files
-from manga_enrichment.pipeline.store.object_keys import catalog_state_key
+from manga_enrichment.pipeline.store.object_keys import catalog_ids_key, catalog_state_key
 from manga_enrichment.pipeline.store.rows import SCHEMAS_VERSION
 
 
@@ -68,20 +70,39 @@ def refresh_catalog(
     if recorded is not None and recorded["source_version"] == version:
         say(f"{source.uri} has not changed since {recorded['imported_at']}")
         return CatalogState(**recorded), False
+    ids = None if reading.mapping.id_parts is None else _id_register(tables, bucket_count, recorded)
     plan = ImportPlan(
         bucket_count=bucket_count,
         content_hash=content_hash,
         mapping=reading.mapping,
         titles_before=0 if recorded is None else recorded["titles"],
         plausible=plausible,
+        ids=ids,
         on_progress=lambda rows: say(f"{rows} rows read"),
     )
     with source.local_copy() as paths:
         rows = read_files(paths, replace(reading, say=say), uri=source.uri)
         report = import_catalog(rows, CatalogTables(tables), plan)
+    if ids is not None and ids.remembered:
+        tables.write_json(catalog_ids_key(), ids.remembered)
     state = _state(report, plan, source.uri, version, clock.now())
     tables.write_json(catalog_state_key(), asdict(state))
     return state, True
+
+
+def _id_register(tables: ObjectStore, bucket_count: int, recorded: Mapping[str, Any] | None) -> IdRegister:
+    """Whoever has an id in the stored catalog keeps it; titles that once met are remembered in a document of their own,
+    for one of them may leave."""
+    buckets = [] if recorded is None else bucket_keys(bucket_count)
+    tables_read = (read_catalog(tables, bucket, ["manga_id", "source", "source_id"]) for bucket in buckets)
+    stored = (
+        (row["manga_id"], row["source"], row["source_id"])
+        for table in tables_read
+        for batch in table.to_batches()
+        for row in batch.to_pylist()
+        if row["source"] is not None and row["source_id"] is not None
+    )
+    return IdRegister(tables.read_json(catalog_ids_key()) or {}, stored)
 
 
 def load_state(tables: ObjectStore, bucket_count: int) -> CatalogState | None:

@@ -55,6 +55,11 @@ def catalog_state_key() -> str:
     return f"{TABLES_ROOT}/catalog/_state.json"
 
 
+def catalog_ids_key() -> str:
+    """JSON beside the catalog: titles of sources without our ids that came to the same id, and who got which."""
+    return f"{TABLES_ROOT}/catalog/_ids.json"
+
+
 def candidates_state_key(bucket: str) -> str:
     """JSON beside a bucket's candidate lists: what they were drawn from."""
     return f"{TABLES_ROOT}/similar_candidates/bucket={bucket}/_state.json"

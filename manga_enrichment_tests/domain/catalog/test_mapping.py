@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from manga_enrichment.domain.catalog.mapping import FIELD_NAMES, SAME_NAMES, ColumnMapping, derived_id
+from manga_enrichment.domain.catalog.ids import derived_id
+from manga_enrichment.domain.catalog.mapping import FIELD_NAMES, SAME_NAMES, ColumnMapping
 from manga_enrichment.domain.catalog.records import MANGA_ID
 from manga_enrichment.domain.errors import ConfigurationError
 

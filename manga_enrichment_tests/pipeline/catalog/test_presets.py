@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from manga_enrichment.domain.catalog.mapping import ColumnMapping, derived_id
+from manga_enrichment.domain.catalog.ids import derived_id
+from manga_enrichment.domain.catalog.mapping import ColumnMapping
 from manga_enrichment.domain.catalog.records import Author, MangaRecord
 from manga_enrichment.domain.catalog.rows import clean_row
 from manga_enrichment.domain.catalog.warnings import RowWarning

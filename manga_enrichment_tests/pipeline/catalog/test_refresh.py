@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from manga_enrichment.aws.catalog_source import LocalCatalog
+from manga_enrichment.domain.catalog.ids import derived_id
 from manga_enrichment.domain.catalog.mapping import SAME_NAMES, ColumnMapping
 from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.domain.errors import ConfigurationError
@@ -18,7 +19,7 @@ from manga_enrichment.pipeline.catalog.plausibility import (
 )
 from manga_enrichment.pipeline.catalog.reader import read_ids, read_records
 from manga_enrichment.pipeline.catalog.refresh import CatalogState, load_state, refresh_catalog
-from manga_enrichment.pipeline.store.object_keys import catalog_state_key, rejects_key
+from manga_enrichment.pipeline.store.object_keys import catalog_ids_key, catalog_state_key, rejects_key
 from manga_enrichment_tests.builders import catalog_row, title_id, write_source
 from manga_enrichment_tests.fakes import FakeClock, MemoryTables
 
@@ -182,3 +183,23 @@ def test_bad_rows_are_counted_and_kept_as_rejects(catalog: Catalog) -> None:
 
 def test_before_the_first_import_there_is_no_state() -> None:
     assert load_state(MemoryTables(), BUCKETS) is None
+
+
+def test_titles_that_came_to_the_same_id_are_remembered(catalog: Catalog) -> None:
+    mapping = ColumnMapping.from_json(
+        {"manga_id": {"id_from": {"source": "mal", "id": "n"}}, "source": {"const": "mal"}, "source_id": "n"}
+    )
+    catalog.tables.write_json(catalog_ids_key(), {"mal\n7": derived_id("mal", "13")})
+    write_source(catalog.path, [{"n": 13, "title": "x"}, {"n": 14, "title": "y"}])
+    catalog.refresh(mapping=mapping)
+    ids = {derived_id("mal", "13", 1), derived_id("mal", "14")}
+    assert catalog.ids() == ids
+    assert catalog.tables.read_json(catalog_ids_key()) == {
+        "mal\n7": derived_id("mal", "13"),
+        "mal\n13": derived_id("mal", "13", 1),
+    }
+    catalog.tables.objects.pop(catalog_ids_key())  # what is stored remembers it, too
+    write_source(catalog.path, [{"n": 13, "title": "x"}, {"n": 14, "title": "y"}, {"n": 15, "title": "z"}])
+    catalog.refresh(mapping=mapping)
+    assert catalog.ids() == {*ids, derived_id("mal", "15")}
+    assert catalog.tables.read_json(catalog_ids_key()) == {"mal\n13": derived_id("mal", "13", 1)}
