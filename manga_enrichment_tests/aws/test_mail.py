@@ -18,10 +18,12 @@ SENDER, ADDRESS = "manga@store.example", "ops@acme.example"
 
 
 @pytest.fixture
-def ses(aws_clients: AwsClients) -> Any:
+def ses(aws_environment: dict[str, str]) -> Any:
+    del aws_environment  # leads to the emulator
+    client = AwsClients().ses
     for address in (SENDER, ADDRESS):
-        aws_clients.ses.verify_email_identity(EmailAddress=address)
-    return aws_clients.ses
+        client.verify_email_identity(EmailAddress=address)
+    return client
 
 
 def sent(stack: LocalStack) -> str:

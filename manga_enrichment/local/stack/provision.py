@@ -6,6 +6,7 @@ what is deployed (`infra/*.yaml`). Production deploys the same files with its ow
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -139,7 +140,8 @@ def _template(cloudformation: "CloudFormationClient", path: Path) -> dict[str, s
         return {"TemplateBody": text}
     url = cloudformation.meta.endpoint_url
     s3 = emulator_client("s3", url)
-    s3.create_bucket(Bucket=_TEMPLATES, CreateBucketConfiguration={"LocationConstraint": REGION})
+    with suppress(s3.exceptions.BucketAlreadyOwnedByYou):  # from an earlier deployment
+        s3.create_bucket(Bucket=_TEMPLATES, CreateBucketConfiguration={"LocationConstraint": REGION})
     s3.put_object(Bucket=_TEMPLATES, Key=path.name, Body=text.encode())
     return {"TemplateURL": f"{url}/{_TEMPLATES}/{path.name}"}
 
