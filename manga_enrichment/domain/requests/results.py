@@ -53,6 +53,11 @@ class ItemResult:
     def is_transient(self) -> bool:
         return self.error_class in set(ErrorClass) and TREATMENTS[ErrorClass(self.error_class)].transient
 
+    def tried_again(self) -> "ItemResult":
+        """Of what failed in passing: its answer was lost."""
+        lost = self.outcome is Outcome.FAILED and self.is_transient
+        return replace(self, outcome=Outcome.DEFERRED) if lost else self
+
     def given_up(self) -> "ItemResult":
         """The failure of an item that has waited long enough."""
         return replace(self, outcome=Outcome.FAILED) if self.outcome is Outcome.DEFERRED else self
@@ -124,6 +129,10 @@ class RequestResult:
         bad = Counter(self.items[place].error_class for place in self.index_of if self.items[place].error_class)
         named = ", ".join(f"{count} {name}" for name, count in bad.most_common())
         return f"{bad.total()} of {len(self.index_of)} items without an answer: {named}" if bad else ""
+
+    def tried_again(self) -> "RequestResult":
+        """Waiting for the answers that were lost."""
+        return replace(self, items=tuple(item.tried_again() for item in self.items))
 
     def given_up(self) -> "RequestResult":
         return replace(self, items=tuple(item.given_up() for item in self.items))

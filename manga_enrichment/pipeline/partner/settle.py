@@ -26,6 +26,7 @@ from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.policies import NO_POLICIES, PartnerPolicies, cap_ends_on
 from manga_enrichment.domain.requests.results import References, RequestResult, ResultHeading
+from manga_enrichment.domain.requests.schemas import BATCH
 from manga_enrichment.domain.requests.states import RequestState, is_final
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import FencedError, QueueUnavailableError, StoreUnavailableError
@@ -43,6 +44,9 @@ from manga_enrichment.pipeline.store.object_keys import result_document_key
 
 SETTLERS = 8
 SETTLED_TOGETHER = 200  # their rows are one object; they are acked after it, some seconds after their status
+
+GENERATIONS_FOR_LOST_ANSWERS = 2
+"""Each asks at least twice, and each time may be billed: what is lost so often is lost for a reason."""
 
 _log = logging.getLogger(__name__)
 
@@ -141,14 +145,19 @@ class Settling:
         return row if row is not None and is_ours and is_final(row.state) else None
 
     def _aged(self, request: UnitRequest, result: RequestResult) -> RequestResult:
-        """A cancelled one waits no more. What has waited for too long has failed; but for the brake, which is ours, and
-        for a batch that was told a day. Conversations go: SQS hides a message of a FIFO queue for 12 hours only."""
+        """A batch waits for answers that were lost, as titles do for the next night. A cancelled one waits no more.
+
+        What has waited for too long has failed; but for the brake, which is ours, and for a batch that was told a day.
+        Conversations go: SQS hides a message of a FIFO queue for 12 hours only.
+        """
+        is_batch = request.schema == BATCH
+        if is_batch and request.generation < GENERATIONS_FOR_LOST_ANSWERS:
+            result = result.tried_again()
         if result.state is RequestState.DEFERRED and self._requests.cancelled([request.request_id]):
             return result.cancelled()
         now = self._clock.now()
-        waits = result.error_class == ErrorClass.BRAKE.value or (
-            request.schema == "batch_analysis" and cap_ends_on(result.error_class, now.date()) is not None
-        )
+        told_a_day = is_batch and cap_ends_on(result.error_class, now.date()) is not None
+        waits = told_a_day or result.error_class == ErrorClass.BRAKE.value
         return result if waits or now - request.submitted_at < self._limits.max_age else result.given_up()
 
     def _heading(self, request: UnitRequest, cost_micro_usd: int, stored: StoredRequest) -> ResultHeading:

@@ -232,6 +232,20 @@ def test_the_cost_of_a_deferred_generation_is_not_forgotten(make_world: MakeWorl
     assert world.row(sent).cost_micro_usd == world.base.budget.spent(f"day:{world.clock.now().date()}")[1]
 
 
+@pytest.mark.parametrize(("lost", "state"), [(2, "completed"), (50, "partially_completed")])
+def test_a_batch_waits_for_answers_that_were_lost_but_not_for_ever(
+    make_world: MakeWorld, lost: int, state: str
+) -> None:
+    world = make_world()
+    world.base.model = ScriptedModel(world.clock, {title_id(1): [ErrorClass.TRUNCATED_ANSWER] * lost})
+    sent = world.send([(number, "reading_level") for number in range(1, 8)])
+    world.work()
+    assert (world.state(sent), world.row(sent).counts["deferred"]) == ("deferred", 1)
+    world.drain()
+    assert (world.state(sent), world.row(sent).generation) == (state, 2)
+    assert world.row(sent).cost_micro_usd == world.base.budget.spent(f"day:{world.clock.now().date()}")[1]
+
+
 def test_a_zombie_writes_nothing_after_its_request_went_to_another_generation() -> None:
     world = PartnerWorld()
     sent = world.send()
