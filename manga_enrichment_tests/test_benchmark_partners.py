@@ -82,6 +82,10 @@ def test_a_run_whose_start_nobody_saw_tells_nothing_of_starts() -> None:
     old.looked(90.0, 500.0, 0.0)
     with pytest.raises(ValueError, match="no run was seen"):
         shares({1: old}, 10.0)
+    old.looked(90.5, 510.0, 10.0)
+    numbers = shares({1: old}, 10.0)
+    assert numbers["idle_cpu_percent_of_one"] == pytest.approx(5)
+    assert not {"start_cpu_s", "hour_with_starts_cpu_percent_of_one"} & numbers.keys()
 
 
 def test_processes_are_told_apart_by_their_command() -> None:
