@@ -28,9 +28,11 @@ from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.pipeline.catalog.files.rows import SourceRow
 from manga_enrichment.pipeline.catalog.plausibility import (
     DEFAULT_PLAUSIBLE,
+    ImplausibleCatalogError,
     ImportCounts,
     PlausibleLimits,
     check_plausible,
+    likely_cause,
 )
 from manga_enrichment.pipeline.catalog.spill import DEFAULT_LIMITS, DIGEST_BYTES, RowSpill, SpillLimits, TitleSpill
 from manga_enrichment.pipeline.catalog.tables import (
@@ -105,9 +107,9 @@ class ImportPlan:
 def import_catalog(rows: Iterable[SourceRow | RejectedRow], sink: CatalogSink, plan: ImportPlan) -> ImportReport:
     """Clean, deduplicate and store all rows; of one manga_id the newest updated_at wins, then the later row.
 
-    Raises ConfigurationError for a bucket count out of range, for a mapped column that no row has, and for a source
-    without any usable title (where there is no catalog yet, its rejects are stored so that one can see why);
-    ImplausibleCatalogError for a source that the catalog would lose too much by.
+    Raises ConfigurationError for a bucket count out of range and for a mapped column that no row has;
+    ImplausibleCatalogError for a source without any usable title (where there is no catalog yet, its rejects are stored
+    so that one can see why), and for one that the catalog would lose too much by.
     """
     if not 1 <= plan.bucket_count <= MAX_CATALOG_BUCKETS:
         raise ConfigurationError(
@@ -189,10 +191,12 @@ class _Import:
             return
         if not self._plan.titles_before:
             sink.put_rejects(self._rejects.table())
+        counts = ImportCounts(self._rows_read, dict(self._rejected), 0, self._plan.titles_before)
         reasons = ", ".join(f"{reason} {count}" for reason, count in self._rejected.most_common()) or "it is empty"
-        raise ConfigurationError(
+        raise ImplausibleCatalogError(
             f"MANGA_CATALOG_URI has no usable title in {self._rows_read} rows ({reasons}); the catalog was left as it "
-            "is: correct the source, or map its columns with MANGA_CATALOG_MAPPING"
+            f"is. Likely: {likely_cause(counts)}. Correct the source, or map its columns with MANGA_CATALOG_MAPPING",
+            counts,
         )
 
     def _check_plausible(self) -> None:

@@ -81,7 +81,7 @@ def check_plausible(counts: ImportCounts, limits: PlausibleLimits) -> None:
     else:
         return
     raise ImplausibleCatalogError(
-        f"The source was refused and the catalog left as it is: {found}. Likely: {_likely_cause(counts)}. "
+        f"The source was refused and the catalog left as it is: {found}. Likely: {likely_cause(counts)}. "
         f"`manga-enrichment catalog check` shows the rows. If it is right, set {setting}=1 for one import",
         counts,
     )
@@ -92,10 +92,11 @@ def _reasons(rejected: Mapping[str, int]) -> str:
     return ", ".join(f"{reason} {count}" for reason, count in sorted(bad.items(), key=lambda item: -item[1]))
 
 
-def _likely_cause(counts: ImportCounts) -> str:
-    if counts.bad_rows <= FEW_ROWS:
+def likely_cause(counts: ImportCounts) -> str:
+    """In a few words, from what most rows were rejected for."""
+    if counts.titles and counts.bad_rows <= FEW_ROWS:
         return "the file was cut off, or is a part of the catalog"
     reason = max(
         (reason for reason in counts.rejected if reason in _CAUSES), key=lambda each: counts.rejected[each], default=""
     )
-    return _CAUSES[RejectReason(reason)] if reason else "the file is another"
+    return _CAUSES[RejectReason(reason)] if reason else "the file was cut off, or is another"

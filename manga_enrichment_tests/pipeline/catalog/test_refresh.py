@@ -203,3 +203,38 @@ def test_titles_that_came_to_the_same_id_are_remembered(catalog: Catalog) -> Non
     catalog.refresh(mapping=mapping)
     assert catalog.ids() == {*ids, derived_id("mal", "15")}
     assert catalog.tables.read_json(catalog_ids_key()) == {"mal\n13": derived_id("mal", "13", 1)}
+
+
+def test_a_catalog_in_another_encoding_is_the_same_catalog_or_is_refused(tmp_path: Path) -> None:
+    """CP932 over UTF-8 once left 2 titles of 40, and nothing said so."""
+    rows = [f"{title_id(number)},港の灯 その{number},船が行く。\n" for number in range(40)]
+    path = tmp_path / "catalog.csv"
+    path.write_text("manga_id,title,synopsis\n" + "".join(rows), "utf-8")
+    catalog = Catalog(tmp_path)
+    catalog.source = CountedSource(path)
+    before, _ = catalog.refresh()
+    path.write_text("manga_id,title,synopsis\n" + "".join(rows), "cp932")
+    after, imported = catalog.refresh()
+    assert imported
+    assert (after.titles, after.catalog_version) == (40, before.catalog_version)
+
+    path.write_bytes(path.read_bytes() + b"\n")
+    with pytest.raises(ImplausibleCatalogError, match=r"no usable title in 40 rows .*_CATALOG_ENCODING"):
+        refresh_catalog(
+            tables=catalog.tables,
+            source=catalog.source,
+            clock=catalog.clock,
+            reading=Reading(encoding="utf-8"),
+            bucket_count=BUCKETS,
+            say=lambda _line: None,
+        )
+    assert len(catalog.ids()) == 40
+
+
+@pytest.mark.parametrize("newer", ["2026-05-20 21:34:02 UTC", "1779312842", 1779312842, "20260520", "May 20, 2026"])
+def test_the_newer_row_of_a_title_wins_however_its_moment_is_written(catalog: Catalog, newer: object) -> None:
+    rows = [catalog_row(1, title="newer", updated_at=newer), catalog_row(1, title="older", updated_at="2019-07-22")]
+    write_source(catalog.path, rows)
+    catalog.refresh()
+    (record,) = (record for bucket in bucket_keys(BUCKETS) for record in read_records(catalog.tables, bucket))
+    assert record.title == "newer"
