@@ -5,7 +5,7 @@ Belongs here: the order of the passes and their bounds in memory. Stays out: wha
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
@@ -22,7 +22,8 @@ Digested = tuple[MangaRecord, int]
 
 TITLES_AT_ONCE = 2_000
 ENTRIES_AT_ONCE = 4_000_000
-COUNTED_AT_ONCE = 16_000_000
+COUNTED_AT_ONCE = 12_000_000
+SAMPLE = 100_000
 
 
 class MatrixWriter:
@@ -105,17 +106,24 @@ class MatrixWriter:
 def _counted(folder: Path) -> tuple[Numbers, Numbers]:
     """Terms of two and more titles and their counts; in several passes, since all entries do not fit into memory."""
     entries = np.memmap(folder / "terms", ARRAYS["terms"]) if (folder / "terms").stat().st_size else np.zeros(0, "<i4")
-    passes = 1 << max(0, (len(entries) // COUNTED_AT_ONCE).bit_length())
     known, counts = [], []
-    for number in range(passes):
-        own = np.concatenate([some[some & (passes - 1) == number] for some in _pieces(entries)] or [entries])
+    for low, high in ranges_of(entries, COUNTED_AT_ONCE):
+        own = np.concatenate([some[(some > low) & (some <= high)] for some in _pieces(entries)] or [entries])
         own.sort()
         starts = np.flatnonzero(np.diff(own, prepend=-1))
         titles = np.diff(starts, append=len(own))
         known.append(own[starts][titles > 1])
         counts.append(titles[titles > 1].astype(np.int32))
-    order = np.argsort(np.concatenate(known))
-    return np.concatenate(known)[order], np.concatenate(counts)[order]
+    return np.concatenate(known), np.concatenate(counts)
+
+
+def ranges_of(terms: Numbers, at_once: int) -> Iterator[tuple[int, int]]:
+    """(low, high) of ranges, ascending, that together hold all terms, each about `at_once` of these: low < term <=
+    high."""
+    passes = 1 + len(terms) // at_once
+    sample = np.asarray(terms[:: max(1, len(terms) // SAMPLE)])
+    inner = np.quantile(sample, np.arange(1, passes) / passes).astype(np.int64) if passes > 1 else np.zeros(0, np.int64)
+    return pairwise([-1, *inner.tolist(), 2**31])
 
 
 def _taken_over(folder: Path, old: Matrix, copied: int) -> tuple[Numbers, Numbers]:

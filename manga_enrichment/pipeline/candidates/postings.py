@@ -5,17 +5,15 @@ such lists, so machines that only draw candidate lists never make them.
 """
 
 import tempfile
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
-from manga_enrichment.pipeline.candidates.building import rows_at_once
+from manga_enrichment.pipeline.candidates.building import ranges_of, rows_at_once
 from manga_enrichment.pipeline.candidates.matrix import Matrix, mapped, owners_of
 from manga_enrichment.pipeline.candidates.terms import Numbers
 
 ENTRIES_AT_ONCE = 16_000_000
-SAMPLE = 100_000
 _TERMS, _ROWS = "asked_terms", "asked_rows"
 
 
@@ -38,14 +36,10 @@ class Postings:
 
 def _write(matrix: Matrix) -> None:
     """In passes over ranges of terms, so that what is sorted at once is bounded; the rows' file appears last."""
-    passes = 1 + len(matrix.terms) // ENTRIES_AT_ONCE
-    sample = np.asarray(matrix.terms[:: max(1, len(matrix.terms) // SAMPLE)])
-    inner = np.quantile(sample, np.arange(1, passes) / passes).astype(np.int64) if passes > 1 else np.zeros(0, np.int64)
-    bounds = [-1, *inner.tolist(), 2**31]
     with tempfile.TemporaryDirectory(dir=matrix.folder) as folder:
         paths = {name: Path(folder) / name for name in (_TERMS, _ROWS)}
         with paths[_TERMS].open("wb") as terms_file, paths[_ROWS].open("wb") as rows_file:
-            for low, high in pairwise(bounds):
+            for low, high in ranges_of(matrix.terms, ENTRIES_AT_ONCE):
                 keys = np.sort(np.concatenate([np.zeros(0, np.int64), *_between(matrix, low, high)]))
                 (keys >> 32).astype("<i4").tofile(terms_file)
                 (keys & (2**32 - 1)).astype("<i4").tofile(rows_file)
