@@ -25,13 +25,12 @@ from manga_enrichment.pipeline.catalog.plausibility import ImplausibleCatalogErr
 from manga_enrichment.pipeline.catalog.refresh import CatalogState, load_state, refresh_catalog
 from manga_enrichment.pipeline.catalog.source_files import load_mapping
 from manga_enrichment.pipeline.store.object_keys import rejects_key, table_key, warnings_key
+from manga_enrichment.settings import Settings
 
 GROUP = "catalog"
 
 
 def build_manga_catalog(inputs: DefinitionInputs) -> dg.AssetsDefinition:
-    settings = inputs.settings
-
     @dg.multi_asset(
         name=CATALOG,
         specs=[_catalog_spec(inputs)],
@@ -49,28 +48,33 @@ def build_manga_catalog(inputs: DefinitionInputs) -> dg.AssetsDefinition:
         with configuration_errors_are_final():
             try:
                 state, imported = refresh_catalog(
-                    tables=tables,
-                    source=catalog_source,
-                    clock=clock,
-                    reading=Reading(
-                        load_mapping(settings.catalog_mapping, settings.catalog_preset),
-                        settings.catalog_encoding,
-                        settings.catalog_delimiter,
-                    ),
-                    bucket_count=settings.catalog_buckets,
-                    say=context.log.info,
-                    plausible=PlausibleLimits(settings.catalog_max_rejected, settings.catalog_max_lost),
+                    tables=tables, source=catalog_source, clock=clock, say=context.log.info, **_how(inputs.settings)
                 )
             except ImplausibleCatalogError as refused:
                 yield refused_check(refused)
                 raise
         yield dg.MaterializeResult(asset_key=CATALOG)
         yield plausible_check(state)
-        for bucket in context.partition_keys:
-            metadata = _catalog_metadata(state, bucket, tables, imported=imported)
-            context.add_asset_metadata(metadata, asset_key=dg.AssetKey(CATALOG), partition_key=bucket)
+        _add_metadata(context, state, tables, imported=imported)
 
     return manga_catalog
+
+
+def _add_metadata(
+    context: dg.AssetExecutionContext, state: CatalogState, tables: ObjectStore, *, imported: bool
+) -> None:
+    for bucket in context.partition_keys:
+        metadata = _catalog_metadata(state, bucket, tables, imported=imported)
+        context.add_asset_metadata(metadata, asset_key=dg.AssetKey(CATALOG), partition_key=bucket)
+
+
+def _how(settings: Settings) -> dict[str, Any]:
+    mapping = load_mapping(settings.catalog_mapping, settings.catalog_preset)
+    return {
+        "reading": Reading(mapping, settings.catalog_encoding, settings.catalog_delimiter),
+        "bucket_count": settings.catalog_buckets,
+        "plausible": PlausibleLimits(settings.catalog_max_rejected, settings.catalog_max_lost),
+    }
 
 
 def _catalog_spec(inputs: DefinitionInputs) -> dg.AssetSpec:

@@ -61,33 +61,33 @@ def refresh_catalog(
     say: Callable[[str], None],
     plausible: PlausibleLimits = DEFAULT_PLAUSIBLE,
 ) -> tuple[CatalogState, bool]:
-    """(state, whether anything was imported). Raises ConfigurationError; the stored catalog is then as before.
-
-    An ImplausibleCatalogError among them says that the source was read and refused.
-    """
+    """(state, whether anything was imported). Raises ConfigurationError; the stored catalog is then as before."""
     recorded = check_bucket_count(tables, bucket_count)
     version = _version(source, reading)
     if recorded is not None and recorded["source_version"] == version:
         say(f"{source.uri} has not changed since {recorded['imported_at']}")
         return CatalogState(**recorded), False
-    ids = None if reading.mapping.id_parts is None else _id_register(tables, bucket_count, recorded)
     plan = ImportPlan(
-        bucket_count=bucket_count,
-        content_hash=content_hash,
-        mapping=reading.mapping,
-        titles_before=0 if recorded is None else recorded["titles"],
+        bucket_count,
+        content_hash,
+        reading.mapping,
+        titles_before=recorded["titles"] if recorded else 0,
         plausible=plausible,
-        ids=ids,
+        ids=None if reading.mapping.id_parts is None else _id_register(tables, bucket_count, recorded),
         on_progress=lambda rows: say(f"{rows} rows read"),
     )
     with source.local_copy() as paths:
         rows = read_files(paths, replace(reading, say=say), uri=source.uri)
         report = import_catalog(rows, CatalogTables(tables), plan)
+    return _remember(tables, plan.ids, _state(report, plan, source.uri, version, clock.now())), True
+
+
+def _remember(tables: ObjectStore, ids: IdRegister | None, state: CatalogState) -> CatalogState:
+    """The state last: without it the source is read again."""
     if ids is not None and ids.remembered:
         tables.write_json(catalog_ids_key(), ids.remembered)
-    state = _state(report, plan, source.uri, version, clock.now())
     tables.write_json(catalog_state_key(), asdict(state))
-    return state, True
+    return state
 
 
 def _id_register(tables: ObjectStore, bucket_count: int, recorded: Mapping[str, Any] | None) -> IdRegister:
