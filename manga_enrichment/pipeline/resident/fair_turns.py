@@ -82,6 +82,8 @@ class FairTurns:
             if not turn.done():
                 self._is_gate_taken = True
                 turn.set_result(None)
+        waiting = sum(map(len, self._waiting.values()))
+        self.limiter.queued = min(waiting, self._places - self._at_model)
 
     def _had_of_late(self, partner_id: str) -> float:
         turns, at = self._had.get(partner_id, (0.0, 0.0))

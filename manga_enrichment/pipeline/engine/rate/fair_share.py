@@ -53,7 +53,7 @@ class FairShare:
     def is_due(self) -> bool:
         """Whether it is time to look: every few seconds, and soon when there is more to ask than was told."""
         seconds = self._clock.monotonic_seconds() - self._looked_at
-        is_pressing = self._limiter.is_short and self._demand < math.inf
+        is_pressing = not self._demand / 2 <= self._limiter.demand() <= 2 * self._demand
         return seconds >= (EARLY_BEAT_SECONDS if is_pressing else BEAT_SECONDS)
 
     def could_not_look(self) -> None:

@@ -8,6 +8,7 @@ the same here.
 
 import asyncio
 import math
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -21,6 +22,8 @@ FIRST_CALLS_PER_SECOND = 5.0
 REQUEST_BURST_SECONDS = 0.2  # how much unused time may be caught up at once
 TOKEN_BURST_SECONDS = 0.5  # more: calls differ in size, and what is given back comes in pieces
 DEMAND_HEADROOM = 1.25  # a run that has what it used last has no room to use more
+LATELY_SECONDS = 6.0  # and three for the next look of each side: what rests is used by others within twelve
+SERVED_WITHIN_SECONDS = 2.0  # what waits, if there is room
 LONGEST_NAP_SECONDS = 0.1  # tokens that are given back may make a call ready sooner than it seemed
 
 
@@ -32,7 +35,6 @@ class TokenBucket:
         self._burst_seconds = burst_seconds
         self._level = per_second * burst_seconds
         self._filled_at = now
-        self.taken = 0.0  # in all
 
     def ready_at(self, amount: float, now: float) -> float:
         """When the amount may be taken: `now`, or later."""
@@ -43,7 +45,6 @@ class TokenBucket:
     def take(self, amount: float) -> None:
         """Take an amount; a negative one gives back."""
         self._level -= amount
-        self.taken += amount
 
     def empty(self) -> None:
         """Nothing may be caught up on."""
@@ -88,9 +89,10 @@ class RateLimiter:
         self._clock = clock
         self._turn = asyncio.Lock()
         self.throttled = 0
-        self.is_short = False  # a call had to wait for its turn since `demand` was last asked for
-        self._demanded_at = clock.monotonic_seconds()
-        self._taken = 0.0
+        self.queued = 0  # calls that wait elsewhere for a turn here
+        self._waiting = 0
+        self._last_tokens = 0
+        self._taken: deque[tuple[float, int, int]] = deque()  # when, requests, tokens
         now = clock.monotonic_seconds()
         told = requests_per_minute is not None or tokens_per_minute is not None
         if told:
@@ -112,20 +114,25 @@ class RateLimiter:
         is_wanted: looked at while waiting; None once the turn is not wanted any more.
         """
         waited = self._turn.locked()
-        async with self._turn:
-            while True:
-                ready_at = self.ready_at(tokens)
-                now = self._clock.monotonic_seconds()  # after ready_at, which is never before its own now
-                if max(ready_at, now) > until or not is_wanted():
-                    return None
-                if ready_at <= now:
-                    return self.take(tokens, waited=waited)
-                waited = self.is_short = True
-                await self._clock.sleep(min(ready_at - now, LONGEST_NAP_SECONDS))
+        self._waiting += 1
+        try:
+            async with self._turn:
+                while True:
+                    ready_at = self.ready_at(tokens)
+                    now = self._clock.monotonic_seconds()  # after ready_at, which is never before its own now
+                    if max(ready_at, now) > until or not is_wanted():
+                        return None
+                    if ready_at <= now:
+                        return self.take(tokens, waited=waited)
+                    waited = True
+                    await self._clock.sleep(min(ready_at - now, LONGEST_NAP_SECONDS))
+        finally:
+            self._waiting -= 1
 
     def ready_at(self, tokens: int) -> float:
         """When a call of this size may leave, as far as is known now (monotonic seconds)."""
         now = self._clock.monotonic_seconds()
+        self._last_tokens = tokens
         return max(
             self.rate.retry_at,
             now if self._requests is None else self._requests.ready_at(1.0, now),
@@ -135,17 +142,14 @@ class RateLimiter:
     def take(self, tokens: int, *, waited: bool) -> Permit:
         """Let a call leave that is ready; waited: it had to, because of the pace."""
         now = self._clock.monotonic_seconds()
-        self.is_short = self.is_short or waited
-        if self._requests is not None:
-            self._requests.take(1.0)
-        self._take_tokens(tokens)
+        self._take(1, tokens)
         number = self.rate.sent(now)
         self._follow_rate(now)
         return Permit(now, tokens, waited=waited, number=number)
 
     def settle(self, permit: Permit, tokens_used: int) -> None:
         """A call was accepted and used this many quota tokens (input + output times burndown)."""
-        self._take_tokens(tokens_used - permit.tokens)
+        self._take(0, tokens_used - permit.tokens)
         self.lost(permit)
 
     def lost(self, permit: Permit) -> None:
@@ -156,7 +160,7 @@ class RateLimiter:
 
     def drop(self, permit: Permit) -> None:
         """A call failed in a way that says nothing about the quota: return its tokens."""
-        self._take_tokens(-permit.tokens)
+        self._take(0, -permit.tokens)
 
     def refuse(self, permit: Permit, retry_after_seconds: float = 0.0) -> None:
         """A call was throttled: return its tokens and slow down.
@@ -165,23 +169,35 @@ class RateLimiter:
         """
         now = self._clock.monotonic_seconds()
         self.throttled += 1
-        self._take_tokens(-permit.tokens)
+        self._take(0, -permit.tokens)
         self.rate.refused(permit, now, retry_after_seconds)
         self._follow_rate(now)
         if self._requests is not None:
             self._requests.empty()  # a burst after a cut would be refused in a row, and bring a row of cuts
 
-    def demand(self) -> float:
-        """What could be used, in the unit of the pace; infinite when calls have waited since this was last asked."""
-        now = self._clock.monotonic_seconds()
-        is_short, self.is_short = self.is_short, False
-        seconds, self._demanded_at = now - self._demanded_at, now
-        pairs = (self._requests, self._base_requests), (self._tokens, self._base_tokens)
-        taken = max(bucket.taken / base for bucket, base in pairs if bucket is not None and base is not None)
-        used, self._taken = taken - self._taken, taken
-        return math.inf if is_short or seconds <= 0.0 else DEMAND_HEADROOM * max(0.0, used) / seconds
+    @property
+    def waiting(self) -> int:
+        """Calls that wait for their turn."""
+        return self._waiting + self.queued
 
-    def _take_tokens(self, tokens: int) -> None:
+    def demand(self) -> float:
+        """What could be used, in the unit of the pace: what was used lately and a little more, and what waits."""
+        since, waiting = self._clock.monotonic_seconds() - LATELY_SECONDS, self.waiting / SERVED_WITHIN_SECONDS
+        lately = [taken for taken in self._taken if taken[0] > since]
+        factor = DEMAND_HEADROOM / LATELY_SECONDS
+        requests = factor * sum(requests for _, requests, _ in lately) + waiting
+        tokens = factor * sum(tokens for _, _, tokens in lately) + waiting * self._last_tokens
+        of_requests = 0.0 if self._base_requests is None else requests / self._base_requests
+        of_tokens = 0.0 if self._base_tokens is None else tokens / self._base_tokens
+        return max(0.0, of_requests, of_tokens)
+
+    def _take(self, requests: int, tokens: int) -> None:
+        now = self._clock.monotonic_seconds()
+        self._taken.append((now, requests, tokens))
+        while self._taken[0][0] < now - LATELY_SECONDS:
+            self._taken.popleft()
+        if self._requests is not None:
+            self._requests.take(requests)
         if self._tokens is not None:
             self._tokens.take(tokens)
 

@@ -10,6 +10,7 @@ import heapq
 import itertools
 import math
 import random
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -86,7 +87,7 @@ class Sender:
     leaves_at     it has nothing more to ask then and says so
     killed_at     it stops then and says nothing
     asks_during   spans of seconds in which it has calls; else it has none
-    calls_per_second   how many it has then; None: as many as it may send
+    asks_every    seconds from one call that it has then to the next; None: it has as many as it may send
     cut_off       span of seconds in which it cannot reach the table; None: never
     """
 
@@ -98,6 +99,7 @@ class Sender:
     leaves_at: float = math.inf
     killed_at: float = math.inf
     asks_during: Sequence[tuple[float, float]] = ((0.0, math.inf),)
+    asks_every: float | None = None
     cut_off: tuple[float, float] | None = None
 
 
@@ -152,6 +154,12 @@ class _Process:
     sender: Sender
     share: FairShare | None = None
     waits: bool = False
+    wanted_at: deque[float] = field(default_factory=deque)  # of calls that come one by one and have not left
+
+    @property
+    def ready_calls(self) -> int:
+        """That could leave, were it not for the pace."""
+        return self.free if self.sender.asks_every is None else min(self.free, len(self.wanted_at))
 
     def asks(self, now: float) -> bool:
         ends_at = min(self.sender.leaves_at, self.sender.killed_at)
@@ -170,6 +178,7 @@ class Simulation:
     strangers  (since, until, calls a second) that others than our senders ask for, and get
     tables     whether there is a table of senders
     learned    what the table knows of the quota in the beginning
+    waits      of the calls that came one by one: when they left, and how long they had waited
     """
 
     quota: Quota
@@ -184,6 +193,7 @@ class Simulation:
     table: bool = True
     learned: Learned | None = None
     arrivals: list[Arrival] = field(default_factory=list)
+    waits: list[tuple[float, float]] = field(default_factory=list)
 
     def run(self, seconds: float) -> "Simulation":
         self._rng = random.Random(self.seed)
@@ -242,8 +252,14 @@ class Simulation:
             self._at(max(now, since), self._wake, process)
 
     def _wake(self, process: _Process) -> None:
-        process.asked_at = self._clock.seconds
-        self._go_on(process)
+        now, every = self._clock.seconds, process.sender.asks_every
+        if not process.ready_calls or every is None:
+            process.asked_at = now
+        if every is not None and process.asks(now):
+            process.wanted_at.append(now)
+            self._at(now + every, self._wake, process)
+        if not process.waits:
+            self._go_on(process)
 
     def _beat(self, process: _Process, share: FairShare) -> None:
         """Look at the table when it is time; the last word is that there is nothing more to ask."""
@@ -265,17 +281,19 @@ class Simulation:
     def _go_on(self, process: _Process) -> None:
         """Send what may be sent now, in order; then wait for the next one's turn."""
         now = self._clock.seconds
-        process.waits = False
+        process.waits, process.limiter.queued = False, 0
         if not process.asks(now):
             return
-        while process.free:
+        while process.ready_calls:
             ready_at = process.limiter.ready_at(process.size.reserved)
             if ready_at > now:
-                process.waits = process.limiter.is_short = True
+                process.waits, process.limiter.queued = True, process.ready_calls
                 self._at(min(ready_at, now + 0.1) + self._rng.random() * 0.001, self._go_on, process)
                 return
             permit = process.limiter.take(process.size.reserved, waited=now > process.asked_at)
             process.free -= 1
+            if process.wanted_at:
+                self.waits.append((now, now - process.wanted_at.popleft()))
             self._at(now + self._network(), self._arrive, process, permit, process.size)
             process.size = self.sizes(self._rng)
 

@@ -17,6 +17,7 @@ from manga_enrichment_tests.fakes import FakeClock, MemorySenders
 from manga_enrichment_tests.pipeline.engine.rate.senders import made_sender
 
 QUOTA = "a-model"
+CONCURRENCY = 256
 
 
 class Run:
@@ -27,7 +28,7 @@ class Run:
         share = FairShare(self.limiter, clock, name, lane, LANE_WEIGHTS)
         self.keeper = ShareKeeper(table, QUOTA, share, clock)
         self.sent = 0
-        self._asking = asyncio.create_task(self._ask())
+        self._asking = [asyncio.create_task(self._ask()) for _ in range(CONCURRENCY)]
 
     async def _ask(self) -> None:
         while True:
@@ -43,7 +44,8 @@ class Run:
 
     def rest(self) -> None:
         """Nothing more to ask for now."""
-        self._asking.cancel()
+        for asking in self._asking:
+            asking.cancel()
 
     async def stop(self) -> None:
         self.rest()
