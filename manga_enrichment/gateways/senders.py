@@ -7,16 +7,16 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """One run's item. Rates are shares of a told quota, or calls/s where none was told.
+    """One run's item. Its numbers are shares of a told quota, or calls/s where none was told.
 
     name             the run; no two runs have the same
     lane, weight     of all runs of the lane together
-    rate             how fast it may ask now
-    demand           what it could use; infinite when calls wait
+    total            what it thinks that all senders together may ask
+    demand           what it could use itself
     quiet_seconds    since its last refusal
-    is_searching     its rate is a first guess: it says nothing of the quota yet
-    is_paused        everything is refused just now: its rate is that of before
-    has_left         it asks no more; rate is its last one
+    is_searching     its total is a first guess: it says nothing of the quota yet
+    is_paused        everything is refused just now: its total is that of before
+    has_left         it asks no more
     beat             grows with every write: a reader tells by its own clock when it stopped
     at               when it was written, by the writer's clock
     """
@@ -24,7 +24,7 @@ class Sender:
     name: str
     lane: str
     weight: float
-    rate: float
+    total: float
     demand: float
     quiet_seconds: float
     is_searching: bool

@@ -28,7 +28,7 @@ def sender(name: str, clock: FakeClock) -> Sender:
         name=name,
         lane="urgent",
         weight=16.0,
-        rate=12.5,
+        total=12.5,
         demand=math.inf,
         quiet_seconds=math.inf,
         is_searching=False,

@@ -13,6 +13,7 @@ import asyncio
 import math
 from collections import Counter, deque
 from collections.abc import Callable
+from itertools import islice
 
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.pipeline.engine.rate.rate_limiter import Permit, RateLimiter
@@ -67,7 +68,7 @@ class FairTurns:
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():  # it was called, and cannot come
                 self._is_gate_taken = False
-                self._call_next()
+            self._call_next()
             raise
 
     def _call_next(self) -> None:
@@ -82,8 +83,9 @@ class FairTurns:
             if not turn.done():
                 self._is_gate_taken = True
                 turn.set_result(None)
-        waiting = sum(map(len, self._waiting.values()))
-        self.limiter.queued = min(waiting, self._places - self._at_model)
+        room = max(0, self._places - self._at_model - self._is_gate_taken)
+        waiting = (turn for turns in self._waiting.values() for turn in turns if not turn.done())
+        self.limiter.queued = sum(1 for _ in islice(waiting, room))
 
     def _had_of_late(self, partner_id: str) -> float:
         turns, at = self._had.get(partner_id, (0.0, 0.0))

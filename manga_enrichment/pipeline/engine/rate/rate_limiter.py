@@ -7,7 +7,6 @@ the same here.
 """
 
 import asyncio
-import math
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol
@@ -106,7 +105,7 @@ class RateLimiter:
         self._tokens = self._bucket(self._base_tokens, TOKEN_BURST_SECONDS, now)
 
     def _bucket(self, base: float | None, burst_seconds: float, now: float) -> TokenBucket | None:
-        return None if base is None else TokenBucket(base * self.rate.value, burst_seconds, now)
+        return None if base is None else TokenBucket(base * self.rate.pace, burst_seconds, now)
 
     async def acquire(self, tokens: int, until: float, is_wanted: Callable[[], bool] = lambda: True) -> Permit | None:
         """Wait for a turn, in order of asking. None when it would come after `until` (monotonic seconds).
@@ -203,9 +202,9 @@ class RateLimiter:
 
     def _follow_rate(self, now: float) -> None:
         if self._requests is not None and self._base_requests is not None:
-            self._requests.set_rate(self._base_requests * self.rate.value, now)
+            self._requests.set_rate(self._base_requests * self.rate.pace, now)
         if self._tokens is not None and self._base_tokens is not None:
-            self._tokens.set_rate(self._base_tokens * self.rate.value, now)
+            self._tokens.set_rate(self._base_tokens * self.rate.pace, now)
 
 
 def _told_per_second(per_minute: int | None) -> float | None:

@@ -266,6 +266,8 @@ class Simulation:
         now = self._clock.seconds
         if not process.reaches_table(now):
             if now < process.sender.killed_at:
+                if share.is_due():
+                    share.could_not_look()
                 self._at(now + 0.5, self._beat, process, share)
             return
         if now >= process.sender.leaves_at:

@@ -74,7 +74,7 @@ class ShareCase:
 
 def _least_use(told: bool, weights: Sequence[float]) -> float:
     if len(weights) == 32:
-        return 0.98 if told else 0.9
+        return 0.98 if told else 0.85
     return (0.98 if weights[0] == 16 else 0.985) if told else 0.95
 
 
@@ -88,13 +88,13 @@ def steady_cases() -> Iterator[ShareCase]:
         for service, window_seconds in WINDOWS.items():
             for name, weights in WEIGHTS:
                 is_window = window_seconds == 60.0 and not told
-                is_hard = is_window and len(weights) == 8 and weights[0] != weights[1]
+                is_hard = is_window and (len(weights) == 32 or (len(weights) == 8 and weights[0] != weights[1]))
                 yield ShareCase(
                     f"{name}, {service}",
                     told,
                     [sender(told, weight) for weight in weights],
                     least_use=_least_use(told, weights),
-                    # Known to be more than wished for: very unequal senders that were told nothing of such a window.
+                    # Known to be more than wished for: very unequal or many senders, told nothing of such a window.
                     most_refused=0.015 if is_hard else (0.002 if told else 0.0075),
                     most_unfair=0.12 if is_hard else (0.1 if is_window else 0.05),
                     window_seconds=window_seconds,
@@ -110,9 +110,9 @@ def happenings(told: bool) -> Iterator[ShareCase]:
         "16 wakes beside 1: the 10 s from its third second on",
         told,
         [one, sender(told, sixteen, asks_during=[(200.0, 999.0)])],
-        0.75,
-        0.03 if told else 0.05,
-        0.35 if told else 0.4,
+        0.95,
+        0.01,
+        0.1,
         since=203.0,
         until=213.0,
         due=[0.0, 93.2],

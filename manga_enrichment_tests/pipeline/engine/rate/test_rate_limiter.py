@@ -62,10 +62,9 @@ QUICK, SLOW = (0.2, 0.2), (3.0, 10.0)
 SETTLED, END = 600.0, 1_200.0
 
 
-def assert_is_used(run: Simulation, *, calls_per_second: float = 0.0, tokens_per_second: float = 0.0) -> None:
+def assert_is_used(run: Simulation, *, calls_per_second: float) -> None:
     """The two goals for one sender that was told nothing, in the ten minutes after the first ten."""
-    used = run.accepted_per_minute(SETTLED, END, tokens=tokens_per_second > 0.0)
-    assert used >= 0.95 * 60 * (tokens_per_second or calls_per_second)
+    assert run.accepted_per_minute(SETTLED, END) >= 0.95 * 60 * calls_per_second
     assert run.throttled_share(SETTLED, END) <= 0.03
 
 
@@ -88,10 +87,15 @@ def test_an_untold_request_quota_is_found_and_used(
 def test_an_untold_token_quota_is_found_and_used(
     calls_per_second: int, service: dict[str, Any], latency_seconds: tuple[float, float]
 ) -> None:
-    tokens_per_second = calls_per_second * CallSize().used
-    quota = Quota(tokens_per_minute=60 * tokens_per_second, **service)
-    run = Simulation(quota, [Sender()], sizes=varied, latency_seconds=latency_seconds).run(END)
-    assert_is_used(run, tokens_per_second=tokens_per_second)
+    """A night at such a pace has a thousand calls, so what is refused is a matter of luck: the mean of some nights."""
+    per_minute = 60 * calls_per_second * CallSize().used
+    quota = Quota(tokens_per_minute=per_minute, **service)
+    nights = [
+        Simulation(quota, [Sender()], seed=seed, sizes=varied, latency_seconds=latency_seconds).run(END)
+        for seed in range(3)
+    ]
+    assert min(night.accepted_per_minute(SETTLED, END, tokens=True) for night in nights) >= 0.95 * per_minute
+    assert statistics.mean(night.throttled_share(SETTLED, END) for night in nights) <= 0.03
 
 
 @pytest.mark.parametrize("latency_seconds", [QUICK, SLOW], ids=["quick", "slow"])
@@ -163,16 +167,23 @@ def test_a_quota_that_changes_is_followed(before: int, after: int) -> None:
     assert run.throttled_share(300, 600) <= 0.05
 
 
-def test_refusals_that_no_pace_avoids_do_not_bring_it_to_a_stop() -> None:
+def test_refusals_that_no_pace_avoids_hold_no_start_back() -> None:
     """Five in a hundred calls are refused however slowly they come; one start in many meets several at once."""
     paces = [
         Simulation(Quota(60_000, refused_anyway=0.05), [Sender()], seed=seed, concurrency=32)
         .run(120)
         .accepted_per_minute(60, 120)
-        for seed in range(8)
+        for seed in range(20)
     ]
-    assert min(paces) >= 60
     assert statistics.median(paces) >= 2_000, paces
+    assert min(paces) >= statistics.median(paces) / 2, paces
+
+
+def test_refusals_that_no_pace_avoids_do_not_stop_one_that_has_found_a_quota() -> None:
+    """So it falls by three quarters, sees that this is not the cure, and searches anew."""
+    for seed in range(4):
+        run = Simulation(Quota(6_000, refused_anyway=0.05), [Sender()], seed=seed).run(600)
+        assert run.accepted_per_minute(120, 600) >= 0.25 * 6_000
 
 
 # Several processes, one quota, no coordinator.

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.pipeline.engine.rate.rate_limiter import FIRST_CALLS_PER_SECOND, RateLimiter, TokenBucket
+from manga_enrichment.pipeline.engine.rate.rate_limiter import (
+    DEMAND_HEADROOM,
+    FIRST_CALLS_PER_SECOND,
+    LATELY_SECONDS,
+    SERVED_WITHIN_SECONDS,
+    TOLD_SHARE,
+    RateLimiter,
+    TokenBucket,
+)
 from manga_enrichment_tests.fakes import FakeClock
 from manga_enrichment_tests.pipeline.engine.rate.quota_simulation import SteppedClock
 
@@ -125,3 +133,46 @@ def test_a_bucket_never_lets_out_more_than_burst_plus_rate(
         taken += amount
         largest = max(largest, amount)
     assert taken <= per_second * (now + burst_seconds) + largest + 1e-3 * (1 + taken)
+
+
+async def test_what_could_be_used_is_what_was_used_lately_and_a_little_more_and_what_waits() -> None:
+    clock = FakeClock()
+    limiter = RateLimiter(clock, requests_per_minute=600)
+    a_call_a_second = 1 / (TOLD_SHARE * 10)
+    assert limiter.demand() == 0.0
+    for _ in range(6):
+        await limiter.acquire(10, until=math.inf)
+        await clock.sleep(0.5)
+    assert limiter.demand() == pytest.approx(DEMAND_HEADROOM * a_call_a_second)
+    waiting = [asyncio.create_task(limiter.acquire(10, until=math.inf)) for _ in range(6)]
+    await asyncio.sleep(0)
+    limiter.queued = 4  # elsewhere
+    assert limiter.waiting == 6 + 4 - 1  # one of them left at once
+    used = DEMAND_HEADROOM * (6 + 1) / LATELY_SECONDS
+    assert limiter.demand() == pytest.approx(a_call_a_second * (used + 9 / SERVED_WITHIN_SECONDS))
+    limiter.queued = 0
+    await asyncio.gather(*waiting)
+    assert limiter.waiting == 0
+    await clock.sleep(LATELY_SECONDS + 0.1)
+    assert limiter.demand() == 0.0
+
+
+async def test_tokens_count_as_they_are_settled() -> None:
+    clock = FakeClock()
+    limiter = RateLimiter(clock, tokens_per_minute=60_000)
+    permit = await limiter.acquire(900, until=math.inf)
+    assert permit is not None
+    limiter.settle(permit, 300)
+    assert limiter.demand() == pytest.approx(DEMAND_HEADROOM * 300 / LATELY_SECONDS / (TOLD_SHARE * 1_000))
+
+
+async def test_one_who_gives_up_waiting_wants_nothing_any_more() -> None:
+    clock = FakeClock()
+    limiter = RateLimiter(clock, requests_per_minute=60)
+    await limiter.acquire(1, until=math.inf)
+    impatient = asyncio.create_task(limiter.acquire(1, until=math.inf))
+    await asyncio.sleep(0)
+    assert limiter.waiting == 1
+    impatient.cancel()
+    await asyncio.wait([impatient])
+    assert limiter.waiting == 0

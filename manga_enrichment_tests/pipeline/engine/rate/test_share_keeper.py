@@ -135,7 +135,7 @@ async def test_an_untold_quota_that_was_learned_is_where_the_next_run_begins(
     table.learn(QUOTA, Learned(100.0, clock.now() - timedelta(hours=age_hours)))
     run = Run(table, clock, "run-1", "night", told=None)
     await clock.sleep(0.1)
-    assert least <= run.limiter.rate.value / 100.0 <= most
+    assert least <= run.limiter.rate.total / 100.0 <= most
     await run.stop()
 
 
