@@ -149,7 +149,7 @@ def happenings(told: bool) -> Iterator[ShareCase]:
         [sender(told, cut_off=(200.0, 300.0)), sender(told, 4.0)],
         0.98 if told else 0.95,
         0.012,  # for the other one it is gone
-        0.2,
+        0.3 if told else 0.2,
         since=205.0,
         until=300.0,
     )

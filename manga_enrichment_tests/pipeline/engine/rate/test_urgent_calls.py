@@ -44,10 +44,10 @@ def test_a_backfill_loses_little_more_than_the_urgent_calls_take(
 
 @pytest.mark.parametrize("told", [True, False], ids=["told", "untold"])
 @pytest.mark.parametrize(("per_minute", "every", "runs"), CASES)
-def test_an_urgent_call_leaves_within_three_seconds_and_nearly_always_within_one(
+def test_an_urgent_call_leaves_within_four_seconds_and_nearly_always_within_one(
     per_minute: int, every: float, runs: int, told: bool
 ) -> None:
     waited = sorted(seconds for _, seconds in beside_a_backfill(per_minute, every, runs, told=told).waits)
     assert len(waited) >= runs * ((END - BEGINS) / every - 1)
     assert waited[int(0.95 * len(waited))] <= 1.0
-    assert waited[-1] <= 3.0
+    assert waited[-1] <= 4.0
