@@ -75,7 +75,7 @@ class FairTurns:
         while not self._is_gate_taken and self._at_model.total() < self._places:
             may_come = [each for each in self._waiting if self._at_model[each] < self._most[each]]
             if not may_come:
-                return
+                break
             partner_id = min(may_come, key=self._had_of_late)
             turn = self._waiting[partner_id].popleft()
             if not self._waiting[partner_id]:
@@ -83,9 +83,16 @@ class FairTurns:
             if not turn.done():
                 self._is_gate_taken = True
                 turn.set_result(None)
-        room = max(0, self._places - self._at_model - self._is_gate_taken)
-        waiting = (turn for turns in self._waiting.values() for turn in turns if not turn.done())
-        self.limiter.queued = sum(1 for _ in islice(waiting, room))
+        self.limiter.queued = self._ready()
+
+    def _ready(self) -> int:
+        """Calls that could come, were it not for the pace."""
+        room = self._places - self._at_model.total() - self._is_gate_taken
+        ready = 0
+        for partner_id, turns in self._waiting.items():
+            live = (turn for turn in turns if not turn.done())
+            ready += sum(1 for _ in islice(live, max(0, self._most[partner_id] - self._at_model[partner_id])))
+        return max(0, min(room, ready))
 
     def _had_of_late(self, partner_id: str) -> float:
         turns, at = self._had.get(partner_id, (0.0, 0.0))
