@@ -91,9 +91,13 @@ class PartnerBooks:
 
     def end_lease(self, request_id: str, queue: str = NORMAL.name) -> None:
         """At once, although somebody has extended it: its message can be received, its owner is not taken for alive."""
+        self.show(request_id, queue)
+        self._clock.advance(QUEUES[queue].visibility_seconds + LEASE_MARGIN_SECONDS)
+
+    def show(self, request_id: str, queue: str) -> None:
+        """Its message can be received. Raises ClientError when it is acked."""
         handle = self.row(request_id).receipt_handle
         self._sqs.change_message_visibility(QueueUrl=self._url(queue), ReceiptHandle=handle, VisibilityTimeout=0)
-        self._clock.advance(QUEUES[queue].visibility_seconds + LEASE_MARGIN_SECONDS)
 
     def is_empty(self, queue: str) -> bool:
         depth = self.gateways.queues.depth(queue)

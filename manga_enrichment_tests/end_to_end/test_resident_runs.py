@@ -111,7 +111,7 @@ def test_killed_with_calls_in_flight_the_next_run_of_its_slot_answers_all_once(
     for each in sent:
         with suppress(ClientError):  # its message is acked
             if books.gateways.requests.get(each) is not None:
-                books.end_lease(each, HIGH_PRIORITY.name)
+                books.show(each, HIGH_PRIORITY.name)
     books.let_leases_run_out(HIGH_PRIORITY)
     with resident_run(environment, clock, tmp_path / "next", follower) as run:
         wait_until(lambda: all(has(books, each, RequestState.COMPLETED) for each in sent))
