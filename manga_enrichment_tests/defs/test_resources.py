@@ -22,9 +22,9 @@ def test_a_resource_gets_the_settings_of_the_code_location() -> None:
         assert made.tables.uri("key") == "s3://some-bucket/key"
 
 
-def test_the_gateways_that_are_no_resources_are_those_that_sign_for_partners_and_that_delete_for_good() -> None:
+def test_the_gateways_that_are_no_resources_are_those_that_speak_for_partners_and_that_delete_for_good() -> None:
     names = {name for name in vars(Gateways) if not name.startswith("_")} | {"clock"}
-    assert names - set(RESOURCE_KEYS) == {"callbacks", "erasure"}
+    assert names - set(RESOURCE_KEYS) == {"callbacks", "mailer", "erasure"}
 
 
 def _read_timeout_seconds(tables: object) -> float:

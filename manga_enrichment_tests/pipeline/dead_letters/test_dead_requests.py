@@ -247,7 +247,7 @@ def test_what_failed_and_was_never_told_is_told_and_kept_for_a_redrive() -> None
     world = PartnerWorld()
     world.base.model = ScriptedModel(world.clock, otherwise=ErrorClass.MODEL_TIMEOUT)
     request_id = world.send(callback_url=CALLBACK)
-    world.work()
+    world.drain()
     assert world.state(request_id) == "failed"
     world.outbox.deliveries.clear()
     [rejected] = world.queue.receive(DEAD_LETTERS, max_messages=1, wait_seconds=0)

@@ -335,9 +335,11 @@ class LaneMachine(RuleBasedStateMachine):
 
     @rule(pick=st.integers(0, 99))
     def deliver_twice(self, pick: int) -> None:
-        """Another message of the same request, as a sender's retry makes it."""
-        if self.sent:
-            request_id = self.sent[pick % len(self.sent)]
+        """Another message of the same request, as a sender's retry makes it. One that was sent after the request had
+        failed would open it again, as AWS's redrive does."""
+        unfailed = [each for each in self.sent if self.ended.get(each) != "failed"]
+        if unfailed:
+            request_id = unfailed[pick % len(unfailed)]
             self.world.send([(1, "reading_level")], request_id=request_id, partner_id=self.partners[request_id])
 
     @rule()

@@ -52,7 +52,7 @@ def test_a_night_that_passes_midnight_belongs_to_the_day_on_which_it_began(start
 
 
 def test_two_nights_on_both_sides_of_midnight_count_each_call_once_and_apart() -> None:
-    shared = SharedNight(start=MONTH_END, longest_seconds=20, concurrency=2)
+    shared = SharedNight(start=MONTH_END, longest_seconds=20, concurrency=4)  # in time for each op's deadline
     before, after = days_of(shared)
     shared.clock.together(
         (0, lambda: shared.night("old", SINGLES[:2])),
