@@ -145,6 +145,18 @@ async def test_the_claims_of_a_run_that_vanished_are_booked_by_whoever_takes_the
     )
 
 
+async def test_what_a_killed_run_may_have_paid_is_booked_by_a_run_that_never_reserves_anything() -> None:
+    """It takes the claim over and is stopped before its own call: the log tells of the first, and so do counters."""
+    world = EngineRig()
+    now, fingerprint = world.clock.now(), call_of(1).fingerprint
+    world.ledger.claim_many({fingerprint: 73}, "run-9", now, now + timedelta(seconds=60))
+    await world.clock.sleep(600)
+    may_ask = iter([True])  # when it is claimed, and not when it would be sent
+    (result,) = await world.run([call_of(1)], world.engine(may_ask=lambda _call: next(may_ask, False)))
+    assert (result.cost_micro_usd, world.model.sent) == (73, [])
+    assert world.spent_micro_usd() == 73
+
+
 async def test_a_claim_that_was_taken_over_and_left_again_stands_for_both_runs() -> None:
     world = EngineRig()
     now, fingerprint = world.clock.now(), call_of(1).fingerprint

@@ -51,6 +51,7 @@ class RunBudget:
         self._scopes = list(scopes)
         self.spender = spender
         self._names = [spender]
+        self._is_known = False  # to the counters
         self._clock = clock
         self._outage_retry = OutageRetry(clock, -math.inf)
         self._free_micro_usd = 0
@@ -131,9 +132,15 @@ class RunBudget:
     async def book_unledgered(self, amount_micro_usd: int) -> None:
         """Book spend that no ledger entry carries: a lost answer that may be on the bill.
 
+        Counters learn of a spender by what it reserves. What a killed run may have paid is booked by whoever takes its
+        claim over, who may be stopped before any call of its own: then it reserves nothing, past any cap.
+
         Raises StoreUnavailableError.
         """
         if amount_micro_usd:
+            if not self._is_known:
+                past_caps = [replace(scope, limit_micro_usd=NO_CAP_MICRO_USD) for scope in self._scopes]
+                await self._reserve_as(self.spender, 0, past_caps)
             await self._outage_retry.call(self._store.spend, self.spender, amount_micro_usd)
 
     async def keep_lease(self) -> None:
@@ -192,10 +199,14 @@ class RunBudget:
         self.spender = further
         return True
 
-    async def _reserve_as(self, spender: str, amount_micro_usd: int) -> bool:
-        return await self._outage_retry.call(
-            self._store.reserve, self._scopes, spender, amount_micro_usd, self._lease_until()
+    async def _reserve_as(
+        self, spender: str, amount_micro_usd: int, scopes: Sequence[BudgetScope] | None = None
+    ) -> bool:
+        is_granted = await self._outage_retry.call(
+            self._store.reserve, scopes or self._scopes, spender, amount_micro_usd, self._lease_until()
         )
+        self._is_known = self._is_known or is_granted
+        return is_granted
 
     def _choose_block_size(self) -> None:
         now = self._clock.monotonic_seconds()
