@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from manga_enrichment.domain.operations.retention import ledger_retention
 from manga_enrichment.domain.outcomes.answers import ClaimResult, LedgerEntry
-from manga_enrichment.gateways.budget import Brake, BudgetScope
+from manga_enrichment.gateways.budget import SPENDER_LINGER, Brake, BudgetScope
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import SpenderClosedError, StoreUnavailableError, WriteConflictError
 from manga_enrichment.gateways.objects import StoredDocument, StoredTable
@@ -110,7 +110,7 @@ class MemoryBudget:
             if named is not None and named.counters and named.settled is None:
                 named.lease_until = lease_until
 
-    def close(self, spender: str) -> None:
+    def close(self, spender: str, *, stays: bool = False) -> None:
         with self._lock:
             named = self._spenders.get(spender)
             if named is None:
@@ -120,15 +120,17 @@ class MemoryBudget:
                 counter = self._counters[name]
                 counter.committed += named.spent - known
                 counter.spent += named.spent - (named.settled or 0)
-                counter.spenders.discard(spender)
+                if not stays:
+                    counter.spenders.discard(spender)
             named.settled = named.spent
 
     def close_abandoned(self, counters: Sequence[str], now: datetime) -> list[str]:
         with self._lock:
             names = [name for counter in counters for name in sorted(self._counters.get(counter, _Counter()).spenders)]
-            abandoned = [name for name in dict.fromkeys(names) if self._spenders[name].lease_until < now]
-            for name in abandoned:
-                self.close(name)
+            over = [name for name in dict.fromkeys(names) if self._spenders[name].lease_until < now]
+            abandoned = [name for name in over if self._spenders[name].settled != self._spenders[name].spent]
+            for name in over:
+                self.close(name, stays=now - self._spenders[name].lease_until <= SPENDER_LINGER)
             return abandoned
 
     def spent(self, counter: str) -> tuple[int, int]:

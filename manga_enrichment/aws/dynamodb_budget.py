@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 from manga_enrichment.aws.ledger_items import epoch_ms
 from manga_enrichment.aws.transactions import condition_failed, errors_explained, transact
 from manga_enrichment.domain.operations.retention import BUDGET_DAYS
-from manga_enrichment.gateways.budget import Brake, BudgetScope
+from manga_enrichment.gateways.budget import SPENDER_LINGER, Brake, BudgetScope
 from manga_enrichment.gateways.errors import SpenderClosedError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _RETENTION_SECONDS = BUDGET_DAYS * 24 * 3600
+_LINGER_MS = int(SPENDER_LINGER.total_seconds() * 1000)
 _BRAKE = "brake"
 
 
@@ -84,14 +85,15 @@ class DynamoDBBudget:
         """Whether it was closed by this call. lease_before_ms: only when its lease ended before."""
         while True:
             item = self._item(spender)
-            if not item or ("settled" in item and _value(item, "settled") == _value(item, "spent")):
-                return False
-            if lease_before_ms is not None and _value(item, "lease_until_ms") >= lease_before_ms:
+            over_ms = None if lease_before_ms is None else lease_before_ms - _value(item, "lease_until_ms")
+            stays = over_ms is not None and over_ms <= _LINGER_MS
+            is_settled = "settled" in item and _value(item, "settled") == _value(item, "spent")
+            if not item or (over_ms is not None and over_ms <= 0) or (is_settled and (stays or over_ms is None)):
                 return False
             counters = item.get("counters", {}).get("SS", [])
-            settlements = [self._settle_counter(counter, spender, item) for counter in counters]
+            settlements = [self._settle_counter(counter, spender, item, stays=stays) for counter in counters]
             if transact(self._client, [*settlements, self._settle_spender(spender, item)]) is None:
-                return True  # else it spent, reserved or renewed meanwhile: read again
+                return not is_settled  # else it spent, reserved or renewed meanwhile: read again
 
     def spent(self, counter: str) -> tuple[int, int]:
         item = self._item(counter)
@@ -131,14 +133,21 @@ class DynamoDBBudget:
             condition="attribute_not_exists(committed) OR committed <= :room",
         )
 
-    def _settle_counter(self, counter: str, spender: str, item: dict[str, Any]) -> dict[str, Any]:
-        """Spent money for reserved money; for a spender that spent after its close, the rest of it."""
+    def _settle_counter(self, counter: str, spender: str, item: dict[str, Any], *, stays: bool) -> dict[str, Any]:
+        """Spent money for reserved money; for a spender that spent after its close, the rest of it.
+
+        stays: among the counter's spenders, to be looked at again.
+        """
         spent, settled = _value(item, "spent"), _value(item, "settled")
         known = settled if "settled" in item else _value(item, "reserved")
         return self._update(
             counter,
-            "ADD committed :more, spent :spent DELETE spenders :spender",
-            {":more": _number(spent - known), ":spent": _number(spent - settled), ":spender": {"SS": [spender]}},
+            "ADD committed :more, spent :spent" + ("" if stays else " DELETE spenders :spender"),
+            {
+                ":more": _number(spent - known),
+                ":spent": _number(spent - settled),
+                **({} if stays else {":spender": {"SS": [spender]}}),
+            },
         )
 
     def _settle_spender(self, spender: str, item: dict[str, Any]) -> dict[str, Any]:

@@ -2,8 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
+
+SPENDER_LINGER = timedelta(hours=1)
+"""How long after its lease an abandoned spender is looked at again: a run that stood still may wake, spend, and be
+killed before it closes its spender itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ class BudgetStore(Protocol):
         ...
 
     def close_abandoned(self, counters: Sequence[str], now: datetime) -> list[str]:
-        """Close spenders whose lease ran out (killed runs); returns their names."""
+        """Close spenders whose lease ran out (killed runs), again when they spent since; returns their names."""
         ...
 
     def spent(self, counter: str) -> tuple[int, int]:

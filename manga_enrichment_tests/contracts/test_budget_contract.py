@@ -129,6 +129,22 @@ def test_what_a_frozen_run_spends_after_others_closed_it_is_not_lost(budget: Bud
     assert budget.spent(caps.day) == (15, 15)
 
 
+def test_what_a_run_spends_after_others_closed_it_is_known_though_it_is_killed_then(
+    budget: BudgetStore, caps: Caps
+) -> None:
+    budget.reserve(caps.scopes("a"), caps.spender("a"), 100, caps.until)
+    budget.spend(caps.spender("a"), 10)
+    assert budget.close_abandoned([caps.day], caps.until + MINUTE) == [caps.spender("a")]
+    assert budget.close_abandoned([caps.day], caps.until + MINUTE) == []
+    budget.spend(caps.spender("a"), 5)
+    assert budget.close_abandoned([caps.day], caps.until + 2 * MINUTE) == [caps.spender("a")]
+    assert budget.spent(caps.run("a")) == budget.spent(caps.day) == (15, 15)
+    for minutes in (3, 90, 91):
+        assert budget.close_abandoned([caps.day], caps.until + minutes * MINUTE) == []
+    budget.close(caps.spender("a"))
+    assert budget.spent(caps.run("a")) == budget.spent(caps.day) == (15, 15)
+
+
 def test_only_spenders_whose_lease_ran_out_are_abandoned(budget: BudgetStore, caps: Caps) -> None:
     for name, minutes in (("dead", 1), ("renewed", 1), ("alive", 30)):
         assert budget.reserve(caps.scopes(name), caps.spender(name), 100, caps.now + minutes * MINUTE)

@@ -223,7 +223,7 @@ def test_a_conversation_whose_runs_never_came_ends_as_failed_and_stays_a_dead_le
     assert (lane.world.state(sent), len(lane.world.queue.messages(DEAD_LETTERS_FIFO))) == ("queued", 1)
     lane.world.clock.advance(1000)
     ended = materialized(lane.run("observe_queues"))["dead_requests"]["None"]
-    assert ended == {"closed": 1, "acked": 0, "told": 0, "waits": 0, "taken": 0, "left": 0}
+    assert {fate: count for fate, count in ended.items() if count} == {"closed": 1}
     assert (lane.world.state(sent), lane.world.row(sent).error_class) == ("failed", "run_ended")
     assert len(lane.world.queue.messages(DEAD_LETTERS_FIFO)) == 1
     assert materialized(lane.run("observe_queues"))["dead_requests"]["None"]["closed"] == 0
