@@ -173,7 +173,9 @@ def test_one_failing_analysis_does_not_block_the_others(tmp_path: Path) -> None:
         "To mend it: allow bedrock:InvokeModel on this model for the role, and request model access"
     }
     assert titles_with(project, "reading_level") == 8
-    assert Counter(outcome for outcome, _ in outcomes_of(project, "genre_classification")) == {"failed": 8}
+    outcomes = Counter(outcome for outcome, _ in outcomes_of(project, "genre_classification"))
+    assert outcomes["failed"] >= 1, "those that were asked; what waited for its turn is left to the next run"
+    assert outcomes["failed"] + outcomes["deferred"] == outcomes.total() == 8
 
 
 def test_a_permanent_failure_is_not_tried_again(tmp_path: Path) -> None:
@@ -223,6 +225,7 @@ def test_a_dry_run_asks_bills_and_writes_nothing(tmp_path: Path) -> None:
     assert {key.split("/")[1] for key in project.world.tables.list_keys("enrichment/")} == {
         "catalog",
         "catalog_rejects",
+        "catalog_warnings",
         "similar_candidates",
     }
     (planned,) = [

@@ -53,9 +53,9 @@ def build_manga_catalog(inputs: DefinitionInputs) -> dg.AssetsDefinition:
             except ImplausibleCatalogError as refused:
                 yield refused_check(refused)
                 raise
+        _add_metadata(context, state, tables, imported=imported)
         yield dg.MaterializeResult(asset_key=CATALOG)
         yield plausible_check(state)
-        _add_metadata(context, state, tables, imported=imported)
 
     return manga_catalog
 
