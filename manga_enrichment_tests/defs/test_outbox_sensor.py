@@ -110,9 +110,11 @@ def test_over_the_local_stack_a_callback_and_a_notification_arrive(
     outbox_writer = OutboxWriter(outbox, SystemClock(), notification_policy(settings))
     with CallbackReceiver(SigningKey(settings.callback_key_id, SECRET)) as receiver:
         deliveries = outbox_writer.announce(ended(occurred_at=datetime.now(UTC)), callback_url=receiver.url)
-        assert tick(build_outbox_sensor(settings)) == "2 delivered"
+        common = settings.results_topic_arn
+        assert {each.target for each in deliveries} == {receiver.url, common, f"{common}-{ended().partner_id}"}
+        assert tick(build_outbox_sensor(settings)) == "3 delivered"
         (received,) = receiver.received
     assert received.problem == ""
     assert received.event_id == ended().event_id
     kept = [outbox.get(each.delivery_id) for each in deliveries]
-    assert [each.state for each in kept if each is not None] == [DeliveryState.DELIVERED] * 2
+    assert [each.state for each in kept if each is not None] == [DeliveryState.DELIVERED] * 3
