@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from manga_enrichment.domain.operations.retention import BUDGET, KINDS, LEDGER, Means
+from manga_enrichment.domain.operations.retention import BUDGET, KINDS, LEDGER, STATUS, USAGE_DAYS, Means
 from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES
 
 
@@ -65,6 +65,13 @@ STAYS = (
         (PARTNER_ID,),
         "partner id in counters `partner:<partner id>:<day>`, run ids and partner id in spenders; 400 days",
         "the books: `costs_reconcile` holds the log to them",
+    ),
+    Stays(
+        (STATUS,),
+        (PARTNER_ID,),
+        f"partner id in `usage:<partner id>:<month>`, with numbers of requests, items, tokens; {USAGE_DAYS} days; and "
+        "in `policy:<partner id>` until somebody takes the changes back",
+        "the books of a month, and what operators have allowed",
     ),
     Stays(
         (LEDGER,),
