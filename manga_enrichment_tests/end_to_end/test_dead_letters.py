@@ -14,6 +14,7 @@ from manga_enrichment.defs.queues.assets import OBSERVE_JOB
 from manga_enrichment.defs.queues.redrive_job import REDRIVE_JOB
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, NORMAL
 from manga_enrichment.local.stack.local_stack import LocalStack
+from manga_enrichment.pipeline.dead_letters.queue import ORIGINAL_QUEUE, REASON
 from manga_enrichment.settings import load_settings
 from manga_enrichment_tests.pipeline.dead_letters.dead_letter_world import make_body
 
@@ -32,9 +33,10 @@ class Stage:
         return str(self.stack.client("sqs").get_queue_url(QueueName=queue)["QueueUrl"])
 
     def fill(self, count: int) -> None:
-        """Requests that failed three times on the normal queue, as SQS leaves them."""
-        source = {"original_queue": {"DataType": "String", "StringValue": NORMAL.name}}
-        entries = [{"Id": str(n), "MessageBody": make_body(), "MessageAttributes": source} for n in range(count)]
+        """Requests of the normal queue that failed, as a worker leaves them: nothing sends those again by itself."""
+        said = {ORIGINAL_QUEUE: NORMAL.name, REASON: "model_timeout"}
+        attributes = {name: {"DataType": "String", "StringValue": value} for name, value in said.items()}
+        entries = [{"Id": str(n), "MessageBody": make_body(), "MessageAttributes": attributes} for n in range(count)]
         for start in range(0, count, 10):
             sqs = self.stack.client("sqs")
             sqs.send_message_batch(QueueUrl=self.url(DEAD_LETTERS), Entries=entries[start : start + 10])
