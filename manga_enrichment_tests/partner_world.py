@@ -27,7 +27,8 @@ from manga_enrichment.pipeline.engine.money.budget import Caps
 from manga_enrichment.pipeline.log.rows import request_rows
 from manga_enrichment.pipeline.outbox.announce import NotificationPolicy, OutboxWriter
 from manga_enrichment.pipeline.partner.ask import PartnerAsking
-from manga_enrichment.pipeline.partner.complete import Completion
+from manga_enrichment.pipeline.partner.ending.complete import Completion
+from manga_enrichment.pipeline.partner.ending.settle import SettleLimits, Settling
 from manga_enrichment.pipeline.partner.holding.leases import Leases
 from manga_enrichment.pipeline.partner.holding.requeue import Requeue, release_all
 from manga_enrichment.pipeline.partner.intake import Claimant, Intake
@@ -36,7 +37,6 @@ from manga_enrichment.pipeline.partner.live_policies import LivePolicies
 from manga_enrichment.pipeline.partner.packing import UnitLimits
 from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning, anew
 from manga_enrichment.pipeline.partner.run_steps import SettleReport
-from manga_enrichment.pipeline.partner.settle import SettleLimits, Settling
 from manga_enrichment.pipeline.partner.shelf import Shelf
 from manga_enrichment.pipeline.partner.stored.requests import StoredRequests
 from manga_enrichment.pipeline.partner.stored.results import each_result_once

@@ -10,8 +10,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from manga_enrichment.pipeline.partner.ending.settle import Settling
 from manga_enrichment.pipeline.partner.holding.requeue import INTERRUPTED_DELAY_SECONDS
-from manga_enrichment.pipeline.partner.settle import Settling
 from manga_enrichment.pipeline.partner.stored.requests import StoredRequests
 from manga_enrichment.pipeline.resident.parts import Post, ResidentParts, ResidentSettings
 from manga_enrichment.pipeline.resident.recent_tables import RecentTables

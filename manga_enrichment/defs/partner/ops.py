@@ -35,12 +35,13 @@ from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 from manga_enrichment.pipeline.outbox.announce import NotificationPolicy, OutboxWriter
 from manga_enrichment.pipeline.partner import run_steps
 from manga_enrichment.pipeline.partner.ask import PartnerAsking
-from manga_enrichment.pipeline.partner.complete import Completion
+from manga_enrichment.pipeline.partner.ending.complete import Completion
+from manga_enrichment.pipeline.partner.ending.settle import Settling
+from manga_enrichment.pipeline.partner.ending.settle_run import SettleReport
 from manga_enrichment.pipeline.partner.holding.requeue import INTERRUPTED_DELAY_SECONDS
 from manga_enrichment.pipeline.partner.papers import StoredPapers
 from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
 from manga_enrichment.pipeline.partner.run_steps import Execution, Opened
-from manga_enrichment.pipeline.partner.settle import SettleReport, Settling
 from manga_enrichment.pipeline.partner.shelf import Shelf
 from manga_enrichment.pipeline.store.flusher import Flusher
 

@@ -29,11 +29,11 @@ from manga_enrichment.gateways.residents import ResidentTable
 from manga_enrichment.pipeline.candidates.open_index import OpenIndex
 from manga_enrichment.pipeline.engine.invocation import InvokeGateways
 from manga_enrichment.pipeline.partner.ask import PartnerAsking
+from manga_enrichment.pipeline.partner.ending.settle import Settling
 from manga_enrichment.pipeline.partner.holding.requeue import INTERRUPTED_DELAY_SECONDS, Requeue
 from manga_enrichment.pipeline.partner.intake import Claimant, Intake
 from manga_enrichment.pipeline.partner.live_policies import LivePolicies
 from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
-from manga_enrichment.pipeline.partner.settle import Settling
 from manga_enrichment.pipeline.partner.shelf import Shelf
 from manga_enrichment.pipeline.partner.stored.requests import StoredRequests
 from manga_enrichment.pipeline.resident.parts import ResidentParts, ResidentSettings

@@ -9,9 +9,9 @@ from datetime import timedelta
 
 from manga_enrichment.domain.requests.validation import RequestPolicy
 from manga_enrichment.pipeline.outbox.announce import NotificationPolicy
+from manga_enrichment.pipeline.partner.ending.settle import SettleLimits
 from manga_enrichment.pipeline.partner.packing import UnitLimits
 from manga_enrichment.pipeline.partner.scaling import BacklogRule
-from manga_enrichment.pipeline.partner.settle import SettleLimits
 from manga_enrichment.settings import Settings, partner_policies, request_policy
 
 

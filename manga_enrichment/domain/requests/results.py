@@ -1,7 +1,7 @@
 """What a partner gets: one result per item, one document per request and its rows, which follow from it.
 
 Belongs here: the shape of a result, the state and the sums that follow from items. Stays out: finding the
-answers (`pipeline/partner/collect.py`), rows (`result_rows.py`), storing (`pipeline/partner/stored/results.py`).
+answers (`pipeline/partner/ending/collect.py`), rows (`result_rows.py`), storing (`pipeline/partner/stored/results.py`).
 """
 
 from collections import Counter

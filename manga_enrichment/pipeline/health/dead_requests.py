@@ -45,8 +45,8 @@ from manga_enrichment.pipeline.health.unclaimed import UnclaimedLetters, is_uncl
 from manga_enrichment.pipeline.log.append import log_entries
 from manga_enrichment.pipeline.log.arrears import settle_arrears
 from manga_enrichment.pipeline.log.rows import PARTNER_TRIGGER
-from manga_enrichment.pipeline.partner.collect import PartnerCollecting
-from manga_enrichment.pipeline.partner.complete import Completion
+from manga_enrichment.pipeline.partner.ending.collect import PartnerCollecting
+from manga_enrichment.pipeline.partner.ending.complete import Completion
 from manga_enrichment.pipeline.partner.holding.requeue import MAX_DELAY_SECONDS
 from manga_enrichment.pipeline.partner.plan import PartnerPlan, read_partner_plan
 from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning

@@ -1,7 +1,7 @@
 """Ask for what a partner plan lacks: one analysis, many partners, the same engine, ledger and budget as every night.
 
 Belongs here: calls from planned calls, one engine per partner and model (spend is booked on the partner), stopping in
-good order. Stays out: the engines (`pipeline/engine/invocation.py`), and what the answers become (`collect.py`).
+good order. Stays out: the engines (`pipeline/engine/invocation.py`), and what the answers become (`ending/collect.py`).
 """
 
 import asyncio

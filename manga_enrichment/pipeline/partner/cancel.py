@@ -1,7 +1,7 @@
 """Cancelling requests: what is said of it to operators.
 
 Belongs here: the sentence. Stays out: the mark (`gateways/requests.py`), who honours it
-(`pipeline/partner/holding/leases.py`, `pipeline/partner/settle.py`).
+(`pipeline/partner/holding/leases.py`, `pipeline/partner/ending/settle.py`).
 """
 
 from manga_enrichment.domain.requests.claims import RequestRow

@@ -34,7 +34,7 @@ from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.queue import Message, RequestQueue
 from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.dead_letters.queue import dead_lettered_at
-from manga_enrichment.pipeline.partner.complete import Completion, event_of
+from manga_enrichment.pipeline.partner.ending.complete import Completion, event_of
 from manga_enrichment.pipeline.partner.holding.fifo_deferral import DeferredMessage, FifoDeferral
 from manga_enrichment.pipeline.partner.holding.leases import first_lease_until, hidden_seconds
 from manga_enrichment.pipeline.partner.holding.requeue import Requeue, return_message

@@ -1,7 +1,7 @@
 """Papers: what the steps of a partner run hand on to each other.
 
 Belongs here: the form, and papers that are stored under the run's id, since each op hands on pointers and can be tried
-again by itself. Stays out: what is written on them (`plan.py`, `collect.py`).
+again by itself. Stays out: what is written on them (`plan.py`, `ending/collect.py`).
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
 """The quote of a batch at once, for operators: no message, no row, no document.
 
 Belongs here: planning a batch that nobody sent. Stays out: what is told of an item (`quotes.py`), the lane that answers
-partners the same (`plan_run.py`, `settle.py`).
+partners the same (`plan_run.py`, `ending/settle.py`).
 """
 
 from collections.abc import Mapping

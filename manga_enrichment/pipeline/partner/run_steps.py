@@ -1,8 +1,8 @@
 """The steps of a partner run, from its unit to the last ack.
 
 Belongs here: the order of the steps, what each is given of those before it, one request's fault kept from the others.
-Stays out: planning, asking, collecting and settling themselves (`plan_run.py`, `ask.py`, `collect.py`, `settle.py`),
-Dagster (`defs/partner/ops.py`).
+Stays out: planning, asking, collecting and settling themselves (`plan_run.py`, `ask.py`, `ending/collect.py`,
+`ending/settle.py`), Dagster (`defs/partner/ops.py`).
 
 What a step makes it hands on by the run's papers (`papers.py`), so each can be tried again by itself.
 """
@@ -22,13 +22,14 @@ from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 from manga_enrichment.pipeline.log.rows import PARTNER_TRIGGER
 from manga_enrichment.pipeline.partner.ask import PartnerAsking, Stopping
-from manga_enrichment.pipeline.partner.collect import Log, PartnerCollecting
+from manga_enrichment.pipeline.partner.ending.collect import Log, PartnerCollecting
+from manga_enrichment.pipeline.partner.ending.settle import Settling
+from manga_enrichment.pipeline.partner.ending.settle_run import SETTLERS, SettleReport, settle_all
 from manga_enrichment.pipeline.partner.holding.leases import Leases, first_lease_until
 from manga_enrichment.pipeline.partner.holding.requeue import Requeue
 from manga_enrichment.pipeline.partner.papers import Papers
 from manga_enrichment.pipeline.partner.plan import PartnerPlan
 from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
-from manga_enrichment.pipeline.partner.settle import SETTLERS, SettleReport, Settling, settle_all
 from manga_enrichment.pipeline.partner.stored.requests import StoredRequest, StoredRequests
 from manga_enrichment.pipeline.partner.work_units import UnitRequest, WorkUnit
 

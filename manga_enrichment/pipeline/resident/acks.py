@@ -1,6 +1,7 @@
 """Acks of a resident run: requests whose rows were flushed together are acked together.
 
-Belongs here: gathering them. Stays out: what an ack is (`pipeline/partner/settle.py`, `pipeline/partner/complete.py`).
+Belongs here: gathering them. Stays out: what an ack is (`pipeline/partner/ending/settle.py`,
+`pipeline/partner/ending/complete.py`).
 """
 
 import asyncio
@@ -8,8 +9,9 @@ from collections.abc import Callable
 
 from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.pipeline.engine.outage_retry import in_thread
+from manga_enrichment.pipeline.partner.ending.settle import Settled, Settling
+from manga_enrichment.pipeline.partner.ending.settle_run import ack_written
 from manga_enrichment.pipeline.partner.holding.requeue import Requeue
-from manga_enrichment.pipeline.partner.settle import Settled, Settling, ack_written
 from manga_enrichment.pipeline.partner.work_units import UnitRequest
 
 MOST_TOGETHER = 50

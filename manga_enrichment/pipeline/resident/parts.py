@@ -16,9 +16,9 @@ from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.gateways.residents import ResidentTable
 from manga_enrichment.pipeline.engine.invocation import InvokeGateways, InvokeSettings
 from manga_enrichment.pipeline.partner.ask import PartnerAsking
+from manga_enrichment.pipeline.partner.ending.settle import Settling
 from manga_enrichment.pipeline.partner.intake import Claimant, Intake
 from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
-from manga_enrichment.pipeline.partner.settle import Settling
 from manga_enrichment.pipeline.partner.stored.requests import StoredRequests
 from manga_enrichment.pipeline.resident.room import RoomLimits
 from manga_enrichment.pipeline.store.flusher import Flusher

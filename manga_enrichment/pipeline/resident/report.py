@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
+from manga_enrichment.pipeline.partner.ending.settle_run import SettleReport
 from manga_enrichment.pipeline.partner.intake_report import IntakeOutcome
-from manga_enrichment.pipeline.partner.settle import SettleReport
 
 RESULTS_KEPT = 20
 

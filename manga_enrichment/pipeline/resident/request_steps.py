@@ -29,6 +29,8 @@ from manga_enrichment.pipeline.log.append import log_rows
 from manga_enrichment.pipeline.log.rows import PARTNER_TRIGGER
 from manga_enrichment.pipeline.log.unledgered import UnledgeredAttempts
 from manga_enrichment.pipeline.partner.ask import PartnerAsking, Stopping
+from manga_enrichment.pipeline.partner.ending.settle import Settling
+from manga_enrichment.pipeline.partner.ending.settle_run import SettleReport, settle_one
 from manga_enrichment.pipeline.partner.holding.leases import Leases
 from manga_enrichment.pipeline.partner.holding.requeue import Requeue
 from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
@@ -39,7 +41,6 @@ from manga_enrichment.pipeline.partner.run_steps import (
     plan_calls,
     steps_in_order,
 )
-from manga_enrichment.pipeline.partner.settle import SettleReport, Settling, settle_one
 from manga_enrichment.pipeline.partner.step_ends import end_of
 from manga_enrichment.pipeline.partner.stored.requests import StoredRequests
 from manga_enrichment.pipeline.partner.work_units import UnitRequest, WorkUnit

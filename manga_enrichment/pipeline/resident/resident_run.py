@@ -29,10 +29,10 @@ from manga_enrichment.pipeline.engine.loop_watch import watch_loop
 from manga_enrichment.pipeline.engine.outage_retry import in_thread
 from manga_enrichment.pipeline.engine.tally import Tally
 from manga_enrichment.pipeline.partner.ask import Stopping
+from manga_enrichment.pipeline.partner.ending.settle import Settling
 from manga_enrichment.pipeline.partner.holding.leases import LOOK_SECONDS, Leases
 from manga_enrichment.pipeline.partner.holding.requeue import Requeue
 from manga_enrichment.pipeline.partner.intake import Claimant
-from manga_enrichment.pipeline.partner.settle import Settling
 from manga_enrichment.pipeline.partner.stored.requests import StoredRequests
 from manga_enrichment.pipeline.resident.acks import Acks
 from manga_enrichment.pipeline.resident.open_requests import OpenRequests

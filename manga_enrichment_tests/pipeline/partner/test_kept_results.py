@@ -8,7 +8,7 @@ import pytest
 from manga_enrichment.domain.operations.retention import AS_CONVERSATION
 from manga_enrichment.domain.requests.policies import read_policies
 from manga_enrichment.domain.requests.queues import SESSION
-from manga_enrichment.pipeline.partner.settle import SettleLimits
+from manga_enrichment.pipeline.partner.ending.settle import SettleLimits
 from manga_enrichment.pipeline.partner.stored.moving import move_old_results
 from manga_enrichment.pipeline.store.object_keys import old_result_document_key, result_document_key
 from manga_enrichment_tests.fake_clock import START, FakeClock

@@ -14,7 +14,7 @@ from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, NORMAL
 from manga_enrichment.gateways.budget import Brake
 from manga_enrichment.pipeline.engine.money.budget import Caps
-from manga_enrichment.pipeline.partner.settle import SettleLimits
+from manga_enrichment.pipeline.partner.ending.settle import SettleLimits
 from manga_enrichment.pipeline.partner.stored.requests import read_stored_request
 from manga_enrichment_tests.builders import COMBINED, title_id
 from manga_enrichment_tests.fakes import MemoryTables, ScriptedModel

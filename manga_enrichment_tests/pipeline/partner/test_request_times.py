@@ -11,7 +11,7 @@ from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, NORMAL
 from manga_enrichment.domain.requests.results import ItemResult, RequestResult
 from manga_enrichment.domain.requests.states import RequestState
-from manga_enrichment.pipeline.partner.settle import SettleLimits
+from manga_enrichment.pipeline.partner.ending.settle import SettleLimits
 from manga_enrichment_tests.fakes import START, ScriptedModel
 from manga_enrichment_tests.kill_switch import Killed
 from manga_enrichment_tests.partner_run import RunInMemory

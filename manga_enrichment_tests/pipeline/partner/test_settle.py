@@ -15,8 +15,8 @@ from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.domain.requests.usage import Usage
 from manga_enrichment.gateways.errors import QueueUnavailableError
 from manga_enrichment.pipeline.engine.money.budget import Caps
-from manga_enrichment.pipeline.partner.complete import event_of
-from manga_enrichment.pipeline.partner.settle import SettleLimits
+from manga_enrichment.pipeline.partner.ending.complete import event_of
+from manga_enrichment.pipeline.partner.ending.settle import SettleLimits
 from manga_enrichment.pipeline.partner.stored.requests import read_stored_request
 from manga_enrichment_tests.fakes import DEFAULT_USAGE, START, FakeClock, ScriptedModel
 from manga_enrichment_tests.partner_run import RunInMemory

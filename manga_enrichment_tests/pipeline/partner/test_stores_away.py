@@ -11,11 +11,11 @@ from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.requests.claims import Claimed, RequestRow
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, DEAD_LETTERS_FIFO, HIGH_PRIORITY, NORMAL, SESSION
 from manga_enrichment.gateways.errors import StoreUnavailableError
+from manga_enrichment.pipeline.partner.ending.settle import Settling
 from manga_enrichment.pipeline.partner.holding.leases import RENEWERS, RETRY_SECONDS
 from manga_enrichment.pipeline.partner.holding.requeue import HIDDEN_SECONDS, LEASE_MARGIN_SECONDS
 from manga_enrichment.pipeline.partner.intake import IntakeOutcome
 from manga_enrichment.pipeline.partner.run_steps import stored_requests, take_over
-from manga_enrichment.pipeline.partner.settle import Settling
 from manga_enrichment.pipeline.partner.stored.requests import StoredRequests
 from manga_enrichment.pipeline.partner.stored.units import read_unit
 from manga_enrichment.pipeline.store.flusher import Flusher

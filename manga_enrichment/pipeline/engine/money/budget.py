@@ -43,9 +43,7 @@ class RunBudget:
         brake_watch: BrakeWatch | None = None,
     ) -> None:
         """brake_watch: of the budgets that look at the brake together; one of its own when it is left out.
-
-        refused_by: the counter that left no room for a call, once that has happened.
-        """
+        refused_by: the counter that left no room for a call, once that has happened."""
         self._store = store
         self._brake_watch = brake_watch or BrakeWatch(store, clock)
         self._scopes = list(scopes)

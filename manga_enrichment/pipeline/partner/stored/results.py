@@ -2,7 +2,7 @@
 
 Belongs here: the document written so that a zombie, a process that lost its request while it slept, cannot replace what
 a later generation wrote; the rows that follow from a document. Stays out: what the results are
-(`domain/requests/results.py`), what comes after them (`pipeline/partner/settle.py`), how rows are written
+(`domain/requests/results.py`), what comes after them (`pipeline/partner/ending/settle.py`), how rows are written
 (`pipeline/store/flusher.py`).
 """
 

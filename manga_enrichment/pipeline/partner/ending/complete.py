@@ -1,8 +1,8 @@
 """How a message ends: its request announced, itself acked or kept where a redrive can help.
 
 Belongs here: what follows the final status write, in an order that may be cut anywhere and begun again. Stays out: the
-status write itself (`settle.py`, `intake.py`), who is told (`pipeline/outbox/announce.py`), dead letters as such
-(`pipeline/dead_letters/queue.py`).
+status write itself (`settle.py`, `pipeline/partner/intake.py`), who is told (`pipeline/outbox/announce.py`), dead
+letters as such (`pipeline/dead_letters/queue.py`).
 
 A request that is found final when its message comes again goes through `finish_again`: what was done before is known by
 its id, what was not is made up for, its rows too, and the message is acked.

@@ -2,7 +2,7 @@
 log.
 
 Belongs here: one result per request, each cent in it once. Stays out: writing results where partners see them
-(`stored/results.py`), what a step hands on (`papers.py`).
+(`pipeline/partner/stored/results.py`), what a step hands on (`pipeline/partner/papers.py`).
 """
 
 from collections import defaultdict
