@@ -11,13 +11,14 @@ this process the program ends itself (`manga_enrichment/local/stack/guarded.py`)
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import click
+
+from manga_enrichment.local.stack.guarded import guarded_command
 
 GRACE_SECONDS = 3.0
 """For the program to end in its own way; everything here is made to be killed, so more would be politeness alone."""
@@ -30,11 +31,10 @@ def run_in_foreground(module: str, arguments: Sequence[str], environment: Mappin
 
     environment: the program's whole one.
     """
-    guard = ("-P", "-m", "manga_enrichment.local.stack.guarded", str(os.getpid()))
     with (
         _signals_kept() as seen,
         subprocess.Popen(  # noqa: S603 (our own interpreter and modules)
-            [sys.executable, *guard, module, *arguments], cwd=cwd, env=dict(environment), start_new_session=True
+            guarded_command(module, *arguments), cwd=cwd, env=dict(environment), start_new_session=True
         ) as program,
     ):
         while program.poll() is None and not seen:

@@ -21,6 +21,12 @@ POLL_SECONDS = 0.3
 GRACE_SECONDS = 10.0
 
 
+def guarded_command(module: str, *arguments: str) -> list[str]:
+    """What to start so that the module runs guarded by this process. -P: the current folder may hold modules of the
+    same names."""
+    return [sys.executable, "-P", "-m", "manga_enrichment.local.stack.guarded", str(os.getpid()), module, *arguments]
+
+
 def end_with_parent(parent_pid: int) -> None:
     """Block until the parent is gone, then end this process: politely first, so that it can save its state.
 

@@ -14,13 +14,14 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from manga_enrichment.local.stack.guarded import guarded_command
 
 LOOPBACK = "127.0.0.1"
 START_TIMEOUT_SECONDS = 60.0
@@ -100,11 +101,7 @@ class ChildProcess:
         with program.log_path.open("wb") as log:
             program.log_path.chmod(PRIVATE_FILE)
             self._popen = subprocess.Popen(  # noqa: S603 - our own interpreter and modules
-                [
-                    # -P: the current folder may hold modules of the same names.
-                    *(sys.executable, "-P", "-m", "manga_enrichment.local.stack.guarded", str(os.getpid())),
-                    *(program.module, *program.arguments),
-                ],
+                guarded_command(program.module, *program.arguments),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
