@@ -161,6 +161,13 @@ class Auditor:
             unlogged=tuple(sorted(set(answers) - logged)),
         )
 
+    def evidence(self) -> dict[str, list[dict[str, Any]]]:
+        """What the books are read from, row by row, for whoever looks for why they disagree.
+
+        attempts: of the requests log; budget: items of the table of counters and of who spends, as DynamoDB has them.
+        """
+        return {"attempts": self._books.attempts(), "budget": self._scan(self._budget)}
+
     def sent_since(self, moment: datetime) -> list[dict[str, Any]]:
         """Rows of the log about requests that were sent after a moment (of the product's clock)."""
         return [row for row in self._books.attempts() if row["started_at"] >= moment]

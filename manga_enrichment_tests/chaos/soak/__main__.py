@@ -5,6 +5,7 @@ Belongs here: the command line, putting it together, the table. Stays out: what 
 """
 
 import argparse
+import json
 import os
 import random
 import signal
@@ -52,20 +53,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Soak, judge, print."""
     parser = argparse.ArgumentParser(prog="python -m manga_enrichment_tests.chaos.soak", description="A soak.")
     parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--folder", type=Path, default=Path(".local/soak"), help="for logs and samples")
+    parser.add_argument("--folder", type=Path, default=Path(".local/soak"), help="for logs, samples and books")
     options = parser.parse_args(arguments)
     if options.minutes <= 0:
         parser.error("--minutes must be above 0")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     folder = (options.folder / datetime.now(UTC).strftime("%Y%m%dT%H%M%S")).resolve()
     folder.mkdir(parents=True)
-    _say(f"Soaking for {options.minutes:g} minutes, logs and samples in {folder}")
+    _say(f"Soaking for {options.minutes:g} minutes, logs, samples and books in {folder}")
     seconds = options.minutes * 60
     with _day(folder) as (day, auditor):
         day.pass_by(seconds)
         _say("Faults are over; waiting until all is done.")
         rest = day.come_to_rest(REST_SECONDS)
         facts = read_facts(day, auditor, rest, NIGHT_SECONDS, seconds)
+        (folder / "books.json").write_text(json.dumps(auditor.evidence(), default=str), "utf-8")
         return show(day, facts, verdict(day, facts, seconds))
 
 
