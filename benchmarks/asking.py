@@ -14,11 +14,11 @@ from botocore.config import Config
 
 from benchmarks.support import MODEL, RETENTION, BoundlessBudget, ForgetfulLedger, calls, engine
 from benchmarks.window import Window
-from manga_enrichment.aws.bedrock import BedrockModel
+from manga_enrichment.aws.bedrock.calls import BedrockModel
+from manga_enrichment.aws.bedrock.converse import request_body
 from manga_enrichment.aws.clients import AwsClients
-from manga_enrichment.aws.converse import request_body
-from manga_enrichment.aws.dynamodb_budget import DynamoDBBudget
-from manga_enrichment.aws.dynamodb_ledger import DynamoDBLedger
+from manga_enrichment.aws.dynamodb.budget import DynamoDBBudget
+from manga_enrichment.aws.dynamodb.ledger import DynamoDBLedger
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.model import ModelCall
 from manga_enrichment.pipeline.engine.calls import Call, CallResult

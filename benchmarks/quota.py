@@ -19,7 +19,7 @@ from typing import Any
 
 from benchmarks.report import Row, show
 from benchmarks.support import BoundlessBudget, ForgetfulLedger, calls, engine
-from manga_enrichment.aws.bedrock import BedrockModel
+from manga_enrichment.aws.bedrock.calls import BedrockModel
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.local.stack.local_stack import LocalStack, LocalStackConfig

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from manga_enrichment.aws.catalog_source import LocalCatalog
+from manga_enrichment.aws.s3.catalog_source import LocalCatalog
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.base import AnalysisType, Candidate
 from manga_enrichment.domain.catalog.records import MangaRecord, bucket_key

@@ -2,9 +2,9 @@
 
 endpoints.py            the endpoints: paths, documents, which template answers which status
 templates/*.vtl         the mapping templates (Velocity), one file each
-workflow.py             the Express workflow that a POST runs: row, message, wait, answer
-workflow_answers.py     what that workflow answers
-workflow_stack.py       `infra/workflow.yaml`, generated from both
+workflow/machine.py     the Express workflow that a POST runs: row, message, wait, answer
+workflow/answers.py     what that workflow answers
+workflow/stack.py       `infra/workflow.yaml`, generated from both
 registry.py             get, register, validate, integration_config
 rendering.py            a Velocity engine with API Gateway's variables: what AWS would make of a template
 checking.py             renders a template with sample and hostile input and reads the result back
@@ -17,10 +17,10 @@ partners.py             `infra/partners.json`: whose keys there are, how much ea
 roles.py                roles, as resources
 cloudformation.py       `infra/api.yaml`, generated from all of the above
 yaml_text.py            how the generated templates are written
-openapi_examples.py     answers as examples in it
-openapi_results.py      the result document in it
-openapi.py              the OpenAPI document for partners
-openapi_answers.py      its schemas of answers
+openapi/examples.py     answers as examples in it
+openapi/results.py      the result document in it
+openapi/document.py     the OpenAPI document for partners
+openapi/answers.py      its schemas of answers
 
 Belongs here: what the request front is. Stays out: the rules of a request (`domain/requests/`), what becomes of a
 message (`pipeline/partner/intake.py`), running the front on this machine (`local/`).

@@ -1,7 +1,7 @@
 """`infra/api.yaml`: the whole request front as one CloudFormation template, generated.
 
 Belongs here: the template, its parameters and outputs, the deployment. Stays out: what a deployment is a snapshot of
-(`rest_api.py`), stage and usage plans (`stage.py`), roles (`roles.py`), the workflow (`workflow_stack.py`), deploying
+(`rest_api.py`), stage and usage plans (`stage.py`), roles (`roles.py`), the workflow (`workflow/stack.py`), deploying
 (`local/stack/provision.py`).
 
 A deployment is a snapshot: CloudFormation makes a new one only for a new logical id. So its id holds a digest of all

@@ -1,7 +1,7 @@
 """The endpoints of the request front, as one table.
 
 Belongs here: paths, methods, documents, statuses, templates. Stays out: the templates' text (`templates/`), how the
-table becomes CloudFormation (`rest_api.py`) or OpenAPI (`openapi.py`).
+table becomes CloudFormation (`rest_api.py`) or OpenAPI (`openapi/document.py`).
 
 API Gateway picks an integration response by the HTTP status that Step Functions or DynamoDB answers. Both answer 400 to
 a throttled request as well as to a wrong one, so one template reads the error's type and overrides the status: a

@@ -1,7 +1,7 @@
 """Roles as CloudFormation resources: what the request front may do.
 
 Belongs here: how a role looks, those of the API's integrations. Stays out: what the workflow may do
-(`workflow_stack.py`).
+(`workflow/stack.py`).
 """
 
 from typing import Any

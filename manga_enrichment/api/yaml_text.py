@@ -1,6 +1,6 @@
 """CloudFormation templates as YAML text that people can read.
 
-Belongs here: how it is written. Stays out: what is in it (`cloudformation.py`, `workflow_stack.py`).
+Belongs here: how it is written. Stays out: what is in it (`cloudformation.py`, `workflow/stack.py`).
 """
 
 from collections.abc import Mapping

@@ -131,7 +131,7 @@ class AwsClients:
 
     @cached_property
     def bedrock_runtime(self) -> Any:
-        """Only asked for its endpoint and region; calls go through `bedrock.py`."""
+        """Only asked for its endpoint and region; calls go through `bedrock/calls.py`."""
         with self._explained():
             return self.session.client("bedrock-runtime", config=self._config)
 

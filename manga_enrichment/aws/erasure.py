@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from manga_enrichment.aws import dynamodb_outbox, request_items
 from manga_enrichment.aws.clients import BrokenAnswerError, raise_explained, store_unavailable
-from manga_enrichment.aws.transactions import chunks, errors_explained
+from manga_enrichment.aws.dynamodb import outbox, request_items
+from manga_enrichment.aws.dynamodb.transactions import chunks, errors_explained
 from manga_enrichment.domain.callbacks.deliveries import Delivery
 from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.gateways.erasure import ObjectVersion
@@ -86,7 +86,7 @@ class AwsErasure:
         return map(request_items.from_item, items)
 
     def deliveries(self) -> Iterator[Delivery]:
-        return map(dynamodb_outbox.from_item, self._scan(self._outbox_table))
+        return map(outbox.from_item, self._scan(self._outbox_table))
 
     def delete_rows(self, request_ids: Iterable[str]) -> None:
         self._delete_items(self._status_table, "request_id", request_ids)

@@ -8,23 +8,23 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import cached_property
 
-from manga_enrichment.aws.bedrock import BedrockModel
-from manga_enrichment.aws.bedrock_batch import BedrockBatch
-from manga_enrichment.aws.callbacks import HttpsCallbacks
-from manga_enrichment.aws.catalog_source import catalog_source
+from manga_enrichment.aws.bedrock.batch import BedrockBatch
+from manga_enrichment.aws.bedrock.calls import BedrockModel
 from manga_enrichment.aws.clients import AwsClients
-from manga_enrichment.aws.dynamodb_budget import DynamoDBBudget
-from manga_enrichment.aws.dynamodb_ledger import DynamoDBLedger
-from manga_enrichment.aws.dynamodb_outbox import DynamoDBOutbox
-from manga_enrichment.aws.dynamodb_requests import DynamoDBRequests
-from manga_enrichment.aws.dynamodb_residents import DynamoDBResidents
-from manga_enrichment.aws.dynamodb_senders import DynamoDBSenders
-from manga_enrichment.aws.dynamodb_status import DynamoDBStatus
+from manga_enrichment.aws.dynamodb.budget import DynamoDBBudget
+from manga_enrichment.aws.dynamodb.ledger import DynamoDBLedger
+from manga_enrichment.aws.dynamodb.outbox import DynamoDBOutbox
+from manga_enrichment.aws.dynamodb.requests import DynamoDBRequests
+from manga_enrichment.aws.dynamodb.residents import DynamoDBResidents
+from manga_enrichment.aws.dynamodb.senders import DynamoDBSenders
+from manga_enrichment.aws.dynamodb.status import DynamoDBStatus
 from manga_enrichment.aws.erasure import AwsErasure
-from manga_enrichment.aws.mail import SesMailer
 from manga_enrichment.aws.metrics import CloudWatchMetrics, CloudWatchQueueAges
-from manga_enrichment.aws.notify import SnsNotifier
-from manga_enrichment.aws.s3_objects import S3ObjectStore
+from manga_enrichment.aws.outbound.callbacks import HttpsCallbacks
+from manga_enrichment.aws.outbound.mail import SesMailer
+from manga_enrichment.aws.outbound.notify import SnsNotifier
+from manga_enrichment.aws.s3.catalog_source import catalog_source
+from manga_enrichment.aws.s3.objects import S3ObjectStore
 from manga_enrichment.aws.service_usage import CloudWatchServiceUsage
 from manga_enrichment.aws.sqs import SqsQueues
 from manga_enrichment.gateways.batch import BatchInference

@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from manga_enrichment.aws.transactions import chunks
+from manga_enrichment.aws.dynamodb.transactions import chunks
 from manga_enrichment.domain.operations.metrics import Metric
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import MetricsForbiddenError, MetricsUnavailableError

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from manga_enrichment.aws.dynamodb.transactions import chunks
 from manga_enrichment.aws.metrics import QUERIES_PER_CALL, metric_errors_explained
-from manga_enrichment.aws.transactions import chunks
 from manga_enrichment.domain.operations.service_books import ServiceCounts, ServiceMetric
 
 NAMESPACE = "AWS/Bedrock"

@@ -17,7 +17,7 @@ from uuid import uuid4
 from botocore.exceptions import BotoCoreError, ClientError
 
 from manga_enrichment.aws.clients import raise_explained
-from manga_enrichment.aws.transactions import chunks
+from manga_enrichment.aws.dynamodb.transactions import chunks
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.requests.queues import check_sendable
 from manga_enrichment.gateways.errors import QueueUnavailableError

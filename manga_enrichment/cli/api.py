@@ -29,7 +29,7 @@ def api_template(partners: Path | None) -> None:
 @click.command("workflow-template")
 def workflow_template() -> None:
     """Print infra/workflow.yaml: what a POST to the request front runs, as a CloudFormation template."""
-    from manga_enrichment.api.workflow_stack import workflow_yaml
+    from manga_enrichment.api.workflow.stack import workflow_yaml
 
     click.echo(workflow_yaml(), nl=False)
 
@@ -37,7 +37,7 @@ def workflow_template() -> None:
 @click.command()
 def openapi() -> None:
     """Print docs/openapi.json: the request front as an OpenAPI 3.1 document for partners."""
-    from manga_enrichment.api.openapi import openapi_json
+    from manga_enrichment.api.openapi.document import openapi_json
 
     click.echo(openapi_json(), nl=False)
 

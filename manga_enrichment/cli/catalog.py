@@ -94,8 +94,8 @@ def schema() -> None:
 
 
 def _source(uri: str) -> Any:
-    from manga_enrichment.aws.catalog_source import LocalCatalog, catalog_source
     from manga_enrichment.aws.clients import AwsClients
+    from manga_enrichment.aws.s3.catalog_source import LocalCatalog, catalog_source
 
     return catalog_source(AwsClients().s3, uri) if uri.startswith("s3://") else LocalCatalog(uri)
 

@@ -13,7 +13,7 @@ from manga_enrichment.domain.text.shown import escaped
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from manga_enrichment.aws.table_datasets import TableDatasets
+    from manga_enrichment.aws.s3.table_datasets import TableDatasets
     from manga_enrichment.cli.sql_session import Question
 
 _WIDEST_CELL = 60
@@ -88,7 +88,7 @@ def _ids(words: str, folder: Path | None) -> list[str]:
 
 def _datasets(folder: Path | None) -> "TableDatasets":
     from manga_enrichment.aws.clients import AwsClients
-    from manga_enrichment.aws.table_datasets import TableDatasets
+    from manga_enrichment.aws.s3.table_datasets import TableDatasets
     from manga_enrichment.pipeline.store.object_keys import TABLES_ROOT
     from manga_enrichment.settings import load_settings
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from manga_enrichment.aws.table_datasets import TableDatasets
+from manga_enrichment.aws.s3.table_datasets import TableDatasets
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.pipeline.publish.tables import PublishedTable, published_tables

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from manga_enrichment.api.checking import sample_context, status_item
 from manga_enrichment.api.endpoints import ENDPOINTS
 from manga_enrichment.api.gateway_responses import GATEWAY_ANSWERS
-from manga_enrichment.api.openapi import openapi_document
+from manga_enrichment.api.openapi.document import openapi_document
 from manga_enrichment.api.registry import TemplateRegistry
 from manga_enrichment.api.rendering import TemplateInput, render
 from manga_enrichment.cli import main

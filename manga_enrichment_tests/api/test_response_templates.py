@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from manga_enrichment.api.checking import SAMPLE_KEY_ID, sample_context, status_item
 from manga_enrichment.api.registry import TemplateRegistry, with_partners
 from manga_enrichment.api.rendering import Rendered, TemplateInput, render
-from manga_enrichment.aws.request_items import to_item
+from manga_enrichment.aws.dynamodb.request_items import to_item
 from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.domain.requests.validation import validate
 from manga_enrichment_tests.fake_clock import FakeClock

@@ -7,8 +7,8 @@ from typing import Any
 import jsonata
 import pytest
 
-from manga_enrichment.api.workflow import LONGEST_WAIT_SECONDS, TIMEOUT_SECONDS, definition
-from manga_enrichment.api.workflow_answers import ANSWERS, FIRST_GUESS_SECONDS, FIRST_STATE_VALUES
+from manga_enrichment.api.workflow.answers import ANSWERS, FIRST_GUESS_SECONDS, FIRST_STATE_VALUES
+from manga_enrichment.api.workflow.machine import LONGEST_WAIT_SECONDS, TIMEOUT_SECONDS, definition
 from manga_enrichment.domain.operations.retention import IDEMPOTENCY_DAYS
 from manga_enrichment.domain.requests.queues import BY_PRIORITY
 

@@ -5,7 +5,7 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from manga_enrichment.aws.callbacks import HttpsCallbacks
+from manga_enrichment.aws.outbound.callbacks import HttpsCallbacks
 from manga_enrichment.gateways.notify import CallbackAnswer
 
 BODY = b'{"event_id":"evt_1"}'

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from manga_enrichment.aws.bedrock import BedrockModel
+from manga_enrichment.aws.bedrock.calls import BedrockModel
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.domain.outcomes.error_classes import ModelError
 from manga_enrichment_tests.contracts.prompts import make_request

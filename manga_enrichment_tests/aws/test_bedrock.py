@@ -12,7 +12,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 
-from manga_enrichment.aws.converse import request_body
+from manga_enrichment.aws.bedrock.converse import request_body
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.models.usage import cost_micro_usd
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from manga_enrichment.aws.bedrock_batch import BedrockBatch, parse_record
-from manga_enrichment.aws.claude_messages import model_input, model_reply
+from manga_enrichment.aws.bedrock.batch import BedrockBatch, parse_record
+from manga_enrichment.aws.bedrock.claude_messages import model_input, model_reply
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.usage import Usage

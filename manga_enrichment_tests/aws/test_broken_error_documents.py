@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from manga_enrichment.aws.bedrock_batch import BedrockBatch
-from manga_enrichment.aws.catalog_source import catalog_source
+from manga_enrichment.aws.bedrock.batch import BedrockBatch
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.erasure import AwsErasure
-from manga_enrichment.aws.s3_objects import S3ObjectStore
+from manga_enrichment.aws.s3.catalog_source import catalog_source
+from manga_enrichment.aws.s3.objects import S3ObjectStore
 from manga_enrichment.gateways.erasure import ObjectVersion
 from manga_enrichment.gateways.errors import BatchUnavailableError, StoreUnavailableError
 from manga_enrichment_tests.aws.raw_server import Respond, answering, raw_server

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from manga_enrichment.aws.callbacks import HttpsCallbacks, system_resolve
+from manga_enrichment.aws.outbound.callbacks import HttpsCallbacks, system_resolve
 from manga_enrichment.gateways.notify import CallbackAnswer
 from manga_enrichment_tests.aws.callback_support import (
     BRIEF_SECONDS,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import trustme
 
-from manga_enrichment.aws.callbacks import HttpsCallbacks
+from manga_enrichment.aws.outbound.callbacks import HttpsCallbacks
 from manga_enrichment.domain.callbacks.signatures import SigningKey, partner_signing_key, signed_headers
 from manga_enrichment.gateways.notify import CallbackAnswer
 from manga_enrichment.local.stack.callback_receiver import CallbackReceiver

@@ -7,8 +7,8 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from manga_enrichment.aws.catalog_source import catalog_source
 from manga_enrichment.aws.clients import AwsClients
+from manga_enrichment.aws.s3.catalog_source import catalog_source
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.local.stack.local_stack import LocalStack

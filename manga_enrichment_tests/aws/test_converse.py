@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from manga_enrichment.aws.converse import classify_error, parse_reply, request_body
+from manga_enrichment.aws.bedrock.converse import classify_error, parse_reply, request_body
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.models.specs import load_models
 from manga_enrichment.domain.models.usage import Usage

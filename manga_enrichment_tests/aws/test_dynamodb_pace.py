@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from manga_enrichment.aws.dynamodb_pace import DynamoDBPace
+from manga_enrichment.aws.dynamodb.pace import DynamoDBPace
 from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment_tests.fake_clock import FakeClock
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from manga_enrichment.aws.clients import AwsClients
-from manga_enrichment.aws.dynamodb_requests import DynamoDBRequests
-from manga_enrichment.aws.request_items import from_item, to_item
+from manga_enrichment.aws.dynamodb.request_items import from_item, to_item
+from manga_enrichment.aws.dynamodb.requests import DynamoDBRequests
 from manga_enrichment.domain.requests.claims import AlreadyLive, Claimed
 from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.local.stack.local_stack import LocalStack

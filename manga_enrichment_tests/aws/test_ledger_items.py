@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.aws.ledger_items import abandoned_micro_usd, claim_item, entry_from_item, entry_item, storable
+from manga_enrichment.aws.dynamodb.ledger_items import (
+    abandoned_micro_usd,
+    claim_item,
+    entry_from_item,
+    entry_item,
+    storable,
+)
 from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.domain.outcomes.answers import Attempt, LedgerEntry, Provenance
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass

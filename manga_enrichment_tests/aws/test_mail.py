@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from manga_enrichment.aws.clients import AwsClients
-from manga_enrichment.aws.mail import SesMailer
+from manga_enrichment.aws.outbound.mail import SesMailer
 from manga_enrichment.domain.callbacks.mail import COMPLETED, mail_values
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.local.stack.local_stack import LocalStack

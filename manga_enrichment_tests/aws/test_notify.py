@@ -7,7 +7,7 @@ from botocore.config import Config
 from botocore.stub import Stubber
 
 from manga_enrichment.aws.clients import AwsClients
-from manga_enrichment.aws.notify import SnsNotifier
+from manga_enrichment.aws.outbound.notify import SnsNotifier
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.gateways.errors import NotifierUnavailableError
 

@@ -6,7 +6,7 @@ import pytest
 from botocore.config import Config
 
 from manga_enrichment.aws.clients import AwsClients
-from manga_enrichment.aws.s3_objects import S3ObjectStore
+from manga_enrichment.aws.s3.objects import S3ObjectStore
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.operations.retention import AS_CONVERSATION, KEPT_AS
 from manga_enrichment.gateways.errors import StoreUnavailableError

@@ -10,7 +10,7 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.aws.signing import JsonPostSigner
+from manga_enrichment.aws.bedrock.signing import JsonPostSigner
 
 JSON_HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
 ENDPOINTS = [

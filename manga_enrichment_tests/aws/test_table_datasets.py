@@ -4,8 +4,8 @@ import pyarrow as pa
 import pytest
 
 from manga_enrichment.aws.clients import AwsClients
-from manga_enrichment.aws.s3_objects import S3ObjectStore
-from manga_enrichment.aws.table_datasets import TableDatasets
+from manga_enrichment.aws.s3.objects import S3ObjectStore
+from manga_enrichment.aws.s3.table_datasets import TableDatasets
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment.pipeline.store.object_keys import TABLES_ROOT

@@ -8,8 +8,8 @@ import pytest
 from botocore.config import Config
 from botocore.stub import Stubber
 
-from manga_enrichment.aws.dynamodb_ledger import DynamoDBLedger
-from manga_enrichment.aws.transactions import batch_get, chunks, transact
+from manga_enrichment.aws.dynamodb.ledger import DynamoDBLedger
+from manga_enrichment.aws.dynamodb.transactions import batch_get, chunks, transact
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment_tests.contracts.conftest import RETENTION

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner, Result
 
-from manga_enrichment.aws.table_datasets import TableDatasets
+from manga_enrichment.aws.s3.table_datasets import TableDatasets
 from manga_enrichment.cli import main
 from manga_enrichment.cli.sql_session import SqlSession, questions, with_ids
 from manga_enrichment.domain.analyses import ANALYSES

@@ -11,11 +11,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from manga_enrichment.aws.clients import AwsClients
-from manga_enrichment.aws.dynamodb_budget import DynamoDBBudget
-from manga_enrichment.aws.dynamodb_ledger import DynamoDBLedger
-from manga_enrichment.aws.dynamodb_residents import DynamoDBResidents
-from manga_enrichment.aws.dynamodb_status import DynamoDBStatus
-from manga_enrichment.aws.s3_objects import S3ObjectStore
+from manga_enrichment.aws.dynamodb.budget import DynamoDBBudget
+from manga_enrichment.aws.dynamodb.ledger import DynamoDBLedger
+from manga_enrichment.aws.dynamodb.residents import DynamoDBResidents
+from manga_enrichment.aws.dynamodb.status import DynamoDBStatus
+from manga_enrichment.aws.s3.objects import S3ObjectStore
 from manga_enrichment.gateways.budget import BudgetScope, BudgetStore
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.objects import ObjectStore

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 from manga_enrichment.aws.clients import AwsClients
-from manga_enrichment.aws.dynamodb_budget import DynamoDBBudget
+from manga_enrichment.aws.dynamodb.budget import DynamoDBBudget
 from manga_enrichment.gateways.budget import BudgetScope
 
 

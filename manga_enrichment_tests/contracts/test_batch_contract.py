@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from manga_enrichment.aws.bedrock_batch import BedrockBatch
+from manga_enrichment.aws.bedrock.batch import BedrockBatch
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.validation import answer_problems

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from manga_enrichment.aws.clients import AwsClients
-from manga_enrichment.aws.dynamodb_budget import DynamoDBBudget
+from manga_enrichment.aws.dynamodb.budget import DynamoDBBudget
 from manga_enrichment.local.stack.local_stack import LocalStack
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,12 +8,12 @@ from datetime import timedelta
 import pytest
 
 from manga_enrichment.aws.clients import AwsClients
-from manga_enrichment.aws.dynamodb_ledger import DynamoDBLedger
-from manga_enrichment.aws.dynamodb_outbox import DynamoDBOutbox
-from manga_enrichment.aws.dynamodb_requests import DynamoDBRequests
-from manga_enrichment.aws.dynamodb_status import DynamoDBStatus
+from manga_enrichment.aws.dynamodb.ledger import DynamoDBLedger
+from manga_enrichment.aws.dynamodb.outbox import DynamoDBOutbox
+from manga_enrichment.aws.dynamodb.requests import DynamoDBRequests
+from manga_enrichment.aws.dynamodb.status import DynamoDBStatus
 from manga_enrichment.aws.erasure import AwsErasure
-from manga_enrichment.aws.s3_objects import S3ObjectStore
+from manga_enrichment.aws.s3.objects import S3ObjectStore
 from manga_enrichment.domain.callbacks.deliveries import Channel, new_delivery
 from manga_enrichment.gateways.erasure import Erasure, ObjectVersion
 from manga_enrichment.gateways.ledger import ResultLedger

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from manga_enrichment.aws.bedrock import BedrockModel
+from manga_enrichment.aws.bedrock.calls import BedrockModel
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.validation import answer_problems

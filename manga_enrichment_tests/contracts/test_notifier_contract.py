@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from manga_enrichment.aws.clients import AwsClients
-from manga_enrichment.aws.notify import SnsNotifier
+from manga_enrichment.aws.outbound.notify import SnsNotifier
 from manga_enrichment.gateways.notify import Notifier
 from manga_enrichment_tests.request_fakes import MemoryNotifier, Published
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from manga_enrichment.aws.clients import AwsClients
-from manga_enrichment.aws.dynamodb_outbox import DELIVERED_KEPT, FAILED_KEPT, DynamoDBOutbox
+from manga_enrichment.aws.dynamodb.outbox import DELIVERED_KEPT, FAILED_KEPT, DynamoDBOutbox
 from manga_enrichment.domain.callbacks.deliveries import (
     Channel,
     Delivery,

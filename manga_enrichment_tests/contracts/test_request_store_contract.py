@@ -9,8 +9,8 @@ from datetime import timedelta
 import pytest
 
 from manga_enrichment.aws.clients import AwsClients
-from manga_enrichment.aws.dynamodb_requests import DynamoDBRequests
-from manga_enrichment.aws.request_items import to_item
+from manga_enrichment.aws.dynamodb.request_items import to_item
+from manga_enrichment.aws.dynamodb.requests import DynamoDBRequests
 from manga_enrichment.domain.requests.claims import UNCLAIMED_KEY, AlreadyFinal, AlreadyLive, Claimed, RequestRow
 from manga_enrichment.domain.requests.states import RequestState, TransitionError
 from manga_enrichment.gateways.errors import FencedError

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from manga_enrichment.aws.clients import AwsClients
-from manga_enrichment.aws.dynamodb_senders import DynamoDBSenders
+from manga_enrichment.aws.dynamodb.senders import DynamoDBSenders
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.gateways.senders import Learned, Sender, SenderTable
 from manga_enrichment.local.stack.local_stack import LocalStack

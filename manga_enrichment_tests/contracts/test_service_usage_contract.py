@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from manga_enrichment.aws.bedrock import BedrockModel
+from manga_enrichment.aws.bedrock.calls import BedrockModel
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.service_usage import NAMESPACE, CloudWatchServiceUsage
 from manga_enrichment.domain.models.usage import Usage

@@ -9,7 +9,7 @@ import pytest
 
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.gateways import open_gateways
-from manga_enrichment.aws.s3_objects import S3ObjectStore
+from manga_enrichment.aws.s3.objects import S3ObjectStore
 from manga_enrichment.definitions import build_definitions
 from manga_enrichment.defs.batch.job import BATCH_JOB
 from manga_enrichment.defs.batch.sensor import BATCH_SENSOR

@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from manga_enrichment.aws.clients import AwsClients
-from manga_enrichment.aws.dynamodb_outbox import DynamoDBOutbox
+from manga_enrichment.aws.dynamodb.outbox import DynamoDBOutbox
 from manga_enrichment.defs.partner.outbox_sensor import build_outbox_sensor
 from manga_enrichment.defs.partner.settings import notification_policy
 from manga_enrichment.domain.callbacks.deliveries import DeliveryState

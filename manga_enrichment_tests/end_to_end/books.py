@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from manga_enrichment.aws.clients import AwsClients
-from manga_enrichment.aws.dynamodb_budget import DynamoDBBudget
-from manga_enrichment.aws.s3_objects import S3ObjectStore
+from manga_enrichment.aws.dynamodb.budget import DynamoDBBudget
+from manga_enrichment.aws.s3.objects import S3ObjectStore
 from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.pipeline.store.object_keys import outcomes_key, table_key
 from manga_enrichment.settings import Settings

@@ -5,7 +5,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from manga_enrichment.api.openapi import openapi_document
+from manga_enrichment.api.openapi.document import openapi_document
 from manga_enrichment.aws.sqs import SqsQueues
 from manga_enrichment.domain.requests.queues import QUEUES
 from manga_enrichment.gateways.queue import Message

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from manga_enrichment.aws.callbacks import HttpsCallbacks
 from manga_enrichment.aws.gateways import open_gateways
+from manga_enrichment.aws.outbound.callbacks import HttpsCallbacks
 from manga_enrichment.defs.partner.settings import notification_policy, sensor_settings
 from manga_enrichment.domain.callbacks.signatures import SigningKey
 from manga_enrichment.domain.requests.claims import RequestRow

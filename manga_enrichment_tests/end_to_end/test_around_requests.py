@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from manga_enrichment.aws.dynamodb_budget import DynamoDBBudget
-from manga_enrichment.aws.dynamodb_requests import DynamoDBRequests
+from manga_enrichment.aws.dynamodb.budget import DynamoDBBudget
+from manga_enrichment.aws.dynamodb.requests import DynamoDBRequests
 from manga_enrichment.domain.requests.claims import Claimed, RequestRow
 from manga_enrichment.domain.requests.envelope import AcceptedRequest, Rejection, read_request
 from manga_enrichment.domain.requests.queues import HIGH_PRIORITY

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from manga_enrichment.api.endpoints import ENDPOINTS
 from manga_enrichment.aws.clients import AwsClients
-from manga_enrichment.aws.s3_objects import S3ObjectStore
+from manga_enrichment.aws.s3.objects import S3ObjectStore
 from manga_enrichment.aws.sqs import SqsQueues
 from manga_enrichment.cli import main
 from manga_enrichment.definitions import build_definitions

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from manga_enrichment.api.checking import HOSTILE_TEXTS
 from manga_enrichment.api.cloudformation import template_yaml
 from manga_enrichment.api.endpoints import ENDPOINTS
-from manga_enrichment.aws.dynamodb_requests import DynamoDBRequests
+from manga_enrichment.aws.dynamodb.requests import DynamoDBRequests
 from manga_enrichment.domain.requests.envelope import Envelope, parse_envelope
 from manga_enrichment.domain.requests.queues import BY_PRIORITY, SESSION
 from manga_enrichment.local.api_client import ApiClient, api_key, api_url

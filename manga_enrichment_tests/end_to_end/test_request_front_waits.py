@@ -15,10 +15,10 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from manga_enrichment.api.endpoints import ENDPOINTS
-from manga_enrichment.api.workflow import MAX_INPUT_BYTES, definition
-from manga_enrichment.api.workflow_answers import FIRST_GUESS_SECONDS
-from manga_enrichment.aws.dynamodb_pace import DynamoDBPace
-from manga_enrichment.aws.dynamodb_requests import DynamoDBRequests
+from manga_enrichment.api.workflow.answers import FIRST_GUESS_SECONDS
+from manga_enrichment.api.workflow.machine import MAX_INPUT_BYTES, definition
+from manga_enrichment.aws.dynamodb.pace import DynamoDBPace
+from manga_enrichment.aws.dynamodb.requests import DynamoDBRequests
 from manga_enrichment.domain.requests.claims import AlreadyLive, Claimed, RequestRow
 from manga_enrichment.domain.requests.queues import BY_PRIORITY, LOW_PRIORITY, QUEUES
 from manga_enrichment.domain.requests.states import RequestState

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from manga_enrichment.aws.dynamodb_outbox import INDEX
+from manga_enrichment.aws.dynamodb.outbox import INDEX
 from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment.settings import Settings
 

@@ -7,8 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from manga_enrichment.api.stage import DEFAULT_WORKFLOW_NAME
-from manga_enrichment.api.workflow import definition
-from manga_enrichment.api.workflow_stack import workflow_document
+from manga_enrichment.api.workflow.machine import definition
+from manga_enrichment.api.workflow.stack import workflow_document
 from manga_enrichment.cli import main
 from manga_enrichment.domain.requests.queues import REQUEST_QUEUES
 from manga_enrichment.local.stack.local_stack import LocalStack

@@ -14,7 +14,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from manga_enrichment.aws.callbacks import HttpsCallbacks
+from manga_enrichment.aws.outbound.callbacks import HttpsCallbacks
 from manga_enrichment.domain.callbacks.signatures import partner_signing_key, signed_headers
 from manga_enrichment.local.stack.callback_receiver import read_callbacks
 from manga_enrichment.local.stack.local_stack import LocalStack, LocalStackConfig, StackRunningError, connect

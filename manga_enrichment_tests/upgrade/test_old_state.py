@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from manga_enrichment.aws.ledger_items import entry_from_item
-from manga_enrichment.aws.request_items import from_item
+from manga_enrichment.aws.dynamodb.ledger_items import entry_from_item
+from manga_enrichment.aws.dynamodb.request_items import from_item
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.models.batch_jobs import Stage
 from manga_enrichment.domain.outcomes.outcome import Outcome

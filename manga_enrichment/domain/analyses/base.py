@@ -1,7 +1,7 @@
 """What an analysis type is: prompt, answer schema, limits, version, table columns.
 
 Belongs here: the contract every analysis module fulfils. Stays out: the registry (`__init__.py`) and how
-a prompt is sent (`aws/converse.py`).
+a prompt is sent (`aws/bedrock/converse.py`).
 
 A prompt has a fixed *system* part (same for every title, so that prompt caching can apply) and a *user*
 part that quotes untrusted text inside a delimited block.

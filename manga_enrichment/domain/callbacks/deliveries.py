@@ -1,7 +1,7 @@
 """One event on its way to one target: its states, when it is tried again, when that ends.
 
 Belongs here: `Delivery` and what may become of it; pure, time and chance come in as arguments. Stays out: storing
-(`aws/dynamodb_outbox.py`), sending (`pipeline/outbox/relay.py`).
+(`aws/dynamodb/outbox.py`), sending (`pipeline/outbox/relay.py`).
 
     pending ── lease, try ──┬──► delivered ──┬──► told: the status row knows it as well
        ▲                    ├──► failed ─────┘      │

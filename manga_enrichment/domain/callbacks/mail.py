@@ -1,7 +1,7 @@
 """Mail about the end of a request: two templates of SES, and what is filled into them.
 
 Belongs here: their texts, the values. Stays out: who may get mail (`domain/requests/policies.py`), sending
-(`aws/mail.py`).
+(`aws/outbound/mail.py`).
 
 Nothing but plain `{{name}}` is in a template, and every name has a value: SES drops a mail where one is missing. No
 answer is mailed and no text of a model; what a partner wrote, its own name of the request, stands in the text alone.

@@ -1,7 +1,7 @@
 """Bedrock batch jobs: states, limits, names, and which lane a run takes. Pure.
 
 Belongs here: what is true of any batch job. Stays out: the job record and its files (`pipeline/batch/job_store.py`),
-the control plane's wire format (`aws/bedrock_batch.py`).
+the control plane's wire format (`aws/bedrock/batch.py`).
 
 A job's life in our books is a row of facts, each written once and never changed (`Stage`); what Bedrock says of it is a
 `JobStatus`. Names and meanings of the statuses: botocore's bedrock service model, GetModelInvocationJob.

@@ -2,7 +2,7 @@
 
 Belongs here: reading the packaged `models.toml` and turning an alias or an id into one `ModelSpec`.
 Stays out: what a call costs (`usage.py`), the environment (`settings.py` reads MANGA_MODEL_ALIASES),
-the wire format that the capabilities decide about (`aws/converse.py`).
+the wire format that the capabilities decide about (`aws/bedrock/converse.py`).
 
 The rows are data, not code: a new model is one more table in `models.toml`.
 """

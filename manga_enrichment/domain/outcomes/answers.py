@@ -1,7 +1,7 @@
 """What is kept of a call: every attempt with its cost, and the answer that came of it.
 
-Belongs here: `Attempt`, `LedgerEntry`, `Provenance`. Stays out: how entries are stored (`aws/ledger_items.py`) and how
-tables are cut from them (`pipeline/store/rows.py`).
+Belongs here: `Attempt`, `LedgerEntry`, `Provenance`. Stays out: how entries are stored
+(`aws/dynamodb/ledger_items.py`) and how tables are cut from them (`pipeline/store/rows.py`).
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """The one table of error classes.
 
 Belongs here: every error class with how it is treated. Stays out: what becomes of a title (`outcome.py`), how an HTTP
-answer is mapped to a class (`aws/converse.py`), who sleeps between tries (`pipeline/engine/call_loop.py`).
+answer is mapped to a class (`aws/bedrock/converse.py`), who sleeps between tries (`pipeline/engine/call_loop.py`).
 Status codes and exception names: botocore's bedrock-runtime model, error shapes of Converse.
 """
 

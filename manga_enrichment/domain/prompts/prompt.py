@@ -2,7 +2,7 @@
 
 Belongs here: which fields of a record go in, how they are cleaned, cut, escaped and laid out, which
 inference parameters go with them. Stays out: what an analysis asks (`analyses/`), the body of the request
-(`aws/converse.py`).
+(`aws/bedrock/converse.py`).
 
 The user part quotes untrusted text inside blocks. Angle brackets in that text are replaced, so nothing a
 publisher or partner writes can open or close a block: each block tag occurs exactly once. Further lines of a

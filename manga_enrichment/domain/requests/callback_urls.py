@@ -1,7 +1,8 @@
 """Which URLs may be called back, and which addresses are public.
 
 Belongs here: what can be said about a URL without asking a name server. Stays out: resolving and calling it
-(`aws/callbacks.py` must ask `is_public_address` about what a name resolves to, each time, and follow no redirect).
+(`aws/outbound/callbacks.py` must ask `is_public_address` about what a name resolves to, each time, and follow no
+redirect).
 
 A callback makes our machines send a request where a stranger says. URLs are therefore matched against the few forms
 we accept, instead of parsed: parsers disagree about `https://good@127.0.0.1`, `https://2130706433`, `https://a\\@b`.

@@ -1,7 +1,7 @@
 """Who may work at a request: its status row, and what a claim on it comes to.
 
 Belongs here: the row, the decision, when a redrive opens a request again. Stays out: which states may follow which
-(`states.py`), the conditional write that makes the decision hold (`aws/dynamodb_requests.py`).
+(`states.py`), the conditional write that makes the decision hold (`aws/dynamodb/requests.py`).
 """
 
 from collections.abc import Mapping

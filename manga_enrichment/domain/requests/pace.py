@@ -1,7 +1,7 @@
 """How long requests of a queue take of late, from accepted to completed: what a partner is told to expect.
 
-Belongs here: how the figure follows what was measured. Stays out: storing it (`aws/dynamodb_requests.py`), who reads it
-(`api/workflow.py`).
+Belongs here: how the figure follows what was measured. Stays out: storing it (`aws/dynamodb/requests.py`), who reads it
+(`api/workflow/machine.py`).
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """States of a request and which may follow which.
 
 Belongs here: the states, the allowed transitions, the state a request settles in. Stays out: writing them
-(`aws/dynamodb_requests.py`, always on condition of owner and generation) and who decides when.
+(`aws/dynamodb/requests.py`, always on condition of owner and generation) and who decides when.
 
     accepted => received -> queued -> processing -> completed | partially_completed | cancelled | failed | deferred
                     \\________|____________|______> rejected | failed | deferred

@@ -1,7 +1,7 @@
 """What a partner used in a month: ended requests, their items and tokens.
 
 Belongs here: the figures and the name of their counter. Stays out: the money, which has exact counters of its own
-(`pipeline/engine/money/budget.py`), keeping them (`aws/dynamodb_usage.py`).
+(`pipeline/engine/money/budget.py`), keeping them (`aws/dynamodb/usage.py`).
 """
 
 from collections.abc import Iterable

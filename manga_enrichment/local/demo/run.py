@@ -22,7 +22,7 @@ from rich.table import Table
 
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.gateways import open_gateways
-from manga_enrichment.aws.s3_objects import S3ObjectStore
+from manga_enrichment.aws.s3.objects import S3ObjectStore
 from manga_enrichment.definitions import build_definitions
 from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
 from manga_enrichment.defs.operations.killed_runs import end_killed_runs

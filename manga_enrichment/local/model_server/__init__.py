@@ -3,7 +3,7 @@
 `create_app(state)` is the ASGI application, `answer(model, request)` one call without HTTP; see README.md.
 """
 
-from manga_enrichment.local.model_server.answering import answer
+from manga_enrichment.local.model_server.answers.answering import answer
 from manga_enrichment.local.model_server.app import create_app
 from manga_enrichment.local.model_server.state import ServerState
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.specs import load_models
 from manga_enrichment.local.model_server.app import create_app
-from manga_enrichment.local.model_server.batch_files import BatchFiles, S3BatchFiles
+from manga_enrichment.local.model_server.batch.files import BatchFiles, S3BatchFiles
 from manga_enrichment.local.model_server.service_metrics import ServiceMetrics
 from manga_enrichment.local.model_server.serving import ModelServer
 from manga_enrichment.local.model_server.state import ServerState

@@ -13,7 +13,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from manga_enrichment.local.model_server import batch_endpoints, calls, control
+from manga_enrichment.local.model_server import calls, control
+from manga_enrichment.local.model_server.batch import endpoints as batch_endpoints
 from manga_enrichment.local.model_server.record_file import RecordFile
 from manga_enrichment.local.model_server.service_metrics import ServiceMetrics
 from manga_enrichment.local.model_server.state import ServerState

@@ -18,14 +18,14 @@ from starlette.responses import Response
 
 from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.models.usage import Usage
-from manga_enrichment.local.model_server import claude_messages, converse
-from manga_enrichment.local.model_server.answering import answer, break_answer, output_limit, refuse
-from manga_enrichment.local.model_server.checks import check_request, find_model
+from manga_enrichment.local.model_server.answers.answering import answer, break_answer, output_limit, refuse
 from manga_enrichment.local.model_server.faults import Fault, FaultKind
-from manga_enrichment.local.model_server.model_request import ModelRequest, Reply
+from manga_enrichment.local.model_server.protocol import claude_messages, converse
+from manga_enrichment.local.model_server.protocol.checks import check_request, find_model
+from manga_enrichment.local.model_server.protocol.model_request import ModelRequest, Reply
+from manga_enrichment.local.model_server.protocol.validation import ServiceError, expect_object, invalid, parse_json
 from manga_enrichment.local.model_server.quota import Reservation
 from manga_enrichment.local.model_server.state import ServerState
-from manga_enrichment.local.model_server.validation import ServiceError, expect_object, invalid, parse_json
 
 BY_QUOTA = "quota"
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 
 from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.models.usage import Usage
-from manga_enrichment.local.model_server.model_request import ModelRequest
-from manga_enrichment.local.model_server.tokens import count_tokens, framing_tokens
+from manga_enrichment.local.model_server.protocol.model_request import ModelRequest
+from manga_enrichment.local.model_server.protocol.tokens import count_tokens, framing_tokens
 
 TTL_SECONDS = 300.0
 _SWEEP_ABOVE = 10_000

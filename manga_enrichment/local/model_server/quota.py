@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.local.model_server.faults import QuotaSettings
-from manga_enrichment.local.model_server.validation import ServiceError
+from manga_enrichment.local.model_server.protocol.validation import ServiceError
 
 _SECONDS_PER_MINUTE = 60.0
 

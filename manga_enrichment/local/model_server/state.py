@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from manga_enrichment.domain.models.specs import ModelCatalog
-from manga_enrichment.local.model_server.batch_files import BatchFiles
-from manga_enrichment.local.model_server.batch_jobs import BatchJobs
+from manga_enrichment.local.model_server.batch.files import BatchFiles
+from manga_enrichment.local.model_server.batch.jobs import BatchJobs
 from manga_enrichment.local.model_server.faults import FaultPlan, FaultSettings
 from manga_enrichment.local.model_server.meter import Meter
 from manga_enrichment.local.model_server.prompt_cache import PromptCache

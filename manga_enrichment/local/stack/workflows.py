@@ -15,7 +15,7 @@ from ministack import app
 from ministack.core.responses import error_response_json
 from ministack.services import stepfunctions
 
-from manga_enrichment.api.workflow import MAX_INPUT_BYTES
+from manga_enrichment.api.workflow.machine import MAX_INPUT_BYTES
 from manga_enrichment.local.stack.endpoints import REGION
 
 _GET_OBJECT = "arn:aws:states:::aws-sdk:s3:getObject"

@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from manga_enrichment.api.workflow import DEFAULT_WAIT_SECONDS
+from manga_enrichment.api.workflow.machine import DEFAULT_WAIT_SECONDS
 from manga_enrichment.domain.operations.costs import COST_COLUMNS, ESTIMATES
 from manga_enrichment.domain.operations.service_costs import (
     LONGEST_WAIT_SECONDS,

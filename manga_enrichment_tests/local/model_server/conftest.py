@@ -15,7 +15,7 @@ from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.models.specs import ModelSpec, load_models
 from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
 from manga_enrichment.local.model_server.app import create_app
-from manga_enrichment.local.model_server.model_request import ModelRequest
+from manga_enrichment.local.model_server.protocol.model_request import ModelRequest
 from manga_enrichment.local.model_server.serving import ModelServer
 from manga_enrichment.local.model_server.state import ServerState
 from manga_enrichment.local.stack.model_control import ModelServerControl
@@ -103,6 +103,6 @@ def converse_body() -> Callable[..., dict[str, Any]]:
 @pytest.fixture
 def parsed() -> Callable[..., ModelRequest]:
     """Parses a Converse body without a server."""
-    from manga_enrichment.local.model_server import converse  # noqa: PLC0415 - beside its only use
+    from manga_enrichment.local.model_server.protocol import converse  # noqa: PLC0415 - beside its only use
 
     return lambda body, model_id=FORCING_MODEL: converse.parse(model_id, body)

@@ -8,8 +8,8 @@ import jsonschema
 import pytest
 
 from manga_enrichment.domain.models.specs import ModelSpec
-from manga_enrichment.local.model_server.answering import answer, break_answer
-from manga_enrichment.local.model_server.model_request import ModelRequest
+from manga_enrichment.local.model_server.answers.answering import answer, break_answer
+from manga_enrichment.local.model_server.protocol.model_request import ModelRequest
 
 Parse = Callable[..., ModelRequest]
 

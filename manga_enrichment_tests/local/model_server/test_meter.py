@@ -10,7 +10,7 @@ from manga_enrichment.domain.models.specs import ModelSpec, load_models
 from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
 from manga_enrichment.local.model_server.faults import FaultKind
 from manga_enrichment.local.model_server.meter import Meter
-from manga_enrichment.local.model_server.model_request import prompt_digest
+from manga_enrichment.local.model_server.protocol.model_request import prompt_digest
 from manga_enrichment.local.model_server.record_file import RecordFile
 
 

@@ -7,12 +7,12 @@ import pytest
 
 from manga_enrichment.domain.models.specs import ModelSpec, load_models
 from manga_enrichment.domain.models.usage import Usage
-from manga_enrichment.local.model_server import claude_messages
 from manga_enrichment.local.model_server.faults import QuotaSettings
-from manga_enrichment.local.model_server.model_request import ModelRequest
 from manga_enrichment.local.model_server.prompt_cache import TTL_SECONDS, PromptCache
+from manga_enrichment.local.model_server.protocol import claude_messages
+from manga_enrichment.local.model_server.protocol.model_request import ModelRequest
+from manga_enrichment.local.model_server.protocol.validation import ServiceError
 from manga_enrichment.local.model_server.quota import Quota
-from manga_enrichment.local.model_server.validation import ServiceError
 
 Parse = Callable[..., ModelRequest]
 

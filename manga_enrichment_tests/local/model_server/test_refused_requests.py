@@ -9,7 +9,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from manga_enrichment.local.model_server.validation import STATUS_CODES
+from manga_enrichment.local.model_server.protocol.validation import STATUS_CODES
 
 FORCING_MODEL = "global.anthropic.claude-haiku-4-5-20251001-v1:0"
 NO_SAMPLING_MODEL = "global.anthropic.claude-haiku-5-5"

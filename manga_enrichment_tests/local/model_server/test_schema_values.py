@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.local.model_server.schema_values import fits, least
+from manga_enrichment.local.model_server.answers.schema_values import fits, least
 
 SCHEMAS: list[dict[str, Any]] = [
     {"type": "string"},

@@ -12,9 +12,9 @@ from manga_enrichment.domain.analyses.text import japanese_share
 from manga_enrichment.domain.catalog.records import Author, MangaRecord
 from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.prompts.prompt import title_inputs
-from manga_enrichment.local.model_server.answering import answer
-from manga_enrichment.local.model_server.checks import check_request
-from manga_enrichment.local.model_server.model_request import ModelRequest
+from manga_enrichment.local.model_server.answers.answering import answer
+from manga_enrichment.local.model_server.protocol.checks import check_request
+from manga_enrichment.local.model_server.protocol.model_request import ModelRequest
 
 Ask = Callable[..., dict[str, Any]]
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.local.model_server.tokens import count_tokens, longest_prefix
+from manga_enrichment.local.model_server.protocol.tokens import count_tokens, longest_prefix
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from manga_enrichment.aws.catalog_source import LocalCatalog
+from manga_enrichment.aws.s3.catalog_source import LocalCatalog
 from manga_enrichment.domain.catalog.ids import derived_id
 from manga_enrichment.domain.catalog.mapping import SAME_NAMES, ColumnMapping
 from manga_enrichment.domain.catalog.records import bucket_keys

@@ -1,0 +1,1 @@
+"""`docs/openapi.json`: the document, its answers, its examples."""

@@ -1,0 +1,1 @@
+"""The Express workflow that a POST runs: row, message, wait, answer."""

@@ -1,0 +1,218 @@
+"""ResultLedger on DynamoDB: answers and claims in one table, keyed by fingerprint."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from manga_enrichment.aws.dynamodb.ledger_items import (
+    abandoned_micro_usd,
+    claim_item,
+    entry_from_item,
+    entry_item,
+    epoch_ms,
+    storable,
+)
+from manga_enrichment.aws.dynamodb.transactions import MAX_ITEMS, batch_get, chunks, condition_failed, transact
+from manga_enrichment.domain.outcomes.answers import ClaimResult, LedgerEntry
+from manga_enrichment.gateways.clock import Clock
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_MAX_BYTES = 1_500_000  # a transaction may carry 4 MB, and on the wire each kanji of three bytes becomes six
+_BYTES_BESIDE_ENTRY = 1_000  # of an item's other attributes, and of its condition
+
+
+class DynamoDBLedger:
+    """Transactions of up to 90 items instead of one put a title: a fraction of the CPU per title (benchmarks/).
+
+    Exact when a put is sent again after a lost reply: what is already there, word for word, is not booked twice. One
+    case errs on the safe side: an answer that came second is booked once more when the reply to its booking was lost.
+    """
+
+    def __init__(
+        self,
+        client: "DynamoDBClient",
+        clock: Clock,
+        *,
+        ledger_table: str,
+        budget_table: str,
+        retention: timedelta,
+        check_clock: Callable[[], None] = lambda: None,
+    ) -> None:
+        """check_clock: raises ConfigurationError while this machine's clock is too far off to claim anything."""
+        self._client = client
+        self._clock = clock
+        self._table = ledger_table
+        self._budget_table = budget_table
+        self._retention = retention
+        self._check_clock = check_clock
+
+    def get_many(self, fingerprints: Sequence[str]) -> dict[str, LedgerEntry]:
+        now = self._clock.now()
+        items = batch_get(self._client, self._table, "fingerprint", list(dict.fromkeys(fingerprints)))
+        entries = (entry_from_item(item, now) for item in items)
+        return {entry.fingerprint: entry for entry in entries if entry is not None}
+
+    def claim_many(self, at_stake: Mapping[str, int], owner: str, now: datetime, until: datetime) -> ClaimResult:
+        self._check_clock()
+        claimed = _Claimed()
+        for chunk in chunks(list(at_stake), MAX_ITEMS):
+            puts = {each: self._claim(each, owner, now, until, at_stake[each]) for each in chunk}
+            while puts:
+                wanted = list(puts)
+                reasons = transact(self._client, list(puts.values()))
+                if reasons is None:
+                    claimed.granted.update(wanted)
+                    break
+                for fingerprint, item in _refused(wanted, reasons).items():
+                    del puts[fingerprint]
+                    claimed.lost.pop(fingerprint, None)
+                    if lost := abandoned_micro_usd(item, now):
+                        claimed.lost[fingerprint] = lost
+                        puts[fingerprint] = self._take_over(item, owner, until, at_stake[fingerprint] + lost)
+                    else:
+                        claimed.refuse(fingerprint, entry_from_item(item, now))
+        return claimed.result()
+
+    def put_many(self, entries: Sequence[LedgerEntry], spender: str | None) -> dict[str, LedgerEntry]:
+        stands: dict[str, LedgerEntry] = {}
+        for chunk in self._by_size(entries):
+            stands.update(self._put_chunk(chunk, spender))
+        return stands
+
+    def release_many(self, fingerprints: Sequence[str], owner: str) -> None:
+        for chunk in chunks(list(dict.fromkeys(fingerprints)), MAX_ITEMS):
+            wanted = chunk
+            while wanted:
+                reasons = transact(self._client, [self._release(fingerprint, owner) for fingerprint in wanted])
+                if reasons is None:
+                    break
+                refused = _refused(wanted, reasons)
+                wanted = [fingerprint for fingerprint in wanted if fingerprint not in refused]
+
+    def _put_chunk(
+        self, chunk: dict[str, tuple[LedgerEntry, dict[str, Any]]], spender: str | None
+    ) -> dict[str, LedgerEntry]:
+        """One transaction: the answers and their cost, so that a kill can not part the two."""
+        stands = {fingerprint: entry for fingerprint, (entry, _) in chunk.items()}
+        wanted = list(chunk)
+        cost = sum(entry.cost_micro_usd for entry in stands.values())
+        while wanted or (cost and spender is not None):
+            actions = [self._put(chunk[fingerprint][1]) for fingerprint in wanted]
+            if cost and spender is not None:
+                actions.append(self._spend(spender, cost))
+            reasons = transact(self._client, actions)
+            if reasons is None:
+                break
+            refused = _refused(wanted, reasons)
+            for fingerprint, item in refused.items():
+                entry = chunk[fingerprint][0]
+                stands[fingerprint] = there = entry_from_item(item, self._clock.now()) or entry
+                if there == entry:  # an earlier try of this very put went through, cost and all
+                    cost -= entry.cost_micro_usd
+            wanted = [fingerprint for fingerprint in wanted if fingerprint not in refused]
+        return stands
+
+    def _by_size(self, entries: Sequence[LedgerEntry]) -> Iterator[dict[str, tuple[LedgerEntry, dict[str, Any]]]]:
+        """Chunks for one transaction each: few enough, small enough, no fingerprint twice."""
+        chunk: dict[str, tuple[LedgerEntry, dict[str, Any]]] = {}
+        size = 0
+        for entry in map(storable, entries):
+            item = entry_item(entry, self._retention)
+            item_bytes = len(item["entry"]["S"].encode()) + _BYTES_BESIDE_ENTRY
+            if len(chunk) == MAX_ITEMS or (chunk and size + item_bytes > _MAX_BYTES) or entry.fingerprint in chunk:
+                yield chunk
+                chunk, size = {}, 0
+            chunk[entry.fingerprint] = (entry, item)
+            size += item_bytes
+        if chunk:
+            yield chunk
+
+    def _claim(self, fingerprint: str, owner: str, now: datetime, until: datetime, at_stake: int) -> dict[str, Any]:
+        """Refused by an abandoned claim with something at stake, so that its item comes back and can be read."""
+        return self._conditional_put(
+            claim_item(fingerprint, owner, until, at_stake),
+            "attribute_not_exists(fingerprint) OR claim_owner = :owner"
+            " OR (claim_until_ms < :now"
+            " AND (attribute_not_exists(at_stake_micro_usd) OR at_stake_micro_usd = :nothing))"
+            " OR (attribute_exists(entry) AND expires_at <= :now_seconds)",
+            {
+                ":owner": {"S": owner},
+                ":now": {"N": epoch_ms(now)},
+                ":nothing": {"N": "0"},
+                ":now_seconds": {"N": str(int(now.timestamp()))},
+            },
+        )
+
+    def _take_over(self, abandoned: Mapping[str, Any], owner: str, until: datetime, at_stake: int) -> dict[str, Any]:
+        """Only the claim that was read: its owner may be alive after all and renew it, or another be faster."""
+        return self._conditional_put(
+            claim_item(abandoned["fingerprint"]["S"], owner, until, at_stake),
+            "claim_owner = :owner AND claim_until_ms = :until",
+            {":owner": abandoned["claim_owner"], ":until": abandoned["claim_until_ms"]},
+        )
+
+    def _put(self, item: dict[str, Any]) -> dict[str, Any]:
+        return self._conditional_put(
+            item,
+            "attribute_not_exists(entry) OR expires_at <= :now_seconds",
+            {":now_seconds": {"N": str(int(self._clock.now().timestamp()))}},
+        )
+
+    def _conditional_put(self, item: dict[str, Any], condition: str, values: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "Put": {
+                "TableName": self._table,
+                "Item": item,
+                "ConditionExpression": condition,
+                "ExpressionAttributeValues": values,
+                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            }
+        }
+
+    def _release(self, fingerprint: str, owner: str) -> dict[str, Any]:
+        return {
+            "Delete": {
+                "TableName": self._table,
+                "Key": {"fingerprint": {"S": fingerprint}},
+                "ConditionExpression": "claim_owner = :owner",
+                "ExpressionAttributeValues": {":owner": {"S": owner}},
+            }
+        }
+
+    def _spend(self, spender: str, cost_micro_usd: int) -> dict[str, Any]:
+        return {
+            "Update": {
+                "TableName": self._budget_table,
+                "Key": {"counter": {"S": spender}},
+                "UpdateExpression": "ADD spent :cost",
+                "ExpressionAttributeValues": {":cost": {"N": str(cost_micro_usd)}},
+            }
+        }
+
+
+@dataclass(slots=True)
+class _Claimed:
+    """A `ClaimResult` in the making."""
+
+    granted: set[str] = field(default_factory=set)
+    answered: dict[str, LedgerEntry] = field(default_factory=dict)
+    contended: set[str] = field(default_factory=set)
+    lost: dict[str, int] = field(default_factory=dict)
+
+    def refuse(self, fingerprint: str, entry: LedgerEntry | None) -> None:
+        if entry is None:
+            self.contended.add(fingerprint)
+        else:
+            self.answered[fingerprint] = entry
+
+    def result(self) -> ClaimResult:
+        return ClaimResult(frozenset(self.granted), self.answered, frozenset(self.contended), self.lost)
+
+
+def _refused(wanted: Sequence[str], reasons: Sequence[dict[str, Any]] | None) -> dict[str, dict[str, Any]]:
+    """The item that stood in the way, by fingerprint; the reasons may go on beyond the fingerprints."""
+    pairs = zip(wanted, reasons or (), strict=False)
+    return {fingerprint: reason.get("Item", {}) for fingerprint, reason in pairs if condition_failed(reason)}

@@ -1,0 +1,1 @@
+"""What leaves for partners and operators: callbacks, mail, topics."""

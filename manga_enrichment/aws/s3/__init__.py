@@ -1,0 +1,1 @@
+"""Objects on S3: results and tables, the catalog's source, tables as datasets."""

@@ -1,0 +1,1 @@
+"""Batch inference jobs of the stand-in: endpoints, files, states, the work itself."""
