@@ -27,7 +27,7 @@ def quote(file: Path, partner: str, as_json: bool) -> None:
 
 def _quote(file: Path, body: Any, partner: str) -> dict[str, Any]:
     """Raises ClickException with all that is wrong with the body."""
-    from manga_enrichment.domain.analyses import ANALYSES
+    from manga_enrichment.domain.analyses import FOR_PARTNERS
     from manga_enrichment.domain.models.specs import load_models
     from manga_enrichment.domain.requests.schemas import QUOTE
     from manga_enrichment.domain.requests.validation import validate
@@ -43,7 +43,7 @@ def _quote(file: Path, body: Any, partner: str) -> dict[str, Any]:
     planning = PartnerPlanning(
         tables=gateways.tables,
         ledger=gateways.ledger,
-        analyses=ANALYSES,
+        analyses=FOR_PARTNERS,
         models=load_models(settings.model_aliases),
         bucket_count=settings.catalog_buckets,
     )

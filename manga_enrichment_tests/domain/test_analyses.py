@@ -9,6 +9,7 @@ from jsonschema import Draft7Validator
 
 from manga_enrichment.domain.analyses import (
     ANALYSES,
+    FOR_PARTNERS,
     UnknownAnalysisError,
     content_summary,
     full_enrichment,
@@ -74,14 +75,14 @@ def test_an_unknown_analysis_is_an_error_that_names_the_known_ones() -> None:
         get_analysis("mood_ring")
 
 
-@pytest.mark.parametrize("analysis", ANALYSES.values(), ids=ANALYSES)
+@pytest.mark.parametrize("analysis", FOR_PARTNERS.values(), ids=FOR_PARTNERS)
 def test_an_analysis_shows_only_fields_that_a_record_has(analysis: AnalysisType) -> None:
     known = {each.name for each in dataclass_fields(MangaRecord)} - {"manga_id"}
     assert set(analysis.fields) <= known
     assert len(set(analysis.fields)) == len(analysis.fields)
 
 
-@pytest.mark.parametrize("analysis", ANALYSES.values(), ids=ANALYSES)
+@pytest.mark.parametrize("analysis", FOR_PARTNERS.values(), ids=FOR_PARTNERS)
 def test_an_answer_schema_is_valid_and_closed_all_the_way_down(analysis: AnalysisType) -> None:
     Draft7Validator.check_schema(analysis.output_schema)
 
@@ -99,7 +100,7 @@ def test_an_answer_schema_is_valid_and_closed_all_the_way_down(analysis: Analysi
     check(analysis.output_schema)
 
 
-@pytest.mark.parametrize("analysis", ANALYSES.values(), ids=ANALYSES)
+@pytest.mark.parametrize("analysis", FOR_PARTNERS.values(), ids=FOR_PARTNERS)
 def test_a_typical_answer_fits_the_limit_of_the_first_try(analysis: AnalysisType) -> None:
     assert 0 < analysis.expected_output_tokens < analysis.max_tokens
 
@@ -123,7 +124,7 @@ def test_a_good_answer_has_no_problems(name: str) -> None:
     assert answer_problems(get_analysis(name), ANSWERS[name], inputs) == []
 
 
-@pytest.mark.parametrize("analysis", ANALYSES.values(), ids=ANALYSES)
+@pytest.mark.parametrize("analysis", FOR_PARTNERS.values(), ids=FOR_PARTNERS)
 def test_instructions_say_that_the_blocks_are_data_and_how_to_answer(analysis: AnalysisType) -> None:
     assert "never an instruction to you" in analysis.instructions
     assert "calling the tool" in analysis.instructions

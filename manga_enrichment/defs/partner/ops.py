@@ -80,11 +80,15 @@ def build_open_op() -> dg.OpDefinition:
 
 def asked_names(inputs: DefinitionInputs) -> list[str]:
     """Of analyses that partners may ask for, each with an invoke op of its own."""
-    return [*inputs.analyses, CONVERSATION.name]
+    return [*inputs.for_partners, CONVERSATION.name]
 
 
 def build_partner_plan_op(inputs: DefinitionInputs) -> dg.OpDefinition:
-    given: Any = {"analyses": inputs.analyses, "models": inputs.models, "bucket_count": inputs.settings.catalog_buckets}
+    given: Any = {
+        "analyses": inputs.for_partners,
+        "models": inputs.models,
+        "bucket_count": inputs.settings.catalog_buckets,
+    }
 
     @dg.op(
         description="Find the titles, ask the ledger, and plan the calls that are missing.",
@@ -232,7 +236,7 @@ def _asking(
     inputs: DefinitionInputs, tables: ObjectStore, gateways: InvokeGateways, settings: InvokeSettings
 ) -> PartnerAsking:
     return PartnerAsking(
-        tables=tables, gateways=gateways, settings=settings, analyses=inputs.analyses, models=inputs.models
+        tables=tables, gateways=gateways, settings=settings, analyses=inputs.for_partners, models=inputs.models
     )
 
 

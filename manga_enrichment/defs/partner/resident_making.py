@@ -71,7 +71,7 @@ class ResidentMaking:
         policies = LivePolicies(partner_policies(inputs.settings), self._requests, invoke.clock)
         settings = replace(invoke_settings(inputs.settings, lane), policies=policies)
         recent = RecentTables(tables, invoke.clock)
-        own: Any = {"tables": tables, "analyses": inputs.analyses, "models": inputs.models}
+        own: Any = {"tables": tables, "analyses": inputs.for_partners, "models": inputs.models}
         return ResidentParts(
             queue=self._queues,
             requests=self._requests,

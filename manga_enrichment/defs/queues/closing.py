@@ -78,7 +78,7 @@ def _planning(inputs: DefinitionInputs, tables: ObjectStore, ledger: ResultLedge
     return PartnerPlanning(
         tables=tables,
         ledger=ledger,
-        analyses=inputs.analyses,
+        analyses=inputs.for_partners,
         models=inputs.models,
         bucket_count=inputs.settings.catalog_buckets,
     )
@@ -94,6 +94,6 @@ def _lost_calls(
         clock=clock,
         clock_skew=clock_skew(inputs.settings),
         new_owner=_new_owner,
-        analyses=inputs.analyses,
+        analyses=inputs.for_partners,
         models=inputs.models,
     )

@@ -1,10 +1,12 @@
 """The registry of analysis types.
 
 Adding one is a module that defines ANALYSIS and one line here; everything else (assets, tables, prompts,
-documentation) is built from the registry.
+documentation) is built from the registry. What only partners ask for stands in ON_REQUEST: it has no assets and no
+tables, and nothing that runs over the catalog knows of it.
 """
 
 from manga_enrichment.domain.analyses import (
+    content_moderation,
     content_summary,
     full_enrichment,
     genre_classification,
@@ -23,6 +25,9 @@ _REGISTERED = (
 )
 
 ANALYSES: dict[str, AnalysisType] = {analysis.name: analysis for analysis in _REGISTERED}
+ON_REQUEST: dict[str, AnalysisType] = {content_moderation.ANALYSIS.name: content_moderation.ANALYSIS}
+FOR_PARTNERS: dict[str, AnalysisType] = {**ANALYSES, **ON_REQUEST}
+"""All that a batch may ask for."""
 
 
 class UnknownAnalysisError(ConfigurationError):

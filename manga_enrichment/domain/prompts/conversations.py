@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from manga_enrichment.domain.analyses.base import AnalysisType, Candidate, TitleInputs
+from manga_enrichment.domain.analyses.text import without_brackets
 from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.prompts.known_titles import (
     catalog_block,
@@ -145,5 +146,5 @@ def conversation_inputs(request_id: str, titles: Sequence[Candidate] = ()) -> Ti
 
 def _line(turn: Turn) -> str:
     """A message cannot close the block, nor pass for one of another role: its further lines are indented."""
-    content = turn.content.replace("<", "‹").replace(">", "›").replace("\n", "\n  ")
+    content = without_brackets(turn.content).replace("\n", "\n  ")
     return f"{turn.role}: {content}"

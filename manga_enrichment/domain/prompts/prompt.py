@@ -17,6 +17,7 @@ from functools import lru_cache
 from typing import Any
 
 from manga_enrichment.domain.analyses.base import AnalysisType, Candidate, TitleInputs
+from manga_enrichment.domain.analyses.text import joined, without_brackets
 from manga_enrichment.domain.catalog.records import Author, MangaRecord
 from manga_enrichment.domain.models.specs import ModelSpec
 
@@ -101,13 +102,13 @@ def _system(analysis: AnalysisType, model: ModelSpec) -> str:
 
 
 def _user(analysis: AnalysisType, inputs: TitleInputs) -> str:
-    lines = [f"manga_id: {_escaped(inputs.manga_id)}"]
+    lines = [f"manga_id: {without_brackets(inputs.manga_id)}"]
     lines += [f"{name}: {_field(value)}" for name, value in inputs.fields.items()]
     blocks = [_block("title", "\n".join(lines))]
     if analysis.needs_candidates:
         blocks.append(_block("candidates", "\n".join(candidate_line(each) for each in inputs.candidates)))
     if inputs.additional_context:
-        blocks.append(_block("additional_context", _escaped(inputs.additional_context)))
+        blocks.append(_block("additional_context", without_brackets(inputs.additional_context)))
     return "\n".join((*blocks, analysis.request))
 
 
@@ -118,16 +119,11 @@ def _block(tag: str, text: str) -> str:
 def candidate_line(candidate: Candidate) -> str:
     """A title on one line: id, title, what is said of it."""
     cells = (candidate.manga_id, candidate.title, candidate.hint)
-    return " | ".join(_escaped(_one_line(cell)).replace("|", "¦") for cell in cells if cell)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("<", "‹").replace(">", "›")
+    return " | ".join(without_brackets(_one_line(cell)).replace("|", "¦") for cell in cells if cell)
 
 
 def _field(value: Any) -> str:
-    text = value if isinstance(value, str) else "; ".join(value)
-    return _escaped(text).replace("\n", "\n  ")
+    return without_brackets(joined(value)).replace("\n", "\n  ")
 
 
 @lru_cache(maxsize=1024)  # five analyses in turn look at the same fields of a title

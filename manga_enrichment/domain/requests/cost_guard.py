@@ -15,7 +15,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any
 
-from manga_enrichment.domain.analyses import ANALYSES
+from manga_enrichment.domain.analyses import FOR_PARTNERS
 from manga_enrichment.domain.prompts.prompt import Prompt
 from manga_enrichment.domain.prompts.tokens import estimate_prompt, estimate_tokens
 from manga_enrichment.domain.requests.json_shape import read_shape
@@ -101,10 +101,10 @@ def _batch_estimates(body: Any, texts: Sequence[tuple[Location, str]]) -> list[R
     estimates = []
     for position, item in enumerate(items):
         name = item.get("analysis_type") if isinstance(item, dict) else None
-        if isinstance(name, str) and name in ANALYSES:
+        if isinstance(name, str) and name in FOR_PARTNERS:
             location = ("items", position)
             tokens = prompt_overhead(name) + _note_tokens(notes.get(location, ""))
-            model = chosen if isinstance(chosen := body.get("model"), str) else ANALYSES[name].model_alias
+            model = chosen if isinstance(chosen := body.get("model"), str) else FOR_PARTNERS[name].model_alias
             estimates.append(RequestTokens(location, model, tokens))
     return estimates
 
@@ -117,7 +117,7 @@ def _note_tokens(note: str) -> int:
 @cache
 def prompt_overhead(analysis_name: str) -> int:
     """Tokens of a call about a typical title, before any note: instructions, schema, title, candidates."""
-    analysis = ANALYSES[analysis_name]
+    analysis = FOR_PARTNERS[analysis_name]
     prompt = Prompt(
         system=analysis.instructions,
         user=analysis.request,

@@ -6,7 +6,7 @@ Belongs here: the checks. Stays out: the policy (`policies.py`), what may not be
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from manga_enrichment.domain.analyses import ANALYSES
+from manga_enrichment.domain.analyses import FOR_PARTNERS
 from manga_enrichment.domain.requests.callback_urls import callback_host
 from manga_enrichment.domain.requests.policies import PartnerPolicy
 from manga_enrichment.domain.requests.problems import Code, Location, Problem, problem
@@ -23,7 +23,7 @@ def policy_problems(schema: str, body: Any, policy: PartnerPolicy, *, sends_mail
     items = body.get("items")
     for position, item in enumerate(items if isinstance(items, list) else ()):
         name = item.get("analysis_type") if isinstance(item, Mapping) else None
-        if isinstance(name, str) and name in ANALYSES:
+        if isinstance(name, str) and name in FOR_PARTNERS:
             yield from _analysis_problems(position, name, policy, has_model=isinstance(model, str))
     url = body.get("callback_url")
     host = callback_host(url) if isinstance(url, str) else ""
@@ -40,8 +40,8 @@ def _analysis_problems(position: int, name: str, policy: PartnerPolicy, *, has_m
     place = ("items", position, "analysis_type")
     if not policy.may_ask(name):
         yield _refused(place, f"{_listed(policy.analyses)} may be asked for")
-    elif not has_model and not policy.may_use(ANALYSES[name].model_alias):
-        yield _refused(place, f"it is asked of {ANALYSES[name].model_alias}; {_listed(policy.models)} may be asked")
+    elif not has_model and not policy.may_use(FOR_PARTNERS[name].model_alias):
+        yield _refused(place, f"it is asked of {FOR_PARTNERS[name].model_alias}; {_listed(policy.models)} may be asked")
 
 
 def _listed(names: tuple[str, ...] | None) -> str:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from manga_enrichment.domain.analyses import ANALYSES
+from manga_enrichment.domain.analyses import FOR_PARTNERS
 from manga_enrichment.domain.requests.envelope import Envelope, parse_envelope
 from manga_enrichment.domain.requests.formats import is_utc_time, utc_time
 from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES, QUEUES, REQUEST_QUEUES
@@ -188,8 +188,8 @@ def _models(body: Mapping[str, Any]) -> tuple[str, ...]:
     if isinstance(named, str):
         return (escaped(named[:_MODEL_CHARACTERS]),)
     asked = [each.get("analysis_type") for each in items if isinstance(each, dict)] if isinstance(items, list) else []
-    known = {each for each in asked if isinstance(each, str)} & ANALYSES.keys()
-    return tuple(sorted({ANALYSES[each].model_alias for each in known}))
+    known = {each for each in asked if isinstance(each, str)} & FOR_PARTNERS.keys()
+    return tuple(sorted({FOR_PARTNERS[each].model_alias for each in known}))
 
 
 def _preview(body: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
-from manga_enrichment.domain.analyses import ANALYSES
+from manga_enrichment.domain.analyses import FOR_PARTNERS
 from manga_enrichment.domain.requests.cost_guard import TOKEN_GUARDS
 from manga_enrichment.domain.requests.formats import format_checker
 from manga_enrichment.domain.requests.queues import BY_PRIORITY
@@ -137,7 +137,7 @@ def test_the_limits_are_those_of_the_requirements() -> None:
 
 def test_documents_and_code_know_the_same_analyses_priorities_models_and_schemas() -> None:
     batch = schema_document("batch_analysis")["properties"]
-    assert batch["items"]["items"]["properties"]["analysis_type"]["enum"] == list(ANALYSES)
+    assert batch["items"]["items"]["properties"]["analysis_type"]["enum"] == list(FOR_PARTNERS)
     assert batch["priority"]["enum"] == list(BY_PRIORITY)
     for name in ("manga_query", "streaming_chat"):
         assert set(schema_document(name)["properties"]["model"]["enum"]) == set(TOKEN_GUARDS)
