@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from manga_enrichment.domain.analyses import ANALYSES
+from manga_enrichment.domain.analyses import FOR_PARTNERS
 from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.queues import NORMAL, QUEUES, Queue
 from manga_enrichment.domain.requests.states import is_final
@@ -218,7 +218,7 @@ class PartnerWorld:
         return PartnerPlanning(
             tables=self.tables,
             ledger=self.mortal(self.base.ledger),
-            analyses=ANALYSES,
+            analyses=FOR_PARTNERS,
             models=MODELS,
             bucket_count=1,
             catalog=recent,
@@ -243,7 +243,7 @@ class PartnerWorld:
     def asking(self) -> PartnerAsking:
         gateways = self.invoke_gateways()
         return PartnerAsking(
-            tables=self.tables, gateways=gateways, settings=self.invoke_settings(), analyses=ANALYSES, models=MODELS
+            tables=self.tables, gateways=gateways, settings=self.invoke_settings(), analyses=FOR_PARTNERS, models=MODELS
         )
 
     def releasing(self, bodies: StoredRequests) -> Requeue:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from manga_enrichment.domain.analyses import ANALYSES
+from manga_enrichment.domain.analyses import FOR_PARTNERS
 from manga_enrichment.domain.analyses.content_summary import MOSTLY_JAPANESE
 from manga_enrichment.domain.analyses.reading_level import BASIS_FIELDS
 from manga_enrichment.domain.analyses.text import japanese_share
@@ -130,7 +130,7 @@ def valid_answer(prompt: Prompt) -> dict[str, Any]:
     """An answer that passes the schema and the checks of the analysis that is asked for."""
     if prompt.tool_name == CONVERSATION.tool_name:
         return {"reply": "The one with the lighthouse."}
-    analysis = ANALYSES[prompt.tool_name.removeprefix("record_")]
+    analysis = FOR_PARTNERS[prompt.tool_name.removeprefix("record_")]
     if analysis.parts:
         return {part: _ANSWERS[part](prompt) for part in analysis.parts}
     return _ANSWERS[analysis.name](prompt)
@@ -164,9 +164,17 @@ def _reading_level(prompt: Prompt) -> dict[str, Any]:
     return {"level": "teen", "min_age": 12, "basis": basis, "confidence": 0.7}
 
 
+def _moderation(prompt: Prompt) -> dict[str, Any]:
+    quote = prompt_fields_of(prompt)["title"]
+    found = {"category": "violence", "severity": "mild", "evidence": [{"field": "title", "quote": quote}]}
+    reasons = ["Its title alone says what is in it."]
+    return {"categories": [found], "age_gate": 12, "verdict": "age_gate", "reasons": reasons, "confidence": 0.4}
+
+
 _ANSWERS: dict[str, Callable[[Prompt], dict[str, Any]]] = {
     "genre_classification": _genres,
     "content_summary": _summary,
     "similar_series": _similar,
     "reading_level": _reading_level,
+    "content_moderation": _moderation,
 }

@@ -1,6 +1,6 @@
 """Model requests as a run makes them, for a fictional title with everything an analysis may want."""
 
-from manga_enrichment.domain.analyses import ANALYSES
+from manga_enrichment.domain.analyses import FOR_PARTNERS
 from manga_enrichment.domain.analyses.base import AnalysisType, Candidate, TitleInputs
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.models.specs import ModelSpec, load_models
@@ -42,6 +42,6 @@ def make_request(
     cache_prefix: bool = False,
 ) -> ModelCall:
     spec = spec or model()
-    kind = ANALYSES[analysis]
+    kind = FOR_PARTNERS[analysis]
     prompt = build_prompt(kind, inputs(kind), spec)
     return ModelCall(spec, prompt, max_tokens or prompt.max_tokens, repair, cache_prefix)

@@ -11,7 +11,7 @@ import pytest
 
 from manga_enrichment.aws.bedrock.calls import BedrockModel
 from manga_enrichment.aws.clients import AwsClients
-from manga_enrichment.domain.analyses import ANALYSES
+from manga_enrichment.domain.analyses import ANALYSES, FOR_PARTNERS
 from manga_enrichment.domain.analyses.validation import answer_problems
 from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
@@ -75,12 +75,12 @@ async def stage(kind: str, request: pytest.FixtureRequest) -> AsyncIterator[Stag
     server.reset()
 
 
-@pytest.mark.parametrize("analysis", ANALYSES)
+@pytest.mark.parametrize("analysis", FOR_PARTNERS)
 async def test_an_answer_is_valid_and_says_what_it_used(stage: Stage, analysis: str) -> None:
     reply = await stage.model.converse(make_request(analysis))
     assert reply.stop_reason == "tool_use"
     assert reply.answer is not None
-    assert answer_problems(ANALYSES[analysis], reply.answer, inputs(ANALYSES[analysis])) == []
+    assert answer_problems(FOR_PARTNERS[analysis], reply.answer, inputs(FOR_PARTNERS[analysis])) == []
     assert reply.usage.input_tokens > 0
     assert reply.usage.output_tokens > 0
 

@@ -9,7 +9,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from manga_enrichment.domain.analyses import get_analysis
+from manga_enrichment.domain.analyses import FOR_PARTNERS
 from manga_enrichment.domain.analyses.base import Candidate
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.models.specs import ModelSpec, load_models
@@ -86,7 +86,7 @@ def converse_body() -> Callable[..., dict[str, Any]]:
     def build(
         analysis_name: str, record: MangaRecord, candidates: tuple[Candidate, ...] = (), context: str = ""
     ) -> dict[str, Any]:
-        analysis = get_analysis(analysis_name)
+        analysis = FOR_PARTNERS[analysis_name]
         inputs = title_inputs(analysis, record, candidates, context)
         prompt = build_prompt(analysis, inputs, load_models().by_id(FORCING_MODEL))
         tool = {"name": prompt.tool_name, "inputSchema": {"json": prompt.tool_schema}}

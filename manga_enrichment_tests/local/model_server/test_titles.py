@@ -6,9 +6,10 @@ from typing import Any
 import jsonschema
 import pytest
 
-from manga_enrichment.domain.analyses import ANALYSES, get_analysis
+from manga_enrichment.domain.analyses import FOR_PARTNERS
 from manga_enrichment.domain.analyses.base import Candidate
 from manga_enrichment.domain.analyses.text import japanese_share
+from manga_enrichment.domain.analyses.validation import answer_problems
 from manga_enrichment.domain.catalog.records import Author, MangaRecord
 from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.prompts.prompt import title_inputs
@@ -146,11 +147,11 @@ def test_the_primary_genre_is_the_one_the_synopsis_was_written_for(
 
 
 @pytest.mark.parametrize(("title", "synopsis"), [(t, s) for t, (_, s) in TITLES.items()])
-@pytest.mark.parametrize("analysis_name", list(ANALYSES))
+@pytest.mark.parametrize("analysis_name", list(FOR_PARTNERS))
 def test_every_answer_passes_the_schema_and_the_check_of_its_analysis(
     ask: Ask, analysis_name: str, title: str, synopsis: str
 ) -> None:
-    analysis = get_analysis(analysis_name)
+    analysis = FOR_PARTNERS[analysis_name]
     record = record_of(title, synopsis)
     found = ask(analysis_name, record, candidates=CANDIDATES)
     jsonschema.validate(found, dict(analysis.output_schema), cls=jsonschema.Draft7Validator)
@@ -251,6 +252,55 @@ def test_the_reading_level_rests_on_the_strongest_evidence(
 def test_without_labels_the_synopsis_decides_the_reading_level(ask: Ask, synopsis: str, level: str) -> None:
     found = ask("reading_level", record_of("Nameless", synopsis))
     assert (found["level"], found["basis"]) == (level, "synopsis")
+
+
+WAR = "An exiled knight survives a massacre and the slaughter of her order. Drunk on revenge, she hunts each killer."
+BLOOD = "血まみれの部屋で目覚めた男は、自殺と断定された妹の死の真相を追う。"
+SUMMER = "Two sisters spend a quiet summer by the sea, mending nets and listening to their grandmother's stories."
+
+
+@pytest.mark.parametrize(
+    ("synopsis", "fields", "found", "age_gate", "verdict"),
+    [
+        (SUMMER, {}, {}, 0, "allow"),
+        (SUMMER, {"content_rating": "R18"}, {}, 18, "age_gate"),
+        (WAR, {}, {"violence": "moderate"}, 16, "age_gate"),
+        (
+            "A killer waits at the harbour, and nobody in the small town wants to know.",
+            {},
+            {"violence": "mild"},
+            0,
+            "allow",
+        ),
+        (
+            "血まみれの部屋で目覚めた男は、自殺と断定された妹の死の真相を追う。",
+            {},
+            {"violence": "severe", "self_harm": "moderate"},
+            16,
+            "age_gate",
+        ),
+        (f"{WAR} Every page is gory.", {"content_rating": "All ages"}, {"violence": "severe"}, 16, "review"),
+    ],
+)
+def test_moderation_follows_from_words_that_it_quotes(
+    ask: Ask, synopsis: str, fields: dict[str, Any], found: dict[str, str], age_gate: int, verdict: str
+) -> None:
+    record = record_of("Nameless", synopsis, **fields)
+    told = ask("content_moderation", record)
+    assert {each["category"]: each["severity"] for each in told["categories"]} == found
+    assert (told["age_gate"], told["verdict"]) == (age_gate, verdict)
+    analysis = FOR_PARTNERS["content_moderation"]
+    assert answer_problems(analysis, told, title_inputs(analysis, record)) == []
+
+
+def test_moderation_quotes_the_note_too_also_over_lines(ask: Ask) -> None:
+    record = record_of("Nameless", f"{SUMMER}\n\nSuicide is spoken of\nonce, quietly.", themes=("bullying", "family"))
+    told = ask("content_moderation", record, context="The second volume has <nudity> in a bath scene.")
+    fields = {each["category"]: each["evidence"][0]["field"] for each in told["categories"]}
+    assert fields == {"self_harm": "synopsis", "bullying_and_abuse": "themes", "sexual_content": "additional_context"}
+    analysis = FOR_PARTNERS["content_moderation"]
+    inputs = title_inputs(analysis, record, additional_context="The second volume has <nudity> in a bath scene.")
+    assert answer_problems(analysis, told, inputs) == []
 
 
 def test_the_additional_context_is_read_too(ask: Ask) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from manga_enrichment.domain.analyses import ANALYSES
+from manga_enrichment.domain.analyses import ANALYSES, FOR_PARTNERS
 from manga_enrichment.domain.models.usage import cost_micro_usd
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, DEAD_LETTERS_FIFO, NORMAL, QUEUES, SESSION
@@ -45,7 +45,7 @@ def dead_requests(world: PartnerWorld) -> DeadRequests:
             clock=world.clock,
             clock_skew=MOST_CLOCK_SKEW,
             new_owner=lambda: uuid.uuid4().hex,
-            analyses=ANALYSES,
+            analyses=FOR_PARTNERS,
             models=MODELS,
         ),
         endings=world.endings(),

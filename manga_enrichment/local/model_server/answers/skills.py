@@ -1,8 +1,8 @@
 """What the server can say about a title, by the name of the property that asks for it.
 
 Belongs here: the registry, and answers built property by property. Stays out: the work itself (`genres.py`,
-`summaries.py`, `similarity.py`, `audience.py`). A property without a skill gets the least valid value, so a
-new analysis works before anyone teaches the stand-in about it.
+`summaries.py`, `similarity.py`, `audience.py`, `moderation.py`). A property without a skill gets the least valid
+value, so a new analysis works before anyone teaches the stand-in about it.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,6 +13,7 @@ from typing import Any
 from manga_enrichment.local.model_server.answers import summaries
 from manga_enrichment.local.model_server.answers.audience import Audience, read_audience
 from manga_enrichment.local.model_server.answers.genres import Reading, ranked_genres, read_genres
+from manga_enrichment.local.model_server.answers.moderation import Moderation, moderate
 from manga_enrichment.local.model_server.answers.schema_values import Schema, fits, least, resolve, types_of
 from manga_enrichment.local.model_server.answers.similarity import rank_candidates
 from manga_enrichment.local.model_server.answers.title_prompt import TitlePrompt
@@ -34,6 +35,10 @@ class Study:
     @cached_property
     def audience(self) -> Audience:
         return read_audience(self.title, self.reading)
+
+    @cached_property
+    def moderation(self) -> Moderation:
+        return moderate(self.title, self.audience)
 
 
 Skill = Callable[[Study, Schema], Any]
@@ -117,4 +122,8 @@ SKILLS: Mapping[str, Skill] = {
     "basis": lambda study, _schema: study.audience.basis,
     "confidence": lambda study, _schema: study.audience.confidence,
     "reply": _reply,
+    "categories": lambda study, _schema: list(study.moderation.categories),
+    "age_gate": lambda study, _schema: study.moderation.age_gate,
+    "verdict": lambda study, _schema: study.moderation.verdict,
+    "reasons": lambda study, _schema: list(study.moderation.reasons),
 }
