@@ -54,9 +54,11 @@ lint-quick: $(INSTALLED)  ## formatting, lint, spelling, layers, dead names: sec
 	$(BIN)/lint-imports
 	$(BIN)/vulture
 
-lint: lint-quick  ## all of lint-quick, and types, templates, secrets, definitions
+lint: lint-quick  ## all of lint-quick, and types, templates, OpenAPI, secrets, definitions
 	$(BIN)/mypy
 	$(BIN)/cfn-lint infra/*.yaml
+	$(BIN)/openapi-spec-validator docs/openapi.json
+	.ci/lint-openapi
 	$(BIN)/pre-commit run --all-files detect-secrets
 	$(BIN)/manga-enrichment check-definitions
 

@@ -28,10 +28,15 @@ class Front:
 
     def partner(self, **limits: Any) -> tuple[ApiClient, str]:
         """A partner with a plan of its own, and the id that it has without a name."""
+        key = self.key(**limits)
+        return ApiClient(self.url, key["value"]), str(key["id"])
+
+    def key(self, **limits: Any) -> dict[str, Any]:
+        """A new API key with a plan of its own: `id` and `value`."""
         plan = self.apigateway.create_usage_plan(name=str(uuid.uuid4()), apiStages=[self.stage], **limits)
         key = self.apigateway.create_api_key(name=str(uuid.uuid4()), enabled=True)
         self.apigateway.create_usage_plan_key(usagePlanId=plan["id"], keyId=key["id"], keyType="API_KEY")
-        return ApiClient(self.url, key["value"]), str(key["id"])
+        return dict(key)
 
     def take_all(self) -> list[Message]:
         """Everything in any queue, removed."""

@@ -10,14 +10,15 @@ from typing import Any
 from manga_enrichment.api.endpoints import ENDPOINTS, Endpoint
 from manga_enrichment.api.models import model_name
 from manga_enrichment.api.openapi.answers import answer_schemas
-from manga_enrichment.api.openapi.examples import EXAMPLES, error_example
-from manga_enrichment.api.openapi.results import RESULT
+from manga_enrichment.api.openapi.examples import EXAMPLES, POSTS, error_example
+from manga_enrichment.api.openapi.parts import ref
+from manga_enrichment.api.openapi.results import result_schemas
 from manga_enrichment.domain.requests.schemas import REQUEST_SCHEMAS, schema_document
 
 API_VERSION = "1.0.0"
 
-_ID_OF_REQUEST = {"type": "string", "format": "uuid", "examples": ["0f8fad5b-d9cb-469f-a165-70867728950e"]}
 _EXAMPLE_ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
+_ID_OF_REQUEST = {"type": "string", "format": "uuid", "examples": [_EXAMPLE_ID]}
 _EXAMPLES: dict[str, Any] = {
     "batch_analysis": {
         "items": [{"manga_id": "MNG-C4G0F4AW", "analysis_type": "full_enrichment"}],
@@ -27,6 +28,12 @@ _EXAMPLES: dict[str, Any] = {
     "manga_query": {"query": "静かな日常を描いた漫画を教えて", "conversation_id": _EXAMPLE_ID, "language": "ja"},
     "streaming_chat": {"messages": [{"role": "user", "content": "Which series is like Yotsuba?"}]},
 }
+_TAGS = {
+    "requests": "Batches of titles, and what has become of any request.",
+    "conversations": "Questions and chats, answered by the call that asks.",
+    "account": "What you used and spent.",
+}
+_TAG_OF = {"query": "conversations", "chat": "conversations", "usage": "account"}
 _WORDS = {
     200: "Answered",
     202: "Accepted: the request is in its queue, and its status is known",
@@ -52,10 +59,18 @@ _OWN_WORDS = {
     ("results", 404): ("No request of yours has this id and a result", "Error"),
     ("list", 400): ("Wrong parameters", "Error"),
     ("usage", 400): ("Wrong parameters", "Error"),
+    **{(name, 404): ("The request of this Idempotency-Key was deleted", "Error") for name in POSTS},
 }
 """By endpoint and status: words and schema, where they are not those of all."""
 _OF_ALL = (400, 403, 429, 500, 503)
 _OF_BODIES = (413, 415)
+_QUERY: dict[str, dict[str, Any]] = {
+    "limit": {"schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}, "example": 50},
+    "after": {"schema": {"type": "string"}, "example": _EXAMPLE_ID},
+    "submitted_at": {"schema": {"type": "string"}, "example": "2026-11-28T12:00:00.000000+00:00"},
+    "month": {"schema": {"type": "string", "pattern": "^20[0-9]{2}-(0[1-9]|1[0-2])$"}, "example": "2026-11"},
+}
+"""Parameters by name; words are the endpoint's."""
 
 
 def openapi_json() -> str:
@@ -84,6 +99,7 @@ def openapi_document() -> dict[str, Any]:
         },
         "servers": [{"url": "https://{api}", "variables": {"api": {"default": "api.example"}}}],
         "security": [{"apiKey": []}],
+        "tags": [{"name": name, "description": words} for name, words in _TAGS.items()],
         "paths": paths,
         "components": {
             "securitySchemes": {"apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"}},
@@ -96,6 +112,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     statuses = {*endpoint.statuses, *_OF_ALL, *(_OF_BODIES if endpoint.schema else ())}
     operation: dict[str, Any] = {
         "operationId": endpoint.name,
+        "tags": [_TAG_OF.get(endpoint.name, "requests")],
         "summary": endpoint.summary,
         "description": endpoint.description,
         "parameters": [
@@ -104,7 +121,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
                 for name, words in endpoint.path_parameters.items()
             ),
             *(
-                {"name": name, "in": "query", "required": False, "description": words, "schema": {"type": "string"}}
+                {"name": name, "in": "query", "required": False, "description": words, **_QUERY[name]}
                 for name, words in endpoint.query_parameters.items()
             ),
             *(_HEADERS if endpoint.schema else ()),
@@ -112,20 +129,19 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         "responses": {str(status): _response(status, endpoint) for status in sorted(statuses)},
     }
     if endpoint.schema is not None:
-        content = {"schema": _reference(model_name(endpoint.schema)), "example": _EXAMPLES[endpoint.schema]}
+        content = {"schema": ref(model_name(endpoint.schema)), "example": _EXAMPLES[endpoint.schema]}
         operation["requestBody"] = {"required": True, "content": {"application/json": content}}
     return operation
 
 
 def _response(status: int, endpoint: Endpoint) -> dict[str, Any]:
     words, name = _OWN_WORDS.get((endpoint.name, status), (_WORDS[status], _ANSWERS.get(status, "Error")))
+    key = (endpoint.name, status)
+    example = error_example(*key) if name == "Error" else EXAMPLES[key]
     response: dict[str, Any] = {
         "description": words,
-        "content": {"application/json": {"schema": _reference(name)}},
+        "content": {"application/json": {"schema": ref(name), "example": example}},
     }
-    example = error_example(status) if name == "Error" else EXAMPLES.get(name)
-    if example is not None:
-        response["content"]["application/json"]["example"] = example
     if status in (429, 503):
         response["headers"] = {"Retry-After": {"description": "Seconds", "schema": {"type": "integer"}}}
     if endpoint.schema is not None and status in (200, 202):
@@ -134,16 +150,12 @@ def _response(status: int, endpoint: Endpoint) -> dict[str, Any]:
     return response
 
 
-def _reference(name: str) -> dict[str, str]:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
 def _schemas() -> dict[str, Any]:
     requests = {
         model_name(schema): {name: value for name, value in schema_document(schema).items() if name != "$schema"}
         for schema in REQUEST_SCHEMAS
     }
-    return {**requests, **answer_schemas(), "RequestResult": RESULT}
+    return {**requests, **answer_schemas(), **result_schemas()}
 
 
 _HEADERS = (
@@ -152,6 +164,7 @@ _HEADERS = (
         "in": "header",
         "description": "The same key and body within 24 hours are the same request.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+        "example": "import-2026-11-28-part-1",
     },
     {
         "name": "Prefer",

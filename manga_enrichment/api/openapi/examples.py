@@ -3,7 +3,10 @@
 Belongs here: what a reader of the document is shown; a test holds each to its schema. Stays out: the schemas.
 """
 
+from collections.abc import Mapping
 from typing import Any
+
+POSTS = ("batch", "query", "chat", "quote")
 
 _ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 _METADATA = {"request_id": _ID, "timestamp": 1795781219944}
@@ -35,10 +38,12 @@ _ACCEPTED = {
     "reference": "import 7",
     "status_path": _PATHS["status_path"],
 }
+_ASKED = {**_ACCEPTED, "message": "Request submitted for processing", "item_count": 1}
+_UNBILLED = {"input_tokens": 0, "output_tokens": 0, "cost_usd": 0}
 _ANSWERED: dict[str, Any] = {
     "request_id": _ID,
     "status": "completed",
-    "response": "『灯台の子』はいかがでしょうか。",
+    "response": "『灯台の子』(MNG-C4G0F4AW) はいかがでしょうか。",
     "model": "a-model",
     "usage": {"input_tokens": 412, "output_tokens": 96, "cost_usd": 0.000892},
     "counts": {"items": 1, "succeeded": 1},
@@ -47,6 +52,28 @@ _ANSWERED: dict[str, Any] = {
     "reference": "import 7",
     "quote": None,
     **_PATHS,
+}
+_OF_NOTHING_SAID: dict[str, Any] = {**_ANSWERED, "response": None, "model": None}
+_QUOTED = {
+    "position": 0,
+    "reference": "shelf 3",
+    "manga_id": "MNG-C4G0F4AW",
+    "analysis_type": "full_enrichment",
+    "status": "to_ask",
+    "model_id": "a-model",
+    "input_tokens": 1850,
+    "output_tokens": 420,
+    "cost_usd": 0.00395,
+    "error": None,
+}
+_FREE = {"position": 1, "status": "known", "input_tokens": 0, "output_tokens": 0, "cost_usd": 0}
+_QUOTE = {
+    "counts": {"items": 2, "known": 1, "to_ask": 1},
+    "input_tokens": 1850,
+    "output_tokens": 420,
+    "cost_usd": 0.00395,
+    "at_most_usd": 0.009435,
+    "items": [_QUOTED, {**_QUOTED, **_FREE}],
 }
 _STATUS = {
     "request_id": _ID,
@@ -91,15 +118,10 @@ _RESULT = {
         ),
     ],
 }
-_LISTED = ("request_id", "status", "schema", "submitted_at", "updated_at", "counts", "cost_usd", "tokens", "reference")
+_NOT_LISTED = {"results_path", "result", "resumes_on", "callback", "problems", "error"}
+_LISTED = {name: value for name, value in _STATUS.items() if name not in _NOT_LISTED}
 _LIST = {
-    "requests": [
-        {
-            **{name: _STATUS[name] for name in _LISTED},
-            "cancel_requested": False,
-            "status_path": _PATHS["status_path"],
-        }
-    ],
+    "requests": [{**_LISTED, "status_path": _PATHS["status_path"]}],
     "next_path": f"/v1/manga/requests?limit=1&after={_ID}&submitted_at=2026-11-28T12%3A00%3A00.000000%2B00%3A00",
 }
 _CANCELLED = {
@@ -115,37 +137,76 @@ _USAGE = {
     "days": [{"day": "2026-11-27", "cost_usd": 0.0713}, {"day": "2026-11-28", "cost_usd": 0.0052}],
     "cost_usd": 0.0765,
 }
-EXAMPLES = {
-    "RequestList": _done(_LIST),
-    "Cancelled": _done(_CANCELLED),
-    "MonthlyUsage": _done(_USAGE),
-    "Accepted": _done(_ACCEPTED),
-    "Answered": _done(_ANSWERED, latency_ms=1253),
-    "RequestStatus": _done(_STATUS),
-    "RequestResult": _done(_RESULT),
+EXAMPLES: Mapping[tuple[str, int], dict[str, Any]] = {
+    ("batch", 200): _done({**_OF_NOTHING_SAID, "counts": _COUNTS}, latency_ms=12_410),
+    ("batch", 202): _done(_ACCEPTED),
+    ("query", 200): _done(_ANSWERED, latency_ms=1253),
+    ("query", 202): _done(_ASKED),
+    ("chat", 200): _done(_ANSWERED, latency_ms=1253),
+    ("chat", 202): _done(_ASKED),
+    ("quote", 200): _done({**_OF_NOTHING_SAID, "usage": _UNBILLED, "counts": {}, "quote": _QUOTE}, latency_ms=2014),
+    ("quote", 202): _done(_ASKED),
+    ("status", 200): _done(_STATUS),
+    ("list", 200): _done(_LIST),
+    ("cancel", 202): _done(_CANCELLED),
+    ("usage", 200): _done(_USAGE),
+    ("results", 200): {**_done(_RESULT), "metadata": {"request_id": _ID}},
 }
-_ERRORS: dict[int, tuple[str, str, dict[str, Any]]] = {
-    400: (
-        "VALIDATION_ERROR",
-        "items.1.analysis_type: must be one of genre_classification, content_summary",
-        {
-            "problems": [
-                {"path": "items.1.analysis_type", "code": "SCHEMA_VIOLATION", "validator": "enum", "message": "…"}
-            ]
-        },
+"""By endpoint and status."""
+_ERRORS: dict[int, dict[str, Any]] = {
+    400: {
+        "code": "VALIDATION_ERROR",
+        "message": "items.1.analysis_type: must be one of genre_classification, content_summary",
+        "problems": [
+            {"path": "items.1.analysis_type", "code": "SCHEMA_VIOLATION", "validator": "enum", "message": "…"}
+        ],
+    },
+    403: {"code": "FORBIDDEN", "message": "Send the API key that we gave you as the header x-api-key."},
+    404: {"code": "NOT_FOUND", "message": "No request of yours has this id."},
+    409: {
+        "code": "IDEMPOTENCY_KEY_REUSED",
+        "message": "This Idempotency-Key came with another body within the last 24 hours.",
+    },
+    413: {
+        "code": "REQUEST_TOO_LARGE",
+        "message": "A request may have 256 KB: split the batch, or send fewer messages.",
+    },
+    415: {"code": "UNSUPPORTED_MEDIA_TYPE", "message": "Send JSON as application/json."},
+    429: {
+        "code": "RATE_LIMITED",
+        "message": "Too many requests at the moment. Send it again.",
+        "retry_after_seconds": 5,
+    },
+    500: {"code": "INTERNAL_ERROR", "message": "Something went wrong on our side. Send it again."},
+    502: {
+        "code": "REQUEST_FAILED",
+        "message": "There is no answer to this request. A new request may have one.",
+        "details": "refusal",
+    },
+    503: {
+        "code": "UNAVAILABLE",
+        "message": "No answer. Send it again, with the same Idempotency-Key.",
+        "retry_after_seconds": 5,
+    },
+}
+_WRONG_PARAMETERS = {
+    "code": "VALIDATION_ERROR",
+    "message": (
+        "limit is a number from 1 to 100, month is written YYYY-MM, and a list goes on by the next_path that it gave."
     ),
-    403: ("FORBIDDEN", "Send a valid API key as x-api-key.", {}),
-    404: ("NOT_FOUND", "No request of yours has this id.", {}),
-    409: ("IDEMPOTENCY_KEY_REUSED", "This Idempotency-Key came with another body within the last 24 hours.", {}),
-    413: ("REQUEST_TOO_LARGE", "A request may have 256 KB: split the batch, or send fewer messages.", {}),
-    415: ("UNSUPPORTED_MEDIA_TYPE", "Send JSON as application/json.", {}),
-    429: ("RATE_LIMITED", "Too many requests at the moment. Send it again.", {"retry_after_seconds": 5}),
-    500: ("INTERNAL_ERROR", "Something went wrong on our side. Send it again.", {}),
-    502: ("REQUEST_FAILED", "There is no answer to this request. A new request may have one.", {"details": "refusal"}),
-    503: ("UNAVAILABLE", "No answer. Send it again, with the same Idempotency-Key.", {"retry_after_seconds": 5}),
 }
+_OWN_ERRORS = {
+    **{(name, 404): {"code": "NOT_FOUND", "message": "This request was deleted."} for name in POSTS},
+    ("cancel", 409): {
+        "code": "ALREADY_ENDED",
+        "message": "The request has ended as completed: there is nothing left to cancel.",
+    },
+    ("list", 400): _WRONG_PARAMETERS,
+    ("usage", 400): _WRONG_PARAMETERS,
+}
+"""By endpoint and status, where they are not those of all."""
 
 
-def error_example(status: int) -> dict[str, Any]:
-    code, message, more = _ERRORS[status]
-    return {"success": False, "error": {"code": code, "message": message, **more}, "metadata": {"request_id": _ID}}
+def error_example(endpoint: str, status: int) -> dict[str, Any]:
+    error = _OWN_ERRORS.get((endpoint, status), _ERRORS[status])
+    return {"success": False, "error": error, "metadata": {"request_id": _ID}}

@@ -6,63 +6,62 @@ together).
 
 from typing import Any
 
+from manga_enrichment.api.openapi.parts import (
+    REFERENCE,
+    REQUEST_ID,
+    array,
+    enum,
+    obj,
+    or_null,
+    ref,
+    said,
+    success,
+    time,
+)
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.requests.states import RequestState, is_final
 
-_TEXT_OR_NULL = {"type": ["string", "null"]}
-
-
-def _object(properties: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"type": "object", "required": list(properties), "properties": properties, **more}
-
-
-def _said(kind: str | list[str], description: str) -> dict[str, Any]:
-    return {"type": kind, "description": description}
-
-
-_ITEM = _object(
+_ITEM = obj(
     {
-        "position": _said("integer", "Place in the request, from 0."),
-        "reference": _said(["string", "null"], "Your own name of the item."),
-        "manga_id": _TEXT_OR_NULL,
-        "analysis_type": _said("string", "As asked for, or conversation."),
-        "status": {"enum": [each.value for each in Outcome if each is not Outcome.DEFERRED]},
-        "answer": _said(["object", "null"], "By analysis; of a conversation `reply`."),
-        "error": {
-            "type": ["object", "null"],
-            "properties": {"class": {"type": "string"}, "message": {"type": "string"}},
-        },
-        "model_id": _TEXT_OR_NULL,
-        "prompt_version": _TEXT_OR_NULL,
-        "via": _said(["string", "null"], "Analysis whose call gave the answer."),
-        "fingerprint": _said(["string", "null"], "Identity of the answer."),
-        "from_cache": _said("boolean", "The answer was there already and cost nothing."),
-        "cost_micro_usd": _said("integer", "0 for an item that repeats another."),
-        "input_tokens": _said("integer", "Likewise."),
-        "output_tokens": _said("integer", "Likewise."),
-    }
+        "position": said("integer", "Place in the request, from 0."),
+        "reference": or_null("string", "Your own name of the item."),
+        "manga_id": or_null("string", "As sent; null for a conversation."),
+        "analysis_type": said("string", "As asked for, or conversation."),
+        "status": enum(each for each in Outcome if each is not Outcome.DEFERRED),
+        "answer": or_null("object", "By analysis; of a conversation `reply`."),
+        "error": {"anyOf": [ref("ItemError"), {"type": "null"}]},
+        "model_id": or_null("string", "Model that gave the answer."),
+        "prompt_version": or_null("string", "Of the question that it was asked."),
+        "via": or_null("string", "Analysis whose call gave the answer."),
+        "fingerprint": or_null("string", "Identity of the answer."),
+        "from_cache": said("boolean", "The answer was there already and cost nothing."),
+        "cost_micro_usd": said("integer", "0 for an item that repeats another."),
+        "input_tokens": said("integer", "Likewise."),
+        "output_tokens": said("integer", "Likewise."),
+    },
+    optional=("reference", "input_tokens", "output_tokens"),  # which documents of releases before 0.3.0 have not
 )
-RESULT_DOCUMENT = _object(
+_DOCUMENT = obj(
     {
-        "result_version": _said("integer", "Raised when a field goes away or changes its meaning."),
-        "request_id": {"type": "string"},
-        "partner_id": {"type": "string"},
-        "schema": {"type": "string"},
-        "reference": _said(["string", "null"], "Your own name of the request."),
-        "status": {"enum": [state.value for state in RequestState if is_final(state)]},
-        "generation": _said("integer", "Which attempt of ours it was."),
-        "submitted_at": _said("string", "ISO 8601 in UTC."),
-        "completed_at": _said("string", "ISO 8601 in UTC."),
-        "counts": {"type": "object", "additionalProperties": {"type": "integer"}},
-        "cost_usd": _said("number", "Over all attempts."),
-        "warnings": {"type": "array", "items": {"type": "object"}},
-        "items": {"type": "array", "items": _ITEM},
-    }
+        "result_version": said("integer", "Raised when a field goes away or changes its meaning."),
+        "request_id": REQUEST_ID,
+        "partner_id": said("string", "You."),
+        "schema": said("string", "The document that the request followed."),
+        "reference": REFERENCE,
+        "status": enum(state for state in RequestState if is_final(state)),
+        "generation": said("integer", "Which attempt of ours it was."),
+        "submitted_at": time("In UTC."),
+        "completed_at": time("In UTC."),
+        "counts": ref("Counts"),
+        "cost_usd": said("number", "Over all attempts."),
+        "warnings": array(ref("Problem"), description="What was odd, or had no effect."),
+        "items": array(ref("ResultItem"), description="In the order and number in which they were sent."),
+        "quote": ref("Quote", description="Of a quote alone, whose items it has."),
+    },
+    optional=("reference", "quote"),
 )
-RESULT = _object(
-    {
-        "success": {"const": True},
-        "data": RESULT_DOCUMENT,
-        "metadata": _object({"request_id": _said("string", "Of this call; say it when you ask us about it.")}),
-    }
-)
+
+
+def result_schemas() -> dict[str, Any]:
+    """By the names that the paths refer to."""
+    return {"RequestResult": success(ref("ResultDocument")), "ResultDocument": _DOCUMENT, "ResultItem": _ITEM}
