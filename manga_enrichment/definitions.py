@@ -19,6 +19,7 @@ from manga_enrichment.defs.partner.settings import clock_skew
 from manga_enrichment.defs.queues.definitions import build_queues
 from manga_enrichment.defs.report.definitions import build_report
 from manga_enrichment.defs.shared.inputs import DefinitionInputs
+from manga_enrichment.defs.shared.op_outputs import build_io_managers
 from manga_enrichment.defs.shared.resources import build_resources
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.base import AnalysisType
@@ -53,6 +54,7 @@ def build_definitions(
     inputs = DefinitionInputs(settings, analyses, load_models(settings.model_aliases))
     given = {
         **build_resources(settings),
+        **build_io_managers(),
         "partner_run": build_partner_run(settings.deferral_seconds, clock_skew(settings), partner_policies(settings)),
         "resident": build_resident_making(inputs),
     }

@@ -1,4 +1,4 @@
-"""The nightly schedule asks for every bucket once, in runs of a handful of buckets."""
+"""The nightly schedule begins a night, whose runs have every bucket once, a handful of buckets each."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manga_enrichment.definitions import build_definitions
+from manga_enrichment.defs.enrichment.schedule import run_request
 from manga_enrichment.defs.shared.partitions import catalog_partitions, partition_groups
 from manga_enrichment.defs.shared.tags import (
     RANGE_END_TAG,
@@ -18,6 +19,7 @@ from manga_enrichment.defs.shared.tags import (
     trigger_of,
 )
 from manga_enrichment.domain.catalog.records import bucket_keys
+from manga_enrichment.domain.operations.nights import Launch
 from manga_enrichment.settings import Settings
 
 TWO_AT_NIGHT_IN_TOKYO = datetime(2026, 11, 22, 17, 0, tzinfo=UTC)
@@ -43,18 +45,33 @@ def test_it_runs_at_two_at_night_in_tokyo_without_being_switched_on() -> None:
     assert schedule.job_name == "nightly_enrichment"
 
 
+def test_a_night_begins_with_one_run_that_imports_all_buckets_and_nothing_else() -> None:
+    (request,) = requests_of(nightly(catalog_buckets=64, buckets_per_run=24))
+    assert buckets_of_run(request.tags, bucket_keys(64)) == bucket_keys(64)
+    assert request.asset_selection == [dg.AssetKey("manga_catalog")]
+
+
 def test_every_bucket_is_in_exactly_one_run_of_the_night() -> None:
-    requests = requests_of(nightly(catalog_buckets=64, buckets_per_run=24))
-    covered = [buckets_of_run(request.tags, bucket_keys(64)) for request in requests]
+    keys = bucket_keys(64)
+    groups = partition_groups(keys, 24)
+    requests = [run_request("2026-11-23", Launch(first), groups, ["enriched_catalog"]) for first, _last in groups]
+    covered = [buckets_of_run(request.tags, keys) for request in requests]
     assert [len(buckets) for buckets in covered] == [24, 24, 16]
-    assert [bucket for buckets in covered for bucket in buckets] == bucket_keys(64)
+    assert [bucket for buckets in covered for bucket in buckets] == keys
+    assert len({request.run_key for request in requests}) == 3
+
+
+def test_a_night_of_one_run_imports_in_it() -> None:
+    (request,) = requests_of(nightly(catalog_buckets=8, buckets_per_run=8))
+    assert buckets_of_run(request.tags, bucket_keys(8)) == bucket_keys(8)
+    assert request.asset_selection is None
 
 
 def test_a_night_is_asked_for_once_and_the_next_night_again() -> None:
     schedule = nightly(catalog_buckets=8, buckets_per_run=4)
     tonight, again = requests_of(schedule), requests_of(schedule)
     tomorrow = requests_of(schedule, datetime(2026, 11, 23, 17, 0, tzinfo=UTC))
-    assert len(tonight) == len(tomorrow) == 2
+    assert len(tonight) == len(tomorrow) == 1
     assert [request.run_key for request in tonight] == [request.run_key for request in again]
     assert not {request.run_key for request in tonight} & {request.run_key for request in tomorrow}
 
@@ -92,6 +109,7 @@ def test_a_run_says_by_its_tags_which_buckets_it_is_about(tags: dict[str, str], 
         ({}, "manual"),
         ({"dagster/backfill": "abc"}, "backfill"),
         ({"dagster/schedule_name": "nightly_enrichment"}, "schedule"),
+        ({"night": "2026-11-23", "dagster/sensor_name": "night"}, "schedule"),
     ],
 )
 def test_a_run_says_by_its_tags_who_started_it(tags: dict[str, str], trigger: str) -> None:

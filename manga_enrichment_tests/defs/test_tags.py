@@ -42,6 +42,8 @@ def test_the_tags_are_those_that_runs_on_record_carry() -> None:
     assert {
         "lane",
         "night",
+        "manga/night_part",
+        "manga/night_pass",
         "batch_job",
         "manga/queue",
         "manga/unit",

@@ -43,3 +43,15 @@ def test_servers_share_few_heaps_unless_somebody_chose_otherwise(tmp_path: Path)
         "DAGSTER_HOME": str(tmp_path),
         "MALLOC_ARENA_MAX": "8",
     }
+
+
+def test_a_queued_run_outlasts_a_code_server_that_is_away_for_minutes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", "replaced")
+    prepare_dagster_home(tmp_path)
+    with dg.DagsterInstance.get() as instance:
+        queue = instance.get_concurrency_config().run_queue_config
+    assert queue is not None
+    assert queue.max_user_code_failure_retries * queue.user_code_failure_retry_delay >= 600
+    assert queue.tag_concurrency_limits, "what is said of runs is there as well"

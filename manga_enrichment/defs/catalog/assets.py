@@ -14,7 +14,12 @@ from manga_enrichment.defs.catalog.plausibility import PLAUSIBLE, plausible_chec
 from manga_enrichment.defs.shared.inputs import DefinitionInputs
 from manga_enrichment.defs.shared.metadata import ROW_COUNT
 from manga_enrichment.defs.shared.names import CANDIDATES, CATALOG, OWNERS
-from manga_enrichment.defs.shared.policies import CATALOG_POOL, OP_RETRY_POLICY, configuration_errors_are_final
+from manga_enrichment.defs.shared.policies import (
+    CATALOG_POOL,
+    OP_RETRY_POLICY,
+    configuration_errors_are_final,
+    final_failure,
+)
 from manga_enrichment.gateways.catalog_source import CatalogSource
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.objects import ObjectStore
@@ -135,7 +140,7 @@ def _refreshed(
 ) -> list[CandidateReport]:
     state = load_state(tables, inputs.settings.catalog_buckets)
     if state is None:
-        raise dg.Failure("There is no catalog yet: materialize manga_catalog first", allow_retries=False)
+        raise final_failure("There is no catalog yet: materialize manga_catalog first")
     shared = SharedIndex(
         tables,
         inputs.buckets,

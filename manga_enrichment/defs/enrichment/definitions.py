@@ -8,13 +8,17 @@ import dagster as dg
 from manga_enrichment.defs.enrichment.assets import build_analyses
 from manga_enrichment.defs.enrichment.cost_checks import build_cost_checks, build_model_checks
 from manga_enrichment.defs.enrichment.jobs import build_jobs
+from manga_enrichment.defs.enrichment.night_sensor import build_night_sensor
 from manga_enrichment.defs.enrichment.quality_checks import build_quality_checks
 from manga_enrichment.defs.enrichment.schedule import build_nightly_schedule
 from manga_enrichment.defs.enrichment.wide_table import build_enriched
 from manga_enrichment.defs.shared.inputs import DefinitionInputs
+from manga_enrichment.defs.shared.names import CANDIDATES
+from manga_enrichment.pipeline.enrichment.wide_table import TABLE
 
 
 def build_enrichment(inputs: DefinitionInputs) -> dg.Definitions:
+    after_import = [CANDIDATES, *inputs.analyses, TABLE]
     return dg.Definitions(
         assets=[build_analyses(inputs), build_enriched(inputs)],
         asset_checks=[
@@ -23,5 +27,6 @@ def build_enrichment(inputs: DefinitionInputs) -> dg.Definitions:
             *build_model_checks(inputs.analyses, inputs.models),
         ],
         jobs=build_jobs(),
-        schedules=[build_nightly_schedule(inputs.bucket_groups)],
+        schedules=[build_nightly_schedule(inputs.bucket_groups, after_import)],
+        sensors=[build_night_sensor(inputs.bucket_groups, after_import)],
     )

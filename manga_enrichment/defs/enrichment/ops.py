@@ -20,6 +20,7 @@ from manga_enrichment.defs.shared.pipeline_settings import batch_settings, invok
 from manga_enrichment.defs.shared.policies import (
     OP_RETRY_POLICY,
     configuration_errors_are_final,
+    final_failure,
     permanent_failure,
     retry_if_hopeful,
 )
@@ -229,4 +230,4 @@ def _fail_for_good(analysis: AnalysisType, invoked: Sequence[Mapping[str, Any]])
     own = InvokeReport.from_dict(next(report for report in invoked if report["analysis"] == analysis.name))
     failure = permanent_failure(own)
     if failure:
-        raise dg.Failure(failure, metadata={"error_class": own.stopped_by}, allow_retries=False)
+        raise final_failure(failure, error_class=own.stopped_by)

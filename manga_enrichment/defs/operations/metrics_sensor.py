@@ -23,7 +23,7 @@ from manga_enrichment.defs.operations.finished_runs import (
     output_metadata,
 )
 from manga_enrichment.defs.shared.run_facts import units_in_flight
-from manga_enrichment.defs.shared.tags import NIGHT_TAG, RANGE_START_TAG, lane_of
+from manga_enrichment.defs.shared.tags import NIGHT_PART_TAG, NIGHT_TAG, RANGE_START_TAG, lane_of
 from manga_enrichment.domain.operations.metrics import Metric, nightly_succeeded
 from manga_enrichment.gateways.budget import BudgetStore
 from manga_enrichment.gateways.clock import Clock
@@ -110,5 +110,5 @@ def _completes_its_night(run: dg.DagsterRun, instance: dg.DagsterInstance, group
     if run.job_name != NIGHTLY_JOB or night is None:
         return False
     succeeded = dg.RunsFilter(job_name=NIGHTLY_JOB, tags={NIGHT_TAG: night}, statuses=[dg.DagsterRunStatus.SUCCESS])
-    done = {each.tags.get(RANGE_START_TAG) for each in instance.get_runs(succeeded)}
+    done = {each.tags.get(RANGE_START_TAG) for each in instance.get_runs(succeeded) if NIGHT_PART_TAG not in each.tags}
     return done >= set(group_starts)

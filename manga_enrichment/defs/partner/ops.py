@@ -6,6 +6,7 @@ Belongs here: what a step gets from Dagster and tells it. Stays out: the steps a
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -14,6 +15,7 @@ from manga_enrichment.defs.partner.runs import PartnerRun
 from manga_enrichment.defs.partner.settings import notification_policy, settle_limits
 from manga_enrichment.defs.shared.inputs import DefinitionInputs
 from manga_enrichment.defs.shared.metadata import invoke_metadata
+from manga_enrichment.defs.shared.op_outputs import IN_MEMORY
 from manga_enrichment.defs.shared.pipeline_settings import invoke_settings
 from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY, permanent_failure, retry_if_hopeful
 from manga_enrichment.defs.shared.tags import quota_lane
@@ -46,6 +48,8 @@ from manga_enrichment.pipeline.partner.shelf import Shelf
 from manga_enrichment.pipeline.store.flusher import Flusher
 
 _RESULTS_SHOWN = 20
+_handed_on = partial(dg.Out, io_manager_key=IN_MEMORY)
+"""Nobody continues a partner's run: its requests are delivered again, to another one."""
 
 
 class UnitConfig(dg.Config):
@@ -57,7 +61,7 @@ class UnitConfig(dg.Config):
 def build_open_op() -> dg.OpDefinition:
     @dg.op(
         description="Take over the requests of the unit that are still its own, and hold their leases.",
-        out=dg.Out(is_required=False),
+        out=_handed_on(is_required=False),
         retry_policy=OP_RETRY_POLICY,
         tags={"kind": "sqs"},
     )
@@ -92,7 +96,7 @@ def build_partner_plan_op(inputs: DefinitionInputs) -> dg.OpDefinition:
 
     @dg.op(
         description="Find the titles, ask the ledger, and plan the calls that are missing.",
-        out={"planned": dg.Out(), **{name: dg.Out(is_required=False) for name in asked_names(inputs)}},
+        out={"planned": _handed_on(), **{name: _handed_on(is_required=False) for name in asked_names(inputs)}},
         retry_policy=OP_RETRY_POLICY,
         tags={"kind": "plan"},
     )
@@ -119,6 +123,7 @@ def build_partner_invoke_op(name: str, inputs: DefinitionInputs) -> dg.OpDefinit
     @dg.op(
         name=f"invoke_{name}_for_partners",
         description=f"Ask the model what partners want to know: {name}.",
+        out=_handed_on(),
         retry_policy=OP_RETRY_POLICY,
         tags={"kind": "bedrock"},
     )
@@ -152,6 +157,7 @@ def build_partner_invoke_op(name: str, inputs: DefinitionInputs) -> dg.OpDefinit
 def build_collect_op() -> dg.OpDefinition:
     @dg.op(
         description="What became of every item; log every request sent to the model.",
+        out=_handed_on(),
         retry_policy=OP_RETRY_POLICY,
         tags={"kind": "parquet"},
     )

@@ -1,4 +1,4 @@
-"""Who retries what: the three retry layers of a run, in one place.
+"""Who retries what: the four retry layers, in one place.
 
 1. The *engine* (`pipeline/engine/call_loop.py`) retries single requests to the model, by error class, within its
    deadline. It is the only layer that pays again, and only where `domain/outcomes/error_classes.py` says so.
@@ -8,7 +8,9 @@
 3. The *run* is retried by the daemon only when its process died (`run_retries` in dagster.yaml, with
    `retry_on_asset_or_op_failure: false`), again continuing from the ledger.
 
-A permanent failure (access denied, unknown model, wrong setting) stops all three: `Failure(allow_retries=False)`.
+4. The *night* launches what failed once more, ten minutes after its last failure (`defs/enrichment/night_sensor.py`).
+
+A permanent failure (access denied, unknown model, wrong setting) stops all four: `final_failure`.
 
 Belongs here: pools, what the end of an op's work means for its retries. Stays out: the table of rules
 (`pipeline/engine/retry_rules.py`), what operators are told to do (`domain/operations/incidents.py`).
@@ -39,6 +41,14 @@ OP_RETRY_POLICY = dg.RetryPolicy(
 """For exceptions: S3, DynamoDB or Bedrock is away for longer than its gateway retries. The table decides the rest."""
 
 
+IS_FINAL = "is_final"
+"""Metadata of a failure that nothing tries again."""
+
+
+def final_failure(sentence: str, **metadata: str) -> dg.Failure:
+    return dg.Failure(sentence, metadata={IS_FINAL: True, **metadata}, allow_retries=False)
+
+
 def retry_if_hopeful(context: dg.OpExecutionContext, report: InvokeReport) -> None:
     """Raises RetryRequested when another try of the op may do better."""
     rule = retry_rule(report)
@@ -67,7 +77,7 @@ def configuration_errors_are_final() -> Iterator[None]:
     try:
         yield
     except ConfigurationError as error:
-        raise dg.Failure(str(error), allow_retries=False) from error
+        raise final_failure(str(error)) from error
     except (ModelError, StoreUnavailableError) as error:
         raise dg.Failure(str(error)) from error
 

@@ -7,6 +7,7 @@ from collections import defaultdict
 
 import dagster as dg
 
+from manga_enrichment.defs.shared.policies import IS_FINAL
 from manga_enrichment.defs.shared.tags import QUEUE_TAG, UNIT_TAG, trigger_of
 from manga_enrichment.domain.outcomes.answers import Provenance
 from manga_enrichment.domain.requests.queues import QUEUES
@@ -33,3 +34,10 @@ def units_in_flight(instance: dg.DagsterInstance) -> dict[str, list[str]]:
     for run in instance.get_runs(dg.RunsFilter(tags={QUEUE_TAG: list(QUEUES)}, statuses=IN_FLIGHT)):
         found[run.tags[QUEUE_TAG]].append(run.tags.get(UNIT_TAG, ""))
     return dict(found)
+
+
+def failed_for_good(instance: dg.DagsterInstance, run_id: str) -> bool:
+    """Whether a step of a failed run says that nothing passes by itself."""
+    failed = instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+    said = [log.dagster_event.step_failure_data.user_failure_data for log in failed if log.dagster_event is not None]
+    return any(IS_FINAL in each.metadata for each in said if each is not None)

@@ -11,6 +11,10 @@ from manga_enrichment.domain.operations.quota_lanes import BACKFILL, LANE_OF_QUE
 LANE_TAG = "lane"
 NIGHT_TAG = "night"
 """The scheduled day (ISO) of the nightly runs that belong together."""
+NIGHT_PART_TAG = "manga/night_part"
+"""Of the run that imports the catalog before the others of its night; those are known by their range."""
+NIGHT_PASS_TAG = "manga/night_pass"  # noqa: S105 (no password)
+"""Of a run that makes up for one of the same night that failed: second."""
 QUEUE_TAG = "manga/queue"
 UNIT_TAG = "manga/unit"
 """Key of the work unit of a partner run; its queue is the tag beside it."""
@@ -60,7 +64,7 @@ def buckets_of_run(tags: Mapping[str, str], all_buckets: Sequence[str]) -> list[
 
 
 def trigger_of(tags: Mapping[str, str]) -> str:
-    if SCHEDULE_TAG in tags:
+    if SCHEDULE_TAG in tags or NIGHT_TAG in tags:
         return "schedule"
     return "backfill" if BACKFILL_TAG in tags else "manual"
 
@@ -69,7 +73,7 @@ def quota_lane(tags: Mapping[str, str]) -> str:
     """The lane in which a run asks models. Runs started by hand are backfills, too: nobody waits for them."""
     if tags.get(QUEUE_TAG) in LANE_OF_QUEUE:
         return LANE_OF_QUEUE[tags[QUEUE_TAG]]
-    return NIGHT if trigger_of(tags) == "schedule" or NIGHT_TAG in tags else BACKFILL
+    return NIGHT if trigger_of(tags) == "schedule" else BACKFILL
 
 
 def lane_of(tags: Mapping[str, str]) -> str:

@@ -91,6 +91,11 @@ def results_prefix(run_id: str) -> str:
     return f"{RUNS_ROOT}/{run_id}/results/"
 
 
+def output_key(run_id: str, step: str, name: str) -> str:
+    """What an op of a run hands on to others."""
+    return f"{RUNS_ROOT}/{run_id}/outputs/{step}/{name}.json"
+
+
 def batch_key(token: str, name: str) -> str:
     return f"{BATCH_ROOT}/{token}/{name}"
 
