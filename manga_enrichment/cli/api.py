@@ -17,9 +17,9 @@ def api_template(partners: Path | None) -> None:
     """Print infra/api.yaml: the request front as a CloudFormation template."""
     from manga_enrichment.api.cloudformation import template_yaml
     from manga_enrichment.domain.requests.policies import PolicyError
-    from manga_enrichment.local.stack.provision import infra_directory
+    from manga_enrichment.runtime.shipped import shipped
 
-    file = partners or infra_directory() / "partners.json"
+    file = partners or shipped("infra/partners.json")
     try:
         click.echo(template_yaml(json.loads(file.read_text("utf-8"))), nl=False)
     except (PolicyError, ValueError) as error:

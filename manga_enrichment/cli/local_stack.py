@@ -44,12 +44,11 @@ def local_receiver(ctx: click.Context) -> str:
 @contextmanager
 def stack_sentences() -> Iterator[None]:
     """Around a command that starts a stack: why it did not start is a sentence, not a traceback."""
-    from manga_enrichment.local.dagster_home import NotACheckoutError
     from manga_enrichment.local.stack.local_stack import STACK_ERRORS
 
     try:
         yield
-    except (NotACheckoutError, *STACK_ERRORS) as error:
+    except STACK_ERRORS as error:
         raise click.ClickException(str(error)) from error
 
 

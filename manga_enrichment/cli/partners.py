@@ -45,11 +45,11 @@ def check(file: Path | None) -> None:
     """Whether FILE can be used; without it MANGA_PARTNERS_FILE, else infra/partners.json. Says all that is wrong."""
     from manga_enrichment.api.partners import read_partners
     from manga_enrichment.domain.requests.policies import PolicyError
-    from manga_enrichment.local.stack.provision import infra_directory
+    from manga_enrichment.runtime.shipped import shipped
     from manga_enrichment.settings import load_settings
 
     configured = load_settings().partners_file
-    found = file or (Path(configured) if configured else infra_directory() / "partners.json")
+    found = file or (Path(configured) if configured else shipped("infra/partners.json"))
     try:
         listed = read_partners(json.loads(found.read_text("utf-8")))
     except PolicyError as error:
@@ -89,9 +89,9 @@ def change(partner: str, changes: str) -> None:
 def template(file: Path | None) -> None:
     """Print infra/partners.yaml: partners' topics as a CloudFormation template. FILE, else infra/partners.json."""
     from manga_enrichment.api.partners_stack import partners_yaml
-    from manga_enrichment.local.stack.provision import infra_directory
+    from manga_enrichment.runtime.shipped import shipped
 
-    found = file or infra_directory() / "partners.json"
+    found = file or shipped("infra/partners.json")
     click.echo(partners_yaml(json.loads(found.read_text("utf-8"))), nl=False)
 
 

@@ -13,9 +13,9 @@ import pyarrow as pa
 
 from manga_enrichment.aws.s3.table_datasets import TableDatasets
 from manga_enrichment.domain.analyses import ANALYSES
-from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.pipeline.publish.tables import PublishedTable, published_tables
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
+from manga_enrichment.runtime.shipped import shipped
 
 _PARAMETER = re.compile(r"^--\s*\$(\w+):\s*(.+)$")
 _IN_WORDS = re.compile(r"^--\s*\$(\w+):\s*in words\b", re.MULTILINE)
@@ -39,15 +39,8 @@ class Question:
 
 
 def questions() -> list[Question]:
-    """The shipped ones, by name. Raises ConfigurationError where the package came without them."""
-    package = Path(__file__).resolve().parents[1]
-    candidates = (package.parent / "data" / "sql", package / "data" / "sql")
-    folder = next((each for each in candidates if each.is_dir()), None)
-    if folder is None:
-        raise ConfigurationError(
-            f"The shipped questions are missing: neither {' nor '.join(map(str, candidates))} is there"
-        )
-    return [read_question(path) for path in sorted(folder.glob("*.sql"))]
+    """The shipped ones, by name. Raises NotShippedError."""
+    return [read_question(path) for path in sorted(shipped("data/sql").glob("*.sql"))]
 
 
 def read_question(path: Path) -> Question:

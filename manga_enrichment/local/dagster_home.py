@@ -1,4 +1,4 @@
-"""Where the local stack's Dagster instance keeps its state, made from the repository's dagster.yaml.
+"""Where the local stack's Dagster instance keeps its state, made from the shipped dagster.yaml.
 
 Belongs here: the folder and what is in it, the environment of the servers. Stays out: runs
 (`defs/operations/killed_runs.py`).
@@ -11,12 +11,10 @@ from pathlib import Path
 import dagster as dg
 
 from manga_enrichment.local.stack.processes import PRIVATE_FOLDER
+from manga_enrichment.runtime.shipped import shipped
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-
-
-class NotACheckoutError(RuntimeError):
-    """dagster.yaml is not beside the package: it was installed from a wheel."""
+LOCATION, REPOSITORY_NAME = "manga_enrichment", "__repository__"
+"""What the code location is called here, as in workspace.yaml, and what Dagster calls the repository in it."""
 
 
 def prepare_dagster_home(state_dir: Path) -> Path:
@@ -24,9 +22,7 @@ def prepare_dagster_home(state_dir: Path) -> Path:
 
     The storage is opened once here: two processes that open a fresh SQLite home at the same time break its migration.
     """
-    template = REPOSITORY / "dagster.yaml"
-    if not template.is_file():
-        raise NotACheckoutError(f"{template} does not exist: run this from a checkout of the repository")
+    template = shipped("dagster.yaml")
     home = (state_dir / "dagster").resolve()
     home.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
     home.chmod(PRIVATE_FOLDER)

@@ -7,12 +7,13 @@ from pathlib import Path
 import click
 
 from manga_enrichment.local import dagster_servers
-from manga_enrichment.local.dagster_home import REPOSITORY, prepare_dagster_home, server_environment
+from manga_enrichment.local.dagster_home import LOCATION, prepare_dagster_home, server_environment
 from manga_enrichment.local.foreground import run_in_foreground
 from manga_enrichment.local.stack.local_stack import LocalStack, LocalStackConfig
 from manga_enrichment.local.stack.processes import port_is_taken
+from manga_enrichment.runtime.shipped import shipped
 
-SAMPLE = REPOSITORY / "data" / "catalog" / "sample.jsonl"
+SAMPLE = "data/catalog/sample.jsonl"
 _PORTS_TRIED = 20
 
 
@@ -22,11 +23,11 @@ def run_dev(state_dir: Path, port: int) -> int:
         port = _free_from(port)
         home = prepare_dagster_home(state_dir)
         environment = server_environment(stack.child_environment(os.environ), home)
-        environment["MANGA_CATALOG_URI"] = _absolute(environment.get("MANGA_CATALOG_URI") or str(SAMPLE))
+        environment["MANGA_CATALOG_URI"] = _absolute(environment.get("MANGA_CATALOG_URI") or str(shipped(SAMPLE)))
         environment["MANGA_CATALOG_MAPPING"] = _absolute(environment.get("MANGA_CATALOG_MAPPING", ""))
         environment.setdefault("MANGA_DAGSTER_URL", f"http://127.0.0.1:{port}")
         click.echo(_welcome(state_dir, port))
-        arguments = ["manga_enrichment.definitions", "manga_enrichment", str(port)]
+        arguments = ["manga_enrichment.definitions", LOCATION, str(port)]
         return run_in_foreground(dagster_servers.__name__, arguments, environment, home) or 0
 
 
@@ -48,7 +49,7 @@ def _welcome(state_dir: Path, port: int) -> str:
     lines = (
         f"Dagster UI: http://127.0.0.1:{port} in a moment. Ctrl-C stops everything.",
         "From another shell:",
-        f"  {local} submit {os.path.relpath(REPOSITORY / 'data' / 'batches' / 'good.json')} --partner acme",
+        f"  {local} submit {os.path.relpath(shipped('data/batches/good.json'))} --partner acme",
         f"  {local} status REQUEST_ID --follow",
         f"  {local} results REQUEST_ID",
         f'  eval "$({local} api-access)"  # $API and $API_KEY: the same over HTTP, see docs/api.md',

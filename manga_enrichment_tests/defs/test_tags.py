@@ -14,7 +14,7 @@ OURS = frozenset(value for name, value in vars(tags).items() if name.endswith("_
 
 def looks_like_a_tag(text: str) -> bool:
     """Under its own name, or under a prefix that only tags have."""
-    return text != ROW_COUNT and (text in OURS or text.startswith(("manga/", "dagster/")))
+    return text != ROW_COUNT and (text in OURS or text.startswith(("manga/", "dagster/", ".dagster/")))
 
 
 def literals(source: str) -> Iterator[str]:
@@ -51,6 +51,7 @@ def test_the_tags_are_those_that_runs_on_record_carry() -> None:
         "manga/resident_slot",
         "manga/history_days",
         "local/process",
+        ".dagster/repository",
         "dagster/schedule_name",
         "dagster/backfill",
         "dagster/partition",

@@ -18,16 +18,15 @@ from typing import Any
 
 import pytest
 
-from manga_enrichment.local.dagster_home import REPOSITORY
 from manga_enrichment.local.demo.command import STOPPED
-from manga_enrichment.local.demo.partners import BATCHES
-from manga_enrichment.local.dev import SAMPLE
 from manga_enrichment.local.stack.callback_receiver import ReceivedCallback, read_callbacks
 from manga_enrichment.local.stack.local_stack import connect
 from manga_enrichment.local.stack.model_control import ModelServerControl
 from manga_enrichment.local.stack.processes import free_port
 from manga_enrichment_tests.builders import SINGLES
 
+REPOSITORY = Path(__file__).parents[2]
+SAMPLE, BATCHES = REPOSITORY / "data" / "catalog" / "sample.jsonl", REPOSITORY / "data" / "batches"
 TITLES = 80
 CONCURRENCY = 4
 SECONDS = 180

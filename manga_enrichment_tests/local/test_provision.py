@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from manga_enrichment.local.stack.local_stack import LocalStack
-from manga_enrichment.local.stack.provision import ProvisioningError, deploy_stack, infra_directory
+from manga_enrichment.local.stack.provision import ProvisioningError, deploy_stack
 
 QUEUE = """
 Parameters:
@@ -82,7 +82,3 @@ def test_a_template_that_cannot_be_read_as_one_is_refused_with_its_path(cloudfor
     path = written(tmp_path, "Resources: [\n")
     with pytest.raises(ProvisioningError, match=str(path)):
         deploy_stack(cloudformation, "nothing", path, {})
-
-
-def test_the_templates_are_found_in_a_checkout() -> None:
-    assert (infra_directory() / "storage.yaml").is_file()

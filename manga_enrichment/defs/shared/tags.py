@@ -29,6 +29,9 @@ BATCH_JOB_TAG = "batch_job"
 PROCESS_TAG = "local/process"
 """Id of the process that a run is in, where no daemon watches it."""
 
+REPOSITORY_TAG = ".dagster/repository"
+"""By which the UI finds the runs of a job. Dagster writes it itself where it launches a run, not where a process
+executes one in itself."""
 SCHEDULE_TAG = "dagster/schedule_name"
 BACKFILL_TAG = "dagster/backfill"
 PARTITION_TAG = "dagster/partition"

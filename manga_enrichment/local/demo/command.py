@@ -17,6 +17,7 @@ from manga_enrichment.local.dev import SAMPLE
 from manga_enrichment.local.foreground import run_in_foreground
 from manga_enrichment.local.stack.endpoints import LocalEndpoints
 from manga_enrichment.local.stack.local_stack import LocalStack, LocalStackConfig, connect
+from manga_enrichment.runtime.shipped import shipped
 
 STOPPED = 130
 """What shells say of a program that Ctrl-C ended."""
@@ -28,7 +29,7 @@ def run_demo(state_dir: Path, *, as_json: bool, concurrency: int) -> int:
     with _running_stack(state_dir, quiet=as_json) as endpoints:
         environment = server_environment(endpoints.child_environment(os.environ), prepare_dagster_home(state_dir))
         environment.setdefault("MANGA_CONCURRENCY", str(concurrency))
-        environment.setdefault("MANGA_CATALOG_URI", str(SAMPLE))
+        environment.setdefault("MANGA_CATALOG_URI", str(shipped(SAMPLE)))
         arguments = ["--state-dir", str(state_dir), "--started", str(started), *(["--json"] if as_json else [])]
         code = run_in_foreground("manga_enrichment.local.demo.run", arguments, environment, Path.cwd())
     if code is None:

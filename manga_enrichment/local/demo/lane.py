@@ -17,13 +17,19 @@ from manga_enrichment.defs.partner.assets import PARTNER_JOB
 from manga_enrichment.defs.partner.outbox_sensor import OUTBOX_SENSOR
 from manga_enrichment.defs.partner.resident_job import RESIDENT_JOB, resident_config
 from manga_enrichment.defs.partner.resident_sensor import RESIDENTS_SENSOR
-from manga_enrichment.defs.shared.tags import PROCESS_TAG, RESIDENT_TAG
+from manga_enrichment.defs.shared.tags import PROCESS_TAG, REPOSITORY_TAG, RESIDENT_TAG
+from manga_enrichment.local.dagster_home import LOCATION, REPOSITORY_NAME
 
 REQUEST_SENSORS = (RESIDENTS_SENSOR, "partner_requests")
 RESIDENT_SECONDS = 3.0
 """How long a resident run receives here: one that stays would keep this process from everything else."""
 QUIET: Mapping[str, Any] = {"loggers": {"console": {"config": {"log_level": "WARNING"}}}}
 """Run config: an in-process run otherwise prints a line per event."""
+
+
+def tags_of_this_process() -> dict[str, str]:
+    """Of each run of the demo: where it runs, and that `make dev` shows it among the runs of its job."""
+    return {PROCESS_TAG: str(os.getpid()), REPOSITORY_TAG: f"{REPOSITORY_NAME}@{LOCATION}"}
 
 
 class InProcessLane:
@@ -65,7 +71,7 @@ class InProcessLane:
         return self._definitions.resolve_job_def(job).execute_in_process(
             run_config=config,
             partition_key=request.partition_key or None,
-            tags={**request.tags, PROCESS_TAG: str(os.getpid())},
+            tags={**request.tags, **tags_of_this_process()},
             instance=self._instance,
             raise_on_error=False,
         )

@@ -22,16 +22,15 @@ from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.states import is_final
-from manga_enrichment.local.dagster_home import REPOSITORY
 from manga_enrichment.local.demo.lane import InProcessLane
 from manga_enrichment.local.demo.over_http import send_over_http
 from manga_enrichment.local.stack.callback_receiver import ReceivedCallback, read_callbacks
 from manga_enrichment.local.stack.endpoints import LocalEndpoints
 from manga_enrichment.local.stack.state_folder import StateFolder
 from manga_enrichment.pipeline.partner.submit import submit
+from manga_enrichment.runtime.shipped import shipped
 from manga_enrichment.settings import Settings, request_policy
 
-BATCHES = REPOSITORY / "data" / "batches"
 PARTNER = "acme"
 PATIENCE_SECONDS = 120.0
 _POLL_SECONDS = 0.5
@@ -123,7 +122,8 @@ def run_examples(
 ) -> list[BatchReport]:
     """Send every example and work until each has ended and its partner knows, or the time is over."""
     site = Site(endpoints, settings, gateways, StateFolder(state_dir).callbacks)
-    reports = [BatchReport(each.file, each.via, each.send(site, BATCHES / each.file)) for each in EXAMPLES]
+    batches = shipped("data/batches")
+    reports = [BatchReport(each.file, each.via, each.send(site, batches / each.file)) for each in EXAMPLES]
     until = time.monotonic() + PATIENCE_SECONDS
     while True:
         lane.work()

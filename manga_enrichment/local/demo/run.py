@@ -5,7 +5,6 @@ says of itself.
 """
 
 import json
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -26,11 +25,11 @@ from manga_enrichment.aws.s3.objects import S3ObjectStore
 from manga_enrichment.definitions import build_definitions
 from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
 from manga_enrichment.defs.operations.killed_runs import end_killed_runs
-from manga_enrichment.defs.shared.tags import PROCESS_TAG, range_tags
+from manga_enrichment.defs.shared.tags import range_tags
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.domain.outcomes.outcome import Outcome
-from manga_enrichment.local.demo.lane import QUIET, InProcessLane
+from manga_enrichment.local.demo.lane import QUIET, InProcessLane, tags_of_this_process
 from manga_enrichment.local.demo.partners import BatchReport, run_examples, show_batches
 from manga_enrichment.local.stack.local_stack import connect
 from manga_enrichment.local.stack.model_control import ModelServerControl
@@ -95,7 +94,7 @@ def _step(console: Console, what: str) -> Iterator[None]:
 def _run_nightly(settings: Settings, definitions: dg.Definitions, instance: dg.DagsterInstance) -> tuple[str, bool]:
     """All buckets in one run of this process, recorded in the instance that `make dev` shows."""
     keys = bucket_keys(settings.catalog_buckets)
-    tags = {**range_tags(keys[0], keys[-1]), PROCESS_TAG: str(os.getpid())}
+    tags = {**range_tags(keys[0], keys[-1]), **tags_of_this_process()}
     list(end_killed_runs(instance))  # they would keep their pool's slots, and this run would wait for ever
     result = definitions.resolve_job_def(NIGHTLY_JOB).execute_in_process(
         instance=instance, tags=tags, run_config=dict(QUIET), raise_on_error=False

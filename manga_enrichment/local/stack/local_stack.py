@@ -37,13 +37,14 @@ from manga_enrichment.local.stack.processes import (
     answers,
     start_child,
 )
-from manga_enrichment.local.stack.provision import ProvisioningError, deploy_all, emulator_client, infra_directory
+from manga_enrichment.local.stack.provision import ProvisioningError, deploy_all, emulator_client
 from manga_enrichment.local.stack.state_folder import StackRecord, StackRunningError, StateFolder
 from manga_enrichment.runtime.processes import process_exists
+from manga_enrichment.runtime.shipped import NotShippedError, shipped
 
 __all__ = ["STACK_ERRORS", "LocalStack", "LocalStackConfig", "StackRunningError", "assert_loopback", "connect"]
 
-STACK_ERRORS = (ChildStartError, ProvisioningError, StackRunningError)
+STACK_ERRORS = (ChildStartError, NotShippedError, ProvisioningError, StackRunningError)
 """Why a stack did not start, in a sentence each."""
 
 ACCOUNT_ID = "123456789012"
@@ -115,10 +116,10 @@ class LocalStack:
     def start(self) -> None:
         """Start, wait until all programs answer, provision.
 
-        Raises StackRunningError, ChildStartError or ProvisioningError; nothing is left running then.
+        Raises one of STACK_ERRORS; nothing is left running then.
         """
         _require_packages()
-        infra = infra_directory()
+        infra = shipped("infra")
         lock = self._folder.acquire()
         try:
             self._start_children(lock)
@@ -188,7 +189,7 @@ def _endpoints(record: StackRecord) -> LocalEndpoints:
     emulator, model, receiver = (
         f"http://{LOOPBACK}:{port}" for port in (record.emulator_port, record.model_port, record.callback_port)
     )
-    partners = str(infra_directory() / "partners.json")
+    partners = str(shipped("infra/partners.json"))
     return LocalEndpoints(emulator, model, record.bucket, receiver + CALLBACK_PATH, record.outputs, partners)
 
 

@@ -61,19 +61,6 @@ STACK_TEMPLATES = (
 )
 
 
-def infra_directory() -> Path:
-    """The folder of the templates: infra/ of the checkout, or the copy inside an installed package."""
-    package = Path(__file__).resolve().parents[2]
-    candidates = (package.parent / "infra", package / "infra")
-    for folder in candidates:
-        if (folder / STACK_TEMPLATES[0].file_name).is_file():
-            return folder
-    raise ProvisioningError(
-        f"The CloudFormation templates are missing: neither {candidates[0]} nor {candidates[1]} has them; "
-        "run the local stack from a checkout of the repository."
-    )
-
-
 def emulator_client(service: str, endpoint_url: str) -> Any:
     """A boto3 client for the emulator that ignores the user's profile, credentials, region and proxies."""
     session = botocore.session.Session(
