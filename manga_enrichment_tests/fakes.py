@@ -275,7 +275,7 @@ class MemoryLedger:
 
     def _live(self, fingerprint: str, now: datetime) -> LedgerEntry | None:
         entry = self._entries.get(fingerprint)
-        if entry is None:
+        if entry is None or entry.is_doubtful:
             return None
         return entry if entry.created_at + ledger_retention(entry.analysis, self._retention) > now else None
 

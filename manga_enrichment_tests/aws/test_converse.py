@@ -179,7 +179,7 @@ NAMES = {
     "ResourceNotFoundException": ErrorClass.MODEL_NOT_FOUND,
     "ServiceUnavailableException": ErrorClass.SERVICE_UNAVAILABLE,
     "ThrottlingException": ErrorClass.THROTTLED,
-    "ValidationException": ErrorClass.INVALID_REQUEST,
+    "ValidationException": ErrorClass.REQUEST_REFUSED,
 }
 
 
@@ -206,6 +206,15 @@ def test_every_error_of_botocores_model_has_its_class() -> None:
         ),
         ("Operation not allowed", ErrorClass.ACCESS_DENIED),
         ("messages.0: the text field is blank", ErrorClass.INVALID_REQUEST),
+        ("prompt is too long: 213123 tokens > 200000 maximum", ErrorClass.INVALID_REQUEST),
+        ("data retention mode 'default' is not available for this model", ErrorClass.ACCOUNT_REFUSED),
+        ("`temperature` is deprecated for this model.", ErrorClass.ACCOUNT_REFUSED),
+        (
+            "Access to Anthropic models is not allowed from unsupported countries, regions, or territories.",
+            ErrorClass.ACCOUNT_REFUSED,
+        ),
+        ("The maximum tokens you requested exceeds the model limit of 8192.", ErrorClass.ACCOUNT_REFUSED),
+        ("something that nobody has ever read", ErrorClass.REQUEST_REFUSED),
     ],
 )
 def test_a_wrong_setting_is_not_blamed_on_the_title(message: str, error_class: ErrorClass) -> None:
@@ -213,6 +222,39 @@ def test_a_wrong_setting_is_not_blamed_on_the_title(message: str, error_class: E
     error = classify_error(400, headers, orjson.dumps({"message": message}))
     assert error.error_class is error_class
     assert message in error.message
+
+
+@pytest.mark.parametrize(
+    ("status", "name", "message", "error_class"),
+    [
+        (429, "ThrottlingException", "Too many tokens per day, please wait before trying again.", "daily_quota"),
+        (429, "ThrottlingException", "Too many requests, please wait before trying again.", "throttled"),
+        (
+            403,
+            "AccessDeniedException",
+            "You don't have access to the model with the specified model ID.",
+            "access_denied",
+        ),
+        (
+            404,
+            "ResourceNotFoundException",
+            "Model use case details have not been submitted for this account.",
+            "access_denied",
+        ),
+        (404, "ResourceNotFoundException", "This model version has reached the end of its life.", "model_not_found"),
+    ],
+)
+def test_words_say_more_than_the_name(status: int, name: str, message: str, error_class: str) -> None:
+    error = classify_error(status, CIMultiDict({"x-amzn-ErrorType": name}), orjson.dumps({"message": message}))
+    assert error.error_class == error_class
+
+
+def test_what_mends_a_known_fault_is_kept_however_long_the_message_is() -> None:
+    headers = CIMultiDict({"x-amzn-ErrorType": "ValidationException"})
+    said = f"data retention mode 'default' is not available for this model {'x' * 900}"
+    error = classify_error(400, headers, orjson.dumps({"message": said}))
+    assert "account's settings of Bedrock" in error.message
+    assert len(error.message) <= 300
 
 
 @pytest.mark.parametrize("status", [302, 307, 405, 407, 409, 425, 500, 502, 504, 529])

@@ -13,6 +13,7 @@ from manga_enrichment.aws.dynamodb.ledger_items import (
     claim_item,
     entry_from_item,
     entry_item,
+    is_doubtful,
     storable,
 )
 from manga_enrichment.domain.models.usage import Usage
@@ -121,3 +122,16 @@ def test_of_endless_free_attempts_the_first_and_last_are_stored_and_all_that_cos
     assert [attempt.number for attempt in kept.attempts] == [*range(1, 51), 2_501, *range(4_951, 5_002)]
     assert storable(kept) is kept
     assert len(orjson.dumps(kept)) < 200_000
+
+
+def test_an_entry_of_a_release_that_knew_no_memory_counts_as_remembered_by_old_rules() -> None:
+    failed = replace(make_entry("f", NOW, answer=None), error_class=ErrorClass.INVALID_REQUEST, attempts=())
+    item = entry_item(failed, RETENTION)
+    document = orjson.loads(item["entry"]["S"])
+    del document["memory"]
+    item["entry"] = {"S": orjson.dumps(document).decode()}
+    assert entry_from_item(item, NOW) is None
+    assert is_doubtful(item)
+    document["error_class"] = ErrorClass.REFUSAL.value
+    item["entry"] = {"S": orjson.dumps(document).decode()}
+    assert entry_from_item(item, NOW) is not None

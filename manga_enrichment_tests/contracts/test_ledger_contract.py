@@ -4,6 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
+from manga_enrichment.domain.outcomes.answers import Attempt, LedgerEntry
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment_tests.contracts.conftest import RETENTION, Purse
 from manga_enrichment_tests.contracts.entries import make_entry
@@ -257,3 +259,31 @@ def test_concurrent_answers_leave_one_standing_and_all_paid(
         standing = list(threads.map(lambda entry: ledger.put_many([entry], purse.spender)[unique], rivals))
     assert standing == [standing[0]] * 8
     assert purse.booked() == 80
+
+
+def refused(name: str, clock: FakeClock, *, memory: int, stop_reason: str = "") -> LedgerEntry:
+    entry = make_entry(name, clock.now(), answer=None, cost_micro_usd=0)
+    attempt = Attempt(1, clock.now(), 5, error_class=ErrorClass.INVALID_REQUEST, stop_reason=stop_reason)
+    return replace(entry, error_class=ErrorClass.INVALID_REQUEST, attempts=(attempt,), memory=memory)
+
+
+def test_a_refusal_remembered_by_old_rules_is_asked_again_once(
+    ledger: ResultLedger, clock: FakeClock, purse: Purse, unique: str
+) -> None:
+    ledger.put_many([refused(unique, clock, memory=0)], purse.spender)
+    assert ledger.get_many([unique]) == {}
+    until = clock.now() + MINUTE
+    assert ledger.claim_many({unique: 5}, "run-2", clock.now(), until).granted == {unique}
+    assert ledger.claim_many({unique: 5}, "run-3", clock.now(), until).contended == {unique}
+    again = refused(unique, clock, memory=1)
+    assert ledger.put_many([again], purse.spender) == {unique: again}
+    assert ledger.get_many([unique]) == {unique: again}
+    assert ledger.claim_many({unique: 5}, "run-3", clock.now(), until).answered == {unique: again}
+
+
+def test_what_the_model_itself_said_stands_by_old_rules_too(
+    ledger: ResultLedger, clock: FakeClock, purse: Purse, unique: str
+) -> None:
+    said = refused(unique, clock, memory=0, stop_reason="model_context_window_exceeded")
+    ledger.put_many([said], purse.spender)
+    assert ledger.get_many([unique]) == {unique: said}

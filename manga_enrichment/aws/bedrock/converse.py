@@ -12,6 +12,7 @@ import orjson
 
 from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
+from manga_enrichment.domain.outcomes.known_faults import known_fault
 from manga_enrichment.gateways.model import ModelCall, ModelReply
 
 _BY_NAME = {
@@ -30,26 +31,22 @@ _BY_NAME = {
     "UnrecognizedClientException": ErrorClass.ACCESS_DENIED,
     "InvalidSignatureException": ErrorClass.ACCESS_DENIED,
     "ResourceNotFoundException": ErrorClass.MODEL_NOT_FOUND,
-    "ValidationException": ErrorClass.INVALID_REQUEST,
+    "ValidationException": ErrorClass.REQUEST_REFUSED,
 }
 _BY_STATUS = {
-    400: ErrorClass.INVALID_REQUEST,
+    400: ErrorClass.REQUEST_REFUSED,
     401: ErrorClass.ACCESS_DENIED,
     403: ErrorClass.ACCESS_DENIED,
     404: ErrorClass.MODEL_NOT_FOUND,
     408: ErrorClass.MODEL_TIMEOUT,
     413: ErrorClass.INVALID_REQUEST,
-    422: ErrorClass.INVALID_REQUEST,
+    422: ErrorClass.REQUEST_REFUSED,
     424: ErrorClass.MODEL_ERROR,
     429: ErrorClass.THROTTLED,
 }
-# Bedrock says these, too, with a ValidationException. They are about the account or the model id, so every title would
-# get them, and a title must not be marked as failed for good because of a setting.
-_NOT_THE_TITLES_FAULT = {
-    "model identifier is invalid": ErrorClass.MODEL_NOT_FOUND,
-    "on-demand throughput": ErrorClass.MODEL_NOT_FOUND,  # "… isn't supported. Retry with an inference profile"
-    "Operation not allowed": ErrorClass.ACCESS_DENIED,
-}
+_MAY_MEAN_MORE = frozenset(
+    {ErrorClass.REQUEST_REFUSED, ErrorClass.THROTTLED, ErrorClass.ACCESS_DENIED, ErrorClass.MODEL_NOT_FOUND}
+)
 _MESSAGE_LIMIT = 300
 
 
@@ -159,9 +156,8 @@ def classify_error(status: int, headers: Mapping[str, str], payload: bytes) -> M
     )
     message = message[:_MESSAGE_LIMIT]
     error_class = _BY_NAME.get(name) or _BY_STATUS.get(status, ErrorClass.SERVICE_UNAVAILABLE)
-    if error_class is ErrorClass.INVALID_REQUEST:
-        meant = (each for phrase, each in _NOT_THE_TITLES_FAULT.items() if phrase in message)
-        error_class = next(meant, error_class)
+    if error_class in _MAY_MEAN_MORE and (known := known_fault(message)) is not None:
+        error_class, message = known.error_class, known.explained(message)
     return ModelError(error_class, f"{name or status}: {message}", retry_after_seconds=_retry_after_seconds(headers))
 
 

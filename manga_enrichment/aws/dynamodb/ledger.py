@@ -11,6 +11,7 @@ from manga_enrichment.aws.dynamodb.ledger_items import (
     entry_from_item,
     entry_item,
     epoch_ms,
+    is_doubtful,
     storable,
 )
 from manga_enrichment.aws.dynamodb.transactions import MAX_ITEMS, batch_get, chunks, condition_failed, transact
@@ -72,6 +73,8 @@ class DynamoDBLedger:
                     if lost := abandoned_micro_usd(item, now):
                         claimed.lost[fingerprint] = lost
                         puts[fingerprint] = self._take_over(item, owner, until, at_stake[fingerprint] + lost)
+                    elif is_doubtful(item):
+                        puts[fingerprint] = self._replace_doubtful(item, owner, until, at_stake[fingerprint])
                     else:
                         claimed.refuse(fingerprint, entry_from_item(item, now))
         return claimed.result()
@@ -152,6 +155,14 @@ class DynamoDBLedger:
             claim_item(abandoned["fingerprint"]["S"], owner, until, at_stake),
             "claim_owner = :owner AND claim_until_ms = :until",
             {":owner": abandoned["claim_owner"], ":until": abandoned["claim_until_ms"]},
+        )
+
+    def _replace_doubtful(self, item: Mapping[str, Any], owner: str, until: datetime, at_stake: int) -> dict[str, Any]:
+        """Only the very entry that was read: another may have been faster."""
+        return self._conditional_put(
+            claim_item(item["fingerprint"]["S"], owner, until, at_stake),
+            "attribute_exists(entry) AND run_id = :run AND created_at = :created",
+            {":run": item["run_id"], ":created": item["created_at"]},
         )
 
     def _put(self, item: dict[str, Any]) -> dict[str, Any]:

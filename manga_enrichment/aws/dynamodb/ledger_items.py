@@ -56,10 +56,21 @@ def entry_item(entry: LedgerEntry, retention: timedelta) -> dict[str, Any]:
 
 
 def entry_from_item(item: Mapping[str, Any], now: datetime) -> LedgerEntry | None:
-    """The answer in an item; None for a claim and for an item past its TTL (DynamoDB deletes those late)."""
+    """The answer in an item; None for a claim, for an item past its TTL (DynamoDB deletes those late), and for a
+    failure that is doubtful."""
     if "entry" not in item or int(item["expires_at"]["N"]) <= now.timestamp():
         return None
-    return _ENTRY.validate_json(item["entry"]["S"])
+    entry = _stored_entry(item)
+    return None if entry.is_doubtful else entry
+
+
+def _stored_entry(item: Mapping[str, Any]) -> LedgerEntry:
+    return _ENTRY.validate_python({"memory": 0, **orjson.loads(item["entry"]["S"])})
+
+
+def is_doubtful(item: Mapping[str, Any]) -> bool:
+    """Whether an item is a failure that is to be asked again."""
+    return "entry" in item and _stored_entry(item).is_doubtful
 
 
 def claim_item(fingerprint: str, owner: str, until: datetime, at_stake_micro_usd: int) -> dict[str, Any]:

@@ -31,6 +31,9 @@ CHECK_FAILED = "check_failed"
 ADVICE: Mapping[str, str] = {
     ErrorClass.ACCESS_DENIED: "allow bedrock:InvokeModel on this model for the role, and request model access",
     ErrorClass.MODEL_NOT_FOUND: "correct MANGA_MODEL_ALIASES or the region (AWS_REGION)",
+    ErrorClass.ACCOUNT_REFUSED: "mend what the message names (the model's access, place or settings, or its row); "
+    "nothing is remembered against the titles",
+    ErrorClass.DAILY_QUOTA: "wait for the next day, or ask AWS for more tokens a day of this model",
     ErrorClass.EXPIRED_CREDENTIALS: "renew the AWS credentials of the Dagster processes",
     "ConfigurationError": "mend the setting that the explanation names",
     ErrorClass.BRAKE: "let go of it when the reason is gone (`manga-enrichment brake off`); all goes on then",

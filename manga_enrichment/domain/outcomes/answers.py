@@ -49,9 +49,16 @@ class Attempt:
     message: str = ""
 
 
+MEMORY = 1
+"""Version of the rules by which a failure is remembered for good."""
+
+
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """The final word on one fingerprint: an answer, or a permanent failure not worth asking again."""
+    """The final word on one fingerprint: an answer, or a permanent failure not worth asking again.
+
+    memory: the rules that a failure was remembered by; entries of releases that had no such number have 0.
+    """
 
     fingerprint: str
     outcome: Outcome
@@ -66,6 +73,18 @@ class LedgerEntry:
     answer: Mapping[str, Any] | None = None
     error_class: ErrorClass | None = None
     lane: str = "on_demand"
+    memory: int = MEMORY
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Remembered by rules that took any refused request for its title's fault: to be asked again, once.
+
+        What the model itself said has a stop reason, and stands.
+        """
+        is_refused = self.error_class is ErrorClass.INVALID_REQUEST and not any(
+            attempt.stop_reason for attempt in self.attempts
+        )
+        return self.memory < MEMORY and is_refused
 
     @property
     def cost_micro_usd(self) -> int:

@@ -12,6 +12,10 @@ from manga_enrichment.domain.outcomes.outcome import Outcome
 
 
 class ErrorClass(StrEnum):
+    """invalid_request: refused, and known to be the title's own fault; request_refused: refused for a reason that
+    nobody knows; account_refused: refused whatever the title (`pipeline/engine/faults/suspicion.py` tells them apart).
+    """
+
     THROTTLED = "throttled"
     MODEL_NOT_READY = "model_not_ready"
     SERVICE_UNAVAILABLE = "service_unavailable"
@@ -21,6 +25,9 @@ class ErrorClass(StrEnum):
     READ_TIMEOUT = "read_timeout"
     EXPIRED_CREDENTIALS = "expired_credentials"
     INVALID_REQUEST = "invalid_request"
+    REQUEST_REFUSED = "request_refused"
+    ACCOUNT_REFUSED = "account_refused"
+    DAILY_QUOTA = "daily_quota"
     ACCESS_DENIED = "access_denied"
     MODEL_NOT_FOUND = "model_not_found"
     EMPTY_ANSWER = "empty_answer"
@@ -93,6 +100,9 @@ TREATMENTS: dict[ErrorClass, Treatment] = {
         Retry.REFRESH_FOR_A_WHILE, Outcome.FAILED, transient=True, stops_analysis=True
     ),
     ErrorClass.INVALID_REQUEST: _REFUSED,
+    ErrorClass.REQUEST_REFUSED: Treatment(Retry.NEVER, Outcome.FAILED, transient=True),
+    ErrorClass.ACCOUNT_REFUSED: _STOPS,
+    ErrorClass.DAILY_QUOTA: Treatment(Retry.NEVER, Outcome.DEFERRED, transient=True, stops_analysis=True),
     ErrorClass.ACCESS_DENIED: _STOPS,
     ErrorClass.MODEL_NOT_FOUND: _STOPS,
     ErrorClass.MAX_TOKENS: Treatment(Retry.LARGER_LIMIT_ONCE, Outcome.FAILED, transient=False),

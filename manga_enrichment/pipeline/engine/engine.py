@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from manga_enrichment.domain.outcomes.answers import LedgerEntry, Provenance
@@ -32,6 +33,7 @@ from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.claims import Claims
 from manga_enrichment.pipeline.engine.endings import Endings
 from manga_enrichment.pipeline.engine.failures import cancelled, raise_first
+from manga_enrichment.pipeline.engine.faults.suspicion import Suspicion, Told, Turn
 from manga_enrichment.pipeline.engine.feed import Deliver, Feed
 from manga_enrichment.pipeline.engine.group_commit import LedgerWriter
 from manga_enrichment.pipeline.engine.loop_watch import watch_loop
@@ -99,6 +101,7 @@ class Engine:
         )
         until, ending, stake = self.endings.until, self.endings.of_call, self._claims.raise_stake
         self._caller = Caller(model, limiter, budget, clock, rng, until=until, ending=ending, stake=stake)
+        self._suspicion = Suspicion()
         self._writer = LedgerWriter(ledger, budget, clock, self._outage_retry)
         self._feed = Feed(
             self._claims,
@@ -132,6 +135,7 @@ class Engine:
         """
         self._unsaved = UnsavedCalls(self._writer, self._budget, keep)
         self._deliver = deliver
+        self._suspicion.is_patient = not isinstance(calls, Inbox)
         feeding = asyncio.create_task(self._feed_calls(calls))
         writing = asyncio.create_task(self._writer.write_groups())
         background = [writing, *self._watching()]
@@ -160,6 +164,7 @@ class Engine:
         with suppress(StoreUnavailableError):
             await self._budget.know_brake()
         await self._feed.run(calls if isinstance(calls, Inbox) else Listed(calls), self._deliver)
+        await self._keep_all(self._suspicion.rest(is_cut=False))
 
     async def written_down(self, fingerprints: Iterable[str]) -> None:
         """What these calls cost is logged by whoever asked: claims that still stand for it are given up."""
@@ -184,6 +189,7 @@ class Engine:
         ends: list[asyncio.Future[Any]] = [asyncio.gather(*self._workers, return_exceptions=True), writing]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         await cancelled(self._workers, self._failures)
+        await self._keep_all(self._suspicion.rest(is_cut=True))
 
     async def _shut_down(self, flush: Callable[[], None]) -> None:
         """What was paid for, claims, unused budget; the next run need not wait for what we will not ask.
@@ -226,16 +232,31 @@ class Engine:
         while not self.endings.is_over:
             call = await self._feed.queue.get()
             self._idle_workers -= 1
-            outcome = await self._caller.ask(call, self._outage_retry.ready, self._feed.lost.pop(call.fingerprint, 0))
+            turn = Turn()
+            outcome = await self._caller.ask(call, partial(self._ready, turn), self._feed.lost.pop(call.fingerprint, 0))
             self._keeping.add(task)
             try:
-                await self._keep(call, outcome)
-            except Exception as error:  # noqa: BLE001 (ends the run, after what others have at the model)
-                self._fail(error)
+                await self._keep_all(self._suspicion.heard(turn, call, outcome))
             finally:
                 self._idle_workers += 1
                 self._keeping.discard(task)
                 self._feed.queue.task_done()
+
+    async def _ready(self, turn: Turn) -> None:
+        await self._outage_retry.ready()
+        await self._suspicion.enter(turn)
+
+    async def _keep_all(self, told: Iterable[Told]) -> None:
+        left = list(told)
+        while left:
+            try:
+                await self._keep(*left.pop(0))
+            except Exception as error:  # noqa: BLE001 (ends the run, after what others have at the model)
+                self._fail(error)
+            except BaseException:
+                for each in left:
+                    self._unsaved.add(*each, None)
+                raise
 
     async def _keep(self, call: Call, outcome: CallOutcome) -> None:
         """Save or book what came of a call, then tell it."""
