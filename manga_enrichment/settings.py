@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from manga_enrichment.domain.callbacks.signatures import KEY_ID_PATTERN, MIN_SECRET_CHARACTERS, SigningKey
@@ -61,6 +61,17 @@ class Settings(BaseSettings):
     senders_table: str = Field("manga-fm-senders", description="DynamoDB table of runs that share a quota")
     ledger_retention_days: int = Field(LEDGER_DAYS, ge=1, description="answers older than this may be asked again")
     model_aliases: dict[str, str] = Field(default_factory=dict, description='for example {"haiku": "<model id>"}')
+    guardrail_id: str = Field(
+        "",
+        pattern="^([a-z0-9]+|arn:aws[-a-z]*:bedrock:[a-z0-9-]{1,20}:[0-9]{12}:guardrail/[a-z0-9]+)?$",
+        description="id or ARN of a Bedrock guardrail that conversations pass (docs/aws.md); unset: none",
+    )
+    guardrail_version: str = Field(
+        "",
+        pattern="^([1-9][0-9]{0,7}|DRAFT)?$",
+        validate_default=True,
+        description="its version, a number or DRAFT; set it with MANGA_GUARDRAIL_ID",
+    )
     outbox_table: str = Field("manga-fm-outbox", description="DynamoDB table of callbacks and notifications to be sent")
     callback_secret: SecretStr | None = Field(
         None,
@@ -154,6 +165,13 @@ class Settings(BaseSettings):
     @classmethod
     def _aliases_from_json(cls, value: Any) -> Any:
         return json.loads(value) if isinstance(value, str) and value.strip() else value or {}
+
+    @field_validator("guardrail_version")
+    @classmethod
+    def _guardrail_has_a_version(cls, value: str, info: ValidationInfo) -> str:
+        if bool(value) is not bool(info.data.get("guardrail_id", value)):
+            raise ValueError("a guardrail is MANGA_GUARDRAIL_ID and MANGA_GUARDRAIL_VERSION, both or neither")
+        return value
 
     @field_validator("lane_weights", mode="after")
     @classmethod

@@ -14,6 +14,7 @@ from manga_enrichment.domain.analyses import FOR_PARTNERS
 from manga_enrichment.domain.analyses.content_summary import MOSTLY_JAPANESE
 from manga_enrichment.domain.analyses.reading_level import BASIS_FIELDS
 from manga_enrichment.domain.analyses.text import japanese_share
+from manga_enrichment.domain.models.guardrails import Guarding
 from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
 from manga_enrichment.domain.prompts.conversations import CONVERSATION
@@ -115,6 +116,9 @@ class ScriptedModel:
         if callable(step):
             return step(call)
         answer = valid_answer(call.prompt) if step is None else step
+        if call.guardrail is not None:
+            text = str(answer.get(call.text_field, ""))
+            return ModelReply("end_turn", {call.text_field: text}, self.usage, text, Guarding({"content": 2}))
         return ModelReply("tool_use", answer, self.usage)
 
 

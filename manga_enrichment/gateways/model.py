@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from manga_enrichment.domain.analyses.validation import readable_answer
+from manga_enrichment.domain.models.guardrails import Guarding, Guardrail
 from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.domain.prompts.prompt import Prompt
@@ -23,7 +24,8 @@ class ModelCall:
     """One attempt of a call: what is sent.
 
     max_tokens overrides the prompt's own limit after a `max_tokens` stop. cache_prefix asks for prompt caching of what
-    is the same for every title.
+    is the same for every title. guardrail: looks at question and reply; it looks at no tool's input, so with one the
+    answer comes as text.
     """
 
     model: ModelSpec
@@ -31,11 +33,17 @@ class ModelCall:
     max_tokens: int
     repair: Repair | None = None
     cache_prefix: bool = False
+    guardrail: Guardrail | None = None
+
+    @property
+    def text_field(self) -> str:
+        """The field of the answer that comes as plain text; "" where the answer comes through the tool."""
+        return str(self.prompt.tool_schema["required"][0]) if self.guardrail is not None else ""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelReply:
-    """A complete reply. answer is None when the model gave no JSON object.
+    """A complete reply. answer is None when the model gave no JSON object. guarding: None without a guardrail.
 
     Whatever a model says, no reply holds an answer that breaks the rule for text: what nobody should see is taken out
     as the reply is made, so that judging, repairing and keeping an answer look at the same one in every lane.
@@ -45,6 +53,7 @@ class ModelReply:
     answer: Mapping[str, Any] | None
     usage: Usage
     text: str = ""
+    guarding: Guarding | None = None
 
     def __post_init__(self) -> None:
         if self.answer is not None:

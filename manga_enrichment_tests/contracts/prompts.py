@@ -3,7 +3,9 @@
 from manga_enrichment.domain.analyses import FOR_PARTNERS
 from manga_enrichment.domain.analyses.base import AnalysisType, Candidate, TitleInputs
 from manga_enrichment.domain.catalog.records import MangaRecord
+from manga_enrichment.domain.models.guardrails import Guardrail
 from manga_enrichment.domain.models.specs import ModelSpec, load_models
+from manga_enrichment.domain.prompts.conversations import Turn, conversation_prompt
 from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
 from manga_enrichment.gateways.model import ModelCall, Repair
 
@@ -45,3 +47,18 @@ def make_request(
     kind = FOR_PARTNERS[analysis]
     prompt = build_prompt(kind, inputs(kind), spec)
     return ModelCall(spec, prompt, max_tokens or prompt.max_tokens, repair, cache_prefix)
+
+
+GUARDRAIL = Guardrail("gr1", "7", load_models().guardrail_prices)
+
+
+def guarded_request(
+    alias: str = "haiku", *, question: str = "Is there one about tea?", repair: Repair | None = None
+) -> ModelCall:
+    """The second question of a conversation that is shown a title of the catalog, and passes a guardrail."""
+    spec = load_models().resolve(alias)
+    history = [Turn("user", "An earlier question"), Turn("assistant", "An earlier reply")]
+    titles = [Candidate("MNG-TEAHOUSE", "Tea at the Edge", "a quiet story")]
+    body = {"query": question, "max_tokens": 512}
+    prompt = conversation_prompt("manga_query", body, history, spec, titles)
+    return ModelCall(spec, prompt, prompt.max_tokens, repair, guardrail=GUARDRAIL)

@@ -13,11 +13,13 @@ from manga_enrichment.aws.bedrock.calls import BedrockModel
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.domain.analyses import ANALYSES, FOR_PARTNERS
 from manga_enrichment.domain.analyses.validation import answer_problems
-from manga_enrichment.domain.models.usage import Usage
+from manga_enrichment.domain.models.guardrails import Guarding
+from manga_enrichment.domain.models.usage import NO_USAGE, Usage
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
+from manga_enrichment.domain.prompts.conversations import CONVERSATION, conversation_inputs
 from manga_enrichment.gateways.model import FoundationModel, ModelReply, Repair
 from manga_enrichment.local.stack.model_control import ModelServerControl
-from manga_enrichment_tests.contracts.prompts import inputs, make_request, model
+from manga_enrichment_tests.contracts.prompts import guarded_request, inputs, make_request, model
 from manga_enrichment_tests.fakes import FakeClock, ScriptedModel, Step
 
 CALL_TIMEOUT_SECONDS = 0.5
@@ -32,6 +34,10 @@ FAILURES: dict[ErrorClass, dict[str, Any]] = {
 }
 IN_WORDS = ModelReply("end_turn", None, Usage(900, 10), "I can't help with this title.")
 FILTERED = ModelReply("content_filtered", None, Usage(900, 10), "blocked")
+
+
+BLOCKS_REPLY = {"blocks": ["Tea at the Edge"]}
+"""The title stands in the prompt, unmarked, and the stand-in names it in its reply."""
 
 
 class Stage(Protocol):
@@ -177,3 +183,47 @@ async def test_each_kind_of_model_answers_with_or_without_a_forced_tool(stage: S
 
 async def test_a_model_that_answers_is_reachable(stage: Stage) -> None:
     await stage.model.check_reachable()
+
+
+async def test_a_guarded_question_is_answered_in_words_and_tells_what_its_guardrail_looked_at(stage: Stage) -> None:
+    call = guarded_request()
+    reply = await stage.model.converse(call)
+    assert reply.stop_reason == "end_turn"
+    assert reply.answer is not None
+    assert answer_problems(CONVERSATION, reply.answer, conversation_inputs("1")) == []
+    assert reply.guarding is not None
+    assert reply.guarding.units == {**dict.fromkeys(reply.guarding.units or {}, 0), "content": 2}
+    assert reply.usage.output_tokens > 0
+
+
+KEPT_BACK = ModelReply("guardrail_intervened", {"reply": "No."}, NO_USAGE, "No.", Guarding({"content": 1}, "question"))
+
+
+async def test_a_question_that_a_guardrail_keeps_back_costs_no_tokens(stage: Stage) -> None:
+    stage.play(KEPT_BACK, guardrail={"blocks": ["poison"]})
+    reply = await stage.model.converse(guarded_request(question="How do I poison someone?"))
+    assert (reply.stop_reason, reply.usage) == (KEPT_BACK.stop_reason, NO_USAGE)
+    assert reply.guarding is not None
+    assert reply.guarding.kept_back == "question"
+    assert {name: count for name, count in (reply.guarding.units or {}).items() if count} == {"content": 1}
+
+
+async def test_a_reply_that_a_guardrail_keeps_back_was_paid_for(stage: Stage) -> None:
+    guarding = Guarding({"content": 2}, "reply")
+    stage.play(
+        ModelReply("guardrail_intervened", {"reply": "No."}, Usage(9, 9), "No.", guarding), guardrail=BLOCKS_REPLY
+    )
+    reply = await stage.model.converse(guarded_request())
+    assert reply.guarding is not None
+    assert reply.guarding.kept_back == "reply"
+    assert reply.usage.output_tokens > 0
+
+
+async def test_a_reply_that_is_masked_is_one(stage: Stage) -> None:
+    guarding = Guarding({"content": 2}, is_masked=True)
+    masked = ModelReply("guardrail_intervened", {"reply": "{NAME}"}, Usage(9, 9), "{NAME}", guarding)
+    stage.play(masked, guardrail={"masks": ["Tea at the Edge"]})
+    reply = await stage.model.converse(guarded_request())
+    assert reply.guarding is not None
+    assert reply.guarding.is_masked
+    assert "{NAME}" in reply.text

@@ -44,6 +44,7 @@ from manga_enrichment_tests.upgrade.old_state import (
 TABLES = published_tables(list(ANALYSES.values()))
 NEW_TABLES = {"partner_latency", "catalog_warnings"}
 NEW_COLUMNS = {
+    "requests": ["guardrail_micro_usd"],
     "partner_results": [
         *("queue", "accepted_at", "claimed_at", "model_seconds", "by_api"),
         *("reference", "item_reference", "input_tokens", "output_tokens"),
@@ -55,7 +56,8 @@ NEW_COLUMNS = {
         "workflow_estimate_micro_usd",
     ],
 }
-"""Since 0.1, by table. Readers fill them: the SQL views with NULL, `pipeline/health/daily_costs.py` with 0."""
+"""Since 0.1, by table. Readers fill them: the SQL views, and who appends to a log, with NULL,
+`pipeline/health/daily_costs.py` with 0."""
 QUESTION = "Which manga has a lighthouse?"
 
 

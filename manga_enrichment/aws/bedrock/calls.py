@@ -78,7 +78,7 @@ class BedrockModel:
             raise ModelError(ErrorClass.READ_TIMEOUT, _NO_ANSWER) from error
         if response.status != 200:
             raise classify_error(response.status, response.headers, payload)
-        return parse_reply(_json_object(payload))
+        return parse_reply(_json_object(payload), call.text_field)
 
     async def check_reachable(self) -> None:
         """Any HTTP answer will do, also a refusal."""

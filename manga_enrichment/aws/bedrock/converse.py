@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from manga_enrichment.aws.bedrock.guarded import guarded_messages, guarding, guardrail_config
 from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
 from manga_enrichment.domain.outcomes.known_faults import known_fault
@@ -56,12 +57,6 @@ def request_body(call: ModelCall) -> dict[str, Any]:
     inference: dict[str, Any] = {"maxTokens": call.max_tokens}
     if prompt.temperature is not None and call.model.takes_temperature:
         inference["temperature"] = prompt.temperature
-    tool = {
-        "name": prompt.tool_name,
-        "description": prompt.tool_description,
-        "inputSchema": {"json": prompt.tool_schema},
-    }
-    choice = {"tool": {"name": prompt.tool_name}} if call.model.takes_forced_tool else {"auto": {}}
     system: list[dict[str, Any]] = [{"text": prompt.system}]
     if call.cache_prefix:
         system.append({"cachePoint": {"type": "default"}})  # tools come before system in the cached prefix
@@ -69,14 +64,30 @@ def request_body(call: ModelCall) -> dict[str, Any]:
         "system": system,
         "messages": _messages(call),
         "inferenceConfig": inference,
-        "toolConfig": {"tools": [{"toolSpec": tool}], "toolChoice": choice},
+        **_answer_config(call),
     }
     if call.model.thinking_off is not None:
         body["additionalModelRequestFields"] = {"thinking": {"type": call.model.thinking_off}}
     return body
 
 
+def _answer_config(call: ModelCall) -> dict[str, Any]:
+    """The tool that the answer comes through, or the guardrail that it passes as text."""
+    if call.guardrail is not None:
+        return {"guardrailConfig": guardrail_config(call.guardrail)}
+    prompt = call.prompt
+    tool = {
+        "name": prompt.tool_name,
+        "description": prompt.tool_description,
+        "inputSchema": {"json": prompt.tool_schema},
+    }
+    choice = {"tool": {"name": prompt.tool_name}} if call.model.takes_forced_tool else {"auto": {}}
+    return {"toolConfig": {"tools": [{"toolSpec": tool}], "toolChoice": choice}}
+
+
 def _messages(call: ModelCall) -> list[dict[str, Any]]:
+    if call.guardrail is not None:
+        return guarded_messages(call.prompt, call.repair, call.text_field)
     messages: list[dict[str, Any]] = [{"role": "user", "content": [{"text": call.prompt.user}]}]
     if call.repair is not None:
         use_id = "repair_1"
@@ -90,8 +101,11 @@ def _messages(call: ModelCall) -> list[dict[str, Any]]:
     return messages
 
 
-def parse_reply(document: Mapping[str, Any]) -> ModelReply:
-    """A reply from a 200 body. Raises ModelError(EMPTY_ANSWER) when usage or content is missing or unreadable."""
+def parse_reply(document: Mapping[str, Any], text_field: str = "") -> ModelReply:
+    """A reply from a 200 body. text_field: of the answer, where it was asked for as text (`ModelCall.text_field`).
+
+    Raises ModelError(EMPTY_ANSWER) when usage or content is missing or unreadable.
+    """
     usage = document.get("usage")
     content = _at(document, "output", "message", "content")
     if not isinstance(usage, dict) or not isinstance(content, list):
@@ -99,7 +113,7 @@ def parse_reply(document: Mapping[str, Any]) -> ModelReply:
     tool_inputs = [_at(block, "toolUse", "input") for block in content if _at(block, "toolUse") is not None]
     texts = [_at(block, "text") for block in content]
     text = "".join(each for each in texts if isinstance(each, str))
-    answer = tool_inputs[0] if tool_inputs else json_in_text(text)
+    answer = {text_field: text.strip()} if text_field else tool_inputs[0] if tool_inputs else json_in_text(text)
     stop_reason = document.get("stopReason")
     return ModelReply(
         stop_reason=stop_reason if isinstance(stop_reason, str) and stop_reason else "missing",
@@ -111,6 +125,7 @@ def parse_reply(document: Mapping[str, Any]) -> ModelReply:
             cache_write_tokens=_tokens(usage, "cacheWriteInputTokens", optional=True),
         ),
         text=text,
+        guarding=guarding(document) if text_field else None,
     )
 
 

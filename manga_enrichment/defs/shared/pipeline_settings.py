@@ -7,6 +7,8 @@ from datetime import timedelta
 
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.batch_jobs import MIN_TITLES_SETTING, ROLE_SETTING
+from manga_enrichment.domain.models.guardrails import Guardrail
+from manga_enrichment.domain.models.specs import load_models
 from manga_enrichment.pipeline.engine.engine import EngineSettings
 from manga_enrichment.pipeline.engine.invocation import InvokeSettings
 from manga_enrichment.pipeline.engine.money.budget import Caps
@@ -28,6 +30,7 @@ def invoke_settings(settings: Settings, lane: str) -> InvokeSettings:
         caps=_caps(settings),
         lane=lane,
         lane_weights=settings.lane_weights,
+        guardrail=_guardrail(settings),
     )
 
 
@@ -39,6 +42,13 @@ def batch_settings(settings: Settings) -> BatchSettings:
             "(docs/batch.md has its policy)"
         )
     return BatchSettings(settings.batch_min_titles, settings.batch_timeout_hours, _caps(settings))
+
+
+def _guardrail(settings: Settings) -> Guardrail | None:
+    """At the prices of the models' file."""
+    if not settings.guardrail_id:
+        return None
+    return Guardrail(settings.guardrail_id, settings.guardrail_version, load_models().guardrail_prices)
 
 
 def _caps(settings: Settings) -> Caps:

@@ -9,7 +9,7 @@ The rows are data, not code: a new model is one more table in `models.toml`.
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cache
 from importlib.resources import files
@@ -70,10 +70,11 @@ class ModelSpec:
 
 @dataclass(frozen=True, slots=True)
 class ModelCatalog:
-    """All known models and the names for them."""
+    """All known models and the names for them. guardrail_prices: see `guardrails.py`."""
 
     models: Mapping[str, ModelSpec]
     aliases: Mapping[str, str]
+    guardrail_prices: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
     def resolve(self, alias_or_id: str) -> ModelSpec:
         """The model behind an alias, or with this very id. Raises UnknownModelError."""
@@ -103,19 +104,20 @@ def load_models(overrides: Mapping[str, str] = MappingProxyType({})) -> ModelCat
     at the start, not when its alias is first used.
     """
     packaged = _packaged_catalog()
-    catalog = ModelCatalog(packaged.models, MappingProxyType({**packaged.aliases, **overrides}))
+    catalog = replace(packaged, aliases=MappingProxyType({**packaged.aliases, **overrides}))
     for alias in overrides:
         catalog.resolve(alias)
     return catalog
 
 
 def parse_models(text: str) -> ModelCatalog:
-    """A catalog from TOML text: `[aliases]` and one `[[model]]` table per row."""
+    """A catalog from TOML text: `[aliases]`, `[guardrail]` where there is one, and one `[[model]]` table per row."""
     document = tomllib.loads(text)
     specs = [_spec(row) for row in document["model"]]
     return ModelCatalog(
         models=MappingProxyType({spec.model_id: spec for spec in specs}),
         aliases=MappingProxyType(dict(document["aliases"])),
+        guardrail_prices=MappingProxyType(dict(document.get("guardrail", {}))),
     )
 
 

@@ -36,6 +36,7 @@ class Attempt:
     error_class    None when the attempt brought the answer
     maybe_billed   no usage came back but the provider may charge: cost_micro_usd is then the cost of the same
                    call's answered attempt, or the estimate when none was answered
+    guardrail_micro_usd  what of the cost a guardrail took
     """
 
     number: int
@@ -47,6 +48,7 @@ class Attempt:
     stop_reason: str = ""
     maybe_billed: bool = False
     message: str = ""
+    guardrail_micro_usd: int = 0
 
 
 MEMORY = 1

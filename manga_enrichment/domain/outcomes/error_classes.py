@@ -35,6 +35,7 @@ class ErrorClass(StrEnum):
     MAX_TOKENS = "max_tokens"
     REFUSAL = "refusal"
     CONTENT_FILTERED = "content_filtered"
+    GUARDRAIL_INTERVENED = "guardrail_intervened"
     INVALID_ANSWER = "invalid_answer"
     BUDGET = "budget"
     PARTNER_DAY_CAP = "partner_day_cap"
@@ -108,6 +109,7 @@ TREATMENTS: dict[ErrorClass, Treatment] = {
     ErrorClass.MAX_TOKENS: Treatment(Retry.LARGER_LIMIT_ONCE, Outcome.FAILED, transient=False),
     ErrorClass.REFUSAL: _REFUSED,
     ErrorClass.CONTENT_FILTERED: _REFUSED,
+    ErrorClass.GUARDRAIL_INTERVENED: _REFUSED,
     ErrorClass.INVALID_ANSWER: Treatment(Retry.REPAIR_ONCE, Outcome.FAILED, transient=False),
     ErrorClass.BUDGET: _LEFT_FOR_LATER,
     ErrorClass.PARTNER_DAY_CAP: _LEFT_FOR_LATER,

@@ -42,6 +42,14 @@ KNOWN_FAULTS = (
     KnownFault("model identifier is invalid", ErrorClass.MODEL_NOT_FOUND),
     KnownFault("on-demand throughput", ErrorClass.MODEL_NOT_FOUND, "name an inference profile of it"),
     KnownFault("end of its life", ErrorClass.MODEL_NOT_FOUND, "name a model that has not ended"),
+    KnownFault(
+        "bedrock:applyguardrail", ErrorClass.ACCESS_DENIED, "allow bedrock:ApplyGuardrail on the guardrail for the role"
+    ),
+    KnownFault(
+        "guardrail identifier",
+        ErrorClass.ACCOUNT_REFUSED,
+        "correct MANGA_GUARDRAIL_ID, MANGA_GUARDRAIL_VERSION or the region",
+    ),
     KnownFault("is deprecated for this model", ErrorClass.ACCOUNT_REFUSED, _CORRECT_ROW),
     KnownFault("cannot both be specified for this model", ErrorClass.ACCOUNT_REFUSED, _CORRECT_ROW),
     KnownFault("model doesn't support", ErrorClass.ACCOUNT_REFUSED, _CORRECT_ROW),

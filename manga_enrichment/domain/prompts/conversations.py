@@ -131,6 +131,7 @@ def conversation_prompt(
         tool_schema=_SCHEMA,
         max_tokens=min(body["max_tokens"] + model.thinking_tokens, model.max_output_tokens),
         temperature=body.get("temperature", 0.5) if model.takes_temperature else None,
+        guarded=lines[-1],
     )
 
 

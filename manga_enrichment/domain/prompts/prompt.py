@@ -33,7 +33,10 @@ _CUT_MARK = "…"
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What a call says to a model, before any wire format. max_tokens bounds the answer."""
+    """What a call says to a model, before any wire format.
+
+    max_tokens bounds the answer. guarded: the part of `user` that a guardrail is to look at, should there be one.
+    """
 
     system: str
     user: str
@@ -42,6 +45,7 @@ class Prompt:
     tool_schema: Mapping[str, Any]
     max_tokens: int
     temperature: float | None
+    guarded: str = ""
 
 
 def title_inputs(

@@ -46,6 +46,7 @@ REQUEST_COLUMNS = (
     Column("cache_read_tokens", "int64", "tokens read from the prompt cache", nullable=False),
     Column("cache_write_tokens", "int64", "tokens written to the prompt cache", nullable=False),
     Column("cost_micro_usd", "int64", "cost in micro-dollars (1,000,000 = 1 USD)", nullable=False),
+    Column("guardrail_micro_usd", "int64", "part of the cost that a guardrail took; null before 0.3.0"),
     Column("maybe_billed", "bool", "no reply came, or none that can be true: the cost is an estimate", nullable=False),
     Column("latency_ms", "int64", "time from sending to the complete reply; 0 in the batch lane", nullable=False),
     Column("from_cache", "bool", "answered from the ledger: nothing was sent or billed", nullable=False),

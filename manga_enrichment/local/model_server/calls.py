@@ -9,6 +9,7 @@ import base64
 import binascii
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -16,10 +17,12 @@ import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from manga_enrichment.domain.models.guardrails import Guardrail
 from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.local.model_server.answers.answering import answer, break_answer, output_limit, refuse
 from manga_enrichment.local.model_server.faults import Fault, FaultKind
+from manga_enrichment.local.model_server.guardrails import Guarded, let_through, look_at, question_kept_back
 from manga_enrichment.local.model_server.protocol import claude_messages, converse
 from manga_enrichment.local.model_server.protocol.checks import check_request, find_model
 from manga_enrichment.local.model_server.protocol.model_request import ModelRequest, Reply
@@ -80,9 +83,7 @@ async def _call(http: Request, dialect: ModuleType) -> Response:
             fault = _draw(state, spec, request)
             await _fail_if_drawn(state, spec, fault)
             started = state.clock()
-            reply = _reply(spec, request, fault)
-            usage = state.cache.account(spec, request, reply.output_tokens, fault.latency_seconds)
-            _bill(state, spec, request, usage, fault)
+            reply, usage = _work(state, spec, request, fault)
             if fault.kind is FaultKind.HANG:
                 await _hold(http, state.faults.settings.hang_limit_seconds)
             await asyncio.sleep(fault.latency_seconds)
@@ -99,10 +100,32 @@ async def _call(http: Request, dialect: ModuleType) -> Response:
         state.meter.left()
 
 
-def _bill(state: ServerState, spec: ModelSpec, request: ModelRequest, usage: Usage, fault: Fault) -> None:
-    state.meter.bill(spec, request.digest, usage, fault.kind)
-    if state.metrics is not None:
-        state.metrics.count(spec.model_id, usage)
+def _work(state: ServerState, spec: ModelSpec, request: ModelRequest, fault: Fault) -> tuple[Reply, Usage]:
+    """The reply, billed, and what the model took for it: nothing where a guardrail kept back the question."""
+    switches = state.faults.settings.guardrail
+    guarded = Guarded(look_at(request.guarded, switches)) if request.guardrail is not None else None
+    if guarded is not None and guarded.question.is_blocked:
+        reply, usage = question_kept_back(), Usage()
+    else:
+        reply = _reply(spec, request, fault)
+        usage = state.cache.account(spec, request, reply.output_tokens, fault.latency_seconds)
+        if state.metrics is not None:
+            state.metrics.count(spec.model_id, usage)
+    if guarded is not None and request.guardrail is not None:
+        if usage != Usage() and reply.text is not None:
+            guarded = replace(guarded, reply=look_at([reply.text], switches))
+            reply = let_through(reply, guarded)
+        if request.guardrail.traced and switches.traces:
+            reply = replace(reply, trace=guarded.trace(request.guardrail.identifier))
+    state.meter.bill(spec, request.digest, usage, fault.kind, guardrail_micro_usd=_took(state, guarded))
+    return reply, usage
+
+
+def _took(state: ServerState, guarded: Guarded | None) -> int:
+    """In micro-dollars."""
+    if guarded is None:
+        return 0
+    return Guardrail("", "", state.models.guardrail_prices).cost_micro_usd(guarded.units)
 
 
 def _read(state: ServerState, dialect: ModuleType, model_id: str, raw: bytes) -> tuple[ModelSpec, ModelRequest]:

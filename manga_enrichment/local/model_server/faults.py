@@ -15,6 +15,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from manga_enrichment.local.model_server.guardrails import GuardrailSwitches
+
 Probability = Annotated[float, Field(ge=0, le=1)]
 _CERTAIN = 1 + 1e-9
 
@@ -106,6 +108,7 @@ class FaultSettings(_Closed):
     hang_limit_seconds: float = Field(default=300.0, gt=0)
     seed: int = 0
     batch: BatchSwitches = BatchSwitches()
+    guardrail: GuardrailSwitches = GuardrailSwitches()
 
     @model_validator(mode="after")
     def _at_most_one_fault_each(self) -> Self:

@@ -27,6 +27,7 @@ class Counts:
     rejected    ValidationException, or the client left in the middle of its request; in totals only
     hung        calls held until the client left; billed
     duplicates  billed calls beyond the first of the same prompt
+    guardrail_micro_usd  part of the cost
     """
 
     requests: int = 0
@@ -41,6 +42,7 @@ class Counts:
     output_tokens: int = 0
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
+    guardrail_micro_usd: int = 0
 
 
 @dataclass(slots=True)
@@ -85,9 +87,18 @@ class Meter:
         for counts in self._counts(spec):
             counts.errors += 1
 
-    def bill(self, spec: ModelSpec, digest: bytes, usage: Usage, fault: FaultKind, *, batch: bool = False) -> None:
+    def bill(
+        self,
+        spec: ModelSpec,
+        digest: bytes,
+        usage: Usage,
+        fault: FaultKind,
+        *,
+        batch: bool = False,
+        guardrail_micro_usd: int = 0,
+    ) -> None:
         """Put one call on the bill, at the project's one rounding rule; batch: at the batch price."""
-        cost = cost_micro_usd(usage, spec.price, batch=batch)
+        cost = cost_micro_usd(usage, spec.price, batch=batch) + guardrail_micro_usd
         repeated = self._seen_before(digest[:DIGEST_BYTES])
         if fault is not FaultKind.NONE:
             self.by_fault[fault] += 1
@@ -96,6 +107,7 @@ class Meter:
             counts.duplicates += repeated
             counts.hung += fault is FaultKind.HANG
             counts.cost_micro_usd += cost
+            counts.guardrail_micro_usd += guardrail_micro_usd
             counts.input_tokens += usage.input_tokens
             counts.output_tokens += usage.output_tokens
             counts.cache_read_tokens += usage.cache_read_tokens
@@ -121,7 +133,7 @@ class Meter:
 
     def restore(self, saved: Mapping[str, Any], prompts: Iterable[bytes]) -> None:
         """Continue from a snapshot; nothing is in flight in a process that just started."""
-        names = {part.name for part in fields(Counts)}
+        names = {part.name for part in fields(Counts)} - ({"guardrail_micro_usd"} - saved.keys())  # of an older server
         self.totals = Counts(**{name: saved[name] for name in names})
         self.by_model.update({model_id: Counts(**counts) for model_id, counts in saved["by_model"].items()})
         self.by_fault.update(saved["by_fault"])

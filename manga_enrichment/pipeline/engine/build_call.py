@@ -6,11 +6,13 @@ Belongs here: which of these follows from which, worked out when it is first wan
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 from manga_enrichment.domain.analyses.base import AnalysisType, Candidate, TitleInputs
 from manga_enrichment.domain.models.calibration import Calibration
+from manga_enrichment.domain.models.guardrails import Guardrail
 from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.prompts.conversations import (
     CATALOG_CONVERSATION,
@@ -40,6 +42,7 @@ class Question:
         self.analysis = analysis
         self.model = model
         self.inputs = inputs
+        self.guardrail: Guardrail | None = None
         self._calibration = calibration
 
     @cached_property
@@ -70,10 +73,12 @@ class ConversationQuestion(Question):
         history: Sequence[Turn],
         model: ModelSpec,
         titles: Sequence[Candidate] | None = None,
+        guardrail: Guardrail | None = None,
     ) -> None:
         """body: valid and normalised. history: turns before it, oldest first. titles: see `conversation_prompt`."""
         analysis = CONVERSATION if titles is None else CATALOG_CONVERSATION
         super().__init__(analysis, model, conversation_inputs(request_id, titles or ()))
+        self.guardrail = guardrail
         self._titles = titles
         self._request_id = request_id
         self._schema = schema
@@ -88,6 +93,14 @@ class ConversationQuestion(Question):
     def prompt(self) -> Prompt:
         return conversation_prompt(self._schema, self._body, self._history, self.model, self._titles)
 
+    @cached_property
+    def estimate(self) -> CallEstimate:
+        tokens = estimate_call(self.analysis, self.model, self.prompt)
+        if self.guardrail is None:
+            return tokens
+        took = self.guardrail.estimate_micro_usd(self.prompt.guarded, tokens.output_tokens)
+        return replace(tokens, guardrail_micro_usd=took)
+
 
 def build_call(question: Question, bucket: str) -> Call:
     """The question, ready for the engine. bucket: where its title lies in the catalog."""
@@ -99,4 +112,5 @@ def build_call(question: Question, bucket: str) -> Call:
         inputs=question.inputs,
         prompt=question.prompt,
         estimate=question.estimate,
+        guardrail=question.guardrail,
     )

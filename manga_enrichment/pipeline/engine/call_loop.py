@@ -20,7 +20,7 @@ from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.gateways.model import FoundationModel, ModelCall, ModelReply, Repair
 from manga_enrichment.pipeline.engine.calls import Call
-from manga_enrichment.pipeline.engine.money.billing import book_call
+from manga_enrichment.pipeline.engine.money.billing import book_call, with_guardrail
 from manga_enrichment.pipeline.engine.money.budget import RunBudget
 from manga_enrichment.pipeline.engine.money.estimates import CallEstimate, estimate_attempt
 from manga_enrichment.pipeline.engine.rate.rate_limiter import Limiter, Permit
@@ -186,7 +186,7 @@ class Caller:
 
     async def _send(self, call: Call, progress: _Progress, permit: Permit, estimate: CallEstimate) -> Refusal | None:
         """One request to the model and its line in the log."""
-        request = ModelCall(call.model, call.prompt, progress.max_tokens, progress.repair, call.estimate.prefix_cached)
+        request = _request(call, progress)
         attempt = Attempt(len(progress.attempts) + 1, self._clock.now(), 0)
         started = progress.sent_at = self._clock.monotonic_seconds()
         progress.reply = None
@@ -222,7 +222,9 @@ class Caller:
     ) -> tuple[Attempt, Refusal | None]:
         """What a complete reply cost, and whether it is an answer."""
         self._cached_prefixes.add((call.model.model_id, call.analysis.name))
-        booked = book_call(reply.usage, call.model, estimate)
+        booked = with_guardrail(
+            book_call(reply.usage, call.model, estimate), call.guardrail, reply.guarding, estimate.guardrail_micro_usd
+        )
         self._limiter.settle(permit, _quota_tokens_used(booked.usage, call.model.output_burndown))
         attempt = replace(
             attempt,
@@ -231,6 +233,7 @@ class Caller:
             maybe_billed=booked.is_estimate,
             stop_reason=reply.stop_reason,
             message=booked.problem,
+            guardrail_micro_usd=booked.guardrail_micro_usd,
         )
         return attempt, verdict(call, reply)
 
@@ -288,3 +291,8 @@ class Caller:
 
 def _quota_tokens_used(usage: Usage, burndown: int) -> int:
     return usage.input_tokens + usage.cache_write_tokens + usage.output_tokens * burndown
+
+
+def _request(call: Call, progress: _Progress) -> ModelCall:
+    cached = call.estimate.prefix_cached
+    return ModelCall(call.model, call.prompt, progress.max_tokens, progress.repair, cached, call.guardrail)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from manga_enrichment.domain.analyses.base import AnalysisType, TitleInputs
+from manga_enrichment.domain.models.guardrails import Guardrail
 from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.outcomes.answers import Attempt, LedgerEntry
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
@@ -15,7 +16,10 @@ from manga_enrichment.pipeline.engine.money.estimates import CallEstimate
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One missing answer, ready to be asked for. claim: whose it is, where many share an engine (`Provenance`)."""
+    """One missing answer, ready to be asked for. claim: whose it is, where many share an engine (`Provenance`).
+
+    guardrail: that the call passes, if any.
+    """
 
     fingerprint: str
     bucket: str
@@ -25,6 +29,7 @@ class Call:
     prompt: Prompt
     estimate: CallEstimate
     claim: str = ""
+    guardrail: Guardrail | None = None
 
     @property
     def manga_id(self) -> str:

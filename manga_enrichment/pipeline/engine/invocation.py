@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 
+from manga_enrichment.domain.models.guardrails import Guardrail
 from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.operations.quota_lanes import LANE_WEIGHTS, NIGHT
 from manga_enrichment.domain.outcomes.answers import Provenance
@@ -38,7 +39,7 @@ PROGRESS_SECONDS = 10.0
 class InvokeSettings:
     """Limits of one op execution; None: no quota told, no cap. lane: one of those with a weight, which share quotas.
 
-    policies: what partners may; asking for one may block.
+    policies: what partners may; asking for one may block. guardrail: of conversations; None: there is none.
     """
 
     engine: EngineSettings
@@ -48,6 +49,7 @@ class InvokeSettings:
     tokens_per_minute: int | None = None
     caps: Caps = NO_CAPS
     policies: PartnerPolicies = NO_POLICIES
+    guardrail: Guardrail | None = None
 
 
 @dataclass(frozen=True, slots=True)

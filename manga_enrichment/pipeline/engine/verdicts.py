@@ -23,7 +23,7 @@ _STOP_REASON_ERRORS = {
     "max_tokens": ErrorClass.MAX_TOKENS,
     "refusal": ErrorClass.REFUSAL,
     "content_filtered": ErrorClass.CONTENT_FILTERED,
-    "guardrail_intervened": ErrorClass.CONTENT_FILTERED,
+    "guardrail_intervened": ErrorClass.GUARDRAIL_INTERVENED,
     "model_context_window_exceeded": ErrorClass.INVALID_REQUEST,
 }
 
@@ -58,7 +58,9 @@ class Refusal:
 
 def judge(analysis: AnalysisType, inputs: TitleInputs, reply: ModelReply) -> tuple[ErrorClass, str] | None:
     """None when the reply is a valid answer, else why it is not."""
-    if reply.stop_reason not in SUCCESS_STOP_REASONS:
+    if reply.guarding is not None and reply.guarding.kept_back:
+        return ErrorClass.GUARDRAIL_INTERVENED, f"the guardrail kept back the {reply.guarding.kept_back}"
+    if reply.stop_reason not in SUCCESS_STOP_REASONS and not (reply.guarding and reply.guarding.is_masked):
         error_class = _STOP_REASON_ERRORS.get(reply.stop_reason, ErrorClass.INVALID_ANSWER)
         return error_class, f"the model stopped with {reply.stop_reason!r}"
     if reply.answer is None:
@@ -115,9 +117,18 @@ def with_known_costs(attempts: Sequence[Attempt]) -> tuple[Attempt, ...]:
     for attempt in reversed(attempts):
         is_lost = attempt.maybe_billed and not attempt.stop_reason and attempt.error_class is not ErrorClass.ABANDONED
         if is_lost and answered is not None:
-            known.append(replace(attempt, cost_micro_usd=answered.cost_micro_usd, usage=answered.usage))
+            known.append(_at_the_cost_of(attempt, answered))
             continue
         if not attempt.maybe_billed and attempt.stop_reason:
             answered = attempt
         known.append(attempt)
     return tuple(reversed(known))
+
+
+def _at_the_cost_of(lost: Attempt, answered: Attempt) -> Attempt:
+    return replace(
+        lost,
+        cost_micro_usd=answered.cost_micro_usd,
+        usage=answered.usage,
+        guardrail_micro_usd=answered.guardrail_micro_usd,
+    )

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from manga_enrichment.domain.models.specs import ModelSpec
-from manga_enrichment.domain.models.usage import Usage
+from manga_enrichment.domain.models.usage import NO_USAGE, Usage
 from manga_enrichment.domain.operations.service_books import (
     HOUR,
     NOTHING,
@@ -30,6 +30,7 @@ from manga_enrichment.pipeline.log.read import read_log
 
 _TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 _DAYS_BEFORE = 1
+_KEPT_BACK = ErrorClass.GUARDRAIL_INTERVENED.value
 _READ = [
     *("model_id", "lane", "attempt", "error_class", "stop_reason", "maybe_billed", "cost_micro_usd"),
     *("started_at", "latency_ms", *_TOKENS),
@@ -83,4 +84,6 @@ def _call(row: Mapping[str, Any], models: Mapping[str, ModelSpec]) -> LoggedCall
     if row["stop_reason"] is None:
         return LoggedCall(row["model_id"], started, ended, NOTHING, REFUSED)
     answered = expected_of_answer(usage)
+    if row["error_class"] == _KEPT_BACK and usage == NO_USAGE:  # the question never reached the model
+        return LoggedCall(row["model_id"], started, ended, NOTHING, REFUSED)
     return LoggedCall(row["model_id"], started, ended, answered, answered)

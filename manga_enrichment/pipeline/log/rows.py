@@ -12,6 +12,7 @@ import pyarrow as pa
 from manga_enrichment.domain.outcomes.answers import Attempt, LedgerEntry, Provenance
 from manga_enrichment.domain.tables.shared_columns import REQUEST_COLUMNS
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
+from manga_enrichment.pipeline.store.hour_groups import joined
 
 Row = Mapping[str, Any]
 
@@ -29,6 +30,7 @@ _UNSENT = {
     "cache_read_tokens": 0,
     "cache_write_tokens": 0,
     "cost_micro_usd": 0,
+    "guardrail_micro_usd": 0,
     "maybe_billed": False,
     "latency_ms": 0,
 }
@@ -90,6 +92,7 @@ def attempt_row(attempt: Attempt, attempts: Sequence[Attempt], *, identity: Row,
         "cache_read_tokens": attempt.usage.cache_read_tokens,
         "cache_write_tokens": attempt.usage.cache_write_tokens,
         "cost_micro_usd": attempt.cost_micro_usd,
+        "guardrail_micro_usd": attempt.guardrail_micro_usd,
         "maybe_billed": attempt.maybe_billed,
         "latency_ms": attempt.latency_ms,
         "from_cache": False,
@@ -122,7 +125,7 @@ def union_requests(existing: pa.Table | None, rows: Iterable[Row]) -> pa.Table:
     """Existing rows and those not among them yet: logging the same attempt twice changes nothing."""
     fresh = missing_rows(existing, rows)
     new = pa.Table.from_pylist([dict(row) for row in fresh], schema=REQUEST_SCHEMA)
-    return new if existing is None else pa.concat_tables([existing.cast(REQUEST_SCHEMA), new])
+    return new if existing is None else joined([new.slice(0, 0), existing, new]).cast(REQUEST_SCHEMA)
 
 
 def missing_rows(existing: pa.Table | None, rows: Iterable[Row]) -> list[Row]:

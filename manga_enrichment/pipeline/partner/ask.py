@@ -149,7 +149,8 @@ class PartnerAsking:
             return Question(analysis, model, planned.inputs())
         history = [Turn(role, content) for role, content in planned.history]
         titles = planned.candidates if planned.knows_catalog else None
-        return ConversationQuestion(planned.request_ids[0], planned.schema, planned.body, history, model, titles)
+        told = (planned.request_ids[0], planned.schema, planned.body, history, model, titles)
+        return ConversationQuestion(*told, self._settings.guardrail)
 
 
 class _Asking:

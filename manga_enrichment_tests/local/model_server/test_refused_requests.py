@@ -82,7 +82,7 @@ def test_what_a_model_does_not_take_is_refused(server: Any, model_id: str, body:
         ({"messages": [{"role": "user", "content": [{"text": "  "}]}]}, "blank"),
         ({"messages": [{"role": "user", "content": []}]}, "is empty"),
         ({"messages": [{"role": "user", "content": "Hi"}]}, "messages.0.content must be a list"),
-        ({"messages": [{"role": "user", "content": [{"image": {}}]}]}, "reads text, toolUse"),
+        ({"messages": [{"role": "user", "content": [{"image": {}}]}]}, "reads text, guardContent, toolUse"),
         ({"messages": [HELLO], "inferenceConfig": {"maxTokens": 0}}, "at least 1"),
         ({"messages": [HELLO], "inferenceConfig": {"temperature": 2}}, "from 0 to 1"),
         ({"messages": [HELLO], "toolConfig": {"tools": []}}, "at least 1 toolSpec"),

@@ -127,7 +127,7 @@ async def test_a_refused_request_is_not_sent_again(error_class: ErrorClass) -> N
     [
         ("refusal", ErrorClass.REFUSAL),
         ("content_filtered", ErrorClass.CONTENT_FILTERED),
-        ("guardrail_intervened", ErrorClass.CONTENT_FILTERED),
+        ("guardrail_intervened", ErrorClass.GUARDRAIL_INTERVENED),
         ("model_context_window_exceeded", ErrorClass.INVALID_REQUEST),
     ],
 )

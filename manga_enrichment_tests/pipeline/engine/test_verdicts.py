@@ -48,7 +48,7 @@ def test_a_valid_answer_with_a_success_stop_reason_counts(stop_reason: str) -> N
         ("max_tokens", ErrorClass.MAX_TOKENS),
         ("refusal", ErrorClass.REFUSAL),
         ("content_filtered", ErrorClass.CONTENT_FILTERED),
-        ("guardrail_intervened", ErrorClass.CONTENT_FILTERED),
+        ("guardrail_intervened", ErrorClass.GUARDRAIL_INTERVENED),
         ("model_context_window_exceeded", ErrorClass.INVALID_REQUEST),
         ("something new", ErrorClass.INVALID_ANSWER),
     ],

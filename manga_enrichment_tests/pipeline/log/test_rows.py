@@ -71,3 +71,13 @@ def test_a_decision_without_a_request_is_logged_once_per_run() -> None:
 
 def test_a_log_has_the_schema_also_when_it_is_empty() -> None:
     assert union_requests(None, []).schema.equals(REQUEST_SCHEMA)
+
+
+def test_a_log_of_an_older_release_lacks_a_column_and_is_completed() -> None:
+    first = request_row(status="retried", error_class="read_timeout")
+    old = union_requests(None, [first]).drop_columns(["guardrail_micro_usd"])
+    again = {**first, "started_at": START + timedelta(minutes=1), "guardrail_micro_usd": 7}
+    logged = union_requests(old, [again])
+    assert logged.schema.equals(REQUEST_SCHEMA)
+    assert logged.column("guardrail_micro_usd").to_pylist() == [None, 7]
+    assert union_requests(logged, [first, again]).equals(logged)

@@ -14,7 +14,7 @@ import orjson
 
 from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.local.model_server.answers.schema_values import Schema, types_of
-from manga_enrichment.local.model_server.answers.skills import Study, build_answer
+from manga_enrichment.local.model_server.answers.skills import Study, build_answer, reply_about
 from manga_enrichment.local.model_server.answers.title_prompt import has_title, japanese_share, read_title
 from manga_enrichment.local.model_server.protocol.model_request import ModelRequest, Reply, Tool
 from manga_enrichment.local.model_server.protocol.tokens import count_tokens, longest_prefix, tool_use_tokens
@@ -116,6 +116,8 @@ def _schema_in_prompt(request: ModelRequest) -> Schema | None:
 
 
 def _conversation(request: ModelRequest) -> str:
+    if "<conversation>\n" in request.turns[0].text:
+        return reply_about(Study(read_title(request.turns[:1])))
     question = request.turns[-1].text.strip().partition("\n")[0]
     subject = question if len(question) <= _SUBJECT_CHARACTERS else question[: _SUBJECT_CHARACTERS - 1] + "…"
     if japanese_share(subject) > 0.3:

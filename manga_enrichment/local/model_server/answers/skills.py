@@ -96,7 +96,8 @@ def _similar(study: Study, schema: Schema) -> list[dict[str, Any]]:
     return [{"manga_id": one.manga_id, "score": one.score, "reason": one.reason} for one in ranked]
 
 
-def _reply(study: Study, _schema: Schema) -> str:
+def reply_about(study: Study) -> str:
+    """To the last message of a conversation."""
     catalog = study.title.catalog
     if catalog is None:
         return _NO_OPINION
@@ -121,7 +122,7 @@ SKILLS: Mapping[str, Skill] = {
     "min_age": lambda study, _schema: study.audience.min_age,
     "basis": lambda study, _schema: study.audience.basis,
     "confidence": lambda study, _schema: study.audience.confidence,
-    "reply": _reply,
+    "reply": lambda study, _schema: reply_about(study),
     "categories": lambda study, _schema: list(study.moderation.categories),
     "age_gate": lambda study, _schema: study.moderation.age_gate,
     "verdict": lambda study, _schema: study.moderation.verdict,

@@ -3,6 +3,7 @@
 Belongs here: names and shapes of Converse. Stays out: what a model allows (`checks.py`).
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ import orjson
 
 from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.local.model_server.protocol.model_request import (
+    GuardrailAsked,
     ModelRequest,
     Prefix,
     Reply,
@@ -29,6 +31,10 @@ from manga_enrichment.local.model_server.protocol.validation import (
     invalid,
 )
 
+_GUARDRAIL_PATTERNS = {
+    "guardrailIdentifier": r"[a-z0-9]+|arn:aws(-[^:]+)?:bedrock:[a-z0-9-]{1,20}:[0-9]{12}:guardrail/[a-z0-9]+",
+    "guardrailVersion": r"[1-9][0-9]{0,7}|DRAFT",
+}
 _BODY_KEYS = frozenset(
     [
         "messages",
@@ -71,6 +77,8 @@ def parse(model_id: str, body: Any) -> ModelRequest:
         answer_schema=_text_format(body.get("outputConfig")),
         max_tokens=max_tokens,
         sampling=sampling,
+        guardrail=_guardrail(body.get("guardrailConfig")),
+        guarded=tuple(text for turn in turns for text in turn.guarded) or tuple(turn.text for turn in turns),
     )
 
 
@@ -95,7 +103,22 @@ def render(_model_id: str, request: ModelRequest, reply: Reply, usage: Usage, la
             "cacheWriteInputTokens": written,
         },
         "metrics": {"latencyMs": latency_ms},
+        **reply.trace,
     }
+
+
+def _guardrail(config: Any) -> GuardrailAsked | None:
+    """Every identifier and version is known."""
+    if config is None:
+        return None
+    config = expect_object(config, "guardrailConfig", frozenset({"guardrailIdentifier", "guardrailVersion", "trace"}))
+    for name, pattern in _GUARDRAIL_PATTERNS.items():
+        if not re.fullmatch(pattern, expect_name(config.get(name), f"guardrailConfig.{name}")):
+            raise invalid(f"guardrailConfig.{name} does not satisfy the pattern {pattern}")
+    trace = config.get("trace", "disabled")
+    if trace not in ("enabled", "disabled", "enabled_full"):
+        raise invalid("guardrailConfig.trace must be enabled, disabled or enabled_full")
+    return GuardrailAsked(config["guardrailIdentifier"], traced=trace != "disabled")
 
 
 def _tool_config(config: Any, prefix: Prefix) -> tuple[tuple[Tool, ...], ToolChoice, str | None]:
@@ -143,6 +166,7 @@ def _system_block(block: Any, where: str, prefix: Prefix) -> None:
 def _turn(message: Any, where: str, prefix: Prefix) -> Turn:
     message = expect_object(message, where, _MESSAGE_KEYS)
     texts: list[str] = []
+    guarded: list[str] = []
     tool_uses: list[str] = []
     tool_results: list[str] = []
     for index, block in enumerate(expect_list(message.get("content"), f"{where}.content")):
@@ -150,6 +174,9 @@ def _turn(message: Any, where: str, prefix: Prefix) -> Turn:
         match expect_object(block, here):
             case {"text": text, **others} if not others:
                 texts.append(expect_text(text, f"{here}.text"))
+            case {"guardContent": {"text": {"text": text, **rest}}, **others} if not others and not rest:
+                texts.append(expect_text(text, f"{here}.guardContent.text.text"))
+                guarded.append(texts[-1])
             case {"toolUse": use, **others} if not others:
                 texts.append(_tool_use(use, f"{here}.toolUse", tool_uses))
             case {"toolResult": result, **others} if not others:
@@ -158,9 +185,11 @@ def _turn(message: Any, where: str, prefix: Prefix) -> Turn:
                 prefix.mark()
                 continue
             case _:
-                raise invalid(f"{here}: the offline server reads text, toolUse, toolResult and cachePoint only")
+                raise invalid(
+                    f"{here}: the offline server reads text, guardContent, toolUse, toolResult and cachePoint only"
+                )
         prefix.add(texts[-1])
-    return Turn(str(message.get("role")), "\n".join(texts), tuple(tool_uses), tuple(tool_results))
+    return Turn(str(message.get("role")), "\n".join(texts), tuple(tool_uses), tuple(tool_results), tuple(guarded))
 
 
 def _tool_use(use: Any, where: str, ids: list[str]) -> str:

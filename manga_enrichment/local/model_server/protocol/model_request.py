@@ -15,17 +15,21 @@ import orjson
 from manga_enrichment.local.model_server.protocol.tokens import count_tokens, framing_tokens
 
 ToolChoice = Literal["none", "auto", "any", "tool"]
-StopReason = Literal["end_turn", "tool_use", "max_tokens", "content_filtered"]
+StopReason = Literal["end_turn", "tool_use", "max_tokens", "content_filtered", "guardrail_intervened"]
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One message: who spoke, the text of all its blocks, and the ids of its tool uses and results."""
+    """One message: who spoke, the text of all its blocks, and the ids of its tool uses and results.
+
+    guarded: those of its texts that are marked for a guardrail.
+    """
 
     role: str
     text: str
     tool_uses: tuple[str, ...] = ()
     tool_results: tuple[str, ...] = ()
+    guarded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,14 @@ class Tool:
 
     name: str
     schema: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class GuardrailAsked:
+    """The guardrail that a call names. traced: it is to tell of itself."""
+
+    identifier: str
+    traced: bool
 
 
 @dataclass(slots=True)
@@ -63,6 +75,8 @@ class ModelRequest:
     answer_schema  JSON Schema of a structured *text* answer, None when none was asked for
     max_tokens     output limit; None means the model's own
     sampling       names of the sampling parameters that were sent
+    guardrail      that looks at it, None without one
+    guarded        texts that it is to look at: those that are marked, else all of the messages
     """
 
     digest: bytes
@@ -74,6 +88,8 @@ class ModelRequest:
     answer_schema: Mapping[str, Any] | None = None
     max_tokens: int | None = None
     sampling: tuple[str, ...] = ()
+    guardrail: GuardrailAsked | None = None
+    guarded: tuple[str, ...] = ()
 
     @cached_property
     def input_tokens(self) -> int:
@@ -88,13 +104,17 @@ class ModelRequest:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the model says: text or one tool use, why it stopped, and how many tokens that took."""
+    """What the model says: text or one tool use, why it stopped, and how many tokens that took.
+
+    trace: what a guardrail tells of itself, as the response has it.
+    """
 
     stop_reason: StopReason
     output_tokens: int
     text: str | None = None
     tool_name: str = ""
     tool_input: Mapping[str, Any] | None = None
+    trace: Mapping[str, Any] = field(default_factory=dict)
 
 
 def prompt_digest(model_id: str, body: Mapping[str, Any]) -> bytes:

@@ -6,6 +6,7 @@ Belongs here: the bounds that a model and a request put on usage, and what is bo
 
 from dataclasses import dataclass
 
+from manga_enrichment.domain.models.guardrails import Guarding, Guardrail
 from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.models.usage import UnpricedUsageError, Usage, cost_micro_usd
 from manga_enrichment.pipeline.engine.money.estimates import CallEstimate
@@ -19,11 +20,15 @@ ESTIMATED = "booked at the estimate: "
 
 @dataclass(frozen=True, slots=True)
 class BookedUsage:
-    """What is booked for one answer. problem: why it is an estimate, "" when it is what the model said."""
+    """What is booked for one answer. problem: why it is an estimate, "" when it is what the model said.
+
+    guardrail_micro_usd: part of the cost.
+    """
 
     usage: Usage
     cost_micro_usd: int
     problem: str = ""
+    guardrail_micro_usd: int = 0
 
     @property
     def is_estimate(self) -> bool:
@@ -34,8 +39,25 @@ def book_call(said: Usage, model: ModelSpec, estimate: CallEstimate) -> BookedUs
     """said: usage as the model tells it. Beyond what was sent and allowed, the estimate is booked; never raises."""
     most_input = min(model.max_input_tokens, SHORTEST_BOUND_TOKENS + LONGEST_INPUT_FACTOR * estimate.input_tokens)
     most_output = estimate.max_tokens + model.thinking_tokens
-    booked = BookedUsage(estimate.usage, estimate.cost_micro_usd(model))
+    booked = BookedUsage(estimate.usage, estimate.tokens_micro_usd(model))
     return _booked(said, model, most_input, most_output, booked, batch=False)
+
+
+def with_guardrail(
+    booked: BookedUsage, guardrail: Guardrail | None, guarding: Guarding | None, estimate_micro_usd: int
+) -> BookedUsage:
+    """And what the guardrail took, at the estimate where the answer does not tell it or there is no price."""
+    if guardrail is None:
+        return booked
+    problem = "the answer does not tell what its guardrail looked at"
+    took = estimate_micro_usd
+    if guarding is not None and guarding.units is not None:
+        try:
+            took, problem = guardrail.cost_micro_usd(guarding.units), ""
+        except UnpricedUsageError as error:
+            problem = str(error)
+    said = ". ".join(filter(None, (booked.problem, f"{ESTIMATED}{problem}" if problem else "")))
+    return BookedUsage(booked.usage, booked.cost_micro_usd + took, said, took)
 
 
 def book_record(said: Usage, model: ModelSpec, estimate_micro_usd: int) -> BookedUsage:

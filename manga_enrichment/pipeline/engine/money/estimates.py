@@ -35,6 +35,7 @@ class CallEstimate:
     output_tokens    a typical answer
     max_tokens       the limit sent along
     uncalibrated_input_tokens  what the rule of thumb says, to learn the factor from
+    guardrail_micro_usd  what a guardrail takes beside the tokens
     """
 
     prefix_tokens: int
@@ -44,6 +45,7 @@ class CallEstimate:
     prefix_cached: bool
     uncalibrated_input_tokens: int = 0
     prefix_written: bool = False
+    guardrail_micro_usd: int = 0
 
     def writing_prefix(self) -> "CallEstimate":
         """The same call before the cache holds its prefix."""
@@ -60,6 +62,9 @@ class CallEstimate:
         return self.user_tokens + (0 if is_read else self.prefix_tokens) + self.max_tokens
 
     def cost_micro_usd(self, model: ModelSpec) -> int:
+        return self.tokens_micro_usd(model) + self.guardrail_micro_usd
+
+    def tokens_micro_usd(self, model: ModelSpec) -> int:
         return cost_micro_usd(self.usage, model.price)
 
     @property
