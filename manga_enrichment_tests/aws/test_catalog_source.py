@@ -1,5 +1,6 @@
 """Where the catalog comes from: a path or an object, readable or one clear sentence."""
 
+import os
 import re
 from pathlib import Path
 
@@ -43,8 +44,18 @@ def test_a_changed_local_file_has_another_version(tmp_path: Path) -> None:
     source = catalog_source(AwsClients().s3, str(path))
     before = source.version()
     assert source.version() == before
-    path.write_text("ab")
+    path.write_text("b")
     assert source.version() != before
+
+
+@pytest.mark.parametrize("pattern", ["catalog.csv", ""])
+def test_a_copy_of_another_age_has_the_same_version(tmp_path: Path, pattern: str) -> None:
+    path = tmp_path / "catalog.csv"
+    path.write_text("a")
+    source = catalog_source(AwsClients().s3, str(tmp_path / pattern))
+    before = source.version()
+    os.utime(path, (0, 0))
+    assert source.version() == before
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The sensor `killed_runs` against runs of real processes, one of them killed."""
 
+import json
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import dagster as dg
 import pytest
 
 from manga_enrichment.defs.operations.killed_runs import build_killed_runs_sensor, end_killed_runs, pid_of
-from manga_enrichment.defs.shared.tags import PROCESS_TAG
+from manga_enrichment.defs.shared.tags import CODE_SERVER_TAG, PROCESS_TAG
 from manga_enrichment.runtime.processes import process_exists
 
 pytestmark = pytest.mark.slow
@@ -111,6 +112,27 @@ def test_the_inherited_tag_of_a_new_try_ends_nothing(instance: dg.DagsterInstanc
     assert list(end_killed_runs(instance)) == [first]
     silent_run(instance, dead_pid, parent=first)
     assert list(end_killed_runs(instance)) == []
+
+
+@pytest.mark.parametrize(
+    ("started_by", "here", "is_judged"),
+    [
+        ("code", "code", True),
+        ("code", "other", False),
+        ("code", "localhost", False),
+        ("127.0.0.1", "localhost", True),
+        ("localhost", "::1", True),
+        (None, "localhost", True),
+        (None, "code", False),
+    ],
+)
+def test_process_ids_of_other_machines_and_containers_are_not_judged(
+    instance: dg.DagsterInstance, dead_pid: int, started_by: str | None, here: str, is_judged: bool
+) -> None:
+    run_id = silent_run(instance, dead_pid)
+    if started_by is not None:
+        instance.add_run_tags(run_id, {CODE_SERVER_TAG: json.dumps({"host": started_by, "port": 4000})})
+    assert list(end_killed_runs(instance, here=here)) == ([run_id] if is_judged else [])
 
 
 def test_a_tag_that_is_no_process_id_ends_nothing(instance: dg.DagsterInstance) -> None:

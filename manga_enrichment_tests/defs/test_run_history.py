@@ -87,7 +87,6 @@ def test_a_run_that_has_not_ended_stays(instance: dg.DagsterInstance) -> None:
 def test_what_a_run_left_on_disk_goes_with_it(instance: dg.DagsterInstance, tmp_path: Path) -> None:
     first = materialize(instance, looks)
     second = materialize(instance, looks)
-    (Path(instance.storage_directory()) / first).mkdir(parents=True, exist_ok=True)
     assert list(tmp_path.rglob(f"{first}/**/*.complete"))
     Pruning(instance, IN_40_DAYS, 30).prune()
     # SQLite keeps the file of its log, without a row in it: local/dagster_home.py sees to that.

@@ -52,6 +52,7 @@ def test_the_tags_are_those_that_runs_on_record_carry() -> None:
         "manga/history_days",
         "local/process",
         ".dagster/repository",
+        ".dagster/grpc_info",
         "dagster/schedule_name",
         "dagster/backfill",
         "dagster/partition",

@@ -36,15 +36,20 @@ class LocalCatalog:
         self._path = Path(unquote(urlsplit(uri).path)) if uri.startswith("file:") else Path(uri)
 
     def version(self) -> str:
-        paths = self._paths()
-        stats = [self._stat(path) for path in paths]
-        versions = [f"{stat.st_size}-{stat.st_mtime_ns}" for stat in stats]
+        """Of what is in the files, not of when they were written: two machines have copies of one catalog."""
+        paths = self._readable()
+        versions = [_content_digest(path) for path in paths]
         return versions[0] if paths == [self._path] else _digest(zip(map(str, paths), versions, strict=True))
 
     @contextmanager
     def local_copy(self) -> Iterator[list[Path]]:
-        self.version()
-        yield self._paths()
+        yield self._readable()
+
+    def _readable(self) -> list[Path]:
+        paths = self._paths()
+        for path in paths:
+            self._check(path)
+        return paths
 
     def _paths(self) -> list[Path]:
         if self._path.is_file():
@@ -60,16 +65,15 @@ class LocalCatalog:
             raise _unreadable(self.uri, f"nothing in it is one of {', '.join(CATALOG_KINDS)}")
         return paths
 
-    def _stat(self, path: Path) -> os.stat_result:
+    def _check(self, path: Path) -> None:
         try:
-            stat = path.stat()
+            path.stat()
         except OSError as error:
             raise _unreadable(self.uri, error.strerror or str(error)) from error
         if not path.is_file():
             raise _unreadable(self.uri, "it is not a file")
         if not os.access(path, os.R_OK):
             raise _unreadable(self.uri, "permission denied")
-        return stat
 
 
 class S3Catalog:
@@ -144,6 +148,11 @@ def _is_catalog(name: str) -> bool:
 
 def _digest(versions: Iterable[tuple[str, str]]) -> str:
     return hashlib.sha256("\n".join(f"{name} {version}" for name, version in versions).encode()).hexdigest()[:32]
+
+
+def _content_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:32]
 
 
 def _unreadable(uri: str, why: str) -> ConfigurationError:

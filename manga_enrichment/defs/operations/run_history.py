@@ -2,13 +2,12 @@
 
 Dagster's own retention covers ticks alone. A run's event log is also where the UI knows from which partitions are
 materialized, so the run behind the latest materialization of an asset's partition stays, however old it is. What runs
-did is in the tables, which nothing here touches.
+did is in the tables, which nothing here touches. What their ops handed on ends by the bucket's rule for `runs/`.
+Nothing of a run is on the disk of one machine, but for captured logs where no log manager has them on S3.
 """
 
-import shutil
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import dagster as dg
 
@@ -81,7 +80,6 @@ class Pruning:
     def _delete(self, run_id: str) -> None:
         """The run last: what an interruption leaves is found again."""
         self._instance.compute_log_manager.delete_logs(prefix=[run_id])
-        shutil.rmtree(Path(self._instance.storage_directory()) / run_id, ignore_errors=True)  # what its ops handed on
         self._instance.delete_run(run_id)
 
     def _old_enough(self) -> Iterator[dg.RunRecord]:

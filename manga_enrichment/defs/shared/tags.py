@@ -32,6 +32,8 @@ PROCESS_TAG = "local/process"
 REPOSITORY_TAG = ".dagster/repository"
 """By which the UI finds the runs of a job. Dagster writes it itself where it launches a run, not where a process
 executes one in itself."""
+CODE_SERVER_TAG = ".dagster/grpc_info"
+"""Written by Dagster's default launcher: host and port (JSON) of the code server that started the run."""
 SCHEDULE_TAG = "dagster/schedule_name"
 BACKFILL_TAG = "dagster/backfill"
 PARTITION_TAG = "dagster/partition"
