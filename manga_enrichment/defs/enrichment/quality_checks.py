@@ -16,6 +16,7 @@ from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.health.table_quality import (
     QualityReport,
+    check_given_up,
     check_references,
     check_rows,
     count_deferred,
@@ -34,6 +35,7 @@ def build_quality_checks(inputs: DefinitionInputs) -> list[dg.AssetChecksDefinit
                 _rows_are_valid(analysis, buckets),
                 _titles_are_covered(analysis, buckets, inputs.settings.coverage_warn),
                 _budget_sufficed(analysis, buckets),
+                _no_title_was_given_up(analysis, buckets),
             ]
         if refers_to_titles(analysis):
             checks.append(_referenced_titles_exist(analysis, buckets))
@@ -124,3 +126,18 @@ def _budget_sufficed(analysis: AnalysisType, buckets: Sequence[str]) -> dg.Asset
         )
 
     return budget_sufficed
+
+
+def _no_title_was_given_up(analysis: AnalysisType, buckets: Sequence[str]) -> dg.AssetChecksDefinition:
+    @store_check(
+        asset=analysis.name,
+        name="no_title_was_given_up",
+        description="No title is asked no more because what the model gave was no answer in three runs.",
+    )
+    def no_title_was_given_up(
+        context: dg.AssetCheckExecutionContext, tables: dg.ResourceParam[ObjectStore]
+    ) -> dg.AssetCheckResult:
+        report = check_given_up(tables, analysis.name, buckets_of_run(context.run.tags, buckets))
+        return _result(report, dg.AssetCheckSeverity.WARN)
+
+    return no_title_was_given_up

@@ -14,6 +14,7 @@ from manga_enrichment.domain.outcomes.outcome import Outcome
 class ErrorClass(StrEnum):
     """invalid_request: refused, and known to be the title's own fault; request_refused: refused for a reason that
     nobody knows; account_refused: refused whatever the title (`pipeline/engine/faults/suspicion.py` tells them apart).
+    malformed_answer: billed, and there is no answer in it; unanswerable: so on three nights (`pipeline/enrichment/`).
     """
 
     THROTTLED = "throttled"
@@ -37,6 +38,8 @@ class ErrorClass(StrEnum):
     CONTENT_FILTERED = "content_filtered"
     GUARDRAIL_INTERVENED = "guardrail_intervened"
     INVALID_ANSWER = "invalid_answer"
+    MALFORMED_ANSWER = "malformed_answer"
+    UNANSWERABLE = "unanswerable"
     BUDGET = "budget"
     PARTNER_DAY_CAP = "partner_day_cap"
     PARTNER_MONTH_CAP = "partner_month_cap"
@@ -111,6 +114,8 @@ TREATMENTS: dict[ErrorClass, Treatment] = {
     ErrorClass.CONTENT_FILTERED: _REFUSED,
     ErrorClass.GUARDRAIL_INTERVENED: _REFUSED,
     ErrorClass.INVALID_ANSWER: Treatment(Retry.REPAIR_ONCE, Outcome.FAILED, transient=False),
+    ErrorClass.MALFORMED_ANSWER: _SAID_TO_HAVE_FAILED,
+    ErrorClass.UNANSWERABLE: _REFUSED,
     ErrorClass.BUDGET: _LEFT_FOR_LATER,
     ErrorClass.PARTNER_DAY_CAP: _LEFT_FOR_LATER,
     ErrorClass.PARTNER_MONTH_CAP: _LEFT_FOR_LATER,

@@ -23,6 +23,7 @@ OUTCOME_COLUMNS = (
     Column("outcome", "string", "succeeded, insufficient_input, deferred or failed", nullable=False),
     Column("error_class", "string", "why it did not succeed, null when it did"),
     Column("reason", "string", "the same in words"),
+    Column("lost_nights", "int64", "runs whose answer to this question was lost (`malformed_answer`); null for none"),
     Column("transient", "bool", "true: the next run tries again by itself", nullable=False),
     Column("via", "string", "analysis type whose call decided it, null when no call was needed"),
     Column("fingerprint", "string", "identity of the answer that exists or is missing"),

@@ -13,19 +13,23 @@ from manga_enrichment.domain.analyses.validation import answer_problems
 from manga_enrichment.domain.outcomes.answers import Attempt
 from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
+from manga_enrichment.domain.text.rule import is_blank
 from manga_enrichment.gateways.budget import Brake
 from manga_enrichment.gateways.model import ModelReply
 from manga_enrichment.pipeline.engine.calls import Call
 from manga_enrichment.pipeline.engine.money.budget import cap_behind
 
 SUCCESS_STOP_REASONS = frozenset({"end_turn", "tool_use", "stop_sequence"})
-_STOP_REASON_ERRORS = {
+STOP_REASON_ERRORS = {
     "max_tokens": ErrorClass.MAX_TOKENS,
     "refusal": ErrorClass.REFUSAL,
     "content_filtered": ErrorClass.CONTENT_FILTERED,
     "guardrail_intervened": ErrorClass.GUARDRAIL_INTERVENED,
+    "malformed_model_output": ErrorClass.MALFORMED_ANSWER,
+    "malformed_tool_use": ErrorClass.MALFORMED_ANSWER,
     "model_context_window_exceeded": ErrorClass.INVALID_REQUEST,
 }
+"""With those above all that Converse has, and what else a model is known to say; a test compares."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +65,10 @@ def judge(analysis: AnalysisType, inputs: TitleInputs, reply: ModelReply) -> tup
     if reply.guarding is not None and reply.guarding.kept_back:
         return ErrorClass.GUARDRAIL_INTERVENED, f"the guardrail kept back the {reply.guarding.kept_back}"
     if reply.stop_reason not in SUCCESS_STOP_REASONS and not (reply.guarding and reply.guarding.is_masked):
-        error_class = _STOP_REASON_ERRORS.get(reply.stop_reason, ErrorClass.INVALID_ANSWER)
+        error_class = STOP_REASON_ERRORS.get(reply.stop_reason, ErrorClass.INVALID_ANSWER)
         return error_class, f"the model stopped with {reply.stop_reason!r}"
+    if reply.answer is None and (reply.stop_reason == "tool_use" or is_blank(reply.text)):
+        return ErrorClass.MALFORMED_ANSWER, f"the model stopped with {reply.stop_reason!r} and gave no answer"
     if reply.answer is None:
         return ErrorClass.REFUSAL, "the model answered in words, not with the answer asked for"
     problems = answer_problems(analysis, reply.answer, inputs)

@@ -5,19 +5,22 @@ Belongs here: deciding a title's outcome from plan, ledger, unledgered attempts 
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 
-from manga_enrichment.domain.outcomes.answers import LedgerEntry
+from manga_enrichment.domain.outcomes.answers import LedgerEntry, Provenance
 from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.pipeline.enrichment.plan_files import PlanRow
 from manga_enrichment.pipeline.enrichment.planner import Action
 
-_DECISION = ("outcome", "error_class", "reason", "transient", "via", "fingerprint")
+_DECISION = ("outcome", "error_class", "reason", "lost_nights", "transient", "via", "fingerprint")
+_UNANSWERABLE = "what the model gave was no answer, night after night"
+LOST_NIGHTS = 3
+"""So often a title's answer may be lost; then it is remembered against the title."""
 
 
 class OutcomeRows:
@@ -60,9 +63,9 @@ class OutcomeRows:
         self.error_classes.clear()
         rows, changed = [], []
         for manga_id in sorted(ids):
-            row = self._decide(manga_id, answered.get(manga_id))
             old = before.get(manga_id)
-            if old is not None and all(old[name] == row[name] for name in _DECISION):
+            row = self._counted(self._decide(manga_id, answered.get(manga_id)), old)
+            if old is not None and all(old.get(name) == row[name] for name in _DECISION):
                 row = old
             else:
                 changed.append(row)
@@ -71,6 +74,40 @@ class OutcomeRows:
             if row["error_class"]:
                 self.error_classes[row["error_class"]] += 1
         return rows, changed
+
+    def _counted(self, row: dict[str, Any], old: Mapping[str, Any] | None) -> dict[str, Any]:
+        """The row with the nights on which its answer was lost; the last of those that are allowed is final."""
+        nights = (old.get("lost_nights") or 0) if old and old["fingerprint"] == row["fingerprint"] else 0
+        if row["error_class"] == ErrorClass.MALFORMED_ANSWER:
+            row["lost_nights"] = nights + (not nights or old is None or old["dagster_run_id"] != self._run_id)
+            if row["lost_nights"] >= LOST_NIGHTS:
+                row["error_class"], row["reason"] = ErrorClass.UNANSWERABLE.value, _UNANSWERABLE
+                row["transient"] = row["via"] != self._analysis
+        elif row["error_class"] == ErrorClass.UNANSWERABLE:
+            row["lost_nights"] = nights or LOST_NIGHTS
+        elif row["outcome"] != Outcome.SUCCEEDED:
+            row["lost_nights"] = nights or None
+        return row
+
+    def given_up(self, bucket: str, provenance: Provenance, rows: Iterable[Mapping[str, Any]]) -> list[LedgerEntry]:
+        """What is to be remembered of `rows` and is not yet. Their attempts are booked and logged without an entry."""
+        return [
+            LedgerEntry(
+                fingerprint=row["fingerprint"],
+                outcome=Outcome.FAILED,
+                analysis=row["via"],
+                manga_id=row["manga_id"],
+                bucket=bucket,
+                model_id=asked["model_id"],
+                prompt_version=asked["prompt_version"],
+                provenance=provenance,
+                created_at=self._now,
+                error_class=ErrorClass.UNANSWERABLE,
+            )
+            for row in rows
+            if row["error_class"] == ErrorClass.UNANSWERABLE and row["fingerprint"] not in self._entries
+            for asked in [self._unledgered[row["manga_id"], row["via"]]]
+        ]
 
     def _decide(self, manga_id: str, answered: tuple[str, str] | None) -> dict[str, Any]:
         planned = self._planned.get(manga_id)
@@ -82,7 +119,8 @@ class OutcomeRows:
             return self._row(manga_id, Outcome.INSUFFICIENT_INPUT, reason=planned.reason)
         entry = self._entries.get(planned.fingerprint)
         if entry is not None and entry.error_class is not None:
-            return self._failed(manga_id, planned, entry.error_class, _last_message(entry))
+            reason = entry.attempts[-1].message if entry.attempts else _UNANSWERABLE
+            return self._failed(manga_id, planned, entry.error_class, reason)
         left = self._left(planned)
         if left is not None:
             return self._failed(manga_id, planned, *left)
@@ -128,13 +166,10 @@ class OutcomeRows:
             "outcome": outcome.value,
             "error_class": error_class.value if error_class else None,
             "reason": reason or None,
+            "lost_nights": None,
             "transient": outcome is Outcome.DEFERRED if transient is None else transient,
             "via": via,
             "fingerprint": fingerprint,
             "decided_at": self._now,
             "dagster_run_id": self._run_id,
         }
-
-
-def _last_message(entry: LedgerEntry) -> str:
-    return entry.attempts[-1].message if entry.attempts else ""

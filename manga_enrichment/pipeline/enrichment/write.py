@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.outcomes.answers import LedgerEntry, Provenance
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.ledger import ResultLedger
@@ -146,7 +148,10 @@ class Writing:
             log_rows(self._tables, provenance, _unsent_rows(changed, analysis, bucket, provenance))
             return pa.Table.from_pylist(table_rows, schema=OUTCOME_SCHEMA)
 
-        rewrite_table(self._tables, outcomes_key(analysis, bucket), merged)
+        written = rewrite_table(self._tables, outcomes_key(analysis, bucket), merged)
+        lost = written.filter(pc.field("error_class") == ErrorClass.UNANSWERABLE.value).to_pylist()
+        if given_up := rows.given_up(bucket, provenance, lost):
+            self._ledger.put_many(given_up, None)
 
     def _report(
         self,

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from manga_enrichment.domain.analyses.base import AnalysisType
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.tables.columns import ListOf, StructOf
 from manga_enrichment.gateways.objects import ObjectStore
@@ -120,6 +121,18 @@ def count_outcomes(tables: ObjectStore, analysis: str, buckets: Sequence[str]) -
         if stored is not None:
             counts.update(stored.table.column("outcome").to_pylist())
     return counts
+
+
+def check_given_up(tables: ObjectStore, analysis: str, buckets: Sequence[str]) -> QualityReport:
+    """Titles that are asked no more, since what the model gave was no answer night after night."""
+    report = QualityReport()
+    for bucket in buckets:
+        stored = tables.read(outcomes_key(analysis, bucket), ["manga_id", "error_class"])
+        for row in stored.table.to_pylist() if stored else ():
+            report.rows += 1
+            if row["error_class"] == ErrorClass.UNANSWERABLE:
+                report.note("unanswerable", row["manga_id"])
+    return report
 
 
 def count_deferred(tables: ObjectStore, analysis: str, buckets: Sequence[str]) -> Counter[str]:

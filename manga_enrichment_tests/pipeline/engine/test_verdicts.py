@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import botocore.session
 import pytest
 
 from manga_enrichment.domain.models.usage import NO_USAGE
@@ -10,6 +11,8 @@ from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.gateways.budget import Brake
 from manga_enrichment.gateways.model import ModelReply
 from manga_enrichment.pipeline.engine.verdicts import (
+    STOP_REASON_ERRORS,
+    SUCCESS_STOP_REASONS,
     Refusal,
     judge,
     no_turn,
@@ -50,6 +53,8 @@ def test_a_valid_answer_with_a_success_stop_reason_counts(stop_reason: str) -> N
         ("content_filtered", ErrorClass.CONTENT_FILTERED),
         ("guardrail_intervened", ErrorClass.GUARDRAIL_INTERVENED),
         ("model_context_window_exceeded", ErrorClass.INVALID_REQUEST),
+        ("malformed_model_output", ErrorClass.MALFORMED_ANSWER),
+        ("malformed_tool_use", ErrorClass.MALFORMED_ANSWER),
         ("something new", ErrorClass.INVALID_ANSWER),
     ],
 )
@@ -57,6 +62,27 @@ def test_a_valid_answer_with_another_stop_reason_does_not(stop_reason: str, erro
     call = make_call()
     problem = judge(call.analysis, call.inputs, ModelReply(stop_reason, valid_answer(call.prompt), DEFAULT_USAGE))
     assert problem == (error_class, f"the model stopped with {stop_reason!r}")
+
+
+def test_all_stop_reasons_of_converse_are_known() -> None:
+    model = botocore.session.get_session().get_service_model("bedrock-runtime")
+    assert set(model.shape_for("StopReason").enum) <= SUCCESS_STOP_REASONS | set(STOP_REASON_ERRORS)
+
+
+@pytest.mark.parametrize(
+    ("reply", "error_class"),
+    [
+        (ModelReply("end_turn", None, DEFAULT_USAGE, ""), ErrorClass.MALFORMED_ANSWER),
+        (ModelReply("end_turn", None, DEFAULT_USAGE, " \n"), ErrorClass.MALFORMED_ANSWER),
+        (ModelReply("tool_use", None, DEFAULT_USAGE, "Let me call the tool."), ErrorClass.MALFORMED_ANSWER),
+        (ModelReply("end_turn", None, DEFAULT_USAGE, "I would rather not."), ErrorClass.REFUSAL),
+    ],
+)
+def test_no_answer_at_all_is_lost_and_words_are_a_refusal(reply: ModelReply, error_class: ErrorClass) -> None:
+    call = make_call()
+    problem = judge(call.analysis, call.inputs, reply)
+    assert problem is not None
+    assert problem[0] is error_class
 
 
 def test_all_problems_of_an_answer_are_told() -> None:
