@@ -148,7 +148,9 @@ ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType(
                 summary="What a batch would come to",
                 description=(
                     "The same body as for a batch. Nothing is asked or billed: the answer has all faults with their "
-                    "places, or tokens and cost, and what is there already and so free. Waits up to 10 seconds."
+                    "places, or tokens and cost, and what is there already and so free. Waits up to 10 seconds unless "
+                    "`Prefer` says otherwise; what took longer the same POST with its Idempotency-Key tells, and "
+                    "`quote` of the result document."
                 ),
             ),
             Endpoint(

@@ -28,6 +28,7 @@ class Queue:
 
     visibility_seconds   how long a received message stays hidden unless its lease is renewed
     retention_days       how long a message waits before SQS drops it
+    use                  what waits in it, as docs/api.md says it
     dead_letters         queue for messages received max_receives times; None for a dead-letter queue itself
     """
 
@@ -48,11 +49,11 @@ def _requests(name: str, visibility_seconds: int, retention_days: int, use: str)
     return Queue(name, visibility_seconds, retention_days, use, dead_letters, MAX_RECEIVES)
 
 
-HIGH_PRIORITY = _requests("manga-fm-high-priority", 60, 4, "partner overflow, urgent")
-NORMAL = _requests("manga-fm-normal", 120, 7, "general asynchronous analysis")
-LOW_PRIORITY = _requests("manga-fm-low-priority", 300, 14, "batch enrichment, nightly jobs")
-ORDERED = _requests("manga-fm-ordered.fifo", 60, 7, "ordered per user")
-SESSION = _requests("manga-fm-session.fifo", 60, 4, "ordered per session")
+HIGH_PRIORITY = _requests("manga-fm-high-priority", 60, 4, "urgent batches, and questions about prices")
+NORMAL = _requests("manga-fm-normal", 120, 7, "batches without a wish")
+LOW_PRIORITY = _requests("manga-fm-low-priority", 300, 14, "batches that can wait: fewer and larger runs")
+ORDERED = _requests("manga-fm-ordered.fifo", 60, 7, "questions of a user without a session, in order per user")
+SESSION = _requests("manga-fm-session.fifo", 60, 4, "questions and chats of a session or conversation, in order")
 
 REQUEST_QUEUES = (HIGH_PRIORITY, NORMAL, LOW_PRIORITY, ORDERED, SESSION)
 """Standard queues first, by priority."""
@@ -63,8 +64,8 @@ RESIDENT_LANES: Mapping[str, tuple[Queue, ...]] = MappingProxyType(
 """Queues whose requests somebody waits for: worked at by runs that stay, which serve a lane's queues together."""
 
 DEAD_LETTER_QUEUES = (
-    Queue(DEAD_LETTERS, 30, 14, "investigation, redrive"),
-    Queue(DEAD_LETTERS_FIFO, 30, 14, "investigation, redrive"),
+    Queue(DEAD_LETTERS, 30, 14, "what the first three could not end, for people to look at and send back"),
+    Queue(DEAD_LETTERS_FIFO, 30, 14, "the same of the two in order"),
 )
 QUEUES: Mapping[str, Queue] = MappingProxyType({queue.name: queue for queue in (*REQUEST_QUEUES, *DEAD_LETTER_QUEUES)})
 

@@ -1,6 +1,7 @@
 """A request goes to the queue of its priority or session, in a group of its partner."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -125,3 +126,9 @@ def test_every_valid_request_has_ids_that_sqs_takes(partner: str, identity: str,
     assert SQS_ID.fullmatch(found.deduplication_id)
     assert SQS_ID.fullmatch(found.message_group_id)
     assert len(found.message_group_id) <= 128  # limit of SQS
+
+
+def test_the_page_says_what_each_queue_is_for() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "api.md").read_text("utf-8")
+    said = dict(re.findall(r"^\| `(manga-fm-[a-z.-]+)` \| (.+) \|$", page, re.MULTILINE))
+    assert said == {name: queue.use for name, queue in QUEUES.items()}
