@@ -228,12 +228,16 @@ def _quoted(
     wishes: Iterable[_Wish | PlannedItem], entries: Mapping[str, LedgerEntry], pending: Collection[str]
 ) -> Iterator[PlannedItem]:
     """What each would come to; nothing is asked."""
+    written: set[tuple[str, str]] = set()
     for wish in wishes:
         calls: dict[tuple[str, str], PlannedCall] = {}
         item = _item(wish, entries, pending, calls) if isinstance(wish, _Wish) else wish
         question = Question(wish.analysis, wish.model, wish.inputs) if calls and isinstance(wish, _Wish) else None
         outcome = entries[item.fingerprint].outcome.value if item.fingerprint in entries else item.outcome
-        yield quoted_item(item, outcome, question)
+        prefix = (question.analysis.name, question.model.model_id) if question else None
+        yield quoted_item(item, outcome, question, is_first=prefix not in written)
+        if prefix:
+            written.add(prefix)
 
 
 def _title_call(wish: _Wish) -> PlannedCall:

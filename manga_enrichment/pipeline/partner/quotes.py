@@ -18,23 +18,28 @@ _STATUSES = {
 }
 
 
-def quoted_item(item: PlannedItem, outcome: str, question: Question | None) -> PlannedItem:
+def quoted_item(item: PlannedItem, outcome: str, question: Question | None, *, is_first: bool) -> PlannedItem:
     """The item with its quote for an answer.
 
     outcome: of the answer that is there, or that it was decided with. question: what would be asked; None: nothing.
+    is_first: of its analysis and model in the batch, so that it pays for writing the prompt cache.
     """
-    told = _asked(question) if question is not None else QuotedItem(_STATUSES[outcome], item.error_class, item.reason)
+    told = (
+        _asked(question, is_first)
+        if question is not None
+        else QuotedItem(_STATUSES[outcome], item.error_class, item.reason)
+    )
     return PlannedItem(item.analysis, item.manga_id, outcome=Outcome.SUCCEEDED.value, quote=told.as_dict())
 
 
-def _asked(question: Question) -> QuotedItem:
-    estimate = question.estimate
+def _asked(question: Question, is_first: bool) -> QuotedItem:
+    estimate = question.estimate.writing_prefix() if is_first else question.estimate
     longest = replace(estimate.writing_prefix(), output_tokens=estimate.max_tokens)
     return QuotedItem(
         QuoteStatus.TO_ASK,
         model_id=question.model.model_id,
         input_tokens=estimate.input_tokens,
         output_tokens=estimate.output_tokens,
-        cost_micro_usd=question.cost_micro_usd,
+        cost_micro_usd=estimate.cost_micro_usd(question.model),
         most_micro_usd=longest.cost_micro_usd(question.model),
     )

@@ -51,6 +51,13 @@ def test_what_nobody_has_is_priced_and_not_asked(way: str) -> None:
     assert 0 < quote["cost_usd"] < quote["at_most_usd"]
 
 
+def test_the_first_of_a_kind_pays_for_the_prompt_cache(way: str) -> None:
+    quote = quoted(PartnerWorld(way=way), *(item(number, "full_enrichment") for number in (1, 2, 3)))
+    first, second, third = quote["items"]
+    assert first["input_tokens"] == second["input_tokens"] == third["input_tokens"]
+    assert first["cost_usd"] > second["cost_usd"] == third["cost_usd"]
+
+
 def test_nothing_of_it_is_booked_logged_counted_or_told(way: str) -> None:
     world = PartnerWorld(way=way)
     quoted(world, item(1), callback_url=CALLBACK)
