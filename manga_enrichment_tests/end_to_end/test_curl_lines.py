@@ -15,11 +15,13 @@ from manga_enrichment.local.api_client import api_key
 from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment.pipeline.store.object_keys import result_document_key
 from manga_enrichment_tests.end_to_end.front import Front
+from manga_enrichment_tests.end_to_end.test_around_requests import ended_by_worker
 from manga_enrichment_tests.end_to_end.test_request_front_waits import Worker, while_waiting
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "api.md"
 TEXT = PAGE.read_text("utf-8")
 POSTS = re.findall(r"^    (curl -s \"\$API/v1/manga/(?:batch|query|chat)\".*(?:\n +-.*)+)", TEXT, re.MULTILINE)
+(QUOTE,) = re.findall(r"^    (curl -s \"\$API/v1/manga/quote\".*\n +-.*)", TEXT, re.MULTILINE)
 (STATUS,) = re.findall(r"^    (curl -s \"\$API/v1/manga/status/.*)", TEXT, re.MULTILINE)
 LIST, CANCEL, USAGE = re.findall(r"^    (curl -s .*\"\$API/v1/manga/(?:requests|usage).*)", TEXT, re.MULTILINE)
 RESULTS, AS_NDJSON, AS_CSV = re.findall(r"^    (curl -s \"\$API/v1/manga/results/.*(?:\n +\|.*)?)", TEXT, re.MULTILINE)
@@ -49,6 +51,14 @@ def test_a_post_of_the_page_works_and_so_does_its_status(line: str, local_stack:
     assert data["status"] == ("completed" if waits else "accepted")
     status = run(EXAMPLE_ID.sub(data["request_id"], STATUS), front)
     assert status["data"]["status"] == "completed"
+
+
+def test_the_price_of_the_page_is_told(local_stack: LocalStack) -> None:
+    front = Front(local_stack)
+    front.take_all()
+    told, quote = while_waiting(lambda: run(QUOTE, front), lambda: ended_by_worker(local_stack, front))
+    assert quote["counts"]["items"] == 1
+    assert told["data"]["quote"] == quote
 
 
 def test_results_of_the_page_are_fetched_and_made_into_lines_and_rows(
