@@ -1,10 +1,11 @@
 """A foundation model that answers prompts, one call at a time."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from manga_enrichment.domain.analyses.validation import readable_answer
+from manga_enrichment.domain.analyses.base import AnalysisType
+from manga_enrichment.domain.analyses.validation import readable_answer, shaped_answer
 from manga_enrichment.domain.models.guardrails import Guarding, Guardrail
 from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.models.usage import Usage
@@ -45,6 +46,8 @@ class ModelCall:
 class ModelReply:
     """A complete reply. answer is None when the model gave no JSON object. guarding: None without a guardrail.
 
+    found: all that may be the answer, as it came, likeliest first; () where that is `answer` alone.
+
     Whatever a model says, no reply holds an answer that breaks the rule for text: what nobody should see is taken out
     as the reply is made, so that judging, repairing and keeping an answer look at the same one in every lane.
     """
@@ -54,6 +57,12 @@ class ModelReply:
     usage: Usage
     text: str = ""
     guarding: Guarding | None = None
+    found: tuple[Any, ...] = field(default=(), compare=False)
+
+    def shaped_for(self, analysis: AnalysisType) -> "ModelReply":
+        """The same reply with the answer that fits the analysis, as far as it holds one."""
+        answer = shaped_answer(analysis, self.found if self.answer is None else (self.answer, *self.found))
+        return self if answer is self.answer else replace(self, answer=answer)
 
     def __post_init__(self) -> None:
         if self.answer is not None:

@@ -1,6 +1,7 @@
 """The Converse wire format, held against botocore's own service model and against arbitrary JSON."""
 
 import itertools
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,6 +26,8 @@ SERVICE = botocore.session.get_session().get_service_model("bedrock-runtime")
 CONVERSE = SERVICE.operation_model("Converse")
 BROKEN = Repair({"primary_genre": "drama", "extra": [1, 2.5, None, {"名": "値"}]}, ("genres: missing", "extra: 未知"))
 VARIANTS = list(itertools.product(ANALYSES, (None, BROKEN), (False, True)))
+LEVEL = {"level": "teen", "min_age": 13, "basis": "synopsis", "confidence": 0.8}
+LEVEL_JSON = json.dumps(LEVEL)
 
 
 @pytest.mark.parametrize("model_id", load_models().models)
@@ -255,6 +258,21 @@ def test_what_mends_a_known_fault_is_kept_however_long_the_message_is() -> None:
     error = classify_error(400, headers, orjson.dumps({"message": said}))
     assert "account's settings of Bedrock" in error.message
     assert len(error.message) <= 300
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [{"toolUse": {"toolUseId": "1", "name": "x", "input": LEVEL_JSON}}],
+        [{"toolUse": {"toolUseId": "1", "name": "x", "input": {"input": LEVEL_JSON}}}],
+        [{"toolUse": {"toolUseId": "1", "name": "x", "input": {}}}, {"text": f"```json\n{LEVEL_JSON}\n```"}],
+        [{"toolUse": {"toolUseId": "1", "name": "y", "input": {"q": 1}}}, {"toolUse": {"input": LEVEL}}],
+        [{"reasoningContent": {"reasoningText": {"text": "hm"}}}, {"text": f"{{So}}: {LEVEL_JSON}"}],
+    ],
+)
+def test_an_answer_is_found_wherever_a_reply_holds_it(content: list[dict[str, Any]]) -> None:
+    reply = parse_reply(reply_document(content)).shaped_for(ANALYSES["reading_level"])
+    assert reply.answer == LEVEL
 
 
 @pytest.mark.parametrize("status", [302, 307, 405, 407, 409, 425, 500, 502, 504, 529])

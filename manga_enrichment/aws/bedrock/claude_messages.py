@@ -48,7 +48,9 @@ def model_reply(output: Any) -> ModelReply:
     inputs = [block.get("input") for block in blocks if block.get("type") == "tool_use"]
     texts = [block["text"] for block in blocks if isinstance(block.get("text"), str)]
     stop_reason = output.get("stop_reason")
-    answer = inputs[0] if inputs else json_in_text("".join(texts))
+    text = "".join(texts)
+    found = (*inputs, json_in_text(text), text)
+    answer = inputs[0] if inputs else json_in_text(text)
     return ModelReply(
         stop_reason=stop_reason if isinstance(stop_reason, str) and stop_reason else "missing",
         answer=answer if isinstance(answer, dict) else None,
@@ -58,7 +60,8 @@ def model_reply(output: Any) -> ModelReply:
             cache_read_tokens=_tokens(usage, "cache_read_input_tokens"),
             cache_write_tokens=_tokens(usage, "cache_creation_input_tokens"),
         ),
-        text="".join(texts),
+        text=text,
+        found=found,
     )
 
 

@@ -113,7 +113,8 @@ def parse_reply(document: Mapping[str, Any], text_field: str = "") -> ModelReply
     tool_inputs = [_at(block, "toolUse", "input") for block in content if _at(block, "toolUse") is not None]
     texts = [_at(block, "text") for block in content]
     text = "".join(each for each in texts if isinstance(each, str))
-    answer = {text_field: text.strip()} if text_field else tool_inputs[0] if tool_inputs else json_in_text(text)
+    found = ({text_field: text.strip()},) if text_field else (*tool_inputs, json_in_text(text), text)
+    answer = next((each for each in found if each is not None), None)
     stop_reason = document.get("stopReason")
     return ModelReply(
         stop_reason=stop_reason if isinstance(stop_reason, str) and stop_reason else "missing",
@@ -126,6 +127,7 @@ def parse_reply(document: Mapping[str, Any], text_field: str = "") -> ModelReply
         ),
         text=text,
         guarding=guarding(document) if text_field else None,
+        found=found,
     )
 
 

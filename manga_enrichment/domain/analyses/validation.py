@@ -6,7 +6,7 @@ for one repair. Stays out: the schemas and checks themselves (one module per ana
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import islice
 from typing import Any
@@ -16,6 +16,7 @@ from jsonschema import Draft7Validator
 from jsonschema.exceptions import ValidationError
 
 from manga_enrichment.domain.analyses.base import AnalysisType, Answer, TitleInputs
+from manga_enrichment.domain.analyses.shaping import shaped
 from manga_enrichment.domain.text.rule import is_blank, readable
 
 MAX_PROBLEMS = 5
@@ -42,6 +43,32 @@ def _readable(value: Any, levels: int) -> Any:
     if isinstance(value, list):
         return [_readable(each, levels - 1) for each in value]
     return {readable(name): _readable(each, levels - 1) for name, each in value.items()}
+
+
+def shaped_answer(analysis: AnalysisType, found: Sequence[Any]) -> dict[str, Any] | None:
+    """The first of what a reply holds that fits the schema, freed of its wrapping where it must be.
+
+    found: what may be the answer, likeliest first. Where nothing fits, the first object, to be repaired; else None.
+    """
+    objects: list[dict[str, Any]] = []
+    for each in found:
+        if isinstance(each, dict) and _fits(analysis, each):
+            return each
+        shape = shaped(analysis.output_schema, each)
+        if not isinstance(shape, dict):
+            continue
+        if _fits(analysis, shape):
+            return shape
+        objects.append(each if isinstance(each, dict) else shape)
+    return objects[0] if objects else None
+
+
+def _fits(analysis: AnalysisType, answer: Answer) -> bool:
+    try:
+        _quick_check(analysis)(answer)
+    except fastjsonschema.JsonSchemaException:
+        return False
+    return True
 
 
 def answer_problems(analysis: AnalysisType, answer: Answer, inputs: TitleInputs) -> list[str]:

@@ -10,7 +10,7 @@ cost without an entry is booked again when a kill comes between its booking and 
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -97,6 +97,8 @@ class Collector:
             title = left.pop(reply.record_id, None)
             if title is None:
                 continue
+            if reply.reply is not None:
+                reply = replace(reply, reply=reply.reply.shaped_for(analysis))  # noqa: PLW2901
             attempt = _attempt(reply, job, analysis, title, model, submission.submitted_at)
             is_final = attempt.error_class is None or attempt.error_class in FINAL
             yield _Judged(title, attempt, _entry(job, title, attempt, reply, ended_at) if is_final else None)

@@ -191,7 +191,7 @@ class Caller:
         started = progress.sent_at = self._clock.monotonic_seconds()
         progress.reply = None
         try:
-            progress.reply = await self._converse(request)
+            progress.reply = (await self._converse(request)).shaped_for(call.analysis)
         except ModelError as error:
             refusal: Refusal | None = Refusal(error.error_class, error.message, error.retry_after_seconds or 0.0)
             self._tell_limiter_of_failure(permit, error)

@@ -1,6 +1,7 @@
 """One call: every row of the table of error classes, what is tried again, and what it costs."""
 
 import asyncio
+import json
 from dataclasses import replace
 
 import pytest
@@ -56,6 +57,14 @@ async def test_a_valid_answer_is_taken_at_the_first_attempt() -> None:
     assert (attempt.number, attempt.usage, attempt.stop_reason) == (1, DEFAULT_USAGE, "tool_use")
     assert attempt.latency_ms == 1000
     assert attempt.cost_micro_usd == word.cost_micro_usd == cost_of(DEFAULT_USAGE)
+    assert len(world.model.sent) == 1
+
+
+async def test_a_wrapped_answer_is_paid_for_once_and_kept_without_its_wrapping() -> None:
+    answer = valid_answer(make_call().prompt)
+    said = f"Here you are:\n```json\n{json.dumps({'input': answer})}\n```"
+    word = await ask(world := CallWorld(), ModelReply("end_turn", None, DEFAULT_USAGE, said, found=(None, said)))
+    assert (word.outcome, word.answer) == (Outcome.SUCCEEDED, answer)
     assert len(world.model.sent) == 1
 
 
