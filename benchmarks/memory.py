@@ -28,7 +28,7 @@ class InstantModel:
     async def converse(self, call: ModelCall) -> ModelReply:
         return ModelReply("tool_use", ANSWER, Usage(900, 60))
 
-    async def check_reachable(self) -> None:
+    async def check_reachable(self, _within_seconds: float = 0.0) -> None:
         """It is."""
 
     async def refresh_credentials(self) -> None:

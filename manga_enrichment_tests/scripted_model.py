@@ -4,6 +4,7 @@ It reads the prompt as a model would (`manga_id: ...`, the candidates), so that 
 """
 
 import asyncio
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -82,7 +83,7 @@ class ScriptedModel:
         finally:
             self.in_flight -= 1
 
-    async def check_reachable(self) -> None:
+    async def check_reachable(self, within_seconds: float = math.inf) -> None:
         if not self.reachable:
             raise ModelError(ErrorClass.CONNECTION, "Bedrock cannot be reached at nowhere: check AWS_DEFAULT_REGION")
 

@@ -1,5 +1,6 @@
 """A foundation model that answers prompts, one call at a time."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -79,8 +80,10 @@ class FoundationModel(Protocol):
         """
         ...
 
-    async def check_reachable(self) -> None:
+    async def check_reachable(self, within_seconds: float = math.inf) -> None:
         """Raises ModelError (`connection`) when nothing has answered at the endpoint for a while; bills nothing.
+
+        within_seconds: how long the caller can wait for that at most.
 
         Asked once before the first call. Whether the endpoint is away or wrong nobody can tell so soon: the op is tried
         again, and the sentence says what to look at if it never answers.

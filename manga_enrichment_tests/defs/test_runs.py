@@ -197,7 +197,7 @@ def test_after_the_permanent_failure_was_mended_the_next_run_asks_only_for_what_
     assert titles_with(project, "genre_classification") == 8
 
 
-def test_an_op_that_found_the_model_down_until_its_deadline_is_tried_again(tmp_path: Path) -> None:
+def test_an_op_that_found_the_model_down_until_its_deadline_is_not_tried_again(tmp_path: Path) -> None:
     project = Project(tmp_path, catalog=rows(8))
     world = project.world
 
@@ -209,8 +209,12 @@ def test_an_op_that_found_the_model_down_until_its_deadline_is_tried_again(tmp_p
     world.model = ScriptedModel(world.clock, otherwise=answer)
     result = project.run()
     assert result.success
-    assert set(retried(result)) == {f"invoke_{COMBINED}"}
-    assert 3.75 <= retried(result)[f"invoke_{COMBINED}"] <= 6.25
+    assert retried(result) == {}
+    assert set(outcomes_of(project, "reading_level")) == {
+        ("deferred", "service_unavailable"),
+        ("insufficient_input", None),
+    }
+    assert project.run().success
     assert titles_with(project, "reading_level") == 6
 
 

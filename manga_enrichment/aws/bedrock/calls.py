@@ -7,6 +7,7 @@ retried below the engine. Protocol: bedrock-runtime Converse, as in botocore's s
 
 import asyncio
 import json
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -80,10 +81,10 @@ class BedrockModel:
             raise classify_error(response.status, response.headers, payload)
         return parse_reply(_json_object(payload), call.text_field)
 
-    async def check_reachable(self) -> None:
+    async def check_reachable(self, within_seconds: float = math.inf) -> None:
         """Any HTTP answer will do, also a refusal."""
         loop = asyncio.get_running_loop()
-        until = loop.time() + self._reachable_seconds
+        until = loop.time() + min(self._reachable_seconds, within_seconds)
         while True:
             try:
                 async with self._open().get(URL(self._endpoint), proxy=self._proxy, allow_redirects=False):

@@ -16,6 +16,7 @@ import dagster as dg
 from manga_enrichment.defs.enrichment.metadata import plan_metadata, write_metadata
 from manga_enrichment.defs.shared.inputs import DefinitionInputs
 from manga_enrichment.defs.shared.metadata import invoke_metadata
+from manga_enrichment.defs.shared.op_time import OpTime
 from manga_enrichment.defs.shared.pipeline_settings import batch_settings, invoke_settings
 from manga_enrichment.defs.shared.policies import (
     OP_RETRY_POLICY,
@@ -140,8 +141,9 @@ def build_invoke_op(analysis: AnalysisType, inputs: DefinitionInputs) -> dg.OpDe
         work = _Work(context, plan, analysis, inputs.models.resolve(analysis.model_alias))
         lane = BatchLane(BatchGateways(tables, ledger, budget, batch, clock), batches)
         gateways = InvokeGateways(ledger, budget, senders, open_model, clock)
-        on_demand = invoke_settings(inputs.settings, quota_lane(context.run_tags))
-        return work.done_by(lane, Invoking(tables=tables, gateways=gateways, settings=on_demand))
+        time = OpTime.of(context, clock, inputs.settings.deadline_seconds)
+        on_demand = invoke_settings(inputs.settings, quota_lane(context.run_tags), time.left_seconds())
+        return work.done_by(lane, Invoking(tables=tables, gateways=gateways, settings=on_demand), time)
 
     return invoke
 
@@ -155,15 +157,15 @@ class _Work:
     analysis: AnalysisType
     model: ModelSpec
 
-    def done_by(self, lane: BatchLane, invoking: Invoking) -> dict[str, Any]:
+    def done_by(self, lane: BatchLane, invoking: Invoking, time: OpTime) -> dict[str, Any]:
         """The report, by the lane that was planned. Raises Failure or RetryRequested."""
         calls = self.plan["plan"]["analyses"].get(self.analysis.name, {}).get("actions", {}).get("ask", 0)
         if self.plan["dry_run"] or not calls:
             return InvokeReport(self.analysis.name).as_dict()
-        with configuration_errors_are_final():
+        with configuration_errors_are_final(time.left_seconds):
             is_batch = self.plan["lanes"][self.analysis.name] == Lane.BATCH.value
             report = self._submitted(lane, calls) if is_batch else self._asked(invoking, calls)
-        retry_if_hopeful(self.context, report)
+        retry_if_hopeful(self.context, report, time.left_seconds())
         self.context.add_output_metadata(invoke_metadata(report))
         return report.as_dict()
 

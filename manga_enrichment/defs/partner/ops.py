@@ -16,6 +16,7 @@ from manga_enrichment.defs.partner.settings import notification_policy, settle_l
 from manga_enrichment.defs.shared.inputs import DefinitionInputs
 from manga_enrichment.defs.shared.metadata import invoke_metadata
 from manga_enrichment.defs.shared.op_outputs import IN_MEMORY
+from manga_enrichment.defs.shared.op_time import OpTime
 from manga_enrichment.defs.shared.pipeline_settings import invoke_settings
 from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY, permanent_failure, retry_if_hopeful
 from manga_enrichment.defs.shared.tags import quota_lane
@@ -139,7 +140,8 @@ def build_partner_invoke_op(name: str, inputs: DefinitionInputs) -> dg.OpDefinit
         clock: dg.ResourceParam[Clock],
     ) -> dict[str, Any]:
         gateways = InvokeGateways(ledger, budget, senders, open_model, clock)
-        lane_settings = invoke_settings(inputs.settings, quota_lane(context.run_tags))
+        time = OpTime.of(context, clock, inputs.settings.deadline_seconds)
+        lane_settings = invoke_settings(inputs.settings, quota_lane(context.run_tags), time.left_seconds())
         settings = replace(lane_settings, policies=partner_run.policies)
         asking = _asking(inputs, tables, gateways, settings)
         with partner_run.step(context):
@@ -147,7 +149,7 @@ def build_partner_invoke_op(name: str, inputs: DefinitionInputs) -> dg.OpDefinit
             execution = _execution(context, tables, partner_run)
             report = run_steps.ask_model(name, Opened.from_dict(opened), execution, asking, stopping)
         if not partner_run.is_stopping:
-            retry_if_hopeful(context, report)
+            retry_if_hopeful(context, report, time.left_seconds())
         context.add_output_metadata(invoke_metadata(report))
         return report.as_dict()
 

@@ -16,12 +16,12 @@ from manga_enrichment.pipeline.enrichment.submit_batch import BatchSettings
 from manga_enrichment.settings import Settings, micro_usd
 
 
-def invoke_settings(settings: Settings, lane: str) -> InvokeSettings:
-    """lane: the run's, one of those with a weight."""
+def invoke_settings(settings: Settings, lane: str, left_seconds: float | None = None) -> InvokeSettings:
+    """lane: the run's, one of those with a weight. left_seconds: of the deadline, where some of it is over."""
     return InvokeSettings(
         engine=EngineSettings(
             concurrency=settings.concurrency,
-            deadline_seconds=settings.deadline_seconds,
+            deadline_seconds=settings.deadline_seconds if left_seconds is None else left_seconds,
             claim_seconds=settings.claim_seconds,
             clock_skew=timedelta(seconds=settings.clock_skew_seconds),
         ),

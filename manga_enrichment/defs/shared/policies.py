@@ -3,8 +3,9 @@
 1. The *engine* (`pipeline/engine/call_loop.py`) retries single requests to the model, by error class, within its
    deadline. It is the only layer that pays again, and only where `domain/outcomes/error_classes.py` says so.
 2. The *op* retries when a whole analysis got nowhere: the model was unreachable, throttled to the deadline or timed
-   out for a large share of the titles. A second try finds what was answered in the ledger and pays only for the rest.
-   Every op, asset and check that reads or writes a store does so too while that is away.
+   out for a large share of the titles, and MANGA_DEADLINE_SECONDS, which bound all its tries, are not over. A second
+   try finds what was answered in the ledger and pays only for the rest. Every op, asset and check that reads or
+   writes a store does so too while that is away.
 3. The *run* is retried by the daemon only when its process died (`run_retries` in dagster.yaml, with
    `retry_on_asset_or_op_failure: false`), again continuing from the ledger.
 
@@ -16,6 +17,7 @@ Belongs here: pools, what the end of an op's work means for its retries. Stays o
 (`pipeline/engine/retry_rules.py`), what operators are told to do (`domain/operations/incidents.py`).
 """
 
+import math
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -49,15 +51,17 @@ def final_failure(sentence: str, **metadata: str) -> dg.Failure:
     return dg.Failure(sentence, metadata={IS_FINAL: True, **metadata}, allow_retries=False)
 
 
-def retry_if_hopeful(context: dg.OpExecutionContext, report: InvokeReport) -> None:
-    """Raises RetryRequested when another try of the op may do better."""
+def retry_if_hopeful(context: dg.OpExecutionContext, report: InvokeReport, left_seconds: float) -> None:
+    """Raises RetryRequested when another try of the op may do better, and would begin within `left_seconds`."""
     rule = retry_rule(report)
     if rule is not None and context.retry_number < rule.tries - 1:
         jitter = random.Random(f"{context.run_id}{context.retry_number}").random()  # noqa: S311
+        wait_seconds = rule.wait_seconds(context.retry_number, jitter)
+        if wait_seconds >= left_seconds:
+            context.log.warning(f"{report.analysis}: {report.error_classes}; MANGA_DEADLINE_SECONDS are over")
+            return
         context.log.warning(f"{report.analysis}: {report.error_classes} of {report.titles} titles; trying the op again")
-        raise dg.RetryRequested(
-            max_retries=rule.tries - 1, seconds_to_wait=rule.wait_seconds(context.retry_number, jitter)
-        )
+        raise dg.RetryRequested(max_retries=rule.tries - 1, seconds_to_wait=wait_seconds)
 
 
 def permanent_failure(report: InvokeReport) -> str | None:
@@ -69,17 +73,18 @@ def permanent_failure(report: InvokeReport) -> str | None:
 
 
 @contextmanager
-def configuration_errors_are_final() -> Iterator[None]:
+def configuration_errors_are_final(left_seconds: Callable[[], float] = lambda: math.inf) -> Iterator[None]:
     """Turn what is wrong or away into a Failure with the sentence as its description.
 
-    A ConfigurationError nothing retries; a model or a store that is away may come back, so the op's policy decides.
+    A ConfigurationError nothing retries; a model or a store that is away may come back, so the op's policy decides,
+    as long as some of the op's time is left.
     """
     try:
         yield
     except ConfigurationError as error:
         raise final_failure(str(error)) from error
     except (ModelError, StoreUnavailableError) as error:
-        raise dg.Failure(str(error)) from error
+        raise dg.Failure(str(error), allow_retries=left_seconds() > THROTTLING.first_wait_seconds) from error
 
 
 def store_check(**of_check: Any) -> Callable[[Callable[..., Any]], dg.AssetChecksDefinition]:

@@ -81,6 +81,10 @@ class Invocation:
         self._engines: list[Engine] = []
         self._started = gateways.clock.monotonic_seconds()
 
+    async def reach(self) -> None:
+        """Raises ModelError when nobody answers at the endpoint, at the deadline at the latest."""
+        await self.model.check_reachable(self._settings.engine.deadline_seconds)
+
     def engine(
         self,
         model: ModelSpec,

@@ -77,7 +77,7 @@ class Invoking:
         calls = planned_calls(self._tables, analysis, model, buckets, provenance.run_id)
         pending = BatchStore(self._tables).pending(buckets)
         async with open_invocation(self._gateways, self._settings, tally, provenance.run_id, say) as invocation:
-            await invocation.model.check_reachable()
+            await invocation.reach()
             engine = invocation.engine(model, provenance, spender)
             flush = partial(unledgered.write, self._tables, analysis.name)
             keep = partial(keep_arrears, self._tables)

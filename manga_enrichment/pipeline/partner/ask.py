@@ -168,7 +168,7 @@ class _Asking:
     async def run(self, invocation: Invocation, groups: Sequence[_Group], concurrency: int) -> None:
         """All groups at once, as far as the concurrency goes; one that fails leaves the others at their work."""
         at_once = asyncio.Semaphore(concurrency)
-        await invocation.model.check_reachable()
+        await invocation.reach()
 
         async def ask(group: _Group) -> None:
             async with at_once:
