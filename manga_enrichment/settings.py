@@ -274,7 +274,7 @@ def settings_markdown() -> str:
         "# Settings",
         "",
         "Environment variables; a wrong value stops everything with one sentence before any call is billed. AWS's own",
-        "variables (credentials, `AWS_REGION`, `AWS_ENDPOINT_URL*`) are read by boto3. Generated with",
+        "variables (credentials, region, endpoints, proxies) are read as boto3 does: docs/aws.md. Generated with",
         "`manga-enrichment settings-docs`.",
         "",
         "| variable | default | meaning |",

@@ -5,9 +5,11 @@ apply is boto3's to decide (AWS_ENDPOINT_URL*, profiles, roles): there is no swi
 """
 
 import math
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache, cached_property, partial
+from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -20,11 +22,15 @@ from botocore.exceptions import (
     ClientError,
     ConnectTimeoutError,
     EndpointConnectionError,
+    LoginError,
     NoCredentialsError,
     NoRegionError,
     PartialCredentialsError,
     ProfileNotFound,
+    SSOError,
+    TokenRetrievalError,
 )
+from botocore.utils import get_token_from_environment
 from urllib3.exceptions import HTTPError
 
 from manga_enrichment.aws.clock_skew import ClockSkew
@@ -55,6 +61,8 @@ BrokenAnswerError = HTTPError
 """GetObject raises it, too, where an error document broke off: the SDK reads those too late for its own words."""
 
 CREDENTIALS_HINT = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or run with a role"
+_LOGIN_ENDED = (SSOError, LoginError, TokenRetrievalError)
+_LOGIN_HINT = "The AWS login has expired: run `aws sso login` (or `aws login`) with the profile that is in use"
 _MISSING = frozenset({"NoSuchBucket", "ResourceNotFoundException"})
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "403"})
 _EXPIRED_CREDENTIALS = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
@@ -87,7 +95,7 @@ class AwsClients:
         self._making = RLock()  # making clients from one session is not thread-safe, using them is
         self.clock_skew = clock_skew or ClockSkew()
         with self._explained():
-            botocore_session = _session()
+            botocore_session = self._botocore = _session()
             botocore_session.register("response-received", self.clock_skew.note)
             self.session = boto3.Session(botocore_session=botocore_session)
 
@@ -135,6 +143,23 @@ class AwsClients:
         with self._explained():
             return self.session.client("bedrock-runtime", config=self._config)
 
+    def bearer_token(self, signing_name: str) -> str | None:
+        """An API key of the service, from AWS_BEARER_TOKEN_<NAME>, which boto3 takes before any credentials."""
+        return get_token_from_environment(signing_name)
+
+    def authorities(self) -> str | None:
+        """File or folder of the certificates that count (AWS_CA_BUNDLE, `ca_bundle`); None: those of the machine."""
+        told = self._botocore.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE")
+        if told is not None and not Path(told).exists():
+            raise ConfigurationError(f"There is no file of certificates {told!r}: correct AWS_CA_BUNDLE or ca_bundle")
+        return told
+
+    def frozen_credentials(self) -> Any:
+        """Credentials as they are now. Raises ConfigurationError, also when a login has expired."""
+        credentials = self.credentials()
+        with self._explained():
+            return credentials.get_frozen_credentials()
+
     def credentials(self) -> Any:
         """Botocore credentials. Raises ConfigurationError when there are none."""
         with self._explained():
@@ -151,12 +176,14 @@ class AwsClients:
                 yield
         except NoRegionError:
             raise ConfigurationError(
-                "No AWS region is set: set AWS_DEFAULT_REGION, for example ap-northeast-1"
+                "No AWS region is set: set AWS_DEFAULT_REGION or AWS_REGION, for example ap-northeast-1"
             ) from None
         except ProfileNotFound as error:
             raise ConfigurationError(f"{error}: correct AWS_PROFILE or add it to the AWS config file") from None
         except PartialCredentialsError as error:
             raise ConfigurationError(f"The AWS credentials are incomplete ({error}): {CREDENTIALS_HINT}") from None
+        except _LOGIN_ENDED as error:
+            raise ConfigurationError(f"{_LOGIN_HINT} ({error})") from None
         except BotoCoreError as error:
             raise ConfigurationError(f"The AWS configuration cannot be used ({error}): {CREDENTIALS_HINT}") from error
         except ValueError as error:  # botocore's word for an endpoint that is not a URL
@@ -171,6 +198,8 @@ def _service_descriptions(search_path: str | None) -> botocore.loaders.Loader:
 
 def _session() -> botocore.session.Session:
     session = botocore.session.Session()
+    if session.get_config_variable("region") is None:  # boto3 does not read this one, and Lambda and ECS set no other
+        session.set_config_variable("region", os.environ.get("AWS_REGION"))
     session.register_component("data_loader", _service_descriptions(session.get_config_variable("data_path")))
     return session
 
@@ -183,6 +212,8 @@ def raise_explained(error: Exception, what: str, setting: str, unavailable: Call
     """
     if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
         raise ConfigurationError(f"No AWS credentials were found for {what}: {CREDENTIALS_HINT}") from error
+    if isinstance(error, _LOGIN_ENDED):
+        raise ConfigurationError(f"{_LOGIN_HINT} ({error})") from error
     if isinstance(error, (EndpointConnectionError, ConnectTimeoutError)):
         endpoint = error.kwargs.get("endpoint_url", "its endpoint")
         raise unavailable(

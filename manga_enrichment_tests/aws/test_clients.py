@@ -21,7 +21,7 @@ from manga_enrichment.aws.clients import (
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.gateways.errors import StoreUnavailableError
 
-MISSING_REGION = "No AWS region is set: set AWS_DEFAULT_REGION"
+MISSING_REGION = "No AWS region is set: set AWS_DEFAULT_REGION or AWS_REGION"
 
 
 def client_error(code: str) -> ClientError:
@@ -64,7 +64,7 @@ def test_a_small_object_is_sent_without_asking_first_whether_it_may_be(
 
 def test_a_missing_region_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION")
-    monkeypatch.setenv("AWS_REGION", "ap-northeast-1")  # boto3 does not read this one
+    monkeypatch.delenv("AWS_REGION", raising=False)
     clients = AwsClients()
     with pytest.raises(ConfigurationError, match=MISSING_REGION):
         assert clients.dynamodb

@@ -8,9 +8,12 @@ retried below the engine. Protocol: bedrock-runtime Converse, as in botocore's s
 import asyncio
 import json
 import math
+import ssl
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -53,7 +56,8 @@ class BedrockModel:
         self._endpoint = str(meta.endpoint_url).rstrip("/")
         self._signer = JsonPostSigner.of(self._endpoint, str(meta.region_name), SIGNING_NAME)
         self._proxy = get_environ_proxies(self._endpoint).get(URL(self._endpoint).scheme)  # as boto3 does
-        self._credentials = clients.credentials()
+        self._identity = _Identity.of(clients)
+        self._authorities = clients.authorities()
         self._refreshing: asyncio.Future[Any] | None = None
         self._concurrency = concurrency
         self._timeout = aiohttp.ClientTimeout(
@@ -67,7 +71,7 @@ class BedrockModel:
     async def converse(self, call: ModelCall) -> ModelReply:
         body = orjson.dumps(request_body(call))
         url = _converse_url(self._endpoint, call.model.model_id)
-        headers = self._signer.headers(url.raw_path, body, await self._frozen_credentials(), datetime.now(UTC))
+        headers = await self._headers(url.raw_path, body)
         try:
             async with self._open().post(
                 url, data=body, headers=headers, proxy=self._proxy, allow_redirects=False
@@ -100,8 +104,8 @@ class BedrockModel:
         Raises ConfigurationError when there are none any more.
         """
         if self._refreshing is None or self._refreshing.done():
-            self._refreshing = asyncio.ensure_future(asyncio.to_thread(lambda: AwsClients().credentials()))
-        self._credentials = await asyncio.shield(self._refreshing)
+            self._refreshing = asyncio.ensure_future(asyncio.to_thread(lambda: _Identity.of(AwsClients())))
+        self._identity = await asyncio.shield(self._refreshing)
 
     async def close(self) -> None:
         if self._session is not None:
@@ -110,23 +114,49 @@ class BedrockModel:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            connector = aiohttp.TCPConnector(limit=self._concurrency, keepalive_timeout=30)
+            trust = True if self._authorities is None else _trust(self._authorities)
+            connector = aiohttp.TCPConnector(limit=self._concurrency, keepalive_timeout=30, ssl=trust)
             self._session = aiohttp.ClientSession(
                 connector=connector, timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar()
             )
         return self._session
 
-    async def _frozen_credentials(self) -> Any:
+    async def _headers(self, path: str, body: bytes) -> dict[str, str]:
+        if self._identity.bearer is not None:
+            return self._signer.bearer_headers(self._identity.bearer)
+        return self._signer.headers(path, body, await self._identity.frozen(), datetime.now(UTC))
+
+
+@dataclass(frozen=True, slots=True)
+class _Identity:
+    """Who asks: an API key of Bedrock where there is one, as boto3 has it, else credentials."""
+
+    bearer: str | None
+    credentials: Any = None
+
+    @classmethod
+    def of(cls, clients: AwsClients) -> "_Identity":
+        bearer = clients.bearer_token(SIGNING_NAME)
+        return cls(bearer, None if bearer is not None else clients.credentials())
+
+    async def frozen(self) -> Any:
         """Credentials of a role are renewed over the network when their time comes: not on the event loop."""
-        is_due = getattr(self._credentials, "refresh_needed", None)
+        is_due = getattr(self.credentials, "refresh_needed", None)
         try:
             if is_due is not None and is_due():
-                return await asyncio.to_thread(self._credentials.get_frozen_credentials)
-            return self._credentials.get_frozen_credentials()
+                return await asyncio.to_thread(self.credentials.get_frozen_credentials)
+            return self.credentials.get_frozen_credentials()
         except (BotoCoreError, ClientError, RuntimeError) as error:
             raise ModelError(
                 ErrorClass.EXPIRED_CREDENTIALS, f"the AWS credentials could not be renewed: {error}"
             ) from error
+
+
+def _trust(authorities: str) -> ssl.SSLContext:
+    """Certificates in a file, or in a folder by their hashes."""
+    if Path(authorities).is_dir():
+        return ssl.create_default_context(capath=authorities)
+    return ssl.create_default_context(cafile=authorities)
 
 
 @lru_cache(maxsize=64)
@@ -144,7 +174,7 @@ def _transport_error(error: aiohttp.ClientError, endpoint: str) -> ModelError:
 
 
 def _unreachable(endpoint: str) -> str:
-    settings = "AWS_DEFAULT_REGION and AWS_ENDPOINT_URL_BEDROCK_RUNTIME"
+    settings = "the region and AWS_ENDPOINT_URL_BEDROCK_RUNTIME"
     return f"Bedrock cannot be reached at {endpoint}: if it never could, check {settings}"
 
 

@@ -50,6 +50,11 @@ class JsonPostSigner:
             host = f"{host}:{parts.port}"
         return cls(host, region, service)
 
+    @staticmethod
+    def bearer_headers(token: str) -> dict[str, str]:
+        """The same with an API key, which signs nothing."""
+        return {"Accept": _JSON, "Content-Type": _JSON, "Authorization": f"Bearer {token}"}
+
     def headers(self, path: str, body: bytes, credentials: FrozenCredentials, now: datetime) -> dict[str, str]:
         """All headers to send with the body. path: as on the wire, percent-encoded once; now: UTC."""
         moment = now.strftime("%Y%m%dT%H%M%SZ")

@@ -6,16 +6,20 @@ Belongs here: file systems and folders. Stays out: queries (`cli/sql.py`), which
 pyarrow's own S3 client ignores profiles, roles and AWS_ENDPOINT_URL, so it is told what boto3 has found out.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pyarrow.dataset as ds
+from botocore.utils import get_environ_proxies
 from pyarrow import fs
 
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.domain.errors import ConfigurationError
+
+_OF_A_REGION = re.compile(r"s3([.-][a-z0-9-]+)?\.amazonaws\.com(\.cn)?")
 
 
 class TableDatasets:
@@ -28,17 +32,17 @@ class TableDatasets:
     @classmethod
     def on_s3(cls, clients: AwsClients, bucket: str, prefix: str) -> "TableDatasets":
         """Raises ConfigurationError when there are no credentials or no region."""
-        found = clients.credentials().get_frozen_credentials()
+        found = clients.frozen_credentials()
         endpoint = urlsplit(clients.s3.meta.endpoint_url)
-        # Of AWS itself pyarrow finds the endpoint from the region; told one, it addresses by path, as emulators need.
-        told = None if endpoint.netloc.endswith((".amazonaws.com", ".amazonaws.com.cn")) else endpoint.netloc
         filesystem = fs.S3FileSystem(
             access_key=found.access_key,
             secret_key=found.secret_key,
             session_token=found.token,
             region=clients.s3.meta.region_name,
-            endpoint_override=told,
+            endpoint_override=endpoint_for_arrow(endpoint.netloc),
             scheme=endpoint.scheme,
+            proxy_options=get_environ_proxies(clients.s3.meta.endpoint_url).get(endpoint.scheme),
+            tls_ca_file_path=clients.authorities(),
         )
         return cls(filesystem, f"{bucket}/{prefix}")
 
@@ -73,3 +77,9 @@ class TableDatasets:
         except OSError as error:
             raise ConfigurationError(f"The tables in {self._folder} cannot be listed: {error}") from error
         return sorted(each.path for each in found if each.is_file and each.path.endswith(".parquet"))
+
+
+def endpoint_for_arrow(netloc: str) -> str | None:
+    """None for AWS's own of a region, which pyarrow finds by itself and addresses by bucket; told one, it addresses by
+    path, as emulators and interface endpoints (`*.vpce.amazonaws.com`) need."""
+    return None if _OF_A_REGION.fullmatch(netloc) else netloc
