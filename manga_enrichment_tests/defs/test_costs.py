@@ -7,14 +7,15 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from manga_enrichment.defs.costs.assets import COSTS_JOB
-from manga_enrichment.defs.shared.tags import RANGE_END_TAG, RANGE_START_TAG, range_tags
+from manga_enrichment.defs.costs.after_night import SENSOR, build_costs_after_night
+from manga_enrichment.defs.costs.assets import COSTS_JOB, build_costs_job
+from manga_enrichment.defs.shared.tags import LANE_TAG, RANGE_END_TAG, RANGE_START_TAG, range_tags
 from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.gateways.budget import Brake, BudgetScope
 from manga_enrichment.pipeline.health.daily_costs import TABLE
 from manga_enrichment.pipeline.store.object_keys import costs_key
 from manga_enrichment_tests.defs.project import Project, checks, materialized
-from manga_enrichment_tests.fakes import START, ScriptedModel
+from manga_enrichment_tests.fakes import START, FakeClock, ScriptedModel
 
 pytestmark = pytest.mark.slow
 
@@ -204,3 +205,28 @@ def test_every_hour_two_days_are_summed_and_once_a_day_a_week(tmp_path: Path, at
         context = dg.build_schedule_context(instance=instance, scheduled_execution_time=at)
         [request] = schedule.evaluate_tick(context).run_requests or []
     assert (request.tags[RANGE_START_TAG], request.tags[RANGE_END_TAG]) == (first, TODAY)
+
+
+@pytest.mark.parametrize(("lane", "asks"), [("nightly", True), ("partner", False)])
+def test_costs_are_added_up_when_a_run_of_a_night_has_ended(lane: str, asks: bool) -> None:
+    @dg.op
+    def some_op() -> None: ...
+
+    @dg.job(tags={LANE_TAG: lane})
+    def some_job() -> None:
+        some_op()
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        ended = some_job.execute_in_process(instance=instance)
+        context = dg.build_run_status_sensor_context(
+            sensor_name=SENSOR,
+            dagster_instance=instance,
+            dagster_run=ended.dagster_run,
+            dagster_event=ended.all_events[-1],
+        )
+        said = build_costs_after_night(build_costs_job())(context, clock=FakeClock())
+    if asks:
+        assert isinstance(said, dg.RunRequest)
+        assert (said.run_key, said.tags) == (ended.run_id, range_tags(YESTERDAY, TODAY))
+    else:
+        assert isinstance(said, dg.SkipReason)

@@ -97,6 +97,12 @@ class Demo:
         with self.start("--local", "--state-dir", str(self.state_dir), *words, "--json") as process:
             return self.last_line(process)
 
+    def asked(self, sql: str) -> list[dict[str, Any]]:
+        """Rows of a query in a second shell."""
+        with self.start("--local", "--state-dir", str(self.state_dir), "sql", sql, "--format", "json") as process:
+            output, _ = process.communicate(timeout=SECONDS)
+        return [json.loads(line) for line in output.splitlines()]
+
     def last_line(self, process: "subprocess.Popen[str]") -> dict[str, Any]:
         output, _ = process.communicate(timeout=SECONDS)
         assert process.returncode == 0, output
@@ -202,4 +208,9 @@ def test_a_killed_demo_goes_on_the_next_one_bills_nothing_and_dev_works_on_what_
         status = demo.from_second_shell("status", request["request_id"], "--follow")
         assert (status["status"], status["counts"]["succeeded"], status["cost_usd"]) == ("completed", 6, 0)
         assert demo.callback_of(request["request_id"]).problem == ""
+        [costs] = demo.asked(
+            "SELECT sum(calls)::BIGINT AS calls, sum(cost_micro_usd)::BIGINT AS micro_usd FROM enrichment_costs"
+        )
+        assert costs["calls"] >= finished["calls_billed"]
+        assert costs["micro_usd"] >= round(finished["cost_usd"] * 1e6)
     assert connect(demo.state_dir) is None

@@ -1,11 +1,13 @@
 """All that Dagster gets of the costs.
 
-Belongs here: assembly. Stays out: asset, job and schedule (`defs/costs/assets.py`), checks (`defs/costs/checks.py`,
+Belongs here: assembly. Stays out: asset, job and schedule (`defs/costs/assets.py`), the sensor
+(`defs/costs/after_night.py`), checks (`defs/costs/checks.py`,
 `defs/costs/service_check.py`, `defs/costs/usage_check.py`).
 """
 
 import dagster as dg
 
+from manga_enrichment.defs.costs.after_night import build_costs_after_night
 from manga_enrichment.defs.costs.assets import build_costs_job, build_costs_schedule, build_enrichment_costs
 from manga_enrichment.defs.costs.checks import build_daily_cost_checks
 from manga_enrichment.defs.costs.service_check import build_service_check
@@ -15,6 +17,7 @@ from manga_enrichment.defs.shared.inputs import DefinitionInputs
 
 def build_costs(inputs: DefinitionInputs) -> dg.Definitions:
     used = {inputs.models.resolve(each.model_alias).model_id for each in inputs.analyses.values()}
+    job = build_costs_job()
     return dg.Definitions(
         assets=[build_enrichment_costs()],
         asset_checks=[
@@ -22,6 +25,7 @@ def build_costs(inputs: DefinitionInputs) -> dg.Definitions:
             build_usage_check(),
             build_service_check(inputs.models, used),
         ],
-        jobs=[build_costs_job()],
+        jobs=[job],
         schedules=[build_costs_schedule()],
+        sensors=[build_costs_after_night(job)],
     )

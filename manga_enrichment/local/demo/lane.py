@@ -32,6 +32,24 @@ def tags_of_this_process() -> dict[str, str]:
     return {PROCESS_TAG: str(os.getpid()), REPOSITORY_TAG: f"{REPOSITORY_NAME}@{LOCATION}"}
 
 
+def run_here(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    job: str,
+    tags: Mapping[str, str],
+    config: Mapping[str, Any] | None = None,
+    partition_key: str | None = None,
+) -> dg.ExecuteInProcessResult:
+    """A run of that job in this process, recorded in the instance."""
+    return definitions.resolve_job_def(job).execute_in_process(
+        run_config={**(config or {}), **QUIET},
+        partition_key=partition_key,
+        tags={**tags, **tags_of_this_process()},
+        instance=instance,
+        raise_on_error=False,
+    )
+
+
 class InProcessLane:
     def __init__(self, definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:
         self._definitions = definitions
@@ -65,13 +83,8 @@ class InProcessLane:
         return list(result.run_requests or [])
 
     def _run(self, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
-        job, config = PARTNER_JOB, {**request.run_config, **QUIET}
+        job, config = PARTNER_JOB, request.run_config
         if RESIDENT_TAG in request.tags:
-            job, config = RESIDENT_JOB, {**resident_config(request.run_config, RESIDENT_SECONDS), **QUIET}
-        return self._definitions.resolve_job_def(job).execute_in_process(
-            run_config=config,
-            partition_key=request.partition_key or None,
-            tags={**request.tags, **tags_of_this_process()},
-            instance=self._instance,
-            raise_on_error=False,
-        )
+            job, config = RESIDENT_JOB, resident_config(request.run_config, RESIDENT_SECONDS)
+        key = request.partition_key or None
+        return run_here(self._definitions, self._instance, job, request.tags, config, key)

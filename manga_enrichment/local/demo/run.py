@@ -23,13 +23,14 @@ from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.gateways import open_gateways
 from manga_enrichment.aws.s3.objects import S3ObjectStore
 from manga_enrichment.definitions import build_definitions
+from manga_enrichment.defs.costs.assets import COSTS_JOB
 from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
 from manga_enrichment.defs.operations.killed_runs import end_killed_runs
 from manga_enrichment.defs.shared.tags import range_tags
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.domain.outcomes.outcome import Outcome
-from manga_enrichment.local.demo.lane import QUIET, InProcessLane, tags_of_this_process
+from manga_enrichment.local.demo.lane import InProcessLane, run_here
 from manga_enrichment.local.demo.partners import BatchReport, run_examples, show_batches
 from manga_enrichment.local.stack.local_stack import connect
 from manga_enrichment.local.stack.model_control import ModelServerControl
@@ -73,6 +74,7 @@ def work(state_dir: Path, *, as_json: bool, started: datetime) -> int:
         with _step(console, "Sending a partner's batches, and working at them with the sensors of make dev …"):
             lane = InProcessLane(definitions, instance)
             batches = run_examples(endpoints, settings, open_gateways(settings), state_dir, lane)
+            _account_costs(definitions, instance, started)
     report = _account(settings, run_id, before, control.counters())
     report.run_id, report.batches = run_id, batches
     report.success = success and all(batch.ended for batch in batches)
@@ -94,12 +96,15 @@ def _step(console: Console, what: str) -> Iterator[None]:
 def _run_nightly(settings: Settings, definitions: dg.Definitions, instance: dg.DagsterInstance) -> tuple[str, bool]:
     """All buckets in one run of this process, recorded in the instance that `make dev` shows."""
     keys = bucket_keys(settings.catalog_buckets)
-    tags = {**range_tags(keys[0], keys[-1]), **tags_of_this_process()}
     list(end_killed_runs(instance))  # they would keep their pool's slots, and this run would wait for ever
-    result = definitions.resolve_job_def(NIGHTLY_JOB).execute_in_process(
-        instance=instance, tags=tags, run_config=dict(QUIET), raise_on_error=False
-    )
+    result = run_here(definitions, instance, NIGHTLY_JOB, range_tags(keys[0], keys[-1]))
     return result.run_id, result.success
+
+
+def _account_costs(definitions: dg.Definitions, instance: dg.DagsterInstance, started: datetime) -> None:
+    """So that `report` and `sql daily_cost` know of this demo. The daemon's sensor would do it after a night."""
+    first, last = (moment.date().isoformat() for moment in (started, datetime.now(UTC)))
+    run_here(definitions, instance, COSTS_JOB, range_tags(first, last))
 
 
 def _account(settings: Settings, run_id: str, before: dict[str, Any], after: dict[str, Any]) -> DemoReport:
