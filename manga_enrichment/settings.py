@@ -224,7 +224,7 @@ def partner_policies(settings: Settings) -> Policies:
     if not settings.partners_file:
         return NO_POLICIES
     try:
-        return read_policies(json.loads(Path(settings.partners_file).read_text("utf-8")))
+        return read_policies(json.loads(Path(settings.partners_file).read_text("utf-8-sig")))
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"MANGA_PARTNERS_FILE={settings.partners_file} cannot be read: {error}") from error
     except PolicyError as error:

@@ -192,7 +192,12 @@ class PartnerWorld:
         outbox_writer = OutboxWriter(
             self.mortal(self.outbox),
             self.clock,
-            NotificationPolicy(results_topic="arn:results", alerts_topic="arn:alerts"),
+            NotificationPolicy(
+                results_topic="arn:results",
+                alerts_topic="arn:alerts",
+                partners=self.policy.partners,
+                sends_mail=self.policy.sends_mail,
+            ),
         )
         return Completion(
             self.mortal(self.queue), self.tables, self.mortal(self.base.ledger), outbox_writer, self.dead_letters()

@@ -21,7 +21,7 @@ def api_template(partners: Path | None) -> None:
 
     file = partners or shipped("infra/partners.json")
     try:
-        click.echo(template_yaml(json.loads(file.read_text("utf-8"))), nl=False)
+        click.echo(template_yaml(json.loads(file.read_text("utf-8-sig"))), nl=False)
     except (PolicyError, ValueError) as error:
         raise click.ClickException(f"{file}: {error}") from error
 

@@ -51,7 +51,7 @@ def check(file: Path | None) -> None:
     configured = load_settings().partners_file
     found = file or (Path(configured) if configured else shipped("infra/partners.json"))
     try:
-        listed = read_partners(json.loads(found.read_text("utf-8")))
+        listed = read_partners(json.loads(found.read_text("utf-8-sig")))
     except PolicyError as error:
         raise click.ClickException("\n".join([f"{found} cannot be used:", *f"  {error}".split("; ")])) from error
     except (OSError, ValueError) as error:
@@ -92,7 +92,7 @@ def template(file: Path | None) -> None:
     from manga_enrichment.runtime.shipped import shipped
 
     found = file or shipped("infra/partners.json")
-    click.echo(partners_yaml(json.loads(found.read_text("utf-8"))), nl=False)
+    click.echo(partners_yaml(json.loads(found.read_text("utf-8-sig"))), nl=False)
 
 
 @partners.command()

@@ -60,7 +60,7 @@ def sql(query: str | None, parameters: dict[str, str], folder: Path | None, form
 def _text(query: str, shipped: "list[Question]") -> str:
     for question in shipped:
         if query in (question.path.stem, question.path.name):
-            return question.path.read_text("utf-8")
+            return question.path.read_text("utf-8-sig")
     if any(character.isspace() for character in query.strip()):
         return query
     path = Path(query)
@@ -68,7 +68,7 @@ def _text(query: str, shipped: "list[Question]") -> str:
         raise click.ClickException(
             f"{query} is neither a file nor a shipped question nor SQL: `manga-enrichment sql` lists the questions."
         )
-    return path.read_text("utf-8")
+    return path.read_text("utf-8-sig")
 
 
 def _ids(words: str, folder: Path | None) -> list[str]:

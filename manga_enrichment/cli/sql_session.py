@@ -44,7 +44,7 @@ def questions() -> list[Question]:
 
 
 def read_question(path: Path) -> Question:
-    lines = path.read_text("utf-8").splitlines()
+    lines = path.read_text("utf-8-sig").splitlines()
     found = filter(None, map(_PARAMETER.match, lines))
     return Question(path, lines[0].removeprefix("--").strip() if lines else "", {each[1]: each[2] for each in found})
 

@@ -1,6 +1,8 @@
 """The OpenAPI document is current, sound, and says what the API does."""
 
 import json
+import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,13 @@ from manga_enrichment.api.checking import sample_context, status_item
 from manga_enrichment.api.endpoints import ENDPOINTS
 from manga_enrichment.api.gateway_responses import GATEWAY_ANSWERS
 from manga_enrichment.api.openapi.document import openapi_document
+from manga_enrichment.api.openapi.examples import EXAMPLES
 from manga_enrichment.api.registry import TemplateRegistry
 from manga_enrichment.api.rendering import TemplateInput, render
 from manga_enrichment.cli import main
+from manga_enrichment.domain.callbacks.events import Event
+from manga_enrichment.domain.callbacks.signatures import SigningKey, signed_headers
+from manga_enrichment.domain.requests.states import RequestState, is_final
 from manga_enrichment.domain.requests.validation import validate
 
 DOCUMENT = openapi_document()
@@ -121,3 +127,51 @@ def test_what_the_templates_answer_follows_the_schemas(key: Any) -> None:
 def test_what_api_gateway_answers_itself_follows_the_schema(kind: str) -> None:
     text = GATEWAY_ANSWERS[kind].template().replace("$context.error.messageString", '"Invalid request body"')
     schema("Error").validate(json.loads(text))
+
+
+WEBHOOK: dict[str, Any] = DOCUMENT["webhooks"]["requestEnded"]["post"]
+
+
+def told(state: RequestState, **more: Any) -> Event:
+    at = datetime(2026, 11, 28, 12, tzinfo=UTC)
+    return Event("0f8fad5b-d9cb-469f-a165-70867728950e", "acme", "batch_analysis", state, at, **more)
+
+
+PROBLEM = {"path": "items", "code": "SCHEMA_VIOLATION", "validator": "type", "message": "must be a list"}
+ENDS: dict[str, Event] = {
+    "completed": told(RequestState.COMPLETED, result="fm-results/acme/a.json", counts={"items": 2, "succeeded": 2}),
+    "answered": told(RequestState.COMPLETED, reference="mine").with_answers(
+        EXAMPLES["results", 200]["data"],
+    ),
+    "failed": told(RequestState.FAILED, error_class="refusal", reason="1 of 1 items without an answer: 1 refusal"),
+    "rejected": told(RequestState.REJECTED, error_class="invalid_body", reason="r", problems=[PROBLEM]),
+    "cancelled": told(RequestState.CANCELLED),
+    "partially_completed": told(RequestState.PARTIALLY_COMPLETED),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_callback_is_what_the_webhook_says_with_nothing_that_it_does_not_name(end: str) -> None:
+    content = WEBHOOK["requestBody"]["content"]["application/json"]["schema"]
+    validator = Draft202012Validator({**content, "components": closed(DOCUMENT["components"])})
+    validator.validate(json.loads(ENDS[end].body(is_private=True)))
+
+
+def test_every_end_of_a_request_is_one_that_the_webhook_knows() -> None:
+    event = DOCUMENT["components"]["schemas"]["CallbackEvent"]["properties"]
+    assert set(event["status"]["enum"]) == {state.value for state in RequestState if is_final(state)}
+    assert {each.state.value for each in ENDS.values()} == set(event["status"]["enum"])
+
+
+def test_the_example_of_a_callback_follows_its_schema() -> None:
+    schema("CallbackEvent").validate(WEBHOOK["requestBody"]["content"]["application/json"]["example"])
+
+
+def test_the_headers_of_a_callback_are_those_that_sign_it() -> None:
+    headers = signed_headers(SigningKey("1", "any"), b"{}", datetime(2026, 11, 28, 12, tzinfo=UTC))
+    described = {each["name"]: each for each in WEBHOOK["parameters"]}
+    assert described.keys() == headers.keys()
+    for name, value in headers.items():
+        assert re.fullmatch(described[name]["schema"]["pattern"], value)
+        assert re.fullmatch(described[name]["schema"]["pattern"], described[name]["example"])
+    assert WEBHOOK["security"] == []

@@ -1,6 +1,7 @@
 """The commands of the request front say what is wrong and give what a shell can use."""
 
 import shlex
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -29,6 +30,16 @@ def test_without_a_local_stack_the_command_says_what_to_do() -> None:
     result = CliRunner().invoke(main, ["api-access"])
     assert result.exit_code == 1
     assert "Say manga-enrichment --local api-access" in result.output
+
+
+def test_a_file_of_partners_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    plain, marked = tmp_path / "plain.json", tmp_path / "marked.json"
+    plain.write_text('{"acme": ["acme-1"]}', "utf-8")
+    marked.write_text('{"acme": ["acme-1"]}', "utf-8-sig")
+    printed = [CliRunner().invoke(main, ["api-template", "--partners", str(each)]) for each in (plain, marked)]
+    assert [each.exit_code for each in printed] == [0, 0]
+    assert printed[0].output == printed[1].output
+    assert "acme-1" in printed[0].output
 
 
 @pytest.mark.parametrize(

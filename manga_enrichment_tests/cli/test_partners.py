@@ -26,6 +26,10 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, aws_environment: dict[
 
 def test_check_says_what_there_is_or_all_that_is_wrong(command: Command, file: Path, tmp_path: Path) -> None:
     assert command("partners", "check").stdout == f"{file}: 2 partners, 3 keys\n"
+    file.write_text(json.dumps(DOCUMENT), "utf-8-sig")  # as some editors save it
+    assert command("partners", "check").stdout == f"{file}: 2 partners, 3 keys\n"
+    assert json.loads(command("partners", "show", "globex").stdout)["policy"]["keys"] == ["globex-1", "globex-2"]
+    assert command("partners", "template", str(file)).exit_code == 0
     wrong = tmp_path / "wrong.json"
     wrong.write_text('{"acme": {"burst": 0, "lane_share": 2}}', "utf-8")
     said = command("partners", "check", str(wrong))

@@ -251,6 +251,19 @@ def test_a_quote_is_answered_by_the_one_call_that_asked_for_it(front: Front, loc
     assert answer.document["data"]["usage"]["cost_usd"] == 0
 
 
+def test_a_quote_is_listed_as_one_and_is_no_use_of_anything(front: Front, local_stack: LocalStack) -> None:
+    front.take_all()
+    partner, _ = front.partner(**LIMITS)
+    body = {"items": [{"manga_id": "MNG-00000001", "analysis_type": "content_moderation"}]}
+    answer, _ = while_waiting(lambda: partner.call("POST", QUOTES, body), lambda: ended_by_worker(local_stack, front))
+    [found] = listed(partner).document["data"]["requests"]
+    assert (found["request_id"], found["schema"]) == (answer.document["data"]["request_id"], QUOTE)
+    status = partner.call("GET", found["status_path"]).document["data"]
+    assert (status["schema"], status["cost_usd"]) == (QUOTE, 0)
+    data = used(partner).document["data"]
+    assert (data["requests"], data["items"], data["cost_usd"]) == (0, 0, 0)
+
+
 def test_a_batch_that_cannot_be_priced_is_told_all_its_faults_with_their_places(
     front: Front, local_stack: LocalStack
 ) -> None:

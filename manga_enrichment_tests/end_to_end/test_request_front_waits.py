@@ -165,6 +165,39 @@ def test_what_only_the_worker_can_know_is_wrong_comes_with_every_place(partner: 
     assert status.document["data"]["problems"] == PROBLEMS
 
 
+def test_a_call_that_waits_in_vain_for_a_cap_is_told_at_once_when_it_goes_on(
+    partner: ApiClient, worker: Worker
+) -> None:
+    day = "2031-01-02"
+    answer, row = while_waiting(
+        lambda: partner.call("POST", QUERY, {"query": "a"}, {"Prefer": "wait=25"}),
+        lambda: worker.end(RequestState.DEFERRED, error_class="partner_day_cap", reason="capped", resumes_on=day),
+    )
+    documented(QUERY, "POST", answer.status, answer.document)
+    data = answer.document["data"]
+    assert (answer.status, data["status"], data["resumes_on"]) == (202, "deferred", day)
+    assert data["estimated_completion"] == f"{day}T00:00:00Z"
+    status = partner.call("GET", STATUS + row.request_id)
+    assert status.document["data"]["resumes_on"] == day
+
+
+def test_a_call_that_waits_for_what_was_put_off_for_another_reason_goes_on_waiting(
+    partner: ApiClient, worker: Worker
+) -> None:
+    def put_off_and_answer() -> RequestRow:
+        waiting = worker.end(RequestState.DEFERRED, error_class="throttled", reason="busy")
+        again = make_row(SystemClock(), request_id=waiting.request_id, partner_id=waiting.partner_id)
+        claimed = worker.store.claim(replace(again, schema=waiting.schema, queue=waiting.queue), SystemClock().now())
+        assert isinstance(claimed, Claimed)
+        row = claimed.row
+        worker.store.update(row.request_id, row.owner, row.generation, RequestState.PROCESSING)
+        return worker.store.update(row.request_id, row.owner, row.generation, RequestState.COMPLETED)
+
+    answer, _ = while_waiting(lambda: partner.call("POST", QUERY, {"query": "a"}), put_off_and_answer)
+    documented(QUERY, "POST", answer.status, answer.document)
+    assert (answer.status, answer.document["data"]["status"]) == (200, "completed")
+
+
 def test_the_estimate_follows_what_requests_of_the_queue_took(partner: ApiClient, local_stack: LocalStack) -> None:
     def seconds_told() -> float:
         answer = partner.call("POST", BATCH, {**PLAIN[BATCH], "priority": "low"}).document

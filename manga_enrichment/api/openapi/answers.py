@@ -13,6 +13,7 @@ from manga_enrichment.api.openapi.parts import (
     REFERENCE,
     REQUEST_ID,
     RESULTS_PATH,
+    RESUMES_ON,
     STATUS_PATH,
     array,
     enum,
@@ -43,6 +44,7 @@ _ACCEPTED = success(
             "estimated_completion": time("In UTC, by the pace of its queue of late. No promise."),
             "warnings": array(ref("Problem"), description="What was sent and has no effect."),
             "reference": REFERENCE,
+            "resumes_on": RESUMES_ON,
             "status_path": STATUS_PATH,
         }
     )
@@ -102,7 +104,7 @@ _ANSWERED = success(
 _OF_A_REQUEST = {
     "request_id": REQUEST_ID,
     "status": enum(RequestState),
-    "schema": or_null("string", "The document that the request followed."),
+    "schema": or_null("string", "The document that the request followed; batch_quote for a quote."),
     "submitted_at": time("In UTC."),
     "updated_at": time("In UTC."),
     "counts": ref("Counts"),
@@ -118,9 +120,7 @@ _STATUS = success(
             **_OF_A_REQUEST,
             "results_path": RESULTS_PATH,
             "result": or_null("string", "Key of the result document, once there is one."),
-            "resumes_on": or_null(
-                "string", "UTC day on which a deferred request goes on, where a cap of yours was reached."
-            ),
+            "resumes_on": RESUMES_ON,
             "callback": or_null("string", "What became of the callback, if one was asked for."),
             "problems": array(ref("Problem"), description="All that is wrong with a rejected request."),
             "error": {

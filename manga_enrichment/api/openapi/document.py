@@ -10,7 +10,8 @@ from typing import Any
 from manga_enrichment.api.endpoints import ENDPOINTS, Endpoint
 from manga_enrichment.api.models import model_name
 from manga_enrichment.api.openapi.answers import answer_schemas
-from manga_enrichment.api.openapi.examples import EXAMPLES, POSTS, error_example
+from manga_enrichment.api.openapi.callbacks import callback_schemas, webhooks
+from manga_enrichment.api.openapi.examples import CALLBACK_EXAMPLE, EXAMPLES, POSTS, error_example
 from manga_enrichment.api.openapi.parts import ref
 from manga_enrichment.api.openapi.results import result_schemas
 from manga_enrichment.domain.requests.schemas import REQUEST_SCHEMAS, schema_document
@@ -32,6 +33,7 @@ _TAGS = {
     "requests": "Batches of titles, and what has become of any request.",
     "conversations": "Questions and chats, answered by the call that asks.",
     "account": "What you used and spent.",
+    "callbacks": "What your server hears of the end of a request.",
 }
 _TAG_OF = {"query": "conversations", "chat": "conversations", "usage": "account"}
 _WORDS = {
@@ -101,6 +103,7 @@ def openapi_document() -> dict[str, Any]:
         "security": [{"apiKey": []}],
         "tags": [{"name": name, "description": words} for name, words in _TAGS.items()],
         "paths": paths,
+        "webhooks": webhooks(CALLBACK_EXAMPLE),
         "components": {
             "securitySchemes": {"apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"}},
             "schemas": _schemas(),
@@ -155,7 +158,7 @@ def _schemas() -> dict[str, Any]:
         model_name(schema): {name: value for name, value in schema_document(schema).items() if name != "$schema"}
         for schema in REQUEST_SCHEMAS
     }
-    return {**requests, **answer_schemas(), **result_schemas()}
+    return {**requests, **answer_schemas(), **result_schemas(), **callback_schemas()}
 
 
 _HEADERS = (

@@ -36,6 +36,7 @@ _ACCEPTED = {
     "estimated_completion": "2026-11-28T12:00:40Z",
     "warnings": [],
     "reference": "import 7",
+    "resumes_on": None,
     "status_path": _PATHS["status_path"],
 }
 _ASKED = {**_ACCEPTED, "message": "Request submitted for processing", "item_count": 1}
@@ -136,6 +137,24 @@ _USAGE = {
     "tokens": {"input": 140_080, "output": 32_640},
     "days": [{"day": "2026-11-27", "cost_usd": 0.0713}, {"day": "2026-11-28", "cost_usd": 0.0052}],
     "cost_usd": 0.0765,
+}
+CALLBACK_EXAMPLE = {
+    "event_id": "evt_4f0c2f7e5a9b4c3d8e1f60718293a4b5",
+    "event_version": 1,
+    "type": "request.partially_completed",
+    "occurred_at": "2026-11-28T12:00:31+00:00",
+    "request_id": _ID,
+    "partner_id": "acme",
+    "schema": "batch_analysis",
+    "status": "partially_completed",
+    "reference": "import 7",
+    "result": _KEY,
+    "results_url": f"https://api.example{_PATHS['results_path']}",
+    "counts": _COUNTS,
+    "cost_usd": 0.000225,
+    "tokens": {"input": 412, "output": 96},
+    "error": {"class": "unknown_title", "reason": "1 of 2 items without an answer: 1 unknown_title"},
+    "answers": _RESULT,
 }
 EXAMPLES: Mapping[tuple[str, int], dict[str, Any]] = {
     ("batch", 200): _done({**_OF_NOTHING_SAID, "counts": _COUNTS}, latency_ms=12_410),

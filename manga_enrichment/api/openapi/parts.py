@@ -48,6 +48,7 @@ REQUEST_ID = said("string", "Ask for the status with it; callbacks and results c
 REFERENCE = or_null("string", "Your own name of the request.")
 STATUS_PATH = said("string", "Path of the status, after the address of the API.")
 RESULTS_PATH = or_null("string", "Path of the result document, after the address of the API, once there is one.")
+RESUMES_ON = or_null("string", "UTC day on which a deferred request goes on, where a cap of yours was reached.")
 
 PARTS = {
     "Metadata": obj(

@@ -81,9 +81,11 @@ _COUNTS = (
 )
 _ITEM = "$result.items[0]"
 _EXPECTED = (
+    "$exists($row.resumes_on.S) and $row.resumes_on.S != '' ? $row.resumes_on.S & 'T00:00:00Z' : "
     "$fromMillis($max([$sent.message.submitted_at + 1000 * $pace, $millis() + 1000]), "
     "'[Y0001]-[M01]-[D01]T[H01]:[m01]:[s01]Z')"
 )
+_RESUMES_ON = "$exists($row.resumes_on.S) and $row.resumes_on.S != '' ? $row.resumes_on.S : null"
 _APPLIED = "$contains($lowercase($sent.prefer), /wait|respond-async/) ? $sent.prefer : ''"
 
 
@@ -102,7 +104,8 @@ _ACCEPTED = (
     f"{{'success': true, 'data': {{{_ID}, 'status': $exists($row.status.S) ? $row.status.S : 'accepted', "
     "'message': $sent.message.schema = 'batch_analysis' ? 'Batch submitted for processing' "
     ": 'Request submitted for processing', 'item_count': $item_count, "
-    f"'estimated_completion': {_EXPECTED}, 'warnings': $warnings, {_REFERENCE}, {_STATUS_PATH}}}, {_METADATA}}}}}"
+    f"'estimated_completion': {_EXPECTED}, 'warnings': $warnings, {_REFERENCE}, 'resumes_on': {_RESUMES_ON}, "
+    f"{_STATUS_PATH}}}, {_METADATA}}}}}"
 )
 _ANSWERED = (
     f"{{'success': true, 'data': {{{_ID}, 'status': $row.status.S, "

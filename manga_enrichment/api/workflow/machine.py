@@ -51,6 +51,8 @@ _WAIT_SECONDS = (
 )
 _FINAL = ", ".join(f"'{state.value}'" for state in RequestState if is_final(state))
 _LOST = f"$row.status.S = '{RequestState.ACCEPTED.value}' or $row.error_class.S = '{MESSAGE_LOST}'"
+# Nothing comes of it before that day, however long the call waits.
+_CAPPED = f"$row.status.S = '{RequestState.DEFERRED.value}' and $exists($row.resumes_on.S) and $row.resumes_on.S != ''"
 _OVER = "$millis() + 500 > $until"  # another second would be too long by half of it
 
 
@@ -186,6 +188,7 @@ def _waiting() -> dict[str, State]:
             ("$not($exists($row.status.S))", "Gone"),
             (f"{ended} and {conversation}", "ReadResult"),
             (ended, "Ended"),
+            (_CAPPED, "ReadPace"),
             (_OVER, "ReadPace"),
             otherwise="Wait",
         ),

@@ -9,7 +9,7 @@ of a message is used before it was checked here; `request_id` above all, since i
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -19,7 +19,7 @@ from typing import Any, Never
 from manga_enrichment.domain.requests.formats import is_utc_time, utc_time
 from manga_enrichment.domain.requests.json_shape import read_shape
 from manga_enrichment.domain.requests.problems import Code, Problem, in_order, problem, quoted, schema_problems
-from manga_enrichment.domain.requests.schemas import ENVELOPE, schema_validator
+from manga_enrichment.domain.requests.schemas import ENVELOPE, QUOTE, schema_validator
 from manga_enrichment.domain.requests.validation import MAX_ERRORS, RequestPolicy, ValidationResult, validate
 
 MAX_MESSAGE_BYTES = 1024 * 1024
@@ -86,7 +86,7 @@ class Rejection:
     request_id    only if it is valid: the request can then be told that it is rejected; likewise partner_id
     schema        "" unless it is a known one
     problems      all that is wrong, with places; the last one counts what is not listed
-    callback_url  the body's, if nothing is wrong with that
+    callback_url  the body's, if nothing is wrong with that; email likewise. "" for a quote, of which nobody is told
     """
 
     reason: RejectionReason
@@ -96,6 +96,7 @@ class Rejection:
     schema: str = ""
     problems: tuple[Problem, ...] = ()
     callback_url: str = ""
+    email: str = ""
 
     @property
     def explanation(self) -> str:
@@ -147,8 +148,7 @@ def body_rejection(envelope: Envelope, result: ValidationResult) -> Rejection:
     reason = RejectionReason.TOKEN_LIMIT_EXCEEDED if only_too_large else RejectionReason.INVALID_BODY
     omitted = result.errors_omitted
     more = problem((), Code.MORE_PROBLEMS, "count", f"{omitted} more problems are not listed")
-    url = envelope.body.get("callback_url")
-    is_callable = isinstance(url, str) and not any(each.location == ("callback_url",) for each in result.errors)
+    is_told = not omitted and envelope.schema != QUOTE
     return Rejection(
         reason=reason,
         message=_sentence(result.errors, len(result.errors) + omitted),
@@ -156,8 +156,18 @@ def body_rejection(envelope: Envelope, result: ValidationResult) -> Rejection:
         partner_id=envelope.partner_id,
         schema=envelope.schema,
         problems=(*result.errors, more) if omitted else result.errors,
-        callback_url=str(url) if is_callable and not omitted else "",
+        callback_url=_sound(envelope.body, result.errors, "callback_url") if is_told else "",
+        email=_sound(envelope.body, result.errors, "notification", "email") if is_told else "",
     )
+
+
+def _sound(body: Mapping[str, Any], errors: Sequence[Problem], *place: str) -> str:
+    """The text at a place of a body that is invalid elsewhere; "" when there is none, or something is wrong with it."""
+    value: Any = body
+    for name in place:
+        value = value.get(name) if isinstance(value, dict) else None
+    is_wrong = any(each.location == place[: len(each.location)] for each in errors if each.location)
+    return value if isinstance(value, str) and not is_wrong else ""
 
 
 def is_partner_id(text: str) -> bool:

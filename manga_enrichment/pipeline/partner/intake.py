@@ -26,6 +26,7 @@ from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.requests.claims import AlreadyFinal, AlreadyLive, Claimed, RequestRow, came_back
 from manga_enrichment.domain.requests.envelope import AcceptedRequest, Rejection, read_request
 from manga_enrichment.domain.requests.queues import QUEUES
+from manga_enrichment.domain.requests.schemas import QUOTE
 from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.domain.requests.validation import RequestPolicy
 from manga_enrichment.gateways.clock import Clock
@@ -252,14 +253,18 @@ class Intake:
     def _reject(self, message: Message, rejection: Rejection, received_at: datetime) -> None:
         """A request that is worked on or was answered keeps its status: this message only used its id."""
         event: Event | None = event_of_message(message, rejection, received_at)
-        callback_url = ""
+        told = {"reason": rejection.reason.value, "explanation": rejection.explanation}
         if rejection.request_id is not None:
             row = self._claimed(closed_row(message, rejection, self._claimant.new_owner(), received_at)).row
             ours = row.state is RequestState.REJECTED and row.message_id == message.message_id
+            if ours and row.schema == QUOTE:  # whoever asked reads it in the status, and nobody else waits for it
+                self._queue.delete(message.queue, [message.receipt_handle])
+                return
             event = event_of(row) if ours else None
-            callback_url = rejection.callback_url if ours and row.callback_state == CallbackState.PENDING else ""
-        told = {"reason": rejection.reason.value, "explanation": rejection.explanation}
-        self._endings.reject(message, event, callback_url=callback_url, **told)
+            is_waited_for = ours and row.callback_state == CallbackState.PENDING
+            told["callback_url"] = rejection.callback_url if is_waited_for else ""
+            told["email"] = rejection.email if ours else ""
+        self._endings.reject(message, event, **told)
 
     def _stored(self, unit: WorkUnit, mine: Sequence[bool]) -> WorkUnit | None:
         """The unit as a run will read it; None when no request of it is ours any more."""

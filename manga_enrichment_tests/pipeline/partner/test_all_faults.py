@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from manga_enrichment.domain.callbacks.deliveries import Channel
+from manga_enrichment.domain.callbacks.mail import FAILED, TEMPLATE_OF
 from manga_enrichment.domain.requests.policies import read_policies
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, HIGH_PRIORITY
+from manga_enrichment.domain.requests.schemas import QUOTE
 from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.domain.requests.validation import MAX_ERRORS, RequestPolicy
 from manga_enrichment.pipeline.dead_letters.queue import EXPLANATION
@@ -88,3 +90,50 @@ def test_a_body_that_leaves_no_room_for_all_faults_still_says_the_first_ones() -
     world.work(HIGH)
     [letter] = world.queue.messages(DEAD_LETTERS)
     assert 900 < len(letter.attributes[EXPLANATION]) <= 1000
+
+
+MAILED = RequestPolicy(partners=read_policies({"acme": {"email_addresses": ["*@acme.example"]}}), sends_mail=True)
+
+
+def mails(world: PartnerWorld) -> list[str]:
+    return [each.target for each in world.outbox.deliveries.values() if each.channel is Channel.EMAIL]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_rejection_is_mailed_as_a_failure_is(way: str) -> None:
+    world = PartnerWorld(way=way, policy=MAILED)
+    sent = send(world, [{**SOUND, "manga_id": "x"}], notification={"email": "ops@acme.example"})
+    world.work(HIGH)
+    assert world.row(sent).state is RequestState.REJECTED
+    [mail] = (each for each in world.outbox.deliveries.values() if each.channel is Channel.EMAIL)
+    assert (mail.target, TEMPLATE_OF[mail.event_type]) == ("ops@acme.example", FAILED.name)
+
+
+@pytest.mark.parametrize(
+    ("notification", "policy"),
+    [
+        ({"email": "ops@other.example"}, MAILED),  # which is what is wrong with it
+        ({"email": "no address"}, MAILED),
+        ({"email": 7}, MAILED),
+        ({"email": "ops@acme.example", "pager": 1}, MAILED),  # something is wrong beside it
+        ("ops@acme.example", MAILED),
+        ({"email": "ops@acme.example"}, RequestPolicy(partners=MAILED.partners)),  # where no mail is sent
+    ],
+)
+def test_an_address_that_is_not_sound_gets_no_mail_of_a_rejection(notification: Any, policy: RequestPolicy) -> None:
+    world = PartnerWorld(policy=policy)
+    sent = send(world, [{**SOUND, "manga_id": "x"}], notification=notification)
+    world.work(HIGH)
+    assert world.row(sent).state is RequestState.REJECTED
+    assert mails(world) == []
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_of_a_quote_with_faults_nobody_is_told_and_no_operator_has_a_dead_letter(way: str) -> None:
+    world = PartnerWorld(way=way, policy=MAILED)
+    body = {"items": [{}], "callback_url": URL, "notification": {"email": "ops@acme.example"}}
+    sent = world.send_envelope(QUOTE, body, queue=HIGH)
+    world.work(HIGH)
+    assert [each["path"] for each in json.loads(world.row(sent).problems)] == ["items.0"]
+    assert world.outbox.deliveries == {}
+    assert world.queue.messages(HIGH) == world.queue.messages(DEAD_LETTERS) == []

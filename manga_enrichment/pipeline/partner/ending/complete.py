@@ -108,12 +108,19 @@ class Completion:
         return [entry for entry in entries.values() if entry.provenance.trigger == PARTNER_TRIGGER]
 
     def reject(
-        self, message: Message, event: Event | None, *, reason: str, explanation: str, callback_url: str = ""
+        self,
+        message: Message,
+        event: Event | None,
+        *,
+        reason: str,
+        explanation: str,
+        callback_url: str = "",
+        email: str = "",
     ) -> None:
         """Dead-letter a message that is no request. event: what is told of it, if it is news: to our own topics, and to
-        the partner's URL where that is sound."""
+        the partner's URL and address where they are sound."""
         if event is not None:
-            self._outbox_writer.announce(event, callback_url=callback_url)
+            self._outbox_writer.announce(event, callback_url=callback_url, email=email)
         self._dead_letters.reject(message, reason, explanation)
 
 
