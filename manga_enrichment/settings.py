@@ -17,7 +17,7 @@ from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.batch_jobs import MAX_TIMEOUT_HOURS, MIN_RECORDS, MIN_TIMEOUT_HOURS
 from manga_enrichment.domain.models.usage import micro_usd_from_usd
 from manga_enrichment.domain.operations.quota_lanes import LANE_WEIGHTS
-from manga_enrichment.domain.operations.retention import LEDGER_DAYS, RUN_HISTORY_DAYS
+from manga_enrichment.domain.operations.retention import CHANGES_DAYS, LEDGER_DAYS, RUN_HISTORY_DAYS
 from manga_enrichment.domain.requests.formats import is_email, is_sns_topic_arn
 from manga_enrichment.domain.requests.policies import NO_POLICIES, Policies, PolicyError, read_policies
 from manga_enrichment.domain.requests.validation import RequestPolicy
@@ -102,6 +102,9 @@ class Settings(BaseSettings):
     )
     run_history_days: int = Field(
         RUN_HISTORY_DAYS, ge=1, description="finished runs older than this are deleted from Dagster"
+    )
+    changes_days: int = Field(
+        CHANGES_DAYS, ge=1, description="UTC days that `catalog_changes` and `enriched_changes` are kept"
     )
     concurrency: int = Field(64, ge=1, le=1024, description="calls in flight of one run")
     requests_per_minute: int | None = Field(None, ge=1, description="quota of one model; unset: adapt")

@@ -26,6 +26,7 @@ from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
 from manga_enrichment.gateways.model import FoundationModel
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.catalog.tables import CATALOG_SCHEMA, batch_of, record_row
+from manga_enrichment.pipeline.changes.replace import Origin
 from manga_enrichment.pipeline.engine.engine import EngineSettings
 from manga_enrichment.pipeline.engine.invocation import InvokeGateways, InvokeSettings
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
@@ -54,6 +55,7 @@ from manga_enrichment_tests.health_fakes import MemoryServiceUsage
 BUCKET = bucket_key(0, 1)
 """The only bucket of a catalog that has one."""
 
+ORIGIN = Origin("run-1", START)
 MODELS = load_models()
 SINGLES = [name for name, analysis in ANALYSES.items() if not analysis.parts]
 COMBINED = "full_enrichment"

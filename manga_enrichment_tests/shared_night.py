@@ -16,6 +16,7 @@ from manga_enrichment.domain.outcomes.answers import Provenance
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.model import ModelCall, ModelReply
+from manga_enrichment.pipeline.changes.replace import Origin
 from manga_enrichment.pipeline.engine.invocation import InvokeGateways
 from manga_enrichment.pipeline.engine.money.budget import day_counter
 from manga_enrichment.pipeline.enrichment.ask import Invoking
@@ -108,7 +109,7 @@ class SharedNight:
         writing = Writing(tables=base.tables, ledger=base.ledger, status=base.status, clock=clock, analyses=ANALYSES)
         for name in names:
             (writing.write_log if ANALYSES[name].parts else writing.write)(ANALYSES[name], BUCKET, provenance)
-        write_enriched(base.tables, BUCKET, list(ANALYSES.values()))
+        write_enriched(base.tables, BUCKET, list(ANALYSES.values()), Origin(run_id, clock.now()))
 
     # Books
 

@@ -16,6 +16,7 @@ from manga_enrichment.cli.sql_session import SqlSession, questions, with_ids
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.requests.result_rows import PARTNER_RESULT_COLUMNS
+from manga_enrichment.pipeline.changes.replace import Origin
 from manga_enrichment.pipeline.enrichment.wide_table import write_enriched
 from manga_enrichment.pipeline.health.daily_costs import write_day
 from manga_enrichment.pipeline.health.stored_looks import SCHEMA as OBSERVATIONS
@@ -24,9 +25,24 @@ from manga_enrichment.pipeline.partner.stored.results import PARTNER_RESULT_SCHE
 from manga_enrichment.pipeline.publish.tables import published_tables
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
 from manga_enrichment.pipeline.store.hour_keys import hour_group, part_key
-from manga_enrichment.pipeline.store.object_keys import partner_results_prefix, queue_observations_key, requests_prefix
-from manga_enrichment_tests.builders import BUCKET, World, bare_record, provenance, put_catalog, record, title_id
+from manga_enrichment.pipeline.store.object_keys import (
+    partner_results_prefix,
+    queue_observations_key,
+    requests_prefix,
+    table_key,
+)
+from manga_enrichment_tests.builders import (
+    BUCKET,
+    ORIGIN,
+    World,
+    bare_record,
+    provenance,
+    put_catalog,
+    record,
+    title_id,
+)
 from manga_enrichment_tests.fakes import START, MemoryTables, ScriptedModel
+from manga_enrichment_tests.follower import typed
 
 DAY = provenance().run_date
 NAMES = [question.path.stem for question in questions()]
@@ -73,7 +89,7 @@ def eventful_world() -> World:
     }
     world.model = ScriptedModel(world.clock, script)
     world.run()
-    write_enriched(world.tables, BUCKET, list(ANALYSES.values()))
+    write_enriched(world.tables, BUCKET, list(ANALYSES.values()), ORIGIN)
     write_day(world.tables, DAY)
     items = [partner_item(0), partner_item(1, from_cache=True, cost_micro_usd=0), partner_item(2, outcome="failed")]
     results = pa.Table.from_pylist(items, schema=arrow_schema(PARTNER_RESULT_COLUMNS))
@@ -116,6 +132,7 @@ def test_every_question_runs_and_has_an_answer(folder: Path, name: str) -> None:
         "rejected_rows",
         "candidates_used",
         "level_against_rating",
+        "titles_that_left",
     }  # the made-up catalog has no such thing
     found = rows(folder, name, **PARAMETERS.get(name, {}))
     assert found or name in expected_empty
@@ -189,11 +206,16 @@ def test_the_bill_of_a_partner_has_what_was_reused_at_no_cost(folder: Path) -> N
     assert (bill["answered_items"], bill["reused_items"], bill["cost_usd"]) == (2, 1, 80 / 1e6)
 
 
-def pandas_of_the_documentation(folder: str, day: str) -> dict[str, Any]:
+def block_of_the_documentation(about: str) -> str:
     """What the page for analysts says to do with the objects themselves."""
     page = (Path(__file__).parents[2] / "docs" / "analysts.md").read_text("utf-8")
     blocks = [each.split("```")[0] for each in page.split("```python\n")[1:]]
-    (block,) = (each for each in blocks if "partner_results" in each)
+    (block,) = (each for each in blocks if about in each)
+    return block
+
+
+def pandas_of_the_documentation(folder: str, day: str) -> dict[str, Any]:
+    block = block_of_the_documentation("partner_results")
     told: dict[str, Any] = {"folder": folder, "pd": pd}
     exec(block.replace("2026-11-28", day), told)  # noqa: S102 (our own documentation)
     return told
@@ -218,6 +240,24 @@ def test_of_what_lies_in_two_objects_a_row_is_given_once_and_of_the_highest_gene
     told = pandas_of_the_documentation(str(folder), DAY)
     assert sorted(told["results"][["generation", "position"]].itertuples(index=False)) == [(2, 0), (2, 1), (2, 2)]
     assert len(told["log"]) == len(logged) + 1
+
+
+def test_who_follows_as_documented_has_the_wide_table(tmp_path: Path) -> None:
+    told: dict[str, Any] = {"pd": pd}
+    exec(block_of_the_documentation("enriched_changes"), told)  # noqa: S102 (our own documentation)
+    world = eventful_world()
+    told["follow"](put_on_disk(world.tables, tmp_path))
+    assert len(told["titles"]) == 5
+    put_catalog(world.tables, [record(1, title="Another"), record(2), record(4, publisher="new"), record(6)])
+    world.run("run-2")
+    write_enriched(world.tables, BUCKET, list(ANALYSES.values()), Origin("run-2", START + timedelta(days=1)))
+    folder = put_on_disk(world.tables, tmp_path)
+    told["follow"](folder)
+    stored = world.tables.read(table_key("enriched_catalog", BUCKET))
+    assert stored is not None
+    assert typed(told["titles"].values(), stored.table.schema) == stored.table.to_pylist()
+    changed = {(row["kind"], row["field"]): row["titles"] for row in rows(folder, "what_changed")}
+    assert (changed["removed", None], changed["changed", "publisher"]) == (2, 1)
 
 
 def test_the_story_of_a_title_begins_with_its_call_and_ends_with_its_outcomes(folder: Path) -> None:

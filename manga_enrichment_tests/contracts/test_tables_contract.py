@@ -47,6 +47,14 @@ def test_an_empty_table_keeps_its_schema(tables: ObjectStore, key: str) -> None:
     assert stored.table.schema.equals(SCHEMA)
 
 
+def test_what_a_table_says_of_itself_is_kept_whatever_is_read_of_it(tables: ObjectStore, key: str) -> None:
+    tables.write(key, table("MNG-A").replace_schema_metadata({b"manga.version": b"0a1b"}))
+    for columns in (None, ["title_ja"], []):
+        stored = tables.read(key, columns)
+        assert stored is not None
+        assert (stored.table.schema.metadata or {})[b"manga.version"] == b"0a1b"
+
+
 def test_only_the_columns_asked_for_are_read(tables: ObjectStore, key: str) -> None:
     tables.write(key, table("MNG-A"))
     stored = tables.read(key, ["title_ja", "manga_id"])

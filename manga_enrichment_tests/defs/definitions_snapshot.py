@@ -28,7 +28,8 @@ def snapshot_text() -> str:
 def snapshot_of(definitions: dg.Definitions) -> dict[str, Any]:
     repository = definitions.get_repository_def()
     keys = [spec.key for spec in definitions.resolve_all_asset_specs()]
-    nodes = [definitions.resolve_assets_def(key).node_def for key in keys]
+    made = [definitions.resolve_assets_def(key) for key in keys]
+    nodes = [assets.node_def for assets in made if assets.is_executable]
     jobs = [definitions.resolve_job_def(name) for name in repository.job_names if not name.startswith("__")]
     graphs = [*nodes, *(job.graph for job in jobs if not job.asset_layer.executable_asset_keys)]
     return {
@@ -54,7 +55,7 @@ def _asset(made_by: dg.AssetsDefinition, key: dg.AssetKey) -> dict[str, Any]:
         "backfill": repr(made_by.backfill_policy),
         "code_version": spec.code_version,
         "metadata": sorted(spec.metadata),
-        "made_by": made_by.node_def.name,
+        "made_by": made_by.node_def.name if made_by.is_executable else None,
     }
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import manga_enrichment
 from manga_enrichment.defs.shared import tags
-from manga_enrichment.defs.shared.metadata import ROW_COUNT
+from manga_enrichment.defs.shared.metadata import COLUMN_SCHEMA, ROW_COUNT
 
 PACKAGE = Path(manga_enrichment.__file__).parent
 OURS = frozenset(value for name, value in vars(tags).items() if name.endswith("_TAG"))
@@ -14,7 +14,8 @@ OURS = frozenset(value for name, value in vars(tags).items() if name.endswith("_
 
 def looks_like_a_tag(text: str) -> bool:
     """Under its own name, or under a prefix that only tags have."""
-    return text != ROW_COUNT and (text in OURS or text.startswith(("manga/", "dagster/", ".dagster/")))
+    is_metadata = text in (ROW_COUNT, COLUMN_SCHEMA)
+    return not is_metadata and (text in OURS or text.startswith(("manga/", "dagster/", ".dagster/")))
 
 
 def literals(source: str) -> Iterator[str]:

@@ -18,6 +18,7 @@ from manga_enrichment.pipeline.publish.tables import PublishedTable, published_t
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
 from manga_enrichment.pipeline.store.hour_keys import hour_group, part_key
 from manga_enrichment.pipeline.store.object_keys import (
+    changes_prefix,
     costs_key,
     outcomes_key,
     partner_latency_key,
@@ -41,6 +42,8 @@ KEYS = {
     "queue_observations": queue_observations_key("2026-03-01"),
     "catalog_rejects": rejects_key(),
     "catalog_warnings": warnings_key(),
+    "catalog_changes": f"{changes_prefix('catalog_changes', '2026-03-01')}one.parquet",
+    "enriched_changes": f"{changes_prefix('enriched_changes', '2026-03-01')}one.parquet",
 }
 
 

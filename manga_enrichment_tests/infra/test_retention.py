@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from manga_enrichment.domain.operations.retention import (
+    CHANGES_DAYS,
     KEPT_AS,
     KINDS,
     LEDGER_DAYS,
@@ -115,7 +116,11 @@ def test_log_groups_end_as_the_table_says() -> None:
 
 def test_settings_have_the_defaults_of_the_table() -> None:
     named = {place.set_by: place.days for kind in KINDS for place in kind.places if place.set_by.startswith("MANGA_")}
-    assert named == {"MANGA_LEDGER_RETENTION_DAYS": LEDGER_DAYS, "MANGA_RUN_HISTORY_DAYS": RUN_HISTORY_DAYS}
+    assert named == {
+        "MANGA_LEDGER_RETENTION_DAYS": LEDGER_DAYS,
+        "MANGA_RUN_HISTORY_DAYS": RUN_HISTORY_DAYS,
+        "MANGA_CHANGES_DAYS": CHANGES_DAYS,
+    }
     for name, days in named.items():
         assert Settings.model_fields[name.removeprefix("MANGA_").lower()].default == days
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 
+from manga_enrichment.defs.catalog.changes import following
 from manga_enrichment.defs.catalog.plausibility import PLAUSIBLE, plausible_check, refused_check
 from manga_enrichment.defs.shared.inputs import DefinitionInputs
 from manga_enrichment.defs.shared.metadata import ROW_COUNT
@@ -53,7 +54,12 @@ def build_manga_catalog(inputs: DefinitionInputs) -> dg.AssetsDefinition:
         with configuration_errors_are_final():
             try:
                 state, imported = refresh_catalog(
-                    tables=tables, source=catalog_source, clock=clock, say=context.log.info, **_how(inputs.settings)
+                    tables=tables,
+                    source=catalog_source,
+                    clock=clock,
+                    say=context.log.info,
+                    following=following(context, tables, inputs),
+                    **_how(inputs.settings),
                 )
             except ImplausibleCatalogError as refused:
                 yield refused_check(refused)

@@ -11,14 +11,18 @@ import dagster as dg
 
 from manga_enrichment.defs.enrichment.assets import GROUP
 from manga_enrichment.defs.enrichment.metadata import partition_metadata
+from manga_enrichment.defs.shared.changes import followed_by, log_changes
 from manga_enrichment.defs.shared.inputs import DefinitionInputs
 from manga_enrichment.defs.shared.metadata import ROW_COUNT
 from manga_enrichment.defs.shared.names import CATALOG, OWNERS
 from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY, configuration_errors_are_final
 from manga_enrichment.domain.analyses.base import AnalysisType
+from manga_enrichment.domain.tables.changes import CHANGE_COLUMNS, ENRICHED_CHANGES
+from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.status import StatusStore
+from manga_enrichment.pipeline.changes.replace import Origin
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE, write_enriched
 
 
@@ -39,15 +43,28 @@ def build_enriched(inputs: DefinitionInputs) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext,
         tables: dg.ResourceParam[ObjectStore],
         status: dg.ResourceParam[StatusStore],
+        clock: dg.ResourceParam[Clock],
     ) -> None:
         for bucket in context.partition_keys:
             with configuration_errors_are_final():
-                report = write_enriched(tables, bucket, analyses)
+                report = write_enriched(tables, bucket, analyses, Origin(context.run.run_id, clock.now()))
+            log_changes(context, tables, report.changes)
             metadata = {ROW_COUNT: report.rows, "uri": report.uri, **_states(status, analyses, bucket)}
             metadata |= {f"with_{name}": count for name, count in report.answered.items()}
             context.add_asset_metadata(metadata, asset_key=dg.AssetKey(TABLE), partition_key=bucket)
 
     return enriched_catalog
+
+
+def build_enriched_changes(inputs: DefinitionInputs) -> dg.AssetSpec:
+    return followed_by(
+        ENRICHED_CHANGES,
+        TABLE,
+        CHANGE_COLUMNS,
+        GROUP,
+        "What changed in the wide table, value by value, by UTC day: for whoever follows it.",
+        inputs,
+    )
 
 
 def _states(status: StatusStore, analyses: Sequence[AnalysisType], bucket: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import dagster as dg
 
 from manga_enrichment.defs.operations.alert_sensor import build_alert_sensor
 from manga_enrichment.defs.operations.brake_job import brake
+from manga_enrichment.defs.operations.changes_job import build_changes_job, build_changes_schedule
 from manga_enrichment.defs.operations.killed_runs import build_killed_runs_sensor
 from manga_enrichment.defs.operations.metrics_sensor import build_metrics_sensor
 from manga_enrichment.defs.operations.run_history import build_history_job, build_history_schedule
@@ -15,9 +16,10 @@ from manga_enrichment.defs.shared.inputs import DefinitionInputs
 
 def build_operations(inputs: DefinitionInputs) -> dg.Definitions:
     history = build_history_job(inputs.settings.run_history_days)
+    changes = build_changes_job(inputs.settings.changes_days)
     return dg.Definitions(
-        jobs=[history, brake],
-        schedules=[build_history_schedule(history)],
+        jobs=[history, changes, brake],
+        schedules=[build_history_schedule(history), build_changes_schedule(changes)],
         sensors=[
             build_alert_sensor(inputs.settings),
             build_killed_runs_sensor(),

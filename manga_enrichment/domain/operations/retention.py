@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from manga_enrichment.domain.prompts.conversations import CONVERSATION
 from manga_enrichment.domain.requests.queues import QUEUES
+from manga_enrichment.domain.tables.changes import CATALOG_CHANGES, ENRICHED_CHANGES, TOMBSTONES
 
 REQUEST_TEXT_DAYS = 90
 RESULT_DAYS = 400
@@ -33,6 +34,7 @@ NONCURRENT_DAYS = 30
 UNFINISHED_UPLOAD_DAYS = 7
 ACCESS_LOG_DAYS = 90
 RUN_HISTORY_DAYS = 30
+CHANGES_DAYS = 400
 POINT_IN_TIME_DAYS = 35
 """What DynamoDB keeps; it cannot be made shorter."""
 
@@ -53,6 +55,7 @@ class Means(StrEnum):
     QUEUE = "SQS"
     LOG_GROUP = "log group"
     JOB = "job `prune_run_history`"
+    CHANGES_JOB = "job `prune_changes`"
     BACKUP = "point-in-time recovery"
     NOTHING = "nothing"
 
@@ -197,6 +200,20 @@ KINDS = (
         "the enriched catalog and the books: ids, numbers, answers about titles; no text of a conversation",
         (_stays("enrichment/"),),
     ),
+    Kind(
+        "what changed in the tables, day by day",
+        "whoever follows them may stop for a while; titles and answers, as in the tables, nothing of partners",
+        tuple(
+            Place(f"enrichment/{name}/", Means.CHANGES_JOB, CHANGES_DAYS, "MANGA_CHANGES_DAYS")
+            for name in (CATALOG_CHANGES, ENRICHED_CHANGES)
+        ),
+    ),
+    Kind(
+        "titles that left the catalog",
+        "until they return; catalog and answers, as they stood in the tables",
+        (_stays(f"enrichment/{TOMBSTONES}/"),),
+    ),
+    Kind("changes on their way into a table", "until its next version; likewise", (_stays("changes/"),)),
     Kind(
         "the candidate index, what lists were drawn from",
         "titles and their catalog's text, replaced as the catalog is",

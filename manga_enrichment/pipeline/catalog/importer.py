@@ -50,6 +50,10 @@ _WINNER_FIRST = [("manga_id", "ascending"), ("updated_at", "descending"), ("row_
 class CatalogSink(Protocol):
     """Where an import goes. Each table replaces the former one of that name whole."""
 
+    def begin(self, rejected: Mapping[str, str]) -> None:
+        """Called once, before the first bucket. rejected: reason by manga_id, of rows that are no titles."""
+        ...
+
     def put_bucket(self, bucket: str, table: pa.Table) -> None:
         """Titles of one bucket with CATALOG_SCHEMA, sorted by manga_id; called once for every bucket."""
         ...
@@ -134,6 +138,7 @@ class _Import:
         self._warnings = warnings
         self._rows_read = 0
         self._rejected: Counter[str] = Counter()
+        self._rejected_ids: dict[str, str] = {}
         self._warned: Counter[str] = Counter()
         self._unseen = {column: name for name, column in plan.mapping.named.items()}
 
@@ -147,6 +152,7 @@ class _Import:
         self._titles.flush()
         self._check_usable(sink)
         self._check_plausible()
+        sink.begin(self._rejected_ids)
         buckets = {bucket: self._store(bucket, sink) for bucket in self._titles.keys}
         sink.put_rejects(self._rejects.table())
         sink.put_warnings(self._warnings.table())
@@ -181,6 +187,8 @@ class _Import:
 
     def _reject(self, rejected: RejectedRow) -> None:
         self._rejected[rejected.reason.value] += 1
+        if rejected.manga_id is not None and rejected.reason is not RejectReason.DUPLICATE_OF_NEWER_ROW:
+            self._rejected_ids[rejected.manga_id] = rejected.reason.value
         self._rejects.add(reject_row(rejected))
 
     def _check_usable(self, sink: CatalogSink) -> None:

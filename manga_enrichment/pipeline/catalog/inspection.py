@@ -53,6 +53,9 @@ class _Looking:
     rejects: list[dict[str, Any]] = field(default_factory=list)
     examples: dict[str, str] = field(default_factory=dict)
 
+    def begin(self, _rejected: Mapping[str, str]) -> None:
+        pass
+
     def put_bucket(self, _bucket: str, table: pa.Table) -> None:
         for name in FIELD_NAMES:
             column = table.column(name)

@@ -13,7 +13,7 @@ from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.gateways.objects import ObjectStore, TableReader
 from manga_enrichment.pipeline.catalog.tables import records_from_table
-from manga_enrichment.pipeline.store.object_keys import catalog_state_key, rejects_key, table_key, warnings_key
+from manga_enrichment.pipeline.store.object_keys import catalog_state_key, table_key
 
 
 def read_catalog(tables: TableReader, bucket: str, columns: Sequence[str] | None = None) -> pa.Table:
@@ -48,19 +48,3 @@ def check_bucket_count(tables: ObjectStore, bucket_count: int) -> dict[str, Any]
             "MANGA_BUCKET for another count"
         )
     return state
-
-
-class CatalogTables:
-    """CatalogSink over a ObjectStore: buckets, rejects and warnings, each one object."""
-
-    def __init__(self, tables: ObjectStore) -> None:
-        self._tables = tables
-
-    def put_bucket(self, bucket: str, table: pa.Table) -> None:
-        self._tables.write(table_key("catalog", bucket), table)
-
-    def put_rejects(self, table: pa.Table) -> None:
-        self._tables.write(rejects_key(), table)
-
-    def put_warnings(self, table: pa.Table) -> None:
-        self._tables.write(warnings_key(), table)

@@ -20,7 +20,8 @@ from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.catalog.files.rows import Reading
 from manga_enrichment.pipeline.catalog.importer import ImportPlan, ImportReport, import_catalog
 from manga_enrichment.pipeline.catalog.plausibility import DEFAULT_PLAUSIBLE, PlausibleLimits
-from manga_enrichment.pipeline.catalog.reader import CatalogTables, check_bucket_count, read_catalog
+from manga_enrichment.pipeline.catalog.reader import check_bucket_count, read_catalog
+from manga_enrichment.pipeline.catalog.sink import CatalogTables, Following
 from manga_enrichment.pipeline.catalog.source_files import read_files
 from manga_enrichment.pipeline.store.object_keys import catalog_ids_key, catalog_state_key
 from manga_enrichment.pipeline.store.rows import SCHEMAS_VERSION
@@ -59,6 +60,7 @@ def refresh_catalog(
     reading: Reading,
     bucket_count: int,
     say: Callable[[str], None],
+    following: Following,
     plausible: PlausibleLimits = DEFAULT_PLAUSIBLE,
 ) -> tuple[CatalogState, bool]:
     """(state, whether anything was imported). Raises ConfigurationError; the stored catalog is then as before."""
@@ -78,7 +80,8 @@ def refresh_catalog(
     )
     with source.local_copy() as paths:
         rows = read_files(paths, replace(reading, say=say), uri=source.uri)
-        report = import_catalog(rows, CatalogTables(tables), plan)
+        sink = CatalogTables(tables, following, clock.now(), source.uri, recorded)
+        report = import_catalog(rows, sink, plan)
     return _remember(tables, plan.ids, _state(report, plan, source.uri, version, clock.now())), True
 
 

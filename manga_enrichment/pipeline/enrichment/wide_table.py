@@ -7,9 +7,11 @@ import pyarrow as pa
 
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.catalog.columns import CATALOG_COLUMNS
+from manga_enrichment.domain.tables.changes import ENRICHED_CHANGES
 from manga_enrichment.domain.tables.columns import Column
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.catalog.reader import read_catalog
+from manga_enrichment.pipeline.changes.replace import ChangeReport, Followed, Origin
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
 from manga_enrichment.pipeline.store.object_keys import table_key
 
@@ -29,19 +31,33 @@ def enriched_columns(analyses: Iterable[AnalysisType]) -> tuple[Column, ...]:
 
 @dataclass(frozen=True, slots=True)
 class EnrichedReport:
-    """One bucket: rows, and how many of them have each analysis."""
+    """One bucket: rows, how many of them have each analysis, and what changed."""
 
     bucket: str
     rows: int
     answered: Mapping[str, int]
     uri: str
+    changes: ChangeReport
 
 
-def write_enriched(tables: ObjectStore, bucket: str, analyses: Sequence[AnalysisType]) -> EnrichedReport:
-    """Join one bucket's tables on manga_id and replace its wide table."""
+def write_enriched(
+    tables: ObjectStore, bucket: str, analyses: Sequence[AnalysisType], origin: Origin
+) -> EnrichedReport:
+    """Join one bucket's tables on manga_id, and put what changed into its wide table and into `enriched_changes`."""
     singles = [analysis for analysis in analyses if not analysis.parts]
+    answered: dict[str, int] = {}
+
+    def joined() -> pa.Table:
+        return _joined(tables, bucket, singles, answered)
+
+    key = table_key(TABLE, bucket)
+    wide, changes = Followed(tables, key, ENRICHED_CHANGES, bucket).replace(joined, origin)
+    return EnrichedReport(bucket, wide.num_rows, answered, tables.uri(key), changes)
+
+
+def _joined(tables: ObjectStore, bucket: str, singles: Sequence[AnalysisType], answered: dict[str, int]) -> pa.Table:
+    """answered: is told how many rows each analysis has."""
     wide = read_catalog(tables, bucket)
-    answered = {}
     for analysis in singles:
         names = ["manga_id", *(column.name for column in analysis.columns), "answered_at"]
         stored = tables.read(table_key(analysis.name, bucket), names)
@@ -53,9 +69,7 @@ def write_enriched(tables: ObjectStore, bucket: str, analyses: Sequence[Analysis
         wide.column(field.name) if field.name in wide.column_names else pa.nulls(wide.num_rows, field.type)
         for field in schema
     ]
-    key = table_key(TABLE, bucket)
-    tables.write(key, pa.table(columns, schema=schema))
-    return EnrichedReport(bucket, wide.num_rows, answered, tables.uri(key))
+    return pa.table(columns, schema=schema)
 
 
 def _left_join(wide: pa.Table, answers: pa.Table, answered_at: str) -> pa.Table:

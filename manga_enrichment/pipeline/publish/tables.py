@@ -15,6 +15,13 @@ from manga_enrichment.domain.operations.partner_latency import PARTNER_LATENCY_C
 from manga_enrichment.domain.operations.queue_observations import QUEUE_OBSERVATION_COLUMNS
 from manga_enrichment.domain.prompts.candidates import CANDIDATE_COLUMNS
 from manga_enrichment.domain.requests.result_rows import PARTNER_RESULT_COLUMNS
+from manga_enrichment.domain.tables.changes import (
+    CATALOG_CHANGES,
+    CHANGE_COLUMNS,
+    ENRICHED_CHANGES,
+    TOMBSTONE_COLUMNS,
+    TOMBSTONES,
+)
 from manga_enrichment.domain.tables.columns import Column
 from manga_enrichment.domain.tables.shared_columns import OUTCOME_COLUMNS, REQUEST_COLUMNS
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE as ENRICHED_TABLE
@@ -64,6 +71,7 @@ class PublishedTable:
         return self.once.format(objects=self.objects_name, columns=columns)
 
 
+_BY_VERSION = "<time>-<b>-<version>.parquet"
 _HOURLY = "h<hour>-<run>.parquet, h<hour>.parquet"
 _ATTEMPTS_ONCE = """\
 SELECT {columns} FROM {objects} WHERE "trigger" <> 'partner'
@@ -85,6 +93,19 @@ _SHARED = (
         "catalog_warnings",
         "Values of the source that were dropped, changed or merged when the catalog was read last.",
         WARNING_COLUMNS,
+    ),
+    PublishedTable(
+        CATALOG_CHANGES,
+        "What imports changed in `catalog`: a row for each value that changed, each title that came or left.",
+        CHANGE_COLUMNS,
+        _DAILY,
+        _BY_VERSION,
+    ),
+    PublishedTable(
+        TOMBSTONES,
+        "Titles that left the catalog: when, why, and what was known of them. A title that returns is taken out.",
+        TOMBSTONE_COLUMNS,
+        _BUCKETED,
     ),
     PublishedTable("similar_candidates", "Titles a model may name as similar.", CANDIDATE_COLUMNS, _BUCKETED),
     PublishedTable(
@@ -137,6 +158,14 @@ def published_tables(analyses: Sequence[AnalysisType]) -> list[PublishedTable]:
     wide = "One wide row per title; what most analysts want."
     return [
         PublishedTable(ENRICHED_TABLE, wide, enriched_columns(singles), _BUCKETED),
+        PublishedTable(
+            ENRICHED_CHANGES,
+            "What changed in `enriched_catalog`: a row for each value that changed, each title that came or left. "
+            "[analysts.md](analysts.md) says how to follow it.",
+            CHANGE_COLUMNS,
+            _DAILY,
+            _BY_VERSION,
+        ),
         *(PublishedTable(a.name, a.description, a.table_columns, _BUCKETED) for a in singles),
         *_SHARED,
     ]

@@ -3,8 +3,8 @@
 `enrichment/<table>/bucket=<b>/part.parquet` is the current state of a table, replaced whole. `enrichment/requests/` is
 the append-only log. What partners' requests add to it, and their rows in `enrichment/partner_results/`, lie there by
 hours (`hour_keys.py`). `runs/<run>/` holds a run's working files and `batch/<token>/` those of a batch job; lifecycle
-rules delete both. `candidates/` is what candidate lists are drawn from. `fm-requests/` holds requests as they were
-accepted, `fm-results/` what partners fetch.
+rules delete both. `candidates/` is what candidate lists are drawn from, `changes/` what tables are about to change.
+`fm-requests/` holds requests as they were accepted, `fm-results/` what partners fetch.
 """
 
 TABLES_ROOT = "enrichment"
@@ -27,6 +27,20 @@ def rejects_key() -> str:
 
 def warnings_key() -> str:
     return f"{TABLES_ROOT}/catalog_warnings/part.parquet"
+
+
+def tombstones_key(bucket: str) -> str:
+    return table_key("catalog_tombstones", bucket)
+
+
+def changes_prefix(changes: str, date: str = "") -> str:
+    """What a table of changes has of one UTC day, or all days."""
+    return f"{TABLES_ROOT}/{changes}/{f'date={date}/' if date else ''}"
+
+
+def pending_changes_prefix(changes: str, bucket: str) -> str:
+    """Changes of versions of a bucket's table that are not known to be the table's yet."""
+    return f"changes/{changes}/bucket={bucket}/"
 
 
 def requests_prefix(run_date: str) -> str:

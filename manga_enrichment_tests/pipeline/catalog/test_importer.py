@@ -4,7 +4,7 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,10 @@ class MemorySink:
         self.buckets: dict[str, pa.Table] = {}
         self.rejects: list[dict[str, Any]] | None = None
         self.warnings: list[dict[str, Any]] | None = None
+
+    def begin(self, rejected: Mapping[str, str]) -> None:
+        assert not self.buckets
+        self.rejected_ids = dict(rejected)
 
     def put_bucket(self, bucket: str, table: pa.Table) -> None:
         assert bucket not in self.buckets
@@ -281,6 +285,7 @@ from manga_enrichment.pipeline.catalog.files.rows import Reading, SourceRow
 from manga_enrichment.pipeline.catalog.importer import ImportPlan, import_catalog
 class Sink:
     buckets = 0
+    def begin(self, rejected): pass
     def put_bucket(self, bucket, table): self.buckets += 1
     def put_rejects(self, table): pass
     def put_warnings(self, table): pass

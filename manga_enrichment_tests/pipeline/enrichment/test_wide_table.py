@@ -5,7 +5,7 @@ from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE, enriched_columns, write_enriched
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
 from manga_enrichment.pipeline.store.object_keys import table_key
-from manga_enrichment_tests.builders import BUCKET, SINGLES, World, bare_record, put_catalog, record, title_id
+from manga_enrichment_tests.builders import BUCKET, ORIGIN, SINGLES, World, bare_record, put_catalog, record, title_id
 from manga_enrichment_tests.fakes import ScriptedModel
 
 TITLES = [record(1), record(2), record(3), record(4), bare_record(5)]
@@ -22,7 +22,7 @@ def enriched_world() -> World:
 
 def test_every_title_has_one_row_and_what_was_not_answered_is_null() -> None:
     world = enriched_world()
-    report = write_enriched(world.tables, BUCKET, ALL)
+    report = write_enriched(world.tables, BUCKET, ALL, ORIGIN)
     rows = world.rows(table_key(TABLE, BUCKET))
     assert [row["manga_id"] for row in rows] == [title.manga_id for title in TITLES]
     assert (report.rows, report.answered) == (5, dict.fromkeys(SINGLES, 3))
@@ -37,7 +37,7 @@ def test_every_title_has_one_row_and_what_was_not_answered_is_null() -> None:
 def test_before_anything_was_answered_the_table_is_the_catalog_with_nulls() -> None:
     world = World()
     put_catalog(world.tables, TITLES)
-    report = write_enriched(world.tables, BUCKET, ALL)
+    report = write_enriched(world.tables, BUCKET, ALL, ORIGIN)
     assert report.answered == dict.fromkeys(SINGLES, 0)
     stored = world.tables.read(table_key(TABLE, BUCKET))
     assert stored is not None
@@ -47,7 +47,7 @@ def test_before_anything_was_answered_the_table_is_the_catalog_with_nulls() -> N
 
 def test_the_schema_is_the_same_with_and_without_answers() -> None:
     world = enriched_world()
-    write_enriched(world.tables, BUCKET, ALL)
+    write_enriched(world.tables, BUCKET, ALL, ORIGIN)
     stored = world.tables.read(table_key(TABLE, BUCKET))
     assert stored is not None
     assert stored.table.schema.equals(arrow_schema(enriched_columns(ALL)))
@@ -55,9 +55,9 @@ def test_the_schema_is_the_same_with_and_without_answers() -> None:
 
 def test_writing_again_gives_the_same_object() -> None:
     world = enriched_world()
-    write_enriched(world.tables, BUCKET, ALL)
+    write_enriched(world.tables, BUCKET, ALL, ORIGIN)
     before = world.tables.objects[table_key(TABLE, BUCKET)]
-    write_enriched(world.tables, BUCKET, ALL)
+    write_enriched(world.tables, BUCKET, ALL, ORIGIN)
     assert world.tables.objects[table_key(TABLE, BUCKET)] == before
 
 

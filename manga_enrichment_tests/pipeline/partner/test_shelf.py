@@ -14,7 +14,7 @@ from manga_enrichment.domain.prompts.known_titles import CATALOG_TOKENS, MOST_TI
 from manga_enrichment.domain.prompts.tokens import estimate_tokens
 from manga_enrichment.domain.requests.queues import SESSION
 from manga_enrichment.pipeline.enrichment.wide_table import write_enriched
-from manga_enrichment_tests.builders import BUCKET, put_catalog, record
+from manga_enrichment_tests.builders import BUCKET, ORIGIN, put_catalog, record
 from manga_enrichment_tests.fakes import MemoryTables, ScriptedModel
 from manga_enrichment_tests.partner_world import RESIDENT, UNITS, PartnerWorld
 from manga_enrichment_tests.pipeline.candidates.catalogs import shared_index
@@ -104,7 +104,7 @@ def test_a_title_is_shown_with_its_answers_in_the_questions_language(world: Part
     assert "genre: " not in ask(world, "星と灯台").shown[LIGHTHOUSE]
     world.base.model = ScriptedModel(world.clock)
     world.base.run()
-    write_enriched(world.base.tables, BUCKET, list(ANALYSES.values()))
+    write_enriched(world.base.tables, BUCKET, list(ANALYSES.values()), ORIGIN)
     in_japanese, in_english = ask(world, "星と灯台は？").shown, ask(world, "hoshi to toudai").shown
     assert in_japanese[LIGHTHOUSE] == "星と灯台 | genre: drama; level: teen; 友人二人が小さな店を守る。"
     assert in_english[LIGHTHOUSE] == "星と灯台 | genre: drama; level: teen; Two friends keep a small shop open."

@@ -1,0 +1,67 @@
+"""Tables that are written along with another: what changed in it, and who left.
+
+Belongs here: their specs, telling Dagster that one has more. Stays out: writing them (`pipeline/changes/`).
+
+No op of their own makes them, as no run could make them without their table: Dagster sees them as external assets,
+whose materializations the table's op logs.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+
+from manga_enrichment.defs.shared.inputs import DefinitionInputs
+from manga_enrichment.defs.shared.metadata import COLUMN_SCHEMA, ROW_COUNT
+from manga_enrichment.defs.shared.names import OWNERS
+from manga_enrichment.domain.tables.columns import Column
+from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.pipeline.changes.replace import ChangeReport
+from manga_enrichment.pipeline.publish.docs import type_name
+
+FOLLOWS_TAG = "follows"
+"""Tag with the asset whose rows these are about."""
+
+
+def followed_by(
+    name: str, of: str, columns: Sequence[Column], group: str, description: str, inputs: DefinitionInputs
+) -> dg.AssetSpec:
+    """A table that is written with the asset `of`, for the same buckets."""
+    return dg.AssetSpec(
+        name,
+        deps=[of],
+        partitions_def=inputs.partitions,
+        group_name=group,
+        description=description,
+        kinds={"parquet", "s3"},
+        owners=OWNERS,
+        tags={FOLLOWS_TAG: of},
+        metadata={COLUMN_SCHEMA: _schema(columns)},
+    )
+
+
+def log_changes(context: dg.AssetExecutionContext, tables: ObjectStore, report: ChangeReport) -> None:
+    """Nothing where nothing changed: the last materialization is the last change."""
+    if report.key:
+        metadata: dict[str, Any] = {
+            ROW_COUNT: report.values + report.titles["added"] + report.titles["removed"],
+            **{f"titles_{kind}": count for kind, count in report.titles.items()},
+            "values_changed": report.values,
+            "version": report.version,
+            "uri": tables.uri(report.key),
+        }
+        context.log_event(dg.AssetMaterialization(report.changes, partition=report.bucket, metadata=metadata))
+
+
+def _schema(columns: Sequence[Column]) -> dg.TableSchema:
+    return dg.TableSchema(
+        [
+            dg.TableColumn(
+                column.name,
+                type_name(column.type),
+                column.doc,
+                constraints=dg.TableColumnConstraints(nullable=column.nullable),
+            )
+            for column in columns
+        ]
+    )

@@ -1,0 +1,1 @@
+"""What changed in tables that are replaced whole, and which titles left the catalog."""

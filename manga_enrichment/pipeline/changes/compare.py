@@ -1,0 +1,112 @@
+"""Two versions of a table compared, title by title and column by column.
+
+Belongs here: pure functions from tables to rows. Stays out: which versions those are (`replace.py`).
+
+Columns are compared whole and in Arrow; only values that differ become Python's.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from manga_enrichment.domain.tables.changes import CHANGE_COLUMNS, ChangeKind
+from manga_enrichment.pipeline.store.arrow_types import arrow_schema
+
+CHANGE_SCHEMA = arrow_schema(CHANGE_COLUMNS)
+_COMPARED = pa.schema([CHANGE_SCHEMA.field(index) for index in range(5)])
+_ROWS_PER_BATCH = 4096
+
+
+def compare(old: pa.Table | None, new: pa.Table) -> pa.Table:
+    """Changes with the first columns of CHANGE_SCHEMA, by title. Both tables have each manga_id once."""
+    if old is None:
+        old = new.schema.empty_table()
+    ids, old_ids = _whole(new.column("manga_id")), _whole(old.column("manga_id"))
+    places = pc.index_in(ids, value_set=old_ids)
+    stayed = places.is_valid()
+    parts = [
+        _rows(new.filter(pc.invert(stayed)), ChangeKind.ADDED),
+        _rows(old.filter(pc.invert(pc.is_in(old_ids, value_set=ids))), ChangeKind.REMOVED),
+    ]
+    stayed_ids, at = ids.filter(stayed), places.drop_null()
+    for column in new.schema:
+        before = _before(old, column).take(at)
+        parts.append(_cells(column.name, stayed_ids, before, _whole(new.column(column.name)).filter(stayed)))
+    return pa.concat_tables(parts).sort_by("manga_id").combine_chunks()
+
+
+def json_rows(table: pa.Table) -> Iterator[str]:
+    """Each row as JSON, without nulls; times in ISO 8601."""
+    for batch in table.to_batches(max_chunksize=_ROWS_PER_BATCH):
+        for row in batch.to_pylist():
+            yield orjson.dumps({name: value for name, value in row.items() if value is not None}).decode()
+
+
+def differ(one: pa.Array, other: pa.Array) -> pa.Array:
+    """Where two arrays of one type and length differ; lists and structs are compared by what is in them."""
+    nulls = pc.xor(one.is_null(), other.is_null())
+    if pa.types.is_struct(one.type):
+        inside: pa.Array = pa.repeat(pa.scalar(value=False), len(one))
+        for index in range(one.type.num_fields):
+            inside = pc.or_(inside, differ(pc.struct_field(one, [index]), pc.struct_field(other, [index])))
+    elif pa.types.is_list(one.type):
+        inside = _lists_differ(one, other)
+    else:
+        inside = pc.fill_null(pc.not_equal(one, other), fill_value=False)
+    return pc.or_(nulls, inside)
+
+
+def _lists_differ(one: pa.Array, other: pa.Array) -> pa.Array:
+    """Those of one length by their elements, the others at sight."""
+    lengths = pc.not_equal(pc.list_value_length(one), pc.list_value_length(other))
+    alike = pc.fill_null(pc.invert(lengths), fill_value=False)
+    rows = pc.indices_nonzero(alike)
+    ones, others = one.take(rows), other.take(rows)
+    owners = pc.list_parent_indices(ones).filter(differ(pc.list_flatten(ones), pc.list_flatten(others)))
+    changed = rows.take(pc.unique(owners))
+    everywhere = pa.array(range(len(one)), changed.type)
+    return pc.or_(pc.fill_null(lengths, fill_value=False), pc.is_in(everywhere, value_set=changed))
+
+
+def _cells(field: str, ids: pa.Array, before: pa.Array, after: pa.Array) -> pa.Table:
+    if before.equals(after):
+        return _COMPARED.empty_table()
+    changed = differ(before, after)
+    found = ids.filter(changed)
+    values = _json_values(before.filter(changed)), _json_values(after.filter(changed))
+    return _table(found, ChangeKind.CHANGED, [field] * len(found), *values)
+
+
+def _rows(table: pa.Table, kind: ChangeKind) -> pa.Table:
+    nothing = [None] * table.num_rows
+    rows = list(json_rows(table))
+    values = (nothing, rows) if kind is ChangeKind.ADDED else (rows, nothing)
+    return _table(_whole(table.column("manga_id")), kind, nothing, *values)
+
+
+def _table(
+    ids: pa.Array, kind: ChangeKind, fields: Sequence[Any], before: Sequence[Any], after: Sequence[Any]
+) -> pa.Table:
+    columns = [ids, [kind.value] * len(ids), fields, before, after]
+    return pa.table(
+        [pa.array(column, field.type) for column, field in zip(columns, _COMPARED, strict=True)], schema=_COMPARED
+    )
+
+
+def _json_values(values: pa.Array) -> list[str | None]:
+    return [None if value is None else orjson.dumps(value).decode() for value in values.to_pylist()]
+
+
+def _before(old: pa.Table, column: pa.Field) -> pa.Array:
+    """An earlier release may lack a column, or have it of another type: nobody knew its value then."""
+    if column.name not in old.column_names or old.schema.field(column.name).type != column.type:
+        return pa.nulls(old.num_rows, column.type)
+    return _whole(old.column(column.name))
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    found = column.combine_chunks()
+    return found if isinstance(found, pa.Array) else pa.concat_arrays(found.chunks)
