@@ -31,7 +31,7 @@ from manga_enrichment_tests.scripted_model import DEFAULT_USAGE
 pytestmark = pytest.mark.slow
 
 CATALOG_ASSETS = {"manga_catalog", "similar_candidates"}
-ALL_ASSETS = {*CATALOG_ASSETS, *ANALYSES, "enriched_catalog"}
+ALL_ASSETS = {*CATALOG_ASSETS, "catalog_changes", *ANALYSES, "enriched_catalog", "enriched_changes"}
 DRY_RUN = {"ops": {"enrichment": {"ops": {"plan": {"config": {"dry_run": True}}}}}}
 
 
@@ -167,7 +167,7 @@ def test_one_failing_analysis_does_not_block_the_others(tmp_path: Path) -> None:
     project.world.model = denied_for(project.world, "genre_classification")
     result = project.run()
     assert not result.success
-    assert set(materialized(result)) == ALL_ASSETS - {"genre_classification", "enriched_catalog"}
+    assert set(materialized(result)) == ALL_ASSETS - {"genre_classification", "enriched_catalog", "enriched_changes"}
     assert failures(result) == {
         "write_genre_classification": "genre_classification stopped (access_denied): no access to this model. "
         "To mend it: allow bedrock:InvokeModel on this model for the role, and request model access"
@@ -225,9 +225,10 @@ def test_a_dry_run_asks_bills_and_writes_nothing(tmp_path: Path) -> None:
     assert project.world.model.sent == []
     assert project.world.ledger.entries == {}
     assert project.world.log() == []
-    assert set(materialized(result)) == CATALOG_ASSETS
+    assert set(materialized(result)) == {*CATALOG_ASSETS, "catalog_changes"}
     assert {key.split("/")[1] for key in project.world.tables.list_keys("enrichment/")} == {
         "catalog",
+        "catalog_changes",
         "catalog_rejects",
         "catalog_warnings",
         "similar_candidates",
