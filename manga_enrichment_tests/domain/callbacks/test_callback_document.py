@@ -1,9 +1,12 @@
 """The snippet that partners copy from docs/callbacks.md believes what we send and nothing else."""
 
+import json
 import re
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from http.server import HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from manga_enrichment.aws.outbound.callbacks import HttpsCallbacks
 from manga_enrichment.domain.callbacks.deliveries import MAX_ATTEMPTS, pause_seconds
 from manga_enrichment.domain.callbacks.signatures import FRESH_SECONDS, SigningKey, partner_signing_key, signed_headers
 
@@ -23,12 +27,17 @@ BODY = b'{"event_id":"evt_1"}'
 @pytest.fixture(scope="module")
 def is_ours() -> Callable[[dict[str, str], bytes, float], bool]:
     """The document's function, with our partner's secret."""
-    (snippet,) = re.findall(r"```python\n(.*?)```", DOCUMENT, re.DOTALL)
-    names: dict[str, Any] = {}
-    exec(compile(snippet, "docs/callbacks.md", "exec"), names)  # noqa: S102 - our own document
-    names["SECRETS"] = {KEY.key_id: KEY.secret}
-    found: Callable[[dict[str, str], bytes, float], bool] = names["is_ours"]
+    found: Callable[[dict[str, str], bytes, float], bool] = page()["is_ours"]
     return found
+
+
+def page() -> dict[str, Any]:
+    """All names that the document's code makes."""
+    names: dict[str, Any] = {}
+    for snippet in re.findall(r"```python\n(.*?)```", DOCUMENT, re.DOTALL):
+        exec(compile(snippet, "docs/callbacks.md", "exec"), names)  # noqa: S102 - our own document
+    names["SECRETS"] = {KEY.key_id: KEY.secret}
+    return names
 
 
 def signed(body: bytes = BODY, key: SigningKey = KEY, at: datetime = NOW) -> dict[str, str]:
@@ -65,6 +74,23 @@ def test_its_clock_is_the_real_one_unless_told(is_ours: Callable[..., bool]) -> 
     now = datetime.now(UTC)
     assert is_ours(signed(at=now), BODY, None)
     assert not is_ours(signed(), BODY, None)
+
+
+def test_its_receiver_takes_each_of_our_events_once(capsys: pytest.CaptureFixture[str]) -> None:
+    names = page()
+    event = {"event_id": "e", "type": "request.completed", "request_id": "r", "reference": None, "counts": {}}
+    body = json.dumps({**event, "results_url": None}).encode()
+    ours, forged = signed(body, at=datetime.now(UTC)), signed(b"another", at=datetime.now(UTC))
+    with HTTPServer(("127.0.0.1", 0), names["Receiver"]) as server:
+        serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        serving.start()
+        sender, url = HttpsCallbacks(allow_loopback=True), f"http://127.0.0.1:{server.server_port}/manga"
+        answers = [sender.post(url, body, headers).status for headers in (ours, forged, ours)]
+        server.shutdown()
+        serving.join()
+    assert answers == [200, 403, 200]
+    assert names["taken"] == {"e"}
+    assert capsys.readouterr().out == "request.completed r None {} None\n"
 
 
 def test_the_document_knows_the_schedule() -> None:
