@@ -20,6 +20,8 @@ from manga_enrichment.api.openapi.examples import EXAMPLES
 from manga_enrichment.api.registry import TemplateRegistry
 from manga_enrichment.api.rendering import TemplateInput, render
 from manga_enrichment.cli import main
+from manga_enrichment.domain.analyses import FOR_PARTNERS
+from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.callbacks.events import Event
 from manga_enrichment.domain.callbacks.signatures import SigningKey, signed_headers
 from manga_enrichment.domain.requests.states import RequestState, is_final
@@ -91,6 +93,18 @@ def test_an_example_is_a_valid_request(endpoint: str) -> None:
     content = operation(endpoint)["requestBody"]["content"]["application/json"]
     assert validate(ENDPOINTS[endpoint].schema or "", content["example"]).errors == ()
     assert schema(content["schema"]["$ref"].rsplit("/", 1)[-1]).is_valid(content["example"])
+
+
+@pytest.mark.parametrize("analysis", FOR_PARTNERS.values(), ids=lambda analysis: analysis.name)
+def test_the_answer_of_each_analysis_is_told_apart_from_the_others(analysis: AnalysisType) -> None:
+    """A generated client takes the first of them that has all fields that it must have."""
+    references = [
+        each["$ref"] for each in schema("ResultItem").schema["properties"]["answer"]["anyOf"] if "$ref" in each
+    ]
+    described = [schema(each.rsplit("/", 1)[-1]).schema for each in references]
+    assert len(described) == len(FOR_PARTNERS) + 1
+    fitting = [each for each in described if set(each["required"]) <= set(analysis.output_schema["properties"])]
+    assert [each["properties"] for each in fitting] == [analysis.output_schema["properties"]]
 
 
 RESPONSES = [(endpoint, status) for endpoint in ENDPOINTS for status in operation(endpoint)["responses"]]

@@ -22,7 +22,8 @@ _EXAMPLE_ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 _ID_OF_REQUEST = {"type": "string", "format": "uuid", "examples": [_EXAMPLE_ID]}
 _EXAMPLES: dict[str, Any] = {
     "batch_analysis": {
-        "items": [{"manga_id": "MNG-C4G0F4AW", "analysis_type": "full_enrichment"}],
+        "items": [{"manga_id": "MNG-C4G0F4AW", "analysis_type": "full_enrichment", "reference": "shelf 3"}],
+        "reference": "import 7",
         "priority": "normal",
         "callback_url": "https://partner.example/manga",
     },

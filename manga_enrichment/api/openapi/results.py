@@ -18,9 +18,20 @@ from manga_enrichment.api.openapi.parts import (
     success,
     time,
 )
+from manga_enrichment.domain.analyses import FOR_PARTNERS
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.requests.states import RequestState, is_final
 
+
+def _name(analysis: str) -> str:
+    return f"{analysis.title().replace('_', '')}Answer"
+
+
+_ANSWERS = {
+    **{_name(analysis.name): dict(analysis.output_schema) for analysis in FOR_PARTNERS.values()},
+    _name("conversation"): obj({"reply": said("string", "The answer to a question or chat.")}),
+}
+"""By name of the schema; of analyses to come, any object."""
 _ITEM = obj(
     {
         "position": said("integer", "Place in the request, from 0."),
@@ -28,7 +39,7 @@ _ITEM = obj(
         "manga_id": or_null("string", "As sent; null for a conversation."),
         "analysis_type": said("string", "As asked for, or conversation."),
         "status": enum(each for each in Outcome if each is not Outcome.DEFERRED),
-        "answer": or_null("object", "By analysis; of a conversation `reply`."),
+        "answer": {"anyOf": [*map(ref, _ANSWERS), {"type": "object"}, {"type": "null"}], "description": "By analysis."},
         "error": {"anyOf": [ref("ItemError"), {"type": "null"}]},
         "model_id": or_null("string", "Model that gave the answer."),
         "prompt_version": or_null("string", "Of the question that it was asked."),
@@ -64,4 +75,5 @@ _DOCUMENT = obj(
 
 def result_schemas() -> dict[str, Any]:
     """By the names that the paths refer to."""
-    return {"RequestResult": success(ref("ResultDocument")), "ResultDocument": _DOCUMENT, "ResultItem": _ITEM}
+    documents = {"RequestResult": success(ref("ResultDocument")), "ResultDocument": _DOCUMENT, "ResultItem": _ITEM}
+    return {**documents, **_ANSWERS}
