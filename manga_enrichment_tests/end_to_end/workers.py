@@ -29,6 +29,8 @@ _SECONDS = 120
 def workers(stack: LocalStack, folder: Path, **settings: str) -> Iterator[None]:
     """Urgent batches, quotes, questions and chats are answered, about the sample's titles, while the block runs.
 
+    After it their books are closed.
+
     settings: MANGA_ variables, in lower case and without their prefix.
     """
     environment = stack.child_environment(os.environ) | {
@@ -43,10 +45,15 @@ def workers(stack: LocalStack, folder: Path, **settings: str) -> Iterator[None]:
             patched.setenv(name, value)
         import_catalog(environment)
     with ExitStack() as running:
+        runs = []
         for lane in RESIDENT_LANES:
             post = PostConfig(lane=lane, slot=0, epoch=1)
-            running.enter_context(resident_run(environment, FileClock(folder / "clock"), folder / lane, post))
+            runs.append(
+                running.enter_context(resident_run(environment, FileClock(folder / "clock"), folder / lane, post))
+            )
         yield
+        for run in runs:
+            run.end()
 
 
 def until(asked: Callable[[], T], is_so: Callable[[T], bool]) -> T:
