@@ -31,6 +31,7 @@ from manga_enrichment.pipeline.catalog.plausibility import ImplausibleCatalogErr
 from manga_enrichment.pipeline.catalog.refresh import CatalogState, load_state, refresh_catalog
 from manga_enrichment.pipeline.catalog.source_files import load_mapping
 from manga_enrichment.pipeline.store.object_keys import rejects_key, table_key, warnings_key
+from manga_enrichment.runtime.garbage import rare_collections
 from manga_enrichment.settings import Settings
 
 GROUP = "catalog"
@@ -51,7 +52,7 @@ def build_manga_catalog(inputs: DefinitionInputs) -> dg.AssetsDefinition:
         catalog_source: dg.ResourceParam[CatalogSource],
         clock: dg.ResourceParam[Clock],
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]:
-        with configuration_errors_are_final():
+        with configuration_errors_are_final(), rare_collections():
             try:
                 state, imported = refresh_catalog(
                     tables=tables,

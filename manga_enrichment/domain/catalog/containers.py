@@ -8,7 +8,10 @@ import ast
 import csv
 import json
 import re
+from contextlib import suppress
 from typing import Any
+
+import orjson
 
 _MOST_CHARACTERS = 200_000
 _DEEPEST = 30
@@ -26,7 +29,8 @@ def container(text: str) -> list[Any] | dict[Any, Any] | None:
     if parsed is None:
         parsed = _python(text)
     if parsed is None and _POSTGRES.match(text) is not None:
-        parsed = [item for row in csv.reader([text[1:-1]], escapechar="\\") for item in row]
+        with suppress(csv.Error):  # a line break that is no part of an item
+            parsed = [item for row in csv.reader([text[1:-1]], escapechar="\\") for item in row]
     return parsed
 
 
@@ -35,6 +39,12 @@ def looks_like_container(text: str) -> bool:
 
 
 def _json(text: str) -> list[Any] | dict[Any, Any] | None:
+    try:
+        parsed = orjson.loads(text)
+        if isinstance(parsed, list) and all(isinstance(item, str) for item in parsed):
+            return parsed  # as most are; of numbers the standard library keeps all digits
+    except orjson.JSONDecodeError:
+        pass  # the standard library also takes NaN and lone surrogates
     try:
         parsed = json.loads(text)
     except (ValueError, RecursionError):

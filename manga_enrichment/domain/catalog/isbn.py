@@ -16,7 +16,7 @@ def isbn13(text: str) -> str | None:
 
     An ISBN-10 is given as its ISBN-13. A leading "ISBN" is ignored.
     """
-    digits = _SEPARATORS.sub("", _PREFIX.sub("", text, count=1))
+    digits = text if text.isdigit() else _SEPARATORS.sub("", _PREFIX.sub("", text, count=1))
     if _ISBN13.match(digits):
         return digits if isbn13_check_digit(digits[:12]) == digits[12] else None
     if _ISBN10.match(digits) and _isbn10_is_valid(digits):
@@ -26,7 +26,8 @@ def isbn13(text: str) -> str | None:
 
 def isbn13_check_digit(first_twelve: str) -> str:
     """The 13th digit: weights 1 and 3 in turn, modulo 10."""
-    return str(-(sum(map(int, first_twelve[::2])) + 3 * sum(map(int, first_twelve[1::2]))) % 10)
+    codes = first_twelve.encode()  # each is that of "0" and the digit, and 24 times that of "0" ends in 2
+    return str((2 - sum(codes[::2]) - 3 * sum(codes[1::2])) % 10)
 
 
 def _isbn10_is_valid(digits: str) -> bool:

@@ -10,7 +10,14 @@ from typing import Any
 
 from manga_enrichment.domain.catalog.containers import container
 from manga_enrichment.domain.catalog.text import clean_line, decode_entities, is_plain
-from manga_enrichment.domain.catalog.values import NOTHING, NULL_WORDS, InvalidValueError, of_line, required_text
+from manga_enrichment.domain.catalog.values import (
+    NOTHING,
+    NULL_WORDS,
+    InvalidValueError,
+    is_null_word,
+    of_line,
+    required_text,
+)
 from manga_enrichment.domain.catalog.warnings import Note, WarningReason, no_note
 
 _SEPARATOR = re.compile(r"[;|\n]")
@@ -20,6 +27,7 @@ _TEXT_KEYS = ("name", "title", "value", "text", "label", "@value", "full", "attr
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z]{2,8})*\Z")
 _NOT_LANGUAGES = frozenset({"id", "key", "url", "uri", "mal_id", "type", "kind", "slug"})
 _DEEPEST = 6
+_LISTS = (list, tuple)
 _EMPTY: tuple[object, ...] = (None, "", [], {})
 
 
@@ -48,7 +56,7 @@ def items(value: object) -> Iterable[Any]:
     """The items of a list, of an object by language, or of a text that holds several; one object is one item."""
     if isinstance(value, str):
         return _split(value)
-    if isinstance(value, list | tuple):
+    if isinstance(value, _LISTS):
         return value
     if isinstance(value, Mapping):
         return (value,)
@@ -60,21 +68,23 @@ def _split(text: str) -> Iterable[Any]:
     if parsed is not None:
         return parsed if isinstance(parsed, list) else (parsed,)
     # Entities end in ";": decode before splitting.
-    return [part for part in _SEPARATOR.split(decode_entities(text.strip())) if part.strip()]
+    return [part for part in map(str.strip, _SEPARATOR.split(decode_entities(text))) if part]
 
 
-def _texts(found: Iterable[Any], null_words: frozenset[str], note: Note) -> Iterator[str]:
+def _texts(found: Iterable[Any], null_words: frozenset[str], note: Note) -> list[str]:
+    kept: list[str] = []
     for item in found:
         if not item and item in _EMPTY:
             continue
-        texts = (item,) if isinstance(item, str) and is_plain(item) else tuple(texts_of(item, note))
+        texts = [item] if isinstance(item, str) and is_plain(item) else list(texts_of(item, note))
         if not texts:
             note(WarningReason.UNKNOWN_SHAPE)
         for text in texts:
-            if text.lower() in null_words:
+            if is_null_word(text, null_words):
                 note(WarningReason.NULL_WORD)
             elif text:
-                yield text
+                kept.append(text)
+    return kept
 
 
 def texts_of(item: object, note: Note, depth: int = 0) -> Iterator[str]:
@@ -99,8 +109,7 @@ def _by_language(item: Mapping[Any, Any]) -> list[object]:
     return [value for value in item.values() if isinstance(value, str | list)] if are_languages else []
 
 
-def _distinct(texts: Iterable[str], note: Note) -> tuple[str, ...]:
-    found = list(texts)
+def _distinct(found: list[str], note: Note) -> tuple[str, ...]:
     distinct = found if len(found) < 2 else list(dict.fromkeys(found))
     for _ in range(len(found) - len(distinct)):
         note(WarningReason.DUPLICATE)

@@ -37,7 +37,8 @@ class ColumnMapping:
     """columns: our field -> their column, where that is all; found: our field -> what finds its value, for all others.
 
     named: our field -> the column that a source must have, since the mapping names it. rows_path: to the rows of a JSON
-    document, or the element of a row in XML; "" for the document itself, for ONIX. id_parts: finds (source, source id)
+    document, or the element of a row in XML; "" for the document itself, for ONIX. optional: of every field that a row
+    may lack (field, column, "" where it is found, and what finds it). id_parts: finds (source, source id)
     of a row, where ids are derived.
     """
 
@@ -46,6 +47,7 @@ class ColumnMapping:
     named: Mapping[str, str]
     rows_path: str
     document: str
+    optional: tuple[tuple[str, str, Find | None], ...] = field(default=(), compare=False)
     id_parts: Callable[[Mapping[Any, Any]], tuple[str, str] | None] | None = field(default=None, compare=False)
 
     @classmethod
@@ -71,6 +73,7 @@ class ColumnMapping:
             named={name: _column(entry) for name, entry in paths.items() if name in document},
             rows_path=str(whole.get("$rows") or ""),
             document=orjson.dumps(whole, option=orjson.OPT_SORT_KEYS).decode(),
+            optional=_optional(plain, found),
             id_parts=None if isinstance(entries["manga_id"], str) else _id_parts(entries["manga_id"]),
         )
 
@@ -92,6 +95,11 @@ class ColumnMapping:
                     f"The catalog has no column {column!r} for the field {name!r} (columns: {there}): "
                     f"name the right one in {MAPPING_SETTING} or correct MANGA_CATALOG_URI"
                 )
+
+
+def _optional(plain: Mapping[str, str], found: Mapping[str, Find]) -> tuple[tuple[str, str, Find | None], ...]:
+    names = [name for name in found if name not in REQUIRED_FIELDS]
+    return tuple((name, plain.get(name, ""), None if name in plain else found[name]) for name in names)
 
 
 def _source(name: str, entry: object) -> Find:

@@ -42,7 +42,9 @@ def without_ruby(text: str) -> str:
 
 def without_spoilers(text: str) -> str:
     """Marked passages cut; a mark without its other end is text."""
-    if "~!" not in text and "||" not in text and "poiler" not in text and "POILER" not in text:
+    marked = ("~" in text and "~!" in text) or ("|" in text and "||" in text)
+    tagged = ("[" in text or "<" in text) and ("poiler" in text or "POILER" in text)
+    if not (marked or tagged):
         return text
     for pattern in _SPOILERS:
         text = pattern.sub("", text)
@@ -53,4 +55,4 @@ def without_syntax(text: str) -> str:
     """Links of Markdown as their text, BBCode gone."""
     if "[" not in text:
         return text
-    return _BBCODE.sub("", _LINK.sub(r"\1", text))
+    return _BBCODE.sub("", _LINK.sub(r"\1", text) if "](" in text else text)

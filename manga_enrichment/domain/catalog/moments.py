@@ -6,7 +6,6 @@ Belongs here: the ways files write a moment. Stays out: years alone (`numbers.py
 import math
 import re
 import unicodedata
-from contextlib import suppress
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
@@ -38,15 +37,17 @@ def moment(value: object, note: Note = no_note) -> datetime | None:
 
 
 def _moment(value: object, note: Note) -> datetime | None:
+    if isinstance(value, str) and value[4:5] == "-" and value.isascii():
+        try:
+            return _utc(datetime.fromisoformat(value))
+        except ValueError:
+            pass  # not written as nearly all are
     if isinstance(value, datetime):
         return _utc(value)
     if isinstance(value, date):
         return datetime.combine(value, time(), UTC)
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
         return None if math.isnan(value) else _of_number(value)
-    if isinstance(value, str) and value[4:5] == "-" and value.isascii():
-        with suppress(ValueError):  # written as nearly all are
-            return _utc(datetime.fromisoformat(value))
     text = label(value, note)
     if text is None:
         return None
@@ -99,4 +100,6 @@ def _dashed(found: re.Match[str]) -> str:
 
 
 def _utc(value: datetime) -> datetime:
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    if value.tzinfo is None:
+        return value.replace(tzinfo=UTC)
+    return value if value.tzinfo is UTC else value.astimezone(UTC)

@@ -33,6 +33,8 @@ _YEARS = tuple(
 _ERAS = {"明治": 1867, "大正": 1911, "昭和": 1925, "平成": 1988, "令和": 2018}
 _ERA_YEAR = re.compile(rf"({'|'.join(_ERAS)})\s*(元|[0-9]{{1,2}})(?=年|[-/.]|\Z)")
 _ANY_YEAR = re.compile(r"(?<![0-9])(?:1[89]|2[01])[0-9]{2}(?![0-9])")
+_YEAR_DIGITS = 4
+_MOST_DIGITS = 12
 _FIRST_YEAR, _LAST_YEAR = 1800, 2200
 
 
@@ -54,6 +56,8 @@ def year(value: object, note: Note = no_note) -> int | None:
         return value.year
     if not isinstance(value, str):
         return _year_of_number(whole_number(value, note))
+    if len(value) == _YEAR_DIGITS and value.isascii() and value.isdigit():
+        return _year_of_number(int(value))
     text = label(value, note)
     if text is None:
         return None
@@ -71,6 +75,8 @@ def whole_number(value: object, note: Note = no_note) -> int | None:
         raise InvalidValueError("not a number")
     if isinstance(value, int):
         return value
+    if isinstance(value, str) and len(value) <= _MOST_DIGITS and value.isascii() and value.isdigit():
+        return int(value)
     if isinstance(value, float | Decimal):
         if math.isnan(value):
             return None

@@ -10,11 +10,12 @@ some hold the person's troupe or the name in another script.
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from manga_enrichment.domain.catalog.lists import items, texts_of
 from manga_enrichment.domain.catalog.records import Author
-from manga_enrichment.domain.catalog.values import NULL_WORDS, label, required_text
+from manga_enrichment.domain.catalog.values import NULL_WORDS, is_null_word, label, required_text
 from manga_enrichment.domain.catalog.warnings import Note, WarningReason, no_note
 
 _JAPANESE_ROLES = (
@@ -36,11 +37,18 @@ _LATIN_ROLE = re.compile(rf"\b(?:{_LATIN_ROLES})\b", re.IGNORECASE)
 _ROLE_AFTER = re.compile(r"(.+?)\s*[(（]([^()（）]{1,60})[)）]\Z")
 _ROLE_BEFORE = re.compile(r"[\[［]([^\[\]［］]{1,60})[\]］]\s*([^\[\]［］]+)\Z")
 _AFTER_BRACKETED_ROLE = re.compile(r"(?<=[)）])\s*[,，、]\s*")
+_COMMAS = frozenset(",，、")
 _SLASH = re.compile(r"\s*／\s*(?![^\[［(（]*[\]］)）])")
 """Not within brackets."""
 _NAME_AND_ROLE = re.compile(rf"([^／/]{{1,100}}?)\s*[／/]\s*({_ROLES})(?=[\s,、;；]|\Z)[\s,、;；]*", re.IGNORECASE)
 _ROLE_AND_NAME = re.compile(
     rf"({_ROLES})\s*[:：]\s*([^:：]{{1,100}}?)[\s,、／/]*(?=\Z|[\s,、／/]{_ROLES}\s*[:：])", re.IGNORECASE
+)
+_MARKS = re.compile(r"[(（)）\[［/／:：]")
+"""A text without one of them names one person and no role."""
+_WRITTEN_WITH = (
+    (frozenset("/／"), _NAME_AND_ROLE, 1, 2),
+    (frozenset(":："), _ROLE_AND_NAME, 2, 1),
 )
 _PERSON_KEYS = ("name", "full", "node", "person", "author", "attributes", "title", "label", "native", "@value")
 _GIVEN_AND_FAMILY = (("first_name", "last_name"), ("first", "last"), ("given", "family"), ("given_name", "family_name"))
@@ -55,13 +63,13 @@ def authors(value: object, note: Note = no_note) -> tuple[Author, ...]:
     """Distinct people, from objects with a name and perhaps a role, or from texts."""
     people: list[Author] = []
     for item in items(value):
-        if item is None or item in ("", [], {}):
+        if not item and (item is None or item in ("", [], {})):
             continue
         found = [person for person in _people(item, note) if person.name]
         if not found:
             note(WarningReason.UNKNOWN_SHAPE)
         for person in found:
-            if person.name.lower() in _NOBODY:
+            if is_null_word(person.name, _NOBODY):
                 note(WarningReason.NULL_WORD)
             else:
                 people.append(person)
@@ -71,39 +79,42 @@ def authors(value: object, note: Note = no_note) -> tuple[Author, ...]:
     return tuple(distinct)
 
 
-def _people(item: object, note: Note) -> list[Author]:
+def _people(item: object, note: Note) -> tuple[Author, ...]:
     if isinstance(item, Mapping):
-        return [Author(_name(item, note), _role(item, note))]
-    return people_from_text(required_text(item, note) or "")
+        return (Author(_name(item, note), _role(item, note)),)
+    text = required_text(item, note) or ""
+    return people_from_text(text) if len(text) <= _LONGEST_NAMES else (Author(text),)
 
 
-def people_from_text(text: str) -> list[Author]:
+@lru_cache(maxsize=8192)  # a catalog names the same people over and over
+def people_from_text(text: str) -> tuple[Author, ...]:
     """The people of a cleaned line, at least one."""
-    if len(text) > _LONGEST_NAMES:
-        return [Author(text)]
-    for pattern, name, role in ((_NAME_AND_ROLE, 1, 2), (_ROLE_AND_NAME, 2, 1)):
-        pairs = _pairs(pattern, text)
-        if pairs:
-            return [Author(pair[name].strip(), pair[role].strip()) for pair in pairs]
-    pieces = [piece for piece in _SLASH.split(text) if piece]
+    marks = _MARKS.findall(text)
+    if not marks:
+        return (Author(text),)
+    for signs, pattern, name, role in _WRITTEN_WITH:
+        if not signs.isdisjoint(marks) and (pairs := _pairs(pattern, text)):
+            return tuple(Author(pair[name].strip(), pair[role].strip()) for pair in pairs)
+    pieces = [piece for piece in _SLASH.split(text) if piece] if "／" in marks else []
     if len(pieces) > 1:
-        return [author_from_text(piece) for piece in pieces]
-    pieces = _AFTER_BRACKETED_ROLE.split(text)
+        return tuple(map(author_from_text, pieces))
+    pieces = [] if _COMMAS.isdisjoint(text) else _AFTER_BRACKETED_ROLE.split(text)
     if len(pieces) > 1 and author_from_text(pieces[0]).role is not None:
-        return [author_from_text(piece) for piece in pieces if piece]
-    return [author_from_text(text)]
+        return tuple(author_from_text(piece) for piece in pieces if piece)
+    return (author_from_text(text),)
 
 
 def author_from_text(text: str) -> Author:
     """ "name (role)" or "[role] name" of a cleaned line; the whole line is the name where no role can be told."""
     if (before := _ROLE_BEFORE.match(text)) is not None:
         return Author(before[2], before[1].strip())
-    after = _ROLE_AFTER.match(text)
+    after = _ROLE_AFTER.match(text) if text[-1:] in {")", "）"} else None
     if after is not None and _is_role(after[2].strip()):
         return Author(after[1], after[2].strip())
     return Author(text)
 
 
+@lru_cache(maxsize=1024)
 def _is_role(text: str) -> bool:
     if text.isascii():
         return _LATIN_ROLE.search(text) is not None
@@ -142,7 +153,7 @@ def _name(item: Mapping[Any, Any], note: Note, depth: int = 0) -> str:
 
 
 def _role(item: Mapping[Any, Any], note: Note) -> str | None:
-    value = next((item[key] for key in _ROLE_KEYS if item.get(key)), None)
+    value = item.get("role") or next((item[key] for key in _ROLE_KEYS if item.get(key)), None)
     if value is None:
         return None
     if isinstance(value, str):

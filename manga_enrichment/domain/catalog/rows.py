@@ -13,7 +13,6 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Any
 
 from manga_enrichment.domain.catalog import lists, moments, numbers, people, values
@@ -54,31 +53,29 @@ class RejectedRow:
     raw_json: str
 
 
-_CLEANERS: Mapping[str, Callable[[object, Note], Any]] = MappingProxyType(
-    {
-        "title_ja": values.optional_text,
-        "title_kana": values.optional_text,
-        "title_en": values.optional_text,
-        "synonyms": lists.titles,
-        "authors": people.authors,
-        "publisher": values.label,
-        "magazines": lists.names,
-        "isbn13": values.isbn,
-        "publisher_genres": lists.labels,
-        "themes": lists.labels,
-        "demographics": lists.labels,
-        "content_rating": values.label,
-        "type": values.label,
-        "synopsis": values.synopsis,
-        "volumes": numbers.integer(0, 10_000),
-        "chapters": numbers.integer(0, 100_000),
-        "status": values.label,
-        "start_year": numbers.year,
-        "source": values.label,
-        "source_id": values.optional_text,
-        "updated_at": moments.moment,
-    }
-)
+_CLEANERS: Mapping[str, Callable[[object, Note], Any]] = {
+    "title_ja": values.optional_text,
+    "title_kana": values.optional_text,
+    "title_en": values.optional_text,
+    "synonyms": lists.titles,
+    "authors": people.authors,
+    "publisher": values.label,
+    "magazines": lists.names,
+    "isbn13": values.isbn,
+    "publisher_genres": lists.labels,
+    "themes": lists.labels,
+    "demographics": lists.labels,
+    "content_rating": values.label,
+    "type": values.label,
+    "synopsis": values.synopsis,
+    "volumes": numbers.integer(0, 10_000),
+    "chapters": numbers.integer(0, 100_000),
+    "status": values.label,
+    "start_year": numbers.year,
+    "source": values.label,
+    "source_id": values.optional_text,
+    "updated_at": moments.moment,
+}
 _EMPTY: tuple[object, ...] = ("", [], {})
 
 
@@ -128,6 +125,8 @@ def _manga_id(raw: Mapping[str, Any], mapping: ColumnMapping, ids: IdRegister | 
 class _Notes:
     """What the cleaners of one row say, each with the field and its raw value."""
 
+    __slots__ = ("_manga_id", "_row_number", "_warn", "reasons")
+
     def __init__(self, row_number: int, manga_id: str, warn: Callable[[RowWarning], None]) -> None:
         self._row_number = row_number
         self._manga_id = manga_id
@@ -160,15 +159,16 @@ def _reject(raw: object, row_number: int, manga_id: str | None, reason: RejectRe
 
 def _optional_fields(raw: Mapping[str, Any], mapping: ColumnMapping, notes: _Notes) -> dict[str, Any]:
     cleaned = {}
-    columns = mapping.columns
-    for name, clean in _CLEANERS.items():
-        value = raw.get(columns[name]) if name in columns else mapping.value(name, raw)
+    reasons, note = notes.reasons, notes.reasons.append
+    get = raw.get
+    for name, column, find in mapping.optional:
+        value = get(column) if find is None else find(raw)
         if value is None or (not value and value in _EMPTY):
             continue
         try:
-            cleaned[name] = clean(value, notes.reasons.append)
+            cleaned[name] = _CLEANERS[name](value, note)
         except values.InvalidValueError:
-            notes.reasons.append(WarningReason.INVALID)
-        if notes.reasons:
+            note(WarningReason.INVALID)
+        if reasons:
             notes.tell(name, value)
     return cleaned

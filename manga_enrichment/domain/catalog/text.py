@@ -18,7 +18,7 @@ from manga_enrichment.domain.catalog.markup import (
     without_syntax,
 )
 from manga_enrichment.domain.catalog.warnings import Note, WarningReason, no_note
-from manga_enrichment.domain.text.rule import SUSPECT, is_blank, is_readable, readable
+from manga_enrichment.domain.text.rule import HONEST, SUSPECT, is_blank, is_readable, readable
 
 _MAX_ROUNDS = 4
 """Rounds of decoding: sources encode twice at times ("&amp;lt;br&amp;gt;"); more is somebody's game."""
@@ -33,6 +33,8 @@ _COMMENT = re.compile(r"<!--[^<>]{0,500}-->")
 _BREAK_TAG = re.compile(r"</?(?:br|p|div)\b[^<>]{0,500}/?>", re.IGNORECASE)
 _TAG = re.compile(rf"</?(?:{_TAG_NAMES})(?:\s[^<>]{{0,500}})?/?>", re.IGNORECASE)
 
+_UNTIDY = re.compile(f"[^\n -%'-;=-~{HONEST}]")
+"""What markup is written with, white space other than " ", and what no rule calls honest."""
 _SPACES = re.compile(r"[^\S\n]+")
 _AROUND_NEWLINE = re.compile(r" ?\n ?")
 _MANY_NEWLINES = re.compile(r"\n{3,}")
@@ -81,18 +83,27 @@ def clean_line(text: str) -> str:
 
 def clean_paragraphs(text: str) -> str:
     """Like `clean_line`, but line breaks stay; at most one empty line in a row."""
-    if is_plain(text):
-        return text
-    text = _without_markup(text)
-    # What has only spaces and line breaks, as most synopses, gets by without the searches.
-    if "  " in text or not text.replace("\n", "").isprintable():
+    # What has only spaces and line breaks, as most synopses, gets by with one look.
+    if not _is_tidy(text):
+        text = _without_markup(text)
+        if not text.replace("\n", "").isprintable():
+            text = _SPACES.sub(" ", text)
+    if "  " in text:
         text = _SPACES.sub(" ", text)
-    if " \n" in text or "\n " in text:
-        text = _AROUND_NEWLINE.sub("\n", text)
-    if "\n\n\n" in text:
-        text = _MANY_NEWLINES.sub("\n\n", text)
+    if "\n" in text:
+        if " \n" in text or "\n " in text:
+            text = _AROUND_NEWLINE.sub("\n", text)
+        if "\n\n\n" in text:
+            text = _MANY_NEWLINES.sub("\n\n", text)
     text = text.strip()
     return "" if is_blank(text) else text
+
+
+def _is_tidy(text: str) -> bool:
+    """No markup, no white space but spaces and line breaks, nothing that the rule of text is about."""
+    if text.isascii():
+        return "&" not in text and "<" not in text and text.replace("\n", "").isprintable()
+    return _UNTIDY.search(text) is None and unicodedata.is_normalized("NFC", text)
 
 
 def clean_synopsis(text: str, note: Note = no_note) -> str:
@@ -113,6 +124,8 @@ def _without_marks(text: str, note: Note) -> str:
     for _ in range(_MAX_ROUNDS):
         shown = without_spoilers(text)
         plain = without_syntax(shown)
+        if plain == text and changes:
+            break  # cleaned before
         cleaned = clean_paragraphs(plain)
         spoilers |= shown != text
         changes |= plain != shown or (cleaned != plain and not _same_words(cleaned, plain))
@@ -153,21 +166,24 @@ def _is_attribution(line: str) -> bool:
 
 def _attribution_start(text: str) -> int | None:
     """Where the last attribution tail begins; None when the text does not end in one."""
+    tail_start = max(0, len(text) - _TAIL_CHARACTERS)
+    has_colon = text.find(":", tail_start) >= 0 or text.find("：", tail_start) >= 0
     if text.rstrip(" .。\n")[-1:] in _CLOSING:
-        offset = max(0, len(text) - _TAIL_CHARACTERS)
-        bracketed = _BRACKETED_TAIL.search(text[offset:])
+        bracketed = _BRACKETED_TAIL.search(text, tail_start)
         if bracketed is not None:
-            return offset + bracketed.start()
+            return bracketed.start()
+    if not has_colon and not text.endswith("より", 0, len(text.rstrip())):
+        return None
     line_start = text.rfind("\n") + 1
     if len(text) - line_start <= _TAIL_CHARACTERS and _LINE_TAIL.match(text, line_start):
         return line_start
-    sentence = _SENTENCE_TAIL.search(text, max(0, len(text) - _TAIL_CHARACTERS))
+    sentence = _SENTENCE_TAIL.search(text, tail_start)
     return None if sentence is None else sentence.start()
 
 
 def decode_entities(text: str) -> str:
     """HTML entities as characters, also when they were encoded more than once."""
-    for _ in range(_MAX_ROUNDS):
+    for _ in range(_MAX_ROUNDS if "&" in text else 0):
         decoded = _ENTITY.sub(_decode_entity, _REPEATED_AMP.sub("&", text))
         if decoded == text:
             break
@@ -192,7 +208,10 @@ def is_plain(text: str) -> bool:
         and "  " not in text
         and text[:1] != " "
         and text[-1:] != " "
-        and (text.isascii() or (unicodedata.is_normalized("NFC", text) and is_readable(text)))
+        and (
+            text.isascii()
+            or (unicodedata.is_normalized("NFC", text) and (SUSPECT.search(text) is None or is_readable(text)))
+        )
     )
 
 
@@ -200,7 +219,9 @@ def _without_markup(text: str) -> str:
     for _ in range(_MAX_ROUNDS):
         before = text
         if "\r" in text or SUSPECT.search(text) is not None:
-            text = UNJOINING.sub("", readable(text))
+            text = readable(text)
+            if "\u200c" in text or "\u200d" in text:
+                text = UNJOINING.sub("", text)
         if "&" in text:
             text = decode_entities(text)
         if "<" in text:

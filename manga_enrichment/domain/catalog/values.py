@@ -33,10 +33,12 @@ NULL_WORDS = NOTHING | {
 }
 """What people write for it. None of these is a genre or a person, but "Unknown" is a title."""
 
+_LONGEST_NULL_WORD = max(map(len, NULL_WORDS))
 _LONGEST_LABEL = 40
 _EXACT_BELOW = 2**53
 """Floats from here on stand for more than one whole number."""
 _MOST_DIGITS = 100
+_CLOSING = frozenset("]}")
 
 
 def required_text(value: object, note: Note = no_note) -> str | None:
@@ -48,6 +50,8 @@ def required_text(value: object, note: Note = no_note) -> str | None:
 
 def optional_text(value: object, note: Note = no_note) -> str | None:
     """Like `required_text`, but "null", "NaN" and the like mean nothing."""
+    if isinstance(value, str) and value[-1:] not in _CLOSING and is_plain(value):
+        return _unless_null(value, NOTHING, note) or None
     return _unless_null(required_text(value, note), NOTHING, note)
 
 
@@ -81,10 +85,14 @@ def isbn(value: object, note: Note = no_note) -> str | None:
     """13 digits with a correct check digit."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # what pandas makes of a column with gaps
-    text = label(value, note)
+    text = _unless_null(required_text(value, note), NULL_WORDS, note)
     if text is None:
         return None
     return isbn13(text.removesuffix(".0")) or refuse("check digit or length is wrong")
+
+
+def is_null_word(text: str, words: frozenset[str]) -> bool:
+    return len(text) <= _LONGEST_NULL_WORD and text.lower() in words
 
 
 def same_value(cleaned: str, raw: str) -> bool:
@@ -105,13 +113,13 @@ def of_line(clean: Callable[[str], str], text: str, note: Note) -> str:
 
 
 def _line(text: str, note: Note) -> str:
-    if looks_like_container(text):
+    if text[-1:] in _CLOSING and looks_like_container(text):
         note(WarningReason.CONTAINER)
     return text if is_plain(text) else of_line(clean_line, text, note)
 
 
 def _unless_null(text: str | None, words: frozenset[str], note: Note) -> str | None:
-    if text is not None and text.lower() in words:
+    if text is not None and len(text) <= _LONGEST_NULL_WORD and text.lower() in words:
         note(WarningReason.NULL_WORD)
         return None
     return text

@@ -20,6 +20,8 @@ from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.prompts.prompt import inference_parameters, prompt_fields
 
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
 
 def fingerprint(analysis: AnalysisType, model: ModelSpec, inputs: TitleInputs) -> str:
     """sha256 in hex of everything the answer depends on. `inputs` come from `prompt.py:title_inputs`."""
@@ -43,7 +45,7 @@ def content_hash(record: MangaRecord, analyses: Iterable[AnalysisType] | None = 
     `analyses` defaults to the registry.
     """
     names = _registry_fields() if analyses is None else _fields_of(analyses)
-    return _digest({"manga_id": record.manga_id, "fields": prompt_fields(record, names)})
+    return _digest({"manga_id": record.manga_id, "fields": prompt_fields(record, names, remember=False)})
 
 
 @cache
@@ -57,5 +59,4 @@ def _fields_of(analyses: Iterable[AnalysisType]) -> tuple[str, ...]:
 
 
 def _digest(content: dict[str, Any]) -> str:
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return hashlib.sha256(_canonical(content).encode()).hexdigest()

@@ -67,10 +67,18 @@ def title_inputs(
     )
 
 
-def prompt_fields(record: MangaRecord, names: Sequence[str]) -> dict[str, Any]:
-    """The named fields as cleaned strings or tuples of strings, empty ones left out."""
-    values = {name: _clean(name, getattr(record, name)) for name in names}
-    return {name: value for name, value in values.items() if value}
+def prompt_fields(record: MangaRecord, names: Sequence[str], *, remember: bool = True) -> dict[str, Any]:
+    """The named fields as cleaned strings or tuples of strings, empty ones left out.
+
+    remember: five analyses in turn look at the same fields of a title; nobody looks again at those of an import.
+    """
+    clean = _remembered if remember else _clean
+    fields = {}
+    for name in names:
+        value = getattr(record, name)
+        if value is not None and value != () and (cleaned := clean(name, value)):
+            fields[name] = cleaned
+    return fields
 
 
 def inference_parameters(analysis: AnalysisType, model: ModelSpec) -> dict[str, Any]:
@@ -130,16 +138,18 @@ def _field(value: Any) -> str:
     return without_brackets(joined(value)).replace("\n", "\n  ")
 
 
-@lru_cache(maxsize=1024)  # five analyses in turn look at the same fields of a title
 def _clean(name: str, value: Any) -> str | tuple[str, ...]:
     if value is None:
         return ""
     if isinstance(value, tuple):
-        items = (_one_line(_author(item) if isinstance(item, Author) else str(item)) for item in value)
-        return tuple(item for item in items if item)
+        items = [_one_line(_author(item) if isinstance(item, Author) else str(item)) for item in value]
+        return tuple(filter(None, items))
     if name in _MULTILINE:
         return cut_at_sentence(_clean_text(value), MAX_SYNOPSIS_CHARACTERS)
     return _one_line(str(value))
+
+
+_remembered = lru_cache(maxsize=1024)(_clean)
 
 
 def _author(author: Author) -> str:
@@ -147,13 +157,19 @@ def _author(author: Author) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", text).split())
+    text = unicodedata.normalize("NFC", text)
+    return text if " " not in text and text.isprintable() else " ".join(text.split())
 
 
 def _clean_text(text: str) -> str:
     """NFC, no white space at either end, single line breaks."""
     text = unicodedata.normalize("NFC", text).strip()
-    return text if len(text.splitlines()) <= 1 else _LINE_BREAK.sub("\n", text)  # the pattern tries every space
+    if len(text.splitlines()) <= 1:
+        return text
+    lines = text.split("\n")
+    if all(map(str.isprintable, lines)):  # the only white space is " "; the pattern would try each
+        return "\n".join(filter(None, map(str.strip, lines)))
+    return _LINE_BREAK.sub("\n", text)
 
 
 def cut_at_sentence(text: str, limit: int) -> str:

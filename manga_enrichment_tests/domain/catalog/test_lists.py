@@ -33,6 +33,9 @@ from manga_enrichment.domain.catalog.warnings import WarningReason
         ([86], ("86",)),
         (["None", "nil", "-", "Unknown", "N/A", "Action"], ("Action",)),
         ("None", ()),
+        ("[123456789012345678901234567890, 'x']", ("123456789012345678901234567890", "x")),
+        ('[12345678901234567890123, "x"]', ("12345678901234567890123", "x")),
+        ('["\\ud800", "Drama"]', ("Drama",)),
         ("[]", ()),
         ("", ()),
     ],
@@ -91,3 +94,7 @@ def test_what_is_no_list(raw: object) -> None:
 @pytest.mark.parametrize("raw", ["[" * 100_000 + "]" * 100_000, "[" + "(" * 5_000 + "]", "[1" + "+1" * 50_000 + "]"])
 def test_a_hostile_container_is_a_text(raw: str) -> None:
     assert lists.titles(raw) == (raw,)
+
+
+def test_a_line_break_in_what_looks_like_a_database_list_is_no_end_of_the_import() -> None:
+    assert lists.labels("{Action\rDrama}") == ("{Action Drama}",)

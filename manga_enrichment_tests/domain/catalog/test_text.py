@@ -158,6 +158,11 @@ def test_cleaning_twice_changes_nothing(text: str) -> None:
         assert clean(once) == once
 
 
+@given(ANY_TEXT | st.text(st.sampled_from("ab 漢。\n\n\t\u3000\u200d(:")))
+def test_the_shortcut_for_tidy_paragraphs_changes_no_result(text: str) -> None:
+    assert clean_paragraphs(f"<b></b>{text}") == clean_paragraphs(text)
+
+
 @given(ANY_TEXT)
 def test_clean_text_can_be_stored_and_shown(text: str) -> None:
     clean = clean_line(text)

@@ -105,7 +105,7 @@ def _row(number: int, header: list[str], row: list[str], line: bytes) -> SourceR
     # Without its line end a short row is where the file was cut off.
     if (missing > 0 and not line.endswith((b"\n", b"\r"))) or any(row[len(header) :]):
         return rejected(number, RejectReason.WRONG_COLUMN_COUNT, line.rstrip(b"\r\n"))
-    values = dict(zip(header, [*row[: len(header)], *[""] * missing], strict=True))
+    values = dict(zip(header, row if not missing else [*row[: len(header)], *[""] * missing], strict=True))
     try:
         return SourceRow(number, values, orjson.dumps(values), short=missing > 0)
     except orjson.JSONEncodeError:  # an escaped byte
