@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 from itertools import count
+from pathlib import Path
 
 from manga_enrichment.domain.analyses import get_analysis
 from manga_enrichment.domain.catalog.records import MangaRecord
@@ -24,6 +25,7 @@ from manga_enrichment.pipeline.engine.money.budget import NO_CAPS, RunBudget, sc
 from manga_enrichment.pipeline.engine.rate.rate_limiter import RateLimiter
 from manga_enrichment.runtime.clock import SystemClock
 
+REPOSITORY = Path(__file__).resolve().parents[1]
 ANALYSIS = get_analysis("genre_classification")
 MODEL = load_models().resolve(ANALYSIS.model_alias)
 SYNOPSIS_CHARACTERS = 1_500

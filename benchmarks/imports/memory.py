@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.imports.speed import SEED, imported
 from benchmarks.report import Row
-from manga_enrichment.local.dagster_home import REPOSITORY
+from benchmarks.support import REPOSITORY
 from manga_enrichment.local.sample_catalog import generate
 from manga_enrichment.local.sample_catalog.generator import manga_id
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.report import Row
-from manga_enrichment.local.dagster_home import REPOSITORY
+from benchmarks.support import REPOSITORY
 from manga_enrichment.local.sample_catalog import write_catalog
 
 SEED = 7

@@ -22,8 +22,8 @@ from benchmarks.partners.phases import Drain, Numbers, idle, second_batch
 from benchmarks.partners.site import Site
 from benchmarks.partners.staying import resident
 from benchmarks.report import Row, show
+from benchmarks.support import REPOSITORY
 from manga_enrichment.domain.requests.queues import HIGH_PRIORITY, LOW_PRIORITY, RESIDENT_LANES, Queue
-from manga_enrichment.local.dagster_home import REPOSITORY
 
 BEFORE = "0f0178a"
 PHASES = ("idle", "second", "drain", "crowded", "resident")

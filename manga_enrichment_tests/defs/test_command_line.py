@@ -9,7 +9,9 @@ import dagster as dg
 import pytest
 
 from manga_enrichment.defs.shared.tags import trigger_of
-from manga_enrichment.local.dagster_home import REPOSITORY, prepare_dagster_home
+from manga_enrichment.local.dagster_home import prepare_dagster_home
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 pytestmark = pytest.mark.slow
 

@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from manga_enrichment.defs.shared.tags import range_tags
-from manga_enrichment.local.dagster_home import REPOSITORY
 from manga_enrichment.local.stack.model_control import ModelServerControl
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 SECONDS = 240
 """After which a run on a slow machine is taken for stuck."""

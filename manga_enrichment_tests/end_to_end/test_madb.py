@@ -2,17 +2,19 @@
 
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from manga_enrichment.definitions import build_definitions
 from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
 from manga_enrichment.defs.shared.tags import range_tags
-from manga_enrichment.local.dagster_home import REPOSITORY
 from manga_enrichment.local.stack.model_control import ModelServerControl
 from manga_enrichment.pipeline.store.object_keys import rejects_key
 from manga_enrichment_tests.builders import SINGLES
 from manga_enrichment_tests.end_to_end.books import Books
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 SOURCE = REPOSITORY.parent / "shared" / "catalog" / "madb_serializations.parquet"
 MAPPING = REPOSITORY / "data" / "catalog" / "madb_mapping.json"

@@ -16,9 +16,10 @@ from manga_enrichment.domain.catalog.mapping import FIELD_NAMES, SAME_NAMES, Col
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.catalog.rows import RejectedRow, clean_row
 from manga_enrichment.domain.prompts.prompt import prompt_fields
-from manga_enrichment.local.dagster_home import REPOSITORY
 from manga_enrichment.pipeline.catalog.files.rows import Reading, SourceRow
 from manga_enrichment.pipeline.catalog.source_files import read_rows
+
+REPOSITORY = Path(__file__).resolve().parents[3]
 
 SAMPLE = REPOSITORY / "data" / "catalog" / "sample.jsonl"
 MADB = REPOSITORY.parent / "shared" / "catalog" / "madb_serializations.parquet"

@@ -1,6 +1,7 @@
 """The schema for editors says what the mapping's own reader says."""
 
 import json
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -8,8 +9,9 @@ import pytest
 from manga_enrichment.domain.catalog.mapping import ColumnMapping
 from manga_enrichment.domain.catalog.mapping_schema import mapping_schema
 from manga_enrichment.domain.errors import ConfigurationError
-from manga_enrichment.local.dagster_home import REPOSITORY
 from manga_enrichment.pipeline.catalog.source_files import load_preset, preset_names
+
+REPOSITORY = Path(__file__).resolve().parents[3]
 
 VALIDATOR = jsonschema.Draft202012Validator(mapping_schema())
 GOOD = [
