@@ -219,9 +219,23 @@ def test_no_request_gets_an_answer_that_is_not_documented_or_a_5xx(partner: ApiC
     documented(PATHS[schema], "POST", answer.status, answer.document)
 
 
-@given(request_id=st.text(st.characters(codec="utf-8"), min_size=1).filter(lambda text: text.strip("/.")))
+ASKED = {
+    "status": "{}",
+    "results": "{}",
+    "cancel": "{}",
+    "list": "?after={}&submitted_at={}&limit=5",
+    "usage": "?month={}",
+}
+"""By endpoint without a body: where a text of a client goes."""
+
+
+@pytest.mark.parametrize("name", [name for name, each in ENDPOINTS.items() if each.schema is None])
+@given(text=st.text(st.characters(codec="utf-8"), min_size=1).filter(lambda text: text.strip("/.")))
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_no_id_gets_an_answer_that_is_not_documented_or_a_5xx(partner: ApiClient, request_id: str) -> None:
-    answer = partner.call("GET", STATUS + quote(request_id, safe=""))
-    assert answer.status == 404
-    documented(ENDPOINTS["status"].path, "GET", answer.status, answer.document)
+def test_no_text_gets_an_answer_that_is_not_documented_or_a_5xx(partner: ApiClient, name: str, text: str) -> None:
+    endpoint = ENDPOINTS[name]
+    given = quote(text, safe="")
+    path = endpoint.path.replace("{request_id}", "") + ASKED[name].format(given, given)
+    answer = partner.call(endpoint.method, path)
+    assert answer.status in ((404,) if "{request_id}" in endpoint.path else (200, 400))
+    documented(endpoint.path, endpoint.method, answer.status, answer.document)
