@@ -147,7 +147,7 @@ def answered(partner: Partner, status: Any, price: Any) -> None:
     assert [each.manga_id for each in document.items] == TITLES
     assert [each.reference for each in document.items] == [f"of {each}" for each in TITLES]
     assert {each.status.value for each in document.items} == {"succeeded"}
-    assert all(each.answer["level"] for each in document.items)
+    assert {type(each.answer) for each in document.items} == {partner.models.ReadingLevelAnswer}
     assert sum(each.cost_micro_usd for each in document.items) / 1_000_000 == pytest.approx(status.cost_usd)
     assert 0 < status.cost_usd <= price.at_most_usd
 

@@ -57,7 +57,8 @@ def test_the_lines_do_the_whole_job(environment: dict[str, str], tmp_path: Path)
     items = [json.loads(line) for line in told.splitlines() if line.startswith('["shelf')]
     assert [(item[0], item[2]) for item in items] == [("shelf 3", "succeeded"), ("shelf 4", "succeeded")]
     listed = [json.loads(line) for line in told.splitlines() if re.match(r'\["20\d\d-', line)]
-    assert [each[2] for each in listed if each[2]] == ["import 7", "import 7"]  # the batch and its quote
+    named = [(each[2], each[3]) for each in listed if each[3]]
+    assert sorted(named) == [("batch_analysis", "import 7"), ("batch_quote", "import 7")]
     assert "completed" in told.splitlines()
     assert '"cancel_requested": true' in told
 
@@ -67,5 +68,5 @@ def test_the_program_does_the_whole_job(environment: dict[str, str], tmp_path: P
     told = run([sys.executable, "-W", "error", "-c", PROGRAM], environment, tmp_path)
     assert "{'items': 2, 'to_ask': 2} typically 0.0" in told
     assert len(re.findall(r"^MNG-\w{8} succeeded \{", told, re.MULTILINE)) == 2
-    assert len(re.findall(r"^20\d\d-\S+ import 8 completed 0\.0", told, re.MULTILINE)) >= 1
+    assert len(re.findall(r"^20\d\d-\S+ batch_analysis import 8 completed 0\.0", told, re.MULTILINE)) >= 1
     assert told.splitlines()[-1].startswith("409 ALREADY_ENDED: ")
