@@ -14,6 +14,7 @@ from manga_enrichment.cli.brake import brake
 from manga_enrichment.cli.callbacks import callbacks
 from manga_enrichment.cli.catalog import catalog
 from manga_enrichment.cli.dlq import dlq
+from manga_enrichment.cli.doctor import doctor
 from manga_enrichment.cli.find import find
 from manga_enrichment.cli.forget import forget
 from manga_enrichment.cli.local_stack import local_stack_hint, stack_sentences, work_on_local_stack
@@ -77,6 +78,7 @@ for _command in (
     dlq,
     callbacks,
     catalog,
+    doctor,
     find,
     forget,
     submit,

@@ -198,7 +198,8 @@ def test_without_a_topic_alerts_are_still_to_be_seen_in_the_tick(tmp_path: Path)
     lane = HealthLane(tmp_path, alerts_topic_arn="")
     lane.tick("alerts")
     fake_run(lane, dg.DagsterRunStatus.FAILURE)
-    assert lane.tick("alerts") == "[manga] run of partner_batch_job failed: run_died"
+    said = lane.tick("alerts")
+    assert said == "[manga] run of partner_batch_job failed: run_died; nobody is told: MANGA_ALERTS_TOPIC_ARN is empty"
     assert lane.notifier.published == []
     assert lane.tick("alerts") == "nothing new; 1 open incidents"
 
