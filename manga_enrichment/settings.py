@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from manga_enrichment.domain.callbacks.signatures import KEY_ID_PATTERN, MIN_SECRET_CHARACTERS, SigningKey
@@ -18,12 +18,14 @@ from manga_enrichment.domain.models.batch_jobs import MAX_TIMEOUT_HOURS, MIN_REC
 from manga_enrichment.domain.models.usage import micro_usd_from_usd
 from manga_enrichment.domain.operations.quota_lanes import LANE_WEIGHTS
 from manga_enrichment.domain.operations.retention import CHANGES_DAYS, LEDGER_DAYS, RUN_HISTORY_DAYS
+from manga_enrichment.domain.operations.stages import STAGE_PATTERN, staged
 from manga_enrichment.domain.requests.formats import is_email, is_sns_topic_arn
 from manga_enrichment.domain.requests.policies import NO_POLICIES, Policies, PolicyError, read_policies
 from manga_enrichment.domain.requests.validation import RequestPolicy
 from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW
 
 _SECRETS = frozenset({"callback_secret"})
+_NAMES_IN_AWS = ("bucket", "ledger_table", "status_table", "budget_table", "senders_table", "outbox_table")
 
 
 class Settings(BaseSettings):
@@ -31,6 +33,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="MANGA_", extra="ignore", frozen=True)
 
+    stage: str = Field(
+        "", pattern=STAGE_PATTERN, description="before all names in AWS, for example staging; docs/aws.md"
+    )
     catalog_uri: str = Field("data/catalog/sample.jsonl", description="file, folder or glob; local or s3://")
     catalog_mapping: str = Field("", description="JSON file that maps our columns to the source's")
     catalog_preset: str = Field("", description="mapping of a known source, for example jikan; under catalog_mapping")
@@ -163,6 +168,13 @@ class Settings(BaseSettings):
     error_rate_warn: float = Field(0.01, ge=0, le=1, description="check `error_rate_within_limits` warns above")
     error_rate_error: float = Field(0.10, ge=0, le=1, description="the same check is an error above")
     coverage_warn: float = Field(0.95, ge=0, le=1, description="check `titles_are_covered` warns below")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_have_the_stage(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """A name that somebody gives is taken as it is."""
+        stage = str(values.get("stage", ""))
+        return {name: staged(stage, cls.model_fields[name].default) for name in _NAMES_IN_AWS} | values
 
     @field_validator("model_aliases", mode="before")
     @classmethod

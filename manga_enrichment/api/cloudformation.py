@@ -26,6 +26,8 @@ from manga_enrichment.api.stage import (
     stage_resource,
 )
 from manga_enrichment.api.yaml_text import yaml_text
+from manga_enrichment.domain.operations.stages import STAGE as MANGA_STAGE
+from manga_enrichment.domain.operations.stages import STAGE_PARAMETER, is_given, stage_condition
 
 _HEADER = """\
 # The request front: REST API, models, mapping templates, API keys, usage plans, access log.
@@ -58,7 +60,8 @@ def template_document(partners: Mapping[str, Any], registry: TemplateRegistry) -
         "Parameters": _PARAMETERS,
         "Conditions": {
             "HasKmsKey": {"Fn::Not": [{"Fn::Equals": [{"Ref": "KmsKeyArn"}, ""]}]},
-            "HasResultsBucket": {"Fn::Not": [{"Fn::Equals": [{"Ref": "ResultsBucketName"}, ""]}]},
+            **stage_condition(),
+            **{f"Has{name}": is_given(name) for name in _MAY_BE_EMPTY},
             "HasAccessLog": {"Fn::Equals": [{"Ref": "AccessLog"}, "true"]},
         },
         "Resources": front
@@ -71,18 +74,20 @@ def template_document(partners: Mapping[str, Any], registry: TemplateRegistry) -
     }
 
 
+_MAY_BE_EMPTY = ("StatusTableName", "BudgetTableName", "ResultsBucketName")
 _PARAMETERS: dict[str, Any] = {
+    MANGA_STAGE: STAGE_PARAMETER,
     "StatusTableName": {
         "Type": "String",
-        "Default": "manga-fm-request-status",
-        "Description": "RequestStatusTableName of the storage stack",
-        "AllowedPattern": "^[a-zA-Z0-9_.-]{3,255}$",
+        "Default": "",
+        "Description": "RequestStatusTableName of the storage stack; empty means manga-fm-request-status",
+        "AllowedPattern": "^$|^[a-zA-Z0-9_.-]{3,255}$",
     },
     "BudgetTableName": {
         "Type": "String",
-        "Default": "manga-fm-budget",
-        "Description": "BudgetTableName of the storage stack",
-        "AllowedPattern": "^[a-zA-Z0-9_.-]{3,255}$",
+        "Default": "",
+        "Description": "BudgetTableName of the storage stack; empty means manga-fm-budget",
+        "AllowedPattern": "^$|^[a-zA-Z0-9_.-]{3,255}$",
     },
     "ResultsBucketName": {
         "Type": "String",
@@ -93,7 +98,7 @@ _PARAMETERS: dict[str, Any] = {
     "WorkflowName": {
         "Type": "String",
         "Default": DEFAULT_WORKFLOW_NAME,
-        "Description": "That of the workflow stack",
+        "Description": "That of the workflow stack, without the stage",
         "AllowedPattern": "^[a-zA-Z0-9_-]{1,80}$",
     },
     "KmsKeyArn": {

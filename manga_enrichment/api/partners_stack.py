@@ -8,6 +8,13 @@ import re
 from typing import Any
 
 from manga_enrichment.api.yaml_text import yaml_text
+from manga_enrichment.domain.operations.stages import (
+    STAGE,
+    STAGE_PARAMETER,
+    is_given,
+    stage_condition,
+    staged_in_template,
+)
 from manga_enrichment.domain.requests.policies import PartnerPolicy, read_policies
 
 _HEADER = """\
@@ -31,7 +38,7 @@ def partners_yaml(document: Any) -> str:
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": "Manga enrichment - topics of partners",
         "Parameters": _PARAMETERS,
-        "Conditions": {"HasTopicKmsKey": {"Fn::Not": [{"Fn::Equals": [{"Ref": "TopicKmsKeyArn"}, ""]}]}},
+        "Conditions": {"HasTopicKmsKey": is_given("TopicKmsKeyArn"), **stage_condition()},
         # A template must have a resource: this one is nothing.
         "Resources": resources or {"Nothing": {"Type": "AWS::CloudFormation::WaitConditionHandle"}},
     }
@@ -39,10 +46,11 @@ def partners_yaml(document: Any) -> str:
 
 
 _PARAMETERS = {
+    STAGE: STAGE_PARAMETER,
     "ResultsTopicName": {
         "Type": "String",
         "Default": "manga-fm-results",
-        "Description": "That of the queues stack; a partner's topic is named after it and the partner",
+        "Description": "That of the queues stack, without the stage; partners' topics are named after it and them",
         "AllowedPattern": "^[a-zA-Z0-9_-]{1,190}$",
     },
     "TopicKmsKeyArn": {
@@ -60,7 +68,7 @@ def _topic(partner_id: str, policy: PartnerPolicy) -> dict[str, Any]:
         "Type": "AWS::SNS::Topic",
         "DeletionPolicy": "RetainExceptOnCreate",
         "UpdateReplacePolicy": "Retain",
-        "Properties": {"TopicName": {"Fn::Sub": f"${{ResultsTopicName}}-{partner_id}"}, "KmsMasterKeyId": _KEY},
+        "Properties": {"TopicName": staged_in_template(f"${{ResultsTopicName}}-{partner_id}"), "KmsMasterKeyId": _KEY},
     }
     document = {"Version": "2012-10-17", "Statement": _statements(name, policy.subscriber_accounts)}
     rights = {

@@ -13,6 +13,7 @@ from manga_enrichment.api.gateway_responses import GATEWAY_ANSWERS
 from manga_enrichment.api.models import ANY_OBJECT, model_name, request_models
 from manga_enrichment.api.registry import CONTENT_TYPE, TemplateRegistry
 from manga_enrichment.api.stage import Resources
+from manga_enrichment.domain.operations.stages import named_in_template, staged_in_template
 
 API_NAME = "manga-enrichment"
 SUBMIT_ROLE = "SubmitRole"
@@ -22,13 +23,7 @@ LIST_ROLE = "ListRole"
 USAGE_ROLE = "UsageRole"
 RESULTS_ROLE = "ResultsRole"
 RESULTS_PREFIX = "fm-results/"
-RESULTS_BUCKET = {
-    "Fn::If": [
-        "HasResultsBucket",
-        {"Ref": "ResultsBucketName"},
-        {"Fn::Sub": "manga-fm-results-${AWS::AccountId}-${AWS::Region}"},
-    ]
-}
+RESULTS_BUCKET = named_in_template("ResultsBucketName", "manga-fm-results-${AWS::AccountId}-${AWS::Region}")
 
 _ACTIONS = {
     Service.STATES: ("states:action/StartSyncExecution", SUBMIT_ROLE),
@@ -51,7 +46,7 @@ def _api() -> Resources:
         "RestApi": {
             "Type": "AWS::ApiGateway::RestApi",
             "Properties": {
-                "Name": API_NAME,
+                "Name": staged_in_template(API_NAME),
                 "Description": "Requests of partners, to queues and back",
                 "ApiKeySourceType": "HEADER",
                 "EndpointConfiguration": {"Types": ["REGIONAL"]},

@@ -4,6 +4,7 @@ Belongs here: how a role looks, those of the API's integrations. Stays out: what
 (`workflow/stack.py`).
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from manga_enrichment.api.rest_api import (
@@ -16,18 +17,15 @@ from manga_enrichment.api.rest_api import (
     SUBMIT_ROLE,
     USAGE_ROLE,
 )
-from manga_enrichment.api.stage import WORKFLOW_ARN, Resources
+from manga_enrichment.api.stage import BUDGET_TABLE, STATUS_TABLE, WORKFLOW_ARN, Resources
 
 NOTHING = {"Ref": "AWS::NoValue"}
 
 
 def api_roles() -> Resources:
     """One role per kind of integration, which may do that and no more."""
-    status, budget = (
-        arn(f"dynamodb:${{AWS::Region}}:${{AWS::AccountId}}:table/${{{name}}}")
-        for name in ("StatusTableName", "BudgetTableName")
-    )
-    index = arn("dynamodb:${AWS::Region}:${AWS::AccountId}:table/${StatusTableName}/index/by_partner")
+    status, budget = table_arn(STATUS_TABLE), table_arn(BUDGET_TABLE)
+    index = table_arn(STATUS_TABLE, "/index/by_partner")
     with_key = {"Fn::If": ["HasKmsKey", kms_statement("kms:Decrypt"), NOTHING]}
     return {
         RESULTS_ROLE: role("apigateway", "results", [*_results(), with_key]),
@@ -47,9 +45,14 @@ def _results() -> list[dict[str, Any]]:
     return [allow("s3:GetObject", objects), {**allow("s3:ListBucket", bucket), "Condition": below}]
 
 
-def arn(rest: str) -> dict[str, str]:
-    """rest: what follows the partition."""
-    return {"Fn::Sub": "arn:${AWS::Partition}:" + rest}
+def table_arn(table: Mapping[str, Any], rest: str = "") -> dict[str, Any]:
+    """table: its name."""
+    return {
+        "Fn::Sub": [
+            "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${Table}" + rest,
+            {"Table": table},
+        ]
+    }
 
 
 def allow(action: str | list[str], resource: Any) -> dict[str, Any]:

@@ -8,10 +8,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from manga_enrichment.api.partners import Partner
+from manga_enrichment.domain.operations.stages import named_in_template, staged_in_template
 
 STAGE = "live"
+STATUS_TABLE = named_in_template("StatusTableName", "manga-fm-request-status")
+BUDGET_TABLE = named_in_template("BudgetTableName", "manga-fm-budget")
 DEFAULT_WORKFLOW_NAME = "manga-fm-requests"
-WORKFLOW_ARN = {"Fn::Sub": "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:stateMachine:${WorkflowName}"}
+WORKFLOW_ARN = staged_in_template(
+    "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:stateMachine:${Prefix}${WorkflowName}"
+)
 """What POSTs run; it has a stack of its own."""
 ACCESS_LOG_GROUP = "/aws/apigateway/manga-enrichment"
 # No body, no key, no path with an id in it, and nothing that a client can write lines with (user agent, query).
@@ -50,9 +55,14 @@ def log_group() -> Resources:
             "Condition": "HasAccessLog",
             "DeletionPolicy": "RetainExceptOnCreate",
             "UpdateReplacePolicy": "Retain",
-            "Properties": {"LogGroupName": ACCESS_LOG_GROUP, "RetentionInDays": {"Ref": "AccessLogDays"}},
+            "Properties": {"LogGroupName": _log_group_name(), "RetentionInDays": {"Ref": "AccessLogDays"}},
         }
     }
+
+
+def _log_group_name() -> dict[str, Any]:
+    folder, _, name = ACCESS_LOG_GROUP.rpartition("/")
+    return staged_in_template(f"{folder}/${{Prefix}}{name}")
 
 
 def stage_resource(deployment: str) -> Resources:
@@ -70,8 +80,8 @@ def stage_resource(deployment: str) -> Resources:
                 "StageName": STAGE,
                 "Variables": {
                     "workflow": WORKFLOW_ARN,
-                    "status_table": {"Ref": "StatusTableName"},
-                    "budget_table": {"Ref": "BudgetTableName"},
+                    "status_table": STATUS_TABLE,
+                    "budget_table": BUDGET_TABLE,
                 },
                 "MethodSettings": [_EVERY_METHOD],
                 "AccessLogSetting": {"Fn::If": ["HasAccessLog", access_log, {"Ref": "AWS::NoValue"}]},
@@ -90,7 +100,10 @@ def plan_resources(partners: Sequence[Partner]) -> Resources:
     for partner in partners:
         resources[partner.plan] = _plan(f"manga-enrichment-{partner.partner_id}", partner.limits)
         for logical_id, name in partner.keys.items():
-            resources[logical_id] = {"Type": "AWS::ApiGateway::ApiKey", "Properties": {"Name": name, "Enabled": True}}
+            resources[logical_id] = {
+                "Type": "AWS::ApiGateway::ApiKey",
+                "Properties": {"Name": staged_in_template(name), "Enabled": True},
+            }
             resources[f"{logical_id}InPlan"] = {
                 "Type": "AWS::ApiGateway::UsagePlanKey",
                 "Properties": {
@@ -111,7 +124,7 @@ def _plan(name: str, limits: Mapping[str, float]) -> dict[str, Any]:
     return {
         "Type": "AWS::ApiGateway::UsagePlan",
         "Properties": {
-            "UsagePlanName": name,
+            "UsagePlanName": staged_in_template(name),
             "ApiStages": [{"ApiId": {"Ref": "RestApi"}, "Stage": {"Ref": "Stage"}}],
             "Throttle": {
                 "RateLimit": limit("requests_per_second", "PartnerRequestsPerSecond"),

@@ -105,7 +105,7 @@ class Gateways:
 
     @cached_property
     def queues(self) -> RequestQueue:
-        return SqsQueues(self._clients.sqs)
+        return SqsQueues(self._clients.sqs, stage=self._settings.stage)
 
     @cached_property
     def notifier(self) -> Notifier:
@@ -113,7 +113,7 @@ class Gateways:
 
     @cached_property
     def mailer(self) -> SesMailer:
-        return SesMailer(self._clients.ses, self._settings.email_from)
+        return SesMailer(self._clients.ses, self._settings.email_from, self._settings.stage)
 
     @cached_property
     def callbacks(self) -> CallbackSender:
@@ -121,11 +121,11 @@ class Gateways:
 
     @cached_property
     def metric_sink(self) -> MetricSink:
-        return CloudWatchMetrics(self._clients.cloudwatch)
+        return CloudWatchMetrics(self._clients.cloudwatch, self._settings.stage)
 
     @cached_property
     def queue_ages(self) -> QueueAges:
-        return CloudWatchQueueAges(self._clients.cloudwatch, self.clock)
+        return CloudWatchQueueAges(self._clients.cloudwatch, self.clock, self._settings.stage)
 
     @cached_property
     def service_usage(self) -> ServiceUsage:
@@ -137,7 +137,10 @@ class Gateways:
 
     @cached_property
     def batch(self) -> BatchInference:
-        return BedrockBatch(self._clients, bucket=self._settings.bucket, role_arn=self._settings.batch_role_arn)
+        settings = self._settings
+        return BedrockBatch(
+            self._clients, bucket=settings.bucket, role_arn=settings.batch_role_arn, stage=settings.stage
+        )
 
     @cached_property
     def erasure(self) -> Erasure:

@@ -13,7 +13,8 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from manga_enrichment.aws.dynamodb.transactions import chunks
-from manga_enrichment.domain.operations.metrics import Metric
+from manga_enrichment.domain.operations.metrics import SERVICE, Metric
+from manga_enrichment.domain.operations.stages import staged
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import MetricsForbiddenError, MetricsUnavailableError
 
@@ -23,19 +24,22 @@ QUERIES_PER_CALL = 500
 _LOOK_BACK = timedelta(minutes=15)
 """SQS puts its metrics there minute by minute, some minutes late."""
 _PERIOD_SECONDS = 60
+_NAMED = frozenset({"QueueName", SERVICE[0]})
+"""Dimensions whose value is a name that a stage has."""
 _FORBIDDEN = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 
 
 class CloudWatchMetrics:
-    """client: a boto3 CloudWatch client."""
+    """client: a boto3 CloudWatch client. stage: before the names of queues and of the service."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, stage: str = "") -> None:
         self._client = client
+        self._stage = stage
 
     def put(self, metrics: Sequence[Metric]) -> None:
         ordered = sorted(metrics, key=lambda metric: metric.namespace)
         for namespace, group in groupby(ordered, key=lambda metric: metric.namespace):
-            for chunk in chunks([_datum(metric) for metric in group], METRICS_PER_CALL):
+            for chunk in chunks([_datum(metric, self._stage) for metric in group], METRICS_PER_CALL):
                 with metric_errors_explained():
                     self._client.put_metric_data(Namespace=namespace, MetricData=chunk)
 
@@ -43,9 +47,10 @@ class CloudWatchMetrics:
 class CloudWatchQueueAges:
     """The newest ApproximateAgeOfOldestMessage of the last minutes. SQS gives none for a queue long unused."""
 
-    def __init__(self, client: Any, clock: Clock) -> None:
+    def __init__(self, client: Any, clock: Clock, stage: str = "") -> None:
         self._client = client
         self._clock = clock
+        self._stage = stage
 
     def oldest_age_seconds(self, queues: Sequence[str]) -> dict[str, float]:
         now = self._clock.now()
@@ -53,7 +58,7 @@ class CloudWatchQueueAges:
         for chunk in chunks(list(queues), QUERIES_PER_CALL):
             with metric_errors_explained():
                 response = self._client.get_metric_data(
-                    MetricDataQueries=[_age_query(number, queue) for number, queue in enumerate(chunk)],
+                    MetricDataQueries=[_age_query(n, staged(self._stage, queue)) for n, queue in enumerate(chunk)],
                     StartTime=now - _LOOK_BACK,
                     EndTime=now + timedelta(seconds=_PERIOD_SECONDS),
                 )
@@ -73,10 +78,11 @@ def _age_query(number: int, queue: str) -> dict[str, Any]:
     return {"Id": f"q{number}", "MetricStat": {"Metric": metric, "Period": _PERIOD_SECONDS, "Stat": "Maximum"}}
 
 
-def _datum(metric: Metric) -> dict[str, Any]:
+def _datum(metric: Metric, stage: str) -> dict[str, Any]:
+    named = [(name, staged(stage, value) if name in _NAMED else value) for name, value in metric.dimensions]
     return {
         "MetricName": metric.name,
-        "Dimensions": [{"Name": name, "Value": value} for name, value in metric.dimensions],
+        "Dimensions": [{"Name": name, "Value": value} for name, value in named],
         "Timestamp": metric.at,
         "Value": metric.value,
         "Unit": metric.unit,

@@ -19,6 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from manga_enrichment.aws.clients import raise_explained
 from manga_enrichment.aws.dynamodb.transactions import chunks
 from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.operations.stages import staged, unstaged
 from manga_enrichment.domain.requests.queues import check_sendable
 from manga_enrichment.gateways.errors import QueueUnavailableError
 from manga_enrichment.gateways.queue import Message, QueueDepth
@@ -38,10 +39,11 @@ _DEPTHS = (
 
 
 class SqsQueues:
-    """client: a boto3 SQS client. Queue URLs are looked up once."""
+    """client: a boto3 SQS client. stage: before all queues' names. Queue URLs are looked up once."""
 
-    def __init__(self, client: Any, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, client: Any, *, stage: str = "", sleep: Callable[[float], None] = time.sleep) -> None:
         self._client = client
+        self._stage = stage
         self._sleep = sleep
         self._urls: dict[str, str] = {}
 
@@ -63,7 +65,7 @@ class SqsQueues:
                 request["ReceiveRequestAttemptId"] = uuid4().hex
             with _errors_explained(queue):
                 batch = self._client.receive_message(**request).get("Messages", [])
-            received += (_message(queue, each) for each in batch)
+            received += (_message(queue, each, self._stage) for each in batch)
             if not batch or visibility_seconds == 0:  # nothing is hidden then: it would come again and again
                 break
         return received
@@ -115,7 +117,7 @@ class SqsQueues:
     def _url(self, queue: str) -> str:
         if queue not in self._urls:
             with _errors_explained(queue):
-                self._urls[queue] = self._client.get_queue_url(QueueName=queue)["QueueUrl"]
+                self._urls[queue] = self._client.get_queue_url(QueueName=staged(self._stage, queue))["QueueUrl"]
         return self._urls[queue]
 
     def _lost(
@@ -166,7 +168,7 @@ def _code(code: str) -> str:
     return code.rsplit(".", 1)[-1]
 
 
-def _message(queue: str, raw: Mapping[str, Any]) -> Message:
+def _message(queue: str, raw: Mapping[str, Any], stage: str) -> Message:
     system = raw.get("Attributes", {})
     attributes = raw.get("MessageAttributes", {})
     return Message(
@@ -179,7 +181,7 @@ def _message(queue: str, raw: Mapping[str, Any]) -> Message:
         group_id=system.get("MessageGroupId", ""),
         attributes={name: each["StringValue"] for name, each in attributes.items() if "StringValue" in each},
         deduplication_id=system.get("MessageDeduplicationId", ""),
-        source_queue=system.get("DeadLetterQueueSourceArn", "").rsplit(":", 1)[-1],
+        source_queue=unstaged(stage, system.get("DeadLetterQueueSourceArn", "").rsplit(":", 1)[-1]),
         first_received_at=_moment(first) if (first := system.get("ApproximateFirstReceiveTimestamp")) else None,
     )
 

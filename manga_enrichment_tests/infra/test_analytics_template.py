@@ -100,7 +100,7 @@ def test_projection_tells_every_partition_there_can_be() -> None:
 def test_a_view_gives_all_columns_of_its_objects_and_says_so_to_athena(table: PublishedTable) -> None:
     found = table_inputs()[table.name]
     begin, encoded, end = found["ViewOriginalText"]["Fn::Join"][1]
-    view = json.loads(encoded["Fn::Base64"]["Fn::Sub"].replace("${DatabaseName}", "enriched"))
+    view = json.loads(encoded["Fn::Base64"]["Fn::Sub"].replace("${Database}", "enriched"))
     assert (begin, end, found["TableType"]) == ("/* Presto View: ", " */", "VIRTUAL_VIEW")
     assert (view["catalog"], view["schema"]) == ("awsdatacatalog", "enriched")
     assert view["originalSql"] == table.view_sql

@@ -12,10 +12,11 @@ from manga_enrichment.api.cloudformation import template_document, template_yaml
 from manga_enrichment.api.endpoints import ENDPOINTS
 from manga_enrichment.api.registry import PARTNERS_PLACEHOLDER, TemplateRegistry
 from manga_enrichment.api.rest_api import RESULTS_BUCKET
-from manga_enrichment.api.stage import ACCESS_LOG_FIELDS
+from manga_enrichment.api.stage import ACCESS_LOG_FIELDS, BUDGET_TABLE, STATUS_TABLE
 from manga_enrichment.cli import main
 from manga_enrichment.domain.requests.policies import PolicyError
 from manga_enrichment.local.stack.local_stack import LocalStack
+from manga_enrichment_tests.infra.templates import with_stage
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
 TEMPLATE = INFRA / "api.yaml"
@@ -71,19 +72,20 @@ def test_each_role_may_do_one_thing_to_one_workflow_or_table(
         for name, role in roles.items()
     }
     workflow = "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:stateMachine:${WorkflowName}"
-    table = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${StatusTableName}"
+    table = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${Table}"
+    status, budget = {"Table": STATUS_TABLE}, {"Table": BUDGET_TABLE}
     bucket = ["arn:${AWS::Partition}:s3:::${Bucket}", {"Bucket": RESULTS_BUCKET}]
     results = [f"{bucket[0]}/fm-results/*", bucket[1]]
-    assert allowed == {
-        "ResultsRole": [("s3:GetObject", {"Fn::Sub": results}), ("s3:ListBucket", {"Fn::Sub": bucket})],
-        "SubmitRole": [("states:StartSyncExecution", {"Fn::Sub": workflow})],
-        "StatusRole": [("dynamodb:GetItem", {"Fn::Sub": table})],
-        "CancelRole": [("dynamodb:UpdateItem", {"Fn::Sub": table})],
-        "ListRole": [("dynamodb:Query", {"Fn::Sub": f"{table}/index/by_partner"})],
-        "UsageRole": [
-            ("dynamodb:BatchGetItem", [{"Fn::Sub": table}, {"Fn::Sub": table.replace("StatusTable", "BudgetTable")}])
-        ],
-    }
+    assert with_stage(allowed) == with_stage(
+        {
+            "ResultsRole": [("s3:GetObject", {"Fn::Sub": results}), ("s3:ListBucket", {"Fn::Sub": bucket})],
+            "SubmitRole": [("states:StartSyncExecution", {"Fn::Sub": workflow})],
+            "StatusRole": [("dynamodb:GetItem", {"Fn::Sub": [table, status]})],
+            "CancelRole": [("dynamodb:UpdateItem", {"Fn::Sub": [table, status]})],
+            "ListRole": [("dynamodb:Query", {"Fn::Sub": [f"{table}/index/by_partner", status]})],
+            "UsageRole": [("dynamodb:BatchGetItem", [{"Fn::Sub": [table, status]}, {"Fn::Sub": [table, budget]}])],
+        }
+    )
     for role in roles.values():
         (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
         assert statement["Principal"] == {"Service": "apigateway.amazonaws.com"}

@@ -14,7 +14,7 @@ from manga_enrichment.domain.callbacks.deliveries import DeliveryState
 from manga_enrichment.domain.requests.policies import read_policies
 from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment.pipeline.outbox.announce import NotificationPolicy
-from manga_enrichment_tests.infra.templates import INFRA, read_template
+from manga_enrichment_tests.infra.templates import INFRA, read_template, with_stage
 from manga_enrichment_tests.outbox_fakes import OutboxWorld, ended
 
 DOCUMENT: dict[str, Any] = {
@@ -36,7 +36,9 @@ def test_the_committed_template_is_current() -> None:
 def test_each_partner_that_has_a_topic_has_one_that_others_cannot_subscribe_to() -> None:
     resources = resources_of(DOCUMENT)
     assert resources.keys() == {"TopicAcmeJp", "TopicAcmeJpPolicy", "TopicGlobex", "TopicGlobexPolicy"}
-    names = [resources[each]["Properties"]["TopicName"]["Fn::Sub"] for each in ("TopicAcmeJp", "TopicGlobex")]
+    names = [
+        with_stage(resources[each]["Properties"]["TopicName"])["Fn::Sub"] for each in ("TopicAcmeJp", "TopicGlobex")
+    ]
     assert names == ["${ResultsTopicName}-acme-jp", "${ResultsTopicName}-globex"]
     allowed = {
         name: [

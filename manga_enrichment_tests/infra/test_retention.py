@@ -128,7 +128,7 @@ def test_settings_have_the_defaults_of_the_table() -> None:
 @pytest.mark.parametrize("means", [Means.TTL, Means.BACKUP])
 def test_the_tables_it_names_are_all_there_are(means: Means) -> None:
     names = {
-        template["Parameters"][each["Properties"]["TableName"]["!Ref"]]["Default"]
+        each["Properties"]["TableName"]["!If"][2]
         for template in (STORAGE, read_template("outbox.yaml"))
         for each in template["Resources"].values()
         if each["Type"] == "AWS::DynamoDB::Table"

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from manga_enrichment.api.stage import DEFAULT_WORKFLOW_NAME
+from manga_enrichment.api.stage import DEFAULT_WORKFLOW_NAME, STATUS_TABLE
 from manga_enrichment.api.workflow.machine import definition
 from manga_enrichment.api.workflow.stack import workflow_document
 from manga_enrichment.cli import main
 from manga_enrichment.domain.requests.queues import REQUEST_QUEUES
 from manga_enrichment.local.stack.local_stack import LocalStack
-from manga_enrichment_tests.infra.templates import INFRA, read_template
+from manga_enrichment_tests.infra.templates import INFRA, read_template, with_stage
 
 TEMPLATE = INFRA / "workflow.yaml"
 
@@ -47,8 +47,10 @@ def test_the_role_may_do_what_the_steps_need_where_they_need_it() -> None:
         '"s3:GetObject"',
     }
     table, queues, results = allowed.values()
-    assert table == {"Fn::Sub": f"arn:${{AWS::Partition}}:dynamodb:{here}:table/${{StatusTableName}}"}
-    assert queues == [{"Fn::Sub": f"arn:${{AWS::Partition}}:sqs:{here}:{queue.name}"} for queue in REQUEST_QUEUES]
+    assert table == {"Fn::Sub": [f"arn:${{AWS::Partition}}:dynamodb:{here}:table/${{Table}}", {"Table": STATUS_TABLE}]}
+    assert with_stage(queues) == [
+        {"Fn::Sub": f"arn:${{AWS::Partition}}:sqs:{here}:{queue.name}"} for queue in REQUEST_QUEUES
+    ]
     assert results["Fn::Sub"][0] == "arn:${AWS::Partition}:s3:::${Bucket}/fm-results/*"
     assert with_key["Fn::If"][0] == "HasKmsKey"
 

@@ -8,10 +8,17 @@ takes.
 from typing import Any
 
 from manga_enrichment.api.rest_api import RESULTS_BUCKET, RESULTS_PREFIX
-from manga_enrichment.api.roles import NOTHING, allow, arn, kms_statement, role
-from manga_enrichment.api.stage import DEFAULT_WORKFLOW_NAME
+from manga_enrichment.api.roles import NOTHING, allow, kms_statement, role, table_arn
+from manga_enrichment.api.stage import DEFAULT_WORKFLOW_NAME, STATUS_TABLE
 from manga_enrichment.api.workflow.machine import definition
 from manga_enrichment.api.yaml_text import yaml_text
+from manga_enrichment.domain.operations.stages import (
+    STAGE,
+    STAGE_PARAMETER,
+    is_given,
+    stage_condition,
+    staged_in_template,
+)
 from manga_enrichment.domain.requests.queues import REQUEST_QUEUES
 
 _HEADER = """\
@@ -35,7 +42,9 @@ def workflow_document() -> dict[str, Any]:
         "Parameters": _PARAMETERS,
         "Conditions": {
             "HasKmsKey": {"Fn::Not": [{"Fn::Equals": [{"Ref": "KmsKeyArn"}, ""]}]},
-            "HasResultsBucket": {"Fn::Not": [{"Fn::Equals": [{"Ref": "ResultsBucketName"}, ""]}]},
+            "HasResultsBucketName": is_given("ResultsBucketName"),
+            "HasStatusTableName": is_given("StatusTableName"),
+            **stage_condition(),
         },
         "Resources": {"Workflow": _machine(), "WorkflowRole": role("states", "steps", _steps())},
         "Outputs": {"WorkflowArn": {"Value": {"Ref": "Workflow"}}},
@@ -43,16 +52,18 @@ def workflow_document() -> dict[str, Any]:
 
 
 _PARAMETERS: dict[str, Any] = {
+    STAGE: STAGE_PARAMETER,
     "WorkflowName": {
         "Type": "String",
         "Default": DEFAULT_WORKFLOW_NAME,
+        "Description": "Without the stage",
         "AllowedPattern": "^[a-zA-Z0-9_-]{1,80}$",
     },
     "StatusTableName": {
         "Type": "String",
-        "Default": "manga-fm-request-status",
-        "Description": "RequestStatusTableName of the storage stack",
-        "AllowedPattern": "^[a-zA-Z0-9_.-]{3,255}$",
+        "Default": "",
+        "Description": "RequestStatusTableName of the storage stack; empty means manga-fm-request-status",
+        "AllowedPattern": "^$|^[a-zA-Z0-9_.-]{3,255}$",
     },
     "ResultsBucketName": {
         "Type": "String",
@@ -80,15 +91,18 @@ def _machine() -> dict[str, Any]:
     return {
         "Type": "AWS::StepFunctions::StateMachine",
         "Properties": {
-            "StateMachineName": {"Ref": "WorkflowName"},
+            "StateMachineName": staged_in_template("${WorkflowName}"),
             "StateMachineType": "EXPRESS",  # no other can be waited for
             "RoleArn": {"Fn::GetAtt": ["WorkflowRole", "Arn"]},
             "Definition": definition(),
             "DefinitionSubstitutions": {
-                "StatusTableName": {"Ref": "StatusTableName"},
+                "StatusTableName": STATUS_TABLE,
                 "ResultsBucketName": RESULTS_BUCKET,
                 "SendsMail": {"Ref": "SendsMail"},
-                "QueuesUrl": {"Fn::Sub": "https://sqs.${AWS::Region}.${AWS::URLSuffix}/${AWS::AccountId}/"},
+                # A queue's name follows it.
+                "QueuesUrl": staged_in_template(
+                    "https://sqs.${AWS::Region}.${AWS::URLSuffix}/${AWS::AccountId}/${Prefix}"
+                ),
             },
             "LoggingConfiguration": {"Level": "OFF", "IncludeExecutionData": False},
             "TracingConfiguration": {"Enabled": False},
@@ -97,8 +111,9 @@ def _machine() -> dict[str, Any]:
 
 
 def _steps() -> list[Any]:
-    table = arn("dynamodb:${AWS::Region}:${AWS::AccountId}:table/${StatusTableName}")
-    queues = [arn(f"sqs:${{AWS::Region}}:${{AWS::AccountId}}:{queue.name}") for queue in REQUEST_QUEUES]
+    table = table_arn(STATUS_TABLE)
+    names = "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:${Prefix}"
+    queues = [staged_in_template(names + queue.name) for queue in REQUEST_QUEUES]
     results = {"Fn::Sub": [f"arn:${{AWS::Partition}}:s3:::${{Bucket}}/{RESULTS_PREFIX}*", {"Bucket": RESULTS_BUCKET}]}
     with_key = kms_statement(["kms:Decrypt", "kms:GenerateDataKey"])
     return [

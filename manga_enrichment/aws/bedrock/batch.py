@@ -17,6 +17,7 @@ from manga_enrichment.aws.bedrock.claude_messages import model_input, model_repl
 from manga_enrichment.aws.clients import AwsClients, BrokenAnswerError, raise_explained
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.batch_jobs import MAX_FILE_BYTES, ROLE_SETTING, JobStatus
+from manga_enrichment.domain.operations.stages import staged
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
 from manga_enrichment.gateways.batch import BatchOrder, BatchReply, BatchState
 from manga_enrichment.gateways.errors import BatchUnavailableError
@@ -32,11 +33,15 @@ _NOTHING_TO_STOP = (_UNKNOWN_JOB, "ConflictException")
 
 
 class BedrockBatch:
-    def __init__(self, clients: AwsClients, *, bucket: str, role_arn: str) -> None:
-        """role_arn: the role that Bedrock takes to read and write `bucket`. Clients are made when a job needs them."""
+    def __init__(self, clients: AwsClients, *, bucket: str, role_arn: str, stage: str = "") -> None:
+        """role_arn: the role that Bedrock takes to read and write `bucket`. stage: before the names of jobs.
+
+        Clients are made when a job needs them.
+        """
         self._clients = clients
         self._bucket = bucket
         self._role_arn = role_arn
+        self._stage = stage
 
     def upload(self, key: str, records: Iterable[tuple[str, ModelCall]]) -> None:
         with tempfile.SpooledTemporaryFile(max_size=_HELD_IN_MEMORY_BYTES) as file:
@@ -53,7 +58,7 @@ class BedrockBatch:
             raise ConfigurationError(f"A batch job needs a role that Bedrock takes: set {ROLE_SETTING} (docs/batch.md)")
         with self._passing():
             created = self._clients.bedrock.create_model_invocation_job(
-                jobName=order.name,
+                jobName=staged(self._stage, order.name),
                 clientRequestToken=order.token,
                 roleArn=self._role_arn,
                 modelId=order.model_id,
@@ -65,6 +70,7 @@ class BedrockBatch:
         return str(created["jobArn"])
 
     def find(self, name: str) -> str | None:
+        name = staged(self._stage, name)
         pages = self._clients.bedrock.get_paginator("list_model_invocation_jobs").paginate(
             nameContains=name, sortBy="CreationTime", sortOrder="Descending"
         )

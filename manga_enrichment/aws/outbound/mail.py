@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from manga_enrichment.aws.clients import raise_explained
 from manga_enrichment.domain.callbacks.mail import TEMPLATES
 from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.operations.stages import staged
 from manga_enrichment.gateways.errors import NotifierUnavailableError
 
 _OURS_TO_MEND = frozenset(
@@ -22,25 +23,27 @@ _OURS_TO_MEND = frozenset(
 
 
 class SesMailer:
-    """client: a boto3 SES client. sender: an address that SES knows as ours."""
+    """client: a boto3 SES client. sender: an address that SES knows as ours. stage: before the templates' names."""
 
-    def __init__(self, client: Any, sender: str) -> None:
+    def __init__(self, client: Any, sender: str, stage: str = "") -> None:
         self._client = client
         self._sender = sender
+        self._stage = stage
 
     def send(self, address: str, template: str, values: Mapping[str, str]) -> None:
         with _errors_explained():
             self._client.send_templated_email(
                 Source=self._sender,
                 Destination={"ToAddresses": [address]},
-                Template=template,
+                Template=staged(self._stage, template),
                 TemplateData=json.dumps(dict(values)),
             )
 
     def put_templates(self) -> None:
         """Make the templates, or make them again as they are to be. Safe to repeat."""
         for each in TEMPLATES:
-            template = {"TemplateName": each.name, "SubjectPart": each.subject, "TextPart": each.text}
+            name = staged(self._stage, each.name)
+            template = {"TemplateName": name, "SubjectPart": each.subject, "TextPart": each.text}
             with _errors_explained():
                 try:
                     self._client.create_template(Template=template)

@@ -1,7 +1,7 @@
 """Numbers for CloudWatch: names, units and dimensions of every metric of the project, in one place.
 
 Belongs here: what a metric is called and how it is made from facts. Pure. Stays out: gathering the facts
-(`pipeline/health/metrics.py`), sending (`aws/metrics.py`). `infra/monitoring.yaml` and `infra/scaling.yaml` use the
+(`pipeline/health/metrics.py`), sending (`aws/metrics.py`). `infra/monitoring.yaml` uses the
 same names; a test holds them together.
 """
 

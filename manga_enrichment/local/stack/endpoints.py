@@ -59,6 +59,7 @@ class LocalEndpoints:
             # A proxy cannot reach our loopback.
             "NO_PROXY": "127.0.0.1,localhost",
             "no_proxy": "127.0.0.1,localhost",
+            "MANGA_STAGE": "",  # the stack's names have none
             "MANGA_BUCKET": self.bucket,
             "MANGA_PARTNERS_FILE": self.partners_file,
             "MANGA_BATCH_ROLE_ARN": BATCH_ROLE_ARN,

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from manga_enrichment.domain.analyses.base import AnalysisType
+from manga_enrichment.domain.operations.stages import STAGE, STAGE_PARAMETER, stage_condition, staged_in_template
 from manga_enrichment.domain.tables.columns import ColumnType, ListOf, StructOf
 from manga_enrichment.pipeline.publish.tables import PartitionKey, PublishedTable, published_tables
 from manga_enrichment.pipeline.store.object_keys import TABLES_ROOT
@@ -27,6 +28,8 @@ _TYPES = {"string": "string", "int64": "bigint", "float64": "double", "bool": "b
 _TYPES["date"] = "date"
 _VIEW_TYPES = {"string": "varchar", "timestamp": "timestamp(3)"}
 """Those that have another name in a view."""
+_DATABASE_NAME = staged_in_template("${DatabaseName}", "_")
+"""SQL takes no hyphens."""
 _COMMENT_CHARACTERS = 255
 """The longest comment Glue takes."""
 
@@ -46,6 +49,7 @@ def template_document(analyses: Sequence[AnalysisType]) -> dict[str, Any]:
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": "Manga enrichment - tables for Athena",
         "Parameters": _parameters(),
+        "Conditions": stage_condition(),
         "Resources": {"Database": _database(), **tables, "Workgroup": _workgroup()},
         "Outputs": {
             "DatabaseName": {"Value": {"Ref": "Database"}},
@@ -66,7 +70,8 @@ def athena_type(column_type: ColumnType) -> str:
 def _parameters() -> dict[str, Any]:
     return {
         "ResultsBucketName": {"Type": "String", "Description": "ResultsBucketName of the storage stack"},
-        "DatabaseName": {"Type": "String", "Default": "manga_enrichment"},
+        STAGE: STAGE_PARAMETER,
+        "DatabaseName": {"Type": "String", "Default": "manga_enrichment", "Description": "Without the stage"},
         "LastBucket": {
             "Type": "String",
             "Default": "7",
@@ -94,7 +99,7 @@ def _database() -> dict[str, Any]:
         "Type": "AWS::Glue::Database",
         "Properties": {
             "CatalogId": {"Ref": "AWS::AccountId"},
-            "DatabaseInput": {"Name": {"Ref": "DatabaseName"}, "Description": "Enriched manga catalog"},
+            "DatabaseInput": {"Name": _DATABASE_NAME, "Description": "Enriched manga catalog"},
         },
     }
 
@@ -103,7 +108,7 @@ def _workgroup() -> dict[str, Any]:
     return {
         "Type": "AWS::Athena::WorkGroup",
         "Properties": {
-            "Name": "manga-enrichment",
+            "Name": staged_in_template("manga-enrichment"),
             "Description": "Questions to the enriched catalog",
             "WorkGroupConfiguration": {
                 "EnforceWorkGroupConfiguration": True,
@@ -162,7 +167,7 @@ def _view(table: PublishedTable) -> dict[str, Any]:
     view = {
         "originalSql": table.view_sql,
         "catalog": "awsdatacatalog",
-        "schema": "${DatabaseName}",
+        "schema": "${Database}",
         "columns": [{"name": each["Name"], "type": _VIEW_TYPES.get(each["Type"], each["Type"])} for each in columns],
     }
     text = ["/* Presto View: ", {"Fn::Base64": {"Fn::Sub": json.dumps(view)}}, " */"]
