@@ -22,7 +22,7 @@ from manga_enrichment.defs.operations.finished_runs import (
     new_rows_of,
     output_metadata,
 )
-from manga_enrichment.defs.shared.run_facts import units_in_flight
+from manga_enrichment.defs.shared.run_facts import running_tasks
 from manga_enrichment.defs.shared.tags import NIGHT_PART_TAG, NIGHT_TAG, RANGE_START_TAG, lane_of
 from manga_enrichment.domain.operations.metrics import Metric, nightly_succeeded
 from manga_enrichment.gateways.budget import BudgetStore
@@ -76,9 +76,9 @@ def _gauges(
     context: dg.SensorEvaluationContext, queues: RequestQueue, budget: BudgetStore, tables: ObjectStore, now: datetime
 ) -> list[Metric]:
     """What is so at this moment; nothing while queues, budget or tables do not answer."""
-    runs = {queue: len(keys) for queue, keys in units_in_flight(context.instance).items()}
+    tasks = running_tasks(context.instance)
     try:
-        return [*queue_metrics(queues, runs, now), cost_metric(budget, now), *latency_metrics(tables, now)]
+        return [*queue_metrics(queues, tasks, now), cost_metric(budget, now), *latency_metrics(tables, now)]
     except (QueueUnavailableError, StoreUnavailableError) as error:
         context.log.warning(f"gauges of this minute are missing: {error}")
         return []

@@ -3,14 +3,14 @@
 Belongs here: facts that Dagster's context and instance know. Stays out: what tags alone say (`defs/shared/tags.py`).
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 import dagster as dg
 
 from manga_enrichment.defs.shared.policies import IS_FINAL
-from manga_enrichment.defs.shared.tags import QUEUE_TAG, UNIT_TAG, trigger_of
+from manga_enrichment.defs.shared.tags import QUEUE_TAG, RESIDENT_TAG, UNIT_TAG, trigger_of
 from manga_enrichment.domain.outcomes.answers import Provenance
-from manga_enrichment.domain.requests.queues import QUEUES
+from manga_enrichment.domain.requests.queues import QUEUES, RESIDENT_LANES
 from manga_enrichment.gateways.clock import Clock
 
 WAITING = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING]
@@ -34,6 +34,18 @@ def units_in_flight(instance: dg.DagsterInstance) -> dict[str, list[str]]:
     for run in instance.get_runs(dg.RunsFilter(tags={QUEUE_TAG: list(QUEUES)}, statuses=IN_FLIGHT)):
         found[run.tags[QUEUE_TAG]].append(run.tags.get(UNIT_TAG, ""))
     return dict(found)
+
+
+def running_tasks(instance: dg.DagsterInstance) -> dict[str, int]:
+    """Runs that have begun to work at requests, each of which is a task or a process: by queue, and "" for all of them.
+
+    A resident run is one of each queue of its lane.
+    """
+    of_units = instance.get_runs(dg.RunsFilter(tags={QUEUE_TAG: list(QUEUES)}, statuses=GOING_ON))
+    residents = instance.get_runs(dg.RunsFilter(tags={RESIDENT_TAG: list(RESIDENT_LANES)}, statuses=GOING_ON))
+    found = Counter(run.tags[QUEUE_TAG] for run in of_units)
+    found.update(queue.name for run in residents for queue in RESIDENT_LANES[run.tags[RESIDENT_TAG]])
+    return {**found, "": len(of_units) + len(residents)}
 
 
 def failed_for_good(instance: dg.DagsterInstance, run_id: str) -> bool:

@@ -26,9 +26,12 @@ from manga_enrichment.pipeline.health.partner_latency import FRESH, latency_look
 from manga_enrichment.pipeline.partner.scaling import visible_per_run
 
 
-def queue_metrics(queues: RequestQueue, runs_in_flight: Mapping[str, int], now: datetime) -> list[Metric]:
-    """Depth of both dead-letter queues, backlog by queue and in all. Raises QueueUnavailableError."""
-    depths, backlog = depths_and_runs(queues, runs_in_flight)
+def queue_metrics(queues: RequestQueue, tasks: Mapping[str, int], now: datetime) -> list[Metric]:
+    """Depth of both dead-letter queues, backlog by queue and in all. Raises QueueUnavailableError.
+
+    tasks: that work now, by queue, and "" for all of them: one that serves two queues is one.
+    """
+    depths, backlog = depths_and_backlog(queues, tasks)
     dead = {queue: depths[queue.name] for queue in DEAD_LETTER_QUEUES}
     return [
         *(dlq_depth(queue.is_fifo, d.visible + d.in_flight + d.delayed, now) for queue, d in dead.items()),
@@ -36,14 +39,14 @@ def queue_metrics(queues: RequestQueue, runs_in_flight: Mapping[str, int], now: 
     ]
 
 
-def depths_and_runs(
-    queues: RequestQueue, runs_in_flight: Mapping[str, int]
+def depths_and_backlog(
+    queues: RequestQueue, tasks: Mapping[str, int]
 ) -> tuple[dict[str, QueueDepth], dict[str, float]]:
-    """Depths of all queues, and the backlog per run of those that take requests; "" is all of them together."""
+    """Depths of all queues, and the backlog per task of those that take requests; "" is all of them together."""
     depths = {name: queues.depth(name) for name in QUEUES}
-    backlog = {q.name: visible_per_run(depths[q.name], runs_in_flight.get(q.name, 0)) for q in REQUEST_QUEUES}
+    backlog = {q.name: visible_per_run(depths[q.name], tasks.get(q.name, 0)) for q in REQUEST_QUEUES}
     visible = sum(depths[queue.name].visible for queue in REQUEST_QUEUES)
-    backlog[""] = visible_per_run(QueueDepth(visible, 0, 0), sum(runs_in_flight.values()))
+    backlog[""] = visible_per_run(QueueDepth(visible, 0, 0), tasks.get("", 0))
     return depths, backlog
 
 

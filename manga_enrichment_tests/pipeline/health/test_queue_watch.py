@@ -13,7 +13,7 @@ from manga_enrichment.domain.operations.queue_observations import (
     unknown_ages,
 )
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, HIGH_PRIORITY, NORMAL, QUEUES, SESSION
-from manga_enrichment.pipeline.health.metrics import depths_and_runs
+from manga_enrichment.pipeline.health.metrics import depths_and_backlog
 from manga_enrichment.pipeline.health.queue_watch import QueueWatch
 from manga_enrichment.pipeline.health.stored_looks import SCHEMA, latest_looks, store_observations
 from manga_enrichment_tests.fakes import START
@@ -173,7 +173,7 @@ def test_backlog_is_told_by_queue_and_over_all(world: PartnerWorld) -> None:
     for _ in range(6):
         world.send_text("anything")
         world.send_text("anything", queue=HIGH_PRIORITY.name)
-    depths, backlog = depths_and_runs(world.queue, {NORMAL.name: 2, HIGH_PRIORITY.name: 1})
+    depths, backlog = depths_and_backlog(world.queue, {NORMAL.name: 2, HIGH_PRIORITY.name: 1, "": 3})
     assert depths[NORMAL.name].visible == 6
     assert (backlog[NORMAL.name], backlog[HIGH_PRIORITY.name], backlog[""]) == (3, 6, 4)
     assert DEAD_LETTERS not in backlog
