@@ -15,6 +15,7 @@ def test_all_that_is_needed_is_there_and_what_is_off_is_named(
     command: Command, gateways: Gateways, fresh_stack_state: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MANGA_ALERTS_TOPIC_ARN", TOPIC)
+    monkeypatch.setenv("MANGA_RESULTS_TOPIC_ARN", "")
     result = command("doctor", "--json")
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
@@ -39,4 +40,5 @@ def test_each_thing_that_is_broken_is_a_sentence_and_hides_none_behind_it(
     broken = [line for line in result.stdout.splitlines() if line.startswith("broken")]
     assert [line.split(":")[0] for line in broken] == ["broken  catalog", "broken  outbox table"]
     assert "correct MANGA_CATALOG_URI" in broken[0]
-    assert "no-such-table does not exist" in broken[1]
+    assert "does not exist" in broken[1]
+    assert "MANGA_OUTBOX_TABLE" in broken[1]

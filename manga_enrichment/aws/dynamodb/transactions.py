@@ -89,7 +89,8 @@ def errors_explained() -> Iterator[None]:
     except (ClientError, BotoCoreError) as error:
         if isinstance(error, ClientError) and error.response["Error"]["Code"] == "TransactionCanceledException":
             raise
-        settings = "MANGA_LEDGER_TABLE, MANGA_STATUS_TABLE, MANGA_BUDGET_TABLE, MANGA_SENDERS_TABLE"
+        tables = ("LEDGER", "STATUS", "BUDGET", "SENDERS", "OUTBOX")
+        settings = ", ".join(f"MANGA_{table}_TABLE" for table in tables)
         raise_explained(error, "The DynamoDB table", settings, store_unavailable(error))
 
 

@@ -46,10 +46,11 @@ def build_alert_sensor(settings: Settings) -> dg.SensorDefinition:
         before = _read(context, settings)
         news = _news(context, before.storage_id, budget, clock)
         state, said = _tell(context, before, news, notifier, settings)
+        shown = "; ".join(said) or state.summary()
         if not settings.alerts_topic_arn:
-            said.append("nobody is told: MANGA_ALERTS_TOPIC_ARN is empty")
-        context.log.info("; ".join(said) or "nothing new")
-        return dg.SensorResult(cursor=state.as_cursor(), skip_reason=dg.SkipReason("; ".join(said) or state.summary()))
+            shown += "; nobody is told: MANGA_ALERTS_TOPIC_ARN is empty"
+        context.log.info(shown)
+        return dg.SensorResult(cursor=state.as_cursor(), skip_reason=dg.SkipReason(shown))
 
     return alerts
 
