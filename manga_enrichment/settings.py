@@ -91,12 +91,8 @@ class Settings(BaseSettings):
         (), description="ARNs of SNS topics that a partner may name, separated by commas"
     )
     results_topic_arn: str = Field("", description="SNS topic that hears of every ended request; unset: none")
-    email_from: str = Field(
-        "", description="address that mail to partners comes from, verified by SES; unset: no mail is sent"
-    )
-    alerts_topic_arn: str = Field(
-        "", description="SNS topic that hears of failed runs, checks and requests; unset: none"
-    )
+    email_from: str = Field("", description="sender of mail to partners, verified by SES; unset: no mail is sent")
+    alerts_topic_arn: str = Field("", description="SNS topic that hears of failures and alerts; unset: none")
     api_url: str = Field(
         "",
         pattern="^(https?://[^ ]*[^ /])?$",
@@ -128,9 +124,7 @@ class Settings(BaseSettings):
     claim_seconds: float = Field(60, ge=5, le=3600, description="how long a dead run's titles stay reserved")
     budget_usd_per_run: float | None = Field(None, ge=0, description="cap of one run; unset: none")
     budget_usd_per_day: float | None = Field(None, ge=0, description="cap of one UTC day over all runs; unset: none")
-    budget_usd_per_partner_per_day: float | None = Field(
-        None, ge=0, description="cap of one partner and day; unset: none"
-    )
+    budget_usd_per_partner_per_day: float | None = Field(None, ge=0, description="cap of a partner's day; unset: none")
     batch_min_titles: int | None = Field(
         None, ge=MIN_RECORDS, description="batch lane from this many missing titles on; unset: lane off"
     )
@@ -145,9 +139,7 @@ class Settings(BaseSettings):
     residents: bool = Field(
         True, description="urgent batches and conversations are worked at by runs that stay; false: by runs for units"
     )
-    resident_life_seconds: float = Field(
-        900, ge=120, description="how long such a run receives before its successor does"
-    )
+    resident_life_seconds: float = Field(900, ge=120, description="such a run receives so long, then its successor")
     resident_calls: int = Field(1000, ge=1, description="open calls of such a run, above which it receives no more")
     coalesce_max_messages: int = Field(
         500,
