@@ -201,7 +201,7 @@ def test_without_a_topic_alerts_are_still_to_be_seen_in_the_tick(tmp_path: Path)
     said = lane.tick("alerts")
     assert said == "[manga] run of partner_batch_job failed: run_died; nobody is told: MANGA_ALERTS_TOPIC_ARN is empty"
     assert lane.notifier.published == []
-    assert lane.tick("alerts") == "nothing new; 1 open incidents"
+    assert lane.tick("alerts") == "nothing new; 1 open incidents; nobody is told: MANGA_ALERTS_TOPIC_ARN is empty"
 
 
 def test_links_go_to_the_url_in_the_settings(tmp_path: Path) -> None:
