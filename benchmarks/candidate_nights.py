@@ -26,7 +26,7 @@ from benchmarks.report import Row, show
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.catalog.rows import clean_row
-from manga_enrichment.domain.models.specs import load_models
+from manga_enrichment.domain.models.loading import load_models
 from manga_enrichment.domain.prompts.candidates import replaces
 from manga_enrichment.domain.prompts.prompt import title_inputs
 from manga_enrichment.local.sample_catalog import generate

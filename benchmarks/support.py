@@ -11,7 +11,7 @@ from pathlib import Path
 from manga_enrichment.domain.analyses import get_analysis
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.catalog.rows import clean_row
-from manga_enrichment.domain.models.specs import load_models
+from manga_enrichment.domain.models.loading import load_models
 from manga_enrichment.domain.outcomes.answers import ClaimResult, LedgerEntry, Provenance
 from manga_enrichment.domain.prompts.prompt import title_inputs
 from manga_enrichment.gateways.budget import Brake, BudgetScope, BudgetStore

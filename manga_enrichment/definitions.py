@@ -23,10 +23,9 @@ from manga_enrichment.defs.shared.op_outputs import build_io_managers
 from manga_enrichment.defs.shared.resources import build_resources
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.domain.models.specs import load_models
 from manga_enrichment.runtime.garbage import set_aside
 from manga_enrichment.runtime.migration_scripts import look_up_once
-from manga_enrichment.settings import Settings, load_settings, partner_policies
+from manga_enrichment.settings import Settings, known_models, load_settings, partner_policies
 
 ROOMS = (
     build_catalog,
@@ -51,7 +50,7 @@ def build_definitions(
     Raises ConfigurationError, one sentence, for a wrong setting or an unknown or unpriced model.
     """
     settings = settings or load_settings()
-    inputs = DefinitionInputs(settings, analyses, load_models(settings.model_aliases))
+    inputs = DefinitionInputs(settings, analyses, known_models(settings))
     given = {
         **build_resources(settings),
         **build_io_managers(),

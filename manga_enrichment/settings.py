@@ -15,6 +15,8 @@ from manga_enrichment.domain.callbacks.signatures import KEY_ID_PATTERN, MIN_SEC
 from manga_enrichment.domain.catalog.records import MAX_CATALOG_BUCKETS
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.batch_jobs import MAX_TIMEOUT_HOURS, MIN_RECORDS, MIN_TIMEOUT_HOURS
+from manga_enrichment.domain.models.loading import load_models
+from manga_enrichment.domain.models.specs import ModelCatalog
 from manga_enrichment.domain.models.usage import micro_usd_from_usd
 from manga_enrichment.domain.operations.quota_lanes import LANE_WEIGHTS
 from manga_enrichment.domain.operations.retention import CHANGES_DAYS, LEDGER_DAYS, RUN_HISTORY_DAYS
@@ -65,6 +67,7 @@ class Settings(BaseSettings):
     budget_table: str = Field("manga-fm-budget", description="DynamoDB table of budget counters")
     senders_table: str = Field("manga-fm-senders", description="DynamoDB table of runs that share a quota")
     ledger_retention_days: int = Field(LEDGER_DAYS, ge=1, description="answers older than this may be asked again")
+    models_file: str = Field("", description="TOML file of your own models, on top of ours (docs/models.md)")
     model_aliases: dict[str, str] = Field(default_factory=dict, description='for example {"haiku": "<model id>"}')
     guardrail_id: str = Field(
         "",
@@ -224,6 +227,15 @@ class Settings(BaseSettings):
 def micro_usd(amount_usd: float | None) -> int | None:
     """A cap in micro-dollars; None stays None."""
     return None if amount_usd is None else micro_usd_from_usd(amount_usd)
+
+
+def known_models(settings: Settings) -> ModelCatalog:
+    """The packaged models, those of MANGA_MODELS_FILE on top, and the aliases. Raises ConfigurationError."""
+    try:
+        own = Path(settings.models_file).read_text("utf-8") if settings.models_file else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"MANGA_MODELS_FILE={settings.models_file} cannot be read: {error}") from error
+    return load_models(settings.model_aliases, own)
 
 
 def partner_policies(settings: Settings) -> Policies:

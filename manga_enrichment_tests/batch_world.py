@@ -7,7 +7,7 @@ from typing import Any
 
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.models.batch_jobs import BATCH_ALIAS
-from manga_enrichment.domain.models.specs import load_models
+from manga_enrichment.domain.models.loading import load_models
 from manga_enrichment.pipeline.batch.follow import Followed, Follower
 from manga_enrichment.pipeline.batch.job_store import BatchStore
 from manga_enrichment.pipeline.batch.launch import BatchGateways

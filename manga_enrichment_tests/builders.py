@@ -15,7 +15,8 @@ from manga_enrichment.aws.s3.catalog_source import LocalCatalog
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.base import AnalysisType, Candidate
 from manga_enrichment.domain.catalog.records import MangaRecord, bucket_key
-from manga_enrichment.domain.models.specs import ModelSpec, load_models
+from manga_enrichment.domain.models.loading import load_models
+from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.models.usage import cost_micro_usd
 from manga_enrichment.domain.outcomes.answers import Attempt, LedgerEntry, Provenance
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from manga_enrichment.domain.models.batch_jobs import JobStatus
-from manga_enrichment.domain.models.specs import load_models
+from manga_enrichment.domain.models.loading import load_models
 from manga_enrichment.domain.models.usage import cost_micro_usd
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
 from manga_enrichment.gateways.batch import BatchOrder, BatchReply, BatchState

@@ -4,7 +4,7 @@ import pytest
 
 from manga_enrichment.defs.shared.pipeline_settings import invoke_settings
 from manga_enrichment.domain.errors import ConfigurationError
-from manga_enrichment.domain.models.specs import load_models
+from manga_enrichment.domain.models.loading import load_models
 from manga_enrichment.domain.operations.quota_lanes import NIGHT
 from manga_enrichment.settings import load_settings
 

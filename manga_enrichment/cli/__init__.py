@@ -18,6 +18,7 @@ from manga_enrichment.cli.doctor import doctor
 from manga_enrichment.cli.find import find
 from manga_enrichment.cli.forget import forget
 from manga_enrichment.cli.local_stack import local_stack_hint, stack_sentences, work_on_local_stack
+from manga_enrichment.cli.models import models
 from manga_enrichment.cli.partners import partners
 from manga_enrichment.cli.report import report
 from manga_enrichment.cli.request_group import request_group
@@ -83,6 +84,7 @@ for _command in (
     forget,
     submit,
     status,
+    models,
     partners,
     request_group,
     results,

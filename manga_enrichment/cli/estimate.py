@@ -13,12 +13,11 @@ from manga_enrichment.domain.analyses import ANALYSES, get_analysis
 from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.batch_jobs import Lane
-from manga_enrichment.domain.models.specs import load_models
 from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.pipeline.catalog.refresh import load_state
 from manga_enrichment.pipeline.enrichment.forecast import ForecastLine, forecast_next_run, throughput_of
 from manga_enrichment.pipeline.enrichment.plan_run import Planning
-from manga_enrichment.settings import Settings, load_settings
+from manga_enrichment.settings import Settings, known_models, load_settings
 
 
 def run_estimate(selection: Sequence[str], buckets: Sequence[str], *, as_json: bool) -> None:
@@ -26,7 +25,7 @@ def run_estimate(selection: Sequence[str], buckets: Sequence[str], *, as_json: b
     settings = load_settings()
     chosen = selection or list(ANALYSES)
     gateways, asked = _opened(settings, chosen, buckets)
-    models = load_models(settings.model_aliases)
+    models = known_models(settings)
     lines = forecast_next_run(
         f"estimate-{uuid4()}",
         asked,

@@ -28,12 +28,11 @@ def quote(file: Path, partner: str, as_json: bool) -> None:
 def _quote(file: Path, body: Any, partner: str) -> dict[str, Any]:
     """Raises ClickException with all that is wrong with the body."""
     from manga_enrichment.domain.analyses import FOR_PARTNERS
-    from manga_enrichment.domain.models.specs import load_models
     from manga_enrichment.domain.requests.schemas import QUOTE
     from manga_enrichment.domain.requests.validation import validate
     from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
     from manga_enrichment.pipeline.partner.price import price_of
-    from manga_enrichment.settings import load_settings, request_policy
+    from manga_enrichment.settings import known_models, load_settings, request_policy
 
     settings, gateways = load_settings(), open_configured_gateways()
     result = validate(QUOTE, body, request_policy(settings), partner_id=partner)
@@ -44,7 +43,7 @@ def _quote(file: Path, body: Any, partner: str) -> dict[str, Any]:
         tables=gateways.tables,
         ledger=gateways.ledger,
         analyses=FOR_PARTNERS,
-        models=load_models(settings.model_aliases),
+        models=known_models(settings),
         bucket_count=settings.catalog_buckets,
     )
     return price_of(planning, result.normalized_body, partner, gateways.clock.now())

@@ -20,11 +20,10 @@ from manga_enrichment.cli.parameters import open_configured_gateways
 def report(out: Path, show: bool) -> None:
     """Write the report of coverage, cost, speed, queues and failures as one HTML file. Asks no model."""
     from manga_enrichment.domain.analyses import ANALYSES
-    from manga_enrichment.domain.models.specs import load_models
     from manga_enrichment.pipeline.enrichment.forecast import throughput_of
     from manga_enrichment.pipeline.report.make import make_report
     from manga_enrichment.pipeline.report.page import report_html
-    from manga_enrichment.settings import load_settings
+    from manga_enrichment.settings import known_models, load_settings
 
     settings, gateways = load_settings(), open_configured_gateways()
     facts = make_report(
@@ -34,7 +33,7 @@ def report(out: Path, show: bool) -> None:
         budget=gateways.budget,
         clock=gateways.clock,
         analyses=ANALYSES,
-        models=load_models(settings.model_aliases),
+        models=known_models(settings),
         bucket_count=settings.catalog_buckets,
         pace=throughput_of(settings),
     )

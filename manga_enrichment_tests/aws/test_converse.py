@@ -16,7 +16,8 @@ from multidict import CIMultiDict
 
 from manga_enrichment.aws.bedrock.converse import classify_error, parse_reply, request_body
 from manga_enrichment.domain.analyses import ANALYSES
-from manga_enrichment.domain.models.specs import load_models
+from manga_enrichment.domain.models.loading import load_models
+from manga_enrichment.domain.models.specs import AnswersBy
 from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass, ModelError
 from manga_enrichment.gateways.model import ModelReply, Repair
@@ -49,8 +50,14 @@ def test_a_model_gets_only_what_it_takes(model_id: str) -> None:
     body = request_body(make_request(spec=spec, max_tokens=321))
     assert body["inferenceConfig"]["maxTokens"] == 321
     assert ("temperature" in body["inferenceConfig"]) == spec.takes_temperature
-    forced = {"tool": {"name": "record_genre_classification"}}
-    assert body["toolConfig"]["toolChoice"] == (forced if spec.takes_forced_tool else {"auto": {}})
+    choices = {
+        AnswersBy.FORCED_TOOL: {"tool": {"name": "record_genre_classification"}},
+        AnswersBy.ANY_TOOL: {"any": {}},
+        AnswersBy.AUTO_TOOL: {"auto": {}},
+    }
+    assert body.get("toolConfig", {}).get("toolChoice") == choices.get(spec.answers_by)
+    assert ("outputConfig" in body) == (spec.answers_by is AnswersBy.TEXT_SCHEMA)
+    assert (len(body["system"]) == 2) == (spec.answers_by is AnswersBy.JSON_TEXT)
     thinking = body.get("additionalModelRequestFields", {}).get("thinking")
     assert thinking == (None if spec.thinking_off is None else {"type": spec.thinking_off})
 

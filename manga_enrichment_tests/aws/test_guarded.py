@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from manga_enrichment.aws.bedrock.converse import parse_reply, request_body
 from manga_enrichment.aws.bedrock.guarded import guarding
 from manga_enrichment.domain.models.guardrails import Guarding
-from manga_enrichment.domain.models.specs import load_models
+from manga_enrichment.domain.models.loading import load_models
 from manga_enrichment.gateways.model import Repair
 from manga_enrichment_tests.contracts.prompts import guarded_request
 

@@ -4,7 +4,8 @@ from manga_enrichment.domain.analyses import FOR_PARTNERS
 from manga_enrichment.domain.analyses.base import AnalysisType, Candidate, TitleInputs
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.models.guardrails import Guardrail
-from manga_enrichment.domain.models.specs import ModelSpec, load_models
+from manga_enrichment.domain.models.loading import load_models
+from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.prompts.conversations import Turn, conversation_prompt
 from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
 from manga_enrichment.gateways.model import ModelCall, Repair

@@ -10,7 +10,8 @@ from manga_enrichment.definitions import build_definitions
 from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
 from manga_enrichment.defs.shared.tags import range_tags
 from manga_enrichment.domain.errors import ConfigurationError
-from manga_enrichment.domain.models.specs import MissingPriceError, parse_models
+from manga_enrichment.domain.models.rows import MissingPriceError, parse_rows
+from manga_enrichment.domain.models.specs import MODELS_FILE
 from manga_enrichment.local.stack.model_control import ModelServerControl
 from manga_enrichment.settings import load_settings
 from manga_enrichment_tests.builders import catalog_row, write_source
@@ -58,7 +59,7 @@ def test_two_invalid_settings_are_both_named(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_model_without_a_price_is_refused() -> None:
     row = '[aliases]\n[[model]]\nid = "new-model"\ninput = 1\nmax_input_tokens = 1\nmax_output_tokens = 1\n'
     with pytest.raises(MissingPriceError, match=r"'new-model' in models\.toml has no input or output price: add both"):
-        parse_models(row)
+        parse_rows(row, MODELS_FILE, {})
 
 
 def test_missing_credentials_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

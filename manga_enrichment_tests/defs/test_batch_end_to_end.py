@@ -17,7 +17,7 @@ from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
 from manga_enrichment.defs.shared.tags import range_tags
 from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.domain.models.batch_jobs import BATCH_ALIAS
-from manga_enrichment.domain.models.specs import load_models
+from manga_enrichment.domain.models.loading import load_models
 from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
 from manga_enrichment.local.stack.model_control import ModelServerControl
 from manga_enrichment.settings import Settings, load_settings

@@ -13,7 +13,7 @@ from manga_enrichment.defs.batch.sensor import BATCH_SENSOR
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.batch_jobs import BATCH_ALIAS, JobStatus
-from manga_enrichment.domain.models.specs import load_models
+from manga_enrichment.domain.models.loading import load_models
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.pipeline.store.object_keys import table_key
 from manga_enrichment.settings import Settings

@@ -9,7 +9,7 @@ import pytest
 from manga_enrichment.definitions import build_definitions
 from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY
 from manga_enrichment.domain.analyses import ANALYSES
-from manga_enrichment.domain.models.specs import load_models
+from manga_enrichment.domain.models.loading import load_models
 from manga_enrichment.local.check_definitions import check
 from manga_enrichment.settings import Settings
 from manga_enrichment_tests.builders import COMBINED

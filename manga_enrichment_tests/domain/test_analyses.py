@@ -22,7 +22,7 @@ from manga_enrichment.domain.analyses.base import AnalysisType, Answer, Candidat
 from manga_enrichment.domain.analyses.full_enrichment import part_answers
 from manga_enrichment.domain.analyses.validation import answer_problems
 from manga_enrichment.domain.catalog.records import MangaRecord
-from manga_enrichment.domain.models.specs import load_models
+from manga_enrichment.domain.models.loading import load_models
 from manga_enrichment.domain.prompts.fingerprint import fingerprint
 from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
 from manga_enrichment.domain.tables.columns import Column

@@ -12,7 +12,7 @@ from manga_enrichment.domain.analyses.content_moderation import ANALYSIS, CATEGO
 from manga_enrichment.domain.analyses.text import quotable
 from manga_enrichment.domain.analyses.validation import answer_problems
 from manga_enrichment.domain.catalog.records import MangaRecord
-from manga_enrichment.domain.models.specs import load_models
+from manga_enrichment.domain.models.loading import load_models
 from manga_enrichment.domain.models.usage import NO_USAGE
 from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
 from manga_enrichment.gateways.model import ModelReply

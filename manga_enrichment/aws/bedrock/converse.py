@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from manga_enrichment.aws.bedrock.guarded import guarded_messages, guarding, guardrail_config
+from manga_enrichment.domain.models.specs import AnswersBy
 from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
 from manga_enrichment.domain.outcomes.known_faults import known_fault
@@ -49,6 +50,7 @@ _MAY_MEAN_MORE = frozenset(
     {ErrorClass.REQUEST_REFUSED, ErrorClass.THROTTLED, ErrorClass.ACCESS_DENIED, ErrorClass.MODEL_NOT_FOUND}
 )
 _MESSAGE_LIMIT = 300
+_JSON_WANTED = "Answer with nothing but one JSON object that fits this JSON Schema:"
 
 
 def request_body(call: ModelCall) -> dict[str, Any]:
@@ -58,6 +60,8 @@ def request_body(call: ModelCall) -> dict[str, Any]:
     if prompt.temperature is not None and call.model.takes_temperature:
         inference["temperature"] = prompt.temperature
     system: list[dict[str, Any]] = [{"text": prompt.system}]
+    if call.model.answers_by is AnswersBy.JSON_TEXT and call.guardrail is None:
+        system.append({"text": f"{_JSON_WANTED}\n{_schema_text(call)}"})
     if call.cache_prefix:
         system.append({"cachePoint": {"type": "default"}})  # tools come before system in the cached prefix
     body = {
@@ -72,17 +76,27 @@ def request_body(call: ModelCall) -> dict[str, Any]:
 
 
 def _answer_config(call: ModelCall) -> dict[str, Any]:
-    """The tool that the answer comes through, or the guardrail that it passes as text."""
+    """The tool that the answer comes through, the schema of its text, or the guardrail that it passes as text."""
     if call.guardrail is not None:
         return {"guardrailConfig": guardrail_config(call.guardrail)}
-    prompt = call.prompt
+    prompt, answers_by = call.prompt, call.model.answers_by
+    if answers_by is AnswersBy.JSON_TEXT:
+        return {}
+    if answers_by is AnswersBy.TEXT_SCHEMA:
+        schema = {"schema": _schema_text(call), "name": prompt.tool_name, "description": prompt.tool_description}
+        return {"outputConfig": {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": schema}}}}
     tool = {
         "name": prompt.tool_name,
         "description": prompt.tool_description,
         "inputSchema": {"json": prompt.tool_schema},
     }
-    choice = {"tool": {"name": prompt.tool_name}} if call.model.takes_forced_tool else {"auto": {}}
+    choices = {AnswersBy.FORCED_TOOL: {"tool": {"name": prompt.tool_name}}, AnswersBy.ANY_TOOL: {"any": {}}}
+    choice = choices.get(answers_by, {"auto": {}})
     return {"toolConfig": {"tools": [{"toolSpec": tool}], "toolChoice": choice}}
+
+
+def _schema_text(call: ModelCall) -> str:
+    return orjson.dumps(call.prompt.tool_schema).decode()
 
 
 def _messages(call: ModelCall) -> list[dict[str, Any]]:
@@ -95,6 +109,11 @@ def _messages(call: ModelCall) -> list[dict[str, Any]]:
         text = "The answer breaks the schema. Answer again, complete and valid. Problems:\n- " + "\n- ".join(
             call.repair.problems
         )
+        if not call.model.answers_by_tool:
+            answered = orjson.dumps(dict(call.repair.answer)).decode()
+            messages.append({"role": "assistant", "content": [{"text": answered}]})
+            messages.append({"role": "user", "content": [{"text": text}]})
+            return messages
         result = {"toolUseId": use_id, "content": [{"text": text}], "status": "error"}
         messages.append({"role": "assistant", "content": [{"toolUse": use}]})
         messages.append({"role": "user", "content": [{"toolResult": result}]})

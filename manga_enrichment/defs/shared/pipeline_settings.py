@@ -8,12 +8,11 @@ from datetime import timedelta
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.batch_jobs import MIN_TITLES_SETTING, ROLE_SETTING
 from manga_enrichment.domain.models.guardrails import Guardrail
-from manga_enrichment.domain.models.specs import load_models
 from manga_enrichment.pipeline.engine.engine import EngineSettings
 from manga_enrichment.pipeline.engine.invocation import InvokeSettings
 from manga_enrichment.pipeline.engine.money.budget import Caps
 from manga_enrichment.pipeline.enrichment.submit_batch import BatchSettings
-from manga_enrichment.settings import Settings, micro_usd
+from manga_enrichment.settings import Settings, known_models, micro_usd
 
 
 def invoke_settings(settings: Settings, lane: str, left_seconds: float | None = None) -> InvokeSettings:
@@ -48,7 +47,7 @@ def _guardrail(settings: Settings) -> Guardrail | None:
     """At the prices of the models' file."""
     if not settings.guardrail_id:
         return None
-    return Guardrail(settings.guardrail_id, settings.guardrail_version, load_models().guardrail_prices)
+    return Guardrail(settings.guardrail_id, settings.guardrail_version, known_models(settings).guardrail_prices)
 
 
 def _caps(settings: Settings) -> Caps:

@@ -123,7 +123,13 @@ def choose_lane(wish: Lane, calls: int, min_titles: int | None) -> Lane:
 
 
 def check_batch_model(model: ModelSpec, alias: str) -> None:
-    """Raises ConfigurationError for a model that has no batch price: it would cost twice what the lane promises."""
+    """Raises ConfigurationError for a model that has no batch price, since it would cost twice what the lane promises,
+    and for one whose records have another form than Claude's, which is the only one that we write."""
+    if model.family != "anthropic":
+        raise ConfigurationError(
+            f"Model {model.model_id} is none of Claude's, whose records alone the batch lane writes: run with "
+            f"lane: on_demand, or let {ALIASES_SETTING} point {alias!r} at a Claude (the alias {BATCH_ALIAS!r})"
+        )
     if not model.price.has_batch:
         raise ConfigurationError(
             f"Model {model.model_id} has no batch price, so the batch lane refuses it: let {ALIASES_SETTING} point "

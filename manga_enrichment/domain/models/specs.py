@@ -1,34 +1,43 @@
-"""Which models we know: ids, prices, limits, capabilities, end of life, and the aliases people use.
+"""Which models there are: ids, prices, limits, capabilities, end of life, and the aliases people use.
 
-Belongs here: reading the packaged `models.toml` and turning an alias or an id into one `ModelSpec`.
-Stays out: what a call costs (`usage.py`), the environment (`settings.py` reads MANGA_MODEL_ALIASES),
-the wire format that the capabilities decide about (`aws/bedrock/converse.py`).
-
-The rows are data, not code: a new model is one more table in `models.toml`.
+Belongs here: one model as a `ModelSpec`, all of them, and turning an alias or an id into one.
+Stays out: the files they are read from (`rows.py`, `loading.py`), what a call costs (`usage.py`), the wire format that
+the capabilities decide about (`aws/bedrock/converse.py`).
 """
 
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, timedelta
-from functools import cache
-from importlib.resources import files
+from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
 
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.usage import Price
 
 ALIASES_SETTING = "MANGA_MODEL_ALIASES"
+FILE_SETTING = "MANGA_MODELS_FILE"
 MODELS_FILE = "models.toml"
+PROFILE_PREFIXES = frozenset({"us", "eu", "jp", "apac", "au", "global", "us-gov", "ca", "sa"})
+"""Of inference profiles: where their requests may be answered."""
 
 
 class UnknownModelError(ConfigurationError):
     """An alias or model id that no row knows."""
 
 
-class MissingPriceError(ConfigurationError):
-    """A model row without a price for what its calls use: nothing may be called at a guessed price."""
+class AnswersBy(StrEnum):
+    """How a model is made to answer in a schema: which of these it takes is a fact about it.
+
+    forced_tool: toolChoice names the tool (Claude 3 and later, Nova). any_tool: toolChoice says that some tool be
+    called, and there is one. auto_tool: it may call the tool, and the prompt asks for it. text_schema: text that
+    `outputConfig.textFormat` holds to the schema. json_text: text, and the prompt quotes the schema.
+    """
+
+    FORCED_TOOL = "forced_tool"
+    ANY_TOOL = "any_tool"
+    AUTO_TOOL = "auto_tool"
+    TEXT_SCHEMA = "text_schema"
+    JSON_TEXT = "json_text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +49,7 @@ class ModelSpec:
     max_input_tokens                context window
     max_output_tokens               largest `maxTokens` the model accepts
     takes_temperature               False: sending a sampling parameter is a ValidationException
-    takes_forced_tool               False: toolChoice must be auto and the prompt has to ask for the tool
+    answers_by                      how it is made to answer in a schema
     thinking_off                    value of `thinking.type` that stops a model from thinking first, to be
                                     sent with every call; None when there is nothing to switch off
     thinking_tokens                 room to add to an answer's `maxTokens` for a model that always thinks
@@ -48,6 +57,7 @@ class ModelSpec:
     output_burndown                 what one output token takes from the tokens-per-minute quota, in tokens
     price_holds_up_to_input_tokens  longest prompt the price is for; a longer one is sold at another price
     end_of_life                     first day without the model, None when no date is announced
+    source                          where its prices and limits were read, and when
     """
 
     model_id: str
@@ -56,12 +66,31 @@ class ModelSpec:
     max_output_tokens: int
     price_holds_up_to_input_tokens: int
     takes_temperature: bool = True
-    takes_forced_tool: bool = True
+    answers_by: AnswersBy = AnswersBy.FORCED_TOOL
     thinking_off: str | None = None
     thinking_tokens: int = 0
     cache_minimum_tokens: int | None = None
     output_burndown: int = 1
     end_of_life: date | None = None
+    source: str = ""
+
+    @property
+    def takes_forced_tool(self) -> bool:
+        return self.answers_by is AnswersBy.FORCED_TOOL
+
+    @property
+    def answers_by_tool(self) -> bool:
+        return self.answers_by in {AnswersBy.FORCED_TOOL, AnswersBy.ANY_TOOL, AnswersBy.AUTO_TOOL}
+
+    @property
+    def always_thinks(self) -> bool:
+        """Its thoughts would have to go back with an answer that is to be repaired, and nobody keeps them."""
+        return self.thinking_tokens > 0
+
+    @property
+    def family(self) -> str:
+        """Of the vendor, as Bedrock's ids begin."""
+        return base_id(self.model_id).partition(".")[0]
 
     def ends_within(self, days: int, today: date) -> bool:
         """Whether the model is gone, or will be, `days` days from `today`."""
@@ -84,7 +113,7 @@ class ModelCatalog:
         what = f"model {alias_or_id!r}" if model_id == alias_or_id else f"{model_id!r} ({alias_or_id!r})"
         raise UnknownModelError(
             f"Unknown {what}: the known aliases are {', '.join(sorted(self.aliases))}, "
-            f"and {MODELS_FILE} lists the known model ids; fix the alias or set it in {ALIASES_SETTING}."
+            f"and `manga-enrichment models list` the known model ids; {self._advice(model_id)}"
         )
 
     def by_id(self, model_id: str) -> ModelSpec:
@@ -92,72 +121,17 @@ class ModelCatalog:
         if model_id in self.models:
             return self.models[model_id]
         raise UnknownModelError(
-            f"Unknown model id {model_id!r}: {MODELS_FILE} lists the known ones; "
-            f"add a row with its price, or name a known id in {ALIASES_SETTING}."
+            f"Unknown model id {model_id!r}: `manga-enrichment models list` says those we know; "
+            f"{self._advice(model_id)}"
         )
 
-
-def load_models(overrides: Mapping[str, str] = MappingProxyType({})) -> ModelCatalog:
-    """The packaged models, with `overrides` (alias -> model id, from MANGA_MODEL_ALIASES) on top.
-
-    Raises UnknownModelError when an override names a model without a row: a wrong setting should fail
-    at the start, not when its alias is first used.
-    """
-    packaged = _packaged_catalog()
-    catalog = replace(packaged, aliases=MappingProxyType({**packaged.aliases, **overrides}))
-    for alias in overrides:
-        catalog.resolve(alias)
-    return catalog
+    def _advice(self, model_id: str) -> str:
+        if base_id(model_id) in self.models and base_id(model_id) != model_id:
+            return f"it is a profile of a known model: {FILE_SETTING} needs a row with its own price, no more."
+        return f"fix the alias, set it in {ALIASES_SETTING}, or add a row with its price to {FILE_SETTING}."
 
 
-def parse_models(text: str) -> ModelCatalog:
-    """A catalog from TOML text: `[aliases]`, `[guardrail]` where there is one, and one `[[model]]` table per row."""
-    document = tomllib.loads(text)
-    specs = [_spec(row) for row in document["model"]]
-    return ModelCatalog(
-        models=MappingProxyType({spec.model_id: spec for spec in specs}),
-        aliases=MappingProxyType(dict(document["aliases"])),
-        guardrail_prices=MappingProxyType(dict(document.get("guardrail", {}))),
-    )
-
-
-@cache
-def _packaged_catalog() -> ModelCatalog:
-    return parse_models(files("manga_enrichment.domain.models").joinpath(MODELS_FILE).read_text(encoding="utf-8"))
-
-
-def _check_prices(row: Mapping[str, Any]) -> None:
-    """Raises MissingPriceError where a call of this model could not be estimated."""
-    pairs = [("input", "output")] + [("cache_read", "cache_write")] * ("cache_minimum_tokens" in row)
-    for pair in pairs:
-        if not row.keys() >= set(pair):
-            raise MissingPriceError(
-                f"Model {row['id']!r} in {MODELS_FILE} has no {' or '.join(pair)} price: "
-                "add both in micro-dollars per million tokens, a price is never guessed."
-            )
-
-
-def _spec(row: Mapping[str, Any]) -> ModelSpec:
-    _check_prices(row)
-    max_input_tokens: int = row["max_input_tokens"]
-    return ModelSpec(
-        model_id=row["id"],
-        price=Price(
-            input_micro_usd=row["input"],
-            output_micro_usd=row["output"],
-            cache_read_micro_usd=row.get("cache_read"),
-            cache_write_micro_usd=row.get("cache_write"),
-            batch_input_micro_usd=row.get("batch_input"),
-            batch_output_micro_usd=row.get("batch_output"),
-        ),
-        max_input_tokens=max_input_tokens,
-        max_output_tokens=row["max_output_tokens"],
-        price_holds_up_to_input_tokens=row.get("price_holds_up_to_input_tokens", max_input_tokens),
-        takes_temperature=row.get("takes_temperature", True),
-        takes_forced_tool=row.get("takes_forced_tool", True),
-        thinking_off=row.get("thinking_off"),
-        thinking_tokens=row.get("thinking_tokens", 0),
-        cache_minimum_tokens=row.get("cache_minimum_tokens"),
-        output_burndown=row.get("output_burndown", 1),
-        end_of_life=row.get("end_of_life"),
-    )
+def base_id(model_id: str) -> str:
+    """The id of the model behind an inference profile; the same id for a model."""
+    prefix, _, rest = model_id.partition(".")
+    return rest if prefix in PROFILE_PREFIXES and rest else model_id

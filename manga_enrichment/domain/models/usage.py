@@ -45,10 +45,25 @@ class Price:
     cache_write_micro_usd: int | None = None
     batch_input_micro_usd: int | None = None
     batch_output_micro_usd: int | None = None
+    flex_input_micro_usd: int | None = None
+    flex_output_micro_usd: int | None = None
+    priority_input_micro_usd: int | None = None
+    priority_output_micro_usd: int | None = None
 
     @property
     def has_batch(self) -> bool:
         return self.batch_input_micro_usd is not None and self.batch_output_micro_usd is not None
+
+    @property
+    def tiers(self) -> "dict[str, Price]":
+        """Prices on demand of the service tiers beside the default one. What the prompt cache costs in them is on no
+        record, so they have no price for it."""
+        sold: dict[str, Price] = {}
+        if self.flex_input_micro_usd is not None and self.flex_output_micro_usd is not None:
+            sold["flex"] = Price(self.flex_input_micro_usd, self.flex_output_micro_usd)
+        if self.priority_input_micro_usd is not None and self.priority_output_micro_usd is not None:
+            sold["priority"] = Price(self.priority_input_micro_usd, self.priority_output_micro_usd)
+        return sold
 
 
 def cost_micro_usd(usage: Usage, price: Price, *, batch: bool = False) -> int:

@@ -19,7 +19,7 @@ from typing import Any
 from manga_enrichment.domain.analyses.base import AnalysisType, Candidate, TitleInputs
 from manga_enrichment.domain.analyses.text import joined, without_brackets
 from manga_enrichment.domain.catalog.records import Author, MangaRecord
-from manga_enrichment.domain.models.specs import ModelSpec
+from manga_enrichment.domain.models.specs import AnswersBy, ModelSpec
 
 MAX_SYNOPSIS_CHARACTERS = 6_000
 """A longer synopsis is cut: what it is about has long been said, and every character is paid for."""
@@ -105,7 +105,7 @@ def build_prompt(analysis: AnalysisType, inputs: TitleInputs, model: ModelSpec) 
 
 
 def _system(analysis: AnalysisType, model: ModelSpec) -> str:
-    if model.takes_forced_tool:
+    if model.answers_by is not AnswersBy.AUTO_TOOL:
         return analysis.instructions
     return (
         f"{analysis.instructions}\n- Call the tool {analysis.tool_name} right away, without text before it; "

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from manga_enrichment.domain.models.specs import load_models
+from manga_enrichment.domain.models.loading import load_models
 from manga_enrichment.domain.requests.callback_urls import is_loopback_callback
 from manga_enrichment.domain.requests.cost_guard import VALIDATOR, guard_problems, request_tokens
 from manga_enrichment.domain.requests.duplicates import unique_items

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from manga_enrichment.domain.errors import ConfigurationError
-from manga_enrichment.domain.models.specs import load_models
 from manga_enrichment.local.model_server.app import create_app
 from manga_enrichment.local.model_server.batch.files import BatchFiles, S3BatchFiles
 from manga_enrichment.local.model_server.service_metrics import ServiceMetrics
@@ -15,6 +14,7 @@ from manga_enrichment.local.model_server.serving import ModelServer
 from manga_enrichment.local.model_server.state import ServerState
 from manga_enrichment.local.stack.provision import emulator_client
 from manga_enrichment.runtime.garbage import rare_collections
+from manga_enrichment.settings import known_models, load_settings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         state = ServerState(
-            load_models(),
+            known_models(load_settings()),
             record_path=options.record_file,
             batch_files=_files(options.s3_endpoint),
             metrics=_metrics(options.cloudwatch_endpoint),

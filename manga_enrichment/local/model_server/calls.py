@@ -21,6 +21,7 @@ from manga_enrichment.domain.models.guardrails import Guardrail
 from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.local.model_server.answers.answering import answer, break_answer, output_limit, refuse
+from manga_enrichment.local.model_server.answers.oddities import lose, wrap
 from manga_enrichment.local.model_server.faults import Fault, FaultKind
 from manga_enrichment.local.model_server.guardrails import Guarded, let_through, look_at, question_kept_back
 from manga_enrichment.local.model_server.protocol import claude_messages, converse
@@ -133,6 +134,8 @@ def _read(state: ServerState, dialect: ModuleType, model_id: str, raw: bytes) ->
         spec = find_model(state.models, model_id)
         request: ModelRequest = dialect.parse(spec.model_id, parse_json(raw))
         check_request(spec, request)
+        if words := state.faults.settings.refuses_all:
+            raise invalid(words)
     except ServiceError:
         state.meter.rejected()
         raise
@@ -170,6 +173,10 @@ def _reply(spec: ModelSpec, request: ModelRequest, fault: Fault) -> Reply:
     if fault.kind in {FaultKind.REFUSAL, FaultKind.CONTENT_FILTERED}:
         return refuse(filtered=fault.kind is FaultKind.CONTENT_FILTERED)
     reply = answer(spec, request)
+    if fault.kind is FaultKind.WRAPPED:
+        return wrap(reply, as_one=fault.heads)
+    if fault.kind is FaultKind.LOST_ANSWER:
+        return lose(reply, malformed=fault.heads)
     return break_answer(reply, request) if fault.kind is FaultKind.INVALID_ANSWER else reply
 
 

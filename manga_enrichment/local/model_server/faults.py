@@ -38,6 +38,8 @@ class FaultKind(StrEnum):
     REFUSAL = "refusal"
     CONTENT_FILTERED = "content_filtered"
     INVALID_ANSWER = "invalid_answer"
+    WRAPPED = "wrapped"
+    LOST_ANSWER = "lost_answer"
 
 
 class _Closed(BaseModel):
@@ -90,6 +92,7 @@ class FaultSettings(_Closed):
     """Everything PUT /_control/faults takes. A missing key is its default: a PUT replaces all settings.
 
     hang_limit_seconds  a hung request ends with ModelTimeoutException if the client waits that long
+    refuses_all         a ValidationException with these words for every call, as a setting of the account brings
     repairs_fail        whether invalid_answer_probability also applies to repair turns
     """
 
@@ -104,6 +107,9 @@ class FaultSettings(_Closed):
     refusal_probability: Probability = 0.0
     content_filtered_probability: Probability = 0.0
     invalid_answer_probability: Probability = 0.0
+    wrapped_probability: Probability = 0.0
+    lost_answer_probability: Probability = 0.0
+    refuses_all: str = ""
     repairs_fail: bool = False
     hang_limit_seconds: float = Field(default=300.0, gt=0)
     seed: int = 0
@@ -128,6 +134,8 @@ class FaultSettings(_Closed):
             (FaultKind.REFUSAL, self.refusal_probability),
             (FaultKind.CONTENT_FILTERED, self.content_filtered_probability),
             (FaultKind.INVALID_ANSWER, self.invalid_answer_probability),
+            (FaultKind.WRAPPED, self.wrapped_probability),
+            (FaultKind.LOST_ANSWER, self.lost_answer_probability),
         ]
 
 

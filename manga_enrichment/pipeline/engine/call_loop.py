@@ -266,6 +266,8 @@ class Caller:
         retry = TREATMENTS[error_class].retry
         if retry is Retry.LARGER_LIMIT_ONCE:
             progress.max_tokens = larger
+        elif call.model.always_thinks:
+            pass  # its thoughts would have to go back with its answer: it is asked anew
         elif retry is Retry.REPAIR_ONCE and progress.reply is not None and progress.reply.answer is not None:
             problems = tuple(answer_problems(call.analysis, progress.reply.answer, call.inputs))
             if problems:

@@ -23,7 +23,7 @@ from manga_enrichment.domain.models.batch_jobs import (
     record_id,
     request_token,
 )
-from manga_enrichment.domain.models.specs import load_models
+from manga_enrichment.domain.models.loading import load_models
 from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
 

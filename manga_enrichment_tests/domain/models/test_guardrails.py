@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manga_enrichment.domain.models.guardrails import UNIT_CHARACTERS, Guardrail
-from manga_enrichment.domain.models.specs import load_models
+from manga_enrichment.domain.models.loading import load_models
 from manga_enrichment.domain.models.usage import UnpricedUsageError
 
 PRICES = {"content": 150_000, "topic": 150_000, "word": 0}

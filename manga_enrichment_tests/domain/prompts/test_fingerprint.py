@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from manga_enrichment.domain.analyses import ANALYSES, get_analysis
 from manga_enrichment.domain.analyses.base import AnalysisType, Candidate, TitleInputs
 from manga_enrichment.domain.catalog.records import Author, MangaRecord
-from manga_enrichment.domain.models.specs import ModelSpec, load_models
+from manga_enrichment.domain.models.loading import load_models
+from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.models.usage import Price
 from manga_enrichment.domain.prompts.fingerprint import content_hash, fingerprint
 from manga_enrichment.domain.prompts.prompt import title_inputs

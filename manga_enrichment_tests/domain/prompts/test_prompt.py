@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from manga_enrichment.domain.analyses import ANALYSES, get_analysis
 from manga_enrichment.domain.analyses.base import Candidate, TitleInputs
 from manga_enrichment.domain.catalog.records import Author, MangaRecord
-from manga_enrichment.domain.models.specs import load_models
+from manga_enrichment.domain.models.loading import load_models
 from manga_enrichment.domain.prompts.prompt import (
     MAX_SYNOPSIS_CHARACTERS,
     build_prompt,

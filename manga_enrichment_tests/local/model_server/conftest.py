@@ -12,7 +12,8 @@ from botocore.config import Config
 from manga_enrichment.domain.analyses import FOR_PARTNERS
 from manga_enrichment.domain.analyses.base import Candidate
 from manga_enrichment.domain.catalog.records import MangaRecord
-from manga_enrichment.domain.models.specs import ModelSpec, load_models
+from manga_enrichment.domain.models.loading import load_models
+from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
 from manga_enrichment.local.model_server.app import create_app
 from manga_enrichment.local.model_server.protocol.model_request import ModelRequest

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from manga_enrichment.aws.bedrock.claude_messages import model_input
 from manga_enrichment.aws.bedrock.converse import request_body
 from manga_enrichment.domain.models.batch_jobs import MIN_RECORDS
-from manga_enrichment.domain.models.specs import load_models
+from manga_enrichment.domain.models.loading import load_models
 from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
 from manga_enrichment.local.model_server.app import create_app
 from manga_enrichment.local.model_server.serving import ModelServer

@@ -12,7 +12,7 @@ import pytest
 
 from manga_enrichment.domain.analyses import get_analysis
 from manga_enrichment.domain.catalog.records import MangaRecord
-from manga_enrichment.domain.models.specs import load_models
+from manga_enrichment.domain.models.loading import load_models
 from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
 
 SYNOPSIS = "A small school revives its baseball team and aims for the national tournament, one match at a time."

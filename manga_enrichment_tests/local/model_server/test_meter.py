@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from manga_enrichment.domain.errors import ConfigurationError
-from manga_enrichment.domain.models.specs import ModelSpec, load_models
+from manga_enrichment.domain.models.loading import load_models
+from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
 from manga_enrichment.local.model_server.faults import FaultKind
 from manga_enrichment.local.model_server.meter import Meter

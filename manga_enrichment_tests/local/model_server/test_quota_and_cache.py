@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from manga_enrichment.domain.models.specs import ModelSpec, load_models
+from manga_enrichment.domain.models.loading import load_models
+from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.local.model_server.faults import QuotaSettings
 from manga_enrichment.local.model_server.prompt_cache import TTL_SECONDS, PromptCache

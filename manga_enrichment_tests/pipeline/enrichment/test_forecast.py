@@ -6,7 +6,7 @@ import pytest
 
 from manga_enrichment.domain.models.batch_jobs import Lane
 from manga_enrichment.domain.models.calibration import Calibration
-from manga_enrichment.domain.models.specs import load_models
+from manga_enrichment.domain.models.loading import load_models
 from manga_enrichment.domain.models.usage import Price
 from manga_enrichment.pipeline.engine.money.estimates import ASSUMED_LATENCY_MS
 from manga_enrichment.pipeline.enrichment.forecast import ForecastLine, Throughput, forecast

@@ -3,7 +3,8 @@
 import pytest
 
 from manga_enrichment.domain.errors import ConfigurationError
-from manga_enrichment.domain.models.specs import UnknownModelError, load_models
+from manga_enrichment.domain.models.loading import load_models
+from manga_enrichment.domain.models.specs import UnknownModelError
 from manga_enrichment.pipeline.enrichment.plan_files import read_plan
 from manga_enrichment.pipeline.enrichment.plan_run import Planning
 from manga_enrichment.pipeline.enrichment.planner import Action

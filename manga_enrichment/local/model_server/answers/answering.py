@@ -20,6 +20,7 @@ from manga_enrichment.local.model_server.protocol.model_request import ModelRequ
 from manga_enrichment.local.model_server.protocol.tokens import count_tokens, longest_prefix, tool_use_tokens
 
 REFUSAL = "I can't help with this title."
+THOUGHTS = "The title is looked at field by field."
 FILTERED = "The generated text has been blocked by our content filters."
 _SUBJECT_CHARACTERS = 80
 _DECODER = json.JSONDecoder()
@@ -27,6 +28,13 @@ _DECODER = json.JSONDecoder()
 
 def answer(model: ModelSpec, request: ModelRequest) -> Reply:
     """The reply to `request`: a pure function of its arguments. The request has passed `checks.check_request`."""
+    reply = _reply(model, request)
+    if not model.always_thinks or reply.stop_reason == "max_tokens":
+        return reply
+    return dataclasses.replace(reply, thoughts=THOUGHTS, output_tokens=reply.output_tokens + count_tokens(THOUGHTS))
+
+
+def _reply(model: ModelSpec, request: ModelRequest) -> Reply:
     tool = _tool_to_call(request)
     if tool is not None:
         value = build_answer(Study(read_title(request.turns)), tool.schema, tool.schema)
@@ -99,8 +107,8 @@ def _text_reply(text: str, limit: int) -> Reply:
 
 
 def _schema_in_prompt(request: ModelRequest) -> Schema | None:
-    """A JSON Schema that the prompt quotes because it wants JSON as text, about a title."""
-    if not any(has_title(turn.text) for turn in request.turns):
+    """A JSON Schema that the prompt quotes because it wants JSON as text, about a title or a conversation."""
+    if not any(has_title(turn.text) or "<conversation>\n" in turn.text for turn in request.turns):
         return None
     prompt = "\n".join(request.prefix.texts)
     start = prompt.find('{"') if "json" in prompt.lower() else -1

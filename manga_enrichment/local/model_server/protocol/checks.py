@@ -6,7 +6,7 @@ A stand-in that is more lenient than the service hides bugs until the first paid
 
 from collections.abc import Sequence
 
-from manga_enrichment.domain.models.specs import ModelCatalog, ModelSpec, UnknownModelError
+from manga_enrichment.domain.models.specs import AnswersBy, ModelCatalog, ModelSpec, UnknownModelError
 from manga_enrichment.local.model_server.protocol.model_request import ModelRequest, Turn
 from manga_enrichment.local.model_server.protocol.validation import invalid
 
@@ -24,8 +24,7 @@ def check_request(spec: ModelSpec, request: ModelRequest) -> None:
     """Raises ServiceError (ValidationException) when `spec` would not take `request`."""
     if request.sampling and not spec.takes_temperature:
         raise invalid(f"{spec.model_id} takes no sampling parameters; remove {', '.join(request.sampling)}")
-    if request.tool_choice in {"any", "tool"} and not spec.takes_forced_tool:
-        raise invalid(f"{spec.model_id} does not take a tool choice that forces tool use; use auto")
+    _check_way_to_answer(spec, request)
     if request.max_tokens is not None and request.max_tokens > spec.max_output_tokens:
         raise invalid(
             f"The maximum tokens you requested exceeds the model limit of {spec.max_output_tokens}. "
@@ -41,6 +40,19 @@ def check_request(spec: ModelSpec, request: ModelRequest) -> None:
             f"The offline server has no price for a prompt of {request.input_tokens} tokens to {spec.model_id}: "
             f"the known one holds up to {spec.price_holds_up_to_input_tokens}"
         )
+
+
+def _check_way_to_answer(spec: ModelSpec, request: ModelRequest) -> None:
+    """What forces a tool is told apart as the service does; a schema of the text is for those that take one."""
+    if request.tools and not spec.answers_by_tool:
+        raise invalid(f"This model doesn't support tool use: {spec.model_id}")
+    forced = {AnswersBy.FORCED_TOOL: {"any", "tool"}, AnswersBy.ANY_TOOL: {"any"}}.get(spec.answers_by, set())
+    if request.tool_choice in {"any", "tool"} - forced:
+        other = "any" if forced else "auto"
+        raise invalid(f"{spec.model_id} does not take a tool choice that forces tool use; use {other}")
+    takes_schema = spec.answers_by is AnswersBy.TEXT_SCHEMA or spec.family == "anthropic"
+    if request.answer_schema is not None and not takes_schema:
+        raise invalid(f"This model doesn't support structured output: {spec.model_id}")
 
 
 def check_conversation(turns: Sequence[Turn], *, has_tools: bool) -> None:

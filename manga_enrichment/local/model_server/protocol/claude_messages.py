@@ -86,7 +86,7 @@ def render(model_id: str, request: ModelRequest, reply: Reply, usage: Usage, _la
             "input": reply.tool_input,
         }
     else:
-        content = {"type": "text", "text": reply.text}
+        content = {"type": "text", "text": reply.text or ""}
     return {
         "id": f"msg_bdrk_{digest}",
         "type": "message",

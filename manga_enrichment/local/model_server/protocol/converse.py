@@ -84,16 +84,17 @@ def parse(model_id: str, body: Any) -> ModelRequest:
 
 def render(_model_id: str, request: ModelRequest, reply: Reply, usage: Usage, latency_ms: int) -> dict[str, Any]:
     """The body of a successful Converse response."""
+    content: list[dict[str, Any]] = []
+    if reply.thoughts:
+        content.append({"reasoningContent": {"reasoningText": {"text": reply.thoughts}}})
     if reply.tool_input is not None:
         tool_use_id = f"tooluse_{request.digest.hex()[:22]}"
-        content: dict[str, Any] = {
-            "toolUse": {"toolUseId": tool_use_id, "name": reply.tool_name, "input": reply.tool_input}
-        }
-    else:
-        content = {"text": reply.text}
+        content.append({"toolUse": {"toolUseId": tool_use_id, "name": reply.tool_name, "input": reply.tool_input}})
+    elif reply.text is not None:
+        content.append({"text": reply.text})
     read, written = usage.cache_read_tokens, usage.cache_write_tokens
     return {
-        "output": {"message": {"role": "assistant", "content": [content]}},
+        "output": {"message": {"role": "assistant", "content": content}},
         "stopReason": reply.stop_reason,
         "usage": {
             "inputTokens": usage.input_tokens,

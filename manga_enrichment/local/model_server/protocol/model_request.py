@@ -15,7 +15,15 @@ import orjson
 from manga_enrichment.local.model_server.protocol.tokens import count_tokens, framing_tokens
 
 ToolChoice = Literal["none", "auto", "any", "tool"]
-StopReason = Literal["end_turn", "tool_use", "max_tokens", "content_filtered", "guardrail_intervened"]
+StopReason = Literal[
+    "end_turn",
+    "tool_use",
+    "max_tokens",
+    "content_filtered",
+    "guardrail_intervened",
+    "malformed_tool_use",
+    "malformed_model_output",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +112,9 @@ class ModelRequest:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the model says: text or one tool use, why it stopped, and how many tokens that took.
+    """What the model says: text, one tool use or nothing, why it stopped, and how many tokens that took.
 
+    tool_input: an object, but for a model that wraps its answers. thoughts: of a model that always thinks first.
     trace: what a guardrail tells of itself, as the response has it.
     """
 
@@ -113,7 +122,8 @@ class Reply:
     output_tokens: int
     text: str | None = None
     tool_name: str = ""
-    tool_input: Mapping[str, Any] | None = None
+    tool_input: Any = None
+    thoughts: str = ""
     trace: Mapping[str, Any] = field(default_factory=dict)
 
 
