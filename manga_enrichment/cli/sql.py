@@ -1,8 +1,10 @@
 """`manga-enrichment sql`: the shipped questions, and any other, over the tables."""
 
+import csv
 import json
 import sys
 from datetime import datetime
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 _WIDEST_CELL = 60
 _PIPED_WIDTH = 200
+_ROWS_AT_ONCE = 4096
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -140,10 +143,20 @@ class _Lines:
 
 def _print_csv(found: "pa.Table", *, spreadsheet: bool) -> None:
     """RFC 4180, values as they are; for a spreadsheet, texts that it would run as formulas begin with an apostrophe."""
-    frame = found.to_pandas()
-    if spreadsheet:
-        frame = frame.map(_neutral).rename(columns=_neutral)
-    frame.to_csv(_Lines(), index=False, lineterminator="\r\n")
+    neutral = _neutral if spreadsheet else _text_of
+    writer = csv.writer(_Lines(), lineterminator="\r\n")
+    writer.writerow([neutral(name) for name in found.column_names])
+    for batch in found.to_batches(max_chunksize=_ROWS_AT_ONCE):
+        columns = [column.to_pylist() for column in batch.columns]
+        writer.writerows([neutral(_text_of(value)) for value in row] for row in zip(*columns, strict=True))
+
+
+def _text_of(value: Any) -> Any:
+    """Lists, structs and maps as JSON; null as nothing; all else as the csv module writes it."""
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    is_nothing = value is None or (isinstance(value, float) and isnan(value))
+    return "" if is_nothing else value
 
 
 def _neutral(value: Any) -> Any:

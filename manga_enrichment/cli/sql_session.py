@@ -4,8 +4,9 @@ Belongs here: which tables a query names, running it, the shipped questions. Sta
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 
 import duckdb
@@ -71,10 +72,10 @@ class SqlSession:
     def query(self, sql: str, parameters: Mapping[str, str | list[str]] | None = None) -> pa.Table:
         """The rows of one statement. parameters: values for `$name`. Raises QueryError, ConfigurationError."""
         try:
-            for name in set(_WORD.findall(sql)) & set(self._tables):
+            for name in {word.lower() for word in _WORD.findall(sql)} & set(self._tables):
                 self._open(self._tables[name])
             relation = self._connection.sql(sql, params=dict(parameters or {}))
-            return pa.table({}) if relation is None else _plain(relation.to_arrow_table())
+            return pa.table({}) if relation is None else _plain(relation)
         except duckdb.Error as error:
             raise QueryError(self._explained(str(error))) from error
 
@@ -93,12 +94,33 @@ class SqlSession:
         return message
 
 
-def _plain(found: pa.Table) -> pa.Table:
-    """Decimals as the numbers people expect: DuckDB sums integers in 128 bits, which Arrow calls a decimal."""
+def _plain(relation: duckdb.DuckDBPyRelation) -> pa.Table:
+    """Decimals as the numbers people expect, and no two columns of one name. Raises QueryError."""
+    found = relation.to_arrow_table()
+    names: list[str] = []
+    columns = []
+    for name, kind, column in zip(found.column_names, relation.types, found.columns, strict=True):
+        names.append(_another(name, {*names, *found.column_names} if name in names else set(names)))
+        columns.append(_number(names[-1], str(kind), column))
+    return pa.table(columns, names=names)
 
-    def plain(field: pa.Field) -> pa.Field:
-        if not pa.types.is_decimal(field.type):
-            return field
-        return field.with_type(pa.float64() if field.type.scale else pa.int64())
 
-    return found.cast(pa.schema([plain(field) for field in found.schema]))
+def _another(name: str, taken: Collection[str]) -> str:
+    """The name itself, or as DuckDB would say it of a second one: a, a_1, a_2."""
+    others = (f"{name}_{number}" for number in count(1))
+    return next(each for each in chain([name], others) if each not in taken)
+
+
+def _number(name: str, kind: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """DuckDB sums integers in 128 bits, which Arrow calls a decimal; unsigned ones come out wrong."""
+    if not pa.types.is_decimal(column.type):
+        return column
+    try:
+        if kind == "UHUGEINT":
+            raise pa.ArrowInvalid(kind)
+        return column.cast(pa.float64() if column.type.scale else pa.int64())
+    except pa.ArrowInvalid:
+        raise QueryError(
+            f'The column "{name}" has a number beyond 64 bits: cast it in the query, to VARCHAR for all its digits or '
+            "to DOUBLE for the first sixteen."
+        ) from None

@@ -17,7 +17,7 @@ from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.requests.result_rows import PARTNER_RESULT_COLUMNS
 from manga_enrichment.pipeline.changes.replace import Origin
-from manga_enrichment.pipeline.enrichment.wide_table import write_enriched
+from manga_enrichment.pipeline.enrichment.wide_table import enriched_columns, write_enriched
 from manga_enrichment.pipeline.health.daily_costs import write_day
 from manga_enrichment.pipeline.health.stored_looks import SCHEMA as OBSERVATIONS
 from manga_enrichment.pipeline.log.rows import REQUEST_SCHEMA
@@ -267,6 +267,34 @@ def test_the_story_of_a_title_begins_with_its_call_and_ends_with_its_outcomes(fo
         name for name, analysis in ANALYSES.items() if not analysis.parts
     }
     assert [row["happened_at"] for row in story] == sorted(row["happened_at"] for row in story)
+
+
+def test_genres_agree_however_a_publisher_writes_them(tmp_path: Path) -> None:
+    world = World()
+    names = [
+        ("sci_fi", "Sci-Fi"),
+        ("slice_of_life", "Slice of Life"),
+        ("drama", "Dráma"),
+        ("drama", "冒険"),
+        ("drama", "Sci-Fi"),
+    ]
+    schema = arrow_schema(enriched_columns(list(ANALYSES.values())))
+    titles = [
+        {
+            **dict.fromkeys(schema.names),
+            **{name: [] for name in schema.names if pa.types.is_list(schema.field(name).type)},
+            "manga_id": title_id(number),
+            "title": "t",
+            "content_hash": "h",
+            "primary_genre": ours,
+            "publisher_genres": ["Other", theirs],
+        }
+        for number, (ours, theirs) in enumerate(names)
+    ]
+    world.tables.write(table_key("enriched_catalog", BUCKET), pa.Table.from_pylist(titles, schema=schema))
+    found = rows(put_on_disk(world.tables, tmp_path), "genre_against_publisher")
+    agreement = {row["primary_genre"]: row["agreement"] for row in found}
+    assert agreement == {"sci_fi": 1, "slice_of_life": 1, "drama": pytest.approx(1 / 3)}
 
 
 def test_an_unknown_age_is_counted_and_not_taken_for_zero(folder: Path) -> None:

@@ -89,3 +89,56 @@ def test_spreadsheet_goes_with_csv_alone(tmp_path: Path, form: tuple[str, ...]) 
     result = sql("SELECT 1", "--folder", str(tmp_path), "--spreadsheet", *form)
     assert result.exit_code == 2
     assert "--spreadsheet is about --format csv alone" in result.output
+
+
+def csv_rows(folder: Path, query: str) -> list[list[str]]:
+    result = sql(query, "--folder", str(folder), "--format", "csv")
+    assert result.exit_code == 0, result.output
+    return list(csv.reader(io.StringIO(result.stdout)))
+
+
+def test_integers_stay_integers_beside_nothing(tmp_path: Path) -> None:
+    query = "SELECT * FROM (VALUES (9007199254740993, 1.5, true), (NULL, NULL, NULL)) AS t(volumes, share, seen)"
+    assert csv_rows(tmp_path, query)[1:] == [["9007199254740993", "1.5", "True"], ["", "", ""]]
+
+
+def test_lists_and_structs_are_json_in_csv(tmp_path: Path) -> None:
+    query = "SELECT ['a', 'b\"c'] AS themes, [{'name': '漫画', 'role': NULL}] AS authors, []::VARCHAR[] AS none"
+    ((*_head,), row) = csv_rows(tmp_path, query)
+    assert [json.loads(cell) for cell in row] == [["a", 'b"c'], [{"name": "漫画", "role": None}], []]
+    assert "漫画" in row[1]
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "table"])
+def test_columns_of_one_name_are_all_shown(tmp_path: Path, form: str) -> None:
+    shown = sql("SELECT 11 AS a, 22 AS a, 33 AS a_1, 44 AS a", "--folder", str(tmp_path), "--format", form).stdout
+    assert all(each in shown for each in ("11", "22", "33", "44"))
+    if form == "json":
+        assert json.loads(shown) == {"a": 11, "a_2": 22, "a_1": 33, "a_3": 44}
+
+
+def test_tables_are_found_in_any_case(tmp_path: Path) -> None:
+    for name in ("Enriched_Catalog", "OUTCOMES", '"requests"', "Partner_Results"):
+        query = f"SELECT count(*) AS n FROM {name}"  # noqa: S608
+        assert csv_rows(tmp_path, query) == [["n"], ["0"]]
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("SELECT sum(n) AS total FROM (VALUES (9223372036854775807), (1)) AS t(n)", '"total" has a number beyond 64'),
+        ("SELECT 9223372036854775807 + 1", "Overflow in addition of INT64"),
+        ("SELECT 99999999999999999999 AS id", '"id" has a number beyond 64 bits'),
+        ("SELECT 340282366920938463463374607431768211455::UHUGEINT AS n", '"n" has a number beyond 64 bits'),
+    ],
+)
+def test_a_number_beyond_64_bits_is_a_sentence(tmp_path: Path, query: str, said: str) -> None:
+    result = sql(query, "--folder", str(tmp_path))
+    assert result.exit_code == 1
+    assert said in " ".join(result.output.split())
+    assert "Traceback" not in result.output
+
+
+def test_a_number_beyond_64_bits_is_shown_where_the_query_casts_it(tmp_path: Path) -> None:
+    query = "SELECT sum(n)::VARCHAR AS total FROM (VALUES (9223372036854775807), (1)) AS t(n)"
+    assert csv_rows(tmp_path, query)[1:] == [["9223372036854775808"]]

@@ -42,8 +42,9 @@ from manga_enrichment_tests.upgrade.old_state import (
 )
 
 TABLES = published_tables(list(ANALYSES.values()))
-NEW_TABLES = {"partner_latency", "catalog_warnings"}
+NEW_TABLES = {"partner_latency", "catalog_warnings", "catalog_changes", "enriched_changes", "catalog_tombstones"}
 NEW_COLUMNS = {
+    "outcomes": ["lost_nights"],
     "requests": ["guardrail_micro_usd"],
     "partner_results": [
         *("queue", "accepted_at", "claimed_at", "model_seconds", "by_api"),
