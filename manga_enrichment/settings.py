@@ -11,14 +11,15 @@ from typing import Annotated, Any
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from manga_enrichment.domain.analyses import FOR_PARTNERS
 from manga_enrichment.domain.callbacks.signatures import KEY_ID_PATTERN, MIN_SECRET_CHARACTERS, SigningKey
 from manga_enrichment.domain.catalog.records import MAX_CATALOG_BUCKETS
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.batch_jobs import MAX_TIMEOUT_HOURS, MIN_RECORDS, MIN_TIMEOUT_HOURS
 from manga_enrichment.domain.models.loading import load_models
-from manga_enrichment.domain.models.specs import ModelCatalog
+from manga_enrichment.domain.models.specs import OTHER_ANALYSES, ModelCatalog
 from manga_enrichment.domain.models.usage import micro_usd_from_usd
-from manga_enrichment.domain.operations.quota_lanes import LANE_WEIGHTS
+from manga_enrichment.domain.operations.quota_lanes import LANE_WEIGHTS, MODEL_LANES
 from manga_enrichment.domain.operations.retention import CHANGES_DAYS, LEDGER_DAYS, RUN_HISTORY_DAYS
 from manga_enrichment.domain.operations.stages import STAGE_PATTERN, staged
 from manga_enrichment.domain.requests.formats import is_email, is_sns_topic_arn
@@ -69,6 +70,10 @@ class Settings(BaseSettings):
     ledger_retention_days: int = Field(LEDGER_DAYS, ge=1, description="answers older than this may be asked again")
     models_file: str = Field("", description="TOML file of your own models, on top of ours (docs/models.md)")
     model_aliases: dict[str, str] = Field(default_factory=dict, description='for example {"haiku": "<model id>"}')
+    lane_models: dict[str, dict[str, str]] = Field(
+        default_factory=dict,
+        description='model by lane and analysis, for example {"low": {"full_enrichment": "sonnet"}} (docs/models.md)',
+    )
     guardrail_id: str = Field(
         "",
         pattern="^([a-z0-9]+|arn:aws[-a-z]*:bedrock:[a-z0-9-]{1,20}:[0-9]{12}:guardrail/[a-z0-9]+)?$",
@@ -183,6 +188,17 @@ class Settings(BaseSettings):
             raise ValueError("a guardrail is MANGA_GUARDRAIL_ID and MANGA_GUARDRAIL_VERSION, both or neither")
         return value
 
+    @field_validator("lane_models")
+    @classmethod
+    def _models_are_of_lanes(cls, value: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+        known = {OTHER_ANALYSES, *FOR_PARTNERS}
+        for lane, chosen in value.items():
+            if lane not in MODEL_LANES:
+                raise ValueError(f"{lane} is not one of the lanes {', '.join(MODEL_LANES)}")
+            if unknown := sorted(chosen.keys() - known):
+                raise ValueError(f"{unknown[0]} is none of {', '.join(sorted(known))}")
+        return value
+
     @field_validator("lane_weights", mode="after")
     @classmethod
     def _weights_are_of_lanes(cls, value: dict[str, float]) -> dict[str, float]:
@@ -235,7 +251,7 @@ def known_models(settings: Settings) -> ModelCatalog:
         own = Path(settings.models_file).read_text("utf-8") if settings.models_file else ""
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"MANGA_MODELS_FILE={settings.models_file} cannot be read: {error}") from error
-    return load_models(settings.model_aliases, own)
+    return load_models(settings.model_aliases, own, settings.lane_models)
 
 
 def partner_policies(settings: Settings) -> Policies:

@@ -15,6 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from manga_enrichment.domain.analyses import FOR_PARTNERS
+from manga_enrichment.domain.models.specs import ModelCatalog
 from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.queues import NORMAL, QUEUES, Queue
 from manga_enrichment.domain.requests.states import is_final
@@ -75,6 +76,7 @@ class PartnerWorld:
     deadline_seconds: float = 60
     clock: Any = field(default_factory=FakeClock)
     way: str = UNITS
+    models: ModelCatalog = MODELS
     index_home: Path = Path()
     """Of copies of the candidate index, should there be one."""
 
@@ -224,7 +226,7 @@ class PartnerWorld:
             tables=self.tables,
             ledger=self.mortal(self.base.ledger),
             analyses=FOR_PARTNERS,
-            models=MODELS,
+            models=self.models,
             bucket_count=1,
             catalog=recent,
             recall=recent.recall if recent else anew,
@@ -248,7 +250,11 @@ class PartnerWorld:
     def asking(self) -> PartnerAsking:
         gateways = self.invoke_gateways()
         return PartnerAsking(
-            tables=self.tables, gateways=gateways, settings=self.invoke_settings(), analyses=FOR_PARTNERS, models=MODELS
+            tables=self.tables,
+            gateways=gateways,
+            settings=self.invoke_settings(),
+            analyses=FOR_PARTNERS,
+            models=self.models,
         )
 
     def releasing(self, bodies: StoredRequests) -> Requeue:

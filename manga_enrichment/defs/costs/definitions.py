@@ -13,10 +13,16 @@ from manga_enrichment.defs.costs.checks import build_daily_cost_checks
 from manga_enrichment.defs.costs.service_check import build_service_check
 from manga_enrichment.defs.costs.usage_check import build_usage_check
 from manga_enrichment.defs.shared.inputs import DefinitionInputs
+from manga_enrichment.domain.operations.quota_lanes import MODEL_LANES
 
 
 def build_costs(inputs: DefinitionInputs) -> dg.Definitions:
-    used = {inputs.models.resolve(each.model_alias).model_id for each in inputs.analyses.values()}
+    asked = inputs.models.asked_for
+    used = {
+        asked(each.name, each.model_alias, lane).model_id
+        for each in inputs.for_partners.values()
+        for lane in MODEL_LANES
+    }
     job = build_costs_job()
     return dg.Definitions(
         assets=[build_enrichment_costs()],

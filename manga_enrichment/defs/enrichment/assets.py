@@ -49,7 +49,7 @@ def build_analyses(inputs: DefinitionInputs) -> dg.AssetsDefinition:
 
 
 def _out(analysis: AnalysisType, models: ModelCatalog) -> dg.AssetOut:
-    model = models.resolve(analysis.model_alias)
+    model = models.asked_for(analysis.name, analysis.model_alias)
     return dg.AssetOut(
         key=analysis.name,
         is_required=False,

@@ -82,7 +82,7 @@ def _model_is_not_ending(analysis: AnalysisType, models: ModelCatalog) -> dg.Ass
         description=f"The model is sold for at least {END_OF_LIFE_DAYS} more days (ERROR when it is gone).",
     )
     def model_is_not_ending(clock: dg.ResourceParam[Clock]) -> dg.AssetCheckResult:
-        model = models.resolve(analysis.model_alias)
+        model = models.asked_for(analysis.name, analysis.model_alias)
         today = clock.now().date()
         gone = model.ends_within(0, today)
         end = model.end_of_life.isoformat() if model.end_of_life else "no date announced"

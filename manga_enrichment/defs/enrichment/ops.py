@@ -96,7 +96,7 @@ def _lanes(report: PlanReport, wish: Lane, inputs: DefinitionInputs, min_titles:
     """Lane by analysis. Raises ConfigurationError for a model that the batch lane refuses."""
     lanes = {name: choose_lane(wish, part.calls, min_titles) for name, part in report.analyses.items()}
     for name in (name for name, lane in lanes.items() if lane is Lane.BATCH):
-        alias = inputs.analyses[name].model_alias
+        alias = inputs.models.alias_for(name, inputs.analyses[name].model_alias)
         check_batch_model(inputs.models.resolve(alias), alias)
     return {name: lane.value for name, lane in lanes.items()}
 
@@ -138,7 +138,7 @@ def build_invoke_op(analysis: AnalysisType, inputs: DefinitionInputs) -> dg.OpDe
         batch: dg.ResourceParam[BatchInference],
         clock: dg.ResourceParam[Clock],
     ) -> dict[str, Any]:
-        work = _Work(context, plan, analysis, inputs.models.resolve(analysis.model_alias))
+        work = _Work(context, plan, analysis, inputs.models.asked_for(analysis.name, analysis.model_alias))
         lane = BatchLane(BatchGateways(tables, ledger, budget, batch, clock), batches)
         gateways = InvokeGateways(ledger, budget, senders, open_model, clock)
         time = OpTime.of(context, clock, inputs.settings.deadline_seconds)

@@ -15,6 +15,10 @@ from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.usage import Price
 
 ALIASES_SETTING = "MANGA_MODEL_ALIASES"
+NIGHT_MODELS = "night"
+"""The lane of all that fills tables: nights, backfills, runs by hand. Were these of several models, each would find the
+others' answers outdated, and ask for the whole catalog anew."""
+OTHER_ANALYSES = "*"
 FILE_SETTING = "MANGA_MODELS_FILE"
 MODELS_FILE = "models.toml"
 PROFILE_PREFIXES = frozenset({"us", "eu", "jp", "apac", "au", "global", "us-gov", "ca", "sa"})
@@ -99,11 +103,24 @@ class ModelSpec:
 
 @dataclass(frozen=True, slots=True)
 class ModelCatalog:
-    """All known models and the names for them. guardrail_prices: see `guardrails.py`."""
+    """All known models and the names for them. guardrail_prices: see `guardrails.py`.
+
+    by_lane: lane -> analysis, or `*` for all others -> alias, where a lane has a model of its own.
+    """
 
     models: Mapping[str, ModelSpec]
     aliases: Mapping[str, str]
     guardrail_prices: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    by_lane: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
+
+    def alias_for(self, analysis: str, default: str, lane: str = NIGHT_MODELS) -> str:
+        """What an analysis is asked of in a lane. default: the analysis's own alias."""
+        chosen = self.by_lane.get(lane, {})
+        return chosen.get(analysis) or chosen.get(OTHER_ANALYSES) or default
+
+    def asked_for(self, analysis: str, default: str, lane: str = NIGHT_MODELS) -> ModelSpec:
+        """The model behind that alias. Raises UnknownModelError."""
+        return self.resolve(self.alias_for(analysis, default, lane))
 
     def resolve(self, alias_or_id: str) -> ModelSpec:
         """The model behind an alias, or with this very id. Raises UnknownModelError."""

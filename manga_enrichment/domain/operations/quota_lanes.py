@@ -24,6 +24,10 @@ LANE_WEIGHTS: Mapping[str, float] = MappingProxyType(
     {URGENT: 16.0, CONVERSATIONS: 16.0, NORMAL_BATCHES: 8.0, LOW_BATCHES: 4.0, NIGHT: 4.0, BACKFILL: 2.0}
 )
 
+MODEL_LANES = (NIGHT, URGENT, NORMAL_BATCHES, LOW_BATCHES)
+"""Those that may have models of their own. A backfill has the night's, since it fills the same tables; a conversation
+names its model."""
+
 LANE_OF_QUEUE: Mapping[str, str] = MappingProxyType(
     {
         HIGH_PRIORITY.name: URGENT,

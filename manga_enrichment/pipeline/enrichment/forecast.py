@@ -89,7 +89,7 @@ def forecast_next_run(
     first_calls = calls_before_first_answer(pace.concurrency, pace.requests_per_minute)
     planning = Planning(tables=tables, ledger=ledger, analyses=analyses, models=models, first_calls=first_calls)
     plan = planning.plan(name, buckets, selected, lambda _message: None)
-    asked = {each: models.resolve(analysis.model_alias) for each, analysis in analyses.items()}
+    asked = {each: models.asked_for(analysis.name, analysis.model_alias) for each, analysis in analyses.items()}
     return forecast(plan, pace, asked, read_calibrations(tables, asked))
 
 

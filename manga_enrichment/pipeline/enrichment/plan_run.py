@@ -115,7 +115,7 @@ class Planning:
         return moves
 
     def _planner(self, buckets: Sequence[str], selected: Collection[str]) -> tuple[dict[str, ModelSpec], Planner]:
-        models = {name: self._models.resolve(analysis.model_alias) for name, analysis in self._analyses.items()}
+        models = {name: self._models.asked_for(name, analysis.model_alias) for name, analysis in self._analyses.items()}
         calibrations = read_calibrations(self._tables, models)
         pending = BatchStore(self._tables).pending(buckets)
         return models, Planner(self._analyses, models, selected, calibrations, pending)

@@ -17,12 +17,14 @@ import pyarrow.compute as pc
 from manga_enrichment.domain.analyses.base import AnalysisType, Candidate, TitleInputs
 from manga_enrichment.domain.catalog.records import MangaRecord, bucket_of
 from manga_enrichment.domain.models.specs import ModelCatalog, ModelSpec
+from manga_enrichment.domain.operations.quota_lanes import LANE_OF_QUEUE
 from manga_enrichment.domain.outcomes.answers import LedgerEntry
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.prompts.conversations import CONVERSATION, conversation_fingerprint, conversation_inputs
 from manga_enrichment.domain.prompts.prompt import title_inputs
 from manga_enrichment.domain.requests.duplicates import unique_items
+from manga_enrichment.domain.requests.queues import BY_PRIORITY
 from manga_enrichment.domain.requests.schemas import BATCH, QUOTE
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.objects import ObjectStore, TableReader
@@ -67,6 +69,7 @@ class _Wish:
 
     request: StoredRequest
     analysis: AnalysisType
+    alias: str
     model: ModelSpec
     bucket: str
     inputs: TitleInputs
@@ -153,20 +156,24 @@ class PartnerPlanning:
     def _wish(self, request: StoredRequest, item: Mapping[str, Any], title: _Title) -> _Wish | PlannedItem:
         analysis = self._analyses[item["analysis_type"]]
         note = item.get("additional_context", "")
-        alias = request.body.get("model", "")
-        asked = self._question(analysis, title, note, alias)
+        asked = self._question(analysis, title, note, request)
         inputs = asked.inputs
         problem = analysis.sufficient(inputs)
         if problem is not None:
             return decided(analysis.name, inputs.manga_id, Outcome.INSUFFICIENT_INPUT, "", problem)
         kinds = [analysis, *(other for other in self._analyses.values() if analysis.name in other.parts)]
-        sources = tuple(self._question(kind, title, note, alias).fingerprint for kind in kinds)
-        return _Wish(request, analysis, asked.model, title.bucket, inputs, sources)
+        sources = tuple(self._question(kind, title, note, request).fingerprint for kind in kinds)
+        return _Wish(request, analysis, self._alias(analysis, request), asked.model, title.bucket, inputs, sources)
 
-    def _question(self, analysis: AnalysisType, title: _Title, note: str, alias: str) -> Question:
-        """alias: the model that the partner chose; "" for the analysis's own."""
+    def _question(self, analysis: AnalysisType, title: _Title, note: str, request: StoredRequest) -> Question:
         inputs = title_inputs(analysis, title.record, title.candidates, note)
-        return Question(analysis, self._models.resolve(alias or analysis.model_alias), inputs)
+        return Question(analysis, self._models.resolve(self._alias(analysis, request)), inputs)
+
+    def _alias(self, analysis: AnalysisType, request: StoredRequest) -> str:
+        """The model that the partner chose, else that of the lane in which its batch is, or for a quote would be."""
+        lane = LANE_OF_QUEUE[BY_PRIORITY[request.body.get("priority", "normal")].name]
+        chosen = request.body.get("model", "")
+        return chosen or self._models.alias_for(analysis.name, analysis.model_alias, lane)
 
     def _entries(self, wishes: Sequence[_Wish]) -> Mapping[str, LedgerEntry]:
         asked = sorted({source for wish in wishes for source in wish.sources})
@@ -251,7 +258,7 @@ def _title_call(wish: _Wish) -> PlannedCall:
         fields=wish.inputs.fields,
         candidates=wish.inputs.candidates,
         additional_context=wish.inputs.additional_context,
-        model_alias=wish.request.body.get("model", ""),
+        model_alias=wish.alias,
     )
 
 

@@ -2,9 +2,12 @@
 
 import pytest
 
+from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.loading import load_models
 from manga_enrichment.domain.models.specs import UnknownModelError
+from manga_enrichment.domain.prompts.prompt import title_inputs
+from manga_enrichment.pipeline.engine.build_call import Question
 from manga_enrichment.pipeline.enrichment.plan_files import read_plan
 from manga_enrichment.pipeline.enrichment.plan_run import Planning
 from manga_enrichment.pipeline.enrichment.planner import Action
@@ -58,3 +61,15 @@ def test_an_unknown_model_is_refused_before_anything_is_planned() -> None:
     with pytest.raises(UnknownModelError, match="MANGA_MODEL_ALIASES"):
         planning.plan("run-1", [BUCKET], [COMBINED], lambda _line: None)
     assert plan_key("run-1", BUCKET) not in world.tables.objects
+
+
+def test_tables_are_filled_by_the_model_of_the_night() -> None:
+    world = World()
+    put_catalog(world.tables, [record(1), record(2)])
+    models = load_models(by_lane={"night": {"reading_level": "nova-micro"}, "low": {"*": "sonnet"}})
+    planning = Planning(tables=world.tables, ledger=world.ledger, analyses=ANALYSES, models=models)
+    planning.plan("run-1", [BUCKET], ["reading_level"], lambda _said: None)
+    (first, *_) = read_plan(world.tables, "run-1", BUCKET, ["reading_level"])
+    analysis = ANALYSES["reading_level"]
+    asked = Question(analysis, models.resolve("nova-micro"), title_inputs(analysis, record(1)))
+    assert (first.manga_id, first.fingerprint) == (asked.inputs.manga_id, asked.fingerprint)

@@ -1,0 +1,53 @@
+"""Which model a batch is asked of: its own word, then its lane's, then the analysis's."""
+
+from typing import Any
+
+import pytest
+
+from manga_enrichment.domain.analyses import ANALYSES
+from manga_enrichment.domain.models.loading import load_models
+from manga_enrichment.domain.requests.queues import HIGH_PRIORITY, LOW_PRIORITY, NORMAL
+from manga_enrichment.domain.requests.schemas import QUOTE
+from manga_enrichment_tests.builders import model_of
+from manga_enrichment_tests.partner_world import WAYS, PartnerWorld
+
+LANE_MODELS = {"low": {"reading_level": "sonnet", "*": "nova-lite"}}
+MODELS = load_models(by_lane=LANE_MODELS)
+USUAL = model_of(ANALYSES["reading_level"]).model_id
+SONNET, NOVA = (MODELS.resolve(alias).model_id for alias in ("sonnet", "nova-lite"))
+QUEUES = {"high": HIGH_PRIORITY.name, "normal": NORMAL.name, "low": LOW_PRIORITY.name}
+
+pytestmark = pytest.mark.parametrize("way", WAYS)
+
+
+@pytest.mark.parametrize(
+    ("priority", "analysis", "more", "asked"),
+    [
+        ("low", "reading_level", {}, SONNET),
+        ("low", "genre_classification", {}, NOVA),
+        ("low", "reading_level", {"model": "haiku"}, USUAL),
+        ("normal", "reading_level", {}, USUAL),
+        ("normal", "reading_level", {"model": "sonnet"}, SONNET),
+        ("high", "reading_level", {}, USUAL),
+    ],
+)
+def test_a_batch_is_asked_of_its_lanes_model(
+    way: str, priority: str, analysis: str, more: dict[str, Any], asked: str
+) -> None:
+    world = PartnerWorld(way=way, models=MODELS)
+    queue = QUEUES[priority]
+    request_id = world.send([(1, analysis)], queue=queue, priority=priority, **more)
+    world.work(queue)
+    assert world.state(request_id) == "completed"
+    assert {sent.request.model.model_id for sent in world.base.model.sent} == {asked}
+    assert {row["model_id"] for row in world.base.log() if row["attempt"]} == {asked}
+
+
+@pytest.mark.parametrize(("priority", "asked"), [("low", SONNET), ("normal", USUAL)])
+def test_a_quote_is_of_the_model_that_the_batch_would_ask(way: str, priority: str, asked: str) -> None:
+    world = PartnerWorld(way=way, models=MODELS)
+    body = {"items": [{"manga_id": "MNG-00000001", "analysis_type": "reading_level"}], "priority": priority}
+    request_id = world.send_envelope(QUOTE, body, queue=HIGH_PRIORITY.name)
+    world.work(HIGH_PRIORITY.name)
+    (item,) = world.result(request_id)["quote"]["items"]
+    assert item["model_id"] == asked

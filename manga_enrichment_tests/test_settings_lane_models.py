@@ -1,0 +1,31 @@
+import pytest
+
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.settings import known_models, load_settings
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ('{"noon": {"*": "sonnet"}}', "noon is not one of the lanes night, urgent, normal, low"),
+        ('{"backfill": {"*": "sonnet"}}', "backfill is not one of the lanes"),
+        ('{"low": {"reading": "sonnet"}}', "reading is none of "),
+        ('{"low": {"*": "somebody"}}', "Unknown model 'somebody'"),
+        ('{"low": "sonnet"}', "MANGA_LANE_MODELS"),
+        ("low", "Give it as JSON"),
+    ],
+)
+def test_a_wrong_choice_is_one_sentence(value: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MANGA_LANE_MODELS", value)
+    with pytest.raises(ConfigurationError) as caught:
+        known_models(load_settings())
+    assert said in str(caught.value)
+
+
+def test_one_setting_maps_analysis_and_lane_to_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MANGA_LANE_MODELS", '{"low": {"full_enrichment": "sonnet", "*": "nova-lite"}}')
+    models = known_models(load_settings())
+    assert models.alias_for("full_enrichment", "haiku", "low") == "sonnet"
+    assert models.alias_for("reading_level", "haiku", "low") == "nova-lite"
+    assert models.alias_for("full_enrichment", "haiku", "normal") == "haiku"
+    assert models.alias_for("full_enrichment", "haiku") == "haiku"
