@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pandas as pd  # noqa: F401 (pyarrow loads it when first used; loading is not measured on this side either)
 import pyarrow as pa
 import pyarrow.parquet as pq
 

@@ -59,7 +59,7 @@ class FolderStore:
 
 def preload() -> None:
     """Modules that are loaded when first used, so that no measurement contains it."""
-    for name in ("scipy.sparse", "scipy.sparse.csgraph", "sparse_dot_topn"):
+    for name in ("duckdb", "pandas", "scipy.sparse", "scipy.sparse.csgraph", "sparse_dot_topn"):  # pandas: by pyarrow
         importlib.import_module(name)
 
 

@@ -21,7 +21,7 @@ from manga_enrichment.pipeline.candidates.matrix import NO_TITLE, owners_of
 from manga_enrichment.pipeline.candidates.method import METHOD
 from manga_enrichment.pipeline.candidates.pairs import SCORE_STEPS, Search
 from manga_enrichment.pipeline.candidates.postings import Postings
-from manga_enrichment.pipeline.candidates.terms import Block, Numbers, block_of, terms_of
+from manga_enrichment.pipeline.candidates.terms import Block, Numbers, block_of, terms_of, words_of
 from manga_enrichment.pipeline.candidates.words import FILLER, LIKE, SAME_LABELS
 
 LENGTH_EXPONENT = 0.3
@@ -29,6 +29,10 @@ POSTINGS_PER_QUESTION = 200_000
 RESCORED = 200
 WEIGHTS = {Block.TITLES: 1.0, Block.HEADS: 0.3, Block.AUTHORS: 0.8, Block.LABELS: 0.5, Block.SYNOPSIS: 0.3}
 REASONS = {Block.TITLES: "title", Block.SYNOPSIS: "synopsis"}
+WORDS = 0.4
+"""For all words of a question of several, as words of a title, weighed by how rare they are. Only what its letters find
+gets it: a word alone is in too many titles."""
+
 LEAST_SCORE = 0.15
 SEED_SHARE = 0.6
 QUESTION_CHARACTERS = 200
@@ -49,10 +53,11 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """Terms of a question with their block's share of the score, and what people call them."""
+    """Terms of a question, what people call them, and which of them are its words."""
 
     terms: Numbers
     named: dict[int, str]
+    words: Numbers
 
 
 class Asking:
@@ -77,7 +82,7 @@ class Asking:
         for text in filter(None, (question, kana_of(question))):
             asked = self._titles_asked(text)
             terms = np.union1d(asked.terms, np.concatenate([named.terms, self._synopsis_terms(text)]))
-            for row, score, reasons in self._ranked(_Asked(terms, named.named), RESCORED):
+            for row, score, reasons in self._ranked(_Asked(terms, named.named, asked.words), RESCORED):
                 if row not in answers or score > answers[row][0]:
                     answers[row] = (score, reasons)
         best = sorted(answers, key=lambda row: (-answers[row][0], self._matrix.manga_id(row)))[:limit]
@@ -104,7 +109,8 @@ class Asking:
 
     def _titles_asked(self, text: str) -> _Asked:
         _, terms = terms_of([MangaRecord("", text)])
-        return _Asked(terms[np.isin(block_of(terms), (Block.TITLES, Block.HEADS))], {})
+        words = words_of(text)
+        return _Asked(terms[np.isin(block_of(terms), (Block.TITLES, Block.HEADS))], {}, words[len(words) == 1 :])
 
     def _synopsis_terms(self, text: str) -> Numbers:
         _, terms = terms_of([MangaRecord("", "", synopsis=FILLER.sub(" ", text))])
@@ -115,7 +121,7 @@ class Asking:
         phrases = dict(_phrases(text))
         records = [MangaRecord("", "", themes=(each,), authors=(Author(each),)) for each in phrases]
         if not records:
-            return _Asked(np.zeros(0, np.int32), {})
+            return _Asked(np.zeros(0, np.int32), {}, np.zeros(0, np.int32))
         offsets, terms = terms_of(records)
         starts, ends = self._postings.bounds(terms)
         wanted = (ends > starts) & np.isin(block_of(terms), (Block.LABELS, Block.AUTHORS))
@@ -123,17 +129,13 @@ class Asking:
         names = list(phrases.values())
         owners = owners_of(offsets)
         named = {int(terms[at]): f"{kinds[at]} {names[owners[at]]}" for at in np.flatnonzero(wanted)}
-        return _Asked(np.array(sorted(named), np.int32), named)
+        return _Asked(np.array(sorted(named), np.int32), named, np.zeros(0, np.int32))
 
     def _ranked(self, asked: _Asked, limit: int) -> list[tuple[int, float, tuple[str, ...]]]:
         """(row, score, reasons) of the best by the rarest terms, scored by all."""
-        squares = self._matrix.idf(asked.terms).astype(np.float64) ** 2
         blocks = block_of(asked.terms)
-        lengths = np.sqrt(np.bincount(blocks, squares, minlength=len(Block)))
-        weights = np.array([WEIGHTS.get(block, 0.0) for block in Block])
-        scale = np.divide(weights, lengths ** (2 - LENGTH_EXPONENT), out=np.zeros(len(Block)), where=lengths > 0)
-        values = squares * scale[blocks]
-        rows = self._candidates(asked.terms, values)
+        values, of_words, lengths = self._values(asked)
+        rows = self._candidates(asked.terms, values + of_words)
         offsets, terms = self._matrix.entries(rows)
         places = np.minimum(np.searchsorted(asked.terms, terms), len(asked.terms) - 1)
         shared = asked.terms[places] == terms
@@ -143,7 +145,8 @@ class Asking:
         cells = owners * len(Block) + blocks[places]
         by_block = np.bincount(cells, values[places] / norms**LENGTH_EXPONENT, minlength=len(rows) * len(Block))
         by_block = by_block.reshape(len(rows), len(Block))
-        scores = by_block.sum(axis=1)
+        plain = by_block.sum(axis=1)
+        scores = plain + np.bincount(owners, of_words[places], minlength=len(rows))
         best = np.lexsort((rows, -scores))[:limit]
         names = [
             {asked.named[int(asked.terms[at])] for at in places[owners == row] if int(asked.terms[at]) in asked.named}
@@ -152,8 +155,18 @@ class Asking:
         return [
             (int(rows[at]), float(scores[at]), _reasons(by_block[at], named))
             for at, named in zip(best, names, strict=True)
-            if scores[at] >= LEAST_SCORE
+            if plain[at] >= LEAST_SCORE
         ]
+
+    def _values(self, asked: _Asked) -> tuple[Numbers, Numbers, Numbers]:
+        """(what a title gets for each term, for each that is a word besides; the length of each block)"""
+        squares = self._matrix.idf(asked.terms).astype(np.float64) ** 2
+        blocks = block_of(asked.terms)
+        lengths = np.sqrt(np.bincount(blocks, squares, minlength=len(Block)))
+        weights = np.array([WEIGHTS.get(block, 0.0) for block in Block])
+        scale = np.divide(weights, lengths ** (2 - LENGTH_EXPONENT), out=np.zeros(len(Block)), where=lengths > 0)
+        of_words = squares * np.isin(asked.terms, asked.words)
+        return squares * scale[blocks], of_words * WORDS / max(1e-6, of_words.sum()), lengths
 
     def _candidates(self, terms: Numbers, values: Numbers) -> Numbers:
         """Rows with the highest sums over as many lists as the budget has room for, the shortest first."""

@@ -134,12 +134,12 @@ class Matrix:
         return np.asarray(inverse[owners * len(Block) + block_of(terms)])
 
     def plain(self, rows: Numbers) -> "csr_matrix":
-        """Rows of 1 / norm: the half of a product that needs no idf."""
+        """Rows of 1: the half of a product that is divided by its norms afterwards, where it meets the other half."""
         offsets, terms = self.entries(rows)
-        return _sparse(self.inverse_norms(rows, owners_of(offsets), terms), terms, offsets)
+        return _sparse(np.ones(len(terms), np.float32), terms, offsets)
 
     def weighted(self, rows: Numbers, weights: Sequence[float]) -> "csr_matrix":
-        """Rows of weight x idf² / norm: multiplied with `plain` rows, they give scores."""
+        """Rows of weight x idf² / norm: multiplied with `plain` rows over their norms, they give scores."""
         offsets, terms = self.entries(rows)
         by_block = np.array(weights, np.float32)[block_of(terms)]
         values = by_block * self.idf(terms) ** 2 * self.inverse_norms(rows, owners_of(offsets), terms)
@@ -155,7 +155,7 @@ def _sparse(values: Numbers, terms: Numbers, offsets: Numbers) -> "csr_matrix":
     from scipy.sparse import csr_matrix  # noqa: PLC0415 (here: a run that compares nothing need not hold it)
 
     matrix = csr_matrix(
-        (values.astype(np.float32), terms, offsets.astype(np.int32)), shape=(len(offsets) - 1, 2**31 - 1)
+        (values.astype(np.float32, copy=False), terms, offsets.astype(np.int32)), shape=(len(offsets) - 1, 2**31 - 1)
     )
     matrix.has_sorted_indices = True
     return matrix

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from manga_enrichment.pipeline.candidates.terms import Block
 
-METHOD_VERSION = "2"
+METHOD_VERSION = "3"
 """Raise it when the search finds other candidates in the same catalog: lists that were paid for then move by
 MANGA_CANDIDATES_REFRESH."""
 
@@ -19,6 +19,8 @@ class Method:
 
     titles_per_term   a term of more titles finds none: a label, an author or a magazine is split by a hash of the
                       title, others only count when what was found is scored
+    few_terms         a title with fewer that find something is searched for again, by terms of at most
+                      titles_per_common_term titles
     rescored          so many of the found are scored by all terms
     minimum_share     a candidate reaches this share of the score that the title has with itself; below is chance
     """
@@ -29,8 +31,10 @@ class Method:
     labels: float = 0.15
     synopsis: float = 0.15
     magazines: float = 0.05
-    titles_per_term: int = 500
-    rescored: int = 48
+    titles_per_term: int = 250
+    few_terms: int = 8
+    titles_per_common_term: int = 2_000
+    rescored: int = 32
     minimum_share: float = 0.03
 
     @property

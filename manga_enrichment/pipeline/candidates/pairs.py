@@ -42,10 +42,6 @@ class Search:
     def __init__(self, matrix: Matrix, method: Method) -> None:
         self._matrix = matrix
         self._method = method
-        self._splits = _splits(matrix.known, matrix.counts, method.titles_per_term)
-        widths = np.where(self._splits < 0, 0, 1 << np.maximum(self._splits, 0).astype(np.int64))
-        self._firsts = np.cumsum(widths) - widths
-        self._columns = int(widths.sum())
 
     def best(self, queries: Numbers, count: int | None = None) -> Iterator[tuple[Numbers, Hits]]:
         """(some of the query rows, their best), until all had their turn: `count` each, by default `rescored`, itself
@@ -63,28 +59,41 @@ class Search:
         parts = []
         for at in range(0, len(ones), PAIRS_AT_ONCE):
             some, left = np.unique(ones[at : at + PAIRS_AT_ONCE], return_inverse=True)
-            products = self._matrix.weighted(some, self._method.weights)[left]
-            products = products.multiply(self._matrix.plain(others[at : at + PAIRS_AT_ONCE]))
-            parts.append(np.rint(np.asarray(products.sum(axis=1)).ravel() * SCORE_STEPS).astype(np.int32))
+            those = others[at : at + PAIRS_AT_ONCE]
+            shared = self._matrix.weighted(some, self._method.weights)[left].multiply(self._matrix.plain(those))
+            pairs = owners_of(shared.indptr)
+            values = shared.data * self._matrix.inverse_norms(those, pairs, shared.indices)
+            parts.append(np.rint(np.bincount(pairs, values, len(those)) * SCORE_STEPS).astype(np.int32))
         return np.concatenate([*parts, np.zeros(0, np.int32)])
 
     def _found(self, queries: Numbers, width: int) -> Numbers:
-        """Row numbers of the best by telling terms, for each query."""
+        """Row numbers of the best, for each query; those that have few telling terms are asked by common ones, too."""
+        method = self._method
+        found, telling = self._found_by(self._columns(method.titles_per_term), queries, width)
+        few = np.flatnonzero(telling < method.few_terms)
+        if len(few):
+            found[few], _ = self._found_by(self._columns(method.titles_per_common_term), queries[few], width)
+        return found
+
+    def _found_by(self, columns: "_Columns", queries: Numbers, width: int) -> tuple[Numbers, Numbers]:
+        """(row numbers of the best by these columns, how many terms it was asked by) for each query."""
         from scipy.sparse import vstack  # noqa: PLC0415 (here: a run that compares nothing need not hold it)
 
         rows = np.full((len(queries), width), NO_TITLE, np.int32)
         scores = np.zeros((len(queries), width), np.float32)
+        telling = np.zeros(len(queries), np.int32)
         asked = self._asked(queries)
         for titles in self._blocks():
             parts = np.array_split(titles, 1 + len(titles) // ROWS_AT_ONCE)
-            product = vstack([self._telling(part, asked=asked) for part in parts], format="csr").T.tocsr()
+            product = vstack([self._telling(columns, part, asked=asked) for part in parts], format="csr").T.tocsr()
             for at in range(0, len(queries), 2_000):
                 some = slice(at, at + 2_000)
-                top = top_of_product(self._telling(queries[some], squared=True), product, width)
-                new_rows, new_scores = _padded(top, width)
+                left = self._telling(columns, queries[some], squared=True)
+                telling[some] = np.diff(left.indptr)
+                new_rows, new_scores = _padded(top_of_product(left, product, width), width)
                 new_rows = np.where(new_rows == NO_TITLE, NO_TITLE, new_rows + titles[0])
                 rows[some], scores[some] = _merged(rows[some], scores[some], new_rows, new_scores)
-        return rows
+        return rows, telling
 
     def _asked(self, queries: Numbers) -> Numbers | None:
         """Which terms few queries have, by their last bits, so that the rest of the matrix is passed over; None for
@@ -99,8 +108,13 @@ class Search:
         for start in range(0, len(self._matrix), TITLES_AT_ONCE):
             yield np.arange(start, min(len(self._matrix), start + TITLES_AT_ONCE))
 
-    def _telling(self, rows: Numbers, *, squared: bool = False, asked: Numbers | None = None) -> "csr_matrix":
-        """Rows over the columns of telling terms; squared: with weight x idf², as one side of a product has it."""
+    def _columns(self, most: int) -> "_Columns":
+        return _Columns(self._matrix.known, self._matrix.counts, most, self._method.titles_per_term)
+
+    def _telling(
+        self, columns: "_Columns", rows: Numbers, *, squared: bool = False, asked: Numbers | None = None
+    ) -> "csr_matrix":
+        """Rows over columns of terms; squared: with weight x idf², as one side of a product has it."""
         from scipy.sparse import csr_matrix  # noqa: PLC0415
 
         matrix = self._matrix
@@ -110,16 +124,16 @@ class Search:
             meets = asked[terms & (ASKED_SLOTS - 1)]
             owners, terms = owners[meets], terms[meets]
         places = np.minimum(np.searchsorted(matrix.known, terms), len(matrix.known) - 1)
-        telling = (matrix.known[places] == terms) & (self._splits[places] >= 0)
+        telling = (matrix.known[places] == terms) & (columns.splits[places] >= 0)
         owners, terms, places = owners[telling], terms[telling], places[telling]
         values = matrix.inverse_norms(rows, owners, terms)
         if squared:
             by_block = np.array(self._method.weights, np.float32)[block_of(terms)]
             values = values * by_block * np.log1p(matrix.manifest["counted"] / matrix.counts[places]) ** 2
-        groups = id_hashes(matrix.ids[rows])[owners] & ((1 << self._splits[places].astype(np.int64)) - 1)
+        groups = id_hashes(matrix.ids[rows])[owners] & ((1 << columns.splits[places].astype(np.int64)) - 1)
         indptr = np.searchsorted(owners, np.arange(len(rows) + 1)).astype(np.int32)
-        columns = (self._firsts[places] + groups).astype(np.int32)
-        return csr_matrix((values.astype(np.float32), columns, indptr), shape=(len(rows), self._columns))
+        at = (columns.firsts[places] + groups).astype(np.int32)
+        return csr_matrix((values.astype(np.float32), at, indptr), shape=(len(rows), columns.count))
 
     def _scored(self, queries: Numbers, found: Numbers) -> Hits:
         """The found by their exact scores, ties by a hash of both titles, so that nobody is everybody's candidate."""
@@ -132,13 +146,20 @@ class Search:
         return Hits(np.take_along_axis(found, order, 1), np.take_along_axis(scores, order, 1))
 
 
-def _splits(known: Numbers, counts: Numbers, most: int) -> Numbers:
-    """Per known term: into 2 to the power of so many columns; -1 for a term that finds nothing."""
-    common = np.ceil(np.log2(np.maximum(counts / most, 1))).astype(np.int8)
-    blocks = block_of(known)
-    common[(common > 0) & ~np.isin(blocks, SPLIT)] = -1
-    common[blocks == Block.WORKS] = -1
-    return common
+class _Columns:
+    """Which terms find titles, and by which columns: those of at most `most` titles, or, of SPLIT, of any number.
+
+    splits: per known term, into 2 to the power of so many columns; -1 for a term that finds nothing. firsts: the first
+    column of each. So many titles a column: at most `a_column` where a term is split.
+    """
+
+    def __init__(self, known: Numbers, counts: Numbers, most: int, a_column: int) -> None:
+        blocks = block_of(known)
+        can_split = np.isin(blocks, SPLIT)
+        self.splits = np.where(can_split, np.ceil(np.log2(np.maximum(counts / a_column, 1))), 0).astype(np.int8)
+        self.splits[(blocks == Block.WORKS) | (~can_split & (counts > most))] = -1
+        widths = np.where(self.splits < 0, 0, 1 << np.maximum(self.splits, 0).astype(np.int64))
+        self.firsts, self.count = np.cumsum(widths) - widths, int(widths.sum())
 
 
 def id_hashes(ids: Numbers) -> Numbers:

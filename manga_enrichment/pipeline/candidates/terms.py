@@ -10,9 +10,9 @@ another, which adds no more than chance does.
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
-from functools import cache
+from functools import cache, lru_cache
 from itertools import chain
 from typing import Any
 
@@ -30,10 +30,13 @@ TITLE_CHARACTERS = 200
 SYNOPSIS_CHARACTERS = 600
 """The premise stands at the beginning; a fixed lead also keeps long texts from matching everything."""
 
+REMEMBERED = 20_000
+"""So many names and labels are folded once: catalogs repeat them."""
+
 MAX_VALUES = 20
 MAX_VALUE_CHARACTERS = 100
 NGRAM_SIZES = (2, 3, 4)
-HEAD_SIZES = (3, 4, 6, 8, 12)
+HEAD_SIZES = (3, 4, 6, 8, 12, 16, 20)
 STEM_CHARACTERS = 6
 HASH_BITS = 28
 
@@ -57,6 +60,7 @@ class Block(IntEnum):
 
     TITLES = 0
     HEADS = 1
+    """Beginnings and words, too."""
     AUTHORS = 2
     LABELS = 3
     SYNOPSIS = 4
@@ -66,14 +70,21 @@ class Block(IntEnum):
 
 
 def terms_of(records: Sequence[MangaRecord]) -> tuple[Numbers, Numbers]:
-    """(offsets, terms): those of record number i are terms[offsets[i]:offsets[i + 1]], ascending, none twice."""
-    titles = _Texts(records, titles_of)
-    found = [_ngrams(titles), _heads(titles), _words(_Texts(records, _synopsis))]
+    """(offsets, terms): those of record number i are terms[offsets[i]:offsets[i + 1]], ascending, none twice.
+
+    Titles are cut without their spaces, which sources and spin-offs set as they like; their words stand among the
+    heads.
+    """
+    titles = [titles_of(record) for record in records]
+    joined = _Texts([[title.replace(" ", "") for title in own] for own in titles])
+    words = _Texts([[word for title in own for word in title.split(" ")] for own in titles])
+    found = [_ngrams(joined), _heads(joined), _wholes(words, Block.HEADS)]
     found += [
-        _wholes(_Texts(records, _people), Block.AUTHORS),
-        _wholes(_Texts(records, _labels), Block.LABELS),
-        _wholes(_Texts(records, _magazines), Block.MAGAZINES),
-        _wholes(_Texts(records, _works), Block.WORKS),
+        _words(_Texts(map(_synopsis, records))),
+        _wholes(_Texts(map(_people, records)), Block.AUTHORS),
+        _wholes(_Texts(map(label_keys, records)), Block.LABELS),
+        _wholes(_Texts(map(_magazines, records)), Block.MAGAZINES),
+        _wholes(_Texts(map(_works, records)), Block.WORKS),
     ]
     finds = np.concatenate([(rows << np.uint64(31)) | terms for rows, terms in found])
     finds.sort()  # np.unique would hash them first, which takes longer
@@ -82,6 +93,11 @@ def terms_of(records: Sequence[MangaRecord]) -> tuple[Numbers, Numbers]:
     offsets = np.zeros(len(records) + 1, np.int64)
     np.cumsum(np.bincount(rows, minlength=len(records)), out=offsets[1:])
     return offsets, (pairs & np.uint64(2**31 - 1)).astype(np.int32)
+
+
+def words_of(title: str) -> Numbers:
+    """The terms of a title's words, ascending."""
+    return np.unique(_wholes(_Texts([folded(title[:TITLE_CHARACTERS]).split(" ")]), Block.HEADS)[1]).astype(np.int32)
 
 
 def block_of(terms: Numbers) -> Numbers:
@@ -103,6 +119,7 @@ def label_keys(record: MangaRecord) -> list[str]:
     return _keys((*record.publisher_genres, *record.themes, *record.demographics))
 
 
+@lru_cache(REMEMBERED)
 def author_key(name: str) -> str:
     """A name whatever its order: "Mori, Hana" is "Hana Mori"; in Japanese script without spaces."""
     words = folded(name[:MAX_VALUE_CHARACTERS])[:MAX_VALUE_CHARACTERS].split()
@@ -111,10 +128,6 @@ def author_key(name: str) -> str:
 
 def _people(record: MangaRecord) -> list[str]:
     return [author_key(author.name) for author in record.authors[:MAX_VALUES]]
-
-
-def _labels(record: MangaRecord) -> list[str]:
-    return label_keys(record)
 
 
 def _works(record: MangaRecord) -> list[str]:
@@ -135,19 +148,22 @@ def _synopsis(record: MangaRecord) -> list[str]:
 
 
 def _keys(values: Iterable[str]) -> list[str]:
-    return [
-        "".join(folded(value[:MAX_VALUE_CHARACTERS]).split())[:MAX_VALUE_CHARACTERS]
-        for value in list(values)[:MAX_VALUES]
-    ]
+    return [_key(value) for value in list(values)[:MAX_VALUES]]
+
+
+@lru_cache(REMEMBERED)
+def _key(value: str) -> str:
+    return "".join(folded(value[:MAX_VALUE_CHARACTERS]).split())[:MAX_VALUE_CHARACTERS]
 
 
 class _Texts:
     """Texts of many records as one array of code points: a 0 before, between and after them."""
 
-    def __init__(self, records: Sequence[MangaRecord], texts_of: Callable[[MangaRecord], list[str]]) -> None:
-        texts = [[text for text in texts_of(record) if text] for record in records]
+    def __init__(self, texts_of: Iterable[list[str]]) -> None:
+        """texts_of: those of each record."""
+        texts = [[text for text in own if text] for own in texts_of]
         flat = [text.replace(_SEPARATOR, " ") for text in chain.from_iterable(texts)]
-        self.rows = np.repeat(np.arange(len(records), dtype=np.uint64), [len(each) for each in texts])
+        self.rows = np.repeat(np.arange(len(texts), dtype=np.uint64), [len(each) for each in texts])
         self.lengths = np.array([len(text) for text in flat], np.int64)
         self.starts = 1 + np.cumsum(self.lengths + 1) - (self.lengths + 1)
         joined = _SEPARATOR.join(["", *flat, ""]) if flat else ""
@@ -201,12 +217,9 @@ def _ngrams(texts: _Texts) -> Found:
 
 
 def _heads(texts: _Texts) -> Found:
-    """Beginnings of several lengths, the first word, and the whole: what series have in common."""
+    """Beginnings of several lengths, and the whole: what series have in common."""
     lengths = [np.where(texts.lengths >= size, size, 0) for size in HEAD_SIZES]
-    spaces = np.flatnonzero((texts.codes == ord(" ")) | (texts.codes == 0))
-    word_ends = spaces[np.searchsorted(spaces, texts.starts)] if len(texts.starts) else texts.starts
-    lengths += [texts.lengths, word_ends - texts.starts]
-    found = [(length > 0, length) for length in lengths]
+    found = [(length > 0, length) for length in (*lengths, texts.lengths)]
     rows = [texts.rows[some] for some, _ in found]
     terms = [_term(texts.hashes(texts.starts[some], length[some]), Block.HEADS) for some, length in found]
     return np.concatenate(rows), np.concatenate(terms)
@@ -240,7 +253,7 @@ def _words(texts: _Texts) -> Found:
 
 @cache
 def _stop_words() -> Numbers:
-    texts = _Texts([MangaRecord("", "")], lambda _record: _STOP_WORDS.split())
+    texts = _Texts([_STOP_WORDS.split()])
     return texts.hashes(texts.starts, texts.lengths)
 
 

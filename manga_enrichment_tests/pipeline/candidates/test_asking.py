@@ -55,6 +55,20 @@ def number(found: Found) -> int:
     return int(found.manga_id.removeprefix("MNG-"))
 
 
+def test_whole_words_count_more_than_the_same_letters(tmp_path: Path) -> None:
+    titles = [record(1, "Amber Xyl Station"), record(2, "Amberstationers"), record(3, "Amber Xylophone Stations")]
+    asking = Asking(index_of([*titles, *strangers(50)], tmp_path))
+    assert number(first(asking, "amber station")) == 1
+    assert number(first(asking, "amberstation")) == 2
+
+
+def test_a_word_alone_finds_nothing_that_its_letters_do_not(tmp_path: Path) -> None:
+    """It is in a title of many other letters: what is shared is below chance."""
+    long = record(1, "Amber " + " ".join(f"{chr(97 + n)}{n * 7919}q{n}" for n in range(26)))
+    asking = Asking(index_of([long, *strangers(50)], tmp_path))
+    assert not [found for found in asking.find("please who said amber never indeed") if number(found) == 1]
+
+
 @pytest.mark.parametrize(
     ("question", "expected"),
     [

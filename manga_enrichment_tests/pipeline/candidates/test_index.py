@@ -16,7 +16,7 @@ from manga_enrichment.domain.catalog.records import Author, MangaRecord
 from manga_enrichment.pipeline.candidates.building import MatrixWriter
 from manga_enrichment.pipeline.candidates.lists import SHOWN, STORED, Lists
 from manga_enrichment.pipeline.candidates.matrix import NO_TITLE, DamagedIndexError, Matrix
-from manga_enrichment.pipeline.candidates.method import METHOD, Method
+from manga_enrichment.pipeline.candidates.method import METHOD, METHOD_VERSION, Method
 from manga_enrichment.pipeline.candidates.pairs import SCORE_STEPS, Search, id_hashes
 from manga_enrichment.pipeline.candidates.sparse_top import _matmul, top_of_product
 from manga_enrichment_tests.pipeline.candidates.catalogs import index_of, matrix_of, numbers, record
@@ -179,6 +179,19 @@ def test_a_label_of_many_titles_still_finds_some(tmp_path: Path) -> None:
     assert all(len(numbers(lists, of)) >= 8 for of in titles)
 
 
+def test_a_title_of_common_pieces_alone_is_searched_by_them(tmp_path: Path) -> None:
+    """Every piece of "ab" is in 40 titles; only one more title has all of them."""
+    pieces = [f"ab{chr(0x4E00 + n)}" for n in range(20)] + [f"{chr(0x5E00 + n)}ab" for n in range(20)]
+    titles = [record(n, title) for n, title in enumerate([*pieces, "ab", "AB!"])]
+    matrix = matrix_of(titles, tmp_path)
+    row = matrix.rows_of([titles[40].manga_id])
+    for few_terms, expected in ((0, set()), (8, {40, 41})):
+        method = Method(titles_per_term=1, few_terms=few_terms, titles_per_common_term=50)
+        [(_, hits)] = Search(matrix, method).best(row)
+        best = {int(matrix.manga_id(each).removeprefix("MNG-")) for each in hits.rows[0, :2] if each != NO_TITLE}
+        assert best & {40, 41} == expected
+
+
 def test_a_label_is_split_into_as_many_parts_as_it_takes(tmp_path: Path) -> None:
     """600 titles by twos are 512 parts: more than a byte counts."""
     titles = [record(n, f"{chr(0x4E00 + 7 * n)}{chr(0x5E00 + 11 * n)}", themes=("Sumo",)) for n in range(600)]
@@ -233,7 +246,7 @@ def test_a_missing_or_damaged_index_is_one_clear_error(damage: str, tmp_path: Pa
     folder = index_of(CATALOG, tmp_path).matrix.folder
     if damage == "method":
         manifest = folder / "manifest.json"
-        manifest.write_text(manifest.read_text().replace('"method": "2"', '"method": "0"'))
+        manifest.write_text(manifest.read_text().replace(f'"method": "{METHOD_VERSION}"', '"method": "0"'))
     else:
         (folder / damage).unlink()
     with pytest.raises(DamagedIndexError, match="candidate index in"):

@@ -11,6 +11,7 @@ import pytest
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.pipeline.candidates.lists import Lists
 from manga_enrichment.pipeline.candidates.matrix import DamagedIndexError
+from manga_enrichment.pipeline.candidates.method import METHOD_VERSION
 from manga_enrichment.pipeline.candidates.shared import FILES
 from manga_enrichment_tests.builders import BUCKET, put_catalog, record
 from manga_enrichment_tests.fakes import FakeClock, MemoryTables
@@ -190,7 +191,8 @@ def test_a_part_that_is_damaged_on_s3_is_noticed_and_the_index_built_again(
 
 def test_an_index_of_another_method_is_of_no_use(tables: MemoryTables, tmp_path: Path) -> None:
     Machine(tables, tmp_path / "first").get()
-    tables.objects[POINTER] = tables.objects[POINTER].replace(b'"method": "2"', b'"method": "1"')
+    todays = f'"method": "{METHOD_VERSION}"'.encode()
+    tables.objects[POINTER] = tables.objects[POINTER].replace(todays, b'"method": "1"')
     machine = Machine(tables, tmp_path / "second")
     machine.get()
     assert machine.said == [INDEXING]

@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from manga_enrichment.domain.catalog.records import Author, MangaRecord
 from manga_enrichment.pipeline.candidates.folding import folded
-from manga_enrichment.pipeline.candidates.terms import Block, author_key, block_of, is_japanese, terms_of, titles_of
+from manga_enrichment.pipeline.candidates.terms import (
+    Block,
+    author_key,
+    block_of,
+    is_japanese,
+    terms_of,
+    titles_of,
+    words_of,
+)
 
 
 def terms(record: MangaRecord, block: Block | None = None) -> set[int]:
@@ -60,10 +68,22 @@ def test_a_title_of_a_letter_or_two_shares_terms_with_its_sequel(title: str) -> 
     assert of(Block.HEADS, title=title) & of(Block.HEADS, title=f"{title}: Second")
 
 
-def test_heads_are_beginnings_not_middles() -> None:
+def test_heads_are_beginnings_and_words_not_middles() -> None:
     assert of(Block.HEADS, title="Lanternfall") & of(Block.HEADS, title="Lanternfall Blue Mistral")
-    assert not of(Block.HEADS, title="Lanternfall") & of(Block.HEADS, title="The Blue Lanternfall")
-    assert of(Block.TITLES, title="Lanternfall") & of(Block.TITLES, title="The Blue Lanternfall")
+    assert of(Block.HEADS, title="Lanternfall") & of(Block.HEADS, title="The Blue Lanternfall")
+    assert not of(Block.HEADS, title="Lanternfall") & of(Block.HEADS, title="The Blueish Lanternfalls")
+    assert of(Block.TITLES, title="Lanternfall") & of(Block.TITLES, title="The Blueish Lanternfalls")
+
+
+def test_spaces_make_no_difference_but_to_words() -> None:
+    assert of(Block.TITLES, title="Fountain Stone Crest") == of(Block.TITLES, title="Fountainstonecrest")
+    assert of(Block.HEADS, title="Fountain Stone Crest") > of(Block.HEADS, title="Fountainstonecrest")
+
+
+def test_words_of_a_title_are_among_its_heads() -> None:
+    assert set(words_of("Stone Crest!").tolist()) < of(Block.HEADS, title="Fountain Stone: CREST")
+    assert len(words_of("stone stone crest")) == 2
+    assert not len(words_of(""))
 
 
 @pytest.mark.parametrize(
