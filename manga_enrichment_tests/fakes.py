@@ -9,7 +9,7 @@ import io
 import json
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,10 +18,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from manga_enrichment.domain.operations.retention import ledger_retention
-from manga_enrichment.domain.outcomes.answers import ClaimResult, LedgerEntry
+from manga_enrichment.domain.outcomes.answers import AbandonedClaim, Asked, ClaimResult, LedgerEntry
 from manga_enrichment.gateways.budget import SPENDER_LINGER, Brake, BudgetScope
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import SpenderClosedError, StoreUnavailableError, WriteConflictError
+from manga_enrichment.gateways.ledger import NOTHING_SAID
 from manga_enrichment.gateways.objects import StoredDocument, StoredTable
 from manga_enrichment.gateways.senders import Learned, Sender
 from manga_enrichment.gateways.status import PartitionStatus
@@ -124,14 +125,19 @@ class MemoryBudget:
                     counter.spenders.discard(spender)
             named.settled = named.spent
 
-    def close_abandoned(self, counters: Sequence[str], now: datetime) -> list[str]:
+    def abandoned(self, counters: Sequence[str], now: datetime) -> list[str]:
         with self._lock:
             names = [name for counter in counters for name in sorted(self._counters.get(counter, _Counter()).spenders)]
-            over = [name for name in dict.fromkeys(names) if self._spenders[name].lease_until < now]
-            abandoned = [name for name in over if self._spenders[name].settled != self._spenders[name].spent]
+            return [name for name in dict.fromkeys(names) if self._spenders[name].lease_until < now]
+
+    def close_abandoned(self, counters: Sequence[str], now: datetime, swept: Collection[str] = ()) -> list[str]:
+        with self._lock:
+            over = self.abandoned(counters, now)
+            closed = [name for name in over if self._spenders[name].settled != self._spenders[name].spent]
             for name in over:
-                self.close(name, stays=now - self._spenders[name].lease_until <= SPENDER_LINGER)
-            return abandoned
+                lingers = now - self._spenders[name].lease_until <= SPENDER_LINGER
+                self.close(name, stays=lingers or name not in swept)
+            return closed
 
     def spent(self, counter: str) -> tuple[int, int]:
         with self._lock:
@@ -191,6 +197,7 @@ class _Claim:
     owner: str
     until: datetime
     at_stake_micro_usd: int
+    asked: Asked | None = None
 
 
 class MemoryLedger:
@@ -226,7 +233,14 @@ class MemoryLedger:
             found = ((fingerprint, self._live(fingerprint, self._clock.now())) for fingerprint in fingerprints)
             return {fingerprint: entry for fingerprint, entry in found if entry is not None}
 
-    def claim_many(self, at_stake: Mapping[str, int], owner: str, now: datetime, until: datetime) -> ClaimResult:
+    def claim_many(
+        self,
+        at_stake: Mapping[str, int],
+        owner: str,
+        now: datetime,
+        until: datetime,
+        asked: Mapping[str, Asked] = NOTHING_SAID,
+    ) -> ClaimResult:
         with self._lock:
             self._fail_if_told()
             granted, answered, contended, lost = set(), {}, set(), {}
@@ -241,7 +255,8 @@ class MemoryLedger:
                     left = claim.at_stake_micro_usd if claim is not None and claim.owner != owner else 0
                     if left:
                         lost[fingerprint] = left
-                    self._claims[fingerprint] = _Claim(owner, until, own + left)
+                    why = asked.get(fingerprint) or (claim.asked if claim is not None and left else None)
+                    self._claims[fingerprint] = _Claim(owner, until, own + left, why)
                     self._entries.pop(fingerprint, None)
                     granted.add(fingerprint)
             return ClaimResult(frozenset(granted), answered, frozenset(contended), lost)
@@ -259,6 +274,16 @@ class MemoryLedger:
                     self._budget.spend(spender, entry.cost_micro_usd)
                 stands[entry.fingerprint] = there or entry
             return stands
+
+    def left_behind(self, run_ids: Collection[str], now: datetime) -> Iterator[LedgerEntry | AbandonedClaim]:
+        with self._lock:
+            self._fail_if_told()
+            live = [self._live(fingerprint, now) for fingerprint in self._entries]
+            claims = dict(self._claims)
+        yield from (each for each in live if each is not None and each.provenance.run_id in run_ids)
+        for fingerprint, claim in claims.items():
+            if claim.until < now and claim.at_stake_micro_usd and claim.asked is not None:
+                yield AbandonedClaim(fingerprint, claim.at_stake_micro_usd, claim.asked)
 
     def release_many(self, fingerprints: Sequence[str], owner: str) -> None:
         with self._lock:

@@ -1,6 +1,6 @@
 """Counters of money that all processes share, and the brake that stops all spending."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -52,8 +52,16 @@ class BudgetStore(Protocol):
         """Move the spender's actual spend into its counters and give back what it did not use. Idempotent."""
         ...
 
-    def close_abandoned(self, counters: Sequence[str], now: datetime) -> list[str]:
-        """Close spenders whose lease ran out (killed runs), again when they spent since; returns their names."""
+    def abandoned(self, counters: Sequence[str], now: datetime) -> list[str]:
+        """Names of these counters' spenders whose lease ran out: of runs that did not end well, closed or not."""
+        ...
+
+    def close_abandoned(self, counters: Sequence[str], now: datetime, swept: Collection[str] = ()) -> list[str]:
+        """Close spenders whose lease ran out, again when they spent since; returns the names of those.
+
+        They stay among the counters' abandoned ones; those in `swept`, of which nothing else is to be accounted for,
+        until SPENDER_LINGER is over.
+        """
         ...
 
     def spent(self, counter: str) -> tuple[int, int]:

@@ -1,10 +1,12 @@
 """The ledger: every answer ever paid for, and the claims on those that are being asked for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from manga_enrichment.domain.outcomes.answers import ClaimResult, LedgerEntry
+from manga_enrichment.domain.outcomes.answers import AbandonedClaim, Asked, ClaimResult, LedgerEntry
+
+NOTHING_SAID: Mapping[str, Asked] = {}
 
 
 class EntryReader(Protocol):
@@ -18,12 +20,21 @@ class EntryReader(Protocol):
 class ResultLedger(EntryReader, Protocol):
     """Every answer ever paid for, by fingerprint. All methods raise StoreUnavailableError."""
 
-    def claim_many(self, at_stake: Mapping[str, int], owner: str, now: datetime, until: datetime) -> ClaimResult:
+    def claim_many(
+        self,
+        at_stake: Mapping[str, int],
+        owner: str,
+        now: datetime,
+        until: datetime,
+        asked: Mapping[str, Asked] = NOTHING_SAID,
+    ) -> ClaimResult:
         """Take the right to ask. A claim of the same owner is renewed; one past its time at `now` is taken over.
 
         at_stake: by fingerprint, micro-dollars that may be on the bill should this owner vanish without a word; it is
         kept with the claim. Whoever takes the claim over is told of it (`ClaimResult.lost`) and is to book it, and the
         new claim stands for it as well, should its owner vanish, too.
+
+        asked: by fingerprint, what each claim is for; one that is taken over keeps what it has where this is silent.
         """
         ...
 
@@ -31,6 +42,13 @@ class ResultLedger(EntryReader, Protocol):
         """Put if absent and book the cost on `spender` in the same transaction; None: it is booked elsewhere.
 
         Returns what now stands for each fingerprint: the given entry, or the one that was there first.
+        """
+        ...
+
+    def left_behind(self, run_ids: Collection[str], now: datetime) -> Iterator[LedgerEntry | AbandonedClaim]:
+        """What those runs paid for, and every claim past its time at `now` with something at stake, whoever took it.
+
+        Reads the whole ledger: for when a run was killed. Claims that do not say what they are for are left out.
         """
         ...
 

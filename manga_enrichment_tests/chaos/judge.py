@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from manga_enrichment.aws.gateways import open_gateways
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment.local.stack.model_control import ModelServerControl
 from manga_enrichment.pipeline.engine.money.budget import day_counter
+from manga_enrichment.pipeline.health.left_behind import account_for_killed_runs
 from manga_enrichment.settings import load_settings
 from manga_enrichment_tests.builders import SINGLES
 from manga_enrichment_tests.chaos.processes import Ending
@@ -142,12 +144,15 @@ class Auditor:
     def account(self, now: datetime) -> Account:
         """now: of the product's clock.
 
-        What dead spenders had set aside is settled first, as the check `costs_reconcile` does.
+        What dead runs had set aside and left behind is settled first, as the asset `enrichment_costs` does.
         """
+        days = sorted(name.removeprefix(_DAY) for name in self._counter_names() if name.startswith(_DAY))
+        gateways = open_gateways(load_settings())
+        account_for_killed_runs(gateways.tables, gateways.ledger, gateways.budget, days, now, f"auditor:{now}")
         bill, sent = self._model.counters(), self._books.attempts()
         maybe = [row for row in sent if row["maybe_billed"]]
         billed = [row for row in sent if row["maybe_billed"] or row["cost_micro_usd"]]
-        counters = self._counters(now)
+        counters = [self._books.budget.spent(day_counter(day)) for day in days]
         answers = {item["fingerprint"]["S"]: _title(item) for item in self._scan(self._ledger) if _is_answer(item)}
         logged = {row["fingerprint"] for row in sent}
         return Account(
@@ -192,12 +197,8 @@ class Auditor:
             if outcome not in _COMPLETE
         ]
 
-    def _counters(self, now: datetime) -> list[tuple[int, int]]:
-        """(committed, spent) of every day, in micro-dollars."""
-        names = [item["counter"]["S"] for item in self._scan(self._budget)]
-        days = [name for name in names if name.startswith(_DAY)]
-        self._books.budget.close_abandoned(days, now)
-        return [self._books.budget.spent(day) for day in days]
+    def _counter_names(self) -> list[str]:
+        return [item["counter"]["S"] for item in self._scan(self._budget)]
 
     def _scan(self, table: str) -> list[dict[str, Any]]:
         pages = self._dynamodb.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.gateways.budget import Brake, BudgetScope, BudgetStore
+from manga_enrichment.gateways.budget import SPENDER_LINGER, Brake, BudgetScope, BudgetStore
 from manga_enrichment.gateways.errors import SpenderClosedError
 from manga_enrichment_tests.contracts.conftest import NO_LIMIT
 from manga_enrichment_tests.fakes import START, FakeClock, MemoryBudget
@@ -140,9 +140,24 @@ def test_what_a_run_spends_after_others_closed_it_is_known_though_it_is_killed_t
     assert budget.close_abandoned([caps.day], caps.until + 2 * MINUTE) == [caps.spender("a")]
     assert budget.spent(caps.run("a")) == budget.spent(caps.day) == (15, 15)
     for minutes in (3, 90, 91):
-        assert budget.close_abandoned([caps.day], caps.until + minutes * MINUTE) == []
+        assert budget.close_abandoned([caps.day], caps.until + minutes * MINUTE, [caps.spender("a")]) == []
     budget.close(caps.spender("a"))
     assert budget.spent(caps.run("a")) == budget.spent(caps.day) == (15, 15)
+
+
+def test_an_abandoned_spender_is_named_until_it_was_swept_and_its_time_is_over(budget: BudgetStore, caps: Caps) -> None:
+    for name, minutes in (("dead", 0), ("alive", 300)):
+        assert budget.reserve(caps.scopes(name), caps.spender(name), 100, caps.until + minutes * MINUTE)
+    dead, counters = [caps.spender("dead")], [caps.day, caps.run("dead")]
+    assert budget.abandoned(counters, caps.until) == []
+    soon, late = caps.until + MINUTE, caps.until + SPENDER_LINGER + MINUTE
+    assert budget.abandoned(counters, soon) == dead
+    for now, swept in ((soon, []), (late, []), (soon, dead)):
+        budget.close_abandoned(counters, now, swept)
+        assert budget.abandoned(counters, soon) == dead
+    budget.close_abandoned(counters, late, dead)
+    assert budget.abandoned(counters, late) == []
+    assert budget.spent(caps.day) == (100, 0)
 
 
 def test_only_spenders_whose_lease_ran_out_are_abandoned(budget: BudgetStore, caps: Caps) -> None:

@@ -2,9 +2,9 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from manga_enrichment.domain.outcomes.answers import Attempt, LedgerEntry
+from manga_enrichment.domain.outcomes.answers import AbandonedClaim, Asked, Attempt, LedgerEntry, Provenance
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment_tests.contracts.conftest import RETENTION, Purse
@@ -287,3 +287,47 @@ def test_what_the_model_itself_said_stands_by_old_rules_too(
     said = refused(unique, clock, memory=0, stop_reason="model_context_window_exceeded")
     ledger.put_many([said], purse.spender)
     assert ledger.get_many([unique]) == {unique: said}
+
+
+def asked(clock: FakeClock, run_id: str) -> Asked:
+    paid = Provenance(run_id, "2026-11-22", "partner", "acme", "request:2")
+    return Asked("MNG-AAAA0001", "content_summary", "0003", "some.model", "3", paid, clock.now())
+
+
+def test_what_a_run_left_behind_is_found_and_nothing_else(
+    ledger: ResultLedger, clock: FakeClock, purse: Purse, unique: str
+) -> None:
+    dead, alive = f"{unique}-dead", f"{unique}-alive"
+    now, later = clock.now(), clock.now() + MINUTE
+    answers = [make_entry(name, now, run_id=dead) for name in names(unique, 3)]
+    ledger.put_many([*answers, make_entry(f"{unique}-other", now, run_id=alive)], purse.spender)
+    about = asked(clock, dead)
+    claims = {f"{unique}-{name}": stake for name, stake in (("open", 70), ("nothing", 0), ("silent", 9), ("given", 5))}
+    ledger.claim_many(claims, dead, now, later, {each: about for each in claims if "silent" not in each})
+    ledger.claim_many({f"{unique}-long": 8}, dead, now, later + 2 * MINUTE, {f"{unique}-long": about})
+    ledger.release_many([f"{unique}-given"], dead)
+    found = [each for each in ledger.left_behind([dead, "nobody"], later + MILLISECOND) if is_of(each, unique)]
+    assert sorted(each.fingerprint for each in found) == sorted([*names(unique, 3), f"{unique}-open"])
+    assert [each for each in found if isinstance(each, AbandonedClaim)] == [AbandonedClaim(f"{unique}-open", 70, about)]
+    assert all(each in found for each in answers)
+
+
+def is_of(found: LedgerEntry | AbandonedClaim, unique: str) -> bool:
+    """The table is shared by tests."""
+    return found.fingerprint.startswith(unique)
+
+
+def test_a_claim_keeps_saying_what_it_is_for_when_it_is_taken_over(
+    ledger: ResultLedger, clock: FakeClock, unique: str
+) -> None:
+    now, about, newer = clock.now(), asked(clock, "run-1"), asked(clock, "run-2")
+    ledger.claim_many({unique: 70}, "first", now, now + MINUTE, {unique: about})
+    ledger.claim_many({unique: 70}, "first", now, now + 2 * MINUTE, {unique: about})  # renewed
+    ledger.claim_many({unique: 0}, "second", now + 3 * MINUTE, now + 4 * MINUTE)
+    assert left(ledger, unique, now + 5 * MINUTE) == [AbandonedClaim(unique, 70, about)]
+    ledger.claim_many({unique: 7}, "third", now + 5 * MINUTE, now + 6 * MINUTE, {unique: newer})
+    assert left(ledger, unique, now + 7 * MINUTE) == [AbandonedClaim(unique, 77, newer)]
+
+
+def left(ledger: ResultLedger, fingerprint: str, now: datetime) -> list[LedgerEntry | AbandonedClaim]:
+    return [each for each in ledger.left_behind(["nobody"], now) if each.fingerprint == fingerprint]

@@ -9,6 +9,7 @@ from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.dynamodb.budget import DynamoDBBudget
 from manga_enrichment.aws.s3.objects import S3ObjectStore
 from manga_enrichment.domain.catalog.records import bucket_keys
+from manga_enrichment.pipeline.log.read import read_log
 from manga_enrichment.pipeline.store.object_keys import outcomes_key, table_key
 from manga_enrichment.settings import Settings
 from manga_enrichment_tests.builders import SINGLES
@@ -39,11 +40,11 @@ class Books:
         return by_id
 
     def attempts(self) -> list[dict[str, Any]]:
-        """Rows of the requests log about requests that were sent."""
+        """Rows of the requests log about requests that were sent, each once, though two objects may have it."""
         columns = ["manga_id", "analysis", "fingerprint", "attempt", "status", "error_class", "maybe_billed"]
         columns += ["input_tokens", "cost_micro_usd", "started_at", "dagster_run_id"]
-        keys = self.tables.list_keys("enrichment/requests/")
-        return [row for row in self._rows(keys, columns) if row["attempt"] > 0]
+        parts = [part for day in sorted(self.run_dates()) for part in read_log(self.tables, day, columns)]
+        return [row for part in parts for row in part.to_pylist() if row["attempt"] > 0]
 
     def run_dates(self) -> set[str]:
         """UTC days under which the log has runs."""

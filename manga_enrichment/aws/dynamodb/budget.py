@@ -7,7 +7,7 @@ Only counters are shared; they change once per block of calls, not per call. A t
 the *brake*, with why and since when.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -74,19 +74,27 @@ class DynamoDBBudget:
     def close(self, spender: str) -> None:
         self._close(spender, lease_before_ms=None)
 
-    def close_abandoned(self, counters: Sequence[str], now: datetime) -> list[str]:
-        found = {counter: self._item(counter) for counter in counters}
-        self._check_clock()  # after the first answer, which told the time
-        spenders = [name for item in found.values() for name in item.get("spenders", {}).get("SS", [])]
-        lease_before_ms = int(epoch_ms(now))
-        return [each for each in dict.fromkeys(spenders) if self._close(each, lease_before_ms=lease_before_ms)]
+    def abandoned(self, counters: Sequence[str], now: datetime) -> list[str]:
+        leases = {each: self._item(each).get("lease_until_ms") for each in self._spenders(counters)}
+        return [name for name, lease in leases.items() if lease is not None and int(lease["N"]) < int(epoch_ms(now))]
 
-    def _close(self, spender: str, *, lease_before_ms: int | None) -> bool:
+    def close_abandoned(self, counters: Sequence[str], now: datetime, swept: Collection[str] = ()) -> list[str]:
+        before_ms = int(epoch_ms(now))
+        spenders = self._spenders(counters)
+        return [each for each in spenders if self._close(each, lease_before_ms=before_ms, is_swept=each in swept)]
+
+    def _spenders(self, counters: Sequence[str]) -> list[str]:
+        """Names that these counters have, each once."""
+        found = [self._item(counter) for counter in counters]
+        self._check_clock()  # after the first answer, which told the time
+        return list(dict.fromkeys(name for item in found for name in item.get("spenders", {}).get("SS", [])))
+
+    def _close(self, spender: str, *, lease_before_ms: int | None, is_swept: bool = False) -> bool:
         """Whether it was closed by this call. lease_before_ms: only when its lease ended before."""
         while True:
             item = self._item(spender)
             over_ms = None if lease_before_ms is None else lease_before_ms - _value(item, "lease_until_ms")
-            stays = over_ms is not None and over_ms <= _LINGER_MS
+            stays = over_ms is not None and (over_ms <= _LINGER_MS or not is_swept)
             is_settled = "settled" in item and _value(item, "settled") == _value(item, "spent")
             if not item or (over_ms is not None and over_ms <= 0) or (is_settled and (stays or over_ms is None)):
                 return False

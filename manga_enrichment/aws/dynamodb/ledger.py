@@ -1,12 +1,14 @@
 """ResultLedger on DynamoDB: answers and claims in one table, keyed by fingerprint."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from manga_enrichment.aws.dynamodb.ledger_items import (
+    abandoned_claim,
     abandoned_micro_usd,
+    asked_attribute,
     claim_item,
     entry_from_item,
     entry_item,
@@ -14,15 +16,25 @@ from manga_enrichment.aws.dynamodb.ledger_items import (
     is_doubtful,
     storable,
 )
-from manga_enrichment.aws.dynamodb.transactions import MAX_ITEMS, batch_get, chunks, condition_failed, transact
-from manga_enrichment.domain.outcomes.answers import ClaimResult, LedgerEntry
+from manga_enrichment.aws.dynamodb.transactions import (
+    MAX_ITEMS,
+    batch_get,
+    chunks,
+    condition_failed,
+    errors_explained,
+    transact,
+)
+from manga_enrichment.domain.outcomes.answers import AbandonedClaim, Asked, ClaimResult, LedgerEntry
 from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.ledger import NOTHING_SAID
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _MAX_BYTES = 1_500_000  # a transaction may carry 4 MB, and on the wire each kanji of three bytes becomes six
 _BYTES_BESIDE_ENTRY = 1_000  # of an item's other attributes, and of its condition
+
+_MOST_VALUES = 90  # of the 100 that IN takes
 
 
 class DynamoDBLedger:
@@ -56,11 +68,20 @@ class DynamoDBLedger:
         entries = (entry_from_item(item, now) for item in items)
         return {entry.fingerprint: entry for entry in entries if entry is not None}
 
-    def claim_many(self, at_stake: Mapping[str, int], owner: str, now: datetime, until: datetime) -> ClaimResult:
+    def claim_many(
+        self,
+        at_stake: Mapping[str, int],
+        owner: str,
+        now: datetime,
+        until: datetime,
+        asked: Mapping[str, Asked] = NOTHING_SAID,
+    ) -> ClaimResult:
         self._check_clock()
         claimed = _Claimed()
+        said = {fingerprint: asked_attribute(each) for fingerprint, each in asked.items()}
         for chunk in chunks(list(at_stake), MAX_ITEMS):
-            puts = {each: self._claim(each, owner, now, until, at_stake[each]) for each in chunk}
+            items = {each: claim_item(each, owner, until, at_stake[each], said.get(each)) for each in chunk}
+            puts = {each: self._claim(item, owner, now) for each, item in items.items()}
             while puts:
                 wanted = list(puts)
                 reasons = transact(self._client, list(puts.values()))
@@ -72,9 +93,10 @@ class DynamoDBLedger:
                     claimed.lost.pop(fingerprint, None)
                     if lost := abandoned_micro_usd(item, now):
                         claimed.lost[fingerprint] = lost
-                        puts[fingerprint] = self._take_over(item, owner, until, at_stake[fingerprint] + lost)
+                        stake, why = at_stake[fingerprint] + lost, said.get(fingerprint) or item.get("asked")
+                        puts[fingerprint] = self._take_over(item, claim_item(fingerprint, owner, until, stake, why))
                     elif is_doubtful(item):
-                        puts[fingerprint] = self._replace_doubtful(item, owner, until, at_stake[fingerprint])
+                        puts[fingerprint] = self._replace_doubtful(item, items[fingerprint])
                     else:
                         claimed.refuse(fingerprint, entry_from_item(item, now))
         return claimed.result()
@@ -84,6 +106,20 @@ class DynamoDBLedger:
         for chunk in self._by_size(entries):
             stands.update(self._put_chunk(chunk, spender))
         return stands
+
+    def left_behind(self, run_ids: Collection[str], now: datetime) -> Iterator[LedgerEntry | AbandonedClaim]:
+        for runs in chunks(sorted(run_ids), _MOST_VALUES):
+            names = {f":run{number}": {"S": run_id} for number, run_id in enumerate(runs)}
+            pages = self._client.get_paginator("scan").paginate(
+                TableName=self._table,
+                ConsistentRead=True,
+                FilterExpression=f"run_id IN ({', '.join(names)}) OR claim_until_ms < :now",
+                ExpressionAttributeValues={**names, ":now": {"N": epoch_ms(now)}},
+            )
+            with errors_explained():
+                for page in pages:
+                    found = (entry_from_item(item, now) or abandoned_claim(item, now) for item in page["Items"])
+                    yield from (each for each in found if each is not None)
 
     def release_many(self, fingerprints: Sequence[str], owner: str) -> None:
         for chunk in chunks(list(dict.fromkeys(fingerprints)), MAX_ITEMS):
@@ -133,10 +169,10 @@ class DynamoDBLedger:
         if chunk:
             yield chunk
 
-    def _claim(self, fingerprint: str, owner: str, now: datetime, until: datetime, at_stake: int) -> dict[str, Any]:
+    def _claim(self, claim: dict[str, Any], owner: str, now: datetime) -> dict[str, Any]:
         """Refused by an abandoned claim with something at stake, so that its item comes back and can be read."""
         return self._conditional_put(
-            claim_item(fingerprint, owner, until, at_stake),
+            claim,
             "attribute_not_exists(fingerprint) OR claim_owner = :owner"
             " OR (claim_until_ms < :now"
             " AND (attribute_not_exists(at_stake_micro_usd) OR at_stake_micro_usd = :nothing))"
@@ -149,18 +185,18 @@ class DynamoDBLedger:
             },
         )
 
-    def _take_over(self, abandoned: Mapping[str, Any], owner: str, until: datetime, at_stake: int) -> dict[str, Any]:
+    def _take_over(self, abandoned: Mapping[str, Any], claim: dict[str, Any]) -> dict[str, Any]:
         """Only the claim that was read: its owner may be alive after all and renew it, or another be faster."""
         return self._conditional_put(
-            claim_item(abandoned["fingerprint"]["S"], owner, until, at_stake),
+            claim,
             "claim_owner = :owner AND claim_until_ms = :until",
             {":owner": abandoned["claim_owner"], ":until": abandoned["claim_until_ms"]},
         )
 
-    def _replace_doubtful(self, item: Mapping[str, Any], owner: str, until: datetime, at_stake: int) -> dict[str, Any]:
+    def _replace_doubtful(self, item: Mapping[str, Any], claim: dict[str, Any]) -> dict[str, Any]:
         """Only the very entry that was read: another may have been faster."""
         return self._conditional_put(
-            claim_item(item["fingerprint"]["S"], owner, until, at_stake),
+            claim,
             "attribute_exists(entry) AND run_id = :run AND created_at = :created",
             {":run": item["run_id"], ":created": item["created_at"]},
         )

@@ -1,7 +1,7 @@
 """Ledger entries as DynamoDB items and back. Pure functions of dictionaries.
 
-One item is either an answer (attribute `entry`, JSON) or a claim (attributes `claim_owner`, `claim_until_ms` and
-`at_stake_micro_usd`, which claims of older versions lack).
+One item is either an answer (attribute `entry`, JSON) or a claim (attributes `claim_owner`, `claim_until_ms`,
+`at_stake_micro_usd` and `asked`, JSON, of which claims of older versions lack the last or both).
 The attributes beside `entry` are for people who look at the table; the code reads only `entry`.
 """
 
@@ -14,13 +14,14 @@ import orjson
 from pydantic import TypeAdapter
 
 from manga_enrichment.domain.operations.retention import ledger_retention
-from manga_enrichment.domain.outcomes.answers import LedgerEntry
+from manga_enrichment.domain.outcomes.answers import AbandonedClaim, Asked, LedgerEntry
 
 MAX_FREE_ATTEMPTS = 100
 """Of the attempts that cost nothing. A title that was throttled for hours has hundreds, and an item ends at 400 KB."""
 
 _CLAIM_RETENTION_SECONDS = 30 * 24 * 3600
 _ENTRY = TypeAdapter(LedgerEntry)
+_ASKED = TypeAdapter(Asked)
 
 
 def storable(entry: LedgerEntry) -> LedgerEntry:
@@ -73,15 +74,33 @@ def is_doubtful(item: Mapping[str, Any]) -> bool:
     return "entry" in item and _stored_entry(item).is_doubtful
 
 
-def claim_item(fingerprint: str, owner: str, until: datetime, at_stake_micro_usd: int) -> dict[str, Any]:
-    """Kept for a while after it ran out: whoever takes it over is to know what it may have cost."""
+def claim_item(
+    fingerprint: str, owner: str, until: datetime, at_stake_micro_usd: int, asked: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Kept for a while after it ran out: whoever takes it over is to know what it may have cost.
+
+    asked: as `asked_attribute` has it.
+    """
     return {
+        **({"asked": asked} if asked else {}),
         "fingerprint": {"S": fingerprint},
         "claim_owner": {"S": owner},
         "claim_until_ms": {"N": epoch_ms(until)},
         "at_stake_micro_usd": {"N": str(at_stake_micro_usd)},
         "expires_at": {"N": str(int(until.timestamp()) + _CLAIM_RETENTION_SECONDS)},
     }
+
+
+def asked_attribute(asked: Asked) -> dict[str, Any]:
+    return {"S": orjson.dumps(asked).decode()}
+
+
+def abandoned_claim(item: Mapping[str, Any], now: datetime) -> AbandonedClaim | None:
+    """The claim in an item when it is past its time, has something at stake and says what it was for."""
+    micro_usd = abandoned_micro_usd(item, now)
+    if not micro_usd or "asked" not in item:
+        return None
+    return AbandonedClaim(item["fingerprint"]["S"], micro_usd, _ASKED.validate_json(item["asked"]["S"]))
 
 
 def abandoned_micro_usd(item: Mapping[str, Any], now: datetime) -> int:

@@ -18,9 +18,13 @@ from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY, configuration
 from manga_enrichment.defs.shared.tags import HEALTH_LANE, range_tags
 from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.domain.operations.costs import ESTIMATES
+from manga_enrichment.gateways.budget import BudgetStore
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE as ENRICHED_TABLE
-from manga_enrichment.pipeline.health.daily_costs import TABLE, write_day
+from manga_enrichment.pipeline.health.daily_costs import TABLE, days_until, write_day
+from manga_enrichment.pipeline.health.left_behind import account_for_killed_runs
 from manga_enrichment.pipeline.store.object_keys import costs_key
 
 COSTS_JOB = "account_costs"
@@ -45,7 +49,21 @@ def build_enrichment_costs() -> dg.AssetsDefinition:
         name=TABLE, specs=[spec], backfill_policy=dg.BackfillPolicy.single_run(), retry_policy=OP_RETRY_POLICY
     )
     @configuration_errors_are_final()
-    def enrichment_costs(context: dg.AssetExecutionContext, tables: dg.ResourceParam[ObjectStore]) -> None:
+    def enrichment_costs(
+        context: dg.AssetExecutionContext,
+        tables: dg.ResourceParam[ObjectStore],
+        ledger: dg.ResourceParam[ResultLedger],
+        budget: dg.ResourceParam[BudgetStore],
+        clock: dg.ResourceParam[Clock],
+    ) -> None:
+        now = clock.now()
+        days = days_until(now.date(), LATE_DAYS)
+        found = account_for_killed_runs(tables, ledger, budget, days, now, f"costs:{context.run.run_id}")
+        if found.runs:
+            context.log.info(
+                f"{found.runs} runs ended without a word: {found.answers} answers of theirs are logged, "
+                f"{found.booked} calls booked as maybe billed"
+            )
         for day in context.partition_keys:
             table = write_day(tables, day)
             metadata = {**cost_metadata(table), "uri": tables.uri(costs_key(day))}

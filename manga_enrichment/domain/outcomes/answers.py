@@ -29,6 +29,28 @@ class Provenance:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What a claim was taken for, when and by whom: what a row of the requests log needs should its owner vanish."""
+
+    manga_id: str
+    analysis: str
+    bucket: str
+    model_id: str
+    prompt_version: str
+    provenance: Provenance
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AbandonedClaim:
+    """A claim past its time: micro_usd may have been billed for a call that nobody tells of any more."""
+
+    fingerprint: str
+    micro_usd: int
+    asked: Asked
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One try at a call, as sent to the model.
 

@@ -11,10 +11,10 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
-from manga_enrichment.domain.outcomes.answers import ClaimResult
+from manga_enrichment.domain.outcomes.answers import Asked, ClaimResult
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import StoreUnavailableError
-from manga_enrichment.gateways.ledger import ResultLedger
+from manga_enrichment.gateways.ledger import NOTHING_SAID, ResultLedger
 from manga_enrichment.pipeline.engine.outage_retry import OutageRetry, in_thread
 
 
@@ -38,11 +38,16 @@ class Claims:
         self._clock_skew = clock_skew
         self._outage_retry = outage_retry
         self._held: dict[str, int] = {}  # by fingerprint, micro-dollars at stake
+        self._asked: dict[str, Asked] = {}
         self._changing = asyncio.Lock()  # a renewal must not bring back what is being released
 
-    async def take(self, at_stake: Mapping[str, int]) -> ClaimResult:
-        """at_stake: by fingerprint, what its call may cost. Raises StoreUnavailableError at the deadline."""
+    async def take(self, at_stake: Mapping[str, int], asked: Mapping[str, Asked] = NOTHING_SAID) -> ClaimResult:
+        """at_stake: by fingerprint, what its call may cost; asked: what it is. Raises StoreUnavailableError at the
+        deadline."""
+        self._asked.update(asked)
         result = await self._outage_retry.call(self._claim, at_stake)
+        for each in at_stake.keys() - result.granted:
+            self._asked.pop(each, None)
         self._held.update({each: at_stake[each] + result.lost.get(each, 0) for each in result.granted})
         return result
 
@@ -59,7 +64,7 @@ class Claims:
 
     def settled(self, fingerprint: str) -> None:
         """An entry replaced the claim."""
-        self._held.pop(fingerprint, None)
+        self._let_go(fingerprint)
 
     async def release(self, fingerprints: Iterable[str]) -> None:
         """Give up claims whose titles got no entry, so that the next run need not wait for them.
@@ -71,7 +76,7 @@ class Claims:
             if given_up:
                 await in_thread(self._ledger.release_many, given_up, self.owner)
                 for each in given_up:
-                    self._held.pop(each, None)
+                    self._let_go(each)
 
     async def release_all(self) -> None:
         await self.release(list(self._held))
@@ -87,7 +92,12 @@ class Claims:
                     except StoreUnavailableError:
                         continue
 
+    def _let_go(self, fingerprint: str) -> None:
+        self._held.pop(fingerprint, None)
+        self._asked.pop(fingerprint, None)
+
     def _claim(self, at_stake: Mapping[str, int]) -> ClaimResult:
         now = self._clock.now()
         until = now + timedelta(seconds=self._claim_seconds)
-        return self._ledger.claim_many(at_stake, self.owner, now - self._clock_skew, until)
+        asked = {each: self._asked[each] for each in at_stake if each in self._asked}
+        return self._ledger.claim_many(at_stake, self.owner, now - self._clock_skew, until, asked)

@@ -108,6 +108,7 @@ class Engine:
             clock,
             self._outage_retry,
             self.endings,
+            provenance,
             concurrency=settings.concurrency,
             poll_seconds=min(CLAIM_POLL_SECONDS, settings.claim_seconds / 3),
             queued=self._call_worker,

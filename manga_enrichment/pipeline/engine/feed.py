@@ -6,7 +6,9 @@ Belongs here: single flight, claims that other runs hold, what need not be asked
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
+from manga_enrichment.domain.outcomes.answers import Asked, Provenance
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import StoreUnavailableError
@@ -35,6 +37,7 @@ class Feed:
         clock: Clock,
         outage_retry: OutageRetry,
         endings: Endings,
+        provenance: Provenance,
         *,
         concurrency: int,
         poll_seconds: float,
@@ -47,6 +50,7 @@ class Feed:
         self._concurrency = concurrency
         self._poll_seconds = poll_seconds
         self._endings = endings
+        self._provenance = provenance
         self._queued = queued
         self.queue: asyncio.Queue[Call] = asyncio.Queue(maxsize=concurrency)
         self.lost: dict[str, int] = {}
@@ -92,7 +96,8 @@ class Feed:
         """wanted: in the caller's order, which is the catalog's."""
         try:
             at_stake = {each: calls[0].most_micro_usd() for each, calls in wanted.items()}
-            result = await self._claims.take(at_stake)
+            asked = {each: self._asked(calls[0]) for each, calls in wanted.items()}
+            result = await self._claims.take(at_stake, asked)
         except StoreUnavailableError as error:
             for fingerprint, calls in wanted.items():
                 self._contended.pop(fingerprint, None)
@@ -113,6 +118,11 @@ class Feed:
             else:
                 for call in calls:
                     deliver(cached(call, result.answered[fingerprint]))
+
+    def _asked(self, call: Call) -> Asked:
+        payer = replace(self._provenance, claim=call.claim)
+        analysis, now = call.analysis, self._clock.now()
+        return Asked(call.manga_id, analysis.name, call.bucket, call.model.model_id, analysis.version, payer, now)
 
     async def watch_contended(self, deliver: Deliver) -> None:
         """Look, until cancelled, whether other runs have answered or given up what they claimed."""

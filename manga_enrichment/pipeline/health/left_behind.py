@@ -1,0 +1,108 @@
+"""What killed runs left behind: answers that no log knows, calls that were on their way.
+
+Whoever asks the same question again logs the one and books the other by itself. But a question may never be asked
+again: the title changed, or left the catalog, or its prompt did. So the ledger is read through, whenever a spender was
+abandoned.
+
+Belongs here: which runs, logging, booking, the order of steps, each of which may be cut off and repeated. Stays out:
+money that was set aside (`gateways/budget.py`), calls of requests that are dead (`lost_calls.py`).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import TypeVar
+
+from manga_enrichment.domain.outcomes.answers import AbandonedClaim, Attempt, LedgerEntry
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
+from manga_enrichment.domain.outcomes.outcome import Outcome
+from manga_enrichment.gateways.budget import BudgetStore
+from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW
+from manga_enrichment.gateways.ledger import ResultLedger
+from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.pipeline.engine.money.budget import NO_CAPS, day_counter, scopes_of
+from manga_enrichment.pipeline.log.append import log_entries, log_rows
+from manga_enrichment.pipeline.log.rows import attempt_row, row_identity
+
+_AT_ONCE = 5_000
+_CLAIM = timedelta(seconds=60)
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class LeftBehind:
+    """runs: that ended without a word; answers: of theirs, logged now unless they were; booked: calls, maybe billed."""
+
+    runs: int = 0
+    answers: int = 0
+    booked: int = 0
+
+
+def account_for_killed_runs(
+    tables: ObjectStore, ledger: ResultLedger, budget: BudgetStore, days: Sequence[str], now: datetime, owner: str
+) -> LeftBehind:
+    """Of runs that began on these UTC days. owner: a name that no other claim has.
+
+    Raises StoreUnavailableError, ConfigurationError; then the next look finds the same again.
+    """
+    counters, then = [day_counter(day) for day in days], now - MOST_CLOCK_SKEW
+    abandoned = budget.abandoned(counters, then)
+    if not abandoned:
+        return LeftBehind()
+    runs = {spender.split(":")[0] for spender in abandoned}
+    answers = booked = 0
+    for some in _batches(ledger.left_behind(runs, then), _AT_ONCE):
+        entries = [each for each in some if isinstance(each, LedgerEntry)]
+        log_entries(tables, entries)
+        answers += len(entries)
+        claims = [each for each in some if isinstance(each, AbandonedClaim)]
+        booked += _book(tables, ledger, budget, claims, now, owner)
+    budget.close_abandoned(counters, then, swept=abandoned)
+    return LeftBehind(len(runs), answers, booked)
+
+
+def _book(
+    tables: ObjectStore,
+    ledger: ResultLedger,
+    budget: BudgetStore,
+    claims: Sequence[AbandonedClaim],
+    now: datetime,
+    owner: str,
+) -> int:
+    """Take over, book, log, give up. A claim that is taken over stands for the same money until it is given up, and
+    booking and row have the same name in each repetition."""
+    asked = {each.fingerprint: each.asked for each in claims}
+    taken = ledger.claim_many(dict.fromkeys(asked, 0), owner, now - MOST_CLOCK_SKEW, now + _CLAIM)
+    for fingerprint, micro_usd in taken.lost.items():
+        about = asked[fingerprint]
+        paid = about.provenance
+        name = f"lost:{paid.run_id}:{about.at.isoformat()}:{fingerprint}"
+        budget.book_once(name, [scope.counter for scope in scopes_of(paid, NO_CAPS)], micro_usd, now)
+        attempt = Attempt(
+            number=1,
+            started_at=about.at,
+            latency_ms=0,
+            cost_micro_usd=micro_usd,
+            error_class=ErrorClass.ABANDONED,
+            maybe_billed=True,
+            message="the run that asked this was killed: its call may have been made",
+        )
+        identity = row_identity(
+            manga_id=about.manga_id,
+            analysis=about.analysis,
+            bucket=about.bucket,
+            provenance=paid,
+            fingerprint=fingerprint,
+            model_id=about.model_id,
+            prompt_version=about.prompt_version,
+        )
+        log_rows(tables, paid, [attempt_row(attempt, (attempt,), identity=identity, status=Outcome.DEFERRED)])
+    if taken.granted:
+        ledger.release_many(sorted(taken.granted), owner)
+    return len(taken.lost)
+
+
+def _batches(found: Iterator[_T], size: int) -> Iterator[list[_T]]:
+    while some := list(islice(found, size)):
+        yield some
