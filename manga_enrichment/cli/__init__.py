@@ -35,6 +35,13 @@ STATE_DIR = click.option(
 )
 
 
+DAGSTER_YAML = click.option(
+    "--dagster-yaml",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Dagster's instance, instead of the shipped one; .local/dagster in it stands for its folder in --state-dir.",
+)
+
+
 class _Sentences(click.Group):
     """Wrong settings, and services that do not answer, end a command with a sentence, not with a traceback.
 
@@ -102,23 +109,25 @@ for _command in (
 @STATE_DIR
 @click.option("--json", "as_json", is_flag=True, help="End with one JSON line instead of a table.")
 @click.option("--concurrency", type=click.IntRange(1, 1024), default=16, show_default=True, help="Calls in flight.")
-def demo(state_dir: Path, as_json: bool, concurrency: int) -> None:
+@DAGSTER_YAML
+def demo(state_dir: Path, as_json: bool, concurrency: int, dagster_yaml: Path | None) -> None:
     """Enrich the shipped catalog on the local stack and say what happened and what it cost."""
     from manga_enrichment.local.demo.command import run_demo
 
     with stack_sentences():
-        sys.exit(run_demo(state_dir, as_json=as_json, concurrency=concurrency))
+        sys.exit(run_demo(state_dir, as_json=as_json, concurrency=concurrency, dagster_yaml=dagster_yaml))
 
 
 @main.command()
 @STATE_DIR
 @click.option("--port", type=int, default=3000, show_default=True, help="Port of the Dagster UI.")
-def dev(state_dir: Path, port: int) -> None:
+@DAGSTER_YAML
+def dev(state_dir: Path, port: int, dagster_yaml: Path | None) -> None:
     """Start the local stack and the Dagster UI on 127.0.0.1; stop both with Ctrl-C."""
     from manga_enrichment.local.dev import run_dev
 
     with stack_sentences():
-        sys.exit(run_dev(state_dir, port))
+        sys.exit(run_dev(state_dir, port, dagster_yaml))
 
 
 @main.command("generate-catalog")

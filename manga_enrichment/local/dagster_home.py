@@ -17,12 +17,13 @@ LOCATION, REPOSITORY_NAME = "manga_enrichment", "__repository__"
 """What the code location is called here, as in workspace.yaml, and what Dagster calls the repository in it."""
 
 
-def prepare_dagster_home(state_dir: Path) -> Path:
+def prepare_dagster_home(state_dir: Path, dagster_yaml: Path | None = None) -> Path:
     """A DAGSTER_HOME whose configuration keeps everything under `state_dir`.
 
-    The storage is opened once here: two processes that open a fresh SQLite home at the same time break its migration.
+    dagster_yaml: instead of the shipped one; `.local/dagster` in it is the home, too. The storage is opened once here:
+    two processes that open a fresh SQLite home at the same time break its migration.
     """
-    template = shipped("dagster.yaml")
+    template = dagster_yaml or shipped("dagster.yaml")
     home = (state_dir / "dagster").resolve()
     home.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
     home.chmod(PRIVATE_FOLDER)

@@ -17,11 +17,11 @@ SAMPLE = "data/catalog/sample.jsonl"
 _PORTS_TRIED = 20
 
 
-def run_dev(state_dir: Path, port: int) -> int:
+def run_dev(state_dir: Path, port: int, dagster_yaml: Path | None = None) -> int:
     """Serve until stopped; 0 when a signal asked for the end, else the exit code of the servers."""
     with LocalStack(LocalStackConfig(state_dir)) as stack:
         port = _free_from(port)
-        home = prepare_dagster_home(state_dir)
+        home = prepare_dagster_home(state_dir, dagster_yaml)
         environment = server_environment(stack.child_environment(os.environ), home)
         environment["MANGA_CATALOG_URI"] = _absolute(environment.get("MANGA_CATALOG_URI") or str(shipped(SAMPLE)))
         environment["MANGA_CATALOG_MAPPING"] = _absolute(environment.get("MANGA_CATALOG_MAPPING", ""))

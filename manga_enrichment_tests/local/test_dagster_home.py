@@ -55,3 +55,17 @@ def test_a_queued_run_outlasts_a_code_server_that_is_away_for_minutes(
     assert queue is not None
     assert queue.max_user_code_failure_retries * queue.user_code_failure_retry_delay >= 600
     assert queue.tag_concurrency_limits, "what is said of runs is there as well"
+
+
+def test_another_instance_is_taken_as_it_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", "replaced")
+    given = tmp_path / "mine.yaml"
+    storage = f"storage: {{sqlite: {{base_dir: {tmp_path}/elsewhere}}}}\n"
+    given.write_text(
+        storage + "local_artifact_storage: {module: dagster.core.storage.root, "
+        "class: LocalArtifactStorage, config: {base_dir: .local/dagster/artifacts}}\n"
+    )
+    home = prepare_dagster_home(tmp_path / "state", given)
+    assert (tmp_path / "elsewhere").is_dir()
+    assert not (home / "history").exists()
+    assert f"{home}/artifacts" in (home / "dagster.yaml").read_text("utf-8")

@@ -23,11 +23,12 @@ STOPPED = 130
 """What shells say of a program that Ctrl-C ended."""
 
 
-def run_demo(state_dir: Path, *, as_json: bool, concurrency: int) -> int:
+def run_demo(state_dir: Path, *, as_json: bool, concurrency: int, dagster_yaml: Path | None = None) -> int:
     """Run it; 0 when all ended well. Stopped, it can be run again, and pays for nothing twice."""
     started = time.time()
     with _running_stack(state_dir, quiet=as_json) as endpoints:
-        environment = server_environment(endpoints.child_environment(os.environ), prepare_dagster_home(state_dir))
+        home = prepare_dagster_home(state_dir, dagster_yaml)
+        environment = server_environment(endpoints.child_environment(os.environ), home)
         environment.setdefault("MANGA_CONCURRENCY", str(concurrency))
         environment.setdefault("MANGA_CATALOG_URI", str(shipped(SAMPLE)))
         arguments = ["--state-dir", str(state_dir), "--started", str(started), *(["--json"] if as_json else [])]
