@@ -10,11 +10,12 @@ from uuid import uuid4
 
 from manga_enrichment.aws.gateways import open_gateways
 from manga_enrichment.aws.outbound.callbacks import HttpsCallbacks
-from manga_enrichment.defs.partner.settings import notification_policy, sensor_settings
+from manga_enrichment.defs.partner.settings import notification_policy
 from manga_enrichment.domain.callbacks.signatures import SigningKey
 from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, HIGH_PRIORITY, NORMAL, QUEUES, REQUEST_QUEUES, Queue
 from manga_enrichment.domain.requests.states import RequestState
+from manga_enrichment.domain.requests.validation import RequestPolicy
 from manga_enrichment.local.stack.callback_receiver import CallbackReceiver
 from manga_enrichment.local.stack.cleaning import empty_queues
 from manga_enrichment.local.stack.endpoints import CALLBACK_KEY_ID, CALLBACK_SECRET
@@ -50,18 +51,27 @@ class PartnerBooks:
 
     # What a partner does
 
-    def send(self, titles: Sequence[str], *, request_id: str = "", priority: str = "normal") -> str:
-        """A batch for the queue of its priority; its request_id."""
+    def send(
+        self,
+        titles: Sequence[str],
+        *,
+        request_id: str = "",
+        priority: str = "normal",
+        partner_id: str = PARTNER,
+        analysis: str = "reading_level",
+        **body: Any,
+    ) -> str:
+        """A batch for the queue of its priority, whether its partner's policy allows it or not; its request_id."""
         request_id = request_id or str(uuid4())
-        items = [{"manga_id": each, "analysis_type": "reading_level"} for each in titles]
+        items = [{"manga_id": each, "analysis_type": analysis} for each in titles]
         submit(
             self.gateways.queues,
             "batch_analysis",
-            {"items": items, "callback_url": self._receiver.url, "priority": priority},
-            partner_id=PARTNER,
+            {"items": items, "callback_url": self._receiver.url, "priority": priority, **body},
+            partner_id=partner_id,
             request_id=request_id,
             now=self._clock.now(),
-            policy=sensor_settings(self._settings).policy,  # which knows that this worker calls back on loopback
+            policy=RequestPolicy(allow_loopback_callbacks=True),
         )
         return request_id
 
