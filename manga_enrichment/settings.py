@@ -6,7 +6,7 @@ Belongs here: names, defaults, limits and the sentence a user sees when a value 
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -69,6 +69,9 @@ class Settings(BaseSettings):
     senders_table: str = Field("manga-fm-senders", description="DynamoDB table of runs that share a quota")
     ledger_retention_days: int = Field(LEDGER_DAYS, ge=1, description="answers older than this may be asked again")
     models_file: str = Field("", description="TOML file of your own models, on top of ours (docs/models.md)")
+    lane_tiers: dict[str, Literal["default", "flex", "priority"]] = Field(
+        default_factory=dict, description='service tier by lane, for example {"night": "flex"} (docs/models.md)'
+    )
     model_aliases: dict[str, str] = Field(default_factory=dict, description='for example {"haiku": "<model id>"}')
     lane_models: dict[str, dict[str, str]] = Field(
         default_factory=dict,
@@ -199,6 +202,13 @@ class Settings(BaseSettings):
                 raise ValueError(f"{unknown[0]} is none of {', '.join(sorted(known))}")
         return value
 
+    @field_validator("lane_tiers")
+    @classmethod
+    def _tiers_are_of_lanes(cls, value: dict[str, str]) -> dict[str, str]:
+        if unknown := sorted(value.keys() - LANE_WEIGHTS.keys()):
+            raise ValueError(f"{unknown[0]} is not one of the lanes {', '.join(LANE_WEIGHTS)}")
+        return value
+
     @field_validator("lane_weights", mode="after")
     @classmethod
     def _weights_are_of_lanes(cls, value: dict[str, float]) -> dict[str, float]:
@@ -251,7 +261,7 @@ def known_models(settings: Settings) -> ModelCatalog:
         own = Path(settings.models_file).read_text("utf-8") if settings.models_file else ""
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"MANGA_MODELS_FILE={settings.models_file} cannot be read: {error}") from error
-    return load_models(settings.model_aliases, own, settings.lane_models)
+    return load_models(settings.model_aliases, own, settings.lane_models, settings.lane_tiers)
 
 
 def partner_policies(settings: Settings) -> Policies:

@@ -16,6 +16,7 @@ from uuid import UUID
 
 from manga_enrichment.domain.analyses import FOR_PARTNERS
 from manga_enrichment.domain.models.specs import ModelCatalog
+from manga_enrichment.domain.operations.quota_lanes import NIGHT
 from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.queues import NORMAL, QUEUES, Queue
 from manga_enrichment.domain.requests.states import is_final
@@ -77,6 +78,7 @@ class PartnerWorld:
     clock: Any = field(default_factory=FakeClock)
     way: str = UNITS
     models: ModelCatalog = MODELS
+    lane: str = NIGHT
     index_home: Path = Path()
     """Of copies of the candidate index, should there be one."""
 
@@ -245,7 +247,7 @@ class PartnerWorld:
     def invoke_settings(self) -> InvokeSettings:
         """Of one process: it reads policies anew."""
         policies = LivePolicies(self.policy.partners, self.mortal(self.requests), self.clock)
-        return replace(self.base.settings, policies=policies)
+        return replace(self.base.settings, policies=policies, lane=self.lane)
 
     def asking(self) -> PartnerAsking:
         gateways = self.invoke_gateways()

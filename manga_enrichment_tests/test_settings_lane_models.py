@@ -29,3 +29,20 @@ def test_one_setting_maps_analysis_and_lane_to_a_model(monkeypatch: pytest.Monke
     assert models.alias_for("reading_level", "haiku", "low") == "nova-lite"
     assert models.alias_for("full_enrichment", "haiku", "normal") == "haiku"
     assert models.alias_for("full_enrichment", "haiku") == "haiku"
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [('{"noon": "flex"}', "noon is not one of the lanes"), ('{"low": "cheap"}', "MANGA_LANE_TIERS")]
+)
+def test_a_wrong_tier_is_one_sentence(value: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MANGA_LANE_TIERS", value)
+    with pytest.raises(ConfigurationError, match=said):
+        load_settings()
+
+
+def test_backfills_have_the_nights_tier_unless_they_have_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MANGA_LANE_TIERS", '{"night": "flex", "urgent": "priority"}')
+    models = known_models(load_settings())
+    found = {lane: models.resolve_in(lane, "nova-pro").service_tier for lane in ("night", "backfill", "urgent", "low")}
+    assert found == {"night": "flex", "backfill": "flex", "urgent": "priority", "low": ""}
+    assert models.asked_for("reading_level", "nova-pro").service_tier == "flex"

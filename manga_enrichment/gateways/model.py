@@ -47,6 +47,7 @@ class ModelCall:
 class ModelReply:
     """A complete reply. answer is None when the model gave no JSON object. guarding: None without a guardrail.
 
+    service_tier: that served the call, as the reply says; "" where it says nothing.
     found: all that may be the answer, as it came, likeliest first; () where that is `answer` alone.
 
     Whatever a model says, no reply holds an answer that breaks the rule for text: what nobody should see is taken out
@@ -58,6 +59,7 @@ class ModelReply:
     usage: Usage
     text: str = ""
     guarding: Guarding | None = None
+    service_tier: str = ""
     found: tuple[Any, ...] = field(default=(), compare=False)
 
     def shaped_for(self, analysis: AnalysisType) -> "ModelReply":

@@ -225,6 +225,7 @@ def test_every_error_of_botocores_model_has_its_class() -> None:
         ),
         ("The maximum tokens you requested exceeds the model limit of 8192.", ErrorClass.ACCOUNT_REFUSED),
         ("something that nobody has ever read", ErrorClass.REQUEST_REFUSED),
+        ("The service tier flex is not supported for this model", ErrorClass.TIER_REFUSED),
     ],
 )
 def test_a_wrong_setting_is_not_blamed_on_the_title(message: str, error_class: ErrorClass) -> None:

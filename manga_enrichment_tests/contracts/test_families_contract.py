@@ -15,7 +15,7 @@ from manga_enrichment.aws.bedrock.converse import parse_reply, request_body
 from manga_enrichment.domain.analyses import FOR_PARTNERS
 from manga_enrichment.domain.models.loading import load_models
 from manga_enrichment.domain.models.specs import AnswersBy, ModelSpec, base_id
-from manga_enrichment.domain.models.usage import Usage
+from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.prompts.conversations import CONVERSATION, conversation_inputs, conversation_prompt
 from manga_enrichment.gateways.model import ModelCall, ModelReply, Repair
@@ -39,6 +39,7 @@ FAMILIES = {
 }
 MODELS = load_models().models
 BASES = {model_id: spec for model_id, spec in MODELS.items() if base_id(model_id) == model_id}
+TIERS = [(model_id, tier) for model_id, spec in MODELS.items() for tier in spec.price.tiers]
 CONVERSE = botocore.session.get_session().get_service_model("bedrock-runtime").operation_model("Converse")
 
 
@@ -70,7 +71,7 @@ def served(call: ModelCall, change: Any = lambda reply: reply) -> ModelReply:
     report = ParamValidator().validate({"modelId": call.model.model_id, **body}, CONVERSE.input_shape)
     assert not report.has_errors(), report.generate_report()
     request = converse.parse(call.model.model_id, body)
-    check_request(call.model, request)
+    check_request(call.model.in_default_tier(), request)
     reply: Reply = change(answer(call.model, request))
     usage = Usage(request.input_tokens, reply.output_tokens)
     return parse_reply(converse.render(call.model.model_id, request, reply, usage, 7), call.text_field)
@@ -144,3 +145,26 @@ def _takes(spec: ModelSpec, way: AnswersBy) -> bool:
 
 def _asked_of(spec: ModelSpec, call: ModelCall) -> None:
     check_request(spec, converse.parse(spec.model_id, orjson.loads(orjson.dumps(request_body(call)))))
+
+
+@pytest.mark.parametrize(("model_id", "tier"), TIERS)
+def test_a_tier_with_a_price_is_asked_for_served_and_priced(model_id: str, tier: str) -> None:
+    spec = MODELS[model_id].in_tier(tier)
+    analysis = FOR_PARTNERS["reading_level"]
+    reply = served(make_request("reading_level", spec)).shaped_for(analysis)
+    assert (judge(analysis, inputs(analysis), reply), reply.service_tier) == (None, tier)
+    usage = Usage(1_000, 100)
+    usual = cost_micro_usd(usage, MODELS[model_id].price)
+    asked = cost_micro_usd(usage, spec.price)
+    assert asked < usual if tier == "flex" else asked > usual
+    assert cost_micro_usd(usage, spec.served_in("default").price) == usual
+    assert spec.in_default_tier() == dataclasses.replace(MODELS[model_id], default_price=spec.default_price)
+
+
+@pytest.mark.parametrize("model_id", [each for each, spec in BASES.items() if not spec.price.tiers])
+def test_a_tier_without_a_price_is_not_asked_for_and_refused(model_id: str) -> None:
+    spec = BASES[model_id]
+    assert spec.in_tier("flex") is spec
+    asked = make_request("reading_level", dataclasses.replace(spec, service_tier="flex"))
+    with pytest.raises(ServiceError, match="service tier flex is not supported"):
+        _asked_of(spec, asked)

@@ -70,6 +70,8 @@ def request_body(call: ModelCall) -> dict[str, Any]:
         "inferenceConfig": inference,
         **_answer_config(call),
     }
+    if call.model.service_tier:
+        body["serviceTier"] = {"type": call.model.service_tier}
     if call.model.thinking_off is not None:
         body["additionalModelRequestFields"] = {"thinking": {"type": call.model.thinking_off}}
     return body
@@ -146,6 +148,7 @@ def parse_reply(document: Mapping[str, Any], text_field: str = "") -> ModelReply
         ),
         text=text,
         guarding=guarding(document) if text_field else None,
+        service_tier=str(_at(document, "serviceTier", "type") or ""),
         found=found,
     )
 

@@ -65,7 +65,6 @@ class PlanConfig(dg.Config):
 def build_plan_op(inputs: DefinitionInputs) -> dg.OpDefinition:
     """Raises ConfigurationError for a batch lane without a role."""
     batch = batch_settings(inputs.settings)
-    first_calls = calls_before_first_answer(inputs.settings.concurrency, inputs.settings.requests_per_minute)
 
     @dg.op(
         description="Ask tables and ledger what is missing or outdated, and choose the cheapest calls that fill it.",
@@ -82,14 +81,26 @@ def build_plan_op(inputs: DefinitionInputs) -> dg.OpDefinition:
     ) -> dict[str, Any]:
         with configuration_errors_are_final():
             check_bucket_count(tables, inputs.settings.catalog_buckets)
-            planning = Planning(
-                tables=tables, ledger=ledger, analyses=inputs.analyses, models=inputs.models, first_calls=first_calls
-            )
+            planning = _planning(context, inputs, tables, ledger)
             report = planning.plan(context.run_id, context.partition_keys, selected_names(context), context.log.info)
             lanes = _lanes(report, parse_lane(config.lane), inputs, batch.min_titles)
         return _planned(context, report, lanes, provenance_of(context, clock), dry_run=config.dry_run)
 
     return plan
+
+
+def _planning(
+    context: dg.OpExecutionContext, inputs: DefinitionInputs, tables: ObjectStore, ledger: ResultLedger
+) -> Planning:
+    settings = inputs.settings
+    return Planning(
+        tables=tables,
+        ledger=ledger,
+        analyses=inputs.analyses,
+        models=inputs.models,
+        first_calls=calls_before_first_answer(settings.concurrency, settings.requests_per_minute),
+        lane=quota_lane(context.run_tags),
+    )
 
 
 def _lanes(report: PlanReport, wish: Lane, inputs: DefinitionInputs, min_titles: int | None) -> dict[str, str]:
@@ -138,7 +149,12 @@ def build_invoke_op(analysis: AnalysisType, inputs: DefinitionInputs) -> dg.OpDe
         batch: dg.ResourceParam[BatchInference],
         clock: dg.ResourceParam[Clock],
     ) -> dict[str, Any]:
-        work = _Work(context, plan, analysis, inputs.models.asked_for(analysis.name, analysis.model_alias))
+        work = _Work(
+            context,
+            plan,
+            analysis,
+            inputs.models.asked_for(analysis.name, analysis.model_alias, quota_lane(context.run_tags)),
+        )
         lane = BatchLane(BatchGateways(tables, ledger, budget, batch, clock), batches)
         gateways = InvokeGateways(ledger, budget, senders, open_model, clock)
         time = OpTime.of(context, clock, inputs.settings.deadline_seconds)

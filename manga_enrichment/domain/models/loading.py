@@ -21,16 +21,17 @@ def load_models(
     overrides: Mapping[str, str] = MappingProxyType({}),
     own_rows: str = "",
     by_lane: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+    tiers: Mapping[str, str] = MappingProxyType({}),
 ) -> ModelCatalog:
     """The packaged models with `own_rows` on top (the text of MANGA_MODELS_FILE), and then `overrides` of their aliases
-    (alias -> model id, from MANGA_MODEL_ALIASES). by_lane: MANGA_LANE_MODELS.
+    (alias -> model id, from MANGA_MODEL_ALIASES). by_lane: MANGA_LANE_MODELS. tiers: MANGA_LANE_TIERS.
 
     Raises UnknownModelError when an alias names a model without a row: a wrong setting should fail
     at the start, not when its alias is first used. Raises ModelRowsError and MissingPriceError.
     """
     catalog = _with_rows(packaged_models(), own_rows, FILE_SETTING)
     aliases = MappingProxyType({**catalog.aliases, **overrides})
-    catalog = ModelCatalog(catalog.models, aliases, catalog.guardrail_prices, by_lane)
+    catalog = ModelCatalog(catalog.models, aliases, catalog.guardrail_prices, by_lane, tiers)
     for alias in (*catalog.aliases, *(each for chosen in by_lane.values() for each in chosen.values())):
         catalog.resolve(alias)
     return catalog

@@ -6,7 +6,7 @@ the capabilities decide about (`aws/bedrock/converse.py`).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from enum import StrEnum
 from types import MappingProxyType
@@ -18,6 +18,7 @@ ALIASES_SETTING = "MANGA_MODEL_ALIASES"
 NIGHT_MODELS = "night"
 """The lane of all that fills tables: nights, backfills, runs by hand. Were these of several models, each would find the
 others' answers outdated, and ask for the whole catalog anew."""
+BACKFILL_LANE = "backfill"
 OTHER_ANALYSES = "*"
 FILE_SETTING = "MANGA_MODELS_FILE"
 MODELS_FILE = "models.toml"
@@ -61,6 +62,8 @@ class ModelSpec:
     output_burndown                 what one output token takes from the tokens-per-minute quota, in tokens
     price_holds_up_to_input_tokens  longest prompt the price is for; a longer one is sold at another price
     end_of_life                     first day without the model, None when no date is announced
+    service_tier                    Bedrock's, that calls ask for and `price` is of; "" for the default one
+    default_price                   of that, where `price` is another's
     source                          where its prices and limits were read, and when
     """
 
@@ -77,6 +80,24 @@ class ModelSpec:
     output_burndown: int = 1
     end_of_life: date | None = None
     source: str = ""
+    service_tier: str = ""
+    default_price: Price | None = None
+
+    def in_tier(self, tier: str) -> "ModelSpec":
+        """The same model in a service tier; as it is where its row has no price for that. What the prompt cache costs
+        in a tier is on no record, so it is not used there."""
+        price = self.price.tiers.get(tier)
+        if price is None:
+            return self
+        return replace(self, price=price, default_price=self.price, service_tier=tier, cache_minimum_tokens=None)
+
+    def served_in(self, tier: str) -> "ModelSpec":
+        """At the price of the tier that a reply says it was served in; "" where it says nothing."""
+        return self if tier in ("", self.service_tier) else self.in_default_tier()
+
+    def in_default_tier(self) -> "ModelSpec":
+        """Where Bedrock does not serve the tier that was asked for."""
+        return self if self.default_price is None else replace(self, price=self.default_price, service_tier="")
 
     @property
     def takes_forced_tool(self) -> bool:
@@ -105,22 +126,28 @@ class ModelSpec:
 class ModelCatalog:
     """All known models and the names for them. guardrail_prices: see `guardrails.py`.
 
-    by_lane: lane -> analysis, or `*` for all others -> alias, where a lane has a model of its own.
+    by_lane: lane -> analysis, or `*` for all others -> alias, where a lane has a model of its own. tiers: lane -> tier.
     """
 
     models: Mapping[str, ModelSpec]
     aliases: Mapping[str, str]
     guardrail_prices: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     by_lane: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
+    tiers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def alias_for(self, analysis: str, default: str, lane: str = NIGHT_MODELS) -> str:
         """What an analysis is asked of in a lane. default: the analysis's own alias."""
-        chosen = self.by_lane.get(lane, {})
+        chosen = self.by_lane.get(NIGHT_MODELS if lane == BACKFILL_LANE else lane, {})
         return chosen.get(analysis) or chosen.get(OTHER_ANALYSES) or default
 
     def asked_for(self, analysis: str, default: str, lane: str = NIGHT_MODELS) -> ModelSpec:
-        """The model behind that alias. Raises UnknownModelError."""
-        return self.resolve(self.alias_for(analysis, default, lane))
+        """The model behind that alias, in the lane's tier. Raises UnknownModelError."""
+        return self.resolve_in(lane, self.alias_for(analysis, default, lane))
+
+    def resolve_in(self, lane: str, alias_or_id: str) -> ModelSpec:
+        """As `resolve`, in the service tier of a lane. A backfill has the night's, unless it has its own."""
+        tier = self.tiers.get(lane, self.tiers.get(NIGHT_MODELS, "") if lane == BACKFILL_LANE else "")
+        return self.resolve(alias_or_id).in_tier(tier)
 
     def resolve(self, alias_or_id: str) -> ModelSpec:
         """The model behind an alias, or with this very id. Raises UnknownModelError."""

@@ -59,10 +59,14 @@ class Price:
         """Prices on demand of the service tiers beside the default one. What the prompt cache costs in them is on no
         record, so they have no price for it."""
         sold: dict[str, Price] = {}
-        if self.flex_input_micro_usd is not None and self.flex_output_micro_usd is not None:
-            sold["flex"] = Price(self.flex_input_micro_usd, self.flex_output_micro_usd)
-        if self.priority_input_micro_usd is not None and self.priority_output_micro_usd is not None:
-            sold["priority"] = Price(self.priority_input_micro_usd, self.priority_output_micro_usd)
+        pairs = {
+            "flex": (self.flex_input_micro_usd, self.flex_output_micro_usd),
+            "priority": (self.priority_input_micro_usd, self.priority_output_micro_usd),
+        }
+        batch = self.batch_input_micro_usd, self.batch_output_micro_usd
+        for tier, (input_price, output_price) in pairs.items():
+            if input_price is not None and output_price is not None:
+                sold[tier] = Price(input_price, output_price, None, None, *batch)
         return sold
 
 

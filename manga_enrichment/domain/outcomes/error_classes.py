@@ -29,6 +29,7 @@ class ErrorClass(StrEnum):
     REQUEST_REFUSED = "request_refused"
     ACCOUNT_REFUSED = "account_refused"
     DAILY_QUOTA = "daily_quota"
+    TIER_REFUSED = "tier_refused"
     ACCESS_DENIED = "access_denied"
     MODEL_NOT_FOUND = "model_not_found"
     EMPTY_ANSWER = "empty_answer"
@@ -105,6 +106,7 @@ TREATMENTS: dict[ErrorClass, Treatment] = {
     ),
     ErrorClass.INVALID_REQUEST: _REFUSED,
     ErrorClass.REQUEST_REFUSED: Treatment(Retry.NEVER, Outcome.FAILED, transient=True),
+    ErrorClass.TIER_REFUSED: Treatment(Retry.NEVER, Outcome.FAILED, transient=True),
     ErrorClass.ACCOUNT_REFUSED: _STOPS,
     ErrorClass.DAILY_QUOTA: Treatment(Retry.NEVER, Outcome.DEFERRED, transient=True, stops_analysis=True),
     ErrorClass.ACCESS_DENIED: _STOPS,

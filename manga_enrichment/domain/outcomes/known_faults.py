@@ -28,6 +28,8 @@ class KnownFault:
 
 
 KNOWN_FAULTS = (
+    KnownFault("service tier", ErrorClass.TIER_REFUSED),
+    KnownFault("servicetier", ErrorClass.TIER_REFUSED),
     KnownFault(
         "use case details have not been submitted", ErrorClass.ACCESS_DENIED, "submit them in Bedrock's console"
     ),

@@ -139,7 +139,7 @@ def _read(state: ServerState, dialect: ModuleType, model_id: str, raw: bytes) ->
     except ServiceError:
         state.meter.rejected()
         raise
-    return spec, request
+    return spec.in_tier(request.service_tier), request
 
 
 def _reserve(state: ServerState, spec: ModelSpec, request: ModelRequest) -> Reservation:

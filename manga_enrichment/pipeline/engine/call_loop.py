@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from manga_enrichment.domain.analyses.validation import answer_problems
-from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.domain.outcomes.answers import Attempt
 from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass, ModelError, Retry
 from manga_enrichment.domain.outcomes.retries import RetryState
@@ -20,7 +19,7 @@ from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.gateways.model import FoundationModel, ModelCall, ModelReply, Repair
 from manga_enrichment.pipeline.engine.calls import Call
-from manga_enrichment.pipeline.engine.money.billing import book_call, with_guardrail
+from manga_enrichment.pipeline.engine.money.billing import book_call, quota_tokens_used, with_guardrail
 from manga_enrichment.pipeline.engine.money.budget import RunBudget
 from manga_enrichment.pipeline.engine.money.estimates import CallEstimate, estimate_attempt
 from manga_enrichment.pipeline.engine.rate.rate_limiter import Limiter, Permit
@@ -88,6 +87,7 @@ class Caller:
         self._until = until
         self._ending = ending
         self._stake = stake
+        self._untaken_tiers: set[str] = set()  # models, for this run
         self._cached_prefixes: set[tuple[str, str]] = set()  # model id and analysis
         self._refreshing = asyncio.Lock()
         self._refreshed_at = -math.inf
@@ -121,6 +121,8 @@ class Caller:
             ending = self._ending(call)
             if ending is not None:
                 return telling_reason(Refusal(ending, "nothing new is asked any more"), progress.refusal)
+            if call.model.model_id in self._untaken_tiers:
+                call = replace(call, model=call.model.in_default_tier())
             refusal = await self._attempt(call, progress)
             if refusal is None or not self._may_try_again(call, progress, refusal.error_class):
                 return refusal and telling_reason(refusal, progress.refusal)
@@ -186,7 +188,7 @@ class Caller:
 
     async def _send(self, call: Call, progress: _Progress, permit: Permit, estimate: CallEstimate) -> Refusal | None:
         """One request to the model and its line in the log."""
-        request = _request(call, progress)
+        request = call.as_sent(progress.max_tokens, progress.repair)
         attempt = Attempt(len(progress.attempts) + 1, self._clock.now(), 0)
         started = progress.sent_at = self._clock.monotonic_seconds()
         progress.reply = None
@@ -223,9 +225,12 @@ class Caller:
         """What a complete reply cost, and whether it is an answer."""
         self._cached_prefixes.add((call.model.model_id, call.analysis.name))
         booked = with_guardrail(
-            book_call(reply.usage, call.model, estimate), call.guardrail, reply.guarding, estimate.guardrail_micro_usd
+            book_call(reply.usage, call.model.served_in(reply.service_tier), estimate),
+            call.guardrail,
+            reply.guarding,
+            estimate.guardrail_micro_usd,
         )
-        self._limiter.settle(permit, _quota_tokens_used(booked.usage, call.model.output_burndown))
+        self._limiter.settle(permit, quota_tokens_used(booked.usage, call.model.output_burndown))
         attempt = replace(
             attempt,
             usage=booked.usage,
@@ -258,6 +263,9 @@ class Caller:
 
     def _may_try_again(self, call: Call, progress: _Progress, error_class: ErrorClass) -> bool:
         """Whether another attempt is allowed; prepares it."""
+        if error_class is ErrorClass.TIER_REFUSED and call.model.service_tier:
+            self._untaken_tiers.add(call.model.model_id)
+            return True
         larger = min(call.model.max_output_tokens, progress.max_tokens * LARGER_LIMIT_FACTOR)
         room = larger > progress.max_tokens
         now_seconds = self._clock.monotonic_seconds()
@@ -289,12 +297,3 @@ class Caller:
             return CallOutcome(None, attempts, refusal.error_class, refusal.message)
         answer = progress.reply.answer if progress.reply else None
         return CallOutcome(answer and call.analysis.mended(answer, call.inputs), attempts)
-
-
-def _quota_tokens_used(usage: Usage, burndown: int) -> int:
-    return usage.input_tokens + usage.cache_write_tokens + usage.output_tokens * burndown
-
-
-def _request(call: Call, progress: _Progress) -> ModelCall:
-    cached = call.estimate.prefix_cached
-    return ModelCall(call.model, call.prompt, progress.max_tokens, progress.repair, cached, call.guardrail)

@@ -11,6 +11,7 @@ from manga_enrichment.domain.outcomes.answers import Attempt, LedgerEntry
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.prompts.prompt import Prompt
+from manga_enrichment.gateways.model import ModelCall, Repair
 from manga_enrichment.pipeline.engine.money.estimates import CallEstimate
 
 
@@ -38,6 +39,10 @@ class Call:
     def estimated_micro_usd(self) -> int:
         """What the first attempt is expected to cost."""
         return self.estimate.cost_micro_usd(self.model)
+
+    def as_sent(self, max_tokens: int, repair: Repair | None) -> ModelCall:
+        """One attempt of it."""
+        return ModelCall(self.model, self.prompt, max_tokens, repair, self.estimate.prefix_cached, self.guardrail)
 
     def most_micro_usd(self) -> int:
         """The same for one of the first calls, which pays for writing the prompt cache."""

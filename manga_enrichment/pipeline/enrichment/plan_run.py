@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.domain.models.specs import ModelCatalog, ModelSpec
+from manga_enrichment.domain.models.specs import NIGHT_MODELS, ModelCatalog, ModelSpec
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.batch.job_store import BatchStore
@@ -71,6 +71,7 @@ class Planning:
         analyses: Mapping[str, AnalysisType],
         models: ModelCatalog,
         first_calls: int = 1,
+        lane: str = NIGHT_MODELS,
     ) -> None:
         """first_calls: so many leave before the first is answered, and may all pay for writing the prompt cache."""
         self._tables = tables
@@ -78,6 +79,7 @@ class Planning:
         self._analyses = analyses
         self._models = models
         self._first_calls = first_calls
+        self._lane = lane
 
     def plan(
         self, run_id: str, buckets: Sequence[str], selected: Collection[str], say: Callable[[str], None]
@@ -115,7 +117,10 @@ class Planning:
         return moves
 
     def _planner(self, buckets: Sequence[str], selected: Collection[str]) -> tuple[dict[str, ModelSpec], Planner]:
-        models = {name: self._models.asked_for(name, analysis.model_alias) for name, analysis in self._analyses.items()}
+        models = {
+            name: self._models.asked_for(name, analysis.model_alias, self._lane)
+            for name, analysis in self._analyses.items()
+        }
         calibrations = read_calibrations(self._tables, models)
         pending = BatchStore(self._tables).pending(buckets)
         return models, Planner(self._analyses, models, selected, calibrations, pending)

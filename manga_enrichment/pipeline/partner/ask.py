@@ -144,7 +144,7 @@ class PartnerAsking:
 
     def _question(self, planned: PlannedCall) -> Question:
         analysis = self._analyses[planned.analysis]
-        model = self._models.resolve(planned.model_alias or analysis.model_alias)
+        model = self._models.resolve_in(self._settings.lane, planned.model_alias or analysis.model_alias)
         if analysis is not CONVERSATION:
             return Question(analysis, model, planned.inputs())
         history = [Turn(role, content) for role, content in planned.history]

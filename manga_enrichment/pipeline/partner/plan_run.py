@@ -167,13 +167,12 @@ class PartnerPlanning:
 
     def _question(self, analysis: AnalysisType, title: _Title, note: str, request: StoredRequest) -> Question:
         inputs = title_inputs(analysis, title.record, title.candidates, note)
-        return Question(analysis, self._models.resolve(self._alias(analysis, request)), inputs)
+        return Question(analysis, self._models.resolve_in(_lane(request), self._alias(analysis, request)), inputs)
 
     def _alias(self, analysis: AnalysisType, request: StoredRequest) -> str:
-        """The model that the partner chose, else that of the lane in which its batch is, or for a quote would be."""
-        lane = LANE_OF_QUEUE[BY_PRIORITY[request.body.get("priority", "normal")].name]
+        """The model that the partner chose, else its lane's."""
         chosen = request.body.get("model", "")
-        return chosen or self._models.alias_for(analysis.name, analysis.model_alias, lane)
+        return chosen or self._models.alias_for(analysis.name, analysis.model_alias, _lane(request))
 
     def _entries(self, wishes: Sequence[_Wish]) -> Mapping[str, LedgerEntry]:
         asked = sorted({source for wish in wishes for source in wish.sources})
@@ -260,6 +259,11 @@ def _title_call(wish: _Wish) -> PlannedCall:
         additional_context=wish.inputs.additional_context,
         model_alias=wish.alias,
     )
+
+
+def _lane(request: StoredRequest) -> str:
+    """In which a batch is, or for a quote would be."""
+    return LANE_OF_QUEUE[BY_PRIORITY[request.body.get("priority", "normal")].name]
 
 
 def _only(table: pa.Table, ids: Sequence[str]) -> pa.Table:

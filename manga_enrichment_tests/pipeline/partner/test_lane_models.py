@@ -6,15 +6,19 @@ import pytest
 
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.models.loading import load_models
+from manga_enrichment.domain.models.usage import cost_micro_usd
+from manga_enrichment.domain.operations.quota_lanes import LANE_OF_QUEUE
 from manga_enrichment.domain.requests.queues import HIGH_PRIORITY, LOW_PRIORITY, NORMAL
 from manga_enrichment.domain.requests.schemas import QUOTE
 from manga_enrichment_tests.builders import model_of
+from manga_enrichment_tests.fakes import DEFAULT_USAGE
 from manga_enrichment_tests.partner_world import WAYS, PartnerWorld
 
 LANE_MODELS = {"low": {"reading_level": "sonnet", "*": "nova-lite"}}
 MODELS = load_models(by_lane=LANE_MODELS)
 USUAL = model_of(ANALYSES["reading_level"]).model_id
 SONNET, NOVA = (MODELS.resolve(alias).model_id for alias in ("sonnet", "nova-lite"))
+PRO = "amazon.nova-pro-v1:0"
 QUEUES = {"high": HIGH_PRIORITY.name, "normal": NORMAL.name, "low": LOW_PRIORITY.name}
 
 pytestmark = pytest.mark.parametrize("way", WAYS)
@@ -51,3 +55,25 @@ def test_a_quote_is_of_the_model_that_the_batch_would_ask(way: str, priority: st
     world.work(HIGH_PRIORITY.name)
     (item,) = world.result(request_id)["quote"]["items"]
     assert item["model_id"] == asked
+
+
+@pytest.mark.parametrize(("priority", "tier"), [("low", "flex"), ("normal", ""), ("high", "priority")])
+def test_a_batch_is_asked_in_its_lanes_tier_and_booked_at_its_price(way: str, priority: str, tier: str) -> None:
+    models = load_models({"haiku": PRO}, tiers={"low": "flex", "urgent": "priority", "normal": "default"})
+    world = PartnerWorld(way=way, models=models, lane=LANE_OF_QUEUE[QUEUES[priority]])
+    request_id = world.send([(1, "reading_level")], queue=QUEUES[priority], priority=priority)
+    world.work(QUEUES[priority])
+    assert world.state(request_id) == "completed"
+    (sent,) = world.base.model.sent
+    assert (sent.request.model.model_id, sent.request.model.service_tier) == (PRO, tier)
+    price = MODELS.models[PRO].price
+    expected = cost_micro_usd(DEFAULT_USAGE, price.tiers.get(tier, price))
+    (row,) = (row for row in world.base.log() if row["attempt"])
+    assert row["cost_micro_usd"] == expected
+
+
+def test_a_model_without_a_price_for_the_tier_is_asked_in_the_default_one(way: str) -> None:
+    world = PartnerWorld(way=way, models=load_models(tiers={"low": "flex"}), lane="low")
+    world.send([(1, "reading_level")], queue=LOW_PRIORITY.name, priority="low")
+    world.work(LOW_PRIORITY.name)
+    assert [sent.request.model.service_tier for sent in world.base.model.sent] == [""]

@@ -25,6 +25,8 @@ def check_request(spec: ModelSpec, request: ModelRequest) -> None:
     if request.sampling and not spec.takes_temperature:
         raise invalid(f"{spec.model_id} takes no sampling parameters; remove {', '.join(request.sampling)}")
     _check_way_to_answer(spec, request)
+    if request.service_tier and request.service_tier not in spec.price.tiers:
+        raise invalid(f"The service tier {request.service_tier} is not supported for this model: {spec.model_id}")
     if request.max_tokens is not None and request.max_tokens > spec.max_output_tokens:
         raise invalid(
             f"The maximum tokens you requested exceeds the model limit of {spec.max_output_tokens}. "

@@ -78,6 +78,7 @@ def parse(model_id: str, body: Any) -> ModelRequest:
         max_tokens=max_tokens,
         sampling=sampling,
         guardrail=_guardrail(body.get("guardrailConfig")),
+        service_tier=_service_tier(body.get("serviceTier")),
         guarded=tuple(text for turn in turns for text in turn.guarded) or tuple(turn.text for turn in turns),
     )
 
@@ -104,6 +105,7 @@ def render(_model_id: str, request: ModelRequest, reply: Reply, usage: Usage, la
             "cacheWriteInputTokens": written,
         },
         "metrics": {"latencyMs": latency_ms},
+        **({"serviceTier": {"type": request.service_tier}} if request.service_tier else {}),
         **reply.trace,
     }
 
@@ -223,6 +225,14 @@ def _inference(body: Mapping[str, Any]) -> tuple[int | None, tuple[str, ...]]:
     if "maxTokens" not in config:
         return None, tuple(sampling)
     return expect_positive_integer(config["maxTokens"], "inferenceConfig.maxTokens"), tuple(sampling)
+
+
+def _service_tier(config: Any) -> str:
+    """ "" for the default one."""
+    tier = "default" if config is None else expect_object(config, "serviceTier", frozenset({"type"})).get("type")
+    if tier not in {"default", "flex", "priority", "reserved"}:
+        raise invalid("serviceTier.type must be priority, default, flex or reserved")
+    return "" if tier == "default" else str(tier)
 
 
 def _text_format(config: Any) -> Mapping[str, Any] | None:

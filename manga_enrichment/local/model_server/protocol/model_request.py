@@ -84,6 +84,7 @@ class ModelRequest:
     max_tokens     output limit; None means the model's own
     sampling       names of the sampling parameters that were sent
     guardrail      that looks at it, None without one
+    service_tier   that the call asks for; "" for the default one
     guarded        texts that it is to look at: those that are marked, else all of the messages
     """
 
@@ -98,6 +99,7 @@ class ModelRequest:
     sampling: tuple[str, ...] = ()
     guardrail: GuardrailAsked | None = None
     guarded: tuple[str, ...] = ()
+    service_tier: str = ""
 
     @cached_property
     def input_tokens(self) -> int:

@@ -88,3 +88,7 @@ def _impossible(said: Usage, most_input: int, most_output: int) -> str:
     if said.output_tokens > most_output:
         return f"the model told {said.output_tokens} output tokens where at most {most_output} are possible"
     return ""
+
+
+def quota_tokens_used(usage: Usage, burndown: int) -> int:
+    return usage.input_tokens + usage.cache_write_tokens + usage.output_tokens * burndown
