@@ -3,7 +3,7 @@
 import runpy
 import sys
 
-NAMES = ("engine", "quota", "shares", "memory", "retrieval", "imports", "drain", "partners")
+NAMES = ("engine", "quota", "shares", "memory", "retrieval", "prompts", "imports", "drain", "partners")
 QUICK = NAMES[:-1]
 
 

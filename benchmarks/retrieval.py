@@ -51,14 +51,14 @@ def main() -> None:
     parser.add_argument("--against-python", default=sys.executable, help="the Python that has its dependencies")
     options = parser.parse_args()
     relations = read_labels(options.labels)
-    records = read_titles(options.catalog) + list(_strangers(options.rows))
+    records = read_titles(options.catalog) + list(strange_titles(options.rows))
     rows: list[Row] = []
     costs: list[Row] = []
     for view, shown in VIEWS.items():
         catalog = seen(records, shown)
         ids = frozenset(record.manga_id for record in catalog)
         queries = sorted(recalls({}, relations, ids))
-        ours = _ours(catalog, queries)
+        ours = drawn(catalog, queries)
         theirs = _theirs(catalog, queries, options) if options.against else None
         kinds = sorted({relation.kind for relation in relations}) if view == ALL_FIELDS else []
         by_kind = {kind: [each for each in relations if kind in {"", each.kind}] for kind in ("", *kinds)}
@@ -69,12 +69,12 @@ def main() -> None:
     print(f"peak memory {peak_rss_bytes() / 1e6:.0f} MB, the catalog in memory included")
 
 
-def _strangers(rows: int) -> list[MangaRecord]:
+def strange_titles(rows: int) -> list[MangaRecord]:
     cleaned = (clean_row(row, number) for number, row in enumerate(strangers(rows), 1))
     return [record for record in cleaned if isinstance(record, MangaRecord)]
 
 
-def _ours(catalog: Sequence[MangaRecord], queries: Sequence[str]) -> Found:
+def drawn(catalog: Sequence[MangaRecord], queries: Sequence[str]) -> Found:
     """All titles are searched, since that is what a night does."""
     with tempfile.TemporaryDirectory() as folder:
         started = time.process_time()

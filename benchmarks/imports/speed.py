@@ -27,7 +27,7 @@ def imported(tree: Path, path: Path, mapping: str = "") -> dict[str, Any]:
     script = Path(__file__).with_name("one_import.py")
     command = [sys.executable, str(script), str(path), mapping]
     environment = {**os.environ, "PYTHONPATH": str(tree.resolve())}
-    done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
     result: dict[str, Any] = json.loads(done.stdout)
     return result
 

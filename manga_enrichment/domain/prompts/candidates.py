@@ -6,7 +6,7 @@ Belongs here: pure decisions about candidate lists. Stays out: finding them (`pi
 
 from manga_enrichment.domain.analyses.base import Candidate
 from manga_enrichment.domain.catalog.records import MangaRecord
-from manga_enrichment.domain.prompts.prompt import cut_at_sentence
+from manga_enrichment.domain.prompts.quoting import cut_at_sentence
 from manga_enrichment.domain.tables.columns import Column, ListOf, StructOf
 
 REFRESH_THRESHOLD = 0.3

@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 
 from manga_enrichment.domain.analyses.base import Answer, Candidate, TitleInputs
-from manga_enrichment.domain.prompts.prompt import candidate_line
+from manga_enrichment.domain.prompts.candidate_block import candidate_line
 from manga_enrichment.domain.prompts.tokens import estimate_tokens
 
 MOST_TITLES = 6

@@ -20,15 +20,14 @@ from manga_enrichment.domain.analyses.base import AnalysisType, Candidate, Title
 from manga_enrichment.domain.analyses.text import joined, without_brackets
 from manga_enrichment.domain.catalog.records import Author, MangaRecord
 from manga_enrichment.domain.models.specs import AnswersBy, ModelSpec
+from manga_enrichment.domain.prompts.candidate_block import LABEL_FIELDS, candidate_lines
+from manga_enrichment.domain.prompts.quoting import cut_at_sentence, folded, one_line
 
 MAX_SYNOPSIS_CHARACTERS = 6_000
 """A longer synopsis is cut: what it is about has long been said, and every character is paid for."""
 
 _MULTILINE = frozenset({"synopsis"})
-_SENTENCE_END = re.compile(r"[。．！？!?][」』）”\")]*|\.(?=\s)|\n")
-_LONGEST_SENTENCE_END = 8
 _LINE_BREAK = re.compile(r"[^\S\n]*(?:\r\n|[\n\r\u0085\u2028\u2029])\s*")
-_CUT_MARK = "…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,23 +114,33 @@ def _system(analysis: AnalysisType, model: ModelSpec) -> str:
 
 def _user(analysis: AnalysisType, inputs: TitleInputs) -> str:
     lines = [f"manga_id: {without_brackets(inputs.manga_id)}"]
-    lines += [f"{name}: {_field(value)}" for name, value in inputs.fields.items()]
+    lines += [f"{name}: {_field(value)}" for name, value in _said_once(inputs.fields).items()]
     blocks = [_block("title", "\n".join(lines))]
     if analysis.needs_candidates:
-        blocks.append(_block("candidates", "\n".join(candidate_line(each) for each in inputs.candidates)))
+        blocks.append(_block("candidates", candidate_lines(inputs.candidates, inputs.fields)))
     if inputs.additional_context:
         blocks.append(_block("additional_context", without_brackets(inputs.additional_context)))
     return "\n".join((*blocks, analysis.request))
 
 
+def _said_once(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what the prompt says before: a Japanese title that is the title, labels of two lists.
+
+    The fingerprint has all fields: what is left out here is there already, so no answer depends on it.
+    """
+    once = dict(fields)
+    if "title_ja" in fields and folded(fields["title_ja"]) == folded(fields.get("title", "")):
+        del once["title_ja"]
+    said: set[str] = set()
+    for name in LABEL_FIELDS:
+        new = [label for label in fields.get(name, ()) if folded(label) not in said]
+        said.update(map(folded, new))
+        once = {key: tuple(new) if key == name else value for key, value in once.items() if key != name or new}
+    return once
+
+
 def _block(tag: str, text: str) -> str:
     return f"<{tag}>\n{text}\n</{tag}>"
-
-
-def candidate_line(candidate: Candidate) -> str:
-    """A title on one line: id, title, what is said of it."""
-    cells = (candidate.manga_id, candidate.title, candidate.hint)
-    return " | ".join(without_brackets(_one_line(cell)).replace("|", "¦") for cell in cells if cell)
 
 
 def _field(value: Any) -> str:
@@ -142,11 +151,11 @@ def _clean(name: str, value: Any) -> str | tuple[str, ...]:
     if value is None:
         return ""
     if isinstance(value, tuple):
-        items = [_one_line(_author(item) if isinstance(item, Author) else str(item)) for item in value]
+        items = [one_line(_author(item) if isinstance(item, Author) else str(item)) for item in value]
         return tuple(filter(None, items))
     if name in _MULTILINE:
         return cut_at_sentence(_clean_text(value), MAX_SYNOPSIS_CHARACTERS)
-    return _one_line(str(value))
+    return one_line(str(value))
 
 
 _remembered = lru_cache(maxsize=1024)(_clean)
@@ -154,11 +163,6 @@ _remembered = lru_cache(maxsize=1024)(_clean)
 
 def _author(author: Author) -> str:
     return f"{author.name} ({author.role})" if author.role else author.name
-
-
-def _one_line(text: str) -> str:
-    text = unicodedata.normalize("NFC", text)
-    return text if " " not in text and text.isprintable() else " ".join(text.split())
 
 
 def _clean_text(text: str) -> str:
@@ -170,12 +174,3 @@ def _clean_text(text: str) -> str:
     if all(map(str.isprintable, lines)):  # the only white space is " "; the pattern would try each
         return "\n".join(filter(None, map(str.strip, lines)))
     return _LINE_BREAK.sub("\n", text)
-
-
-def cut_at_sentence(text: str, limit: int) -> str:
-    """At most `limit` characters, cut after a sentence of the second half if one ends there; "…" marks it."""
-    if len(text) <= limit:
-        return text
-    matches = _SENTENCE_END.finditer(text, limit // 2, limit + _LONGEST_SENTENCE_END)
-    end = max((match.end() for match in matches if match.end() < limit), default=limit - 1)
-    return text[:end].rstrip() + _CUT_MARK

@@ -8,18 +8,12 @@ Claude 4.7 and later makes about 30 % more tokens than the one before). The esti
 within about a quarter, since an estimate that is too low overdraws a quota or a budget.
 """
 
-import json
 import math
-
-from manga_enrichment.domain.prompts.prompt import Prompt
 
 _TOKENS_PER_WIDE_CHARACTER = 1.25
 _CHARACTERS_PER_TOKEN = 4
 _BYTES_BEYOND_FIRST = 2
 """A kana or kanji has three bytes in UTF-8, two more than ASCII."""
-
-TOOL_USE_TOKENS = 330
-"""The provider's own system text for tool use; published as 313 to 346 tokens for Claude 4."""
 
 
 def estimate_tokens(text: str) -> int:
@@ -29,10 +23,3 @@ def estimate_tokens(text: str) -> int:
     wide = extra_bytes / _BYTES_BEYOND_FIRST
     narrow = max(characters - wide, 0.0)
     return math.ceil(wide * _TOKENS_PER_WIDE_CHARACTER + narrow / _CHARACTERS_PER_TOKEN)
-
-
-def estimate_prompt(prompt: Prompt) -> int:
-    """Tokens of everything that is sent with this prompt: system, user, tool and its schema."""
-    schema = json.dumps(prompt.tool_schema, separators=(",", ":"), ensure_ascii=False)
-    texts = (prompt.system, prompt.user, prompt.tool_description, schema)
-    return TOOL_USE_TOKENS + sum(estimate_tokens(text) for text in texts)

@@ -17,7 +17,8 @@ from typing import Any
 
 from manga_enrichment.domain.analyses import FOR_PARTNERS
 from manga_enrichment.domain.prompts.prompt import Prompt
-from manga_enrichment.domain.prompts.tokens import estimate_prompt, estimate_tokens
+from manga_enrichment.domain.prompts.prompt_tokens import estimate_prompt
+from manga_enrichment.domain.prompts.tokens import estimate_tokens
 from manga_enrichment.domain.requests.json_shape import read_shape
 from manga_enrichment.domain.requests.problems import Code, Location, Problem, problem
 from manga_enrichment.domain.requests.schemas import default_of

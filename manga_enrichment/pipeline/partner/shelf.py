@@ -22,7 +22,7 @@ from manga_enrichment.domain.prompts.known_titles import (
     named_ids,
     titles_that_fit,
 )
-from manga_enrichment.domain.prompts.prompt import cut_at_sentence
+from manga_enrichment.domain.prompts.quoting import cut_at_sentence
 from manga_enrichment.domain.requests.cost_guard import tokens_left
 from manga_enrichment.gateways.objects import TableReader
 from manga_enrichment.pipeline.candidates.asking import QUESTION_CHARACTERS, Asking

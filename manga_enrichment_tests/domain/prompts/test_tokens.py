@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manga_enrichment.domain.prompts.prompt import Prompt
-from manga_enrichment.domain.prompts.tokens import estimate_prompt, estimate_tokens
+from manga_enrichment.domain.prompts.prompt_tokens import estimate_prompt
+from manga_enrichment.domain.prompts.tokens import estimate_tokens
 
 ENGLISH = "A retired knight runs a tea house at the edge of the old road and listens to travellers. " * 5
 JAPANESE = "古い街道の果てにある茶屋で、引退した騎士が旅人に茶をふるまいながら話を聞く物語。" * 5

@@ -14,7 +14,8 @@ from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.catalog.rows import clean_row
 from manga_enrichment.domain.models.loading import load_models
 from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
-from manga_enrichment.domain.prompts.tokens import estimate_prompt, estimate_tokens
+from manga_enrichment.domain.prompts.prompt_tokens import estimate_prompt
+from manga_enrichment.domain.prompts.tokens import estimate_tokens
 from manga_enrichment.domain.requests.cost_guard import (
     TOKEN_GUARDS,
     RequestTokens,

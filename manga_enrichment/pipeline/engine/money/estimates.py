@@ -14,7 +14,8 @@ from manga_enrichment.domain.models.calibration import Calibration
 from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
 from manga_enrichment.domain.prompts.prompt import Prompt
-from manga_enrichment.domain.prompts.tokens import TOOL_USE_TOKENS, estimate_tokens
+from manga_enrichment.domain.prompts.prompt_tokens import TOOL_USE_TOKENS
+from manga_enrichment.domain.prompts.tokens import estimate_tokens
 from manga_enrichment.gateways.model import Repair
 from manga_enrichment.pipeline.engine.rate.rate_limiter import FIRST_CALLS_PER_SECOND
 
