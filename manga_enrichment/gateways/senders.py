@@ -14,11 +14,8 @@ class Sender:
     total            what it thinks that all senders together may ask
     demand           what it could use itself
     quiet_seconds    since its last refusal
-    is_searching     its total is a first guess: it says nothing of the quota yet
-    is_paused        everything is refused just now: its total is that of before
-    has_left         it asks no more
-    beat             grows with every write: a reader tells by its own clock when it stopped
-    at               when it was written, by the writer's clock
+    is_guess         its total says nothing of the quota: it is being searched for, or everything is refused just now
+    at               when it was written, by the writer's clock; a reader tells by its own when it last changed
     """
 
     name: str
@@ -27,10 +24,7 @@ class Sender:
     total: float
     demand: float
     quiet_seconds: float
-    is_searching: bool
-    is_paused: bool
-    has_left: bool
-    beat: int
+    is_guess: bool
     at: datetime
 
 
@@ -50,7 +44,7 @@ class SenderTable(Protocol):
         ...
 
     def read(self, quota: str) -> tuple[list[Sender], Learned | None]:
-        """All items of a quota as they are now, also old ones and of those that have left."""
+        """All items of a quota as they are now, also old ones."""
         ...
 
     def learn(self, quota: str, learned: Learned) -> None:

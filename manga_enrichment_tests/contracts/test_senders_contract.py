@@ -31,10 +31,7 @@ def sender(name: str, clock: FakeClock) -> Sender:
         total=12.5,
         demand=math.inf,
         quiet_seconds=math.inf,
-        is_searching=False,
-        is_paused=True,
-        has_left=False,
-        beat=7,
+        is_guess=True,
         at=clock.now(),
     )
 
@@ -52,7 +49,7 @@ def test_what_a_sender_wrote_is_read_at_once_and_equal(senders: SenderTable, clo
 
 def test_the_last_word_of_a_sender_counts(senders: SenderTable, clock: FakeClock, unique: str) -> None:
     senders.write(unique, sender("one", clock))
-    last = replace(sender("one", clock), has_left=True, beat=8)
+    last = replace(sender("one", clock), at=clock.now() + timedelta(seconds=3))
     senders.write(unique, last)
     assert senders.read(unique) == ([last], None)
 
@@ -76,7 +73,7 @@ def test_an_old_item_is_cleared_unless_it_was_written_again(
 ) -> None:
     old = sender("one", clock)
     senders.write(unique, old)
-    again = replace(old, beat=8)
+    again = replace(old, at=old.at + timedelta(seconds=3))
     senders.write(unique, again)
     senders.clear(unique, old)
     assert senders.read(unique) == ([again], None)

@@ -1,7 +1,7 @@
 """The lanes that share a model's quota, and how: the one table of their weights.
 
 Belongs here: names, default weights, which lane a queue's requests are in. Stays out: how shares follow from weights
-(`pipeline/engine/rate/fair_shares.py`), which run is in which lane (`defs/shared/tags.py`).
+(`pipeline/engine/rate/fair_share.py`), which run is in which lane (`defs/shared/tags.py`).
 
 A weight is a lane's, however many runs it has. It counts only while the lane has something to ask.
 """

@@ -200,7 +200,7 @@ class Caller:
             if TREATMENTS[error.error_class].maybe_billed:
                 attempt = replace(attempt, maybe_billed=True, cost_micro_usd=estimate.cost_micro_usd(call.model))
         except BaseException:  # cancelled, or an error that nobody foresaw: the request may have arrived
-            self._limiter.lost(permit)
+            self._limiter.settle(permit, permit.tokens)
             refusal = Refusal(ErrorClass.ABANDONED, "the run was ended before the answer came")
             attempt = replace(attempt, maybe_billed=True, cost_micro_usd=estimate.cost_micro_usd(call.model))
             progress.attempts.append(self._closed(attempt, started, refusal))
@@ -257,7 +257,7 @@ class Caller:
         if error.error_class is ErrorClass.THROTTLED:
             self._limiter.refuse(permit, error.retry_after_seconds or 0.0)
         elif TREATMENTS[error.error_class].maybe_billed:
-            self._limiter.lost(permit)
+            self._limiter.settle(permit, permit.tokens)
         else:
             self._limiter.drop(permit)
 

@@ -118,10 +118,6 @@ class PartnerTurns:
         self._turns.limiter.settle(permit, tokens_used)
         self._turns.back(self._partner_id)
 
-    def lost(self, permit: Permit) -> None:
-        self._turns.limiter.lost(permit)
-        self._turns.back(self._partner_id)
-
     def drop(self, permit: Permit) -> None:
         self._turns.limiter.drop(permit)
         self._turns.back(self._partner_id)

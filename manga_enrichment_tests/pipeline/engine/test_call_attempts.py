@@ -32,10 +32,6 @@ class Listening(RateLimiter):
         self.told.append(("settled", tokens_used))
         super().settle(permit, tokens_used)
 
-    def lost(self, permit: Permit) -> None:
-        self.told.append(("lost", permit.tokens))
-        super().lost(permit)
-
     def drop(self, permit: Permit) -> None:
         self.told.append(("dropped", permit.tokens))
         super().drop(permit)
@@ -59,7 +55,7 @@ TAKEN = CALL.estimate.writing_prefix().quota_tokens
     [
         (ModelError(ErrorClass.THROTTLED, "slow down", retry_after_seconds=37.0), ("refused", 37.0)),
         (ErrorClass.THROTTLED, ("refused", 0.0)),
-        (ErrorClass.READ_TIMEOUT, ("lost", TAKEN)),
+        (ErrorClass.READ_TIMEOUT, ("settled", TAKEN)),
         (ErrorClass.SERVICE_UNAVAILABLE, ("dropped", TAKEN)),
         (
             ModelReply("tool_use", valid_answer(CALL.prompt), USED),

@@ -9,20 +9,28 @@ the time that refusals take counts as let in, long before it is answered.
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 RUN_CALLS = 3  # refused in a row, with none let in between: it opens
 RUN_VERDICTS = 2.0  # for so long: whoever was let in during the first half of it would be known by now
-FIRST_PAUSE_SECONDS = 0.5
+FIRST_PAUSE_SECONDS = 0.75
 PAUSE_GROWTH = 1.5  # a pause is at most half as long again as what has been waited: so much of a new window is missed
-LONGEST_PAUSE_SECONDS = 10.0
-SHORTEST_VERDICT_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 5.0
 FIRST_REFUSAL_SECONDS = 0.1
 RECENT_REFUSALS = 8
 CLEAR_WORD_SECONDS = 2.0  # Retry-After counts whole seconds: 1 may mean the blink of an eye
 
 
-@dataclass(frozen=True, slots=True)
-class Recovery:
+@dataclass(frozen=True, slots=True, eq=False)
+class Permit:
+    """The right to send one call. tokens: reserved for it. waited: it had to, because of the pace."""
+
+    issued_at: float
+    tokens: int
+    waited: bool
+
+
+class Recovery(NamedTuple):
     """Calls are let in again. Seconds it was closed before, then open; calls that were let in while it was closed."""
 
     closed_seconds: float
@@ -31,93 +39,69 @@ class Recovery:
 
 
 class CircuitBreaker:
-    """Open while everything is refused. Times are seconds of one monotonic clock."""
+    """Open while everything is refused. Times are seconds of one monotonic clock. run_calls: refused in a row."""
 
     def __init__(self) -> None:
-        self.retry_at = -math.inf
-        self.run_calls = 0
-        self._run_started_at = math.inf
-        self._open_since: float | None = None
-        self._paused_at = -math.inf
+        self.retry_at = self._paused_at = -math.inf
+        self.is_open = False
+        self.run_calls = self._let_in = 0
+        self._run_since = math.inf
+        self._closed_since = math.nan
         self._pause_seconds = FIRST_PAUSE_SECONDS
-        self._closed_since: float | None = None
-        self._let_in = 0
-        self._sent = 0
-        self._pending: dict[int, float] = {}  # number of a call that may still be refused -> when it left
+        self._pending: dict[Permit, None] = {}  # calls that may still be refused, in their order
         self._refusal_seconds = FIRST_REFUSAL_SECONDS
 
-    @property
-    def is_open(self) -> bool:
-        return self._open_since is not None
-
-    def open_seconds(self, now: float) -> float:
-        """How long it has been open; 0.0 while it is closed."""
-        return 0.0 if self._open_since is None else now - self._open_since
-
-    def sent(self, now: float) -> tuple[int, Recovery | None]:
-        """A call leaves: its number, and whether calls before it have closed the breaker again."""
-        recovery = self._settle_pending(now)
-        if self._closed_since is None:
-            self._closed_since = now
-        self._sent += 1
+    def sent(self, permit: Permit) -> Recovery | None:
+        """A call leaves; whether calls before it have closed the breaker again."""
+        recovery = self._settle_pending(permit.issued_at)
+        if math.isnan(self._closed_since):
+            self._closed_since = permit.issued_at
         self._let_in += 1
-        self._pending[self._sent] = now
+        self._pending[permit] = None
         if self.is_open:
-            self.retry_at = now + self._verdict_seconds  # nobody else until this one is known
-        return self._sent, recovery
+            self.retry_at = permit.issued_at + self._verdict_seconds  # nobody else until this one is known
+        return recovery
 
-    def accepted(self, number: int, issued_at: float) -> Recovery | None:
+    def accepted(self, permit: Permit) -> Recovery | None:
         """The call was answered."""
-        return self._let_through(issued_at) if self._pending.pop(number, None) is not None else None
+        return self._let_through(permit) if permit in self._pending else None
 
-    def refused(self, number: int, issued_at: float, now: float, retry_after_seconds: float) -> Recovery | None:
+    def refused(self, permit: Permit, now: float, retry_after_seconds: float) -> Recovery | None:
         """The call was throttled; retry_after_seconds: what the service said, 0.0 when nothing."""
-        self._refusal_seconds += (now - issued_at - self._refusal_seconds) / RECENT_REFUSALS
-        self._pending.pop(number, None)
+        self._refusal_seconds += (now - permit.issued_at - self._refusal_seconds) / RECENT_REFUSALS
+        self._pending.pop(permit, None)
         recovery = self._settle_pending(now)
         self._let_in -= 1
         self.run_calls += 1
-        self._run_started_at = min(self._run_started_at, issued_at)
-        said = retry_after_seconds >= CLEAR_WORD_SECONDS
-        if self.is_open:
-            if issued_at > self._paused_at or said:
-                self._pause(now, retry_after_seconds if said else 0.0)
-        elif said or (
-            self.run_calls >= RUN_CALLS and now - self._run_started_at > RUN_VERDICTS * self._verdict_seconds
-        ):
-            self._open_since = self._run_started_at
-            self._pause(now, retry_after_seconds if said else 0.0)
+        self._run_since = min(self._run_since, permit.issued_at)
+        said_seconds = retry_after_seconds if retry_after_seconds >= CLEAR_WORD_SECONDS else 0.0
+        is_run = self.run_calls >= RUN_CALLS and now - self._run_since > RUN_VERDICTS * self._verdict_seconds
+        if said_seconds or (permit.issued_at > self._paused_at if self.is_open else is_run):
+            self.is_open, self._paused_at = True, now
+            self.retry_at = now + (said_seconds or self._pause_seconds)
+            self._pause_seconds = min(LONGEST_PAUSE_SECONDS, self._pause_seconds * PAUSE_GROWTH)
         return recovery
 
     @property
     def _verdict_seconds(self) -> float:
-        return max(SHORTEST_VERDICT_SECONDS, 3 * self._refusal_seconds)
-
-    def _pause(self, now: float, said_seconds: float) -> None:
-        self._paused_at = now
-        self.retry_at = now + (said_seconds or self._pause_seconds)
-        self._pause_seconds = min(LONGEST_PAUSE_SECONDS, self._pause_seconds * PAUSE_GROWTH)
+        return max(FIRST_REFUSAL_SECONDS, 3 * self._refusal_seconds)
 
     def _settle_pending(self, now: float) -> Recovery | None:
         recovery = None
-        while self._pending:
-            number, issued_at = next(iter(self._pending.items()))
-            if issued_at > now - self._verdict_seconds:
-                break
-            del self._pending[number]
-            recovery = self._let_through(issued_at) or recovery
+        while self._pending and (permit := next(iter(self._pending))).issued_at <= now - self._verdict_seconds:
+            recovery = self._let_through(permit) or recovery
         return recovery
 
-    def _let_through(self, issued_at: float) -> Recovery | None:
+    def _let_through(self, permit: Permit) -> Recovery | None:
         """A call was let in: what was refused before it, did not open the breaker or does so no more."""
-        if issued_at < (self._paused_at if self.is_open else self._run_started_at):
+        self._pending.pop(permit, None)
+        at = permit.issued_at
+        if at < (self._paused_at if self.is_open else self._run_since):
             return None
         recovery = None
-        if self._open_since is not None and self._closed_since is not None:
-            closed_seconds = self._open_since - self._closed_since
-            recovery = Recovery(closed_seconds, issued_at - self._open_since, self._let_in)
-            self._closed_since, self._open_since, self._let_in = issued_at, None, 0
-            self._pause_seconds = FIRST_PAUSE_SECONDS
-            self.retry_at = -math.inf
-        self.run_calls, self._run_started_at = 0, math.inf
+        if self.is_open:
+            recovery = Recovery(self._run_since - self._closed_since, at - self._run_since, self._let_in)
+            self._closed_since, self.is_open, self._let_in = at, False, 0
+            self._pause_seconds, self.retry_at = FIRST_PAUSE_SECONDS, -math.inf
+        self.run_calls, self._run_since = 0, math.inf
         return recovery

@@ -1,7 +1,7 @@
 """One run's share of a quota that others use, too: what it tells them, and what follows from what they tell.
 
-Belongs here: who is there, joining, leaving, and what a share means for the pace. Stays out: the arithmetic of shares
-(`fair_shares.py`), the table (`gateways/senders.py`), when it is read and written (`share_keeper.py`).
+Belongs here: who is there, joining, and what a share means for the pace. Stays out: the table (`gateways/senders.py`),
+when it is read and written (`share_keeper.py`).
 
 All keep one number, the total that they think they may ask together, and each takes its share of it. With every look a
 run goes on from the mean of all totals, each weighted by its sender's part: so all know what each has found out, nobody
@@ -10,13 +10,12 @@ counts is when a reader saw an item change.
 """
 
 import math
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW, Clock
 from manga_enrichment.gateways.senders import Learned, Sender
-from manga_enrichment.pipeline.engine.rate.adaptive_rate import SMALLEST_SHARE
-from manga_enrichment.pipeline.engine.rate.fair_shares import fair_shares
 from manga_enrichment.pipeline.engine.rate.rate_limiter import RateLimiter
 
 BEAT_SECONDS = 3.0
@@ -24,6 +23,7 @@ EARLY_BEAT_SECONDS = 0.5  # when much more or less is wanted than the others kno
 GONE_SECONDS = 7.0  # and a look later, at most, its share is used by others
 LONG_AGO = timedelta(seconds=GONE_SECONDS) + MOST_CLOCK_SKEW
 MAKE_ROOM_SECONDS = BEAT_SECONDS + EARLY_BEAT_SECONDS  # until others know of a share that has grown
+SMALLEST_SHARE = 0.001  # of one who has nothing to ask just now
 GROWN = 1.1  # times what it was: a share for which others have to make room
 ALONE = 1.2  # times what all agree on: nobody goes further alone before the next look
 LEARN_SECONDS = 30.0
@@ -40,11 +40,11 @@ class FairShare:
         self._limiter, self._rate = limiter, limiter.rate
         self._clock = clock
         self._name, self._lane, self._weight = name, lane, lane_weights[lane]
-        self._seen: dict[str, tuple[int, float]] = {}  # by name the last beat, and when it was new (monotonic)
-        self._beat = 0
+        self._seen: dict[tuple[str, datetime], float] = {}  # when an item was new here (monotonic)
+        self._most = self._rate.most
         self._looked_at = self._learned_at = -math.inf
+        self._demand = 0.0
         self.long_gone: list[Sender] = []
-        self._demand = math.inf
         if self._rate.is_told:
             self._rate.share = self._weight / sum(lane_weights.values())
 
@@ -54,43 +54,27 @@ class FairShare:
         is_pressing = not self._demand / 2 <= self._limiter.demand() <= 2 * self._demand
         return seconds >= (EARLY_BEAT_SECONDS if is_pressing else BEAT_SECONDS)
 
-    def could_not_look(self) -> None:
-        """The table is away: try again with the next beat. Who knows what others met."""
-        self._looked_at = self._clock.monotonic_seconds()
-        self._rate.hear_of_refusal(self._looked_at)
-
     def look(self, senders: Iterable[Sender], learned: Learned | None) -> Sender:
         """Take what the table says; what to write into it."""
-        now = self._looked_at = self._clock.monotonic_seconds()
-        self._demand = self._limiter.demand()
+        is_first, now = math.isinf(self._looked_at), self._clock.monotonic_seconds()
+        self._looked_at, self._demand = now, self._limiter.demand()
         others = [each for each in senders if each.name != self._name]
-        alive = [each for each in others if self._is_alive(each, now)]
         self.long_gone = [each for each in others if self._clock.now() - each.at > LONG_AGO]
-        if learned is not None and self._beat == 0 and self._rate.is_starting:
+        self._seen = {(each.name, each.at): self._seen.get((each.name, each.at), now) for each in others}
+        seen = {each: self._seen[each.name, each.at] for each in others if each not in self.long_gone}
+        alive = {each: at for each, at in seen.items() if now - at <= GONE_SECONDS}
+        if learned is not None and is_first and self._rate.is_starting:
             age_seconds = max(0.0, (self._clock.now() - learned.at).total_seconds())
             start = learned.rate * LEARNED_SHARE * math.pow(0.5, age_seconds / HALF_LIFE_SECONDS)
-            self._rate.begin(start, learned.rate, now)
-        self._agree(alive, now)
-        refusals = [self._seen[each.name][1] - each.quiet_seconds for each in alive]
-        self._rate.hear_of_refusal(max(refusals, default=-math.inf))
-        self._beat += 1
-        return self.item()
-
-    def item(self, *, has_left: bool = False) -> Sender:
-        """What the others are to know now; has_left: nothing more is asked."""
-        return Sender(
-            name=self._name,
-            lane=self._lane,
-            weight=self._weight,
-            total=self._rate.total,
-            demand=self._demand,
-            quiet_seconds=self._clock.monotonic_seconds() - self._rate.refused_at,
-            is_searching=self._rate.is_starting,
-            is_paused=self._rate.is_paused,
-            has_left=has_left,
-            beat=self._beat,
-            at=self._clock.now(),
-        )
+            if start > self._rate.total:
+                self._rate.begin(start, now)
+        share = self._agree([*alive, self._item()], now)
+        if alive and (is_first or share > GROWN * self._rate.share):
+            self._rate.deaf_until = now + MAKE_ROOM_SECONDS
+        self._rate.share = share
+        for each, at in alive.items():
+            self._rate.hear_of_refusal(at - each.quiet_seconds)
+        return self._item()
 
     def learned(self) -> Learned | None:
         """What is to be kept now of an untold quota; None: nothing new."""
@@ -100,23 +84,56 @@ class FairShare:
         self._learned_at = now
         return Learned(self._rate.total, self._clock.now())
 
-    def _is_alive(self, sender: Sender, now: float) -> bool:
-        beat, at = self._seen.get(sender.name, (None, now))
-        self._seen[sender.name] = sender.beat, at if sender.beat == beat else now
-        is_old = self._clock.now() - sender.at > LONG_AGO
-        return not sender.has_left and not is_old and now - self._seen[sender.name][1] <= GONE_SECONDS
+    def _item(self) -> Sender:
+        return Sender(
+            name=self._name,
+            lane=self._lane,
+            weight=self._weight,
+            total=self._rate.total,
+            demand=self._demand,
+            quiet_seconds=self._clock.monotonic_seconds() - self._rate.refused_at,
+            is_guess=self._rate.is_starting or self._rate.is_paused,
+            at=self._clock.now(),
+        )
 
-    def _agree(self, alive: Collection[Sender], now: float) -> None:
-        """Take the mean of what all know of the quota, by their parts of it, and this run's share of it."""
-        rate, own = self._rate, self.item()
-        known = [each for each in (*alive, own) if not (each.is_searching or each.is_paused)]
+    def _agree(self, senders: Collection[Sender], now: float) -> float:
+        """Take the mean of what all know of the quota, by their parts of it; this run's share of it."""
+        rate = self._rate
+        known = [each for each in senders if not each.is_guess]
         capacity = max((each.total for each in known), default=rate.total)
-        parts = fair_shares([*alive, own], capacity)
-        share = max(SMALLEST_SHARE, parts[self._name] / capacity)
+        parts = fair_shares(senders, capacity)
         weight = sum(parts[each.name] for each in known)
         if weight > 0.0 and not rate.is_paused:
             total = sum(parts[each.name] * each.total for each in known) / weight
-            rate.agree(total, math.inf if len(known) == 1 else ALONE * total, now)
-        if alive and (share > GROWN * rate.share or self._beat == 0):
-            rate.deaf_until = now + MAKE_ROOM_SECONDS
-        rate.share = share
+            rate.most = min(self._most, math.inf if len(known) == 1 else ALONE * total)
+            if rate.is_starting:
+                rate.begin(total, now)
+            else:
+                rate.set(total, now)
+        return max(SMALLEST_SHARE, parts[self._name] / capacity)
+
+
+def fair_shares(senders: Iterable[Sender], capacity: float) -> dict[str, float]:
+    """Each sender's part of the capacity, by name; their sum is the capacity. A lane's runs divide its part."""
+    lanes: dict[str, list[Sender]] = defaultdict(list)
+    for sender in senders:
+        lanes[sender.lane].append(sender)
+    wants = {lane: (max(run.weight for run in runs), sum(run.demand for run in runs)) for lane, runs in lanes.items()}
+    shares: dict[str, float] = {}
+    for lane, part in max_min(wants, capacity).items():
+        shares |= max_min({run.name: (1.0, run.demand) for run in lanes[lane]}, part)
+    return shares
+
+
+def max_min(wants: Mapping[str, tuple[float, float]], capacity: float) -> dict[str, float]:
+    """Nobody gets more than it can use while others can use it; what nobody can use is given by weight.
+
+    wants: weight and demand by name.
+    """
+    given: dict[str, float] = {}
+    weights = sum(weight for weight, _ in wants.values())
+    left, hungry = capacity, weights
+    for name, (weight, demand) in sorted(wants.items(), key=lambda want: want[1][1] / want[1][0]):
+        given[name] = min(demand, max(0.0, left * weight / hungry))
+        left, hungry = left - given[name], hungry - weight
+    return {name: amount + max(0.0, left) * wants[name][0] / weights for name, amount in given.items()}

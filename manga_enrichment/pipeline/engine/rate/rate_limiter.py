@@ -7,12 +7,14 @@ the same here.
 """
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
 from manga_enrichment.gateways.clock import Clock
-from manga_enrichment.pipeline.engine.rate.adaptive_rate import AdaptiveRate, Permit
+from manga_enrichment.pipeline.engine.rate.adaptive_rate import AdaptiveRate
+from manga_enrichment.pipeline.engine.rate.circuit_breaker import Permit
 
 __all__ = ["Limiter", "Permit", "RateLimiter"]
 
@@ -27,19 +29,21 @@ LONGEST_NAP_SECONDS = 0.1  # tokens that are given back may make a call ready so
 
 
 class TokenBucket:
-    """Fills at `per_second` up to `burst_seconds` worth. A larger amount passes when it is full and leaves a debt."""
+    """Fills at `per_second` times a pace, up to `burst_seconds` worth. More than that passes when full, on credit."""
 
-    def __init__(self, per_second: float, burst_seconds: float, now: float) -> None:
-        self._per_second = per_second
+    def __init__(self, per_second: float, burst_seconds: float) -> None:
+        self.per_second = per_second
         self._burst_seconds = burst_seconds
-        self._level = per_second * burst_seconds
-        self._filled_at = now
+        self._level = math.inf  # full
+        self._filled_at = 0.0
 
-    def ready_at(self, amount: float, now: float) -> float:
+    def ready_at(self, amount: float, pace: float, now: float) -> float:
         """When the amount may be taken: `now`, or later."""
-        self._fill(now)
-        missing = min(amount, self._capacity) - self._level
-        return now + missing / self._per_second if missing > 0.0 else now
+        rate = self.per_second * pace
+        capacity = rate * self._burst_seconds
+        self._level = min(capacity, self._level + (now - self._filled_at) * rate)
+        self._filled_at = now
+        return now + max(0.0, min(amount, capacity) - self._level) / rate
 
     def take(self, amount: float) -> None:
         """Take an amount; a negative one gives back."""
@@ -48,18 +52,6 @@ class TokenBucket:
     def empty(self) -> None:
         """Nothing may be caught up on."""
         self._level = min(self._level, 0.0)
-
-    def set_rate(self, per_second: float, now: float) -> None:
-        self._fill(now)
-        self._per_second = per_second
-
-    @property
-    def _capacity(self) -> float:
-        return self._per_second * self._burst_seconds
-
-    def _fill(self, now: float) -> None:
-        self._level = min(self._capacity, self._level + (now - self._filled_at) * self._per_second)
-        self._filled_at = now
 
 
 class Limiter(Protocol):
@@ -71,15 +63,16 @@ class Limiter(Protocol):
 
     def settle(self, permit: Permit, tokens_used: int) -> None: ...
 
-    def lost(self, permit: Permit) -> None: ...
-
     def drop(self, permit: Permit) -> None: ...
 
     def refuse(self, permit: Permit, retry_after_seconds: float = 0.0) -> None: ...
 
 
 class RateLimiter:
-    """One model's pace within this process. Not thread-safe: one event loop."""
+    """One model's pace within this process. Not thread-safe: one event loop.
+
+    throttled: calls that were refused. queued: calls that wait elsewhere for a turn here.
+    """
 
     def __init__(
         self, clock: Clock, *, requests_per_minute: int | None = None, tokens_per_minute: int | None = None
@@ -87,25 +80,17 @@ class RateLimiter:
         """A quota that is None is not told. With neither, the pace is found by trying."""
         self._clock = clock
         self._turn = asyncio.Lock()
-        self.throttled = 0
-        self.queued = 0  # calls that wait elsewhere for a turn here
-        self._waiting = 0
-        self._last_tokens = 0
-        self._taken: deque[tuple[float, int, int]] = deque()  # when, requests, tokens
-        now = clock.monotonic_seconds()
+        self.throttled = self.queued = self._waiting = 0
+        self._last = (1, 0)  # what a call takes: a request, and so many tokens
+        self._taken: deque[tuple[float, tuple[int, ...]]] = deque()
         told = requests_per_minute is not None or tokens_per_minute is not None
-        if told:
-            self.rate = AdaptiveRate(1.0, told=True)
-        else:
-            self.rate = AdaptiveRate(FIRST_CALLS_PER_SECOND, told=False)
-        # What the pace is a multiple of: the told quotas, or one call a second.
-        self._base_requests = _told_per_second(requests_per_minute) if told else 1.0
-        self._base_tokens = _told_per_second(tokens_per_minute)
-        self._requests = self._bucket(self._base_requests, REQUEST_BURST_SECONDS, now)
-        self._tokens = self._bucket(self._base_tokens, TOKEN_BURST_SECONDS, now)
-
-    def _bucket(self, base: float | None, burst_seconds: float, now: float) -> TokenBucket | None:
-        return None if base is None else TokenBucket(base * self.rate.pace, burst_seconds, now)
+        self.rate = AdaptiveRate(1.0 if told else FIRST_CALLS_PER_SECOND, told=told)
+        self._buckets: dict[int, TokenBucket] = {}  # by place in what a call takes; filled at the pace times that
+        if requests_per_minute is not None or not told:
+            per_second = TOLD_SHARE * requests_per_minute / 60 if requests_per_minute is not None else 1.0
+            self._buckets[0] = TokenBucket(per_second, REQUEST_BURST_SECONDS)
+        if tokens_per_minute is not None:
+            self._buckets[1] = TokenBucket(TOLD_SHARE * tokens_per_minute / 60, TOKEN_BURST_SECONDS)
 
     async def acquire(self, tokens: int, until: float, is_wanted: Callable[[], bool] = lambda: True) -> Permit | None:
         """Wait for a turn, in order of asking. None when it would come after `until` (monotonic seconds).
@@ -131,31 +116,21 @@ class RateLimiter:
     def ready_at(self, tokens: int) -> float:
         """When a call of this size may leave, as far as is known now (monotonic seconds)."""
         now = self._clock.monotonic_seconds()
-        self._last_tokens = tokens
-        return max(
-            self.rate.retry_at,
-            now if self._requests is None else self._requests.ready_at(1.0, now),
-            now if self._tokens is None else self._tokens.ready_at(tokens, now),
-        )
+        self._last = 1, tokens
+        turns = (bucket.ready_at(self._last[which], self.rate.pace, now) for which, bucket in self._buckets.items())
+        return max(self.rate.retry_at, *turns)
 
     def take(self, tokens: int, *, waited: bool) -> Permit:
         """Let a call leave that is ready; waited: it had to, because of the pace."""
-        now = self._clock.monotonic_seconds()
         self._take(1, tokens)
-        number = self.rate.sent(now)
-        self._follow_rate(now)
-        return Permit(now, tokens, waited=waited, number=number)
+        permit = Permit(self._clock.monotonic_seconds(), tokens, waited)
+        self.rate.sent(permit)
+        return permit
 
     def settle(self, permit: Permit, tokens_used: int) -> None:
         """A call was accepted and used this many quota tokens (input + output times burndown)."""
         self._take(0, tokens_used - permit.tokens)
-        self.lost(permit)
-
-    def lost(self, permit: Permit) -> None:
-        """A call was accepted but its usage is unknown: its tokens stay taken."""
-        now = self._clock.monotonic_seconds()
-        self.rate.accepted(permit, now)
-        self._follow_rate(now)
+        self.rate.accepted(permit, self._clock.monotonic_seconds())
 
     def drop(self, permit: Permit) -> None:
         """A call failed in a way that says nothing about the quota: return its tokens."""
@@ -166,13 +141,11 @@ class RateLimiter:
 
         retry_after_seconds: how long the service asked to wait, 0.0 when it did not; from 2 s on nothing is sent.
         """
-        now = self._clock.monotonic_seconds()
         self.throttled += 1
         self._take(0, -permit.tokens)
-        self.rate.refused(permit, now, retry_after_seconds)
-        self._follow_rate(now)
-        if self._requests is not None:
-            self._requests.empty()  # a burst after a cut would be refused in a row, and bring a row of cuts
+        self.rate.refused(permit, self._clock.monotonic_seconds(), retry_after_seconds)
+        if 0 in self._buckets:
+            self._buckets[0].empty()  # a burst after a cut would be refused in a row, and bring a row of cuts
 
     @property
     def waiting(self) -> int:
@@ -181,31 +154,22 @@ class RateLimiter:
 
     def demand(self) -> float:
         """What could be used, in the unit of the pace: what was used lately and a little more, and what waits."""
-        since, waiting = self._clock.monotonic_seconds() - LATELY_SECONDS, self.waiting / SERVED_WITHIN_SECONDS
-        lately = [taken for taken in self._taken if taken[0] > since]
-        factor = DEMAND_HEADROOM / LATELY_SECONDS
-        requests = factor * sum(requests for _, requests, _ in lately) + waiting
-        tokens = factor * sum(tokens for _, _, tokens in lately) + waiting * self._last_tokens
-        of_requests = 0.0 if self._base_requests is None else requests / self._base_requests
-        of_tokens = 0.0 if self._base_tokens is None else tokens / self._base_tokens
-        return max(0.0, of_requests, of_tokens)
+        since = self._clock.monotonic_seconds() - LATELY_SECONDS
+        lately = [amounts for at, amounts in self._taken if at > since]
+        wanted = (
+            (
+                DEMAND_HEADROOM / LATELY_SECONDS * sum(amounts[which] for amounts in lately)
+                + self.waiting / SERVED_WITHIN_SECONDS * self._last[which]
+            )
+            / bucket.per_second
+            for which, bucket in self._buckets.items()
+        )
+        return max(0.0, *wanted)
 
-    def _take(self, requests: int, tokens: int) -> None:
+    def _take(self, *amounts: int) -> None:
         now = self._clock.monotonic_seconds()
-        self._taken.append((now, requests, tokens))
+        self._taken.append((now, amounts))
         while self._taken[0][0] < now - LATELY_SECONDS:
             self._taken.popleft()
-        if self._requests is not None:
-            self._requests.take(requests)
-        if self._tokens is not None:
-            self._tokens.take(tokens)
-
-    def _follow_rate(self, now: float) -> None:
-        if self._requests is not None and self._base_requests is not None:
-            self._requests.set_rate(self._base_requests * self.rate.pace, now)
-        if self._tokens is not None and self._base_tokens is not None:
-            self._tokens.set_rate(self._base_tokens * self.rate.pace, now)
-
-
-def _told_per_second(per_minute: int | None) -> float | None:
-    return None if per_minute is None else per_minute * TOLD_SHARE / 60
+        for which, bucket in self._buckets.items():
+            bucket.take(amounts[which])

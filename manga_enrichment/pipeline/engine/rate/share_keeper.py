@@ -13,7 +13,7 @@ from contextlib import suppress
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import StoreUnavailableError
-from manga_enrichment.gateways.senders import SenderTable
+from manga_enrichment.gateways.senders import Sender, SenderTable
 from manga_enrichment.pipeline.engine.outage_retry import in_thread
 from manga_enrichment.pipeline.engine.rate.fair_share import EARLY_BEAT_SECONDS, FairShare
 
@@ -30,15 +30,16 @@ class ShareKeeper:
         self._share = share
         self._clock = clock
         self._is_away = False
+        self._said: Sender | None = None  # our item
         self._keeping = asyncio.create_task(self._keep())
 
     async def stop(self) -> None:
         """Tell the others that nothing more is asked, unless the table is away."""
         self._keeping.cancel()
         await asyncio.wait([self._keeping])
-        if not self._is_away:
+        if self._said is not None and not self._is_away:
             with suppress(*_AWAY):
-                await in_thread(self._table.write, self._quota, self._share.item(has_left=True))
+                await in_thread(self._table.clear, self._quota, self._said)
 
     async def _keep(self) -> None:
         while True:
@@ -47,7 +48,6 @@ class ShareKeeper:
                     await self._look()
                     self._is_away = False
                 except _AWAY as error:
-                    self._share.could_not_look()
                     if not self._is_away:
                         _log.warning("the table of senders is away, so the last shares hold: %s", error)
                     self._is_away = True
@@ -55,7 +55,8 @@ class ShareKeeper:
 
     async def _look(self) -> None:
         senders, learned = await in_thread(self._table.read, self._quota)
-        await in_thread(self._table.write, self._quota, self._share.look(senders, learned))
+        self._said = self._share.look(senders, learned)
+        await in_thread(self._table.write, self._quota, self._said)
         newly_learned = self._share.learned()
         if newly_learned is not None:
             await in_thread(self._table.learn, self._quota, newly_learned)

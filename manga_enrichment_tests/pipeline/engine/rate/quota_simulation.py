@@ -18,7 +18,7 @@ from typing import Any
 
 from manga_enrichment.gateways.senders import Learned
 from manga_enrichment.gateways.senders import Sender as SenderItem
-from manga_enrichment.pipeline.engine.rate.adaptive_rate import Permit
+from manga_enrichment.pipeline.engine.rate.circuit_breaker import Permit
 from manga_enrichment.pipeline.engine.rate.fair_share import FairShare
 from manga_enrichment.pipeline.engine.rate.rate_limiter import RateLimiter
 
@@ -266,12 +266,10 @@ class Simulation:
         now = self._clock.seconds
         if not process.reaches_table(now):
             if now < process.sender.killed_at:
-                if share.is_due():
-                    share.could_not_look()
                 self._at(now + 0.5, self._beat, process, share)
             return
         if now >= process.sender.leaves_at:
-            self._items[f"run-{process.number}"] = share.item(has_left=True)
+            del self._items[f"run-{process.number}"]
             return
         if share.is_due():
             self._items[f"run-{process.number}"] = share.look(list(self._items.values()), self.learned)

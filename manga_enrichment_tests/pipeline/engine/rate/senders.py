@@ -17,9 +17,6 @@ def made_sender(
         total=total,
         demand=demand,
         quiet_seconds=math.inf,
-        is_searching=False,
-        is_paused=False,
-        has_left=False,
-        beat=1,
+        is_guess=False,
         at=START,
     )

@@ -107,14 +107,14 @@ def happenings(told: bool) -> Iterator[ShareCase]:
     all_of_it = [99.0 if told else 100.0, 0.0]
     most = 0.002 if told else 0.0075
     yield ShareCase(
-        "16 wakes beside 1: the 10 s from its third second on",
+        "16 wakes beside 1: the 10 s from its fourth second on",
         told,
         [one, sender(told, sixteen, asks_during=[(200.0, 999.0)])],
         0.95,
         0.01,
         0.1,
-        since=203.0,
-        until=213.0,
+        since=204.0,
+        until=214.0,
         due=[0.0, 93.2],
     )
     yield ShareCase(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.pipeline.engine.rate.fair_shares import fair_shares, max_min
+from manga_enrichment.pipeline.engine.rate.fair_share import fair_shares, max_min
 from manga_enrichment_tests.pipeline.engine.rate.senders import made_sender
 
 NAMES = "abcdefgh"

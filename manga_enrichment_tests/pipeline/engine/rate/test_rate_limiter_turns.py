@@ -124,11 +124,11 @@ def test_throttled_calls_are_counted() -> None:
 def test_a_bucket_never_lets_out_more_than_burst_plus_rate(
     per_second: float, burst_seconds: float, steps: list[tuple[float, float]]
 ) -> None:
-    bucket = TokenBucket(per_second, burst_seconds, 0.0)
+    bucket = TokenBucket(per_second, burst_seconds)
     now, taken, largest = 0.0, 0.0, 0.0
     for pause, amount in steps:
-        now = max(now + pause, bucket.ready_at(amount, now + pause))
-        assert bucket.ready_at(amount, now) <= now + 1e-6
+        now = max(now + pause, bucket.ready_at(amount, 1.0, now + pause))
+        assert bucket.ready_at(amount, 1.0, now) <= now + 1e-6
         bucket.take(amount)
         taken += amount
         largest = max(largest, amount)
