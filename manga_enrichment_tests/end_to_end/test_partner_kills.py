@@ -34,13 +34,12 @@ SENSOR_STEPS = [
     Doom("requests", "claim"),
     Doom("requests", "claim", after=True),
     Doom("tables", "write_json", where="fm-requests/", after=True),
-    Doom("requests", "update", after=True),  # queued
     Doom("tables", "write_json", where="runs/units/"),
     Doom("tables", "write_json", where="runs/units/", after=True),
 ]
 RUN_STEPS = [
-    Doom("requests", "update", call=2),  # processing
-    Doom("requests", "update", call=2, after=True),
+    Doom("requests", "update"),  # processing
+    Doom("requests", "update", after=True),
     Doom("tables", "write_json", where="/partner/plan", after=True),
     Doom("model", "converse", call=3),
     Doom("model", "converse", call=3, after=True),
@@ -49,7 +48,7 @@ RUN_STEPS = [
     Doom("tables", "write", where="enrichment/requests/", after=True),
     Doom("tables", "write_json", where="fm-results/"),
     Doom("tables", "write_json", where="fm-results/", after=True),
-    Doom("requests", "update", call=3, after=True),  # completed
+    Doom("requests", "update", call=2, after=True),  # completed
     Doom("outbox", "add", after=True),
     Doom("tables", "write", where="partner_results/"),  # final, and its rows are in no table
     Doom("tables", "write", where="partner_results/", after=True),

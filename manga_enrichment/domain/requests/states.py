@@ -3,11 +3,12 @@
 Belongs here: the states, the allowed transitions, the state a request settles in. Stays out: writing them
 (`aws/dynamodb/requests.py`, always on condition of owner and generation) and who decides when.
 
-    accepted => received -> queued -> processing -> completed | partially_completed | cancelled | failed | deferred
-                    \\________|____________|______> rejected | failed | deferred
+    accepted => queued -> processing -> completed | partially_completed | cancelled | failed | deferred
+                    \\___________|______> rejected | failed | deferred
 
 A *generation* is one attempt of ours at a request, from its claim to its end. Within a generation a request only moves
-forward. A new generation starts at `received`, from any state but an answered one: after a crash, a delay or a redrive.
+forward. A new generation starts at `queued`, or at `processing` where a run receives, from any state but an answered
+one: after a crash, a delay or a redrive.
 A wish to cancel is no state but a mark on the row: whoever works at the request, now or next, ends it as `cancelled`.
 `accepted` is the front's word for a request whose message it sends: generation 0, which no worker has seen.
 """
@@ -18,8 +19,9 @@ from types import MappingProxyType
 
 
 class RequestState(StrEnum):
-    """accepted: no worker has it; received: claimed; queued: its run is launched; processing: its run works; deferred:
-    waits for another try; cancelled: its partner, or an operator, wanted no more answers than there are.
+    """accepted: no worker has it; queued: claimed for a run that is launched; processing: its run works; deferred:
+    waits for another try; cancelled: its partner, or an operator, wanted no more answers than there are; received:
+    claimed, in rows of earlier releases.
     """
 
     ACCEPTED = "accepted"

@@ -162,11 +162,14 @@ class OutboxRelay:
         if not self._to.outbox.replace(delivery, in_hand):
             return Handled.TAKEN
         settled = self._tried(in_hand)
-        if settled.state is DeliveryState.PENDING and not settled.status:
+        is_over = settled.state is not DeliveryState.PENDING
+        if not is_over and not settled.status:
             tick.silent.add(settled.receiver)
-        if not self._to.outbox.replace(in_hand, settled):
+        has_row = settled.channel is Channel.CALLBACK and settled.request_id
+        ended = told(settled, self._to.clock.now()) if is_over and not has_row else settled
+        if not self._to.outbox.replace(in_hand, ended):
             return Handled.TAKEN
-        if settled.state is not DeliveryState.PENDING:
+        if is_over and has_row:
             self._tell(settled)
         return _handled(tick, settled)
 

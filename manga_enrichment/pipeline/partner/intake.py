@@ -30,7 +30,7 @@ from manga_enrichment.domain.requests.schemas import QUOTE
 from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.domain.requests.validation import RequestPolicy
 from manga_enrichment.gateways.clock import Clock
-from manga_enrichment.gateways.errors import FencedError, QueueUnavailableError, StoreUnavailableError
+from manga_enrichment.gateways.errors import QueueUnavailableError, StoreUnavailableError
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.queue import Message, RequestQueue
 from manga_enrichment.gateways.requests import RequestStore
@@ -127,8 +127,7 @@ class Intake:
                     report.outcomes[taken if isinstance(taken, IntakeOutcome) else IntakeOutcome.CLAIMED] += 1
                     if isinstance(taken, UnitRequest):
                         packing.add(taken)
-            marked = {unit.key: list(pool.map(self._mark_queued, unit.requests)) for unit in packing.units()}
-        report.units = [unit for each in packing.units() if (unit := self._stored(each, marked[each.key])) is not None]
+        report.units = [unit for unit in packing.units() if self._is_stored(unit)]
         return report
 
     def why_away(self, *, again: bool = False) -> str:
@@ -248,7 +247,7 @@ class Intake:
 
     def _for_work(self, wanted: RequestRow) -> RequestRow:
         run_id = self._claimant.run_id
-        return replace(wanted, state=RequestState.PROCESSING if run_id else RequestState.RECEIVED, run_id=run_id)
+        return replace(wanted, state=RequestState.PROCESSING if run_id else RequestState.QUEUED, run_id=run_id)
 
     def _reject(self, message: Message, rejection: Rejection, received_at: datetime) -> None:
         """A request that is worked on or was answered keeps its status: this message only used its id."""
@@ -266,27 +265,13 @@ class Intake:
             told["email"] = rejection.email if ours else ""
         self._endings.reject(message, event, **told)
 
-    def _stored(self, unit: WorkUnit, mine: Sequence[bool]) -> WorkUnit | None:
-        """The unit as a run will read it; None when no request of it is ours any more."""
-        own = tuple(request for request, is_mine in zip(unit.requests, mine, strict=True) if is_mine)
-        if not own:
-            return None
-        stored = WorkUnit(unit.queue, own)
+    def _is_stored(self, unit: WorkUnit) -> bool:
+        """As its run will read it."""
         try:
-            write_unit(self._tables, stored)
+            write_unit(self._tables, unit)
         except (StoreUnavailableError, ConfigurationError) as error:
-            for request in own:
+            for request in unit.requests:
                 self._give_back_claimed(request, error)
-            return None
-        return stored
-
-    def _mark_queued(self, request: UnitRequest) -> bool:
-        try:
-            self._requests.update(request.request_id, request.owner, request.generation, RequestState.QUEUED)
-        except FencedError:
-            return False
-        except (StoreUnavailableError, ConfigurationError) as error:
-            self._give_back_claimed(request, error)
             return False
         return True
 

@@ -173,8 +173,7 @@ def test_what_was_received_when_a_store_went_is_sent_anew_as_it_was(service: str
     assert world.state(sent) == "completed"
 
 
-@BOTH_WAYS
-@pytest.mark.parametrize("service", ["dynamodb", "s3"])
+@pytest.mark.parametrize(("service", "way"), [("dynamodb", RESIDENT), ("s3", RESIDENT), ("s3", UNITS)])
 def test_what_was_claimed_when_a_store_went_is_sent_anew_and_launches_nothing(service: str, way: str) -> None:
     world, outage = world_behind(service, way=way)
     sent = world.send()

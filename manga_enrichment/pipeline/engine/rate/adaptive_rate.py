@@ -26,23 +26,24 @@ UNAVOIDABLE = 0.02  # share of the recent calls: more than a pace that fits the 
 DEEP = 0.25  # of the total at which more than a few and less than many began to be refused
 TARGET_OF_TOLD_QUOTA = 0.008  # whoever has one to itself is held by the ceiling before anything is refused
 SLOW_START = 1.0  # calls/s more with each accepted call: the rate grows e-fold within a second
-MOST_ACCELERATION = 6.0  # how many times larger a raise is when no refusal has come for long
+MOST_ACCELERATION = 5.0  # how many times larger a raise is when no refusal has come for long
 CREDIT_BEFORE_ACCELERATION = 2.0
 LARGEST_CREDIT = CREDIT_BEFORE_ACCELERATION + MOST_ACCELERATION
-LASTING_MARGIN = 1.05  # a little too fast uses all of a window; too slow does not
+LASTING_MARGIN = 1.03  # a little too fast uses all of a window; too slow does not
+LASTING_MARGIN_OF_MANY = 1.06  # who share a window do not all find out at once that it is used up
 FEW_SECONDS = 1.0  # a window that short says little about a quota
 LONGEST_HOLD_SECONDS = 60.0  # what would have lasted is kept for as long as the window was
 KEPT_AFTER_FEW = 0.8
 SLOWEST = 0.01
 FALLEN = 1.25  # times the total is the usual one
-QUIET_SECONDS = 7.0  # nobody was refused: a total that has fallen may come back
+QUIET_SECONDS = 6.0  # nobody was refused: a total that has fallen may come back
 LEARN_SECONDS = 60.0  # until a larger total is the usual one
 FORGET_SECONDS = 900.0  # until a smaller one is: by then the quota is another
 
 
 def target_of_untold_quota(total: float) -> float:
-    """The refused share to aim at, at so many calls/s: 2.7 % at a call in four seconds, 0.13 % at a hundred a second."""
-    return 0.0135 / math.sqrt(total)
+    """The refused share to aim at, at so many calls/s: 2.6 % at one in four seconds, 0.13 % at a hundred a second."""
+    return 0.013 / math.sqrt(total)
 
 
 class AdaptiveRate:
@@ -147,10 +148,11 @@ class AdaptiveRate:
         """Go on at the pace that would have lasted; those who were told a quota keep theirs."""
         if recovery is None:
             return
-        lasting = LASTING_MARGIN * recovery.let_in / (recovery.closed_seconds + recovery.open_seconds) / self.share
+        margin = LASTING_MARGIN if self.share == 1.0 else LASTING_MARGIN_OF_MANY
+        lasting = margin * recovery.let_in / (recovery.closed_seconds + recovery.open_seconds) / self.share
         if recovery.closed_seconds < FEW_SECONDS:
-            lasting = max(lasting, self._before_run * KEPT_AFTER_FEW)
+            lasting = min(self._before_run, max(lasting, self._before_run * KEPT_AFTER_FEW))
         self._set_at = self._cut_at = self.refused_at = now
-        self._credit, self._series_from = 0.0, self._before_run
         self._hold_until = now + min(LONGEST_HOLD_SECONDS, recovery.closed_seconds + recovery.open_seconds)
-        self.set(self._before_run if self.is_told else min(self._before_run, lasting), now)
+        self._credit, self._series_from = 0.0, self._before_run
+        self.set(self._before_run if self.is_told else lasting, now)

@@ -73,9 +73,7 @@ class ShareCase:
 
 
 def _least_use(told: bool, weights: Sequence[float]) -> float:
-    if len(weights) == 32:
-        return 0.98 if told else 0.85
-    return (0.98 if weights[0] == 16 else 0.985) if told else 0.95
+    return (0.98 if len(weights) == 32 or weights[0] == 16 else 0.985) if told else 0.95
 
 
 def sender(told: bool, weight: float = 1.0, **more: Any) -> Sender:
@@ -83,21 +81,22 @@ def sender(told: bool, weight: float = 1.0, **more: Any) -> Sender:
 
 
 def steady_cases() -> Iterator[ShareCase]:
-    """All combinations of services, weights and knowledge, from the fifth minute to the eighth."""
+    """All combinations of services, weights and knowledge, from the fifth minute on, some over eight windows."""
     for told in (True, False):
         for service, window_seconds in WINDOWS.items():
             for name, weights in WEIGHTS:
                 is_window = window_seconds == 60.0 and not told
-                is_hard = is_window and (len(weights) == 32 or (len(weights) == 8 and weights[0] != weights[1]))
+                is_hard = is_window and len(weights) == 32
                 yield ShareCase(
                     f"{name}, {service}",
                     told,
                     [sender(told, weight) for weight in weights],
                     least_use=_least_use(told, weights),
-                    # Known to be more than wished for: very unequal or many senders, told nothing of such a window.
-                    most_refused=0.015 if is_hard else (0.002 if told else 0.0075),
-                    most_unfair=0.12 if is_hard else (0.1 if is_window else 0.05),
+                    # More than wished for: so many, told nothing of such a window, have some calls refused each.
+                    most_refused=0.025 if is_hard else (0.002 if told else 0.0075),
+                    most_unfair=0.1 if is_window else 0.05,
                     window_seconds=window_seconds,
+                    until=720.0 if is_window else 480.0,
                 )
 
 
