@@ -150,7 +150,8 @@ def test_processes_may_what_they_do_and_nothing_of_what_people_do() -> None:
     }
     assert of_processes <= given("ProcessPolicy")
     assert of_batches == given("BatchPolicy")
-    assert {"dynamodb:Scan", "s3:ListBucketVersions", "s3:DeleteObjectVersion"} & given("ProcessPolicy") == set()
+    assert {"s3:ListBucketVersions", "s3:DeleteObjectVersion"} & given("ProcessPolicy") == set()
+    assert needed()["dynamodb:Scan"] == {"dynamodb/ledger.py", "erasure.py"}
     assert needed_of("erasure.py") <= given("ForgettingPolicy") | given("ProcessPolicy")
 
 
@@ -176,3 +177,10 @@ def test_nothing_is_allowed_on_everything_but_where_aws_knows_no_other_way(polic
         if statement.get("Resource") == "*":
             names = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
             assert all(name.startswith(("cloudwatch:", "bedrock:", "ses:")) for name in names), statement
+
+
+def test_only_the_ledger_is_read_whole() -> None:
+    scans = [each for each in POLICIES["ProcessPolicy"] if "dynamodb:Scan" in str(each.get("Action"))]
+    assert [(each["Sid"], each["Action"]) for each in scans] == [("LeftBehind", "dynamodb:Scan")]
+    assert "ResultsTableName" in str(scans[0]["Resource"])
+    assert "index" not in str(scans[0]["Resource"])
