@@ -82,26 +82,31 @@ class Search:
         rows = np.full((len(queries), width), NO_TITLE, np.int32)
         scores = np.zeros((len(queries), width), np.float32)
         telling = np.zeros(len(queries), np.int32)
-        asked = self._asked(queries)
+        asked = self._asked(columns, queries)
         for titles in self._blocks():
             parts = np.array_split(titles, 1 + len(titles) // ROWS_AT_ONCE)
-            product = vstack([self._telling(columns, part, asked=asked) for part in parts], format="csr").T.tocsr()
+            own = vstack([self._telling(columns, part, asked) for part in parts], format="csr")
+            product = own.T.tocsr()
             for at in range(0, len(queries), 2_000):
                 some = slice(at, at + 2_000)
-                left = self._telling(columns, queries[some], squared=True)
+                at_home = np.isin(queries[some], titles).all()
+                left = own[queries[some] - titles[0]] if at_home else self._telling(columns, queries[some])
+                left.data *= columns.squares[left.indices]
                 telling[some] = np.diff(left.indptr)
                 new_rows, new_scores = _padded(top_of_product(left, product, width), width)
                 new_rows = np.where(new_rows == NO_TITLE, NO_TITLE, new_rows + titles[0])
                 rows[some], scores[some] = _merged(rows[some], scores[some], new_rows, new_scores)
         return rows, telling
 
-    def _asked(self, queries: Numbers) -> Numbers | None:
-        """Which terms few queries have, by their last bits, so that the rest of the matrix is passed over; None for
-        many queries, which have nearly all."""
+    def _asked(self, columns: "_Columns", queries: Numbers) -> Numbers | None:
+        """Which terms that find something few queries have, by their last bits, so that the rest of the matrix is
+        passed over; None for many queries, which have nearly all."""
         if len(queries) * 10 > len(self._matrix):
             return None
         asked = np.zeros(ASKED_SLOTS, np.bool_)
-        asked[self._matrix.entries(queries)[1] & (ASKED_SLOTS - 1)] = True
+        _, terms = self._matrix.entries(queries)
+        _, telling = columns.places(terms)
+        asked[terms[telling] & (ASKED_SLOTS - 1)] = True
         return asked
 
     def _blocks(self) -> Iterator[Numbers]:
@@ -109,12 +114,10 @@ class Search:
             yield np.arange(start, min(len(self._matrix), start + TITLES_AT_ONCE))
 
     def _columns(self, most: int) -> "_Columns":
-        return _Columns(self._matrix.known, self._matrix.counts, most, self._method.titles_per_term)
+        return _Columns(self._matrix, self._method, most)
 
-    def _telling(
-        self, columns: "_Columns", rows: Numbers, *, squared: bool = False, asked: Numbers | None = None
-    ) -> "csr_matrix":
-        """Rows over columns of terms; squared: with weight x idf², as one side of a product has it."""
+    def _telling(self, columns: "_Columns", rows: Numbers, asked: Numbers | None = None) -> "csr_matrix":
+        """Rows of 1 / norm over columns of terms, of those that are asked for."""
         from scipy.sparse import csr_matrix  # noqa: PLC0415
 
         matrix = self._matrix
@@ -123,13 +126,9 @@ class Search:
         if asked is not None:
             meets = asked[terms & (ASKED_SLOTS - 1)]
             owners, terms = owners[meets], terms[meets]
-        places = np.minimum(np.searchsorted(matrix.known, terms), len(matrix.known) - 1)
-        telling = (matrix.known[places] == terms) & (columns.splits[places] >= 0)
+        places, telling = columns.places(terms)
         owners, terms, places = owners[telling], terms[telling], places[telling]
         values = matrix.inverse_norms(rows, owners, terms)
-        if squared:
-            by_block = np.array(self._method.weights, np.float32)[block_of(terms)]
-            values = values * by_block * np.log1p(matrix.manifest["counted"] / matrix.counts[places]) ** 2
         groups = id_hashes(matrix.ids[rows])[owners] & ((1 << columns.splits[places].astype(np.int64)) - 1)
         indptr = np.searchsorted(owners, np.arange(len(rows) + 1)).astype(np.int32)
         at = (columns.firsts[places] + groups).astype(np.int32)
@@ -150,16 +149,27 @@ class _Columns:
     """Which terms find titles, and by which columns: those of at most `most` titles, or, of SPLIT, of any number.
 
     splits: per known term, into 2 to the power of so many columns; -1 for a term that finds nothing. firsts: the first
-    column of each. So many titles a column: at most `a_column` where a term is split.
+    column of each, of at most `titles_per_term` titles where a term is split. squares: weight x idf² of each column,
+    which one side of a product has.
     """
 
-    def __init__(self, known: Numbers, counts: Numbers, most: int, a_column: int) -> None:
-        blocks = block_of(known)
+    def __init__(self, matrix: Matrix, method: Method, most: int) -> None:
+        self._known, counts = matrix.known, matrix.counts
+        blocks = block_of(self._known)
         can_split = np.isin(blocks, SPLIT)
-        self.splits = np.where(can_split, np.ceil(np.log2(np.maximum(counts / a_column, 1))), 0).astype(np.int8)
+        parts = np.maximum(counts / method.titles_per_term, 1)
+        self.splits = np.where(can_split, np.ceil(np.log2(parts)), 0).astype(np.int8)
         self.splits[(blocks == Block.WORKS) | (~can_split & (counts > most))] = -1
         widths = np.where(self.splits < 0, 0, 1 << np.maximum(self.splits, 0).astype(np.int64))
         self.firsts, self.count = np.cumsum(widths) - widths, int(widths.sum())
+        weights = np.array((*method.weights, 0.0))  # the last for the number that is no term
+        squares = weights[blocks] * np.log1p(matrix.manifest["counted"] / counts) ** 2
+        self.squares = np.repeat(squares.astype(np.float32), widths)
+
+    def places(self, terms: Numbers) -> tuple[Numbers, Numbers]:
+        """(where each is among the known terms, whether it finds titles)"""
+        places = np.minimum(np.searchsorted(self._known, terms), len(self._known) - 1)
+        return places, (self._known[places] == terms) & (self.splits[places] >= 0)
 
 
 def id_hashes(ids: Numbers) -> Numbers:

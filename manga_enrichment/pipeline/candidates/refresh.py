@@ -120,10 +120,12 @@ class _Bucket:
         size = len(self._ids)
         stored = np.bincount(owners, minlength=size)
         gone = np.bincount(owners[members == NO_TITLE], minlength=size)
-        has = self._fresh != NO_TITLE
-        width = len(self._lists.matrix) + 1
-        known = np.arange(size)[:, None] * width + self._fresh
-        missed = has & ~np.isin(known, owners * width + members)
+        place = np.arange(len(owners)) - np.searchsorted(owners, owners)
+        lists = np.full((int(place.max(initial=0)) + 1, size), NO_TITLE, np.int32)
+        lists[place, owners] = members
+        missed = has = self._fresh != NO_TITLE
+        for each in lists:  # one member of every list
+            missed = missed & (self._fresh != each[:, None])
         return stored, gone, has.sum(axis=1), missed.sum(axis=1)
 
     def _differing(self, taken: Numbers, members: Numbers, owners: Numbers) -> int:
