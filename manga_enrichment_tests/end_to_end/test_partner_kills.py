@@ -162,7 +162,7 @@ ZOMBIES = {
     "asking": Doom("model", "converse", call=3, by=signal.SIGSTOP),
     "about to settle": Doom("tables", "write_json", where="fm-results/", by=signal.SIGSTOP),
     "between document and status": Doom("tables", "write_json", where="fm-results/", after=True, by=signal.SIGSTOP),
-    "about to complete": Doom("requests", "update", call=3, by=signal.SIGSTOP),
+    "about to complete": Doom("requests", "update", call=2, by=signal.SIGSTOP),
 }
 
 
