@@ -1,4 +1,4 @@
-"""Numbers for CloudWatch: gauges every minute, counts once per ended run, a heartbeat once per night."""
+"""Numbers for CloudWatch: gauges at every tick, counts once per ended run, a heartbeat once per night."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
-"""The sensor `metrics`: once a minute numbers go to CloudWatch, for alarms and scaling. It starts no runs.
+"""The sensor `metrics`: every two minutes numbers go to CloudWatch, for alarms and scaling. It starts no runs.
 
 A sensor and not a run: when all runs are taken is when scaling needs the numbers most. Nothing here can fail a run.
-When CloudWatch does not answer, gauges of that minute are lost and ended runs are counted at the next tick.
+When CloudWatch does not answer, gauges of that tick are lost and ended runs are counted at the next tick.
 
 Belongs here: ticks and the cursor, which runs make a night. Stays out: what a metric is made of
 (`pipeline/health/metrics.py`).
@@ -34,7 +34,8 @@ from manga_enrichment.gateways.queue import RequestQueue
 from manga_enrichment.pipeline.health.metrics import cost_metric, latency_metrics, queue_metrics, run_metrics
 
 METRICS_SENSOR = "metrics"
-INTERVAL_SECONDS = 60
+INTERVAL_SECONDS = 120
+"""With three long polls a minute, an idle queue stays below four requests; alarms look at five minutes."""
 OLDEST = timedelta(days=13)
 """CloudWatch refuses what is older than two weeks, and would for ever."""
 
@@ -80,7 +81,7 @@ def _gauges(
     try:
         return [*queue_metrics(queues, tasks, now), cost_metric(budget, now), *latency_metrics(tables, now)]
     except (QueueUnavailableError, StoreUnavailableError) as error:
-        context.log.warning(f"gauges of this minute are missing: {error}")
+        context.log.warning(f"gauges of this tick are missing: {error}")
         return []
 
 

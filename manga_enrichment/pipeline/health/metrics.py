@@ -1,4 +1,4 @@
-"""Metrics from facts: what is sent to CloudWatch every minute, and what once per ended run.
+"""Metrics from facts: what is sent to CloudWatch at each tick, and what once per ended run.
 
 Belongs here: gathering and adding up. Stays out: names and dimensions (`domain/operations/metrics.py`), sending.
 """
@@ -60,7 +60,7 @@ def cost_metric(budget: BudgetStore, now: datetime) -> Metric:
 
 
 def latency_metrics(tables: ObjectStore, now: datetime) -> list[Metric]:
-    """Of the newest look at what partners got, while it is fresh; stamped now, so that each minute has a point.
+    """Of the newest look at what partners got, while it is fresh; stamped now, so that each tick has a point.
 
     Raises StoreUnavailableError.
     """
