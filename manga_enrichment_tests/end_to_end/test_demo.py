@@ -16,6 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+import polars as pl
+import pyarrow.dataset as ds
 import pytest
 
 from manga_enrichment.local.demo.command import STOPPED
@@ -173,6 +176,9 @@ def test_a_killed_demo_goes_on_the_next_one_bills_nothing_and_dev_works_on_what_
         name: outcomes["succeeded"] for name, outcomes in finished["outcomes"].items()
     }
     assert all(table["path"].startswith("s3://") for table in finished["tables"])
+
+    folder = demo.state_dir / "tables" / "enriched_catalog"  # as any reader takes it: whole
+    assert len(pd.read_parquet(folder)) == len(pl.read_parquet(folder)) == ds.dataset(folder).count_rows() == TITLES
 
     batches = {batch["file"]: batch for batch in finished["batches"]}
     assert {name: batch["status"] for name, batch in batches.items()} == {

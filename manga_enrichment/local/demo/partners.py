@@ -18,12 +18,14 @@ from rich.table import Table
 
 from manga_enrichment.aws.gateways import Gateways
 from manga_enrichment.domain.callbacks.deliveries import CallbackState
+from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.states import is_final
 from manga_enrichment.local.demo.lane import InProcessLane
 from manga_enrichment.local.demo.over_http import send_over_http
+from manga_enrichment.local.demo.own_batches import batches_for
 from manga_enrichment.local.stack.callback_receiver import ReceivedCallback, read_callbacks
 from manga_enrichment.local.stack.endpoints import LocalEndpoints
 from manga_enrichment.local.stack.state_folder import StateFolder
@@ -122,7 +124,8 @@ def run_examples(
 ) -> list[BatchReport]:
     """Send every example and work until each has ended and its partner knows, or the time is over."""
     site = Site(endpoints, settings, gateways, StateFolder(state_dir).callbacks)
-    batches = shipped("data/batches")
+    buckets = bucket_keys(settings.catalog_buckets)
+    batches = batches_for(gateways.tables, buckets, shipped("data/batches"), state_dir / "batches")
     reports = [BatchReport(each.file, each.via, each.send(site, batches / each.file)) for each in EXAMPLES]
     until = time.monotonic() + PATIENCE_SECONDS
     while True:

@@ -34,6 +34,7 @@ from manga_enrichment.local.demo.lane import InProcessLane, run_here
 from manga_enrichment.local.demo.partners import BatchReport, run_examples, show_batches
 from manga_enrichment.local.stack.local_stack import connect
 from manga_enrichment.local.stack.model_control import ModelServerControl
+from manga_enrichment.local.stack.state_folder import StateFolder
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE as ENRICHED_TABLE
 from manga_enrichment.pipeline.store.object_keys import TABLES_ROOT, outcomes_key, rejects_key, table_key
 from manga_enrichment.settings import Settings, load_settings
@@ -168,8 +169,7 @@ def _show(console: Console, report: DemoReport, state_dir: Path) -> None:
     )
     if report.calls_billed == 0:
         console.print("Nothing was billed: every answer was there already.")
-    for folder in state_dir.glob("emulator/s3/*/manga-fm-results-*/enrichment"):
-        console.print(f"The same files on disk: {folder}/<table>/", soft_wrap=True)
+    console.print(f"The same files on disk: {StateFolder(state_dir).tables}/<table>/", soft_wrap=True)
     console.print(f"Data is kept in {state_dir}/. See it in the Dagster UI: make dev. Start anew: make clean.")
 
 

@@ -38,7 +38,7 @@ from manga_enrichment.local.stack.processes import (
     start_child,
 )
 from manga_enrichment.local.stack.provision import ProvisioningError, deploy_all, emulator_client
-from manga_enrichment.local.stack.state_folder import StackRecord, StackRunningError, StateFolder
+from manga_enrichment.local.stack.state_folder import TABLES_VARIABLE, StackRecord, StackRunningError, StateFolder
 from manga_enrichment.runtime.processes import process_exists
 from manga_enrichment.runtime.shipped import NotShippedError, shipped
 
@@ -209,6 +209,8 @@ def _emulator(folder: StateFolder, lock: int, port: int, *, persist: bool) -> Ch
         "S3_PERSIST": str(int(persist)),
         "S3_DATA_DIR": str(folder.emulator / "s3"),
     }
+    if persist:
+        settings[TABLES_VARIABLE] = str(folder.tables)
     return ChildProgram(
         name="The AWS emulator",
         module="manga_enrichment.local.stack.emulator",

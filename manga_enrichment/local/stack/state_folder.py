@@ -4,9 +4,11 @@ Belongs here: the lock, `stack.json`, paths. Stays out: processes and AWS.
 
     stack.lock      held (flock) while a stack lives on the folder
     stack.json      pid, ports and what was provisioned of the running stack, so that other commands can join it
+    batches/        what the demo asked as a partner, where the catalog is not the shipped one
     callbacks.jsonl callbacks that the stack's receiver got, one line each
     logs/           one file per child process, of the latest start
     emulator/       what the emulator saved
+    tables/         the tables as they stand, for readers of Parquet: second names of files in emulator/
 
 All of it is its owner's alone: requests of partners, API keys and callbacks lie here in clear text.
 """
@@ -23,6 +25,8 @@ from typing import IO
 from manga_enrichment.local.stack.processes import PRIVATE_FILE, PRIVATE_FOLDER, STOP_GRACE_SECONDS
 from manga_enrichment.runtime.processes import process_exists
 
+TABLES_VARIABLE = "TABLES_FOLDER"
+"""Tells the emulator where `tables/` is."""
 _POLL_SECONDS = 0.1
 
 
@@ -56,6 +60,10 @@ class StateFolder:
     @property
     def emulator(self) -> Path:
         return self.path / "emulator"
+
+    @property
+    def tables(self) -> Path:
+        return self.path / "tables"
 
     @property
     def callbacks(self) -> Path:

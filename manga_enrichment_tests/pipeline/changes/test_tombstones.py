@@ -126,6 +126,7 @@ def test_the_kill_points_are_all_calls_of_an_import(tmp_path: Path) -> None:
     assert calls_of_an_import(tmp_path) == CALLS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("then", [BEFORE, BETWEEN, (2, 4)], ids=["the source is as before", "the same", "another"])
 @pytest.mark.parametrize(("call", "after"), list(itertools.product(range(CALLS), (False, True))))
 def test_killed_at_any_call_every_title_is_in_the_catalog_or_has_a_tombstone(
