@@ -21,7 +21,10 @@ _ROWS_PER_BATCH = 4096
 
 
 def compare(old: pa.Table | None, new: pa.Table) -> pa.Table:
-    """Changes with the first columns of CHANGE_SCHEMA, by title. Both tables have each manga_id once."""
+    """Changes with the first columns of CHANGE_SCHEMA: titles that came, titles that left, then column by column.
+
+    Both tables have each manga_id once.
+    """
     if old is None:
         old = new.schema.empty_table()
     if old.equals(new):
@@ -30,14 +33,14 @@ def compare(old: pa.Table | None, new: pa.Table) -> pa.Table:
     places = pc.index_in(ids, value_set=old_ids)
     stayed = places.is_valid()
     parts = [
-        _rows(new.filter(pc.invert(stayed)), ChangeKind.ADDED),
+        _rows(new.filter(pc.invert(stayed)) if old.num_rows else new, ChangeKind.ADDED),
         _rows(old.filter(pc.invert(pc.is_in(old_ids, value_set=ids))), ChangeKind.REMOVED),
     ]
     stayed_ids, at = ids.filter(stayed), places.drop_null()
     for column in new.schema:
         before = _before(old, column).take(at)
         parts.append(_cells(column.name, stayed_ids, before, _whole(new.column(column.name)).filter(stayed)))
-    return pa.concat_tables(parts).sort_by("manga_id").combine_chunks()
+    return pa.concat_tables(parts)
 
 
 def json_rows(table: pa.Table) -> Iterator[str]:
@@ -83,10 +86,13 @@ def _cells(field: str, ids: pa.Array, before: pa.Array, after: pa.Array) -> pa.T
 
 
 def _rows(table: pa.Table, kind: ChangeKind) -> pa.Table:
-    nothing = [None] * table.num_rows
-    rows = list(json_rows(table))
-    values = (nothing, rows) if kind is ChangeKind.ADDED else (rows, nothing)
-    return _table(_whole(table.column("manga_id")), kind, nothing, *values)
+    parts = [_COMPARED.empty_table()]
+    for start in range(0, table.num_rows, _ROWS_PER_BATCH):
+        batch = table.slice(start, _ROWS_PER_BATCH)
+        nothing, rows = [None] * batch.num_rows, list(json_rows(batch))
+        values = (nothing, rows) if kind is ChangeKind.ADDED else (rows, nothing)
+        parts.append(_table(_whole(batch.column("manga_id")), kind, nothing, *values))
+    return pa.concat_tables(parts)
 
 
 def _table(
