@@ -1,14 +1,18 @@
-"""A source that cannot be the catalog fails the run and the check, and replaces nothing."""
+"""The run that imports: a preset takes a source as it is; one that cannot be the catalog replaces nothing."""
 
+import json
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from manga_enrichment.defs.shared.names import CATALOG
+from manga_enrichment.domain.catalog.ids import derived_id
+from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.pipeline.store.object_keys import table_key, warnings_key
 from manga_enrichment_tests.builders import catalog_row, write_source
-from manga_enrichment_tests.defs.project import FIRST, Project, failures
+from manga_enrichment_tests.defs.project import BUCKETS, FIRST, Project, failures
+from manga_enrichment_tests.pipeline.catalog.test_presets import SHAPES
 
 pytestmark = pytest.mark.slow
 
@@ -45,3 +49,18 @@ def test_a_catalog_that_shrinks_is_refused_with_an_error_check(tmp_path: Path) -
     third = project.run([CATALOG])
     assert third.success
     assert [check.passed for check in plausible(third)] == [True]
+
+
+def test_a_preset_is_all_that_an_export_needs(tmp_path: Path) -> None:
+    project = Project(tmp_path, catalog=[], catalog_preset="jikan")
+    answer = json.loads((SHAPES / "jikan.json").read_text("utf-8"))
+    rows = [{**row, "mal_id": row["mal_id"] + number} for row in answer["data"] for number in range(30)]
+    project.source.write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
+
+    assert project.run([CATALOG]).success
+    buckets = [project.world.tables.read(table_key("catalog", bucket)) for bucket in bucket_keys(BUCKETS)]
+    titles = {each["manga_id"]: each for stored in buckets if stored for each in stored.table.to_pylist()}
+    assert len(titles) == len(rows)
+    first = titles[derived_id("myanimelist", "13")]
+    assert (first["title"], first["title_ja"], first["start_year"]) == ("Minato no Hi", "港の灯", 1989)
+    assert first["authors"] == [{"name": "Lee, Ann", "role": None}]

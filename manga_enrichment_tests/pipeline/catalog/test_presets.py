@@ -116,6 +116,15 @@ def test_a_preset_for_whole_answers_reads_their_rows_alone_too(preset: str, tmp_
         assert clean_row(row.values, 1, mapping) == EXPECTED[preset]
 
 
+def test_the_media_arts_database_of_2021_has_the_same_names_without_prefixes(tmp_path: Path) -> None:
+    text = shape_of("madb-ld").read_text("utf-8").replace('"schema:', '"').replace('"rdfs:', '"')
+    (tmp_path / "metadata_cm-col_cm104_00001.json").write_text(text, "utf-8")
+    mapping = load_mapping("", "madb-ld")
+    (row,) = read_rows(tmp_path / "metadata_cm-col_cm104_00001.json", Reading(mapping))
+    assert isinstance(row, SourceRow)
+    assert clean_row(row.values, 1, mapping) == EXPECTED["madb-ld"]
+
+
 @pytest.mark.parametrize("preset", preset_names())
 def test_a_preset_names_its_source_and_version(preset: str) -> None:
     about = load_preset(preset)["$about"]
