@@ -58,16 +58,14 @@ class PartnerBooks:
         request_id: str = "",
         priority: str = "normal",
         partner_id: str = PARTNER,
-        analysis: str = "reading_level",
-        **body: Any,
     ) -> str:
-        """A batch for the queue of its priority, whether its partner's policy allows it or not; its request_id."""
+        """A batch for the queue of its priority; its request_id."""
         request_id = request_id or str(uuid4())
-        items = [{"manga_id": each, "analysis_type": analysis} for each in titles]
+        items = [{"manga_id": each, "analysis_type": "reading_level"} for each in titles]
         submit(
             self.gateways.queues,
             "batch_analysis",
-            {"items": items, "callback_url": self._receiver.url, "priority": priority, **body},
+            {"items": items, "callback_url": self._receiver.url, "priority": priority},
             partner_id=partner_id,
             request_id=request_id,
             now=self._clock.now(),
