@@ -7,6 +7,7 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,15 @@ import pytest
 from botocore import xform_name
 
 import manga_enrichment.aws
+from manga_enrichment.pipeline.changes.prune import TABLES as CHANGES
+from manga_enrichment.pipeline.store.object_keys import (
+    changes_prefix,
+    partner_results_prefix,
+    pending_changes_prefix,
+    request_body_key,
+    requests_prefix,
+    table_key,
+)
 from manga_enrichment_tests.infra.templates import read_template
 
 AWS = Path(manga_enrichment.aws.__file__).parent
@@ -184,3 +194,27 @@ def test_only_the_ledger_is_read_whole() -> None:
     assert [(each["Sid"], each["Action"]) for each in scans] == [("LeftBehind", "dynamodb:Scan")]
     assert "ResultsTableName" in str(scans[0]["Resource"])
     assert "index" not in str(scans[0]["Resource"])
+
+
+DELETED = [
+    requests_prefix("2026-11-28"),
+    partner_results_prefix("2026-11-28"),
+    *(prefix for name in CHANGES for prefix in (changes_prefix(name), pending_changes_prefix(name, "0"))),
+]
+"""Where processes delete: the compaction, and changes of tables that are told or old."""
+
+
+@pytest.mark.parametrize("prefix", DELETED)
+def test_processes_may_delete_where_they_do(prefix: str) -> None:
+    assert any(fnmatch(f"bucket/{prefix}x.parquet", pattern) for pattern in deletable())
+
+
+@pytest.mark.parametrize("key", [table_key("catalog", "0"), request_body_key("r"), "fm-results/acme/r.json"])
+def test_processes_may_delete_nothing_else(key: str) -> None:
+    assert not any(fnmatch(f"bucket/{key}", pattern) for pattern in deletable())
+
+
+def deletable() -> list[str]:
+    (statement,) = (each for each in POLICIES["ProcessPolicy"] if "s3:DeleteObject" in str(each.get("Action")))
+    arns = [each["!Sub"].replace("${ResultsBucketName}", "bucket") for each in statement["Resource"]]
+    return [arn.rsplit(":::", 1)[1] for arn in arns]
