@@ -68,3 +68,9 @@ def test_an_environment_without_an_endpoint_is_refused_because_it_means_aws() ->
 def test_an_environment_that_makes_boto3_ignore_endpoints_is_refused() -> None:
     with pytest.raises(NotLoopbackError, match="AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"):
         assert_loopback({**ENDPOINTS.environment(), "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "True"})
+
+
+def test_the_users_stage_is_not_the_local_stacks() -> None:
+    """Its templates are deployed without one."""
+    endpoints = LocalEndpoints("http://127.0.0.1:1", "http://127.0.0.1:2", "bucket")
+    assert endpoints.child_environment({"MANGA_STAGE": "production"})["MANGA_STAGE"] == ""
