@@ -1,7 +1,7 @@
 """What the benchmarks share: calls made from fictional titles, an engine, a ledger that forgets."""
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
@@ -12,10 +12,10 @@ from manga_enrichment.domain.analyses import get_analysis
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.catalog.rows import clean_row
 from manga_enrichment.domain.models.loading import load_models
-from manga_enrichment.domain.outcomes.answers import ClaimResult, LedgerEntry, Provenance
+from manga_enrichment.domain.outcomes.answers import AbandonedClaim, Asked, ClaimResult, LedgerEntry, Provenance
 from manga_enrichment.domain.prompts.prompt import title_inputs
 from manga_enrichment.gateways.budget import Brake, BudgetScope, BudgetStore
-from manga_enrichment.gateways.ledger import ResultLedger
+from manga_enrichment.gateways.ledger import NOTHING_SAID, ResultLedger
 from manga_enrichment.gateways.model import FoundationModel
 from manga_enrichment.local.sample_catalog import generate
 from manga_enrichment.pipeline.engine.build_call import Question, build_call
@@ -87,11 +87,15 @@ class ForgetfulLedger:
         owner: str,
         now: datetime,
         until: datetime,
+        asked: Mapping[str, Asked] = NOTHING_SAID,
     ) -> ClaimResult:
         return ClaimResult(granted=frozenset(at_stake))
 
     def put_many(self, entries: Sequence[LedgerEntry], spender: str | None) -> dict[str, LedgerEntry]:
         return {entry.fingerprint: entry for entry in entries}
+
+    def left_behind(self, run_ids: Collection[str], now: datetime) -> Iterator[LedgerEntry | AbandonedClaim]:
+        return iter(())
 
     def release_many(self, fingerprints: Sequence[str], owner: str) -> None:
         """There is nothing to release."""
@@ -121,7 +125,10 @@ class BoundlessBudget:
     def close(self, spender: str) -> None:
         """Nothing to settle."""
 
-    def close_abandoned(self, counters: Sequence[str], now: datetime) -> list[str]:
+    def abandoned(self, counters: Sequence[str], now: datetime) -> list[str]:
+        return []
+
+    def close_abandoned(self, counters: Sequence[str], now: datetime, swept: Collection[str] = ()) -> list[str]:
         return []
 
     def spent(self, counter: str) -> tuple[int, int]:

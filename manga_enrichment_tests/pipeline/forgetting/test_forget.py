@@ -274,7 +274,7 @@ def test_a_note_that_another_partner_paid_for_is_that_partners(stage: Stage) -> 
 
 def test_words_about_own_answers_leave_the_log_and_every_number_stays(stage: Stage) -> None:
     def broken(call: ModelCall) -> ModelReply:
-        return ModelReply("tool_use", {**valid_answer(call.prompt), "a phrase from the note": 1}, DEFAULT_USAGE)
+        return ModelReply("tool_use", {**valid_answer(call.prompt), "level": "a phrase from the note"}, DEFAULT_USAGE)
 
     stage.world.base.model = ScriptedModel(stage.world.clock, otherwise=broken)
     stage.batch("acme", "a-note")
