@@ -1,6 +1,6 @@
 """How a receiver knows that a callback is ours, unchanged and fresh.
 
-Belongs here: keys, signing, verifying. Stays out: where the secret comes from (`settings.py`), sending.
+Belongs here: keys, signing, verifying. Stays out: where the secret comes from (`settings/variables.py`), sending.
 
     X-Manga-Timestamp: 1767225600
     X-Manga-Signature: key=1,v1=<hex of HMAC-SHA256(secret, timestamp + "." + body)>

@@ -1,7 +1,7 @@
 """A guardrail of Bedrock's: which one, what it looked at, what that costs.
 
-Belongs here: text units by policy and their prices. Stays out: which one is used (`settings.py`), the wire format
-(`aws/bedrock/guarded.py`), what its intervention makes of a call (`pipeline/engine/verdicts.py`).
+Belongs here: text units by policy and their prices. Stays out: which one is used (`settings/variables.py`), the wire
+format (`aws/bedrock/guarded.py`), what its intervention makes of a call (`pipeline/engine/verdicts.py`).
 
 A text unit is up to 1,000 characters. Each policy of the guardrail counts the question and the reply by itself.
 """

@@ -1,7 +1,7 @@
 """The models that count: the packaged rows, and a user's own on top of them.
 
 Belongs here: which packaged files there are, and what comes on top. Stays out: what a row may hold (`rows.py`), the
-environment (`settings.py` reads MANGA_MODEL_ALIASES and MANGA_MODELS_FILE).
+environment (`settings/variables.py` reads MANGA_MODEL_ALIASES and MANGA_MODELS_FILE).
 
 The rows are data, not code: a new model is one more table in a file.
 """

@@ -1,6 +1,7 @@
 """What is off as long as a setting is empty, and what that means: nobody finds out by waiting for a mail.
 
-Belongs here: the table. Stays out: the settings (`settings.py`), what is broken (`pipeline/health/doctor.py`).
+Belongs here: the table. Stays out: the settings (`settings/variables.py`), what is broken
+(`pipeline/health/doctor.py`).
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,7 @@
 """May this source replace the catalog? Asked before anything is stored.
 
 Belongs here: the limits, what is likely to be wrong, and the sentence that says so. Stays out: counting
-(`importer.py`), the limits' defaults (`manga_enrichment/settings.py`).
+(`importer.py`), the limits' defaults (`manga_enrichment/settings/variables.py`).
 
 A file in another encoding, one that was cut off and a mapping of other columns all read without an error and leave a
 fraction of the titles. Their answers would be gone from the tables by the morning.

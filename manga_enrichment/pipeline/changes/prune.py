@@ -1,6 +1,7 @@
 """Changes that are older than they are kept for, deleted by whole UTC days.
 
-Belongs here: which days those are. Stays out: how long (`manga_enrichment/settings.py`), when (`defs/operations/`).
+Belongs here: which days those are. Stays out: how long (`manga_enrichment/settings/variables.py`), when
+(`defs/operations/`).
 """
 
 from datetime import datetime, timedelta

@@ -1,30 +1,25 @@
-"""The one reader of environment variables (prefix MANGA_).
+"""Every variable: its name, default and limits, and the sentence a user sees when a value is wrong.
 
-Belongs here: names, defaults, limits and the sentence a user sees when a value is wrong. AWS's own variables
-(credentials, region, AWS_ENDPOINT_URL*) are boto3's to read.
+Belongs here: the class, reading it from the environment. Stays out: what other rooms are given of it (`derived.py`),
+the page about it (`document.py`). AWS's own variables (credentials, region, AWS_ENDPOINT_URL*) are boto3's to read.
 """
 
 import json
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from manga_enrichment.domain.analyses import FOR_PARTNERS
-from manga_enrichment.domain.callbacks.signatures import KEY_ID_PATTERN, MIN_SECRET_CHARACTERS, SigningKey
+from manga_enrichment.domain.callbacks.signatures import KEY_ID_PATTERN, MIN_SECRET_CHARACTERS
 from manga_enrichment.domain.catalog.records import MAX_CATALOG_BUCKETS
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.batch_jobs import MAX_TIMEOUT_HOURS, MIN_RECORDS, MIN_TIMEOUT_HOURS
-from manga_enrichment.domain.models.loading import load_models
-from manga_enrichment.domain.models.specs import OTHER_ANALYSES, ModelCatalog
-from manga_enrichment.domain.models.usage import micro_usd_from_usd
+from manga_enrichment.domain.models.specs import OTHER_ANALYSES
 from manga_enrichment.domain.operations.quota_lanes import LANE_WEIGHTS, MODEL_LANES
 from manga_enrichment.domain.operations.retention import CHANGES_DAYS, LEDGER_DAYS, RUN_HISTORY_DAYS
 from manga_enrichment.domain.operations.stages import STAGE_PATTERN, staged
 from manga_enrichment.domain.requests.formats import is_email, is_sns_topic_arn
-from manga_enrichment.domain.requests.policies import NO_POLICIES, Policies, PolicyError, read_policies
-from manga_enrichment.domain.requests.validation import RequestPolicy
 from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW
 
 _SECRETS = frozenset({"callback_secret"})
@@ -250,48 +245,6 @@ class Settings(BaseSettings):
         return value
 
 
-def micro_usd(amount_usd: float | None) -> int | None:
-    """A cap in micro-dollars; None stays None."""
-    return None if amount_usd is None else micro_usd_from_usd(amount_usd)
-
-
-def known_models(settings: Settings) -> ModelCatalog:
-    """The packaged models, those of MANGA_MODELS_FILE on top, and the aliases. Raises ConfigurationError."""
-    try:
-        own = Path(settings.models_file).read_text("utf-8") if settings.models_file else ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"MANGA_MODELS_FILE={settings.models_file} cannot be read: {error}") from error
-    return load_models(settings.model_aliases, own, settings.lane_models, settings.lane_tiers)
-
-
-def partner_policies(settings: Settings) -> Policies:
-    """What each partner may. Raises ConfigurationError."""
-    if not settings.partners_file:
-        return NO_POLICIES
-    try:
-        return read_policies(json.loads(Path(settings.partners_file).read_text("utf-8-sig")))
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(f"MANGA_PARTNERS_FILE={settings.partners_file} cannot be read: {error}") from error
-    except PolicyError as error:
-        raise ConfigurationError(f"MANGA_PARTNERS_FILE={settings.partners_file}: {error}") from error
-
-
-def request_policy(settings: Settings) -> RequestPolicy:
-    """What requests may ask for here. Raises ConfigurationError."""
-    return RequestPolicy(
-        frozenset(settings.sns_topics_allowed),
-        settings.callback_allow_loopback,
-        partner_policies(settings),
-        sends_mail=bool(settings.email_from),
-    )
-
-
-def signing_key(settings: Settings) -> SigningKey | None:
-    """The key that those of partners are derived from; None: callbacks wait."""
-    secret = settings.callback_secret
-    return None if secret is None else SigningKey(settings.callback_key_id, secret.get_secret_value())
-
-
 def load_settings() -> Settings:
     """Settings from the environment.
 
@@ -311,22 +264,3 @@ def _sentence(problem: Any) -> str:
     hint = f" ({takes})" if takes else ""
     shown = "" if name in _SECRETS else f"={problem['input']!r}"
     return f"MANGA_{name.upper()}{shown} is not valid: {problem['msg']}{hint}"
-
-
-def settings_markdown() -> str:
-    """`docs/settings.md`: every variable with its default and meaning."""
-    lines = [
-        "# Settings",
-        "",
-        "Environment variables; a wrong value stops everything with one sentence before any call is billed. AWS's own",
-        "variables (credentials, region, endpoints, proxies) are read as boto3 does: docs/aws.md. Generated with",
-        "`manga-enrichment settings-docs`.",
-        "",
-        "| variable | default | meaning |",
-        "|---|---|---|",
-    ]
-    for name, field in Settings.model_fields.items():
-        default = field.get_default(call_default_factory=True)
-        shown = "" if default in (None, "", {}, ()) else f"`{default}`"
-        lines.append(f"| `MANGA_{name.upper()}` | {shown} | {field.description} |")
-    return "\n".join([*lines, ""])

@@ -1,0 +1,16 @@
+"""The one reader of environment variables (prefix MANGA_)."""
+
+from manga_enrichment.settings.derived import known_models, micro_usd, partner_policies, request_policy, signing_key
+from manga_enrichment.settings.document import settings_markdown
+from manga_enrichment.settings.variables import Settings, load_settings
+
+__all__ = [
+    "Settings",
+    "known_models",
+    "load_settings",
+    "micro_usd",
+    "partner_policies",
+    "request_policy",
+    "settings_markdown",
+    "signing_key",
+]

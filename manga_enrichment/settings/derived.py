@@ -1,0 +1,59 @@
+"""What other rooms are given of the settings: models, policies, keys, amounts of money.
+
+Belongs here: reading the files that settings name, turning values into the types of the domain. Stays out: the settings
+(`variables.py`).
+"""
+
+import json
+from pathlib import Path
+
+from manga_enrichment.domain.callbacks.signatures import SigningKey
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.models.loading import load_models
+from manga_enrichment.domain.models.specs import ModelCatalog
+from manga_enrichment.domain.models.usage import micro_usd_from_usd
+from manga_enrichment.domain.requests.policies import NO_POLICIES, Policies, PolicyError, read_policies
+from manga_enrichment.domain.requests.validation import RequestPolicy
+from manga_enrichment.settings.variables import Settings
+
+
+def micro_usd(amount_usd: float | None) -> int | None:
+    """A cap in micro-dollars; None stays None."""
+    return None if amount_usd is None else micro_usd_from_usd(amount_usd)
+
+
+def known_models(settings: Settings) -> ModelCatalog:
+    """The packaged models, those of MANGA_MODELS_FILE on top, and the aliases. Raises ConfigurationError."""
+    try:
+        own = Path(settings.models_file).read_text("utf-8") if settings.models_file else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"MANGA_MODELS_FILE={settings.models_file} cannot be read: {error}") from error
+    return load_models(settings.model_aliases, own, settings.lane_models, settings.lane_tiers)
+
+
+def partner_policies(settings: Settings) -> Policies:
+    """What each partner may. Raises ConfigurationError."""
+    if not settings.partners_file:
+        return NO_POLICIES
+    try:
+        return read_policies(json.loads(Path(settings.partners_file).read_text("utf-8-sig")))
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"MANGA_PARTNERS_FILE={settings.partners_file} cannot be read: {error}") from error
+    except PolicyError as error:
+        raise ConfigurationError(f"MANGA_PARTNERS_FILE={settings.partners_file}: {error}") from error
+
+
+def request_policy(settings: Settings) -> RequestPolicy:
+    """What requests may ask for here. Raises ConfigurationError."""
+    return RequestPolicy(
+        frozenset(settings.sns_topics_allowed),
+        settings.callback_allow_loopback,
+        partner_policies(settings),
+        sends_mail=bool(settings.email_from),
+    )
+
+
+def signing_key(settings: Settings) -> SigningKey | None:
+    """The key that those of partners are derived from; None: callbacks wait."""
+    secret = settings.callback_secret
+    return None if secret is None else SigningKey(settings.callback_key_id, secret.get_secret_value())
