@@ -23,14 +23,13 @@ BEGUN = 10
 def test_counts_bill_and_books_agree(
     local_stack: LocalStack,
     aws_environment: dict[str, str],
-    fresh_stack_state: None,
     model_server: ModelServerControl,
     tmp_path: Path,
 ) -> None:
-    model_server.faults(latency={"fixed_ms": 500})
     partner, _ = Front(local_stack).partner(**LIMITS)
     items = [{"manga_id": each, "analysis_type": "reading_level"} for each in TITLES]
     with workers(local_stack, tmp_path):
+        model_server.faults(latency={"fixed_ms": 500})
         sent = partner.call("POST", "/v1/manga/batch", {"items": items, "priority": "high"}, AT_ONCE)
         request_id = sent.document["data"]["request_id"]
         until(model_server.counters, lambda counted: counted["billed"] >= BEGUN)

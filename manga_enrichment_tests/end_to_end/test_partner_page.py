@@ -28,11 +28,11 @@ LINES = "\n".join(re.findall(r"^    (.*)$", WITH_CURL, re.MULTILINE))
 _SECONDS = 300
 
 
-@pytest.fixture
-def environment(local_stack: LocalStack, fresh_stack_state: None, tmp_path: Path) -> Iterator[dict[str, str]]:
+@pytest.fixture(scope="module")
+def environment(local_stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Of a partner's shell, while workers answer."""
     front = Front(local_stack)
-    with workers(local_stack, tmp_path):
+    with workers(local_stack, tmp_path_factory.mktemp("workers")):
         yield {"PATH": os.environ["PATH"], "API": front.url, "API_KEY": front.key(**LIMITS)["value"]}
 
 

@@ -5,7 +5,6 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,13 +27,12 @@ OTHER = next(alias for alias in ("sonnet", "haiku") if alias != OWN)
 POLICY = {"keys": ["acme-1"], "micro_usd_per_day": CAP_MICRO_USD, "models": [OWN], "analyses": ["reading_level"]}
 
 
-@pytest.fixture
-def front(
-    local_stack: LocalStack, aws_environment: dict[str, str], fresh_stack_state: None, tmp_path: Path
-) -> Iterator[Front]:
-    partners = tmp_path / "partners.json"
+@pytest.fixture(scope="module")
+def front(local_stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+    folder = tmp_path_factory.mktemp("workers")
+    partners = folder / "partners.json"
     partners.write_text(json.dumps({"acme": POLICY}))
-    with workers(local_stack, tmp_path, partners_file=str(partners)):
+    with workers(local_stack, folder, partners_file=str(partners)):
         yield Front(local_stack)
 
 

@@ -1,7 +1,6 @@
 """What a quote said, and what the same batch was billed then: over HTTP, by workers that know nothing of it."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,9 +25,9 @@ MOST_OFF = 1 / 3
 """Of the bill: input is within a quarter, and what the stand-in says is shorter than a typical answer or longer."""
 
 
-@pytest.fixture
-def partner(local_stack: LocalStack, fresh_stack_state: None, tmp_path: Path) -> Iterator[ApiClient]:
-    with workers(local_stack, tmp_path):
+@pytest.fixture(scope="module")
+def partner(local_stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiClient]:
+    with workers(local_stack, tmp_path_factory.mktemp("workers")):
         yield Front(local_stack).partner(**LIMITS)[0]
 
 

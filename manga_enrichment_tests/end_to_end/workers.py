@@ -14,8 +14,10 @@ from typing import TypeVar
 import pytest
 
 from manga_enrichment.defs.partner.resident_job import PostConfig
-from manga_enrichment.domain.requests.queues import RESIDENT_LANES
+from manga_enrichment.domain.requests.queues import QUEUES, RESIDENT_LANES
+from manga_enrichment.local.stack.cleaning import empty_bucket, empty_queues, empty_tables
 from manga_enrichment.local.stack.local_stack import LocalStack
+from manga_enrichment.local.stack.model_control import ModelServerControl
 from manga_enrichment_tests.end_to_end.doomed_partner import import_catalog
 from manga_enrichment_tests.end_to_end.file_clock import FileClock
 from manga_enrichment_tests.end_to_end.partner_books import SAMPLE
@@ -29,7 +31,8 @@ _SECONDS = 120
 def workers(stack: LocalStack, folder: Path, **settings: str) -> Iterator[None]:
     """Urgent batches, quotes, questions and chats are answered, about the sample's titles, while the block runs.
 
-    After it their books are closed.
+    They start with an empty stack and a model server at rest; after the block their books are closed. Tests of a module
+    may share them: starting takes many seconds.
 
     settings: MANGA_ variables, in lower case and without their prefix.
     """
@@ -40,6 +43,11 @@ def workers(stack: LocalStack, folder: Path, **settings: str) -> Iterator[None]:
         "MANGA_GRACE_SECONDS": "5",
         **{f"MANGA_{name.upper()}": value for name, value in settings.items()},
     }
+    model_server = ModelServerControl(stack.endpoints.model_url)
+    empty_tables(stack.client("dynamodb"), stack.table_names)
+    empty_bucket(stack.client("s3"), stack.endpoints.bucket)
+    empty_queues(stack.client("sqs"), QUEUES)
+    model_server.reset()
     with pytest.MonkeyPatch.context() as patched:
         for name, value in environment.items():
             patched.setenv(name, value)
@@ -52,8 +60,10 @@ def workers(stack: LocalStack, folder: Path, **settings: str) -> Iterator[None]:
                 running.enter_context(resident_run(environment, FileClock(folder / "clock"), folder / lane, post))
             )
         yield
+        model_server.faults()
         for run in runs:
             run.end()
+    empty_queues(stack.client("sqs"), QUEUES)
 
 
 def until(asked: Callable[[], T], is_so: Callable[[T], bool]) -> T:
