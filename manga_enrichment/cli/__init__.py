@@ -11,7 +11,6 @@ import click
 
 from manga_enrichment.cli.api import api_access, api_template, openapi, workflow_template
 from manga_enrichment.cli.brake import brake
-from manga_enrichment.cli.callbacks import callbacks
 from manga_enrichment.cli.catalog import catalog
 from manga_enrichment.cli.dlq import dlq
 from manga_enrichment.cli.doctor import doctor
@@ -19,10 +18,11 @@ from manga_enrichment.cli.find import find
 from manga_enrichment.cli.forget import forget
 from manga_enrichment.cli.local_stack import local_stack_hint, stack_sentences, work_on_local_stack
 from manga_enrichment.cli.models import models
-from manga_enrichment.cli.partners import partners
+from manga_enrichment.cli.partner.callbacks import callbacks
+from manga_enrichment.cli.partner.partners import partners
+from manga_enrichment.cli.partner.request_group import request_group
+from manga_enrichment.cli.partner.requests import results, status, submit
 from manga_enrichment.cli.report import report
-from manga_enrichment.cli.request_group import request_group
-from manga_enrichment.cli.requests import results, status, submit
 from manga_enrichment.cli.sql import sql
 from manga_enrichment.domain.text.shown import escaped_lines
 

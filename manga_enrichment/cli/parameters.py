@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def checked_partner(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
     """Callback of a parameter that the envelope of a request will carry."""
-    from manga_enrichment.domain.requests.envelope import is_partner_id
+    from manga_enrichment.domain.requests.reading.envelope import is_partner_id
 
     if not is_partner_id(value):
         raise click.BadParameter(f"{value!r} is no partner id: up to 63 letters, digits, - and _, no - or _ first")

@@ -1,7 +1,7 @@
 """`manga-enrichment status --partitions`: how the last work on each partition of each analysis ended.
 
 Belongs here: reading the status table's rows of partitions and showing them. Stays out: requests of partners
-(`cli/requests.py`), writing the rows (`pipeline/enrichment/write.py`).
+(`cli/partner/requests.py`), writing the rows (`pipeline/enrichment/write.py`).
 """
 
 import json

@@ -19,7 +19,7 @@ from manga_enrichment.domain.models.specs import OTHER_ANALYSES
 from manga_enrichment.domain.operations.quota_lanes import LANE_WEIGHTS, MODEL_LANES
 from manga_enrichment.domain.operations.retention import CHANGES_DAYS, LEDGER_DAYS, RUN_HISTORY_DAYS
 from manga_enrichment.domain.operations.stages import STAGE_PATTERN, staged
-from manga_enrichment.domain.requests.formats import is_email, is_sns_topic_arn
+from manga_enrichment.domain.requests.reading.formats import is_email, is_sns_topic_arn
 from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW
 
 _SECRETS = frozenset({"callback_secret"})

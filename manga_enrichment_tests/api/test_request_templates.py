@@ -12,9 +12,9 @@ from manga_enrichment.api.checking import API_KEY_VALUE, SAMPLE_KEY_ID, STAGE_VA
 from manga_enrichment.api.endpoints import ENDPOINTS
 from manga_enrichment.api.registry import TemplateRegistry, with_partners
 from manga_enrichment.api.rendering import TemplateInput, render
-from manga_enrichment.domain.requests.envelope import AcceptedRequest, Envelope, parse_envelope, read_request
-from manga_enrichment.domain.requests.normalisation import normalised
 from manga_enrichment.domain.requests.queues import QUEUES, route
+from manga_enrichment.domain.requests.reading.envelope import AcceptedRequest, Envelope, parse_envelope, read_request
+from manga_enrichment.domain.requests.reading.normalisation import normalised
 from manga_enrichment.domain.requests.schemas import BATCH, ENVELOPE, QUOTE, schema_document
 from manga_enrichment.domain.requests.states import RequestState, is_final
 from manga_enrichment.domain.requests.usage import usage_counter

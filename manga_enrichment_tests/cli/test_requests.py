@@ -12,10 +12,10 @@ from click.testing import CliRunner
 
 from manga_enrichment.aws.gateways import Gateways
 from manga_enrichment.cli import main
-from manga_enrichment.cli.requests import poll_until_ended
+from manga_enrichment.cli.partner.requests import poll_until_ended
 from manga_enrichment.domain.requests.claims import RequestRow
-from manga_enrichment.domain.requests.envelope import AcceptedRequest, read_request
 from manga_enrichment.domain.requests.queues import HIGH_PRIORITY, LOW_PRIORITY, NORMAL, SESSION
+from manga_enrichment.domain.requests.reading.envelope import AcceptedRequest, read_request
 from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.domain.requests.validation import RequestPolicy
 from manga_enrichment.gateways.queue import Message

@@ -12,8 +12,8 @@ import pytest
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.sqs import SqsQueues
 from manga_enrichment.domain.errors import ConfigurationError
-from manga_enrichment.domain.requests.envelope import MAX_MESSAGE_BYTES
 from manga_enrichment.domain.requests.queues import Queue
+from manga_enrichment.domain.requests.reading.envelope import MAX_MESSAGE_BYTES
 from manga_enrichment.gateways.queue import Message, QueueDepth, RequestQueue
 from manga_enrichment_tests.fake_clock import FakeClock
 from manga_enrichment_tests.request_fakes import MemoryQueues

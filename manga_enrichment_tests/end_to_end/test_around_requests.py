@@ -10,8 +10,8 @@ import pytest
 from manga_enrichment.aws.dynamodb.budget import DynamoDBBudget
 from manga_enrichment.aws.dynamodb.requests import DynamoDBRequests
 from manga_enrichment.domain.requests.claims import Claimed, RequestRow
-from manga_enrichment.domain.requests.envelope import AcceptedRequest, Rejection, read_request
 from manga_enrichment.domain.requests.queues import HIGH_PRIORITY
+from manga_enrichment.domain.requests.reading.envelope import AcceptedRequest, Rejection, read_request
 from manga_enrichment.domain.requests.schemas import QUOTE
 from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.domain.requests.usage import Usage, month_of

@@ -15,8 +15,8 @@ from manga_enrichment.api.checking import HOSTILE_TEXTS
 from manga_enrichment.api.cloudformation import template_yaml
 from manga_enrichment.api.endpoints import ENDPOINTS
 from manga_enrichment.aws.dynamodb.requests import DynamoDBRequests
-from manga_enrichment.domain.requests.envelope import Envelope, parse_envelope
 from manga_enrichment.domain.requests.queues import BY_PRIORITY, SESSION
+from manga_enrichment.domain.requests.reading.envelope import Envelope, parse_envelope
 from manga_enrichment.local.api_client import ApiClient, api_key, api_url
 from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment.local.stack.provision import deploy_stack

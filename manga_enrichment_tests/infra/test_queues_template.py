@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from manga_enrichment.domain.requests.envelope import MAX_MESSAGE_BYTES
 from manga_enrichment.domain.requests.queues import (
     DEAD_LETTER_QUEUES,
     QUEUES,
@@ -13,6 +12,7 @@ from manga_enrichment.domain.requests.queues import (
     Queue,
     route,
 )
+from manga_enrichment.domain.requests.reading.envelope import MAX_MESSAGE_BYTES
 from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment_tests.infra.templates import INFRA, read_template
 from manga_enrichment_tests.request_bodies import REQUEST_ID, valid_body

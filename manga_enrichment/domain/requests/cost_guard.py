@@ -19,8 +19,8 @@ from manga_enrichment.domain.analyses import FOR_PARTNERS
 from manga_enrichment.domain.prompts.prompt import Prompt
 from manga_enrichment.domain.prompts.prompt_tokens import estimate_prompt
 from manga_enrichment.domain.prompts.tokens import estimate_tokens
-from manga_enrichment.domain.requests.json_shape import read_shape
 from manga_enrichment.domain.requests.problems import Code, Location, Problem, problem
+from manga_enrichment.domain.requests.reading.json_shape import read_shape
 from manga_enrichment.domain.requests.schemas import default_of
 
 VALIDATOR = "cost_guard"

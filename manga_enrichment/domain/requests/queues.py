@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from manga_enrichment.domain.requests.envelope import MAX_MESSAGE_BYTES
+from manga_enrichment.domain.requests.reading.envelope import MAX_MESSAGE_BYTES
 from manga_enrichment.domain.requests.schemas import BATCH, QUOTE
 
 MAX_RECEIVES = 3

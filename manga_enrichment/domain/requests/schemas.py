@@ -19,7 +19,7 @@ from jsonschema.exceptions import ValidationError
 from jsonschema.protocols import Validator
 from jsonschema.validators import extend
 
-from manga_enrichment.domain.requests.formats import format_checker
+from manga_enrichment.domain.requests.reading.formats import format_checker
 
 REQUEST_SCHEMAS = ("batch_analysis", "manga_query", "streaming_chat")
 BATCH = "batch_analysis"

@@ -1,7 +1,7 @@
 """`validate`: everything that is wrong with a request body, at once.
 
 Belongs here: the order of the checks and their result. Stays out: the checks themselves, the queue's envelope
-(`envelope.py`).
+(`reading/envelope.py`).
 
 Order: is it safe to look at (if not, nothing else is said) - schema - characters - tokens - normal form. No value makes
 it raise and no value is changed: the queue is not a trust boundary, and one bad message must not stop the others.
@@ -15,12 +15,13 @@ from typing import Any
 from manga_enrichment.domain.models.loading import load_models
 from manga_enrichment.domain.requests.callback_urls import is_loopback_callback
 from manga_enrichment.domain.requests.cost_guard import VALIDATOR, guard_problems, request_tokens
-from manga_enrichment.domain.requests.duplicates import unique_items
-from manga_enrichment.domain.requests.json_shape import Shape, read_shape
-from manga_enrichment.domain.requests.normalisation import normalised
 from manga_enrichment.domain.requests.policies import NO_POLICIES, PartnerPolicies
 from manga_enrichment.domain.requests.policy_checks import policy_problems
 from manga_enrichment.domain.requests.problems import Code, Problem, in_order, problem, schema_problems
+from manga_enrichment.domain.requests.reading.duplicates import unique_items
+from manga_enrichment.domain.requests.reading.json_shape import Shape, read_shape
+from manga_enrichment.domain.requests.reading.normalisation import normalised
+from manga_enrichment.domain.requests.reading.text_checks import text_problems
 from manga_enrichment.domain.requests.schemas import (
     ANY_POSITION,
     BATCH,
@@ -31,7 +32,6 @@ from manga_enrichment.domain.requests.schemas import (
     schema_validator,
     text_fields,
 )
-from manga_enrichment.domain.requests.text_checks import text_problems
 
 MAX_ERRORS = 50
 """Errors, and warnings, that a result holds; the rest is counted."""

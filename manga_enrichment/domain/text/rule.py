@@ -3,7 +3,7 @@
 Belongs here: the classes of characters, taking them out, what is blank. Stays out: what becomes of a text that breaks
 the rule. Catalog text and answers of models lose such characters (`domain/catalog/text.py`,
 `domain/analyses/validation.py`); input of partners, who can mend it, is refused with the place
-(`domain/requests/text_checks.py`).
+(`domain/requests/reading/text_checks.py`).
 
 What no text holds, and why:
 - control characters except tab and line ends, lone surrogates, noncharacters: no editor produces them, UTF-8, XML or

@@ -18,9 +18,9 @@ from datetime import datetime
 from typing import Any
 
 from manga_enrichment.domain.analyses import FOR_PARTNERS
-from manga_enrichment.domain.requests.envelope import Envelope, parse_envelope
-from manga_enrichment.domain.requests.formats import is_utc_time, utc_time
 from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES, QUEUES, REQUEST_QUEUES
+from manga_enrichment.domain.requests.reading.envelope import Envelope, parse_envelope
+from manga_enrichment.domain.requests.reading.formats import is_utc_time, utc_time
 from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.domain.text.shown import escaped
 from manga_enrichment.gateways.clock import Clock

@@ -23,7 +23,7 @@ from manga_enrichment.domain.operations.forgetting import (
 )
 from manga_enrichment.domain.operations.forgetting_receipt import Receipt
 from manga_enrichment.domain.outcomes.answers import LedgerEntry
-from manga_enrichment.domain.requests.envelope import Envelope, parse_envelope
+from manga_enrichment.domain.requests.reading.envelope import Envelope, parse_envelope
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.erasure import Erasure
 from manga_enrichment.gateways.ledger import ResultLedger

@@ -26,8 +26,8 @@ from manga_enrichment.domain.callbacks.deliveries import CallbackState
 from manga_enrichment.domain.outcomes.answers import Provenance
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.requests.claims import Claimed, RequestRow, is_leased
-from manga_enrichment.domain.requests.envelope import Envelope, Rejection, parse_envelope, read_request
 from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES
+from manga_enrichment.domain.requests.reading.envelope import Envelope, Rejection, parse_envelope, read_request
 from manga_enrichment.domain.requests.results import References, RequestResult, ResultHeading
 from manga_enrichment.domain.requests.states import RequestState, TransitionError, is_answered
 from manga_enrichment.domain.requests.validation import RequestPolicy

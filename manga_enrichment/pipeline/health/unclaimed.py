@@ -13,8 +13,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from manga_enrichment.domain.requests.claims import AlreadyFinal, AlreadyLive, Claimed, RequestRow
-from manga_enrichment.domain.requests.envelope import Rejection, read_request
 from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES
+from manga_enrichment.domain.requests.reading.envelope import Rejection, read_request
 from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.domain.requests.validation import RequestPolicy
 from manga_enrichment.gateways.clock import Clock

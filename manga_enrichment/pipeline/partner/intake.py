@@ -24,8 +24,8 @@ from manga_enrichment.domain.callbacks.deliveries import CallbackState
 from manga_enrichment.domain.callbacks.events import Event
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.requests.claims import AlreadyFinal, AlreadyLive, Claimed, RequestRow, came_back
-from manga_enrichment.domain.requests.envelope import AcceptedRequest, Rejection, read_request
 from manga_enrichment.domain.requests.queues import QUEUES
+from manga_enrichment.domain.requests.reading.envelope import AcceptedRequest, Rejection, read_request
 from manga_enrichment.domain.requests.schemas import QUOTE
 from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.domain.requests.validation import RequestPolicy

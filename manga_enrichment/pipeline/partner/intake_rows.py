@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from manga_enrichment.domain.callbacks.deliveries import CallbackState
 from manga_enrichment.domain.callbacks.events import Event
 from manga_enrichment.domain.requests.claims import RequestRow
-from manga_enrichment.domain.requests.envelope import AcceptedRequest, Rejection
+from manga_enrichment.domain.requests.reading.envelope import AcceptedRequest, Rejection
 from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.gateways.queue import Message
 from manga_enrichment.pipeline.partner.holding.leases import first_lease_until

@@ -23,8 +23,8 @@ from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.prompts.conversations import CONVERSATION, conversation_fingerprint, conversation_inputs
 from manga_enrichment.domain.prompts.prompt import title_inputs
-from manga_enrichment.domain.requests.duplicates import unique_items
 from manga_enrichment.domain.requests.queues import BY_PRIORITY
+from manga_enrichment.domain.requests.reading.duplicates import unique_items
 from manga_enrichment.domain.requests.schemas import BATCH, QUOTE
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.objects import ObjectStore, TableReader

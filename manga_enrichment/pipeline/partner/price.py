@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from manga_enrichment.domain.outcomes.outcome import Outcome
-from manga_enrichment.domain.requests.duplicates import unique_items
+from manga_enrichment.domain.requests.reading.duplicates import unique_items
 from manga_enrichment.domain.requests.results import (
     ItemResult,
     References,

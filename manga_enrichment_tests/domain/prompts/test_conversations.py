@@ -14,7 +14,7 @@ from manga_enrichment.domain.prompts.conversations import (
     conversation_prompt,
     shown_turns,
 )
-from manga_enrichment.domain.requests.normalisation import normalised
+from manga_enrichment.domain.requests.reading.normalisation import normalised
 from manga_enrichment_tests.builders import MODELS
 from manga_enrichment_tests.request_bodies import valid_body
 

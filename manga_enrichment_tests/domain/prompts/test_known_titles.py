@@ -20,7 +20,7 @@ from manga_enrichment.domain.prompts.known_titles import (
     without_strange_ids,
 )
 from manga_enrichment.domain.prompts.tokens import estimate_tokens
-from manga_enrichment.domain.requests.normalisation import normalised
+from manga_enrichment.domain.requests.reading.normalisation import normalised
 from manga_enrichment_tests.builders import MODELS
 from manga_enrichment_tests.request_bodies import valid_body
 

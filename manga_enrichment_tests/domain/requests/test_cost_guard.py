@@ -24,8 +24,8 @@ from manga_enrichment.domain.requests.cost_guard import (
     request_tokens,
     tokens_left,
 )
-from manga_enrichment.domain.requests.json_shape import read_shape
 from manga_enrichment.domain.requests.problems import Code
+from manga_enrichment.domain.requests.reading.json_shape import read_shape
 from manga_enrichment_tests.request_bodies import ANY_JSON, body_with, nearly_valid, valid_body
 
 SAMPLE = Path(__file__).resolve().parents[3] / "data" / "catalog" / "sample.jsonl"

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.domain.requests.duplicates import unique_items
+from manga_enrichment.domain.requests.reading.duplicates import unique_items
 
 ITEM = {"manga_id": "MNG-ABCD1234", "analysis_type": "reading_level"}
 ITEMS = st.fixed_dictionaries(

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from manga_enrichment.domain.requests.envelope import (
+from manga_enrichment.domain.requests.problems import Code
+from manga_enrichment.domain.requests.reading.envelope import (
     MAX_MESSAGE_BYTES,
     AcceptedRequest,
     Envelope,
@@ -17,7 +18,6 @@ from manga_enrichment.domain.requests.envelope import (
     parse_envelope,
     read_request,
 )
-from manga_enrichment.domain.requests.problems import Code
 from manga_enrichment.domain.requests.validation import RequestPolicy
 from manga_enrichment_tests.request_bodies import (
     ANY_JSON,

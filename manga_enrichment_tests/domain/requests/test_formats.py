@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from jsonschema.exceptions import FormatError
 
 from manga_enrichment.domain.catalog.isbn import isbn13_check_digit
-from manga_enrichment.domain.requests.formats import (
+from manga_enrichment.domain.requests.reading.formats import (
     format_checker,
     is_email,
     is_isbn,

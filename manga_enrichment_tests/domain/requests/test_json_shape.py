@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from hypothesis import assume, given
 
-from manga_enrichment.domain.requests.json_shape import MAX_DEPTH, MAX_VALUES, read_shape
 from manga_enrichment.domain.requests.problems import Code
+from manga_enrichment.domain.requests.reading.json_shape import MAX_DEPTH, MAX_VALUES, read_shape
 from manga_enrichment_tests.request_bodies import ANY_JSON, VALID_BODIES
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from manga_enrichment.domain.requests.envelope import Envelope, Rejection, RejectionReason, parse_envelope
-from manga_enrichment.domain.requests.formats import format_checker, is_isbn
 from manga_enrichment.domain.requests.problems import Code
+from manga_enrichment.domain.requests.reading.envelope import Envelope, Rejection, RejectionReason, parse_envelope
+from manga_enrichment.domain.requests.reading.formats import format_checker, is_isbn
 from manga_enrichment.domain.requests.schemas import REQUEST_SCHEMAS, schema_document
 from manga_enrichment.domain.requests.validation import RequestPolicy, validate
 from manga_enrichment_tests.request_bodies import TOPIC, body_with, envelope, message, valid_body

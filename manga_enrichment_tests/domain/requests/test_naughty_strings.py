@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from manga_enrichment.domain.requests.envelope import Rejection, parse_envelope, read_request
 from manga_enrichment.domain.requests.problems import MAX_MESSAGE_CHARACTERS
+from manga_enrichment.domain.requests.reading.envelope import Rejection, parse_envelope, read_request
 from manga_enrichment.domain.requests.validation import RequestPolicy, validate
 from manga_enrichment_tests.request_bodies import TEXT_PLACES, VALID_BODIES, body_with, envelope, places, valid_body
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from manga_enrichment.domain.requests.normalisation import normalised
+from manga_enrichment.domain.requests.reading.normalisation import normalised
 from manga_enrichment.domain.requests.validation import validate
 from manga_enrichment_tests.request_bodies import SESSION_ID, VALID_BODIES, places, valid_body
 

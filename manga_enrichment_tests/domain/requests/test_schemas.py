@@ -9,8 +9,8 @@ from jsonschema import Draft7Validator
 
 from manga_enrichment.domain.analyses import FOR_PARTNERS
 from manga_enrichment.domain.requests.cost_guard import TOKEN_GUARDS
-from manga_enrichment.domain.requests.formats import format_checker
 from manga_enrichment.domain.requests.queues import BY_PRIORITY
+from manga_enrichment.domain.requests.reading.formats import format_checker
 from manga_enrichment.domain.requests.schemas import (
     ENVELOPE,
     QUOTE,

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from manga_enrichment.domain.requests import text_checks
 from manga_enrichment.domain.requests.problems import Code
-from manga_enrichment.domain.requests.text_checks import text_problems
+from manga_enrichment.domain.requests.reading import text_checks
+from manga_enrichment.domain.requests.reading.text_checks import text_problems
 from manga_enrichment.domain.text.rule import SUSPECT, is_blank
 
 FLAG_OF_ENGLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"

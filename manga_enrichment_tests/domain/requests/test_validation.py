@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 
 from manga_enrichment.domain.models.loading import load_models
-from manga_enrichment.domain.requests.json_shape import MAX_VALUES
 from manga_enrichment.domain.requests.problems import Code
+from manga_enrichment.domain.requests.reading.json_shape import MAX_VALUES
 from manga_enrichment.domain.requests.validation import MAX_ERRORS, RequestPolicy, ValidationResult, validate
 from manga_enrichment_tests.request_bodies import (
     ANY_JSON,

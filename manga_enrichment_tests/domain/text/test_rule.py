@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manga_enrichment.domain.requests.problems import Code
-from manga_enrichment.domain.requests.text_checks import text_problems
+from manga_enrichment.domain.requests.reading.text_checks import text_problems
 from manga_enrichment.domain.text.rule import is_blank, is_readable, readable
 
 FLAG_OF_WALES = "\U0001f3f4\U000e0067\U000e0062\U000e0077\U000e006c\U000e0073\U000e007f"

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.errors import ConfigurationError
-from manga_enrichment.domain.requests.envelope import MAX_MESSAGE_BYTES
 from manga_enrichment.domain.requests.queues import (
     DEAD_LETTERS,
     DEAD_LETTERS_FIFO,
@@ -21,6 +20,7 @@ from manga_enrichment.domain.requests.queues import (
     QUEUES,
     SESSION,
 )
+from manga_enrichment.domain.requests.reading.envelope import MAX_MESSAGE_BYTES
 from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.gateways.errors import QueueUnavailableError
 from manga_enrichment.gateways.queue import QueueDepth

@@ -7,7 +7,6 @@ import pytest
 
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.requests.claims import AlreadyFinal, AlreadyLive, Claimed
-from manga_enrichment.domain.requests.envelope import MAX_MESSAGE_BYTES
 from manga_enrichment.domain.requests.queues import (
     DEAD_LETTERS,
     DEAD_LETTERS_FIFO,
@@ -17,6 +16,7 @@ from manga_enrichment.domain.requests.queues import (
     ORDERED,
     SESSION,
 )
+from manga_enrichment.domain.requests.reading.envelope import MAX_MESSAGE_BYTES
 from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.gateways.errors import QueueUnavailableError, StoreUnavailableError
 from manga_enrichment.gateways.queue import QueueDepth

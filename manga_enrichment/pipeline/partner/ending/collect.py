@@ -14,7 +14,7 @@ from typing import Any
 from manga_enrichment.domain.outcomes.answers import LedgerEntry, Provenance
 from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
-from manga_enrichment.domain.requests.duplicates import unique_items
+from manga_enrichment.domain.requests.reading.duplicates import unique_items
 from manga_enrichment.domain.requests.results import ItemResult, RequestResult
 from manga_enrichment.gateways.ledger import EntryReader
 from manga_enrichment.gateways.objects import ObjectStore

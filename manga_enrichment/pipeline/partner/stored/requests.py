@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from manga_enrichment.domain.requests.envelope import AcceptedRequest
+from manga_enrichment.domain.requests.reading.envelope import AcceptedRequest
 from manga_enrichment.domain.requests.schemas import QUOTE
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.store.object_keys import request_body_key

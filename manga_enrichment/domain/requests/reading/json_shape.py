@@ -1,7 +1,7 @@
 """Whether a value is JSON that is safe to look at, found out without recursion.
 
 Belongs here: depth, number of values, kinds, sizes of numbers. Stays out: what a request should look like
-(`schemas.py`).
+(`domain/requests/schemas.py`).
 
 A body nested a thousand levels deep ends a recursive check with an exception, an integer of 5,000 digits cannot be
 written into a message, and a list of a million errors takes minutes: what comes after this module may rely on none of

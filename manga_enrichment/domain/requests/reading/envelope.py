@@ -1,7 +1,7 @@
 """From a queue message to a request, or the reason why it is none.
 
 Belongs here: parsing strictly, the envelope's own fields, reasons for refusal. Stays out: receiving, claiming and
-dead-lettering (`pipeline/partner/intake.py`), the body's rules (`validation.py`).
+dead-lettering (`pipeline/partner/intake.py`), the body's rules (`domain/requests/validation.py`).
 
 Anything may be in a queue: messages are sent by API Gateway, by hand, by a redrive, by a program with a fault. Nothing
 of a message is used before it was checked here; `request_id` above all, since it becomes part of object keys.
@@ -16,9 +16,9 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Never
 
-from manga_enrichment.domain.requests.formats import is_utc_time, utc_time
-from manga_enrichment.domain.requests.json_shape import read_shape
 from manga_enrichment.domain.requests.problems import Code, Problem, in_order, problem, quoted, schema_problems
+from manga_enrichment.domain.requests.reading.formats import is_utc_time, utc_time
+from manga_enrichment.domain.requests.reading.json_shape import read_shape
 from manga_enrichment.domain.requests.schemas import ENVELOPE, QUOTE, schema_validator
 from manga_enrichment.domain.requests.validation import MAX_ERRORS, RequestPolicy, ValidationResult, validate
 

@@ -1,7 +1,7 @@
 """The formats of the request documents: what a pattern cannot say, or says less exactly.
 
 Belongs here: one function per format, and the checker jsonschema asks. Stays out: callback URLs
-(`callback_urls.py`) and check digits (`domain/catalog/isbn.py`).
+(`domain/requests/callback_urls.py`) and check digits (`domain/catalog/isbn.py`).
 
 All formats are matched from the first to the last character: `$` would let a trailing newline pass.
 """

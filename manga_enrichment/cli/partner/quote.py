@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from manga_enrichment.cli.parameters import checked_partner, open_configured_gateways
-from manga_enrichment.cli.requests import read_body
+from manga_enrichment.cli.partner.requests import read_body
 from manga_enrichment.domain.text.shown import escaped
 
 

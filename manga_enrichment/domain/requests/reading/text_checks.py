@@ -1,7 +1,7 @@
 """Characters of a request's texts that reject it, and those worth a warning.
 
 Belongs here: which break of the one rule for text is told how, mixed scripts. Stays out: the rule
-(`domain/text/rule.py`), which fields are text (`schemas.py:text_fields`).
+(`domain/text/rule.py`), which fields are text (`domain/requests/schemas.py:text_fields`).
 
 A partner can mend a text, so what the rule takes out elsewhere rejects a request here, with its place, and so does a
 text without a visible character where one is required: it would be paid for and says nothing.

@@ -1,7 +1,7 @@
 """`manga-enrichment submit|status|results`: a partner's view of one request.
 
-Belongs here: sending one and what became of it. Stays out: all of a partner's (`cli/request_group.py`), catalog buckets
-(`cli/partitions.py`), dead letters (`cli/dlq.py`), callbacks (`cli/callbacks.py`).
+Belongs here: sending one and what became of it. Stays out: all of a partner's (`request_group.py`), catalog buckets
+(`cli/partitions.py`), dead letters (`cli/dlq.py`), callbacks (`callbacks.py`).
 """
 
 import json

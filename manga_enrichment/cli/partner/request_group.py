@@ -1,6 +1,6 @@
 """`manga-enrichment requests list|cancel|usage|quote`: what operators see of a partner's requests and do about them.
 
-Belongs here: the group. Stays out: sending one and following it (`cli/requests.py`), quotes (`cli/quote.py`).
+Belongs here: the group. Stays out: sending one and following it (`requests.py`), quotes (`quote.py`).
 """
 
 import json
@@ -11,8 +11,8 @@ from datetime import datetime
 import click
 
 from manga_enrichment.cli.parameters import checked_partner, open_configured_gateways
-from manga_enrichment.cli.quote import quote
-from manga_enrichment.cli.requests import row_document
+from manga_enrichment.cli.partner.quote import quote
+from manga_enrichment.cli.partner.requests import row_document
 from manga_enrichment.domain.requests.states import RequestState, is_final
 from manga_enrichment.domain.text.shown import escaped
 

@@ -1,7 +1,7 @@
 """`manga-enrichment partners list|check|show|change`: what each partner may, and what it has spent.
 
 Belongs here: the commands. Stays out: policies (`domain/requests/policies.py`), a partner's requests
-(`cli/requests.py`).
+(`cli/partner/requests.py`).
 """
 
 import json

@@ -1,0 +1,1 @@
+"""Commands about partners and their requests."""

@@ -1,0 +1,1 @@
+"""From what a queue or a partner sends to a request: bytes, JSON, shape, characters, one spelling."""
