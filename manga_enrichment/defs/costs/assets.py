@@ -59,11 +59,7 @@ def build_enrichment_costs() -> dg.AssetsDefinition:
         now = clock.now()
         days = days_until(now.date(), LATE_DAYS)
         found = account_for_killed_runs(tables, ledger, budget, days, now, f"costs:{context.run.run_id}")
-        if found.runs:
-            context.log.info(
-                f"{found.runs} runs ended without a word: {found.answers} answers of theirs are logged, "
-                f"{found.booked} calls booked as maybe billed"
-            )
+        context.log.info(found.sentence())
         for day in context.partition_keys:
             table = write_day(tables, day)
             metadata = {**cost_metadata(table), "uri": tables.uri(costs_key(day))}

@@ -52,21 +52,21 @@ def bury(tables: ObjectStore, bucket: str, changes: pa.Table, departure: Departu
     catalog_rows = dict(zip(ids.to_pylist(), removed.column("from_value").to_pylist(), strict=True))
     last_rows = catalog_rows | dict(_enriched_rows(tables, bucket, ids))
     outcomes = _outcomes(tables, bucket, ids, departure.analyses)
-    rows = []
-    for manga_id, catalog_row in catalog_rows.items():
+
+    def row(manga_id: str) -> dict[str, Any]:
         reason, detail = departure.reason(manga_id)
-        rows.append(
-            {
-                "manga_id": manga_id,
-                "title": orjson.loads(catalog_row)["title"],
-                "left_at": origin.now,
-                "reason": reason,
-                "detail": detail,
-                "outcomes": outcomes.get(manga_id, []),
-                "last_row": last_rows[manga_id],
-                "dagster_run_id": origin.run_id,
-            }
-        )
+        return {
+            "manga_id": manga_id,
+            "title": orjson.loads(catalog_rows[manga_id])["title"],
+            "left_at": origin.now,
+            "reason": reason,
+            "detail": detail,
+            "outcomes": outcomes.get(manga_id, []),
+            "last_row": last_rows[manga_id],
+            "dagster_run_id": origin.run_id,
+        }
+
+    rows = [row(each) for each in catalog_rows]
 
     def with_rows(current: pa.Table | None) -> pa.Table:
         kept = [] if current is None else current.column("manga_id").to_pylist()

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import TypeVar
 
-from manga_enrichment.domain.outcomes.answers import AbandonedClaim, Attempt, LedgerEntry
+from manga_enrichment.domain.outcomes.answers import AbandonedClaim, Asked, Attempt, LedgerEntry
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.budget import BudgetStore
@@ -23,7 +23,7 @@ from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.engine.money.budget import NO_CAPS, day_counter, scopes_of
 from manga_enrichment.pipeline.log.append import log_entries, log_rows
-from manga_enrichment.pipeline.log.rows import attempt_row, row_identity
+from manga_enrichment.pipeline.log.rows import Row, attempt_row, row_identity
 
 _AT_ONCE = 5_000
 _CLAIM = timedelta(seconds=60)
@@ -37,6 +37,14 @@ class LeftBehind:
     runs: int = 0
     answers: int = 0
     booked: int = 0
+
+    def sentence(self) -> str:
+        if not self.runs:
+            return "no run ended without a word"
+        return (
+            f"{self.runs} runs ended without a word: {self.answers} answers of theirs are logged, "
+            f"{self.booked} calls booked as maybe billed"
+        )
 
 
 def account_for_killed_runs(
@@ -79,28 +87,32 @@ def _book(
         paid = about.provenance
         name = f"lost:{paid.run_id}:{about.at.isoformat()}:{fingerprint}"
         budget.book_once(name, [scope.counter for scope in scopes_of(paid, NO_CAPS)], micro_usd, now)
-        attempt = Attempt(
-            number=1,
-            started_at=about.at,
-            latency_ms=0,
-            cost_micro_usd=micro_usd,
-            error_class=ErrorClass.ABANDONED,
-            maybe_billed=True,
-            message="the run that asked this was killed: its call may have been made",
-        )
-        identity = row_identity(
-            manga_id=about.manga_id,
-            analysis=about.analysis,
-            bucket=about.bucket,
-            provenance=paid,
-            fingerprint=fingerprint,
-            model_id=about.model_id,
-            prompt_version=about.prompt_version,
-        )
-        log_rows(tables, paid, [attempt_row(attempt, (attempt,), identity=identity, status=Outcome.DEFERRED)])
+        log_rows(tables, paid, [_row(fingerprint, about, micro_usd)])
     if taken.granted:
         ledger.release_many(sorted(taken.granted), owner)
     return len(taken.lost)
+
+
+def _row(fingerprint: str, about: Asked, micro_usd: int) -> Row:
+    attempt = Attempt(
+        number=1,
+        started_at=about.at,
+        latency_ms=0,
+        cost_micro_usd=micro_usd,
+        error_class=ErrorClass.ABANDONED,
+        maybe_billed=True,
+        message="the run that asked this was killed: its call may have been made",
+    )
+    identity = row_identity(
+        manga_id=about.manga_id,
+        analysis=about.analysis,
+        bucket=about.bucket,
+        provenance=about.provenance,
+        fingerprint=fingerprint,
+        model_id=about.model_id,
+        prompt_version=about.prompt_version,
+    )
+    return attempt_row(attempt, (attempt,), identity=identity, status=Outcome.DEFERRED)
 
 
 def _batches(found: Iterator[_T], size: int) -> Iterator[list[_T]]:
