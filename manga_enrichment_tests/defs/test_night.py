@@ -79,7 +79,7 @@ def test_the_source_is_imported_once_and_every_bucket_enriched_once(night: Night
     (first,) = night.begin()
     assert buckets([first]) == [(FIRST, LAST)]
     assert night.tick() == []
-    assert set(materialized(night.launch(first))) == {"manga_catalog"}
+    assert set(materialized(night.launch(first))) == {"manga_catalog", "catalog_changes"}
     night.source.unlink()  # nobody reads it again tonight
 
     followers = night.tick()
