@@ -86,8 +86,8 @@ def test_a_batch_is_moderated_with_evidence_that_is_in_the_catalog(
 def test_a_guardrail_is_on_the_bill_and_what_it_keeps_back_is_told_by_name(
     partner: ApiClient, local_stack: LocalStack, model_server: ModelServerControl, books: Books, tmp_path: Path
 ) -> None:
-    model_server.faults(guardrail={"blocks": ["arsenic"], "policies": ["content", "topic"]})
     with workers(local_stack, tmp_path, guardrail_id="gr1", guardrail_version="3"):
+        model_server.faults(guardrail={"blocks": ["arsenic"], "policies": ["content", "topic"]})
         answered = asked(partner, QUERY, {"query": "Which manga has a lighthouse?"})
         before = model_server.counters()
         refused = asked(partner, QUERY, {"query": "Which arsenic is deadliest?"})

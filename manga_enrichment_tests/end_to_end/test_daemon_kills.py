@@ -1,6 +1,7 @@
 """Kill -9 of a real `dagster-daemon`, of the run it launched, or of both, while a partner's request is worked at."""
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from manga_enrichment.domain.requests.queues import NORMAL
 from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment.local.stack.model_control import ModelServerControl
+from manga_enrichment.pipeline.partner.intake import LONG_POLL_SECONDS
 from manga_enrichment_tests.end_to_end.daemon_definitions import CLOCK_FILE
 from manga_enrichment_tests.end_to_end.daemon_process import Daemon
 from manga_enrichment_tests.end_to_end.doomed_partner import import_catalog
@@ -83,6 +85,7 @@ def test_a_daemon_killed_with_its_run_is_started_again_and_the_request_answered_
     sent = start_and_wait_until_calls_are_in_flight(daemon, books, model_server, NEVER_MS)
     daemon.kill_all()
     model_server.faults()
+    time.sleep(2 * LONG_POLL_SECONDS)  # what shows before goes to a dead sensor's open poll: a receive for nothing
     books.end_lease(sent)
     daemon.start()
     wait_until_answered(daemon, books, sent)
