@@ -25,7 +25,7 @@ from manga_enrichment.pipeline.engine.money.budget import NO_CAPS, day_counter, 
 from manga_enrichment.pipeline.log.append import log_entries, log_rows
 from manga_enrichment.pipeline.log.rows import Row, attempt_row, row_identity
 
-_AT_ONCE = 5_000
+_AT_ONCE = 500
 _CLAIM = timedelta(seconds=60)
 _T = TypeVar("_T")
 
