@@ -10,23 +10,21 @@ money that was set aside (`gateways/budget.py`), calls of requests that are dead
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import islice
 from typing import TypeVar
 
-from manga_enrichment.domain.outcomes.answers import AbandonedClaim, Asked, Attempt, LedgerEntry
-from manga_enrichment.domain.outcomes.error_classes import ErrorClass
-from manga_enrichment.domain.outcomes.outcome import Outcome
+from manga_enrichment.domain.outcomes.answers import AbandonedClaim, LedgerEntry
 from manga_enrichment.gateways.budget import BudgetStore
 from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.objects import ObjectStore
-from manga_enrichment.pipeline.engine.money.budget import NO_CAPS, day_counter, scopes_of
-from manga_enrichment.pipeline.log.append import log_entries, log_rows
-from manga_enrichment.pipeline.log.rows import Row, attempt_row, row_identity
+from manga_enrichment.pipeline.engine.money.budget import day_counter
+from manga_enrichment.pipeline.health.lost_calls import CLAIM, book_lost_call
+from manga_enrichment.pipeline.log.append import log_entries
 
 _AT_ONCE = 500
-_CLAIM = timedelta(seconds=60)
+_WHY = "the run that asked this was killed: its call may have been made"
 _T = TypeVar("_T")
 
 
@@ -81,38 +79,14 @@ def _book(
     """Take over, book, log, give up. A claim that is taken over stands for the same money until it is given up, and
     booking and row have the same name in each repetition."""
     asked = {each.fingerprint: each.asked for each in claims}
-    taken = ledger.claim_many(dict.fromkeys(asked, 0), owner, now - MOST_CLOCK_SKEW, now + _CLAIM)
+    taken = ledger.claim_many(dict.fromkeys(asked, 0), owner, now - MOST_CLOCK_SKEW, now + CLAIM)
     for fingerprint, micro_usd in taken.lost.items():
         about = asked[fingerprint]
-        paid = about.provenance
-        name = f"lost:{paid.run_id}:{about.at.isoformat()}:{fingerprint}"
-        budget.book_once(name, [scope.counter for scope in scopes_of(paid, NO_CAPS)], micro_usd, now)
-        log_rows(tables, paid, [_row(fingerprint, about, micro_usd)])
+        name = f"lost:{about.provenance.run_id}:{about.at.isoformat()}:{fingerprint}"
+        book_lost_call(tables, budget, name, fingerprint, about, micro_usd, now, _WHY)
     if taken.granted:
         ledger.release_many(sorted(taken.granted), owner)
     return len(taken.lost)
-
-
-def _row(fingerprint: str, about: Asked, micro_usd: int) -> Row:
-    attempt = Attempt(
-        number=1,
-        started_at=about.at,
-        latency_ms=0,
-        cost_micro_usd=micro_usd,
-        error_class=ErrorClass.ABANDONED,
-        maybe_billed=True,
-        message="the run that asked this was killed: its call may have been made",
-    )
-    identity = row_identity(
-        manga_id=about.manga_id,
-        analysis=about.analysis,
-        bucket=about.bucket,
-        provenance=about.provenance,
-        fingerprint=fingerprint,
-        model_id=about.model_id,
-        prompt_version=about.prompt_version,
-    )
-    return attempt_row(attempt, (attempt,), identity=identity, status=Outcome.DEFERRED)
 
 
 def _batches(found: Iterator[_T], size: int) -> Iterator[list[_T]]:

@@ -9,11 +9,11 @@ the same in every repetition: killed anywhere in between, the next look books no
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models.specs import ModelCatalog
-from manga_enrichment.domain.outcomes.answers import Attempt, ClaimResult, Provenance
+from manga_enrichment.domain.outcomes.answers import Asked, Attempt, ClaimResult, Provenance
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.prompts.conversations import CONVERSATION
@@ -27,7 +27,7 @@ from manga_enrichment.pipeline.log.append import log_rows
 from manga_enrichment.pipeline.log.rows import PARTNER_TRIGGER, attempt_row, row_identity
 from manga_enrichment.pipeline.partner.plan import PlannedCall
 
-_CLAIM = timedelta(seconds=60)
+CLAIM = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ class LostCalls:
         if not wanted:
             return ClaimResult()
         now, owner = self.clock.now(), self.new_owner()
-        claimed = self.ledger.claim_many(dict.fromkeys(wanted, 0), owner, now - self.clock_skew, now + _CLAIM)
+        claimed = self.ledger.claim_many(dict.fromkeys(wanted, 0), owner, now - self.clock_skew, now + CLAIM)
         for fingerprint, micro_usd in claimed.lost.items():
             self._book(row, wanted[fingerprint], micro_usd)
         if claimed.granted:
@@ -67,26 +67,43 @@ class LostCalls:
         run_id = row.run_id or f"request-{row.request_id}-{row.generation}"
         claim = f"{row.request_id}:{row.generation}"
         paid = Provenance(run_id, at.date().isoformat(), PARTNER_TRIGGER, row.partner_id, claim)
-        counters = [scope.counter for scope in scopes_of(paid, NO_CAPS)]
-        name = f"lost:{claim}:{call.fingerprint}"
-        self.budget.book_once(name, counters, micro_usd, self.clock.now())
-        attempt = Attempt(
-            number=1,
-            started_at=at,
-            latency_ms=0,
-            cost_micro_usd=micro_usd,
-            error_class=ErrorClass.ABANDONED,
-            maybe_billed=True,
-            message="a run that was killed had claimed this answer: its call may have been made",
-        )
         analysis = {**self.analyses, CONVERSATION.name: CONVERSATION}[call.analysis]
-        identity = row_identity(
-            manga_id=call.manga_id,
-            analysis=call.analysis,
-            bucket=call.bucket,
-            provenance=paid,
-            fingerprint=call.fingerprint,
-            model_id=self.models.resolve(call.model_alias or analysis.model_alias).model_id,
-            prompt_version=analysis.version,
-        )
-        log_rows(self.tables, paid, [attempt_row(attempt, (attempt,), identity=identity, status=Outcome.DEFERRED)])
+        model_id = self.models.resolve(call.model_alias or analysis.model_alias).model_id
+        asked = Asked(call.manga_id, call.analysis, call.bucket, model_id, analysis.version, paid, at)
+        name = f"lost:{claim}:{call.fingerprint}"
+        why = "a run that was killed had claimed this answer: its call may have been made"
+        book_lost_call(self.tables, self.budget, name, call.fingerprint, asked, micro_usd, self.clock.now(), why)
+
+
+def book_lost_call(
+    tables: ObjectStore,
+    budget: BudgetStore,
+    name: str,
+    fingerprint: str,
+    asked: Asked,
+    micro_usd: int,
+    now: datetime,
+    why: str,
+) -> None:
+    """Counters, then a row of the log, as maybe billed; with the same name and `asked` nothing is booked twice."""
+    paid = asked.provenance
+    budget.book_once(name, [scope.counter for scope in scopes_of(paid, NO_CAPS)], micro_usd, now)
+    attempt = Attempt(
+        number=1,
+        started_at=asked.at,
+        latency_ms=0,
+        cost_micro_usd=micro_usd,
+        error_class=ErrorClass.ABANDONED,
+        maybe_billed=True,
+        message=why,
+    )
+    identity = row_identity(
+        manga_id=asked.manga_id,
+        analysis=asked.analysis,
+        bucket=asked.bucket,
+        provenance=paid,
+        fingerprint=fingerprint,
+        model_id=asked.model_id,
+        prompt_version=asked.prompt_version,
+    )
+    log_rows(tables, paid, [attempt_row(attempt, (attempt,), identity=identity, status=Outcome.DEFERRED)])
