@@ -214,16 +214,19 @@ def test_one_alert_goes_out_for_many_dead_letters_and_one_when_they_are_gone(lan
     assert [each["alert"] for each in lane.alerts()] == ["failed", "recovered"]
 
 
-def test_a_conversation_whose_runs_never_came_ends_as_failed_and_stays_a_dead_letter(lane: HealthLane) -> None:
+def test_a_conversation_whose_runs_never_came_is_sent_again_then_ends_as_failed_and_stays_a_dead_letter(
+    lane: HealthLane,
+) -> None:
     body = {"query": "Which?", "conversation_id": "7c9e6679-7425-40de-944b-000000000001"}
     sent = lane.world.send_envelope("manga_query", body, queue=SESSION.name, group_id="acme:1")
-    for _ in range(4):
-        lane.world.tick(SESSION.name)
-        lane.world.clock.advance(SESSION.visibility_seconds + 60)
-    assert (lane.world.state(sent), len(lane.world.queue.messages(DEAD_LETTERS_FIFO))) == ("queued", 1)
-    lane.world.clock.advance(1000)
-    ended = materialized(lane.run("observe_queues"))["dead_requests"]["None"]
-    assert {fate: count for fate, count in ended.items() if count} == {"closed": 1}
+    for fate in ("sent_again", "closed"):
+        for _ in range(4):
+            lane.world.tick(SESSION.name)
+            lane.world.clock.advance(SESSION.visibility_seconds + 60)
+        assert (lane.world.state(sent), len(lane.world.queue.messages(DEAD_LETTERS_FIFO))) == ("queued", 1)
+        lane.world.clock.advance(1000)
+        ended = materialized(lane.run("observe_queues"))["dead_requests"]["None"]
+        assert {name: count for name, count in ended.items() if count} == {fate: 1}
     assert (lane.world.state(sent), lane.world.row(sent).error_class) == ("failed", "run_ended")
     assert len(lane.world.queue.messages(DEAD_LETTERS_FIFO)) == 1
     assert materialized(lane.run("observe_queues"))["dead_requests"]["None"]["closed"] == 0

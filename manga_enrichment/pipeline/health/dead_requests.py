@@ -1,8 +1,8 @@
-"""Dead requests: their message is a dead letter, and their runs ended without a word. They end as failed here.
+"""Dead requests: their message is a dead letter, and their runs ended without a word. Sent again once, then failed.
 
-Belongs here: finding them, booking and logging what their runs paid, status and announcement, in steps of which each
-may be repeated or cut off. Stays out: claims of the ledger (`lost_calls.py`), looking at dead letters
-(`pipeline/dead_letters/sweep.py`), sending them back (`pipeline/dead_letters/redrive.py`).
+Belongs here: finding them, choosing what is sent again, booking and logging what their runs paid, status and
+announcement, in steps of which each may be repeated or cut off. Stays out: claims of the ledger (`lost_calls.py`),
+looking at dead letters (`pipeline/dead_letters/sweep.py`), sending them (`pipeline/dead_letters/redrive.py`).
 
     books          claims that were left behind, then answers of the ledger that no log has
     document       the fence against a later generation
@@ -12,12 +12,17 @@ may be repeated or cut off. Stays out: claims of the ledger (`lost_calls.py`), l
 
 The message stays where it is, unless its request is answered after all: killed between status and announcement, that
 is told and its message taken, as intake would. A request of which another message may still come is left alone:
-nobody has held its lease for longer than SQS delays any message. One that waits for a message (deferred, accepted, or
-without a row) gets it back once before it ends here (`unclaimed.py`).
+nobody has held its lease for longer than SQS delays any message.
+
+Three deliveries may be lost in an outage, or with processes that were killed. The request is not to blame for that, so
+its message goes back by itself, with receives that count from 0, whether it was claimed or not (`unclaimed.py`). Should
+another copy still wait, claims decide; a run that takes it up books what its killed runs left and asks only what has no
+answer. What takes three more deliveries down with it is no accident, and ends here.
 """
 
 import logging
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
@@ -39,9 +44,10 @@ from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.queue import Message, RequestQueue
 from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.dead_letters.queue import REASON as REASON_ATTRIBUTE
+from manga_enrichment.pipeline.dead_letters.redrive import REDRIVES, Redrive, RedriveFilter
 from manga_enrichment.pipeline.dead_letters.sweep import sweep
 from manga_enrichment.pipeline.health.lost_calls import LostCalls
-from manga_enrichment.pipeline.health.unclaimed import UnclaimedLetters, is_unclaimed, was_sent_again
+from manga_enrichment.pipeline.health.unclaimed import UnclaimedLetters, is_unclaimed
 from manga_enrichment.pipeline.log.append import log_entries
 from manga_enrichment.pipeline.log.arrears import settle_arrears
 from manga_enrichment.pipeline.log.rows import PARTNER_TRIGGER
@@ -84,7 +90,7 @@ class Fate(StrEnum):
     CLOSED = "closed"
     ACKED = "acked"
     TOLD = "told"
-    UNCLAIMED = "unclaimed"
+    SENT_AGAIN = "sent_again"
     WAITS = "waits"
     TAKEN = "taken"
     LEFT = "left"
@@ -117,13 +123,20 @@ class DeadRequests:
             fate = self._fate(message, parsed) if isinstance(parsed, Envelope) else None
             if fate is not None:
                 fates[fate] += 1
-            if fate is Fate.UNCLAIMED and isinstance(parsed, Envelope):
+            if fate is Fate.SENT_AGAIN and isinstance(parsed, Envelope):
                 again.add(parsed.request_id)
             return fate is Fate.ACKED
 
         sweep(self.queues, self.clock, look, delete=True)
-        self._unclaimed().send_again(again)
+        self._send_again(again)
         return fates
+
+    def _send_again(self, request_ids: Collection[str]) -> None:
+        """Each to the queue that it came from."""
+        redrive = Redrive(queues=self.queues, requests=self.requests, clock=self.clock)
+        chosen = RedriveFilter(request_ids=frozenset(request_ids))
+        for queue in DEAD_LETTER_QUEUES if request_ids else ():
+            redrive.redrive(queue.name, chosen, limit=len(request_ids))
 
     def _fate(self, message: Message, parsed: Envelope) -> Fate | None:
         """None for what is no dead request."""
@@ -132,27 +145,25 @@ class DeadRequests:
             if row is not None and row.partner_id != parsed.partner_id:
                 return None
             if is_unclaimed(row, message):
-                return self._close_unclaimed(message) if was_sent_again(message) else Fate.UNCLAIMED
-            if row is None:
-                return None
-            return self._close(row, message) if self._is_dead(row) else self._finish(row, message)
+                return self._close_unclaimed(message) if _was_sent_again(message) else Fate.SENT_AGAIN
+            return None if row is None else self._fate_of_claimed(row, message)
         except (FencedError, TransitionError):
             return Fate.TAKEN
         except Exception:  # noqa: BLE001 (one dead letter must not keep the others from their end)
             _log.exception("dead request %s could not be closed and is tried again", parsed.request_id)
             return Fate.LEFT
 
-    def _unclaimed(self) -> UnclaimedLetters:
-        return UnclaimedLetters(
-            queues=self.queues,
-            requests=self.requests,
-            clock=self.clock,
-            lost_calls=self.lost_calls,
-            policy=self.policy,
-        )
+    def _fate_of_claimed(self, row: RequestRow, message: Message) -> Fate | None:
+        if not self._is_dead(row):
+            return self._finish(row, message)
+        has_begun_to_end = row.state is RequestState.FAILED
+        return self._close(row, message) if has_begun_to_end or _was_sent_again(message) else Fate.SENT_AGAIN
 
     def _close_unclaimed(self, message: Message) -> Fate | None:
-        decision = self._unclaimed().claim(message)
+        letters = UnclaimedLetters(
+            requests=self.requests, clock=self.clock, lost_calls=self.lost_calls, policy=self.policy
+        )
+        decision = letters.claim(message)
         if decision is None:
             return None
         return self._close(decision.row, message) if isinstance(decision, Claimed) else Fate.TAKEN
@@ -246,6 +257,11 @@ class DeadRequests:
         )
         self.endings.tell_again(replace(failed, result_key=key))
         self.requests.update(row.request_id, row.owner, row.generation, result_key=key)
+
+
+def _was_sent_again(message: Message) -> bool:
+    """Since it was a dead letter before; by hand counts too."""
+    return REDRIVES in message.attributes
 
 
 def _failed(result: RequestResult) -> RequestResult:

@@ -13,7 +13,7 @@ from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, DEAD_LETTERS_FIFO, NORMAL, QUEUES, SESSION
 from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW
-from manga_enrichment.pipeline.dead_letters.redrive import Redrive, RedriveFilter, RedriveReport
+from manga_enrichment.pipeline.dead_letters.redrive import REDRIVES, Redrive, RedriveFilter, RedriveReport
 from manga_enrichment.pipeline.engine.money.budget import day_counter
 from manga_enrichment.pipeline.health.dead_requests import GRACE, RUN_ENDED, DeadRequests, Fate
 from manga_enrichment.pipeline.health.lost_calls import LostCalls
@@ -65,14 +65,35 @@ def die_at(world: PartnerWorld, act: Callable[[], object], calls: int, *, after_
     return died
 
 
-def killed_thrice(calls: int, *, after_effect: bool, dies: str = IN_RUN, queue: str = NORMAL.name) -> PartnerWorld:
-    """One request whose every delivery is killed at this call, and all the time that a dead one is given."""
+def goes_back(world: PartnerWorld, queue: str) -> None:
+    """Its message is as one that was a dead letter before."""
+    [message] = world.queue.receive(queue, max_messages=1, wait_seconds=0)
+    world.queue.delete(queue, [message.receipt_handle])
+    name = f"redrive.{message.message_id}"
+    world.queue.send(
+        queue,
+        message.body,
+        attributes={**message.attributes, REDRIVES: "1"},
+        group_id=message.group_id,
+        deduplication_id=name if message.group_id else "",
+    )
+
+
+def killed_thrice(
+    calls: int, *, after_effect: bool, dies: str = IN_RUN, queue: str = NORMAL.name, before: bool = True
+) -> PartnerWorld:
+    """One request whose every delivery is killed at this call, and all the time that a dead one is given.
+
+    before: it had been sent again already.
+    """
     world = PartnerWorld(way=RESIDENT if dies == IN_RESIDENT else UNITS)
     if queue == NORMAL.name:
         world.send(ITEMS, callback_url=CALLBACK)
     else:
         body = {"query": "Which?", "conversation_id": SESSION_ID}
         world.send_envelope("manga_query", body, queue=queue, group_id=f"acme:{SESSION_ID}")
+    if before:
+        goes_back(world, queue)
     for _ in range(4):  # the last receive is SQS's: it dead-letters what was received three times
         if not world.queue.messages(queue):
             break
@@ -161,6 +182,28 @@ def test_killed_thrice_at_any_step_it_ends_is_booked_and_told_and_a_redrive_pays
         assert_books_hold(world)
     assert closed > 5
     assert min(lost, answered_before) > 0
+
+
+@pytest.mark.parametrize("queue", [NORMAL.name, SESSION.name])
+@pytest.mark.parametrize("dies", [IN_RUN, IN_RESIDENT])
+@pytest.mark.parametrize("after_effect", [False, True])
+def test_killed_thrice_at_any_step_it_is_sent_again_once_and_answered(
+    *, after_effect: bool, dies: str, queue: str
+) -> None:
+    sent_again = paid_before = 0
+    for calls in range(32):
+        world = killed_thrice(calls, after_effect=after_effect, dies=dies, queue=queue, before=False)
+        there = len(world.base.ledger.entries)
+        again = dead_requests(world).close_all()[Fate.SENT_AGAIN]
+        assert world.queue.messages(QUEUES[queue].dead_letters or "") == []
+        sent_again += again
+        paid_before += again and there > 0
+        world.drain(queue)
+        assert world.state(request_of(world)) == "completed", calls
+        if (problem := what_is_wrong(world)) is not None:
+            pytest.fail(f"killed at call {calls}: {problem}", pytrace=False)
+    assert sent_again > 5
+    assert paid_before > 0
 
 
 @pytest.mark.parametrize("after_effect", [False, True])

@@ -84,7 +84,7 @@ def test_what_nobody_claimed_is_sent_again_and_answered(before: str, way: str) -
     world = PartnerWorld(way=way)
     sent = BEFORE[before](world)
     lose_three_deliveries(world)
-    assert dead_requests(world).close_all() == {Fate.UNCLAIMED: 1}
+    assert dead_requests(world).close_all() == {Fate.SENT_AGAIN: 1}
     assert world.queue.messages(DEAD_LETTERS) == []
     assert dead_requests(world).close_all() == {}
     world.drain()
@@ -160,7 +160,7 @@ def test_a_question_of_a_session_is_sent_again_too() -> None:
     body = {"query": "Which?", "conversation_id": SESSION_ID}
     sent = world.send_envelope("manga_query", body, queue=SESSION.name, group_id=f"acme:{SESSION_ID}")
     lose_three_deliveries(world, SESSION.name)
-    assert dead_requests(world).close_all() == {Fate.UNCLAIMED: 1}
+    assert dead_requests(world).close_all() == {Fate.SENT_AGAIN: 1}
     assert world.queue.messages(DEAD_LETTERS_FIFO) == []
     world.drain(SESSION.name)
     assert world.state(sent) == "completed"
@@ -172,7 +172,7 @@ def test_a_copy_that_still_waits_and_the_one_that_goes_back_are_one_request() ->
     sent = deferred(world)
     [waits] = world.queue.messages(NORMAL.name)
     world.queue.send(DEAD_LETTERS, waits.body, attributes={"original_queue": NORMAL.name})
-    assert dead_requests(world).close_all() == {Fate.UNCLAIMED: 1}
+    assert dead_requests(world).close_all() == {Fate.SENT_AGAIN: 1}
     assert len(world.queue.messages(NORMAL.name)) == 2
     world.drain()
     assert world.state(sent) == "completed"
@@ -200,7 +200,7 @@ def test_an_invalid_body_goes_back_once_and_is_rejected_as_ever() -> None:
     world = PartnerWorld()
     sent = world.send_envelope("batch_analysis", {"items": []}, request_id=str(uuid.UUID(int=7, version=4)))
     lose_three_deliveries(world)
-    assert dead_requests(world).close_all() == {Fate.UNCLAIMED: 1}
+    assert dead_requests(world).close_all() == {Fate.SENT_AGAIN: 1}
     world.work()
     assert world.state(sent) == "rejected"
     assert dead_requests(world).close_all() == {}
