@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.models.batch_jobs import BATCH_ALIAS
 from manga_enrichment.domain.models.loading import load_models
 from manga_enrichment.pipeline.batch.follow import Followed, Follower
@@ -14,6 +13,7 @@ from manga_enrichment.pipeline.batch.launch import BatchGateways
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 from manga_enrichment.pipeline.enrichment.plan_run import Planning, PlanReport
 from manga_enrichment.pipeline.enrichment.submit_batch import BatchLane, BatchSettings
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import BUCKET, World, provenance, put_catalog, record
 from manga_enrichment_tests.fake_batch import MemoryBatch, Reaper
 

@@ -12,7 +12,6 @@ from typing import Any
 import pyarrow as pa
 
 from manga_enrichment.aws.s3.catalog_source import LocalCatalog
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.base import AnalysisType, Candidate
 from manga_enrichment.domain.catalog.records import MangaRecord, bucket_key
 from manga_enrichment.domain.models.loading import load_models
@@ -39,6 +38,7 @@ from manga_enrichment.pipeline.log.read import each_row_once
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
 from manga_enrichment.pipeline.store.hour_groups import read_once
 from manga_enrichment.pipeline.store.object_keys import outcomes_key, table_key
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.fakes import (
     DEFAULT_USAGE,
     START,

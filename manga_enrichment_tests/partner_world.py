@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from manga_enrichment.domain.analyses import FOR_PARTNERS
 from manga_enrichment.domain.models.specs import ModelCatalog
 from manga_enrichment.domain.operations.quota_lanes import NIGHT
 from manga_enrichment.domain.requests.claims import RequestRow
@@ -46,6 +45,7 @@ from manga_enrichment.pipeline.resident.recent_tables import RecentTables
 from manga_enrichment.pipeline.store.flusher import Flusher
 from manga_enrichment.pipeline.store.hour_groups import read_once
 from manga_enrichment.pipeline.store.object_keys import result_document_key
+from manga_enrichment_tests.analyses import FOR_PARTNERS
 from manga_enrichment_tests.builders import MODELS, World, open_budget_settings, put_catalog, record
 from manga_enrichment_tests.fake_clock import FakeClock
 from manga_enrichment_tests.kill_switch import KillSwitch, Mortal

@@ -11,9 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from manga_enrichment.domain.analyses import FOR_PARTNERS
-from manga_enrichment.domain.analyses.content_summary import MOSTLY_JAPANESE
-from manga_enrichment.domain.analyses.reading_level import BASIS_FIELDS
+from manga_enrichment.domain.analyses.packaged.content_summary import MOSTLY_JAPANESE
+from manga_enrichment.domain.analyses.packaged.reading_level import BASIS_FIELDS
 from manga_enrichment.domain.analyses.text import japanese_share
 from manga_enrichment.domain.models.guardrails import Guarding
 from manga_enrichment.domain.models.usage import Usage
@@ -22,6 +21,7 @@ from manga_enrichment.domain.prompts.conversations import CONVERSATION
 from manga_enrichment.domain.prompts.prompt import Prompt
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.model import ModelCall, ModelReply
+from manga_enrichment_tests.analyses import FOR_PARTNERS
 
 DEFAULT_USAGE = Usage(input_tokens=900, output_tokens=150)
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
 from manga_enrichment.domain.outcomes.answers import Provenance
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
@@ -24,6 +23,7 @@ from manga_enrichment.pipeline.enrichment.plan_run import Planning
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE, write_enriched
 from manga_enrichment.pipeline.enrichment.write import Writing
 from manga_enrichment.pipeline.store.object_keys import table_key
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import BUCKET, MODELS, SINGLES, model_of, put_catalog, record
 from manga_enrichment_tests.fake_clock import START
 from manga_enrichment_tests.fakes import ScriptedModel

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.base import Candidate
 from manga_enrichment.domain.analyses.validation import answer_problems
 from manga_enrichment.domain.catalog.records import MangaRecord
@@ -15,6 +14,7 @@ from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelErro
 from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
 from manga_enrichment.gateways.model import ModelCall
 from manga_enrichment.runtime.clock import SystemClock
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.fakes import START, FakeClock, ScriptedModel, valid_answer
 
 

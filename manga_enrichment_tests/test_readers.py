@@ -11,11 +11,11 @@ import pytest
 
 from manga_enrichment.aws.s3.table_datasets import TableDatasets
 from manga_enrichment.cli.sql_session import SqlSession
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.catalog.records import bucket_keys, bucket_of
 from manga_enrichment.pipeline.enrichment.wide_table import write_enriched
 from manga_enrichment.pipeline.publish.athena import template_document
 from manga_enrichment.pipeline.store.object_keys import table_key
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import ORIGIN, catalog_table, record
 from manga_enrichment_tests.fakes import MemoryTables
 

@@ -20,12 +20,12 @@ from manga_enrichment.api.openapi.examples import EXAMPLES
 from manga_enrichment.api.registry import TemplateRegistry
 from manga_enrichment.api.rendering import TemplateInput, render
 from manga_enrichment.cli import main
-from manga_enrichment.domain.analyses import FOR_PARTNERS
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.callbacks.events import Event
 from manga_enrichment.domain.callbacks.signatures import SigningKey, signed_headers
 from manga_enrichment.domain.requests.states import RequestState, is_final
 from manga_enrichment.domain.requests.validation import validate
+from manga_enrichment_tests.analyses import FOR_PARTNERS
 
 DOCUMENT = openapi_document()
 FILE = Path(__file__).resolve().parents[2] / "docs" / "openapi.json"

@@ -13,11 +13,11 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 
 from manga_enrichment.aws.bedrock.converse import request_body
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.models.usage import cost_micro_usd
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
 from manga_enrichment.local.stack.model_control import ModelServerControl
 from manga_enrichment.local.stack.processes import free_port
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.aws.conftest import OpenModel, PointedAt, error_of
 from manga_enrichment_tests.aws.raw_server import VALID_REPLY, Respond, answering, raw_server
 from manga_enrichment_tests.contracts.prompts import make_request, model

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from manga_enrichment.aws.bedrock.converse import classify_error, parse_reply, request_body
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.models.loading import load_models
 from manga_enrichment.domain.models.specs import AnswersBy
 from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass, ModelError
 from manga_enrichment.gateways.model import ModelReply, Repair
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.contracts.prompts import make_request, model
 
 SERVICE = botocore.session.get_session().get_service_model("bedrock-runtime")

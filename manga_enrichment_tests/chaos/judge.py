@@ -14,13 +14,13 @@ from datetime import datetime
 from typing import Any
 
 from manga_enrichment.aws.gateways import open_gateways
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment.local.stack.model_control import ModelServerControl
 from manga_enrichment.pipeline.engine.money.budget import day_counter
 from manga_enrichment.pipeline.health.left_behind import account_for_killed_runs
 from manga_enrichment.settings import load_settings
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import SINGLES
 from manga_enrichment_tests.chaos.processes import Ending
 from manga_enrichment_tests.end_to_end.books import Books

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from manga_enrichment.aws.gateways import Gateways
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.gateways.status import PartitionStatus
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.cli.conftest import Command
 
 BUCKETS = 256

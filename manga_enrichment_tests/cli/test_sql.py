@@ -13,7 +13,6 @@ from click.testing import CliRunner, Result
 from manga_enrichment.aws.s3.table_datasets import TableDatasets
 from manga_enrichment.cli import main
 from manga_enrichment.cli.sql_session import SqlSession, questions, with_ids
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.requests.result_rows import PARTNER_RESULT_COLUMNS
 from manga_enrichment.pipeline.changes.replace import Origin
@@ -31,6 +30,7 @@ from manga_enrichment.pipeline.store.object_keys import (
     requests_prefix,
     table_key,
 )
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import (
     BUCKET,
     ORIGIN,

@@ -1,6 +1,5 @@
 """Model requests as a run makes them, for a fictional title with everything an analysis may want."""
 
-from manga_enrichment.domain.analyses import FOR_PARTNERS
 from manga_enrichment.domain.analyses.base import AnalysisType, Candidate, TitleInputs
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.models.guardrails import Guardrail
@@ -9,6 +8,7 @@ from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.prompts.conversations import Turn, conversation_prompt
 from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
 from manga_enrichment.gateways.model import ModelCall, Repair
+from manga_enrichment_tests.analyses import FOR_PARTNERS
 
 RECORD = MangaRecord(
     manga_id="MNG-HARB0001",

@@ -7,13 +7,13 @@ import pytest
 
 from manga_enrichment.aws.bedrock.batch import BedrockBatch
 from manga_enrichment.aws.clients import AwsClients
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.validation import answer_problems
 from manga_enrichment.domain.models.batch_jobs import MIN_RECORDS, has_ended
 from manga_enrichment.gateways.batch import BatchInference, BatchOrder, BatchReply
 from manga_enrichment.gateways.model import ModelCall
 from manga_enrichment.local.stack.endpoints import BATCH_ROLE_ARN
 from manga_enrichment.local.stack.local_stack import LocalStack
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.contracts.prompts import inputs, make_request, model
 from manga_enrichment_tests.fake_batch import MemoryBatch
 from manga_enrichment_tests.fakes import FakeClock

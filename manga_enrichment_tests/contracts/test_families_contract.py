@@ -12,7 +12,6 @@ import pytest
 from botocore.validate import ParamValidator
 
 from manga_enrichment.aws.bedrock.converse import parse_reply, request_body
-from manga_enrichment.domain.analyses import FOR_PARTNERS
 from manga_enrichment.domain.models.loading import load_models
 from manga_enrichment.domain.models.specs import AnswersBy, ModelSpec, base_id
 from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
@@ -26,6 +25,7 @@ from manga_enrichment.local.model_server.protocol.checks import check_request
 from manga_enrichment.local.model_server.protocol.model_request import Reply
 from manga_enrichment.local.model_server.protocol.validation import ServiceError
 from manga_enrichment.pipeline.engine.verdicts import judge
+from manga_enrichment_tests.analyses import FOR_PARTNERS
 from manga_enrichment_tests.contracts.prompts import inputs, make_request
 
 FAMILIES = {

@@ -11,7 +11,6 @@ import pytest
 
 from manga_enrichment.aws.bedrock.calls import BedrockModel
 from manga_enrichment.aws.clients import AwsClients
-from manga_enrichment.domain.analyses import ANALYSES, FOR_PARTNERS
 from manga_enrichment.domain.analyses.validation import answer_problems
 from manga_enrichment.domain.models.guardrails import Guarding
 from manga_enrichment.domain.models.usage import NO_USAGE, Usage
@@ -19,6 +18,7 @@ from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelErro
 from manga_enrichment.domain.prompts.conversations import CONVERSATION, conversation_inputs
 from manga_enrichment.gateways.model import FoundationModel, ModelReply, Repair
 from manga_enrichment.local.stack.model_control import ModelServerControl
+from manga_enrichment_tests.analyses import ANALYSES, FOR_PARTNERS
 from manga_enrichment_tests.contracts.prompts import guarded_request, inputs, make_request, model
 from manga_enrichment_tests.fakes import FakeClock, ScriptedModel, Step
 

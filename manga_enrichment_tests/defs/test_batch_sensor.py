@@ -10,13 +10,13 @@ import pytest
 from manga_enrichment.definitions import build_definitions
 from manga_enrichment.defs.batch.job import BATCH_JOB
 from manga_enrichment.defs.batch.sensor import BATCH_SENSOR
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.batch_jobs import BATCH_ALIAS, JobStatus
 from manga_enrichment.domain.models.loading import load_models
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.pipeline.store.object_keys import table_key
 from manga_enrichment.settings import Settings
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import COMBINED, SINGLES, catalog_row, title_id
 from manga_enrichment_tests.defs.project import FIRST, LAST, Project, failures
 from manga_enrichment_tests.fake_batch import MemoryBatch

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pytest
 
 from manga_enrichment.defs.shared.severity import graded
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.pipeline.store.object_keys import table_key
 from manga_enrichment.pipeline.store.rows import answer_schema
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import COMBINED, SINGLES
 from manga_enrichment_tests.defs.project import FIRST, LAST, Project, checks, materialized, rows
 from manga_enrichment_tests.fakes import FakeClock, ScriptedModel

@@ -8,10 +8,10 @@ import pytest
 
 from manga_enrichment.definitions import build_definitions
 from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.models.loading import load_models
 from manga_enrichment.local.check_definitions import check
 from manga_enrichment.settings import Settings
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import COMBINED
 from manga_enrichment_tests.defs.definitions_snapshot import SETTINGS, SNAPSHOT, snapshot_text
 

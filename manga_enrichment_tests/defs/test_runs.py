@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from manga_enrichment.defs.shared.tags import SCHEDULE_TAG
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
 from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.gateways.model import ModelCall, ModelReply
 from manga_enrichment.gateways.status import PartitionStatus
 from manga_enrichment.pipeline.store.object_keys import outcomes_key, table_key
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import COMBINED, SINGLES, World, catalog_row
 from manga_enrichment_tests.defs.project import (
     FIRST,

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from manga_enrichment.domain.analyses.content_moderation import ANALYSIS
 from manga_enrichment.domain.analyses.text import quotable
 from manga_enrichment.domain.prompts.prompt import prompt_fields
 from manga_enrichment.domain.requests.states import RequestState, is_final
@@ -15,6 +14,7 @@ from manga_enrichment.local.stack.model_control import ModelServerControl
 from manga_enrichment.pipeline.catalog.reader import read_catalog
 from manga_enrichment.pipeline.catalog.tables import records_from_table
 from manga_enrichment.settings import load_settings
+from manga_enrichment_tests.analyses import ON_REQUEST
 from manga_enrichment_tests.end_to_end.books import Books
 from manga_enrichment_tests.end_to_end.front import LIMITS, Front, documented
 from manga_enrichment_tests.end_to_end.partner_books import known_titles
@@ -24,6 +24,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 BATCH, QUOTE, QUERY = "/v1/manga/batch", "/v1/manga/quote", "/v1/manga/query"
 TITLES = known_titles()[:20]
+ANALYSIS = ON_REQUEST["content_moderation"]
 
 
 @pytest.fixture

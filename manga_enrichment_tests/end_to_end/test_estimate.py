@@ -13,10 +13,10 @@ from manga_enrichment.cli.estimate import run_estimate
 from manga_enrichment.definitions import build_definitions
 from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
 from manga_enrichment.defs.shared.tags import range_tags
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.local.stack.model_control import ModelServerControl
 from manga_enrichment.pipeline.enrichment.plan_files import read_plan
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.end_to_end.books import Books
 
 TITLES = 400

@@ -11,12 +11,12 @@ import pytest
 from manga_enrichment.definitions import build_definitions
 from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
 from manga_enrichment.defs.shared.tags import range_tags
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.catalog.records import bucket_of
 from manga_enrichment.domain.tables.changes import CATALOG_CHANGES, ENRICHED_CHANGES
 from manga_enrichment.pipeline.changes.replace import Origin
 from manga_enrichment.pipeline.enrichment.wide_table import write_enriched
 from manga_enrichment.pipeline.store.object_keys import table_key
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.end_to_end.books import Books
 from manga_enrichment_tests.follower import Follower
 from manga_enrichment_tests.kill_switch import Killed, KillSwitch, Mortal

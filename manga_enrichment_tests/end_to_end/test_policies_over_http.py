@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.local.api_client import ApiClient, api_key
 from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment.local.stack.model_control import ModelServerControl
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.end_to_end.front import AT_ONCE, LIMITS, Front
 from manga_enrichment_tests.end_to_end.partner_books import known_titles
 from manga_enrichment_tests.end_to_end.workers import until, workers

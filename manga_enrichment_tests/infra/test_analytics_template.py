@@ -10,7 +10,6 @@ import pytest
 from click.testing import CliRunner
 
 from manga_enrichment.cli import main
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.domain.tables.columns import ListOf, StructOf
 from manga_enrichment.pipeline.publish.athena import athena_type
@@ -29,6 +28,7 @@ from manga_enrichment.pipeline.store.object_keys import (
     table_key,
     warnings_key,
 )
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.fakes import START
 from manga_enrichment_tests.infra.templates import INFRA, read_template
 

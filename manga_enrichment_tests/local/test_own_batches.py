@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.local.demo.own_batches import UNKNOWN, batches_for
 from manga_enrichment.pipeline.enrichment.wide_table import write_enriched
 from manga_enrichment.runtime.shipped import shipped
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import BUCKET, ORIGIN, World, bare_record, put_catalog, record, title_id
 
 SHIPPED = shipped("data/batches")

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from manga_enrichment.domain.analyses.genre_classification import GENRES
-from manga_enrichment.domain.analyses.reading_level import LEVEL_AGES
+from manga_enrichment.domain.analyses.packaged.reading_level import LEVEL_AGES
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.catalog.rows import RejectedRow, clean_row
 from manga_enrichment.domain.errors import ConfigurationError
@@ -19,7 +18,9 @@ from manga_enrichment.local.sample_catalog.vocabulary import english, genre_fact
 from manga_enrichment.local.sample_catalog.writing import SAMPLE_ROWS, SAMPLE_SEED
 from manga_enrichment.pipeline.catalog.files.rows import SourceRow
 from manga_enrichment.pipeline.catalog.source_files import read_rows
+from manga_enrichment_tests.analyses import get_analysis
 
+GENRES = get_analysis("genre_classification").columns[0].values
 SHIPPED = Path(__file__).parents[2] / "data" / "catalog"
 
 
@@ -60,7 +61,9 @@ def test_the_truth_names_every_good_title_in_the_terms_of_the_analyses() -> None
     truths = [json.loads(line) for line in (SHIPPED / "sample_truth.jsonl").read_text("utf-8").splitlines()]
     records = records_of(SHIPPED / "sample.jsonl")
     assert [truth["manga_id"] for truth in truths] == [record.manga_id for record in records[:SAMPLE_ROWS]]
-    assert {genre for truth in truths for genre in truth["genres"]} <= set(GENRES)
+    assert {genre for truth in truths for genre in truth["genres"]} <= set(
+        get_analysis("genre_classification").columns[0].values
+    )
     assert {truth["reading_level"] for truth in truths} == set(LEVEL_AGES)
     assert all(truth["primary_genre"] == truth["genres"][0] for truth in truths)
     assert all(

@@ -26,7 +26,6 @@ from manga_enrichment.defs.assets.costs import COSTS_JOB
 from manga_enrichment.defs.assets.health import OBSERVE_JOB
 from manga_enrichment.defs.jobs import NIGHTLY_JOB
 from manga_enrichment.defs.run_facts import range_tags
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.answers import Provenance
 from manga_enrichment.domain.catalog import bucket_keys
 from manga_enrichment.domain.models import load_models
@@ -39,6 +38,7 @@ from manga_enrichment.pipeline.batch_store import BatchJob, BatchStore, Settleme
 from manga_enrichment.pipeline.invoking import planned_calls
 from manga_enrichment.pipeline.submitting import submit
 from manga_enrichment.settings import load_settings
+from manga_enrichment_tests.analyses import ANALYSES
 
 TITLES, BUCKETS = 24, 1
 PARTNER = "acme"

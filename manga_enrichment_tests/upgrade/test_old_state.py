@@ -9,7 +9,6 @@ import pytest
 
 from manga_enrichment.aws.dynamodb.ledger_items import entry_from_item
 from manga_enrichment.aws.dynamodb.request_items import from_item
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.models.batch_jobs import Stage
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.requests.claims import RequestRow
@@ -23,6 +22,7 @@ from manga_enrichment.pipeline.partner.stored.requests import read_stored_reques
 from manga_enrichment.pipeline.partner.stored.units import read_unit
 from manga_enrichment.pipeline.publish.tables import PublishedTable, published_tables
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import BUCKET
 from manga_enrichment_tests.fakes import MemoryTables
 from manga_enrichment_tests.partner_world import PartnerWorld

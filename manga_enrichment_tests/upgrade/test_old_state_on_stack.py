@@ -13,12 +13,12 @@ from manga_enrichment.cli import main
 from manga_enrichment.definitions import build_definitions
 from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
 from manga_enrichment.defs.shared.tags import range_tags
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.domain.outcomes.answers import ClaimResult
 from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment.local.stack.model_control import ModelServerControl
 from manga_enrichment.settings import Settings, load_settings
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import BUCKET, SINGLES
 from manga_enrichment_tests.end_to_end.books import Books
 from manga_enrichment_tests.upgrade.old_state import (

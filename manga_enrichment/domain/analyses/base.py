@@ -1,7 +1,8 @@
 """What an analysis type is: prompt, answer schema, limits, version, table columns.
 
-Belongs here: the contract every analysis module fulfils. Stays out: the registry (`__init__.py`) and how
-a prompt is sent (`aws/bedrock/converse.py`).
+Belongs here: the contract that every analysis fulfils, and the rules that stand in a module. Stays out: which analyses
+there are (`registry.py`), how one is made from its document (`making.py`), how a prompt is sent
+(`aws/bedrock/converse.py`).
 
 A prompt has a fixed *system* part (same for every title, so that prompt caching can apply) and a *user*
 part that quotes untrusted text inside a delimited block.
@@ -39,6 +40,20 @@ class TitleInputs:
     additional_context: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a document cannot say, as `RULES` of the module beside it.
+
+    check       as in `AnalysisType`
+    sufficient  what must hold beside the document's [enough]; asked first
+    arranged    a row of the table, made from a valid answer, as it is stored
+    """
+
+    check: Callable[[Answer, TitleInputs], list[str]] = lambda _answer, _inputs: []
+    sufficient: Callable[[TitleInputs], str | None] = lambda _inputs: None
+    arranged: Callable[[dict[str, Any]], dict[str, Any]] = dict
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class AnalysisType:
     """One analysis type. Compared by identity: there is one object per type, in the registry.
@@ -47,6 +62,7 @@ class AnalysisType:
     version         prompt version; raise it when an answer given before is no longer good enough
     fields          record fields the prompt shows and the fingerprint depends on, and nothing else
     instructions    the system prompt
+    rubric          the part of it that is this analysis's own
     output_schema   closed JSON Schema (draft-07) of the answer; also the tool's input schema
     max_tokens      output limit of the first try; Bedrock reserves all of it in the quota, so keep it close
     sufficient      None when there is enough to ask about, else the reason in a few words
@@ -78,6 +94,7 @@ class AnalysisType:
     needs_candidates: bool = False
     parts: tuple[str, ...] = ()
     private: bool = False
+    rubric: str = ""
     request: str = "Analyse the title above."
     expected_output_tokens: int = 200
 

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.domain.analyses import get_analysis
 from manga_enrichment.domain.analyses.base import Candidate
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.catalog.rows import clean_row
@@ -21,6 +20,7 @@ from manga_enrichment.domain.prompts.candidates import candidate_of
 from manga_enrichment.domain.prompts.fingerprint import fingerprint
 from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
 from manga_enrichment.domain.prompts.tokens import estimate_tokens
+from manga_enrichment_tests.analyses import get_analysis
 from manga_enrichment_tests.domain.catalog.test_kept_fingerprints import SAMPLE
 
 HAIKU = load_models().resolve("haiku")

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.domain.analyses import ANALYSES, get_analysis
 from manga_enrichment.domain.analyses.base import AnalysisType, Candidate, TitleInputs
 from manga_enrichment.domain.catalog.records import Author, MangaRecord
 from manga_enrichment.domain.models.loading import load_models
@@ -18,6 +17,7 @@ from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.models.usage import Price
 from manga_enrichment.domain.prompts.fingerprint import content_hash, fingerprint
 from manga_enrichment.domain.prompts.prompt import title_inputs
+from manga_enrichment_tests.analyses import ANALYSES, get_analysis
 
 HAIKU = load_models().resolve("haiku")
 HAIKU_WITH_TEMPERATURE = load_models().resolve("haiku-batch")

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.domain.analyses import ANALYSES, get_analysis
 from manga_enrichment.domain.analyses.base import Candidate, TitleInputs
 from manga_enrichment.domain.catalog.records import Author, MangaRecord
 from manga_enrichment.domain.models.loading import load_models
@@ -18,6 +17,7 @@ from manga_enrichment.domain.prompts.prompt import (
     prompt_fields,
     title_inputs,
 )
+from manga_enrichment_tests.analyses import ANALYSES, get_analysis
 
 HAIKU = load_models().resolve("haiku")
 SONNET = load_models().resolve("sonnet")

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.base import Candidate
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.catalog.rows import clean_row
@@ -26,6 +25,7 @@ from manga_enrichment.domain.requests.cost_guard import (
 )
 from manga_enrichment.domain.requests.problems import Code
 from manga_enrichment.domain.requests.reading.json_shape import read_shape
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.request_bodies import ANY_JSON, body_with, nearly_valid, valid_body
 
 SAMPLE = Path(__file__).resolve().parents[3] / "data" / "catalog" / "sample.jsonl"

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
-from manga_enrichment.domain.analyses import FOR_PARTNERS
 from manga_enrichment.domain.requests.cost_guard import TOKEN_GUARDS
 from manga_enrichment.domain.requests.queues import BY_PRIORITY
 from manga_enrichment.domain.requests.reading.formats import format_checker
@@ -21,6 +20,7 @@ from manga_enrichment.domain.requests.schemas import (
     schema_validator,
     text_fields,
 )
+from manga_enrichment_tests.analyses import FOR_PARTNERS
 
 DOCUMENTS = [*REQUEST_SCHEMAS, ENVELOPE]
 PORTABLE = {

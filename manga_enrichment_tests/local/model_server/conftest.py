@@ -9,7 +9,6 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from manga_enrichment.domain.analyses import FOR_PARTNERS
 from manga_enrichment.domain.analyses.base import Candidate
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.models.loading import load_models
@@ -20,6 +19,7 @@ from manga_enrichment.local.model_server.protocol.model_request import ModelRequ
 from manga_enrichment.local.model_server.serving import ModelServer
 from manga_enrichment.local.model_server.state import ServerState
 from manga_enrichment.local.stack.model_control import ModelServerControl
+from manga_enrichment_tests.analyses import FOR_PARTNERS
 
 FORCING_MODEL = "global.anthropic.claude-haiku-4-5-20251001-v1:0"
 """Takes a temperature and a forced tool, caches from 4,096 tokens, burns 5 tokens of quota per output token."""

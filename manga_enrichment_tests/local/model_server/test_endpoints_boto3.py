@@ -10,10 +10,10 @@ import boto3
 import jsonschema
 import pytest
 
-from manga_enrichment.domain.analyses import get_analysis
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.models.loading import load_models
 from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
+from manga_enrichment_tests.analyses import get_analysis
 
 SYNOPSIS = "A small school revives its baseball team and aims for the national tournament, one match at a time."
 RECORD = MangaRecord("MNG-ABCD1234", "Ninth", synopsis=SYNOPSIS)

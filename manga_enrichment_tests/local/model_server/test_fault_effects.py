@@ -11,9 +11,9 @@ import jsonschema
 import pytest
 from botocore.exceptions import ClientError
 
-from manga_enrichment.domain.analyses import get_analysis
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.local.stack.model_control import ModelControlError
+from manga_enrichment_tests.analyses import get_analysis
 
 MODEL_ID = "global.anthropic.claude-haiku-4-5-20251001-v1:0"
 CONVERSE = f"/model/{quote(MODEL_ID, safe='')}/converse"

@@ -6,7 +6,6 @@ from typing import Any
 import jsonschema
 import pytest
 
-from manga_enrichment.domain.analyses import FOR_PARTNERS
 from manga_enrichment.domain.analyses.base import Candidate
 from manga_enrichment.domain.analyses.text import japanese_share
 from manga_enrichment.domain.analyses.validation import answer_problems
@@ -16,6 +15,7 @@ from manga_enrichment.domain.prompts.prompt import title_inputs
 from manga_enrichment.local.model_server.answers.answering import answer
 from manga_enrichment.local.model_server.protocol.checks import check_request
 from manga_enrichment.local.model_server.protocol.model_request import ModelRequest
+from manga_enrichment_tests.analyses import FOR_PARTNERS
 
 Ask = Callable[..., dict[str, Any]]
 

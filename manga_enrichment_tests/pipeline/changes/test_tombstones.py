@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from manga_enrichment.aws.s3.catalog_source import LocalCatalog
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.pipeline.catalog.files.rows import Reading
 from manga_enrichment.pipeline.catalog.plausibility import PlausibleLimits
 from manga_enrichment.pipeline.catalog.reader import read_ids
@@ -17,6 +16,7 @@ from manga_enrichment.pipeline.catalog.sink import Following
 from manga_enrichment.pipeline.changes.replace import ChangeReport
 from manga_enrichment.pipeline.enrichment.wide_table import write_enriched
 from manga_enrichment.pipeline.store.object_keys import tombstones_key
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import BUCKET, ORIGIN, SINGLES, World, catalog_row, title_id, write_source
 from manga_enrichment_tests.follower import Follower
 from manga_enrichment_tests.kill_switch import Killed, KillSwitch, Mortal

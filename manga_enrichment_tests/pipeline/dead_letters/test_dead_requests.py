@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import pytest
 
-from manga_enrichment.domain.analyses import ANALYSES, FOR_PARTNERS
 from manga_enrichment.domain.models.usage import cost_micro_usd
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, DEAD_LETTERS_FIFO, NORMAL, QUEUES, SESSION
@@ -18,6 +17,7 @@ from manga_enrichment.pipeline.engine.money.budget import day_counter
 from manga_enrichment.pipeline.health.dead_requests import GRACE, RUN_ENDED, DeadRequests, Fate
 from manga_enrichment.pipeline.health.lost_calls import LostCalls
 from manga_enrichment.pipeline.partner.stored.requests import read_stored_request
+from manga_enrichment_tests.analyses import ANALYSES, FOR_PARTNERS
 from manga_enrichment_tests.builders import MODELS, model_of
 from manga_enrichment_tests.fakes import DEFAULT_USAGE, ScriptedModel
 from manga_enrichment_tests.partner_world import RESIDENT, UNITS, PartnerWorld

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.requests.queues import (
     DEAD_LETTERS,
@@ -25,6 +24,7 @@ from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.gateways.errors import QueueUnavailableError
 from manga_enrichment.gateways.queue import QueueDepth
 from manga_enrichment.pipeline.dead_letters.queue import TOO_MANY_RECEIVES, DeadLetters
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.pipeline.dead_letters.dead_letter_world import (
     MALFORMED,
     DeadLetterWorld,

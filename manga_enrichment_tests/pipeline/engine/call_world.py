@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.prompts.prompt import title_inputs
 from manga_enrichment.gateways.budget import BudgetScope
@@ -17,6 +16,7 @@ from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.engine import Engine, EngineSettings
 from manga_enrichment.pipeline.engine.money.budget import Caps, RunBudget, scopes_of
 from manga_enrichment.pipeline.engine.rate.rate_limiter import RateLimiter
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import BUCKET, model_of, provenance, record
 from manga_enrichment_tests.fakes import FakeClock, MemoryBudget, MemoryLedger, ScriptedModel
 

@@ -11,7 +11,6 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
 from manga_enrichment.domain.outcomes.answers import ClaimResult, LedgerEntry
@@ -24,6 +23,7 @@ from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.engine import Engine, EngineSettings
 from manga_enrichment.pipeline.engine.money.budget import Caps, RunBudget, scopes_of
 from manga_enrichment.pipeline.engine.rate.rate_limiter import RateLimiter
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import BUCKET, model_of, provenance, record
 from manga_enrichment_tests.fakes import DEFAULT_USAGE, FakeClock, MemoryBudget, MemoryLedger, ScriptedModel, Step
 

@@ -2,12 +2,12 @@
 
 import pytest
 
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.base import Candidate
 from manga_enrichment.domain.models.calibration import Calibration
 from manga_enrichment.domain.prompts.conversations import CONVERSATION, Turn, conversation_fingerprint
 from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
 from manga_enrichment.pipeline.engine.build_call import ConversationQuestion, Question, build_call
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import MODELS, fingerprint_of, model_of, record
 
 ANALYSIS = ANALYSES["reading_level"]

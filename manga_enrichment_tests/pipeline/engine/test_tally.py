@@ -5,7 +5,6 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.domain.outcomes.answers import Attempt
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
@@ -15,6 +14,7 @@ from manga_enrichment.pipeline.engine.build_call import Question, build_call
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 from manga_enrichment.pipeline.engine.tally import Tally
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import candidates_of, model_of, record
 from manga_enrichment_tests.fakes import START
 

@@ -7,7 +7,6 @@ Belongs here: what the tests of the planner set a stage with. Stays out: what is
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.base import Candidate
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.outcomes.answers import LedgerEntry
@@ -15,6 +14,7 @@ from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.prompts.prompt import title_inputs
 from manga_enrichment.pipeline.engine.build_call import Question
 from manga_enrichment.pipeline.enrichment.planner import Planned, Planner
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import (
     COMBINED,
     SINGLES,

@@ -4,11 +4,11 @@ import tempfile
 from datetime import date
 from pathlib import Path
 
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.prompts.candidates import candidate_of
 from manga_enrichment.pipeline.candidates.refresh import CandidateReport, refresh_candidates
 from manga_enrichment.pipeline.enrichment.plan_run import Moves, Planning
 from manga_enrichment.pipeline.store.object_keys import table_key
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import BUCKET, MODELS, World, candidates_table, put_catalog, record
 from manga_enrichment_tests.pipeline.candidates.catalogs import shared_index
 

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.pipeline.enrichment.outcomes import OutcomeRows
 from manga_enrichment.pipeline.enrichment.plan_files import PlanRow
 from manga_enrichment.pipeline.enrichment.planner import Action
 from manga_enrichment.pipeline.store.rows import OUTCOME_SCHEMA, answer_row, answer_schema
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import COMBINED, candidates_of, entry, record, title_id
 from manga_enrichment_tests.fakes import START
 

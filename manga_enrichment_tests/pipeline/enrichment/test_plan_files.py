@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.pipeline.engine.money.estimates import CallEstimate
 from manga_enrichment.pipeline.enrichment.plan_files import read_plan, write_plan
 from manga_enrichment.pipeline.enrichment.planner import Action, Planned
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.fakes import MemoryTables
 
 names = st.sampled_from(sorted(ANALYSES))

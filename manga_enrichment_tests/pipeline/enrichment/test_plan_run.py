@@ -2,7 +2,6 @@
 
 import pytest
 
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.loading import load_models
 from manga_enrichment.domain.models.specs import UnknownModelError
@@ -12,6 +11,7 @@ from manga_enrichment.pipeline.enrichment.plan_files import read_plan
 from manga_enrichment.pipeline.enrichment.plan_run import Planning
 from manga_enrichment.pipeline.enrichment.planner import Action
 from manga_enrichment.pipeline.store.object_keys import plan_key
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import BUCKET, COMBINED, SINGLES, World, bare_record, put_catalog, record
 
 TITLES = [record(1), record(2), record(3), record(4), bare_record(5)]

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.models.calibration import Calibration
 from manga_enrichment.domain.outcomes.answers import LedgerEntry
 from manga_enrichment.pipeline.enrichment.planner import Action, Planned, Planner
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import (
     COMBINED,
     SINGLES,

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.models.specs import ModelSpec
@@ -14,6 +13,7 @@ from manga_enrichment.domain.outcomes.answers import LedgerEntry
 from manga_enrichment.domain.prompts.prompt import title_inputs
 from manga_enrichment.pipeline.engine.build_call import Question
 from manga_enrichment.pipeline.enrichment.planner import Action, Planned, Planner
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import COMBINED, SINGLES, bare_record, candidates_of, fingerprint_of, record
 from manga_enrichment_tests.pipeline.enrichment.planner_stage import MODEL_BY_NAME, stage
 

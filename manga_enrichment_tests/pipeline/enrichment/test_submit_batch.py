@@ -4,7 +4,6 @@ from collections.abc import Iterable
 
 import pytest
 
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.batch_jobs import Stage
 from manga_enrichment.gateways.model import ModelCall
@@ -12,6 +11,7 @@ from manga_enrichment.pipeline.engine.money.budget import Caps
 from manga_enrichment.pipeline.enrichment.plan_files import read_plan
 from manga_enrichment.pipeline.enrichment.planner import Action
 from manga_enrichment.pipeline.enrichment.submit_batch import BatchSettings
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.batch_world import DAY, MODEL, NAME, BatchWorld
 from manga_enrichment_tests.builders import BUCKET, provenance, title_id
 from manga_enrichment_tests.fake_batch import UNAVAILABLE, MemoryBatch

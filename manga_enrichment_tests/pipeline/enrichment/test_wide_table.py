@@ -1,10 +1,10 @@
 """The wide table has one row per title, whatever was answered."""
 
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE, enriched_columns, write_enriched
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
 from manga_enrichment.pipeline.store.object_keys import table_key
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import BUCKET, ORIGIN, SINGLES, World, bare_record, put_catalog, record, title_id
 from manga_enrichment_tests.fakes import ScriptedModel
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.gateways.errors import WriteConflictError
 from manga_enrichment.gateways.objects import StoredTable
@@ -14,6 +13,7 @@ from manga_enrichment.pipeline.health.run_costs import run_costs
 from manga_enrichment.pipeline.log.rows import REQUEST_SCHEMA
 from manga_enrichment.pipeline.store.object_keys import outcomes_key, requests_key, table_key
 from manga_enrichment.pipeline.store.rows import OUTCOME_SCHEMA, answer_schema
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import (
     BUCKET,
     COMBINED,

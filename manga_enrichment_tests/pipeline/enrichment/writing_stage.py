@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import World, bare_record, put_catalog, record, title_id
 from manga_enrichment_tests.fakes import MemoryTables, ScriptedModel, Step
 

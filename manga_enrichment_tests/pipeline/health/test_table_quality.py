@@ -5,7 +5,6 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.pipeline.health.table_quality import (
     check_references,
     check_rows,
@@ -16,6 +15,7 @@ from manga_enrichment.pipeline.health.table_quality import (
 )
 from manga_enrichment.pipeline.store.object_keys import table_key
 from manga_enrichment.pipeline.store.rows import answer_schema
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import BUCKET, SINGLES, World, bare_record, put_catalog, record, title_id
 
 LEVEL, SIMILAR = "reading_level", "similar_series"

@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 import pytest
 
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.outcomes.answers import Provenance
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
@@ -13,6 +12,7 @@ from manga_enrichment.gateways.model import ModelReply
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 from manga_enrichment.pipeline.partner.ask import PartnerAsking, Stopping
 from manga_enrichment.pipeline.partner.plan import PlannedCall
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import fingerprint_of, record
 from manga_enrichment_tests.fakes import ScriptedModel
 from manga_enrichment_tests.partner_world import PartnerWorld

@@ -5,12 +5,12 @@ from uuid import UUID
 
 import pytest
 
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.models.usage import cost_micro_usd
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.requests.queues import NORMAL, SESSION
 from manga_enrichment.gateways.model import ModelCall
 from manga_enrichment.pipeline.engine.money.budget import day_counter
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import model_of, put_catalog, record
 from manga_enrichment_tests.fakes import DEFAULT_USAGE, ScriptedModel
 from manga_enrichment_tests.partner_world import UNITS, WAYS, PartnerWorld

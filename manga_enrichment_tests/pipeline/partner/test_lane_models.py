@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.models.loading import load_models
 from manga_enrichment.domain.models.usage import cost_micro_usd
 from manga_enrichment.domain.operations.quota_lanes import LANE_OF_QUEUE
 from manga_enrichment.domain.requests.queues import HIGH_PRIORITY, LOW_PRIORITY, NORMAL
 from manga_enrichment.domain.requests.schemas import QUOTE
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import model_of
 from manga_enrichment_tests.fakes import DEFAULT_USAGE
 from manga_enrichment_tests.partner_world import WAYS, PartnerWorld

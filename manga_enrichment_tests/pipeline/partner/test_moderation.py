@@ -4,16 +4,17 @@ from typing import Any
 
 import pytest
 
-from manga_enrichment.domain.analyses.content_moderation import ANALYSIS
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.requests.policies import PartnerPolicy, Policies
 from manga_enrichment.domain.requests.queues import HIGH_PRIORITY
 from manga_enrichment.domain.requests.schemas import QUOTE
 from manga_enrichment.domain.requests.validation import RequestPolicy
+from manga_enrichment_tests.analyses import ON_REQUEST
 from manga_enrichment_tests.builders import MODELS, record
 from manga_enrichment_tests.fakes import ScriptedModel
 from manga_enrichment_tests.partner_world import PARTNER, WAYS, PartnerWorld
 
+ANALYSIS = ON_REQUEST["content_moderation"]
 NAME = ANALYSIS.name
 OWN = ANALYSIS.model_alias
 OTHER = next(alias for alias in ("sonnet", "haiku") if alias != OWN)

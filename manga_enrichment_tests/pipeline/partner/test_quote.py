@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.requests.policies import PartnerPolicy, Policies
 from manga_enrichment.domain.requests.queues import HIGH_PRIORITY, route
 from manga_enrichment.domain.requests.schemas import QUOTE
 from manga_enrichment.domain.requests.usage import Usage, month_of
 from manga_enrichment.domain.requests.validation import RequestPolicy
 from manga_enrichment.pipeline.partner.plan import UNKNOWN_TITLE
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import MODELS, bare_record, model_of, put_catalog
 from manga_enrichment_tests.partner_world import PARTNER, TITLES, WAYS, PartnerWorld
 

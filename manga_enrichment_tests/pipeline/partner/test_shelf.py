@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.catalog.records import Author
 from manga_enrichment.domain.prompts.conversations import conversation_fingerprint
 from manga_enrichment.domain.prompts.known_titles import CATALOG_TOKENS, MOST_TITLES, NOTHING_FOUND
 from manga_enrichment.domain.prompts.tokens import estimate_tokens
 from manga_enrichment.domain.requests.queues import SESSION
 from manga_enrichment.pipeline.enrichment.wide_table import write_enriched
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import BUCKET, ORIGIN, put_catalog, record
 from manga_enrichment_tests.fakes import MemoryTables, ScriptedModel
 from manga_enrichment_tests.partner_world import RESIDENT, UNITS, PartnerWorld

@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 from markdown_it import MarkdownIt
 
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.gateways.budget import Brake
@@ -15,6 +14,7 @@ from manga_enrichment.pipeline.health.daily_costs import write_day
 from manga_enrichment.pipeline.report.charts import SERIES
 from manga_enrichment.pipeline.report.facts import TEXT_CHARACTERS, ReportFacts, gather, short
 from manga_enrichment.pipeline.report.page import report_charts, report_html, report_summary, spenders
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import (
     BUCKET,
     SINGLES,

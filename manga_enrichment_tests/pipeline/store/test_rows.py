@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.pipeline.store.rows import answer_row, answer_schema, fingerprints, merge_rows
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import COMBINED, SINGLES, candidates_of, entry, record, title_id
 
 TITLES = [record(number) for number in range(1, 6)]

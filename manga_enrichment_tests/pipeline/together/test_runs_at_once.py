@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from manga_enrichment.domain.analyses import ANALYSES
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import COMBINED, SINGLES
 from manga_enrichment_tests.shared_night import TITLES, SharedNight, total
 

@@ -1,31 +1,16 @@
-"""The registry and the five analyses: rules that hold for all, and what each asks of a title and an answer."""
+"""The packaged analyses: rules that hold for all, and what each asks of a title and an answer."""
 
-from collections.abc import Iterator
 from dataclasses import fields as dataclass_fields
 from typing import Any
 
 import pytest
 from jsonschema import Draft7Validator
 
-from manga_enrichment.domain.analyses import (
-    ANALYSES,
-    FOR_PARTNERS,
-    UnknownAnalysisError,
-    content_summary,
-    full_enrichment,
-    genre_classification,
-    get_analysis,
-    reading_level,
-    similar_series,
-)
-from manga_enrichment.domain.analyses.base import AnalysisType, Answer, Candidate, TitleInputs
-from manga_enrichment.domain.analyses.full_enrichment import part_answers
+from manga_enrichment.domain.analyses import UnknownAnalysisError
+from manga_enrichment.domain.analyses.base import AnalysisType, Candidate, TitleInputs
 from manga_enrichment.domain.analyses.validation import answer_problems
 from manga_enrichment.domain.catalog.records import MangaRecord
-from manga_enrichment.domain.models.loading import load_models
-from manga_enrichment.domain.prompts.fingerprint import fingerprint
-from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
-from manga_enrichment.domain.tables.columns import Column
+from manga_enrichment_tests.analyses import ANALYSES, FOR_PARTNERS, get_analysis
 
 SINGLES = ("genre_classification", "content_summary", "similar_series", "reading_level")
 CANDIDATES = tuple(Candidate(f"MNG-{number:08d}", f"Title {number}") for number in range(4))
@@ -184,12 +169,12 @@ def test_genres_include_the_primary_one_and_none_twice() -> None:
         "genres": [{"genre": "war", "confidence": 0.9}, {"genre": "war", "confidence": 0.8}],
         "themes": [],
     }
-    problems = genre_classification.ANALYSIS.check(answer, inputs_with())
+    problems = get_analysis("genre_classification").check(answer, inputs_with())
     assert problems == ["genres: a genre is listed twice", "primary_genre: not among genres"]
 
 
 def test_genres_are_stored_most_certain_first() -> None:
-    row = genre_classification.ANALYSIS.to_row(ANSWERS["genre_classification"])
+    row = get_analysis("genre_classification").to_row(ANSWERS["genre_classification"])
     assert row["genres"] == [
         {"genre": "slice_of_life", "confidence": 1.0},
         {"genre": "fantasy", "confidence": 0.6},
@@ -212,13 +197,13 @@ def test_a_japanese_summary_goes_with_a_japanese_synopsis(
     synopsis: str, summary_ja: str | None, problem: str | None
 ) -> None:
     answer = {**ANSWERS["content_summary"], "summary_ja": summary_ja}
-    problems = content_summary.ANALYSIS.check(answer, inputs_with(synopsis=synopsis))
+    problems = get_analysis("content_summary").check(answer, inputs_with(synopsis=synopsis))
     assert problems == ([problem] if problem else [])
 
 
 def test_an_english_summary_is_not_written_in_japanese() -> None:
     answer = {**ANSWERS["content_summary"], "summary_en": "引退した騎士が茶屋を営む。"}
-    problems = content_summary.ANALYSIS.check(answer, inputs_with(synopsis=ENGLISH))
+    problems = get_analysis("content_summary").check(answer, inputs_with(synopsis=ENGLISH))
     assert problems == ["summary_en: is written in Japanese"]
 
 
@@ -236,13 +221,13 @@ def test_similar_titles_come_from_the_candidates_once_and_best_first(
     ids_and_scores: list[tuple[str, float]], problem: str | None
 ) -> None:
     similar = [{"manga_id": each, "score": score, "reason": "x"} for each, score in ids_and_scores]
-    problems = similar_series.ANALYSIS.check({"similar": similar}, inputs_with())
+    problems = get_analysis("similar_series").check({"similar": similar}, inputs_with())
     assert problems == ([problem] if problem else [])
 
 
 def test_a_title_is_not_similar_to_itself() -> None:
     answer = {"similar": [{"manga_id": "MNG-TEAHOUSE", "score": 1, "reason": "x"}]}
-    assert "similar: names the title itself" in similar_series.ANALYSIS.check(answer, inputs_with())
+    assert "similar: names the title itself" in get_analysis("similar_series").check(answer, inputs_with())
 
 
 @pytest.mark.parametrize(
@@ -260,13 +245,13 @@ def test_a_title_is_not_similar_to_itself() -> None:
 )
 def test_the_minimum_age_fits_the_level(level: str, age: int, fits: bool) -> None:
     answer = {"level": level, "min_age": age, "basis": "synopsis", "confidence": 0.6}
-    problems = reading_level.ANALYSIS.check(answer, inputs_with(synopsis=ENGLISH))
+    problems = get_analysis("reading_level").check(answer, inputs_with(synopsis=ENGLISH))
     assert (problems == []) is fits
 
 
 def test_a_reading_level_rests_on_something_the_title_has() -> None:
     answer = {"level": "teen", "min_age": 12, "basis": "magazine", "confidence": 0.6}
-    check = reading_level.ANALYSIS.check
+    check = get_analysis("reading_level").check
     assert check(answer, inputs_with(synopsis=ENGLISH)) == ["basis: the title has no magazine to rest on"]
     assert check(answer, inputs_with(magazines=("Monthly Ember",))) == []
 
@@ -274,17 +259,15 @@ def test_a_reading_level_rests_on_something_the_title_has() -> None:
 # --- four in one --------------------------------------------------------------------------------------------
 
 
-def test_a_full_answer_falls_into_one_answer_per_part() -> None:
-    full = full_enrichment.ANALYSIS
+def test_full_enrichment_has_four_parts_and_no_table_of_its_own() -> None:
+    full = get_analysis("full_enrichment")
     assert full.parts == SINGLES
     assert full.columns == ()
-    assert part_answers(ANSWERS["full_enrichment"]) == {name: ANSWERS[name] for name in SINGLES}
 
 
 def test_full_enrichment_reuses_the_parts_and_costs_less_than_four_calls() -> None:
-    full, parts = full_enrichment.ANALYSIS, [get_analysis(name) for name in SINGLES]
-    rubrics = (module.RUBRIC for module in (genre_classification, content_summary, similar_series, reading_level))
-    assert all(full.instructions.count(rubric) == 1 for rubric in rubrics)
+    full, parts = get_analysis("full_enrichment"), [get_analysis(name) for name in SINGLES]
+    assert all(part.rubric and full.instructions.count(part.rubric) == 1 for part in parts)
     assert all(full.output_schema["properties"][part.name] is part.output_schema for part in parts)
     assert set(full.fields) == {field for part in parts for field in part.fields}
     assert full.max_tokens < sum(part.max_tokens for part in parts)
@@ -293,7 +276,7 @@ def test_full_enrichment_reuses_the_parts_and_costs_less_than_four_calls() -> No
 
 def test_a_new_version_of_a_part_is_a_new_version_of_the_whole() -> None:
     versions = [get_analysis(name).version for name in SINGLES]
-    assert full_enrichment.ANALYSIS.version.split("-")[1:] == versions
+    assert get_analysis("full_enrichment").version.split("-")[1:] == versions
 
 
 def test_problems_of_a_full_answer_name_the_part() -> None:
@@ -301,53 +284,5 @@ def test_problems_of_a_full_answer_name_the_part() -> None:
         **ANSWERS["full_enrichment"],
         "reading_level": {"level": "kids", "min_age": 15, "basis": "synopsis", "confidence": 0.6},
     }
-    problems = answer_problems(full_enrichment.ANALYSIS, answer, inputs_with(synopsis=ENGLISH))
+    problems = answer_problems(get_analysis("full_enrichment"), answer, inputs_with(synopsis=ENGLISH))
     assert problems == ["reading_level.min_age: kids goes with 0 to 11 years"]
-
-
-# --- a sixth one --------------------------------------------------------------------------------------------
-
-
-def _mood_row(answer: Answer) -> dict[str, Any]:
-    return {"mood": answer["mood"]}
-
-
-MOOD = AnalysisType(
-    name="mood",
-    version="1",
-    description="Record the mood of one manga title.",
-    fields=("title", "synopsis", "start_year"),
-    instructions="Name the mood.",
-    output_schema={
-        "type": "object",
-        "additionalProperties": False,
-        "required": ["mood"],
-        "properties": {"mood": {"type": "string", "enum": ["calm", "tense"]}},
-    },
-    max_tokens=50,
-    sufficient=lambda inputs: None if "synopsis" in inputs.fields else "no synopsis",
-    columns=(Column("mood", "string", "calm or tense."),),
-    to_row=_mood_row,
-)
-
-
-@pytest.fixture
-def registered_mood() -> Iterator[AnalysisType]:
-    ANALYSES[MOOD.name] = MOOD
-    yield MOOD
-    del ANALYSES[MOOD.name]
-
-
-def test_a_sixth_analysis_is_a_module_and_a_line_in_the_registry(registered_mood: AnalysisType) -> None:
-    record = MangaRecord("MNG-TEAHOUSE", "Tea at the Edge", synopsis=ENGLISH, start_year=2019)
-    analysis, model = get_analysis("mood"), load_models().resolve("haiku")
-    inputs = title_inputs(analysis, record)
-    prompt = build_prompt(analysis, inputs, model)
-    assert analysis.sufficient(inputs) is None
-    assert "start_year: 2019" in prompt.user
-    assert prompt.user.endswith("Analyse the title above.")
-    assert prompt.tool_name == "record_mood"
-    assert len(fingerprint(analysis, model, inputs)) == 64
-    assert answer_problems(analysis, {"mood": "calm"}, inputs) == []
-    assert answer_problems(analysis, {"mood": "odd"}, inputs) != []
-    assert analysis.to_row({"mood": "calm"}) == {"mood": "calm"}

@@ -9,7 +9,6 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
-from manga_enrichment.domain.analyses import ANALYSES, get_analysis
 from manga_enrichment.domain.analyses.base import TitleInputs
 from manga_enrichment.domain.analyses.validation import (
     MAX_PROBLEM_CHARACTERS,
@@ -18,6 +17,7 @@ from manga_enrichment.domain.analyses.validation import (
     readable_answer,
 )
 from manga_enrichment.domain.prompts.conversations import CONVERSATION
+from manga_enrichment_tests.analyses import ANALYSES, get_analysis
 
 LEVEL = get_analysis("reading_level")
 INPUTS = TitleInputs("MNG-TEAHOUSE", {"synopsis": "A retired knight runs a tea house."})

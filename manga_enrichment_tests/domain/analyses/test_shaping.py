@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.domain.analyses import FOR_PARTNERS
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.analyses.shaping import shaped
 from manga_enrichment.domain.analyses.validation import answer_problems, shaped_answer
 from manga_enrichment.domain.models.loading import load_models
 from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
+from manga_enrichment_tests.analyses import FOR_PARTNERS
 from manga_enrichment_tests.builders import candidates_of, record
 from manga_enrichment_tests.scripted_model import valid_answer
 

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.domain.analyses import ANALYSES, FOR_PARTNERS, ON_REQUEST
 from manga_enrichment.domain.analyses.base import TitleInputs
-from manga_enrichment.domain.analyses.content_moderation import ANALYSIS, CATEGORIES, FIELDS, LOWEST_GATE
+from manga_enrichment.domain.analyses.packaged.content_moderation import LOWEST_GATE
 from manga_enrichment.domain.analyses.text import quotable
 from manga_enrichment.domain.analyses.validation import answer_problems
 from manga_enrichment.domain.catalog.records import MangaRecord
@@ -16,6 +15,10 @@ from manga_enrichment.domain.models.loading import load_models
 from manga_enrichment.domain.models.usage import NO_USAGE
 from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
 from manga_enrichment.gateways.model import ModelReply
+from manga_enrichment_tests.analyses import ANALYSES, FOR_PARTNERS, ON_REQUEST
+
+ANALYSIS = ON_REQUEST["content_moderation"]
+CATEGORY = ANALYSIS.output_schema["properties"]["categories"]["items"]["properties"]
 
 SYNOPSIS = "A retired assassin is murdered in her <safe> house.\nHer daughter\thunts the killers — 「血みどろ」の復讐。"
 RECORD = MangaRecord(
@@ -60,7 +63,7 @@ def test_it_is_for_partners_alone() -> None:
 
 
 def test_it_shows_nothing_that_no_other_analysis_shows_so_that_no_content_hash_changes() -> None:
-    assert set(FIELDS) <= {field for analysis in ANALYSES.values() for field in analysis.fields}
+    assert set(ANALYSIS.fields) <= {field for analysis in ANALYSES.values() for field in analysis.fields}
 
 
 # --- quotes -------------------------------------------------------------------------------------------------
@@ -188,7 +191,8 @@ def test_a_category_without_evidence_is_none() -> None:
 
 
 def test_the_instructions_name_every_category_and_severity() -> None:
-    assert all(f"  - {name}: " in ANALYSIS.instructions for name in CATEGORIES)
+    assert all(f"  - {name}: " in ANALYSIS.instructions for name in CATEGORY["category"]["enum"])
+    assert CATEGORY["severity"]["enum"] == list(LOWEST_GATE)
     assert all(severity in ANALYSIS.instructions for severity in LOWEST_GATE)
 
 
