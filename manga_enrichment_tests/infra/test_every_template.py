@@ -10,8 +10,19 @@ from manga_enrichment.local.stack.provision import STACK_TEMPLATES, deploy_stack
 from manga_enrichment_tests.infra.templates import INFRA, read_template
 
 TEMPLATES = sorted(path.name for path in INFRA.glob("*.yaml"))
-KEPT = frozenset({"AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::SQS::Queue", "AWS::Logs::LogGroup"})
-"""Types of resources that hold data."""
+KEPT = frozenset(
+    {
+        "AWS::DynamoDB::Table",
+        "AWS::ECR::Repository",
+        "AWS::Logs::LogGroup",
+        "AWS::S3::Bucket",
+        "AWS::SQS::Queue",
+        "AWS::SecretsManager::Secret",
+    }
+)
+"""Types of resources that hold data, but for databases, of which a snapshot is kept."""
+PROTECTED = frozenset({"AWS::DynamoDB::Table", "AWS::RDS::DBInstance"})
+"""Types that refuse to be deleted."""
 
 
 def resources_of(*kinds: str) -> list[Any]:
@@ -60,12 +71,28 @@ def test_a_table_is_encrypted_with_the_customers_key_if_there_is_one(name: str, 
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_protection_is_on_unless_somebody_says_otherwise(template: str) -> None:
     parameters = read_template(template).get("Parameters", {})
-    has_tables = any(each["Type"] == "AWS::DynamoDB::Table" for each in read_template(template)["Resources"].values())
-    assert ("DeletionProtection" in parameters) == has_tables
-    if has_tables:
+    has_data = any(each["Type"] in PROTECTED for each in read_template(template)["Resources"].values())
+    assert ("DeletionProtection" in parameters) == has_data
+    if has_data:
         assert parameters["DeletionProtection"]["Default"] == "true"
         is_protected = read_template(template)["Conditions"]["IsProtected"]
         assert is_protected == {"!Equals": [{"!Ref": "DeletionProtection"}, "true"]}
+
+
+@pytest.mark.parametrize(("name", "resource"), resources_of("AWS::RDS::DBInstance"))
+def test_a_database_refuses_to_be_deleted_can_be_restored_and_is_encrypted(name: str, resource: dict[str, Any]) -> None:
+    assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Snapshot", "Snapshot"), name
+    properties = resource["Properties"]
+    assert properties["DeletionProtection"] == {"!If": ["IsProtected", True, False]}, name
+    assert properties["StorageEncrypted"] is True, name
+    assert properties["PubliclyAccessible"] is False, name
+    assert has_reference(properties["BackupRetentionPeriod"], "BackupDays")
+
+
+@pytest.mark.parametrize(("name", "resource"), resources_of("AWS::S3::Bucket"))
+def test_a_bucket_is_encrypted_and_nobody_elses(name: str, resource: dict[str, Any]) -> None:
+    assert resource["Properties"]["BucketEncryption"], name
+    assert set(resource["Properties"]["PublicAccessBlockConfiguration"].values()) == {True}, name
 
 
 @pytest.mark.parametrize(("name", "resource"), resources_of("AWS::SQS::Queue"))

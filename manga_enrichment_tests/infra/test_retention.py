@@ -100,18 +100,35 @@ def test_queues_keep_messages_as_long_as_the_table_says() -> None:
 
 
 def test_log_groups_end_as_the_table_says() -> None:
-    template = read_template("api.yaml")
-    groups = [each["Properties"] for each in template["Resources"].values() if each["Type"] == "AWS::Logs::LogGroup"]
     in_template = {
         Place(
-            each["LogGroupName"],
+            properties["LogGroupName"],
             Means.LOG_GROUP,
-            template["Parameters"][each["RetentionInDays"]["Ref"]]["Default"],
-            each["RetentionInDays"]["Ref"],
+            template["Parameters"][next(iter(properties["RetentionInDays"].values()))]["Default"],
+            next(iter(properties["RetentionInDays"].values())),
         )
-        for each in groups
+        for template in (read_template("api.yaml"), read_template("dagster.yaml"))
+        for properties in (
+            each["Properties"] for each in template["Resources"].values() if each["Type"] == "AWS::Logs::LogGroup"
+        )
     }
     assert in_template == set(places(Means.LOG_GROUP))
+
+
+def test_dagsters_captured_logs_and_database_end_as_the_table_says() -> None:
+    dagster = read_template("dagster.yaml")
+    bucket = dagster["Resources"]["LogsBucket"]["Properties"]
+    (rule,) = (each for each in bucket["LifecycleConfiguration"]["Rules"] if "ExpirationInDays" in each)
+    days = {
+        Means.LOGS_BUCKET: rule["ExpirationInDays"],
+        Means.DATABASE: dagster["Resources"]["Database"]["Properties"]["BackupRetentionPeriod"],
+    }
+    for means, value in days.items():
+        (place,) = places(means)
+        assert (place.days, place.set_by) == (default(dagster, value), parameter(value))
+    assert any(
+        name.startswith(place.where) for place in places(Means.LOGS_BUCKET) for name in [bucket["BucketName"]["!Sub"]]
+    )
 
 
 def test_settings_have_the_defaults_of_the_table() -> None:

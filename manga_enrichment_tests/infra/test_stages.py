@@ -23,10 +23,13 @@ NAMES = {
     "AWS::Athena::WorkGroup": "Name",
     "AWS::CloudWatch::Alarm": "AlarmName",
     "AWS::DynamoDB::Table": "TableName",
+    "AWS::ECR::Repository": "RepositoryName",
+    "AWS::ECS::TaskDefinition": "Family",
     "AWS::Logs::LogGroup": "LogGroupName",
     "AWS::S3::Bucket": "BucketName",
     "AWS::SNS::Topic": "TopicName",
     "AWS::SQS::Queue": "QueueName",
+    "AWS::ServiceDiscovery::PrivateDnsNamespace": "Name",
     "AWS::StepFunctions::StateMachine": "StateMachineName",
 }
 """By type the property whose value an account and region has once."""
@@ -39,12 +42,22 @@ OF_A_PARENT = {
     "AWS::ApiGateway::Resource",
     "AWS::ApiGateway::Stage",
     "AWS::ApiGateway::UsagePlanKey",
+    "AWS::EC2::SecurityGroup",
+    "AWS::ECS::Cluster",
+    "AWS::ECS::Service",
+    "AWS::ElasticLoadBalancingV2::Listener",
+    "AWS::ElasticLoadBalancingV2::LoadBalancer",
+    "AWS::ElasticLoadBalancingV2::TargetGroup",
     "AWS::Glue::Table",
     "AWS::IAM::ManagedPolicy",
     "AWS::IAM::Role",
+    "AWS::RDS::DBInstance",
+    "AWS::RDS::DBSubnetGroup",
     "AWS::S3::BucketPolicy",
     "AWS::SNS::TopicPolicy",
     "AWS::SQS::QueuePolicy",
+    "AWS::SecretsManager::Secret",
+    "AWS::ServiceDiscovery::Service",
 }
 """Named within another resource, or by CloudFormation."""
 

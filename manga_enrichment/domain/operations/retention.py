@@ -1,8 +1,8 @@
 """How long each kind of data is kept, wherever it lies: the one table.
 
 Belongs here: kinds of data, where each lies, after how many days it ends there and by what. Stays out: the rules that
-end it: TTLs in `aws/` take their days from here, tests hold `infra/storage.yaml`, `infra/queues.yaml` and
-`infra/api.yaml` to it, `manga-enrichment retention-docs` prints it.
+end it: TTLs in `aws/` take their days from here, tests hold `infra/storage.yaml`, `infra/queues.yaml`,
+`infra/api.yaml` and `infra/dagster.yaml` to it, `manga-enrichment retention-docs` prints it.
 
 Days count from when something was written. S3 then hides an object; its last version goes NONCURRENT_DAYS later.
 """
@@ -34,6 +34,8 @@ NONCURRENT_DAYS = 30
 UNFINISHED_UPLOAD_DAYS = 7
 ACCESS_LOG_DAYS = 90
 RUN_HISTORY_DAYS = 30
+PROCESS_LOG_DAYS = 30
+DATABASE_BACKUP_DAYS = 14
 CHANGES_DAYS = 400
 POINT_IN_TIME_DAYS = 35
 """What DynamoDB keeps; it cannot be made shorter."""
@@ -55,6 +57,8 @@ class Means(StrEnum):
     QUEUE = "SQS"
     LOG_GROUP = "log group"
     JOB = "job `prune_run_history`"
+    LOGS_BUCKET = "lifecycle rule of its own bucket"
+    DATABASE = "backups of RDS"
     CHANGES_JOB = "job `prune_changes`"
     BACKUP = "point-in-time recovery"
     NOTHING = "nothing"
@@ -188,7 +192,19 @@ KINDS = (
     Kind(
         "runs and their logs in Dagster",
         "runs that look at queues: 3 days",
-        (Place("Dagster", Means.JOB, RUN_HISTORY_DAYS, "MANGA_RUN_HISTORY_DAYS"),),
+        (
+            Place("Dagster", Means.JOB, RUN_HISTORY_DAYS, "MANGA_RUN_HISTORY_DAYS"),
+            Place("manga-fm-dagster-logs", Means.LOGS_BUCKET, RUN_HISTORY_DAYS, "RunHistoryDays"),
+            Place("Dagster's database", Means.DATABASE, DATABASE_BACKUP_DAYS, "BackupDays"),
+        ),
+    ),
+    Kind(
+        "output of the processes on ECS",
+        "why something ended; ids, no texts, no keys",
+        tuple(
+            Place(f"/manga-enrichment/{name}", Means.LOG_GROUP, PROCESS_LOG_DAYS, "LogDays")
+            for name in ("code", "webserver", "daemon", "run")
+        ),
     ),
     Kind(
         "earlier states of DynamoDB tables",
