@@ -87,11 +87,11 @@ class OpenRequests:
             self._place.stored.forget(request.body_key)
 
     async def _claimed(self, given: Message | DeferredMessage, received_at: datetime) -> UnitRequest | None:
-        async with self._place.threads:
-            if isinstance(given, Message):
-                taken = await in_thread(self._intake.take, given, received_at)
-            else:
-                taken = await in_thread(self._resumed, given)
+        taken: UnitRequest | IntakeOutcome
+        if isinstance(given, Message):
+            taken = await self._place.threads.run(self._intake.take, given, received_at)
+        else:
+            taken = await self._place.threads.run(self._resumed, given)
         outcome = taken if isinstance(taken, IntakeOutcome) else _ORIGINS[isinstance(given, Message)]
         self._report.received[outcome] += 1
         if outcome is IntakeOutcome.RETURNED:

@@ -23,6 +23,8 @@ from manga_enrichment.pipeline.resident.room import MOST_MESSAGES, Room
 LONG_POLL_SECONDS = 20
 PAUSE_SECONDS = 1.0
 """After a poll that came back empty at once, or failed."""
+LOOK_SECONDS = 0.1
+"""Until nothing is in the way of a receive: shorter than the steps take that wait for threads then."""
 ANSWERS_SECONDS = 5.0
 """For so long both stores are taken to be there after they answered."""
 DUE_SECONDS = 15.0
@@ -62,8 +64,10 @@ class Receiver:
     async def run(self) -> None:
         """Until the time is over."""
         while self._left_seconds() > 0:
-            room = self._room.messages() if self._may_receive() else 0
-            if not room:
+            if not self._may_receive():
+                self.is_busy = True
+                await self._clock.sleep(LOOK_SECONDS)
+            elif not (room := self._room.messages()):
                 self.is_busy = True
                 await self._pause()
             elif await self._stores_answer():

@@ -22,7 +22,6 @@ from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.engine.calls import Call
 from manga_enrichment.pipeline.engine.failures import raise_first
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
-from manga_enrichment.pipeline.engine.outage_retry import in_thread
 from manga_enrichment.pipeline.engine.retry_rules import THROTTLING, RetryRule, retry_rule
 from manga_enrichment.pipeline.engine.tally import Tally
 from manga_enrichment.pipeline.log.append import log_rows
@@ -48,6 +47,7 @@ from manga_enrichment.pipeline.resident.acks import Acks
 from manga_enrichment.pipeline.resident.papers import HeldPapers
 from manga_enrichment.pipeline.resident.room import Room
 from manga_enrichment.pipeline.resident.shared_engines import Asked, SharedEngines
+from manga_enrichment.pipeline.resident.step_threads import StepThreads
 
 _LOOK_SECONDS = 1.0
 
@@ -73,7 +73,7 @@ class Workplace:
     stored: StoredRequests
     stopping: Stopping
     room: Room
-    threads: asyncio.Semaphore
+    threads: StepThreads
     say: Callable[[str], None]
 
 
@@ -140,7 +140,7 @@ class RequestSteps:
         """The ack waits for the flush of the rows, together with those of other requests."""
         place, report = self._place, SettleReport()
         [result], [request] = self._papers.collected(), collected.requests(self._papers)
-        settled = await self._threaded(
+        settled = await self._place.threads.run(
             partial(settle_one, log=self._papers.logged()),
             request,
             self._newest(),
@@ -166,7 +166,7 @@ class RequestSteps:
             self._papers.add_entries(asked.results)
             for result in asked.results:
                 tally.add(result)
-            await self._threaded(self._write_down, asked)
+            await self._place.threads.run(self._write_down, asked)
         if asked.failure is not None:
             raise asked.failure
         stopped = next(
@@ -189,7 +189,7 @@ class RequestSteps:
 
     async def _tried(self, function: Callable[..., _T], *args: object) -> _T:
         """A blocking step in a thread, tried as often as an op is."""
-        came_to: _T = await self._again(self._threaded, function, *args)
+        came_to: _T = await self._again(self._place.threads.run, function, *args)
         return came_to
 
     async def _again(self, step: Callable[..., Any], *args: object) -> Any:
@@ -202,10 +202,6 @@ class RequestSteps:
                 if is_last or not await self._waited(THROTTLING, retry_number):
                     raise
             retry_number += 1
-
-    async def _threaded(self, function: Callable[..., _T], *args: object) -> _T:
-        async with self._place.threads:
-            return await in_thread(function, *args)
 
     async def _waited(self, rule: RetryRule, retry_number: int) -> bool:
         """False when this run ends, or the request is lost, before the time is over."""

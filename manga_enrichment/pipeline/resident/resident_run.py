@@ -43,6 +43,7 @@ from manga_enrichment.pipeline.resident.request_steps import Workplace
 from manga_enrichment.pipeline.resident.room import Room
 from manga_enrichment.pipeline.resident.shared_engines import SharedEngines
 from manga_enrichment.pipeline.resident.slot import Slot
+from manga_enrichment.pipeline.resident.step_threads import StepThreads
 from manga_enrichment.pipeline.store.flusher import Flusher
 
 THREADS = 32
@@ -113,7 +114,7 @@ class ResidentRun:
             deferral_seconds=self._parts.settings.deferral_seconds,
             doubt=partial(_doubt, receivers),
         )
-        receivers += self._receivers(intake, place.room, opened)
+        receivers += self._receivers(intake, place, opened)
         receiving = [asyncio.create_task(each) for each in _polls(receivers, self._queues)]
         own = self._renew, self._look_for_cancelled, self._say
         keepers = self._slot.keep, engines.keep_house, self._flusher.keep_flushing, *own
@@ -241,19 +242,19 @@ class ResidentRun:
                 self._leases.wants, self._halt, parts.settings.grace_seconds, self._leases.look_for_cancelled
             ),
             room=Room(parts.settings.room),
-            threads=asyncio.Semaphore(STEP_THREADS),
+            threads=StepThreads(STEP_THREADS),
             say=_log.debug,
         )
 
-    def _receivers(self, intake: Any, room: Room, opened: OpenRequests) -> list[Receiver]:
+    def _receivers(self, intake: Any, place: Workplace, opened: OpenRequests) -> list[Receiver]:
         return [
             Receiver(
                 name,
                 intake,
-                room,
+                place.room,
                 self._clock,
                 left_seconds=self._left_seconds,
-                may_receive=lambda: not opened.wants_to_be_alone,
+                may_receive=lambda: not (opened.wants_to_be_alone or place.threads.is_behind),
                 begin=opened.begin,
             )
             for name in self._queues

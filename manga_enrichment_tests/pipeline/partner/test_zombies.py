@@ -6,6 +6,7 @@ import pytest
 
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, NORMAL
 from manga_enrichment.gateways.model import ModelCall
+from manga_enrichment.pipeline.partner.holding.requeue import INTERRUPTED_DELAY_SECONDS
 from manga_enrichment_tests.fakes import ScriptedModel
 from manga_enrichment_tests.frozen import Frozen, HandedClock, Stop
 from manga_enrichment_tests.partner_world import WAYS, PartnerWorld
@@ -95,6 +96,18 @@ def test_frozen_for_less_than_its_lease_it_goes_on_and_nobody_asks_again(way: st
     process.thaw()
     world.drain()
     assert (world.state(sent), world.row(sent).generation) == ("completed", 1)
+    assert_books_are_whole(world, sent, at_most_again=0)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_late_for_its_lease_and_claimed_by_nobody_what_is_left_is_taken_up_again_at_once(way: str) -> None:
+    world, process, sent = frozen_at(ASKING, way)
+    world.clock.advance(NORMAL.visibility_seconds)
+    process.thaw()
+    assert (world.state(sent), world.row(sent).error_class) == ("deferred", "stopped")
+    world.clock.advance(INTERRUPTED_DELAY_SECONDS)
+    world.work()
+    assert world.state(sent) == "completed"
     assert_books_are_whole(world, sent, at_most_again=0)
 
 

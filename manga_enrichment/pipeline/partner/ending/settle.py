@@ -30,7 +30,7 @@ from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.partner.conversations import keep_turn
 from manga_enrichment.pipeline.partner.ending.complete import Completion
-from manga_enrichment.pipeline.partner.holding.requeue import MAX_DELAY_SECONDS, Requeue
+from manga_enrichment.pipeline.partner.holding.requeue import INTERRUPTED_DELAY_SECONDS, MAX_DELAY_SECONDS, Requeue
 from manga_enrichment.pipeline.partner.stored.requests import StoredRequest, StoredRequests
 from manga_enrichment.pipeline.partner.stored.results import result_part, write_document
 from manga_enrichment.pipeline.partner.work_units import UnitRequest
@@ -118,10 +118,13 @@ class Settling:
         self._endings.ack((each.row, each.request) for each in settled if each.request is not None)
 
     def _defer(self, request: UnitRequest, result: RequestResult, **so_far: float) -> RequestRow:
+        """What was only stopped waits for nothing: neither for a quota nor for money."""
         resumes_on = cap_ends_on(result.error_class, self._clock.now().date())
+        is_stopped = result.error_class == ErrorClass.STOPPED.value
+        delay_seconds = INTERRUPTED_DELAY_SECONDS if is_stopped else self._limits.deferral_seconds
         return self._releasing.release(
             request,
-            delay_seconds=MAX_DELAY_SECONDS if resumes_on else self._limits.deferral_seconds,
+            delay_seconds=MAX_DELAY_SECONDS if resumes_on else delay_seconds,
             error_class=result.error_class,
             reason=result.reason,
             counts=result.counts,
