@@ -86,6 +86,12 @@ class RequestResult:
         return settled_state(answered=answered, failed=failed, deferred=deferred, cancelled=cancelled)
 
     @property
+    def waits_for_a_run_alone(self) -> bool:
+        """What has no answer was stopped before anything was asked for it: for no quota, no money, no service."""
+        waiting = [item for item in self.items if item.outcome is Outcome.DEFERRED]
+        return all(item.error_class == ErrorClass.STOPPED and not item.asked_until_ms for item in waiting)
+
+    @property
     def counts(self) -> dict[str, int]:
         """Items as sent, and those of each outcome."""
         by_outcome = Counter(self.items[place].outcome.value for place in self.index_of)

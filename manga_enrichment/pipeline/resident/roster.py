@@ -5,7 +5,8 @@ Belongs here: deciding, from rows, backlog and what was decided before. Stays ou
 
 A slot needs a run when nobody has it, when its run has left, shows no life, or ends within a minute. A run's epoch is
 larger than all before it, so whatever comes late takes nothing from its successor. A row's life is told by the reader's
-own clock (its beat stands still), and sooner where both clocks agree that it is old.
+own clock (its beat stands still), and sooner where both clocks agree that it is old. No more are on their way than are
+there: where Dagster has no place for a run, others would only wait behind it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -81,21 +82,27 @@ class Roster:
         is_coming: whether the run of a slot and epoch, which was launched and has not taken its slot, still may.
         """
         by_slot = {row.slot: row for row in rows}
-        seen: dict[int, Seen] = {}
+        seen = {slot: _noted(self.seen.get(slot, Seen()), by_slot.get(slot), now) for slot in range(self.wanted)}
+        lives = {slot for slot, each in seen.items() if self._lives(slot, each, by_slot.get(slot), now)}
+        needy = [slot for slot in seen if slot not in lives or by_slot[slot].ends_at - now <= HANDOVER]
+        coming = [
+            slot for slot in needy if seen[slot].launched > seen[slot].epoch and is_coming(slot, seen[slot].launched)
+        ]
+        free = max(1, len(lives)) - len(coming)
         launches: list[tuple[int, int]] = []
-        for slot in range(self.wanted):
-            row = by_slot.get(slot)
-            before = self.seen.get(slot, Seen())
-            now_seen = _noted(before, row, now)
-            if _needs_a_run(now_seen, row, before, now):
-                known = max(now_seen.epoch, now_seen.launched)
-                waits = now_seen.launched > now_seen.epoch and is_coming(slot, now_seen.launched)
-                if not waits:
-                    epoch = max(known + 1, int(now.timestamp()))
-                    now_seen = replace(now_seen, launched=epoch)
-                    launches.append((slot, epoch))
-            seen[slot] = now_seen
-        return replace(self, wanted=self.wanted, more_since=self.more_since, seen=seen), launches
+        for slot in [slot for slot in needy if slot not in coming][: max(0, free)]:
+            epoch = max(seen[slot].epoch + 1, seen[slot].launched + 1, int(now.timestamp()))
+            seen[slot] = replace(seen[slot], launched=epoch)
+            launches.append((slot, epoch))
+        return replace(self, seen=seen), launches
+
+    def _lives(self, slot: int, seen: Seen, row: Resident | None, now: datetime) -> bool:
+        if row is None or row.has_left:
+            return False
+        before = self.seen.get(slot, Seen())
+        stands_still = (row.epoch, row.beat) == (before.epoch, before.beat)
+        is_old = now - row.beat_at >= STALE or (seen.since is not None and now - seen.since >= STILL)
+        return not (stands_still and is_old)
 
 
 def surplus(roster: Roster, rows: Sequence[Resident]) -> list[Resident]:
@@ -108,16 +115,6 @@ def _noted(before: Seen, row: Resident | None, now: datetime) -> Seen:
         return replace(before, epoch=0, beat=0, since=before.since or now)
     is_same = (row.epoch, row.beat) == (before.epoch, before.beat)
     return replace(before, epoch=row.epoch, beat=row.beat, since=before.since if is_same else now)
-
-
-def _needs_a_run(seen: Seen, row: Resident | None, before: Seen, now: datetime) -> bool:
-    if row is None or row.has_left:
-        return True
-    if row.ends_at - now <= HANDOVER:
-        return True
-    stands_still = (row.epoch, row.beat) == (before.epoch, before.beat)
-    is_old = now - row.beat_at >= STALE or (seen.since is not None and now - seen.since >= STILL)
-    return stands_still and is_old
 
 
 def _text(moment: datetime | None) -> str:

@@ -1,5 +1,6 @@
 """The roster: how many residents a lane has, and which slot needs a run now."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -137,3 +138,32 @@ def test_who_is_wanted_no_more_is_told() -> None:
     lane.begin(slot, epoch)
     fewer = Roster(wanted=1, seen=lane.roster.seen)
     assert [row.slot for row in surplus(fewer, list(lane.rows.values()))] == [1]
+
+
+def test_no_more_are_on_their_way_than_are_there() -> None:
+    lane = started()
+    lane.roster = replace(lane.roster, wanted=20)
+    there = 1
+    while there < 20:
+        lane.wait(5, beats=True)
+        launches = lane.look()
+        assert launches
+        assert len(launches) == min(there, 20 - there)
+        lane.wait(5, beats=True)
+        assert lane.look() == []  # they wait for a place
+        for slot, epoch in launches:
+            lane.begin(slot, epoch)
+        there += len(launches)
+    assert sorted(lane.rows) == list(range(20))
+
+
+def test_all_that_end_together_have_their_successors_in_time() -> None:
+    lane = started()
+    lane.roster = replace(lane.roster, wanted=20)
+    for slot in range(20):
+        lane.begin(slot, 7)
+    lane.look()
+    lane.coming.clear()
+    lane.now = lane.rows[0].ends_at - timedelta(seconds=59)
+    lane.wait(0, beats=True)
+    assert len(lane.look()) == 20

@@ -118,10 +118,8 @@ class Settling:
         self._endings.ack((each.row, each.request) for each in settled if each.request is not None)
 
     def _defer(self, request: UnitRequest, result: RequestResult, **so_far: float) -> RequestRow:
-        """What was only stopped waits for nothing: neither for a quota nor for money."""
         resumes_on = cap_ends_on(result.error_class, self._clock.now().date())
-        is_stopped = result.error_class == ErrorClass.STOPPED.value
-        delay_seconds = INTERRUPTED_DELAY_SECONDS if is_stopped else self._limits.deferral_seconds
+        delay_seconds = INTERRUPTED_DELAY_SECONDS if result.waits_for_a_run_alone else self._limits.deferral_seconds
         return self._releasing.release(
             request,
             delay_seconds=MAX_DELAY_SECONDS if resumes_on else delay_seconds,
