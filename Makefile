@@ -4,11 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 MINUTES ?= 60
 RUNS := $(VENV)/.runs
+FLEET := $(VENV)/.fleet
 INSTALLED := $(VENV)/.installed
 FAST_TESTS := -n 2 --dist loadfile -m "not stack and not slow" --hypothesis-profile=fast
 
 .DEFAULT_GOAL := help
-.PHONY: help install hooks demo dev test-fast test test-pythons chaos soak lint lint-quick format bench clean distclean
+.PHONY: help install hooks demo dev fleet-demo test-fast test test-fleet test-pythons chaos soak lint lint-quick format bench clean \
+  distclean
 
 help:  ## say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -17,9 +19,13 @@ $(RUNS): pyproject.toml constraints.txt
 	@.ci/install $(PYTHON) $(VENV) local
 	@touch $@
 
+$(FLEET): pyproject.toml constraints.txt
+	@.ci/install $(PYTHON) $(VENV) fleet
+	@touch $@ $(RUNS)
+
 $(INSTALLED): pyproject.toml constraints.txt
 	@.ci/install $(PYTHON) $(VENV) local,dev
-	@touch $@ $(RUNS)
+	@touch $@ $(RUNS) $(FLEET)
 
 install: $(INSTALLED)  ## make the virtual environment, with all that tests and lint need
 
@@ -31,6 +37,9 @@ demo: $(RUNS)  ## local stack up, the shipped catalog enriched, the result and i
 
 dev: $(RUNS)  ## local stack and the Dagster UI on http://127.0.0.1:3000
 	$(BIN)/manga-enrichment dev
+
+fleet-demo: $(FLEET)  ## a night whose runs are tasks of a loopback ECS, history in PostgreSQL
+	$(BIN)/manga-enrichment demo --fleet
 
 test-fast: $(INSTALLED)  ## tests without the local stack, processes and waiting: under a minute
 	$(BIN)/python -m pytest $(FAST_TESTS)

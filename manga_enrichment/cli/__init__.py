@@ -41,6 +41,12 @@ DAGSTER_YAML = click.option(
     help="Dagster's instance, instead of the shipped one; .local/dagster in it stands for its folder in --state-dir.",
 )
 
+FLEET = click.option(
+    "--fleet",
+    is_flag=True,
+    help="Each run a task, history in PostgreSQL, as on AWS; data in fleet/ of --state-dir. Extra 'fleet'.",
+)
+
 
 class _Sentences(click.Group):
     """Wrong settings, and services that do not answer, end a command with a sentence, not with a traceback.
@@ -110,11 +116,15 @@ for _command in (
 @click.option("--json", "as_json", is_flag=True, help="End with one JSON line instead of a table.")
 @click.option("--concurrency", type=click.IntRange(1, 1024), default=16, show_default=True, help="Calls in flight.")
 @DAGSTER_YAML
-def demo(state_dir: Path, as_json: bool, concurrency: int, dagster_yaml: Path | None) -> None:
+@FLEET
+def demo(state_dir: Path, as_json: bool, concurrency: int, dagster_yaml: Path | None, fleet: bool) -> None:
     """Enrich the shipped catalog on the local stack and say what happened and what it cost."""
     from manga_enrichment.local.demo.command import run_demo
+    from manga_enrichment.local.dev import run_demo_fleet
 
     with stack_sentences():
+        if fleet:
+            sys.exit(run_demo_fleet(state_dir, dagster_yaml))
         sys.exit(run_demo(state_dir, as_json=as_json, concurrency=concurrency, dagster_yaml=dagster_yaml))
 
 
@@ -122,12 +132,13 @@ def demo(state_dir: Path, as_json: bool, concurrency: int, dagster_yaml: Path | 
 @STATE_DIR
 @click.option("--port", type=int, default=3000, show_default=True, help="Port of the Dagster UI.")
 @DAGSTER_YAML
-def dev(state_dir: Path, port: int, dagster_yaml: Path | None) -> None:
+@FLEET
+def dev(state_dir: Path, port: int, dagster_yaml: Path | None, fleet: bool) -> None:
     """Start the local stack and the Dagster UI on 127.0.0.1; stop both with Ctrl-C."""
-    from manga_enrichment.local.dev import run_dev
+    from manga_enrichment.local.dev import run_dev, run_dev_fleet
 
     with stack_sentences():
-        sys.exit(run_dev(state_dir, port, dagster_yaml))
+        sys.exit((run_dev_fleet if fleet else run_dev)(state_dir, port, dagster_yaml))
 
 
 @main.command("generate-catalog")

@@ -2,12 +2,14 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from manga_enrichment.local import dagster_servers
 from manga_enrichment.local.dagster_home import LOCATION, prepare_dagster_home, server_environment
+from manga_enrichment.local.fleet.command import run_fleet, run_fleet_demo
 from manga_enrichment.local.foreground import run_in_foreground
 from manga_enrichment.local.stack.local_stack import LocalStack, LocalStackConfig
 from manga_enrichment.local.stack.processes import port_is_taken
@@ -23,12 +25,36 @@ def run_dev(state_dir: Path, port: int, dagster_yaml: Path | None = None) -> int
         port = _free_from(port)
         home = prepare_dagster_home(state_dir, dagster_yaml)
         environment = server_environment(stack.child_environment(os.environ), home)
-        environment["MANGA_CATALOG_URI"] = _absolute(environment.get("MANGA_CATALOG_URI") or str(shipped(SAMPLE)))
-        environment["MANGA_CATALOG_MAPPING"] = _absolute(environment.get("MANGA_CATALOG_MAPPING", ""))
+        environment.update(catalog_of(environment))
         environment.setdefault("MANGA_DAGSTER_URL", f"http://127.0.0.1:{port}")
         click.echo(_welcome(state_dir, port))
         arguments = ["manga_enrichment.definitions", LOCATION, str(port)]
         return run_in_foreground(dagster_servers.__name__, arguments, environment, home) or 0
+
+
+def run_dev_fleet(state_dir: Path, port: int, dagster_yaml: Path | None = None) -> int:
+    """As `run_dev`, with each run a task, and history in PostgreSQL."""
+    port = _free_from(port)
+    given = {**settings_of(os.environ), **catalog_of(os.environ)}
+    given.setdefault("MANGA_DAGSTER_URL", f"http://127.0.0.1:{port}")
+    return run_fleet(state_dir, port, dagster_yaml, given, _welcome(state_dir / "fleet", port))
+
+
+def run_demo_fleet(state_dir: Path, dagster_yaml: Path | None = None) -> int:
+    return run_fleet_demo(state_dir, dagster_yaml, {**settings_of(os.environ), **catalog_of(os.environ)})
+
+
+def settings_of(environment: Mapping[str, str]) -> dict[str, str]:
+    """What a task gets, too: nothing but our own variables."""
+    return {name: value for name, value in environment.items() if name.startswith("MANGA_")}
+
+
+def catalog_of(environment: Mapping[str, str]) -> dict[str, str]:
+    """The catalog that was named, or the shipped one."""
+    return {
+        "MANGA_CATALOG_URI": _absolute(environment.get("MANGA_CATALOG_URI") or str(shipped(SAMPLE))),
+        "MANGA_CATALOG_MAPPING": _absolute(environment.get("MANGA_CATALOG_MAPPING", "")),
+    }
 
 
 def _free_from(port: int) -> int:

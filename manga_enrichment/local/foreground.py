@@ -22,6 +22,8 @@ from manga_enrichment.local.stack.guarded import guarded_command
 
 GRACE_SECONDS = 3.0
 """For the program to end in its own way; everything here is made to be killed, so more would be politeness alone."""
+STOPPED = 130
+"""What shells say of a program that Ctrl-C ended."""
 _POLL_SECONDS = 0.05
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -10,15 +10,13 @@ from manga_enrichment.defs.enrichment.cost_checks import build_cost_checks, buil
 from manga_enrichment.defs.enrichment.jobs import build_jobs
 from manga_enrichment.defs.enrichment.night_sensor import build_night_sensor
 from manga_enrichment.defs.enrichment.quality_checks import build_quality_checks
-from manga_enrichment.defs.enrichment.schedule import build_nightly_schedule
+from manga_enrichment.defs.enrichment.schedule import assets_after_import, build_nightly_schedule
 from manga_enrichment.defs.enrichment.wide_table import build_enriched, build_enriched_changes
 from manga_enrichment.defs.shared.inputs import DefinitionInputs
-from manga_enrichment.defs.shared.names import CANDIDATES
-from manga_enrichment.pipeline.enrichment.wide_table import TABLE
 
 
 def build_enrichment(inputs: DefinitionInputs) -> dg.Definitions:
-    after_import = [CANDIDATES, *inputs.analyses, TABLE]
+    after_import = assets_after_import(inputs.analyses)
     return dg.Definitions(
         assets=[build_analyses(inputs), build_enriched(inputs), build_enriched_changes(inputs)],
         asset_checks=[

@@ -7,14 +7,15 @@ Belongs here: when, and over which buckets. Stays out: the job (`defs/enrichment
 (`defs/enrichment/night_sensor.py`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import dagster as dg
 
 from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
-from manga_enrichment.defs.shared.names import CATALOG
+from manga_enrichment.defs.shared.names import CANDIDATES, CATALOG
 from manga_enrichment.defs.shared.tags import NIGHT_PART_TAG, NIGHT_PASS_TAG, NIGHT_TAG, range_tags
 from manga_enrichment.domain.operations.nights import BEGINS_AT_HOUR, IMPORT, TIME_ZONE, Launch, first_parts
+from manga_enrichment.pipeline.enrichment.wide_table import TABLE
 
 
 def build_nightly_schedule(
@@ -36,6 +37,10 @@ def build_nightly_schedule(
         return [run_request(night, Launch(part), bucket_groups, after_import) for part in first]
 
     return nightly_enrichment
+
+
+def assets_after_import(analyses: Iterable[str]) -> list[str]:
+    return [CANDIDATES, *analyses, TABLE]
 
 
 def run_request(

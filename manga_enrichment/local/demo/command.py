@@ -14,13 +14,10 @@ import click
 
 from manga_enrichment.local.dagster_home import prepare_dagster_home, server_environment
 from manga_enrichment.local.dev import SAMPLE
-from manga_enrichment.local.foreground import run_in_foreground
+from manga_enrichment.local.foreground import STOPPED, run_in_foreground
 from manga_enrichment.local.stack.endpoints import LocalEndpoints
 from manga_enrichment.local.stack.local_stack import LocalStack, LocalStackConfig, connect
 from manga_enrichment.runtime.shipped import shipped
-
-STOPPED = 130
-"""What shells say of a program that Ctrl-C ended."""
 
 
 def run_demo(state_dir: Path, *, as_json: bool, concurrency: int, dagster_yaml: Path | None = None) -> int:

@@ -51,6 +51,8 @@ class ChildProgram:
     environment     the child's whole environment
     health_path     answers with status 200 once the program serves
     inherited_fds   file descriptors that stay open in the child
+    probe           whether the program serves, where it does not speak HTTP
+    cwd             ours by default
     """
 
     name: str
@@ -61,6 +63,8 @@ class ChildProgram:
     arguments: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     inherited_fds: Sequence[int] = ()
+    probe: Callable[[], bool] | None = None
+    cwd: Path | None = None
 
     @property
     def url(self) -> str:
@@ -69,6 +73,9 @@ class ChildProgram:
     @property
     def health_url(self) -> str:
         return self.url + self.health_path
+
+    def serves(self) -> bool:
+        return self.probe() if self.probe else answers(self.health_url)
 
 
 def free_port() -> int:
@@ -106,6 +113,7 @@ class ChildProcess:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=_with_source_root(program.environment),
+                cwd=program.cwd,
                 pass_fds=tuple(program.inherited_fds),
                 start_new_session=True,
                 umask=_PRIVATE_UMASK,
@@ -126,7 +134,7 @@ class ChildProcess:
             if not self.is_running:
                 raise ChildEndedError(self.complaint(f"ended with status {self._popen.returncode}"))
             # The second look at the process: an answer may come from another program on the same port.
-            if answers(self.program.health_url) and self.is_running:
+            if self.program.serves() and self.is_running:
                 return
             time.sleep(_POLL_SECONDS)
         raise ChildStartError(

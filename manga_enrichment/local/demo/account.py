@@ -1,0 +1,108 @@
+"""What a demo did and what it cost, read back from the tables, the ledger's log and the offline server's own bill.
+
+Belongs here: counting, and the tables on the terminal. Stays out: doing it (`run.py`).
+"""
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from manga_enrichment.aws.clients import AwsClients
+from manga_enrichment.aws.s3.objects import S3ObjectStore
+from manga_enrichment.domain.analyses import ANALYSES
+from manga_enrichment.domain.catalog.records import bucket_keys
+from manga_enrichment.domain.outcomes.outcome import Outcome
+from manga_enrichment.local.demo.partners import BatchReport
+from manga_enrichment.pipeline.enrichment.wide_table import TABLE as ENRICHED_TABLE
+from manga_enrichment.pipeline.store.object_keys import TABLES_ROOT, outcomes_key, rejects_key, table_key
+from manga_enrichment.settings import Settings
+
+_SHOWN_OUTCOMES = (Outcome.SUCCEEDED, Outcome.INSUFFICIENT_INPUT, Outcome.FAILED, Outcome.DEFERRED)
+
+
+@dataclass(slots=True)
+class DemoReport:
+    """What the demo shows; the JSON line has the same names."""
+
+    titles: int = 0
+    calls_billed: int = 0
+    calls_cached: int = 0
+    outcomes: dict[str, dict[str, int]] = field(default_factory=dict)
+    cost_usd: float = 0.0
+    seconds: float = 0.0
+    tables: list[dict[str, Any]] = field(default_factory=list)
+    batches: list[BatchReport] = field(default_factory=list)
+    run_id: str = ""
+    success: bool = False
+    stand_in: bool = True
+
+
+def account(settings: Settings, run_ids: Collection[str], before: dict[str, Any], after: dict[str, Any]) -> DemoReport:
+    """run_ids: of the demo. before, after: what the model server counted."""
+    tables = S3ObjectStore(AwsClients().s3, bucket=settings.bucket)
+    keys = bucket_keys(settings.catalog_buckets)
+    report = DemoReport(
+        calls_billed=after["billed"] - before["billed"],
+        cost_usd=(after["cost_micro_usd"] - before["cost_micro_usd"]) / 1e6,
+    )
+    singles = [name for name, analysis in ANALYSES.items() if not analysis.parts]
+    for name in ["catalog", *singles, ENRICHED_TABLE]:
+        rows = [_rows(tables, table_key(name, bucket)) for bucket in keys]
+        report.tables.append({"table": name, "rows": sum(rows), "path": tables.uri(f"{TABLES_ROOT}/{name}/")})
+    report.tables.append(
+        {"table": "catalog_rejects", "rows": _rows(tables, rejects_key()), "path": tables.uri(rejects_key())}
+    )
+    report.titles = report.tables[0]["rows"]
+    for name in singles:
+        report.outcomes[name] = dict(sum((_outcomes(tables, outcomes_key(name, b)) for b in keys), Counter[str]()))
+        report.calls_cached += sum(_rows_of_earlier_runs(tables, table_key(name, b), run_ids) for b in keys)
+    return report
+
+
+def _rows_of_earlier_runs(tables: S3ObjectStore, key: str, run_ids: Collection[str]) -> int:
+    """Answers that these runs found and did not have to ask for."""
+    stored = tables.read(key, ["dagster_run_id"])
+    return sum(run not in run_ids for run in stored.table.column("dagster_run_id").to_pylist()) if stored else 0
+
+
+def _rows(tables: S3ObjectStore, key: str) -> int:
+    stored = tables.read(key)
+    return stored.table.num_rows if stored else 0
+
+
+def _outcomes(tables: S3ObjectStore, key: str) -> Counter[str]:
+    stored = tables.read(key, ["outcome"])
+    return Counter(stored.table.column("outcome").to_pylist()) if stored else Counter()
+
+
+def show(console: Console, report: DemoReport) -> None:
+    """Outcomes, tables."""
+    outcomes = Table(title=f"{report.titles} titles")
+    for heading in ("analysis", "answered", "too little text", "failed", "left for the next run"):
+        name_column = heading == "analysis"
+        outcomes.add_column(heading, justify="left" if name_column else "right", no_wrap=name_column)
+    for name, counts in report.outcomes.items():
+        shown = (counts.get(outcome.value, 0) for outcome in _SHOWN_OUTCOMES)
+        outcomes.add_row(name, *(str(count) for count in shown))
+    console.print(outcomes)
+    tables = Table(title="Tables (Parquet)")
+    for heading in ("table", "rows", "where"):
+        wraps = heading == "where"
+        tables.add_column(heading, justify="right" if heading == "rows" else "left", overflow="fold", no_wrap=not wraps)
+    for table in report.tables:
+        tables.add_row(table["table"], str(table["rows"]), table["path"])
+    console.print(tables)
+
+
+def show_bill(console: Console, report: DemoReport) -> None:
+    console.print(
+        f"{report.calls_billed} calls billed, {report.calls_cached} answers reused, "
+        f"{report.cost_usd:.6f} USD (what it would have cost; the offline model server is a stand-in, not an LLM), "
+        f"{report.seconds:.1f} s"
+    )
+    if report.calls_billed == 0:
+        console.print("Nothing was billed: every answer was there already.")
