@@ -97,6 +97,30 @@ def test_after_the_lease_the_next_generation_takes_over_and_keeps_what_was_paid(
     assert requests.get(first.request_id) == row
 
 
+@pytest.mark.parametrize("state", [RequestState.ACCEPTED, RequestState.PROCESSING])
+def test_a_message_that_was_sent_once_more_does_not_move_when_the_request_was_submitted(
+    requests: RequestStore, accept: Callable[[RequestRow], None], clock: FakeClock, state: RequestState
+) -> None:
+    submitted_at = clock.now()
+    row = accepted_row(clock, submitted_at=submitted_at)
+    accept(row)
+    if state is RequestState.PROCESSING:
+        claimed(requests, make_row(clock, request_id=row.request_id, owner="killed"), clock)
+    clock.advance(3_600)
+    taken = claimed(requests, make_row(clock, request_id=row.request_id, submitted_at=clock.now()), clock)
+    assert taken.submitted_at == submitted_at
+    assert requests.get(row.request_id) == taken
+
+
+def test_when_a_rejected_request_was_submitted_its_message_says(requests: RequestStore, clock: FakeClock) -> None:
+    """Nobody could read it when the request was rejected, so its row has the time at which SQS took it."""
+    submitted_at = clock.now()
+    closed = claimed(requests, make_row(clock, state=RequestState.REJECTED, submitted_at=submitted_at + SECOND), clock)
+    assert requests.reopen(closed.request_id)
+    taken = claimed(requests, make_row(clock, request_id=closed.request_id, submitted_at=submitted_at), clock)
+    assert taken.submitted_at == submitted_at
+
+
 def test_a_lease_that_a_clock_far_ahead_wrote_holds_nobody_up(requests: RequestStore, clock: FakeClock) -> None:
     """Of a queue with two minutes, the latest that a clock which is right can write ends in two minutes.
 

@@ -289,6 +289,7 @@ def test_a_repeat_sends_a_message_again_that_was_lost(front: Front, partner: Api
     key = {"Idempotency-Key": str(uuid.uuid4())}
     answer = partner.call("POST", BATCH, valid_body("batch_analysis"), key)
     assert len(front.take_all()) == 1  # lost
+    accepted = worker.store.get(answer.document["data"]["request_id"])
     again, row = while_waiting(
         lambda: partner.call("POST", BATCH, valid_body("batch_analysis"), {**key, "Prefer": "wait=20"}), worker.answer
     )
@@ -297,6 +298,8 @@ def test_a_repeat_sends_a_message_again_that_was_lost(front: Front, partner: Api
     assert once_more.document["data"] == again.document["data"]
     assert front.take_all() == []
     assert worker.store.get(row.request_id) == row
+    assert accepted is not None
+    assert row.submitted_at == accepted.submitted_at, "of the first call, not of its repeat"
 
 
 def test_a_repeat_does_not_disturb_a_worker(front: Front, partner: ApiClient, worker: Worker) -> None:

@@ -109,21 +109,7 @@ def decide_claim(present: RequestRow | None, wanted: RequestRow, now: datetime) 
     waits = present.reopened or present.state in _WAITING
     if is_leased(present, now, max(now, wanted.updated_at)) and not waits:
         return AlreadyLive(_refreshed(present, wanted))
-    return Claimed(
-        replace(
-            wanted,
-            generation=present.generation + 1,
-            reopened=False,
-            body_key=wanted.body_key or present.body_key,
-            reference=wanted.reference or present.reference,
-            cost_micro_usd=present.cost_micro_usd,
-            input_tokens=present.input_tokens,
-            output_tokens=present.output_tokens,
-            item_count=present.item_count,
-            cancelled_ms=0 if present.reopened else present.cancelled_ms,
-            **_times_kept(present, wanted),
-        )
-    )
+    return Claimed(_taken_over(present, wanted))
 
 
 def is_leased(row: RequestRow, now: datetime, claimed_at: datetime) -> bool:
@@ -135,6 +121,29 @@ def is_leased(row: RequestRow, now: datetime, claimed_at: datetime) -> bool:
     visibility_seconds = QUEUES[row.queue].visibility_seconds if row.queue in QUEUES else 0
     longest = 2 * timedelta(seconds=visibility_seconds) + (claimed_at - now)
     return now <= row.lease_until <= claimed_at + longest
+
+
+def _taken_over(present: RequestRow, wanted: RequestRow) -> RequestRow:
+    """The row of the next generation.
+
+    A message that was sent once more, as for a repeated POST, says a later time; but rows of results lie in the hour in
+    which the request was submitted, and its age counts from there. Of a rejected one nobody noted it.
+    """
+    is_rejected = present.state is RequestState.REJECTED
+    return replace(
+        wanted,
+        generation=present.generation + 1,
+        reopened=False,
+        submitted_at=wanted.submitted_at if is_rejected else present.submitted_at,
+        body_key=wanted.body_key or present.body_key,
+        reference=wanted.reference or present.reference,
+        cost_micro_usd=present.cost_micro_usd,
+        input_tokens=present.input_tokens,
+        output_tokens=present.output_tokens,
+        item_count=present.item_count,
+        cancelled_ms=0 if present.reopened else present.cancelled_ms,
+        **_times_kept(present, wanted),
+    )
 
 
 def _times_kept(present: RequestRow, wanted: RequestRow) -> dict[str, Any]:
