@@ -12,6 +12,7 @@ from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.loading import load_models
 from manga_enrichment.domain.models.specs import ModelCatalog
 from manga_enrichment.domain.models.usage import micro_usd_from_usd
+from manga_enrichment.domain.operations.quota_lanes import batch_models
 from manga_enrichment.domain.requests.policies import NO_POLICIES, Policies, PolicyError, read_policies
 from manga_enrichment.domain.requests.validation import RequestPolicy
 from manga_enrichment.settings.variables import Settings
@@ -50,6 +51,7 @@ def request_policy(settings: Settings) -> RequestPolicy:
         settings.callback_allow_loopback,
         partner_policies(settings),
         sends_mail=bool(settings.email_from),
+        alias_of=batch_models(known_models(settings)),
     )
 
 

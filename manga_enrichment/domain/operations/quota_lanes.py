@@ -1,7 +1,7 @@
 """The lanes that share a model's quota, and how: the one table of their weights.
 
-Belongs here: names, default weights, which lane a queue's requests are in. Stays out: how shares follow from weights
-(`pipeline/engine/rate/fair_share.py`), which run is in which lane (`defs/shared/tags.py`).
+Belongs here: names, default weights, which lane a queue's requests are in and of which models it asks. Stays out: how
+shares follow from weights (`pipeline/engine/rate/fair_share.py`), which run is in which lane (`defs/shared/tags.py`).
 
 A weight is a lane's, however many runs it has. It counts only while the lane has something to ask.
 """
@@ -9,7 +9,10 @@ A weight is a lane's, however many runs it has. It counts only while the lane ha
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from manga_enrichment.domain.requests.queues import HIGH_PRIORITY, LOW_PRIORITY, NORMAL, ORDERED, SESSION
+from manga_enrichment.domain.analyses import FOR_PARTNERS
+from manga_enrichment.domain.models.specs import ModelCatalog
+from manga_enrichment.domain.requests.asked_models import AliasOf
+from manga_enrichment.domain.requests.queues import BY_PRIORITY, HIGH_PRIORITY, LOW_PRIORITY, NORMAL, ORDERED, SESSION
 
 URGENT, CONVERSATIONS, NORMAL_BATCHES, LOW_BATCHES, NIGHT, BACKFILL = (
     "urgent",
@@ -37,3 +40,17 @@ LANE_OF_QUEUE: Mapping[str, str] = MappingProxyType(
         SESSION.name: CONVERSATIONS,
     }
 )
+
+
+def lane_of_priority(priority: str) -> str:
+    """In which a batch of that priority is."""
+    return LANE_OF_QUEUE[BY_PRIORITY[priority].name]
+
+
+def batch_models(models: ModelCatalog) -> AliasOf:
+    """Of which model each lane asks an analysis when a batch names none."""
+
+    def alias_of(analysis: str, priority: str) -> str:
+        return models.alias_for(analysis, FOR_PARTNERS[analysis].model_alias, lane_of_priority(priority))
+
+    return alias_of

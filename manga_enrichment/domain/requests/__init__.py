@@ -5,6 +5,7 @@ schemas.py              reads them
 reading/envelope.py     from a queue message to a request, or the reason why not
 reading/                safe to look at? characters, what a pattern cannot say, one spelling, items asked for twice
 callback_urls.py        which URLs may be called back
+asked_models.py         of which model an item would be asked
 cost_guard.py           tokens, and how many are too many
 policies.py             what each partner may
 problems.py             errors and warnings in words

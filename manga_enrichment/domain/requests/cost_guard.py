@@ -19,6 +19,7 @@ from manga_enrichment.domain.analyses import FOR_PARTNERS
 from manga_enrichment.domain.prompts.prompt import Prompt
 from manga_enrichment.domain.prompts.prompt_tokens import estimate_prompt
 from manga_enrichment.domain.prompts.tokens import estimate_tokens
+from manga_enrichment.domain.requests.asked_models import AliasOf, asked_alias, own_alias
 from manga_enrichment.domain.requests.problems import Code, Location, Problem, problem
 from manga_enrichment.domain.requests.reading.json_shape import read_shape
 from manga_enrichment.domain.requests.schemas import default_of
@@ -51,13 +52,15 @@ class RequestTokens:
     input_tokens: int
 
 
-def request_tokens(schema: str, body: Any, texts: Sequence[tuple[Location, str]]) -> list[RequestTokens]:
+def request_tokens(
+    schema: str, body: Any, texts: Sequence[tuple[Location, str]], alias_of: AliasOf = own_alias
+) -> list[RequestTokens]:
     """One estimate per call that the request asks for.
 
     body may be invalid in any way; texts are all of its strings (`json_shape.read_shape`).
     """
     if schema == "batch_analysis":
-        return _batch_estimates(body, texts)
+        return _batch_estimates(body, texts, alias_of)
     sent = [text for location, text in texts if _is_sent(location)]
     tokens = CONVERSATION_TOKENS + sum(MESSAGE_TOKENS + estimate_tokens(text) for text in sent)
     return [RequestTokens((), _model(schema, body), tokens)]
@@ -94,7 +97,7 @@ def _model(schema: str, body: Any) -> str:
     return asked if isinstance(asked, str) and asked in TOKEN_GUARDS else str(default_of(schema, "model"))
 
 
-def _batch_estimates(body: Any, texts: Sequence[tuple[Location, str]]) -> list[RequestTokens]:
+def _batch_estimates(body: Any, texts: Sequence[tuple[Location, str]], alias_of: AliasOf) -> list[RequestTokens]:
     items = body.get("items") if isinstance(body, dict) else None
     if not isinstance(items, list):
         return []
@@ -105,8 +108,7 @@ def _batch_estimates(body: Any, texts: Sequence[tuple[Location, str]]) -> list[R
         if isinstance(name, str) and name in FOR_PARTNERS:
             location = ("items", position)
             tokens = prompt_overhead(name) + _note_tokens(notes.get(location, ""))
-            model = chosen if isinstance(chosen := body.get("model"), str) else FOR_PARTNERS[name].model_alias
-            estimates.append(RequestTokens(location, model, tokens))
+            estimates.append(RequestTokens(location, asked_alias(body, name, alias_of), tokens))
     return estimates
 
 

@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.models.loading import packaged_models
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.requests.problems import Code, Location, Problem, in_order, problem, schema_problems
 from manga_enrichment.domain.requests.schemas import ENVELOPE, PARTNER_POLICY, schema_document, schema_validator
@@ -191,7 +192,8 @@ def _analyses() -> list[str]:
 
 
 def _models() -> list[str]:
-    return list(schema_document("manga_query")["properties"]["model"]["enum"])
+    """Also those that no request can name: a lane's model (MANGA_LANE_MODELS) is one that must have been agreed on."""
+    return sorted(packaged_models().aliases)
 
 
 _KNOWN: Mapping[str, Callable[[], list[str]]] = MappingProxyType({"analyses": _analyses, "models": _models})

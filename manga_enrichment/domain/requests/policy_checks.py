@@ -7,13 +7,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from manga_enrichment.domain.analyses import FOR_PARTNERS
+from manga_enrichment.domain.requests.asked_models import AliasOf, asked_alias, own_alias
 from manga_enrichment.domain.requests.callback_urls import callback_host
 from manga_enrichment.domain.requests.policies import PartnerPolicy
 from manga_enrichment.domain.requests.problems import Code, Location, Problem, problem
 from manga_enrichment.domain.requests.schemas import schema_document
 
 
-def policy_problems(schema: str, body: Any, policy: PartnerPolicy, *, sends_mail: bool = False) -> Iterator[Problem]:
+def policy_problems(
+    schema: str, body: Any, policy: PartnerPolicy, alias_of: AliasOf = own_alias, *, sends_mail: bool = False
+) -> Iterator[Problem]:
     """body may be invalid in any way. sends_mail: somebody does; else an address has no effect."""
     if not isinstance(body, Mapping):
         return
@@ -24,7 +27,8 @@ def policy_problems(schema: str, body: Any, policy: PartnerPolicy, *, sends_mail
     for position, item in enumerate(items if isinstance(items, list) else ()):
         name = item.get("analysis_type") if isinstance(item, Mapping) else None
         if isinstance(name, str) and name in FOR_PARTNERS:
-            yield from _analysis_problems(position, name, policy, has_model=isinstance(model, str))
+            alias = None if isinstance(model, str) else asked_alias(body, name, alias_of)
+            yield from _analysis_problems(position, name, policy, alias)
     url = body.get("callback_url")
     host = callback_host(url) if isinstance(url, str) else ""
     if host and not policy.may_call_back(host):
@@ -35,13 +39,13 @@ def policy_problems(schema: str, body: Any, policy: PartnerPolicy, *, sends_mail
         yield _refused(("notification", "email"), "it is not one of the addresses that may be written to")
 
 
-def _analysis_problems(position: int, name: str, policy: PartnerPolicy, *, has_model: bool) -> Iterator[Problem]:
-    """has_model: the request chooses one, which is judged by itself."""
+def _analysis_problems(position: int, name: str, policy: PartnerPolicy, alias: str | None) -> Iterator[Problem]:
+    """alias: of which it would be asked; None: the request chooses one, which is judged by itself."""
     place = ("items", position, "analysis_type")
     if not policy.may_ask(name):
         yield _refused(place, f"{_listed(policy.analyses)} may be asked for")
-    elif not has_model and not policy.may_use(FOR_PARTNERS[name].model_alias):
-        yield _refused(place, f"it is asked of {FOR_PARTNERS[name].model_alias}; {_listed(policy.models)} may be asked")
+    elif alias and not policy.may_use(alias):
+        yield _refused(place, f"it is asked of {alias}; {_listed(policy.models)} may be asked")
 
 
 def _listed(names: tuple[str, ...] | None) -> str:

@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 from manga_enrichment.domain.models.loading import load_models
+from manga_enrichment.domain.requests.asked_models import AliasOf, own_alias
 from manga_enrichment.domain.requests.callback_urls import is_loopback_callback
 from manga_enrichment.domain.requests.cost_guard import VALIDATOR, guard_problems, request_tokens
 from manga_enrichment.domain.requests.policies import NO_POLICIES, PartnerPolicies
@@ -75,12 +76,14 @@ class RequestPolicy:
     allow_loopback_callbacks  accept callbacks to this machine, also over http: for the local stack
     partners                  what each partner may
     sends_mail                mail is sent to addresses that the partner's policy allows; else nobody gets any
+    alias_of                  of which model an analysis of a batch is asked that names none
     """
 
     allowed_topics: frozenset[str] | None = None
     allow_loopback_callbacks: bool = False
     partners: PartnerPolicies = NO_POLICIES
     sends_mail: bool = False
+    alias_of: AliasOf = own_alias
 
 
 ANY_TOPIC = RequestPolicy()
@@ -132,12 +135,14 @@ def validate(
     shape = read_shape(body)
     if shape.hazards:
         return _result(schema_name, shape.hazards)
-    estimates = request_tokens(schema_name, body, shape.texts)
+    estimates = request_tokens(schema_name, body, shape.texts, policy.alias_of)
     found = [
         *shape.problems,
         *_schema_errors(schema_name, body, policy),
         *_topic_errors(body, policy),
-        *policy_problems(schema_name, body, policy.partners.of(partner_id), sends_mail=policy.sends_mail),
+        *policy_problems(
+            schema_name, body, policy.partners.of(partner_id), policy.alias_of, sends_mail=policy.sends_mail
+        ),
         *_without_effect(body, policy),
         *_text_problems(schema_name, shape),
         *guard_problems(estimates),

@@ -17,13 +17,12 @@ import pyarrow.compute as pc
 from manga_enrichment.domain.analyses.base import AnalysisType, Candidate, TitleInputs
 from manga_enrichment.domain.catalog.records import MangaRecord, bucket_of
 from manga_enrichment.domain.models.specs import ModelCatalog, ModelSpec
-from manga_enrichment.domain.operations.quota_lanes import LANE_OF_QUEUE
+from manga_enrichment.domain.operations.quota_lanes import lane_of_priority
 from manga_enrichment.domain.outcomes.answers import LedgerEntry
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.prompts.conversations import CONVERSATION, conversation_fingerprint, conversation_inputs
 from manga_enrichment.domain.prompts.prompt import title_inputs
-from manga_enrichment.domain.requests.queues import BY_PRIORITY
 from manga_enrichment.domain.requests.reading.duplicates import unique_items
 from manga_enrichment.domain.requests.schemas import BATCH, QUOTE
 from manga_enrichment.gateways.ledger import ResultLedger
@@ -263,7 +262,7 @@ def _title_call(wish: _Wish) -> PlannedCall:
 
 def _lane(request: StoredRequest) -> str:
     """In which a batch is, or for a quote would be."""
-    return LANE_OF_QUEUE[BY_PRIORITY[request.body.get("priority", "normal")].name]
+    return lane_of_priority(request.body.get("priority", "normal"))
 
 
 def _only(table: pa.Table, ids: Sequence[str]) -> pa.Table:

@@ -12,6 +12,7 @@ from manga_enrichment.domain.analyses.base import Candidate
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.catalog.rows import clean_row
 from manga_enrichment.domain.models.loading import load_models
+from manga_enrichment.domain.operations.quota_lanes import batch_models
 from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
 from manga_enrichment.domain.prompts.prompt_tokens import estimate_prompt
 from manga_enrichment.domain.prompts.tokens import estimate_tokens
@@ -156,3 +157,13 @@ def test_what_a_conversation_leaves_is_what_it_does_not_take(schema: str) -> Non
     assert tokens_left(schema, body) == TOKEN_GUARDS["haiku"] - tokens(schema, body)
     place = ("query",) if schema == "manga_query" else ("messages", 0, "content")
     assert tokens_left(schema, body_with(schema, place, JAPANESE * 2_000)) == 0
+
+
+@pytest.mark.parametrize(("priority", "more", "model"), [("low", {}, "sonnet"), ("low", {"model": "haiku"}, "haiku")])
+def test_a_batch_is_guarded_by_the_model_that_its_lane_asks(priority: str, more: dict[str, str], model: str) -> None:
+    alias_of = batch_models(load_models(by_lane={"low": {"reading_level": "sonnet"}}))
+    item = {"manga_id": "MNG-AAAAAAAA", "analysis_type": "reading_level"}
+    for asked, expected in ((priority, model), ("normal", more.get("model", "haiku"))):
+        body = {"items": [item], "priority": asked, **more}
+        (estimate,) = request_tokens("batch_analysis", body, read_shape(body).texts, alias_of)
+        assert estimate.model == expected

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from manga_enrichment.domain.models.loading import load_models
+from manga_enrichment.domain.operations.quota_lanes import batch_models
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.requests.policies import (
     CHANGEABLE,
@@ -73,7 +75,7 @@ def test_hosts_and_addresses_are_matched_as_a_whole() -> None:
         ({"lane_share": 0}, "acme.lane_share: must be at least 0.01"),
         ({"lane_share": 1.1}, "acme.lane_share: must be at most 1"),
         ({"analyses": ["horoscope"]}, "acme.analyses.0: must be one of genre_classification"),
-        ({"models": ["haiku", "opus"]}, "acme.models.1: must be one of sonnet, haiku"),
+        ({"models": ["haiku", "opus"]}, "acme.models.1: must be one of deepseek, "),
         ({"callback_hosts": ["https://acme.example"]}, "acme.callback_hosts.0: must match"),
         ({"callback_hosts": ["*"]}, "acme.callback_hosts.0: must match"),
         ({"email_addresses": ["acme.example"]}, "acme.email_addresses.0: must match"),
@@ -167,6 +169,40 @@ def test_an_analysis_is_not_asked_of_a_model_that_is_not_allowed() -> None:
     body = {"items": [{"manga_id": "MNG-AAAAAAAA", "analysis_type": "reading_level"}]}
     (refused,) = validate("batch_analysis", body, RequestPolicy(partners=policies), partner_id="acme").errors
     assert "it is asked of haiku" in refused.message
+
+
+@pytest.mark.parametrize(
+    ("allowed", "more", "refused"),
+    [
+        (["nova-lite"], {"priority": "low"}, ""),
+        (["haiku"], {"priority": "low"}, "items.0.analysis_type"),
+        (["haiku"], {"priority": "low", "model": "haiku"}, ""),
+        (["nova-lite"], {"priority": "low", "model": "haiku"}, "model"),
+        (["haiku"], {"priority": "normal"}, ""),
+        (["haiku"], {}, ""),
+        (["nova-lite"], {}, "items.0.analysis_type"),
+    ],
+)
+def test_what_must_have_been_agreed_on_is_the_model_of_the_batchs_lane(
+    allowed: list[str], more: dict[str, Any], refused: str
+) -> None:
+    models = load_models(by_lane={"low": {"*": "nova-lite"}})
+    policy = RequestPolicy(partners=read_policies({"acme": {"models": allowed}}), alias_of=batch_models(models))
+    body = {"items": [{"manga_id": "MNG-AAAAAAAA", "analysis_type": "reading_level"}], **more}
+    found = validate("batch_analysis", body, policy, partner_id="acme").errors
+    assert [each.path for each in found] == ([refused] if refused else [])
+    assert all(f"only {allowed[0]} may be asked" in each.message for each in found)
+
+
+@pytest.mark.parametrize("priority", ["urgent", 7, None, [], {"low": 1}])
+def test_a_priority_that_is_none_is_told_and_raises_nothing(priority: Any) -> None:
+    policy = RequestPolicy(
+        partners=read_policies({"acme": {"models": ["haiku"]}}),
+        alias_of=batch_models(load_models(by_lane={"low": {"*": "nova-lite"}})),
+    )
+    body = {"items": [{"manga_id": "MNG-AAAAAAAA", "analysis_type": "reading_level"}], "priority": priority}
+    found = validate("batch_analysis", body, policy, partner_id="acme").errors
+    assert {each.path for each in found} == {"priority"}
 
 
 @pytest.mark.parametrize(

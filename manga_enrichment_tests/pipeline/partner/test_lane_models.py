@@ -6,9 +6,11 @@ import pytest
 
 from manga_enrichment.domain.models.loading import load_models
 from manga_enrichment.domain.models.usage import cost_micro_usd
-from manga_enrichment.domain.operations.quota_lanes import LANE_OF_QUEUE
+from manga_enrichment.domain.operations.quota_lanes import LANE_OF_QUEUE, batch_models
+from manga_enrichment.domain.requests.policies import read_policies
 from manga_enrichment.domain.requests.queues import HIGH_PRIORITY, LOW_PRIORITY, NORMAL
 from manga_enrichment.domain.requests.schemas import QUOTE
+from manga_enrichment.domain.requests.validation import RequestPolicy
 from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import model_of
 from manga_enrichment_tests.fakes import DEFAULT_USAGE
@@ -55,6 +57,16 @@ def test_a_quote_is_of_the_model_that_the_batch_would_ask(way: str, priority: st
     world.work(HIGH_PRIORITY.name)
     (item,) = world.result(request_id)["quote"]["items"]
     assert item["model_id"] == asked
+
+
+@pytest.mark.parametrize(("priority", "state"), [("low", "rejected"), ("normal", "completed")])
+def test_a_lanes_model_that_was_not_agreed_on_is_not_asked(way: str, priority: str, state: str) -> None:
+    partners = read_policies({"*": {"models": [ANALYSES["reading_level"].model_alias]}})
+    world = PartnerWorld(way=way, models=MODELS, policy=RequestPolicy(partners=partners, alias_of=batch_models(MODELS)))
+    request_id = world.send([(1, "reading_level")], queue=QUEUES[priority], priority=priority)
+    world.work(QUEUES[priority])
+    assert world.state(request_id) == state
+    assert len(world.base.model.sent) == (state == "completed")
 
 
 @pytest.mark.parametrize(("priority", "tier"), [("low", "flex"), ("normal", ""), ("high", "priority")])
