@@ -321,8 +321,10 @@ class MemoryTables:
         body = self.objects.get(key)
         if body is None:
             return None
-        table = pq.read_table(pa.BufferReader(body), columns=None if columns is None else list(columns))
-        return StoredTable(table, _etag(body))
+        if columns is not None:
+            names = set(pq.read_schema(pa.BufferReader(body)).names)
+            columns = [each for each in columns if each in names]
+        return StoredTable(pq.read_table(pa.BufferReader(body), columns=columns), _etag(body))
 
     def write(self, key: str, table: pa.Table, *, expected_etag: str | None = None, new: bool = False) -> str:
         sink = io.BytesIO()

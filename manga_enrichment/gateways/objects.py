@@ -27,7 +27,7 @@ class TableReader(Protocol):
     """What an `ObjectStore` is to whoever only reads tables."""
 
     def read(self, key: str, columns: Sequence[str] | None = None) -> StoredTable | None:
-        """The object at `key`, None when there is none."""
+        """The object at `key`, None when there is none. columns: those it lacks are left out, as older releases' do."""
         ...
 
 

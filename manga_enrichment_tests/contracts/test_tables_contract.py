@@ -62,6 +62,13 @@ def test_only_the_columns_asked_for_are_read(tables: ObjectStore, key: str) -> N
     assert stored.table.to_pylist() == [{"title_ja": "港", "manga_id": "MNG-A"}]
 
 
+def test_columns_that_an_older_object_lacks_are_left_out(tables: ObjectStore, key: str) -> None:
+    tables.write(key, table("MNG-A").select(["manga_id"]))
+    stored = tables.read(key, ["title_ja", "manga_id"])
+    assert stored is not None
+    assert stored.table.to_pylist() == [{"manga_id": "MNG-A"}]
+
+
 def test_no_columns_still_tell_how_many_rows_there_are(tables: ObjectStore, key: str) -> None:
     tables.write(key, table("MNG-A", "MNG-B"))
     stored = tables.read(key, [])

@@ -45,7 +45,7 @@ TABLES = published_tables(list(ANALYSES.values()))
 NEW_TABLES = {"partner_latency", "catalog_warnings", "catalog_changes", "enriched_changes", "catalog_tombstones"}
 NEW_COLUMNS = {
     "outcomes": ["lost_nights"],
-    "requests": ["guardrail_micro_usd"],
+    "requests": ["guardrail_micro_usd", "service_tier"],
     "partner_results": [
         *("queue", "accepted_at", "claimed_at", "model_seconds", "by_api"),
         *("reference", "item_reference", "input_tokens", "output_tokens"),

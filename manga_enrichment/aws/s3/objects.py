@@ -38,8 +38,10 @@ class S3ObjectStore:
         if found is None:
             return None
         body, etag = found
-        table = pq.read_table(pa.BufferReader(body), columns=None if columns is None else list(columns))
-        return StoredTable(table, etag)
+        if columns is not None:
+            names = set(pq.read_schema(pa.BufferReader(body)).names)
+            columns = [each for each in columns if each in names]
+        return StoredTable(pq.read_table(pa.BufferReader(body), columns=columns), etag)
 
     def write(self, key: str, table: pa.Table, *, expected_etag: str | None = None, new: bool = False) -> str:
         sink = io.BytesIO()

@@ -20,6 +20,7 @@ NIGHT_MODELS = "night"
 others' answers outdated, and ask for the whole catalog anew."""
 BACKFILL_LANE = "backfill"
 OTHER_ANALYSES = "*"
+DEFAULT_TIER = "default"
 FILE_SETTING = "MANGA_MODELS_FILE"
 MODELS_FILE = "models.toml"
 PROFILE_PREFIXES = frozenset({"us", "eu", "jp", "apac", "au", "global", "us-gov", "ca", "sa"})
@@ -98,6 +99,11 @@ class ModelSpec:
     def in_default_tier(self) -> "ModelSpec":
         """Where Bedrock does not serve the tier that was asked for."""
         return self if self.default_price is None else replace(self, price=self.default_price, service_tier="")
+
+    @property
+    def tier(self) -> str:
+        """As Bedrock calls it, also the default one."""
+        return self.service_tier or DEFAULT_TIER
 
     @property
     def takes_forced_tool(self) -> bool:

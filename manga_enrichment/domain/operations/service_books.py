@@ -97,19 +97,19 @@ def expected_of_answer(usage: Usage) -> Counts:
     return _counts(1, usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens)
 
 
-def most_of_lost_call(usage: Usage, cost_micro_usd: int, price: Price | None) -> Counts:
-    """usage: what is booked for it, if anything. price: None for a model that nobody knows any more."""
-    booked = expected_of_answer(usage)
-    if price is None:
-        return booked
-    bought = _counts(
-        1,
-        _tokens_for(cost_micro_usd, price.input_micro_usd),
-        _tokens_for(cost_micro_usd, price.output_micro_usd),
-        _tokens_for(cost_micro_usd, price.cache_read_micro_usd),
-        _tokens_for(cost_micro_usd, price.cache_write_micro_usd),
-    )
-    return {metric: max(booked[metric], bought[metric]) for metric in ServiceMetric}
+def most_of_lost_call(usage: Usage, cost_micro_usd: int, prices: Iterable[Price]) -> Counts:
+    """usage: what is booked for it, if anything. prices: at one of which it is; none for a model unknown by now."""
+    bought = [
+        _counts(
+            1,
+            _tokens_for(cost_micro_usd, price.input_micro_usd),
+            _tokens_for(cost_micro_usd, price.output_micro_usd),
+            _tokens_for(cost_micro_usd, price.cache_read_micro_usd),
+            _tokens_for(cost_micro_usd, price.cache_write_micro_usd),
+        )
+        for price in prices
+    ]
+    return {metric: max(each[metric] for each in (expected_of_answer(usage), *bought)) for metric in ServiceMetric}
 
 
 NOTHING: Counts = dict.fromkeys(ServiceMetric, 0)

@@ -30,7 +30,10 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a claim was taken for, when and by whom: what a row of the requests log needs should its owner vanish."""
+    """What a claim was taken for, when and by whom: what a row of the requests log needs should its owner vanish.
+
+    service_tier: at whose price; "" in claims of releases that did not say.
+    """
 
     manga_id: str
     analysis: str
@@ -39,6 +42,7 @@ class Asked:
     prompt_version: str
     provenance: Provenance
     at: datetime
+    service_tier: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,7 @@ class Attempt:
     maybe_billed   no usage came back but the provider may charge: cost_micro_usd is then the cost of the same
                    call's answered attempt, or the estimate when none was answered
     guardrail_micro_usd  what of the cost a guardrail took
+    service_tier         that served it, or was asked for; "" when nobody noted it, and of records of batch jobs
     """
 
     number: int
@@ -71,6 +76,7 @@ class Attempt:
     maybe_billed: bool = False
     message: str = ""
     guardrail_micro_usd: int = 0
+    service_tier: str = ""
 
 
 MEMORY = 1

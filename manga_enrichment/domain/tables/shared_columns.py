@@ -52,6 +52,7 @@ REQUEST_COLUMNS = (
     Column("latency_ms", "int64", "time from sending to the complete reply; 0 in the batch lane", nullable=False),
     Column("from_cache", "bool", "answered from the ledger: nothing was sent or billed", nullable=False),
     Column("model_id", "string", "Bedrock model or inference profile"),
+    Column("service_tier", "string", "default, flex or priority; null when unknown, in the batch lane, before 0.3.0"),
     Column("prompt_version", "string", "version of the prompt"),
     Column("lane", "string", "on_demand or batch", nullable=False),
     Column("started_at", "timestamp", "when the attempt was sent, or the outcome decided (UTC)", nullable=False),

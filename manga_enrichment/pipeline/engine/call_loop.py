@@ -189,7 +189,7 @@ class Caller:
     async def _send(self, call: Call, progress: _Progress, permit: Permit, estimate: CallEstimate) -> Refusal | None:
         """One request to the model and its line in the log."""
         request = call.as_sent(progress.max_tokens, progress.repair)
-        attempt = Attempt(len(progress.attempts) + 1, self._clock.now(), 0)
+        attempt = Attempt(len(progress.attempts) + 1, self._clock.now(), 0, service_tier=call.model.tier)
         started = progress.sent_at = self._clock.monotonic_seconds()
         progress.reply = None
         try:
@@ -224,8 +224,9 @@ class Caller:
     ) -> tuple[Attempt, Refusal | None]:
         """What a complete reply cost, and whether it is an answer."""
         self._cached_prefixes.add((call.model.model_id, call.analysis.name))
+        served = call.model.served_in(reply.service_tier)
         booked = with_guardrail(
-            book_call(reply.usage, call.model.served_in(reply.service_tier), estimate),
+            book_call(reply.usage, served, estimate),
             call.guardrail,
             reply.guarding,
             estimate.guardrail_micro_usd,
@@ -239,18 +240,18 @@ class Caller:
             stop_reason=reply.stop_reason,
             message=booked.problem,
             guardrail_micro_usd=booked.guardrail_micro_usd,
+            service_tier=served.tier,
         )
         return attempt, verdict(call, reply)
 
     def _closed(self, attempt: Attempt, started: float, refusal: Refusal | None) -> Attempt:
         """started: monotonic second at which the request left."""
+        message = ". ".join(filter(None, (attempt.message, refusal.message if refusal else "")))
         return replace(
             attempt,
             latency_ms=round((self._clock.monotonic_seconds() - started) * 1000),
             error_class=refusal.error_class if refusal else None,
-            message=". ".join(filter(None, (attempt.message, refusal.message if refusal else "")))[
-                :_MESSAGE_CHARACTERS
-            ],
+            message=message[:_MESSAGE_CHARACTERS],
         )
 
     def _tell_limiter_of_failure(self, permit: Permit, error: ModelError) -> None:

@@ -121,8 +121,16 @@ class Feed:
 
     def _asked(self, call: Call) -> Asked:
         payer = replace(self._provenance, claim=call.claim)
-        analysis, now = call.analysis, self._clock.now()
-        return Asked(call.manga_id, analysis.name, call.bucket, call.model.model_id, analysis.version, payer, now)
+        return Asked(
+            manga_id=call.manga_id,
+            analysis=call.analysis.name,
+            bucket=call.bucket,
+            model_id=call.model.model_id,
+            prompt_version=call.analysis.version,
+            provenance=payer,
+            at=self._clock.now(),
+            service_tier=call.model.tier,
+        )
 
     async def watch_contended(self, deliver: Deliver) -> None:
         """Look, until cancelled, whether other runs have answered or given up what they claimed."""

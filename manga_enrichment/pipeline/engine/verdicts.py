@@ -137,4 +137,5 @@ def _at_the_cost_of(lost: Attempt, answered: Attempt) -> Attempt:
         cost_micro_usd=answered.cost_micro_usd,
         usage=answered.usage,
         guardrail_micro_usd=answered.guardrail_micro_usd,
+        service_tier=answered.service_tier,
     )

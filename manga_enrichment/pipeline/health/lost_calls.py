@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models.specs import ModelCatalog
+from manga_enrichment.domain.operations.quota_lanes import LANE_OF_QUEUE
 from manga_enrichment.domain.outcomes.answers import Asked, Attempt, ClaimResult, Provenance
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
@@ -68,8 +69,9 @@ class LostCalls:
         claim = f"{row.request_id}:{row.generation}"
         paid = Provenance(run_id, at.date().isoformat(), PARTNER_TRIGGER, row.partner_id, claim)
         analysis = {**self.analyses, CONVERSATION.name: CONVERSATION}[call.analysis]
-        model_id = self.models.resolve(call.model_alias or analysis.model_alias).model_id
-        asked = Asked(call.manga_id, call.analysis, call.bucket, model_id, analysis.version, paid, at)
+        lane = LANE_OF_QUEUE.get(row.queue, "")
+        model = self.models.resolve_in(lane, call.model_alias or analysis.model_alias)
+        asked = Asked(call.manga_id, call.analysis, call.bucket, model.model_id, analysis.version, paid, at, model.tier)
         name = f"lost:{claim}:{call.fingerprint}"
         why = "a run that was killed had claimed this answer: its call may have been made"
         book_lost_call(self.tables, self.budget, name, call.fingerprint, asked, micro_usd, self.clock.now(), why)
@@ -96,6 +98,7 @@ def book_lost_call(
         error_class=ErrorClass.ABANDONED,
         maybe_billed=True,
         message=why,
+        service_tier=asked.service_tier,
     )
     identity = row_identity(
         manga_id=asked.manga_id,

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from manga_enrichment.domain.models.specs import ModelSpec
-from manga_enrichment.domain.models.usage import NO_USAGE, Usage
+from manga_enrichment.domain.models.usage import NO_USAGE, Price, Usage
 from manga_enrichment.domain.operations.service_books import (
     HOUR,
     NOTHING,
@@ -32,7 +32,7 @@ _TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_to
 _DAYS_BEFORE = 1
 _KEPT_BACK = ErrorClass.GUARDRAIL_INTERVENED.value
 _READ = [
-    *("model_id", "lane", "attempt", "error_class", "stop_reason", "maybe_billed", "cost_micro_usd"),
+    *("model_id", "service_tier", "lane", "attempt", "error_class", "stop_reason", "maybe_billed", "cost_micro_usd"),
     *("started_at", "latency_ms", *_TOKENS),
 ]
 
@@ -76,8 +76,8 @@ def _call(row: Mapping[str, Any], models: Mapping[str, ModelSpec]) -> LoggedCall
     if row["error_class"] == ErrorClass.THROTTLED:
         return LoggedCall(row["model_id"], started, ended, NOTHING, NOTHING)
     if row["maybe_billed"]:
-        spec = models.get(row["model_id"])
-        most = most_of_lost_call(usage, row["cost_micro_usd"], spec.price if spec else None)
+        prices = _prices(models.get(row["model_id"]), row["service_tier"])
+        most = most_of_lost_call(usage, row["cost_micro_usd"], prices)
         # A killed run's call is logged when its claim is taken over, some time after it was made.
         first = None if row["error_class"] == ErrorClass.ABANDONED else started
         return LoggedCall(row["model_id"], first, ended, NOTHING, most)
@@ -87,3 +87,11 @@ def _call(row: Mapping[str, Any], models: Mapping[str, ModelSpec]) -> LoggedCall
     if row["error_class"] == _KEPT_BACK and usage == NO_USAGE:  # the question never reached the model
         return LoggedCall(row["model_id"], started, ended, NOTHING, REFUSED)
     return LoggedCall(row["model_id"], started, ended, answered, answered)
+
+
+def _prices(spec: ModelSpec | None, tier: str | None) -> list[Price]:
+    """At which a call may have been booked: of its tier; of all where the log does not say."""
+    if spec is None:
+        return []
+    tiers = spec.price.tiers
+    return [tiers.get(tier, spec.price)] if tier else [spec.price, *tiers.values()]

@@ -140,10 +140,10 @@ def test_an_hour_is_closed_a_while_after_its_end() -> None:
     st.integers(0, 10**6),
 )
 def test_what_was_booked_for_a_lost_answer_covers_whatever_it_paid_for(usage: Usage, price: Price, more: int) -> None:
-    most = most_of_lost_call(Usage(), cost_micro_usd(usage, price) + more, price)
+    most = most_of_lost_call(Usage(), cost_micro_usd(usage, price) + more, [PRICE, price])
     assert all(most[metric] >= value for metric, value in expected_of_answer(usage).items() if value)
 
 
 def test_without_a_price_what_is_booked_of_tokens_is_the_most() -> None:
-    assert most_of_lost_call(USAGE, 10**9, None) == ANSWER
-    assert most_of_lost_call(Usage(), 500, PRICE)[ServiceMetric.OUTPUT] == 100
+    assert most_of_lost_call(USAGE, 10**9, []) == ANSWER
+    assert most_of_lost_call(Usage(), 500, [PRICE])[ServiceMetric.OUTPUT] == 100

@@ -8,13 +8,17 @@ from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelErro
 from manga_enrichment.domain.prompts.prompt import title_inputs
 from manga_enrichment.gateways.model import ModelCall, ModelReply
 from manga_enrichment.pipeline.engine.build_call import Question, build_call
-from manga_enrichment.pipeline.engine.calls import Call
+from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment_tests.builders import BUCKET, record
 from manga_enrichment_tests.fakes import DEFAULT_USAGE, valid_answer
 from manga_enrichment_tests.pipeline.engine.engine_rig import ANALYSIS, EngineRig, classes
 
 USUAL = load_models().resolve("nova-pro")
 FLEX = USUAL.in_tier("flex")
+
+
+def tiers_of(result: CallResult) -> list[str]:
+    return [attempt.service_tier for attempt in result.attempts]
 
 
 def calls_of(count: int) -> list[Call]:
@@ -34,11 +38,13 @@ async def test_a_refused_tier_is_asked_for_no_more_and_the_default_price_is_book
     assert classes(results) == {"answered": 10}
     assert [sent.request.model.service_tier for sent in world.model.sent] == ["flex", *[""] * 10]
     assert world.spent_micro_usd() == 10 * cost_micro_usd(DEFAULT_USAGE, USUAL.price)
+    assert sorted(map(tiers_of, results)) == [["default"]] * 9 + [["flex", "default"]]
 
 
 async def test_calls_of_a_tier_are_booked_at_its_price() -> None:
     world = EngineRig()
-    await world.run(calls_of(4))
+    results = await world.run(calls_of(4))
+    assert [tiers_of(each) for each in results] == [["flex"]] * 4
     assert {sent.request.model.service_tier for sent in world.model.sent} == {"flex"}
     assert world.spent_micro_usd() == 4 * cost_micro_usd(DEFAULT_USAGE, FLEX.price)
 
@@ -48,8 +54,23 @@ async def test_what_was_served_in_another_tier_is_booked_at_the_default_price() 
         return ModelReply("tool_use", valid_answer(call.prompt), DEFAULT_USAGE, service_tier="default")
 
     world = EngineRig(otherwise=served_as_usual)
-    await world.run(calls_of(1))
+    (result,) = await world.run(calls_of(1))
     assert world.spent_micro_usd() == cost_micro_usd(DEFAULT_USAGE, USUAL.price)
+    assert tiers_of(result) == ["default"]
+
+
+async def test_a_lost_answer_is_logged_in_the_tier_at_whose_price_it_is_booked() -> None:
+    replies = iter([ModelError(ErrorClass.READ_TIMEOUT, "no answer"), "default"])
+
+    def lost_then_served(call: ModelCall) -> ModelReply:
+        step = next(replies)
+        if isinstance(step, ModelError):
+            raise step
+        return ModelReply("tool_use", valid_answer(call.prompt), DEFAULT_USAGE, service_tier=step)
+
+    (result,) = await EngineRig(otherwise=lost_then_served).run(calls_of(1))
+    usual = cost_micro_usd(DEFAULT_USAGE, USUAL.price)
+    assert [(each.cost_micro_usd, each.service_tier) for each in result.attempts] == [(usual, "default")] * 2
 
 
 def test_the_tier_makes_no_other_question_of_it() -> None:

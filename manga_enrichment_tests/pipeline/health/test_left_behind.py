@@ -33,14 +33,14 @@ class World:
     def __post_init__(self) -> None:
         self.budget = MemoryBudget()
         self.ledger = MemoryLedger(self.clock, self.budget)
-        for paid in (Provenance("run-p", DAY, "partner", "acme"), Provenance("run-n", DAY, "schedule")):
-            self.kill_a_run(paid)
+        self.kill_a_run(Provenance("run-p", DAY, "partner", "acme"), "flex")
+        self.kill_a_run(Provenance("run-n", DAY, "schedule"), "")
 
-    def kill_a_run(self, paid: Provenance) -> None:
+    def kill_a_run(self, paid: Provenance, tier: str) -> None:
         now, spender = self.clock.now(), f"{paid.run_id}:content_summary:0"
         assert self.budget.reserve(scopes_of(paid, NO_CAPS), spender, 2_000, now + LEASE)
         lost = f"{paid.run_id}-lost"
-        about = Asked("MNG-AAAA0002", "content_summary", "0003", "some.model", "1", paid, now)
+        about = Asked("MNG-AAAA0002", "content_summary", "0003", "some.model", "1", paid, now, tier)
         self.ledger.claim_many({lost: STAKE_MICRO_USD}, spender, now, now + LEASE, {lost: about})
         self.ledger.put_many([self.answer(paid)], spender)
 
@@ -54,7 +54,7 @@ class World:
         return account_for_killed_runs(*stores, days=[DAY], now=now, owner=f"look-{now}")
 
     def logged(self) -> list[dict[str, Any]]:
-        columns = ["dagster_run_id", "manga_id", "cost_micro_usd", "maybe_billed", "partner_id"]
+        columns = ["dagster_run_id", "manga_id", "cost_micro_usd", "maybe_billed", "partner_id", "service_tier"]
         return [row for part in read_log(self.tables, DAY, columns) for row in part.to_pylist()]
 
     def assert_books_agree(self) -> None:
@@ -85,9 +85,10 @@ def test_answers_are_logged_and_calls_on_their_way_are_booked(world: World) -> N
     world.clock.advance(3_600)
     assert world.account() == LeftBehind(runs=2, answers=2, booked=2)
     world.assert_books_agree()
-    assert {(row["manga_id"], row["partner_id"]) for row in world.logged() if row["maybe_billed"]} == {
-        ("MNG-AAAA0002", "acme"),
-        ("MNG-AAAA0002", None),
+    lost = [row for row in world.logged() if row["maybe_billed"]]
+    assert {(row["manga_id"], row["partner_id"], row["service_tier"]) for row in lost} == {
+        ("MNG-AAAA0002", "acme", "flex"),
+        ("MNG-AAAA0002", None, None),
     }
 
 

@@ -6,8 +6,12 @@ import pytest
 
 from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.domain.operations.service_books import HOUR, Difference, ServiceMetric
+from manga_enrichment.domain.outcomes.answers import Attempt, Provenance
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
-from manga_enrichment.pipeline.health.service_books import hold_against_service
+from manga_enrichment.pipeline.health.service_books import hold_against_service, logged_calls
+from manga_enrichment.pipeline.log.append import log_rows
+from manga_enrichment.pipeline.log.rows import attempt_row, row_identity
+from manga_enrichment.pipeline.store.object_keys import requests_prefix
 from manga_enrichment_tests.batch_world import BatchWorld
 from manga_enrichment_tests.builders import MODELS, World, put_catalog, record, title_id
 from manga_enrichment_tests.fakes import DEFAULT_USAGE, START, ScriptedModel, Step
@@ -83,6 +87,39 @@ def test_a_lost_answer_may_have_been_counted_with_all_its_tokens(is_counted: boo
     world = night(ErrorClass.READ_TIMEOUT, ErrorClass.READ_TIMEOUT)
     assert [row["maybe_billed"] for row in world.log() if row["error_class"] == "read_timeout"] == [True, True]
     assert look(world, service_of(world, lost=is_counted))[0] == []
+
+
+NOVA = MODELS.resolve("nova-pro")
+COST_MICRO_USD = 10_000
+
+
+def most_output_of_lost_call(tier: str, *, is_old: bool = False) -> int:
+    """is_old: its object in the log is of a release that had no tiers."""
+    world = World()
+    paid = Provenance("run-1", START.date().isoformat(), "schedule")
+    lost = Attempt(1, START, 0, cost_micro_usd=COST_MICRO_USD, maybe_billed=True, service_tier=tier)
+    about = row_identity(
+        manga_id=title_id(1), analysis="genre_classification", bucket="0", provenance=paid, model_id=NOVA.model_id
+    )
+    log_rows(world.tables, paid, [attempt_row(lost, [lost], identity=about, status="deferred")])
+    if is_old:
+        (key,) = world.tables.list_keys(requests_prefix(paid.run_date))
+        stored = world.tables.read(key)
+        assert stored is not None
+        world.tables.write(key, stored.table.drop_columns(["service_tier"]))
+    (call,) = logged_calls(world.tables, BEGIN, BEGIN + HOUR, MODELS.models)
+    return call.at_most[ServiceMetric.OUTPUT]
+
+
+def test_a_lost_call_is_as_large_as_its_tier_sells_for_its_cost() -> None:
+    tiers = NOVA.price.tiers
+    bought = {
+        tier: -(-COST_MICRO_USD * 1_000_000 // tiers.get(tier, NOVA.price).output_micro_usd)
+        for tier in ("default", "flex", "priority")
+    }
+    assert bought["priority"] < bought["default"] < bought["flex"]
+    assert {tier: most_output_of_lost_call(tier) for tier in bought} == bought
+    assert most_output_of_lost_call("") == most_output_of_lost_call("", is_old=True) == bought["flex"]
 
 
 def test_rows_of_the_batch_lane_are_left_out() -> None:

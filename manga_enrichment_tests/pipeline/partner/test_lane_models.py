@@ -81,7 +81,7 @@ def test_a_batch_is_asked_in_its_lanes_tier_and_booked_at_its_price(way: str, pr
     price = MODELS.models[PRO].price
     expected = cost_micro_usd(DEFAULT_USAGE, price.tiers.get(tier, price))
     (row,) = (row for row in world.base.log() if row["attempt"])
-    assert row["cost_micro_usd"] == expected
+    assert (row["cost_micro_usd"], row["service_tier"]) == (expected, tier or "default")
 
 
 def test_a_model_without_a_price_for_the_tier_is_asked_in_the_default_one(way: str) -> None:
