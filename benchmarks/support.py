@@ -19,8 +19,8 @@ from manga_enrichment.gateways.ledger import NOTHING_SAID, ResultLedger
 from manga_enrichment.gateways.model import FoundationModel
 from manga_enrichment.local.sample_catalog import generate
 from manga_enrichment.pipeline.engine.build_call import Question, build_call
-from manga_enrichment.pipeline.engine.calls import Call
-from manga_enrichment.pipeline.engine.engine import Engine, EngineSettings
+from manga_enrichment.pipeline.engine.calls import Call, EngineSettings
+from manga_enrichment.pipeline.engine.engine import Engine
 from manga_enrichment.pipeline.engine.money.budget import NO_CAPS, RunBudget, scopes_of
 from manga_enrichment.pipeline.engine.rate.rate_limiter import RateLimiter
 from manga_enrichment.runtime.clock import SystemClock

@@ -27,7 +27,7 @@ from manga_enrichment.gateways.model import FoundationModel
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.catalog.tables import CATALOG_SCHEMA, batch_of, record_row
 from manga_enrichment.pipeline.changes.replace import Origin
-from manga_enrichment.pipeline.engine.engine import EngineSettings
+from manga_enrichment.pipeline.engine.calls import EngineSettings
 from manga_enrichment.pipeline.engine.invocation import InvokeGateways, InvokeSettings
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 from manga_enrichment.pipeline.enrichment.ask import Invoking

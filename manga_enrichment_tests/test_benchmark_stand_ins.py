@@ -5,8 +5,8 @@ import random
 from benchmarks.support import BoundlessBudget, ForgetfulLedger
 from manga_enrichment.gateways.budget import BudgetStore
 from manga_enrichment.gateways.ledger import ResultLedger
-from manga_enrichment.pipeline.engine.calls import CallResult
-from manga_enrichment.pipeline.engine.engine import Engine, EngineSettings
+from manga_enrichment.pipeline.engine.calls import CallResult, EngineSettings
+from manga_enrichment.pipeline.engine.engine import Engine
 from manga_enrichment.pipeline.engine.money.budget import RunBudget
 from manga_enrichment.pipeline.engine.rate.rate_limiter import RateLimiter
 from manga_enrichment_tests.builders import provenance

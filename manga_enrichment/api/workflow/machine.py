@@ -53,6 +53,7 @@ _FINAL = ", ".join(f"'{state.value}'" for state in RequestState if is_final(stat
 _LOST = f"$row.status.S = '{RequestState.ACCEPTED.value}' or $row.error_class.S = '{MESSAGE_LOST}'"
 # Nothing comes of it before that day, however long the call waits.
 _CAPPED = f"$row.status.S = '{RequestState.DEFERRED.value}' and $exists($row.resumes_on.S) and $row.resumes_on.S != ''"
+_HAS_REPLY = "$sent.message.schema != 'batch_analysis' and $exists($row.result_key.S)"
 _OVER = "$millis() + 500 > $until"  # another second would be too long by half of it
 
 
@@ -63,7 +64,7 @@ def definition() -> dict[str, Any]:
         "QueryLanguage": "JSONata",
         "StartAt": "Open",
         "TimeoutSeconds": TIMEOUT_SECONDS,
-        "States": _opening() | _keys() | _sending() | _waiting() | ANSWERS,
+        "States": _opening() | _keys() | _sending() | _waiting() | _ending() | ANSWERS,
     }
 
 
@@ -89,19 +90,13 @@ def _opening() -> dict[str, State]:
 
 
 def _keys() -> dict[str, State]:
-    remembered = {
-        "request_id": {"S": "{% $key %}"},
-        "stands_for": {"S": "{% $id %}"},
-        "body_hash": {"S": "{% $body_hash %}"},
-        "expires_at": {"N": f"{{% $string($floor($millis() / 1000) + {IDEMPOTENCY_DAYS * _DAY}) %}}"},
-    }
     known = "$exists($states.result.Item)"
     return {
         "RememberKey": _task(
             "dynamodb:putItem",
             {
                 "TableName": _TABLE,
-                "Item": remembered,
+                "Item": _remembered(),
                 "ConditionExpression": "attribute_not_exists(request_id) OR expires_at <= :now",
                 "ExpressionAttributeValues": {":now": {"N": "{% $string($floor($millis() / 1000)) %}"}},
             },
@@ -122,6 +117,15 @@ def _keys() -> dict[str, State]:
             ("$known_hash != $body_hash", "KeyOfAnother"),
             otherwise="WriteRow",
         ),
+    }
+
+
+def _remembered() -> dict[str, Any]:
+    return {
+        "request_id": {"S": "{% $key %}"},
+        "stands_for": {"S": "{% $id %}"},
+        "body_hash": {"S": "{% $body_hash %}"},
+        "expires_at": {"N": f"{{% $string($floor($millis() / 1000) + {IDEMPOTENCY_DAYS * _DAY}) %}}"},
     }
 
 
@@ -176,9 +180,7 @@ def _row() -> dict[str, Any]:
 
 def _waiting() -> dict[str, State]:
     ended = f"$row.status.S in [{_FINAL}]"
-    conversation = "$sent.message.schema != 'batch_analysis' and $exists($row.result_key.S)"
     seen = {"row": "$exists($states.result.Item) ? $states.result.Item : {}"}
-    document = {"Bucket": "${ResultsBucketName}", "Key": "{% $row.result_key.S %}"}
     return {
         "Wait": {"Type": "Wait", "Seconds": 1, "Next": "Look"},
         "Look": _task("dynamodb:getItem", _get("{% $id %}"), following="Judge", assign=seen),
@@ -186,12 +188,18 @@ def _waiting() -> dict[str, State]:
         "IsLost": _choice((_LOST, "Send"), otherwise="Judge"),
         "Judge": _choice(
             ("$not($exists($row.status.S))", "Gone"),
-            (f"{ended} and {conversation}", "ReadResult"),
+            (f"{ended} and {_HAS_REPLY}", "ReadResult"),
             (ended, "Ended"),
             (_CAPPED, "ReadPace"),
             (_OVER, "ReadPace"),
             otherwise="Wait",
         ),
+    }
+
+
+def _ending() -> dict[str, State]:
+    document = {"Bucket": "${ResultsBucketName}", "Key": "{% $row.result_key.S %}"}
+    return {
         "ReadResult": _task(
             "aws-sdk:s3:getObject",
             document,
@@ -201,7 +209,7 @@ def _waiting() -> dict[str, State]:
         ),
         "Ended": _choice(
             (f"$row.status.S = '{RequestState.REJECTED.value}'", "Rejected"),
-            (f"{conversation} and $row.status.S = '{RequestState.FAILED.value}'", "Failed"),
+            (f"{_HAS_REPLY} and $row.status.S = '{RequestState.FAILED.value}'", "Failed"),
             otherwise="Answered",
         ),
         "ReadPace": _task(

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from manga_enrichment.aws.dynamodb.ledger_items import (
     abandoned_claim,
     abandoned_micro_usd,
-    asked_attribute,
     claim_item,
     entry_from_item,
     entry_item,
     epoch_ms,
     is_doubtful,
     storable,
+    with_lost,
 )
 from manga_enrichment.aws.dynamodb.transactions import (
     MAX_ITEMS,
@@ -78,9 +78,8 @@ class DynamoDBLedger:
     ) -> ClaimResult:
         self._check_clock()
         claimed = _Claimed()
-        said = {fingerprint: asked_attribute(each) for fingerprint, each in asked.items()}
         for chunk in chunks(list(at_stake), MAX_ITEMS):
-            items = {each: claim_item(each, owner, until, at_stake[each], said.get(each)) for each in chunk}
+            items = {each: claim_item(each, owner, until, at_stake[each], asked.get(each)) for each in chunk}
             puts = {each: self._claim(item, owner, now) for each, item in items.items()}
             while puts:
                 wanted = list(puts)
@@ -93,8 +92,7 @@ class DynamoDBLedger:
                     claimed.lost.pop(fingerprint, None)
                     if lost := abandoned_micro_usd(item, now):
                         claimed.lost[fingerprint] = lost
-                        stake, why = at_stake[fingerprint] + lost, said.get(fingerprint) or item.get("asked")
-                        puts[fingerprint] = self._take_over(item, claim_item(fingerprint, owner, until, stake, why))
+                        puts[fingerprint] = self._take_over(item, with_lost(items[fingerprint], item, lost))
                     elif is_doubtful(item):
                         puts[fingerprint] = self._replace_doubtful(item, items[fingerprint])
                     else:

@@ -75,14 +75,11 @@ def is_doubtful(item: Mapping[str, Any]) -> bool:
 
 
 def claim_item(
-    fingerprint: str, owner: str, until: datetime, at_stake_micro_usd: int, asked: dict[str, Any] | None = None
+    fingerprint: str, owner: str, until: datetime, at_stake_micro_usd: int, asked: Asked | None = None
 ) -> dict[str, Any]:
-    """Kept for a while after it ran out: whoever takes it over is to know what it may have cost.
-
-    asked: as `asked_attribute` has it.
-    """
+    """Kept for a while after it ran out: whoever takes it over is to know what it may have cost."""
     return {
-        **({"asked": asked} if asked else {}),
+        **({"asked": {"S": orjson.dumps(asked).decode()}} if asked else {}),
         "fingerprint": {"S": fingerprint},
         "claim_owner": {"S": owner},
         "claim_until_ms": {"N": epoch_ms(until)},
@@ -91,8 +88,11 @@ def claim_item(
     }
 
 
-def asked_attribute(asked: Asked) -> dict[str, Any]:
-    return {"S": orjson.dumps(asked).decode()}
+def with_lost(claim: Mapping[str, Any], left: Mapping[str, Any], lost_micro_usd: int) -> dict[str, Any]:
+    """A claim that takes over the item that another run left, with what that one may have paid."""
+    stake = int(claim["at_stake_micro_usd"]["N"]) + lost_micro_usd
+    asked = {"asked": left["asked"]} if "asked" in left else {}
+    return {**asked, **claim, "at_stake_micro_usd": {"N": str(stake)}}
 
 
 def abandoned_claim(item: Mapping[str, Any], now: datetime) -> AbandonedClaim | None:

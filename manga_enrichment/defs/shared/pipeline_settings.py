@@ -8,7 +8,7 @@ from datetime import timedelta
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.batch_jobs import MIN_TITLES_SETTING, ROLE_SETTING
 from manga_enrichment.domain.models.guardrails import Guardrail
-from manga_enrichment.pipeline.engine.engine import EngineSettings
+from manga_enrichment.pipeline.engine.calls import EngineSettings
 from manga_enrichment.pipeline.engine.invocation import InvokeSettings
 from manga_enrichment.pipeline.engine.money.budget import Caps
 from manga_enrichment.pipeline.enrichment.submit_batch import BatchSettings

@@ -7,7 +7,7 @@ Order: is it safe to look at (if not, nothing else is said) - schema - character
 it raise and no value is changed: the queue is not a trust boundary, and one bad message must not stop the others.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -136,17 +136,7 @@ def validate(
     if shape.hazards:
         return _result(schema_name, shape.hazards)
     estimates = request_tokens(schema_name, body, shape.texts, policy.alias_of)
-    found = [
-        *shape.problems,
-        *_schema_errors(schema_name, body, policy),
-        *_topic_errors(body, policy),
-        *policy_problems(
-            schema_name, body, policy.partners.of(partner_id), policy.alias_of, sends_mail=policy.sends_mail
-        ),
-        *_without_effect(body, policy),
-        *_text_problems(schema_name, shape),
-        *guard_problems(estimates),
-    ]
+    found = [*_problems(schema_name, body, shape, policy, partner_id), *guard_problems(estimates)]
     tokens = sum(each.input_tokens for each in estimates)
     if any(not each.code.is_warning for each in found):
         return _result(schema_name, found, tokens=tokens)
@@ -156,6 +146,16 @@ def validate(
         tokens = sum(estimates[place].input_tokens for place in _first_places(unique.index_of))
         found += _repetitions(unique.repeated, len(unique.index_of))
     return _result(schema_name, found, document, tokens)
+
+
+def _problems(schema: str, body: Any, shape: Shape, policy: RequestPolicy, partner_id: str) -> Iterator[Problem]:
+    own = policy.partners.of(partner_id)
+    yield from shape.problems
+    yield from _schema_errors(schema, body, policy)
+    yield from _topic_errors(body, policy)
+    yield from policy_problems(schema, body, own, policy.alias_of, sends_mail=policy.sends_mail)
+    yield from _without_effect(body, policy)
+    yield from _text_problems(schema, shape)
 
 
 def _result(

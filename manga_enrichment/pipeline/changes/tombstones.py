@@ -66,14 +66,12 @@ def bury(tables: ObjectStore, bucket: str, changes: pa.Table, departure: Departu
             "dagster_run_id": origin.run_id,
         }
 
-    rows = [row(each) for each in catalog_rows]
-
     def with_rows(current: pa.Table | None) -> pa.Table:
         kept = [] if current is None else current.column("manga_id").to_pylist()
-        return merge_rows(current, rows, kept, TOMBSTONE_SCHEMA)
+        return merge_rows(current, [row(each) for each in catalog_rows], kept, TOMBSTONE_SCHEMA)
 
     rewrite_table(tables, tombstones_key(bucket), with_rows)
-    return len(rows)
+    return len(catalog_rows)
 
 
 def raise_again(tables: ObjectStore, bucket: str, ids: pa.Array) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from manga_enrichment.domain.analyses.base import AnalysisType, TitleInputs
@@ -11,6 +12,7 @@ from manga_enrichment.domain.outcomes.answers import Attempt, LedgerEntry
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.prompts.prompt import Prompt
+from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW
 from manga_enrichment.gateways.model import ModelCall, Repair
 from manga_enrichment.pipeline.engine.money.estimates import CallEstimate
 
@@ -73,3 +75,16 @@ class CallResult:
     @property
     def answer(self) -> Mapping[str, Any] | None:
         return self.entry.answer if self.entry is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """concurrency: calls in flight; deadline_seconds: how long throttled or contended titles are tried.
+
+    clock_skew: claims and leases of other machines count as run out that much later.
+    """
+
+    concurrency: int = 64
+    deadline_seconds: float = 4 * 3600
+    claim_seconds: float = 60
+    clock_skew: timedelta = MOST_CLOCK_SKEW

@@ -15,6 +15,7 @@ from manga_enrichment.domain.outcomes.answers import Asked, ClaimResult
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.gateways.ledger import NOTHING_SAID, ResultLedger
+from manga_enrichment.pipeline.engine.calls import EngineSettings
 from manga_enrichment.pipeline.engine.outage_retry import OutageRetry, in_thread
 
 
@@ -27,15 +28,13 @@ class Claims:
         owner: str,
         clock: Clock,
         outage_retry: OutageRetry,
-        *,
-        claim_seconds: float,
-        clock_skew: timedelta,
+        settings: EngineSettings,
     ) -> None:
         self._ledger = ledger
         self.owner = owner
         self._clock = clock
-        self._claim_seconds = claim_seconds
-        self._clock_skew = clock_skew
+        self._claim_seconds = settings.claim_seconds
+        self._clock_skew = settings.clock_skew
         self._outage_retry = outage_retry
         self._held: dict[str, int] = {}  # by fingerprint, micro-dollars at stake
         self._asked: dict[str, Asked] = {}

@@ -16,20 +16,19 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from manga_enrichment.domain.outcomes.answers import LedgerEntry, Provenance
 from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass
-from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW, Clock
+from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.model import FoundationModel
 from manga_enrichment.pipeline.engine.arrears import Keep, UnsavedCalls
 from manga_enrichment.pipeline.engine.call_loop import Caller
-from manga_enrichment.pipeline.engine.calls import Call, CallResult
+from manga_enrichment.pipeline.engine.calls import Call, CallResult, EngineSettings
 from manga_enrichment.pipeline.engine.claims import Claims
 from manga_enrichment.pipeline.engine.endings import Endings
 from manga_enrichment.pipeline.engine.failures import cancelled, raise_first
@@ -44,25 +43,11 @@ from manga_enrichment.pipeline.engine.results import entry_of, settled, unsettle
 from manga_enrichment.pipeline.engine.sources import Inbox, Listed
 from manga_enrichment.pipeline.engine.verdicts import CallOutcome
 
-CLAIM_POLL_SECONDS = 2.0
 DRAIN_SECONDS = 60.0  # how long a run that ends still tries to save what was at the model
 CUT_SECONDS = 10.0  # the same for one that was cancelled
 FLUSH_SECONDS = 600.0  # how long writing down what is in no ledger entry is tried
 
 _Task = asyncio.Task[None]
-
-
-@dataclass(frozen=True, slots=True)
-class EngineSettings:
-    """concurrency: calls in flight; deadline_seconds: how long throttled or contended titles are tried.
-
-    clock_skew: claims and leases of other machines count as run out that much later.
-    """
-
-    concurrency: int = 64
-    deadline_seconds: float = 4 * 3600
-    claim_seconds: float = 60
-    clock_skew: timedelta = MOST_CLOCK_SKEW
 
 
 class Engine:
@@ -84,41 +69,21 @@ class Engine:
         settings: EngineSettings,
         may_ask: Callable[[Call], bool] = lambda _call: True,
     ) -> None:
-        # Longer than others: the one place that wires the parts of an engine together.
-        self._clock = clock
-        self._settings = settings
-        self._provenance = provenance
-        self._budget = budget
-        self._outage_retry = OutageRetry(clock, clock.monotonic_seconds() + settings.deadline_seconds)
-        self.endings = Endings(budget, self._outage_retry, clock, settings.deadline_seconds, may_ask)
-        self._claims = Claims(
-            ledger,
-            budget.spender,
-            clock,
-            self._outage_retry,
-            claim_seconds=settings.claim_seconds,
-            clock_skew=settings.clock_skew,
-        )
+        self._clock, self._settings, self._provenance, self._budget = clock, settings, provenance, budget
+        retry = self._outage_retry = OutageRetry(clock, clock.monotonic_seconds() + settings.deadline_seconds)
+        self.endings = Endings(budget, retry, clock, settings.deadline_seconds, may_ask)
+        self._claims = Claims(ledger, budget.spender, clock, retry, settings)
         until, ending, stake = self.endings.until, self.endings.of_call, self._claims.raise_stake
         self._caller = Caller(model, limiter, budget, clock, rng, until=until, ending=ending, stake=stake)
         self._suspicion = Suspicion()
-        self._writer = LedgerWriter(ledger, budget, clock, self._outage_retry)
-        self._feed = Feed(
-            self._claims,
-            clock,
-            self._outage_retry,
-            self.endings,
-            provenance,
-            concurrency=settings.concurrency,
-            poll_seconds=min(CLAIM_POLL_SECONDS, settings.claim_seconds / 3),
-            queued=self._call_worker,
-        )
+        self._writer = LedgerWriter(ledger, budget, clock, retry)
+        self._feed = Feed(self._claims, clock, retry, self.endings, provenance, settings, queued=self._call_worker)
         self._workers: list[_Task] = []
         self._idle_workers = 0
         self._keeping: set[_Task] = set()  # workers whose call has been asked
         self._failures: list[BaseException] = []
         self._failed = asyncio.Event()
-        budget.use(self._outage_retry)
+        budget.use(retry)
 
     async def run(
         self,
@@ -131,8 +96,7 @@ class Engine:
 
         calls: results among them are handed on as they are. Of an inbox: until it is closed; whoever puts calls in says
         what is `written_down`. flush: makes what was delivered last, in a worker thread, before claims are given up.
-        keep: keeps what DynamoDB did not take, safe to repeat. Raises what a gateway raises beyond its protocol
-        (ConfigurationError, bugs), the first of several with the others as its cause.
+        keep: keeps what DynamoDB did not take, safe to repeat. Raises what gateways raise beyond their protocols.
         """
         self._unsaved = UnsavedCalls(self._writer, self._budget, keep)
         self._deliver = deliver

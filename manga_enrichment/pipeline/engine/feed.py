@@ -12,7 +12,7 @@ from manga_enrichment.domain.outcomes.answers import Asked, Provenance
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import StoreUnavailableError
-from manga_enrichment.pipeline.engine.calls import Call, CallResult
+from manga_enrichment.pipeline.engine.calls import Call, CallResult, EngineSettings
 from manga_enrichment.pipeline.engine.claims import Claims
 from manga_enrichment.pipeline.engine.endings import Endings
 from manga_enrichment.pipeline.engine.outage_retry import OutageRetry
@@ -21,6 +21,7 @@ from manga_enrichment.pipeline.engine.sources import Source
 
 MAX_CLAIM_CHUNK = 32  # larger ones cost no less a title, and answers that are to be saved wait behind them
 MOST_CONTENDED = 1_000  # titles that other runs are asking for and this one waits for at once
+CLAIM_POLL_SECONDS = 2.0
 
 Deliver = Callable[[CallResult], None]
 
@@ -38,21 +39,20 @@ class Feed:
         outage_retry: OutageRetry,
         endings: Endings,
         provenance: Provenance,
+        settings: EngineSettings,
         *,
-        concurrency: int,
-        poll_seconds: float,
         queued: Callable[[], None],
     ) -> None:
         """queued: told of every call that workers can take."""
         self._claims = claims
         self._clock = clock
         self._outage_retry = outage_retry
-        self._concurrency = concurrency
-        self._poll_seconds = poll_seconds
+        self._concurrency = settings.concurrency
+        self._poll_seconds = min(CLAIM_POLL_SECONDS, settings.claim_seconds / 3)
         self._endings = endings
         self._provenance = provenance
         self._queued = queued
-        self.queue: asyncio.Queue[Call] = asyncio.Queue(maxsize=concurrency)
+        self.queue: asyncio.Queue[Call] = asyncio.Queue(maxsize=settings.concurrency)
         self.lost: dict[str, int] = {}
         # Calls by fingerprint: the first is asked, its followers share what comes of it and pay nothing.
         self._open: dict[str, list[Call]] = {}

@@ -21,8 +21,8 @@ from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.model import FoundationModel
 from manga_enrichment.gateways.senders import SenderTable
-from manga_enrichment.pipeline.engine.calls import Call, CallResult
-from manga_enrichment.pipeline.engine.engine import Engine, EngineSettings
+from manga_enrichment.pipeline.engine.calls import Call, CallResult, EngineSettings
+from manga_enrichment.pipeline.engine.engine import Engine
 from manga_enrichment.pipeline.engine.feed import Deliver
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 from manga_enrichment.pipeline.engine.money.brake_watch import BrakeWatch
@@ -97,18 +97,15 @@ class Invocation:
         concurrency: int | None = None,
         policy: PartnerPolicy = ANYTHING,
     ) -> Engine:
-        """One more engine. spender: a name no other has. engines: so many share the concurrency of the execution.
-
-        limiter, concurrency: in place of the model's own and of that share. policy: of the partner whose money it is.
+        """One more engine. spender: a name no other has. policy: of the partner whose money it is. engines: so many
+        share the concurrency of the execution. limiter, concurrency: in place of the model's own and of that share.
         """
-        caps = self._settings.caps.with_partners(policy.micro_usd_per_day, policy.micro_usd_per_month)
-        scopes = scopes_of(provenance, caps)
         places = self._settings.engine.concurrency
         concurrency = concurrency or min(max(1, places // engines), policy.places(places))
         engine = Engine(
             model=self.model,
             ledger=self._gateways.ledger,
-            budget=RunBudget(self._gateways.budget, scopes, spender, self.clock, self._brake_watch),
+            budget=self._budget(provenance, policy, spender),
             limiter=limiter or self.limiter(model),
             clock=self.clock,
             rng=random.Random(spender),  # noqa: S311
@@ -118,6 +115,10 @@ class Invocation:
         )
         self._engines.append(engine)
         return engine
+
+    def _budget(self, provenance: Provenance, policy: PartnerPolicy, spender: str) -> RunBudget:
+        caps = self._settings.caps.with_partners(policy.micro_usd_per_day, policy.micro_usd_per_month)
+        return RunBudget(self._gateways.budget, scopes_of(provenance, caps), spender, self.clock, self._brake_watch)
 
     def forget(self, engine: Engine) -> None:
         """It has ended, and its process stays."""

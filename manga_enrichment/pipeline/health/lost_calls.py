@@ -25,7 +25,7 @@ from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.engine.money.budget import NO_CAPS, scopes_of
 from manga_enrichment.pipeline.log.append import log_rows
-from manga_enrichment.pipeline.log.rows import PARTNER_TRIGGER, attempt_row, row_identity
+from manga_enrichment.pipeline.log.rows import PARTNER_TRIGGER, Row, attempt_row, row_identity
 from manga_enrichment.pipeline.partner.plan import PlannedCall
 
 CLAIM = timedelta(seconds=60)
@@ -100,13 +100,17 @@ def book_lost_call(
         message=why,
         service_tier=asked.service_tier,
     )
-    identity = row_identity(
+    row = attempt_row(attempt, (attempt,), identity=_identity(asked, fingerprint), status=Outcome.DEFERRED)
+    log_rows(tables, paid, [row])
+
+
+def _identity(asked: Asked, fingerprint: str) -> Row:
+    return row_identity(
         manga_id=asked.manga_id,
         analysis=asked.analysis,
         bucket=asked.bucket,
-        provenance=paid,
+        provenance=asked.provenance,
         fingerprint=fingerprint,
         model_id=asked.model_id,
         prompt_version=asked.prompt_version,
     )
-    log_rows(tables, paid, [attempt_row(attempt, (attempt,), identity=identity, status=Outcome.DEFERRED)])

@@ -11,8 +11,8 @@ from manga_enrichment.domain.models.loading import load_models
 from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.prompts.prompt import title_inputs
 from manga_enrichment.pipeline.engine.build_call import Question, build_call
-from manga_enrichment.pipeline.engine.calls import CallResult
-from manga_enrichment.pipeline.engine.engine import Engine, EngineSettings
+from manga_enrichment.pipeline.engine.calls import CallResult, EngineSettings
+from manga_enrichment.pipeline.engine.engine import Engine
 from manga_enrichment.pipeline.engine.money.budget import NO_CAPS, RunBudget, scopes_of
 from manga_enrichment.pipeline.engine.rate.rate_limiter import RateLimiter
 from manga_enrichment.runtime.clock import SystemClock

@@ -19,8 +19,8 @@ from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.gateways.model import ModelCall
 from manga_enrichment.pipeline.engine.build_call import Question, build_call
-from manga_enrichment.pipeline.engine.calls import Call, CallResult
-from manga_enrichment.pipeline.engine.engine import Engine, EngineSettings
+from manga_enrichment.pipeline.engine.calls import Call, CallResult, EngineSettings
+from manga_enrichment.pipeline.engine.engine import Engine
 from manga_enrichment.pipeline.engine.money.budget import Caps, RunBudget, scopes_of
 from manga_enrichment.pipeline.engine.rate.rate_limiter import RateLimiter
 from manga_enrichment_tests.analyses import ANALYSES

@@ -7,6 +7,7 @@ import pytest
 
 from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW
 from manga_enrichment.gateways.errors import StoreUnavailableError
+from manga_enrichment.pipeline.engine.calls import EngineSettings
 from manga_enrichment.pipeline.engine.claims import Claims
 from manga_enrichment.pipeline.engine.outage_retry import OutageRetry
 from manga_enrichment_tests.fakes import FakeClock, MemoryBudget, MemoryLedger
@@ -19,7 +20,7 @@ class Stage:
         self.outage_retry = OutageRetry(self.clock, until=3_600)
 
     def claims(self, owner: str = "run-1") -> Claims:
-        return Claims(self.ledger, owner, self.clock, self.outage_retry, claim_seconds=60, clock_skew=MOST_CLOCK_SKEW)
+        return Claims(self.ledger, owner, self.clock, self.outage_retry, EngineSettings())
 
 
 async def test_what_one_run_claims_another_finds_elsewhere() -> None:
