@@ -23,5 +23,5 @@ def asked_alias(body: Mapping[str, Any], analysis: str, alias_of: AliasOf) -> st
     model, priority = body.get("model"), body.get("priority")
     if isinstance(model, str):
         return model
-    priorities = schema_document(BATCH)["properties"]["priority"]["enum"]
-    return alias_of(analysis, priority if priority in priorities else default_of(BATCH, "priority"))
+    is_known = isinstance(priority, str) and priority in schema_document(BATCH)["properties"]["priority"]["enum"]
+    return alias_of(analysis, str(priority if is_known else default_of(BATCH, "priority")))
