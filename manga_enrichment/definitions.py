@@ -21,6 +21,7 @@ from manga_enrichment.defs.report.definitions import build_report
 from manga_enrichment.defs.shared.inputs import DefinitionInputs
 from manga_enrichment.defs.shared.op_outputs import build_io_managers
 from manga_enrichment.defs.shared.resources import build_resources
+from manga_enrichment.defs.trials.definitions import build_trials
 from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.runtime.garbage import set_aside
@@ -35,6 +36,7 @@ ROOMS = (
     build_queues,
     build_costs,
     build_report,
+    build_trials,
     build_operations,
 )
 

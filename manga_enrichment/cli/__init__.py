@@ -24,6 +24,7 @@ from manga_enrichment.cli.partner.request_group import request_group
 from manga_enrichment.cli.partner.requests import results, status, submit
 from manga_enrichment.cli.report import report
 from manga_enrichment.cli.sql import sql
+from manga_enrichment.cli.trial import trial
 from manga_enrichment.domain.text.shown import escaped_lines
 
 STATE_DIR = click.option(
@@ -107,6 +108,7 @@ for _command in (
     openapi,
     sql,
     report,
+    trial,
 ):
     main.add_command(_command)
 

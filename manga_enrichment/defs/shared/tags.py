@@ -47,6 +47,7 @@ NIGHTLY_LANE: Mapping[str, str] = {LANE_TAG: "nightly"}
 BATCH_LANE: Mapping[str, str] = {LANE_TAG: "batch"}
 PARTNER_LANE: Mapping[str, str] = {LANE_TAG: "partner"}
 HEALTH_LANE: Mapping[str, str] = {LANE_TAG: "health"}
+TRIAL_LANE: Mapping[str, str] = {LANE_TAG: "trial"}
 
 
 def range_tags(first: str, last: str) -> dict[str, str]:

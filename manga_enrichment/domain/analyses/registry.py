@@ -73,6 +73,13 @@ def packaged() -> AnalysisSet:
     return assembled([read_document(text, f"{name}{SUFFIX}") for name, text in texts.items()], _RULES)
 
 
+def remade(document: Document, known: Mapping[str, AnalysisType]) -> AnalysisType:
+    """What an analysis would be by another document, with the rules that it has. known: by name, for parts."""
+    if document.parts:
+        return combined(document, [known[name] for name in document.parts])
+    return single(document, _RULES.get(document.name, NO_RULES))
+
+
 def assembled(documents: list[Document], rules: Mapping[str, Rules]) -> AnalysisSet:
     """Documents made into analyses, in their order. rules: of the modules beside them, by name."""
     singles = {each.name: single(each, rules.get(each.name, NO_RULES)) for each in documents if not each.parts}

@@ -26,7 +26,7 @@ COST_COLUMNS = (
     Column("dagster_run_id", "string", "run that paid", nullable=False),
     Column("analysis", "string", "analysis type asked for", nullable=False),
     Column("model_id", "string", "Bedrock model or inference profile"),
-    Column("trigger", "string", "schedule, backfill, manual or partner", nullable=False),
+    Column("trigger", "string", "schedule, backfill, manual, partner or trial", nullable=False),
     Column("partner_id", "string", "partner who asked, null for the store's own runs"),
     Column("lane", "string", "on_demand or batch", nullable=False),
     Column("calls", "int64", "requests sent to the model", nullable=False),

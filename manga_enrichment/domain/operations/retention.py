@@ -237,6 +237,11 @@ KINDS = (
     ),
     Kind("tokens a call takes", "numbers, one small object per analysis and model", (_stays("calibration/"),)),
     Kind("the report", "one object, replaced every morning", (_stays("reports/"),)),
+    Kind(
+        "what trials found",
+        "it says why a prompt or a model was taken; titles and answers, as in the tables",
+        (_stays("trials/"),),
+    ),
     Kind("what was forgotten", "it must be forgotten again after a restore; hashes", (_stays("forgotten/"),)),
 )
 

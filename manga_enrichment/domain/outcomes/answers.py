@@ -16,7 +16,7 @@ from manga_enrichment.domain.outcomes.outcome import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Who asked: the run that pays, and why it runs (schedule, backfill, manual, partner id).
+    """Who asked: the run that pays, and why it runs (schedule, backfill, manual, partner id, trial).
 
     claim: `request_id:generation` of the partner's request, where a run works at each request by itself; else "".
     """

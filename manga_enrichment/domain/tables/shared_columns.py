@@ -57,6 +57,6 @@ REQUEST_COLUMNS = (
     Column("lane", "string", "on_demand or batch", nullable=False),
     Column("started_at", "timestamp", "when the attempt was sent, or the outcome decided (UTC)", nullable=False),
     Column("dagster_run_id", "string", "run that sent it", nullable=False),
-    Column("trigger", "string", "schedule, backfill, manual or partner", nullable=False),
+    Column("trigger", "string", "schedule, backfill, manual, partner or trial", nullable=False),
     Column("partner_id", "string", "partner who asked, null for the store's own runs"),
 )

@@ -1,62 +1,70 @@
-"""A candidate's document: what it says otherwise than the analysis of today.
+"""A candidate's document: that of an analysis, with another prompt, schema, limit or model.
 
-Belongs here: reading a TOML file of a candidate. Stays out: whether it may take the other's place (`contenders.py`).
+Belongs here: making contenders of such files and of models. Stays out: what a document may say
+(`domain/analyses/documents.py`), whether one may take another's place (`contenders.py`).
+
+The file may have any name; its key `name` says which analysis it would be.
 """
 
-import hashlib
-import json
-import tomllib
-from dataclasses import replace
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.domain.trials.contenders import TrialError
+from manga_enrichment.domain.analyses.documents import SUFFIX, AnalysisDocumentError, read_document
+from manga_enrichment.domain.analyses.registry import remade
+from manga_enrichment.domain.catalog.records import MangaRecord
+from manga_enrichment.domain.models.specs import ModelCatalog
+from manga_enrichment.domain.trials.contenders import TODAY, Contender, TrialError, check_contenders
 
-_TEXTS = ("name", "version", "instructions", "request", "model")
-_KEYS = (*_TEXTS, "max_tokens", "temperature", "answer")
-_VERSION_CHARACTERS = 12
+TITLE_FIELDS = frozenset(each.name for each in fields(MangaRecord)) - {"manga_id", "updated_at", "source_id"}
 
 
-def candidate_analysis(text: str, file: str, today: AnalysisType) -> AnalysisType:
-    """Today's analysis with what the document says. Its version is the hash of what reaches the model, unless it has
-    one. Raises TrialError."""
+def candidate_analysis(text: str, file: str, today: AnalysisType, known: Mapping[str, AnalysisType]) -> AnalysisType:
+    """The analysis of that document. known: by name, for the parts of a combined one.
+
+    Raises TrialError, also for one that says another thing under today's version: answers of today would pass for its.
+    """
     try:
-        said = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise TrialError(f"{file} is not TOML: {error}") from error
-    _check(said, file, today)
-    changed: dict[str, Any] = {key: said[key] for key in ("instructions", "request", "max_tokens") if key in said}
-    if "temperature" in said:
-        changed["temperature"] = float(said["temperature"])
-    if "answer" in said:
-        changed["output_schema"] = said["answer"]
-    if "model" in said:
-        changed["model_alias"] = said["model"]
-    candidate = replace(today, **changed)
-    version = said.get("version") or _hash(candidate)
-    if version == today.version and _hash(candidate) != _hash(today):
-        raise TrialError(f"{file} says another thing under today's version {version!r}: leave version out, or raise it")
-    return replace(candidate, version=version)
+        document = read_document(text, f"{today.name}{SUFFIX}", TITLE_FIELDS)
+    except AnalysisDocumentError as error:
+        raise TrialError(f"{file} cannot be tried as {today.name}: {error}") from error
+    candidate = remade(document, known)
+    if candidate.version == today.version and _said(candidate) != _said(today):
+        raise TrialError(f"{file} says another thing under today's version {today.version!r}: leave version out")
+    return candidate
 
 
-def _check(said: dict[str, Any], file: str, today: AnalysisType) -> None:
-    unknown = [key for key in said if key not in _KEYS]
-    if unknown:
-        raise TrialError(f"{file}: {', '.join(unknown)} is no key of a candidate; the keys are {', '.join(_KEYS)}")
-    for key in _TEXTS:
-        if key in said and (not isinstance(said[key], str) or not said[key].strip()):
-            raise TrialError(f"{file}: {key} must be a text in quotes that says something")
-    if said.get("name") != today.name:
-        raise TrialError(
-            f"{file} is of the analysis {said.get('name')!r}, and {today.name!r} is tried; correct its name"
-        )
-    if not isinstance(said.get("answer", {}), dict) or not isinstance(said.get("max_tokens", 1), int):
-        raise TrialError(f"{file}: answer must be a JSON Schema as a table, and max_tokens a whole number")
-    if not isinstance(said.get("temperature", 0), int | float):
-        raise TrialError(f"{file}: temperature must be a number")
+def entered(
+    analysis: AnalysisType,
+    known: Mapping[str, AnalysisType],
+    models: ModelCatalog,
+    documents: Mapping[str, str],
+    aliases: Sequence[str],
+) -> tuple[Contender, list[Contender]]:
+    """(today, those who are tried). documents: file name -> text, asked of their own model or of today's.
+
+    aliases: models that are asked by today's document. Raises TrialError, UnknownModelError.
+    """
+    today = Contender(TODAY, analysis, models.asked_for(analysis.name, analysis.model_alias))
+    contenders = []
+    for file, text in documents.items():
+        candidate = candidate_analysis(text, file, analysis, known)
+        has_own = candidate.model_alias != analysis.model_alias
+        model = models.resolve(candidate.model_alias) if has_own else today.model
+        contenders.append(Contender(_shown(file.removesuffix(SUFFIX)), candidate, model))
+    contenders += [Contender(_shown(alias), analysis, models.resolve(alias)) for alias in aliases]
+    check_contenders(today, contenders)
+    return today, contenders
 
 
-def _hash(analysis: AnalysisType) -> str:
-    content = [analysis.instructions, analysis.request, analysis.description, dict(analysis.output_schema)]
-    text = json.dumps(content, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:_VERSION_CHARACTERS]
+def _shown(name: str) -> str:
+    """As tables and pages have it: nothing of it can be markup."""
+    return re.sub(r"[^\w.:-]+", "-", name).strip("-") or "candidate"
+
+
+def _said(analysis: AnalysisType) -> tuple[Any, ...]:
+    """What reaches the model beside a title and the parameters."""
+    texts = analysis.instructions, analysis.request, analysis.description
+    return *texts, analysis.needs_candidates, dict(analysis.output_schema)

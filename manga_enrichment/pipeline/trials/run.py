@@ -12,7 +12,7 @@ from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.domain.outcomes.answers import Provenance
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.trials.comparison import Rows
-from manga_enrichment.domain.trials.contenders import Contender, TrialError, check_contenders
+from manga_enrichment.domain.trials.contenders import Contender, TrialError
 from manga_enrichment.domain.trials.report import Standing, TrialReport
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
@@ -80,7 +80,6 @@ class Trials:
 
     def plan(self, question: TrialQuestion) -> PlannedTrial:
         """What would be asked. Raises TrialError, also when it would not fit under the cap; ConfigurationError."""
-        check_contenders(question.today, question.contenders)
         analyses = [each.analysis for each in (question.today, *question.contenders)]
         preferred = question.truth.keys()
         sizes = {"size": question.titles, "seed": question.seed}

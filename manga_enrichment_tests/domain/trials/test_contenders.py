@@ -1,18 +1,21 @@
 """What can be tried, from which document, and what is said of one that cannot."""
 
 from dataclasses import replace
+from importlib.resources import files
 from typing import Any
 
 import pytest
 
 from manga_enrichment.domain.analyses import ANALYSES
+from manga_enrichment.domain.prompts.prompt import title_inputs
 from manga_enrichment.domain.trials.contenders import TODAY, Contender, TrialError, check_contenders, narrowings
 from manga_enrichment.domain.trials.documents import candidate_analysis
-from manga_enrichment_tests.builders import MODELS
+from manga_enrichment_tests.builders import MODELS, record
 
 LEVEL = ANALYSES["reading_level"]
 HAIKU, SONNET = MODELS.resolve("haiku"), MODELS.resolve("sonnet")
 NOW = Contender(TODAY, LEVEL, HAIKU)
+INPUTS = title_inputs(LEVEL, record())
 SCHEMA: dict[str, Any] = dict(LEVEL.output_schema)
 
 
@@ -73,36 +76,50 @@ def test_items_of_lists_are_looked_at_and_bounds_may_change() -> None:
     assert list(narrowings(SCHEMA, wider, "answer")) == []
 
 
-def test_a_document_changes_what_it_names_and_its_version_is_the_hash_of_what_the_model_reads() -> None:
-    text = 'name = "reading_level"\ninstructions = "Judge by the cover."\nmodel = "sonnet"\ntemperature = 0'
-    found = candidate_analysis(text, "cover.toml", LEVEL)
-    assert (found.instructions, found.model_alias, found.temperature) == ("Judge by the cover.", "sonnet", 0.0)
-    assert (found.fields, found.output_schema, found.columns) == (LEVEL.fields, LEVEL.output_schema, LEVEL.columns)
+def document(*changes: tuple[str, str]) -> str:
+    """The packaged document, with texts in it exchanged."""
+    text = files("manga_enrichment.domain.analyses.packaged").joinpath("reading_level.toml").read_text("utf-8")
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    return text
+
+
+UNVERSIONED = ('version = "1"\n', "")
+
+
+def test_a_document_makes_a_contender_whose_version_is_the_hash_of_what_the_model_reads() -> None:
+    text = document(UNVERSIONED, ("suitability is", "age is"))
+    found = candidate_analysis(text, "by_age.toml", LEVEL, ANALYSES)
+    assert "age is" in found.instructions
+    assert (found.columns, found.output_schema) == (LEVEL.columns, LEVEL.output_schema)
+    assert found.check({"level": "kids", "min_age": 18, "basis": "synopsis", "confidence": 1}, INPUTS), "rules stay"
     assert found.version not in ("", LEVEL.version)
-    assert found.version == candidate_analysis(text, "again.toml", LEVEL).version
-    other = candidate_analysis(text.replace("cover", "title"), "cover.toml", LEVEL)
-    assert other.version != found.version
-    assert candidate_analysis(f'{text}\nversion = "7"', "cover.toml", LEVEL).version == "7"
+    assert found.version == candidate_analysis(text, "again.toml", LEVEL, ANALYSES).version
+    assert candidate_analysis(document(UNVERSIONED), "c.toml", LEVEL, ANALYSES).version != found.version
+    numbered = document(('version = "1"', 'version = "7"'), ("suitability is", "age is"))
+    assert candidate_analysis(numbered, "c.toml", LEVEL, ANALYSES).version == "7"
+    check_contenders(NOW, [Contender("by_age", found, HAIKU)])
+
+
+def test_a_combined_analysis_is_tried_with_its_parts() -> None:
+    text = files("manga_enrichment.domain.analyses.packaged").joinpath("full_enrichment.toml").read_text("utf-8")
+    full = ANALYSES["full_enrichment"]
+    found = candidate_analysis(text.replace("once and", "twice and").replace(*UNVERSIONED), "c.toml", full, ANALYSES)
+    assert found.parts == full.parts
+    assert found.version.endswith("-1-1-1-1")
+    assert found.version != full.version
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("changes", "said"),
     [
-        ("name =", "c.toml is not TOML"),
-        (
-            'name = "genre_classification"',
-            "c.toml is of the analysis 'genre_classification', and 'reading_level' is tried",
-        ),
-        (
-            'name = "reading_level"\ninstruction = "x"',
-            "c.toml: instruction is no key of a candidate; the keys are name",
-        ),
-        ('name = "reading_level"\ninstructions = ""', "instructions must be a text in quotes that says something"),
-        ('name = "reading_level"\nanswer = "x"', "answer must be a JSON Schema as a table"),
-        ('name = "reading_level"\ntemperature = "x"', "temperature must be a number"),
-        ('name = "reading_level"\nversion = "1"\ninstructions = "x"', "another thing under today's version '1'"),
+        ([("name =", "name ")], "c.toml cannot be tried as reading_level: reading_level.toml is not TOML"),
+        ([('name = "reading_level"', 'name = "cover_mood"')], "cannot be tried as reading_level: .*name 'cover_mood'"),
+        ([('"themes", "synopsis",', '"themes", "plot",')], "'?plot'? is no field of a title; choose among"),
+        ([("suitability is", "age is")], "c.toml says another thing under today's version '1': leave version out"),
     ],
 )
-def test_a_document_with_a_fault_is_refused_and_says_which(text: str, said: str) -> None:
+def test_a_document_with_a_fault_is_refused_and_says_which(changes: list[tuple[str, str]], said: str) -> None:
     with pytest.raises(TrialError, match=said):
-        candidate_analysis(text, "c.toml", LEVEL)
+        candidate_analysis(document(*changes), "c.toml", LEVEL, ANALYSES)

@@ -98,9 +98,10 @@ def test_run_again_it_pays_nothing_and_says_the_same() -> None:
 
 
 def test_the_estimate_is_near_the_bill_where_a_night_has_measured_what_calls_take() -> None:
+    """A little above it, since first calls are taken to write the cache."""
     stage = TrialStage(titles=120)
     report = stage.tried(stage.question(prompt_variant(), titles=100))
-    assert report.estimated_micro_usd == pytest.approx(report.billed_micro_usd, rel=0.05)
+    assert report.billed_micro_usd <= report.estimated_micro_usd <= 1.15 * report.billed_micro_usd
 
 
 def test_a_cap_of_its_own_stops_it_before_it_asks_or_while_it_asks() -> None:

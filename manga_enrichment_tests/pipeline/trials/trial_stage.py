@@ -28,7 +28,7 @@ NAMED_LIKE_ITS_FILE = replace(ANALYSES[LEVEL], version="2", instructions="Judge 
 
 
 def said_level(call: ModelCall) -> ModelReply:
-    """`adult` under the changed instructions for every third title, else what any prompt gets; billed by its length, its prefix from the cache."""
+    """`adult` under the changed instructions for every third title, else what any prompt gets; billed by its length."""
     answer = dict(valid_answer(call.prompt))
     number = int(prompt_fields_of(call.prompt)["manga_id"].rsplit("-", 1)[1])
     if "cover" in call.prompt.system and number % 3 == 0:
