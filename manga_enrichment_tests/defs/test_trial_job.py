@@ -6,8 +6,8 @@ import dagster as dg
 import pytest
 
 from manga_enrichment.definitions import build_definitions
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.settings import Settings
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.pipeline.trials.trial_stage import LEVEL, TrialStage
 
 SETTINGS = Settings(catalog_buckets=1)

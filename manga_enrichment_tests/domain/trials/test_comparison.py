@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.tables.columns import Column, ListOf
 from manga_enrichment.domain.trials.comparison import agreements, confusion, duel, most_different, overall
 from manga_enrichment.domain.trials.fields import Likeness, alike, likeness_of
 from manga_enrichment.domain.trials.pareto import Candidacy, front
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import title_id
 
 LEVELS = ("kids", "teen", "adult", "mature")
@@ -49,7 +49,7 @@ def answers(count: int, right: float, seed: int) -> tuple[dict[str, Any], dict[s
         (TAGS, [], ["war"], 0.0),
         (GENRES, [{"genre": "drama", "confidence": 0.9}], ["drama"], 1.0),
         (TEXT, "A Girl", "a  girl", 1.0),
-        (TEXT, "abc", "abd", 0.5),
+        (TEXT, "inn", "ink", 0.5),
         (TEXT, "a", "b", 0.0),
         (TEXT, None, None, 1.0),
         (TEXT, None, "a girl", 0.0),

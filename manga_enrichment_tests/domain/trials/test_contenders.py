@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.prompts.prompt import title_inputs
 from manga_enrichment.domain.trials.contenders import TODAY, Contender, TrialError, check_contenders, narrowings
 from manga_enrichment.domain.trials.documents import candidate_analysis
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import MODELS, record
 
 LEVEL = ANALYSES["reading_level"]

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.trials.contenders import TrialError
 from manga_enrichment.domain.trials.truth import read_truth
+from manga_enrichment_tests.analyses import ANALYSES
 
 LEVEL, GENRE = ANALYSES["reading_level"].columns, ANALYSES["genre_classification"].columns
 SUMMARY = ANALYSES["content_summary"].columns

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.trials.contenders import TrialError
 from manga_enrichment.pipeline.engine.money.budget import Caps
 from manga_enrichment.pipeline.enrichment.plan_run import Planning
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import BUCKET, MODELS, title_id
 from manga_enrichment_tests.pipeline.trials.trial_stage import (
     LEVEL,

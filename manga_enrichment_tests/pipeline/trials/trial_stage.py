@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.domain.prompts.tokens import estimate_tokens
@@ -18,6 +17,7 @@ from manga_enrichment.gateways.model import ModelCall, ModelReply
 from manga_enrichment.pipeline.engine.invocation import InvokeGateways
 from manga_enrichment.pipeline.engine.money.estimates import prefix_tokens
 from manga_enrichment.pipeline.trials.run import TrialQuestion, Trials
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import MODELS, World, put_catalog, record
 from manga_enrichment_tests.scripted_model import prompt_fields_of, valid_answer
 
