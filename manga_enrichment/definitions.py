@@ -22,11 +22,10 @@ from manga_enrichment.defs.shared.inputs import DefinitionInputs
 from manga_enrichment.defs.shared.op_outputs import build_io_managers
 from manga_enrichment.defs.shared.resources import build_resources
 from manga_enrichment.defs.trials.definitions import build_trials
-from manga_enrichment.domain.analyses import ANALYSES
-from manga_enrichment.domain.analyses.base import AnalysisType
+from manga_enrichment.domain.analyses import AnalysisSet
 from manga_enrichment.runtime.garbage import set_aside
 from manga_enrichment.runtime.migration_scripts import look_up_once
-from manga_enrichment.settings import Settings, known_models, load_settings, partner_policies
+from manga_enrichment.settings import Settings, known_analyses, known_models, load_settings, partner_policies
 
 ROOMS = (
     build_catalog,
@@ -44,15 +43,17 @@ ROOMS = (
 def build_definitions(
     settings: Settings | None = None,
     *,
-    analyses: Mapping[str, AnalysisType] = ANALYSES,
+    analyses: AnalysisSet | None = None,
     resources: Mapping[str, object] | None = None,
 ) -> dg.Definitions:
-    """The whole code location. `resources` replaces single resources by key, as tests do.
+    """The whole code location. `resources` replaces single resources by key, as tests do. analyses: by default those
+    that the settings name.
 
     Raises ConfigurationError, one sentence, for a wrong setting or an unknown or unpriced model.
     """
     settings = settings or load_settings()
-    inputs = DefinitionInputs(settings, analyses, known_models(settings))
+    known = analyses or known_analyses(settings)
+    inputs = DefinitionInputs(settings, known.of_titles, known.for_partners, known_models(settings))
     given = {
         **build_resources(settings),
         **build_io_managers(),

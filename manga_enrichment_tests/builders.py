@@ -172,7 +172,8 @@ def candidates_table(rows: Iterable[tuple[str, Sequence[Candidate]]]) -> pa.Tabl
 def put_catalog(tables: ObjectStore, records: Sequence[MangaRecord]) -> None:
     """A catalog of one bucket and its candidate lists, as the catalog assets leave them."""
     ordered = sorted(records, key=lambda each: each.manga_id)
-    tables.write(table_key("catalog", BUCKET), catalog_table((each, content_hash(each)) for each in ordered))
+    hashed = content_hash(ANALYSES.values())
+    tables.write(table_key("catalog", BUCKET), catalog_table((each, hashed(each)) for each in ordered))
     tables.write(table_key("similar_candidates", BUCKET), candidates_table(candidates_of(ordered).items()))
 
 

@@ -64,7 +64,7 @@ def test_each_line_reads_all_buckets_and_has_the_bucket_as_text(tmp_path: Path, 
 def test_sql_and_athena_have_the_bucket_as_text(tmp_path: Path) -> None:
     page = PAGE.read_text("utf-8")
     assert 'manga-enrichment sql "SELECT * FROM enriched_catalog"' in page
-    session = SqlSession(TableDatasets.in_folder(written(tmp_path, 64)))
+    session = SqlSession(TableDatasets.in_folder(written(tmp_path, 64)), list(ANALYSES.values()))
     rows = session.query("SELECT * FROM enriched_catalog").to_pylist()
     assert {row["bucket"] for row in rows} == set(bucket_keys(64))
     assert len(rows) == TITLES

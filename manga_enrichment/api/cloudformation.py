@@ -10,7 +10,7 @@ that the snapshot is made of.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from manga_enrichment.api.partners import read_partners
@@ -40,19 +40,21 @@ _HEADER = """\
 """
 
 
-def template_yaml(partners: Mapping[str, Any], registry: TemplateRegistry | None = None) -> str:
+def template_yaml(partners: Mapping[str, Any], analyses: Collection[str] | None = None) -> str:
     """The text of `infra/api.yaml`.
 
-    partners: as `partners.py` reads them. Raises PolicyError.
+    partners, analyses: as `partners.py` reads them. Raises PolicyError.
     """
-    return yaml_text(_HEADER, template_document(partners, registry or TemplateRegistry()))
+    return yaml_text(_HEADER, template_document(partners, TemplateRegistry(), analyses))
 
 
-def template_document(partners: Mapping[str, Any], registry: TemplateRegistry) -> dict[str, Any]:
+def template_document(
+    partners: Mapping[str, Any], registry: TemplateRegistry, analyses: Collection[str] | None = None
+) -> dict[str, Any]:
     """The same as a mapping. Raises PolicyError."""
-    listed = read_partners(partners)
+    listed = read_partners(partners, analyses)
     by_key_id = {key: partner.partner_id for partner in listed for key in partner.references}
-    front = rest_api_resources(registry, by_key_id)
+    front = rest_api_resources(registry, by_key_id, analyses or ())
     deployment = f"Deployment{_digest(front)}"
     return {
         "AWSTemplateFormatVersion": "2010-09-09",

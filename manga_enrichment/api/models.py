@@ -6,7 +6,7 @@ Belongs here: the conversion. Stays out: the documents (`domain/requests/*.json`
 worker. So a model accepts what its document accepts without formats, and nothing else; a test holds the two together.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from manga_enrichment.domain.requests.schemas import REQUEST_SCHEMAS, schema_document
@@ -33,9 +33,12 @@ def model_name(schema: str) -> str:
     return str(schema_document(schema)["title"])
 
 
-def request_models() -> dict[str, dict[str, Any]]:
-    """The model of each request document by the model's name, and that of any object."""
-    models = {model_name(schema): draft_4_model(schema_document(schema)) for schema in REQUEST_SCHEMAS}
+def request_models(analyses: Collection[str] = ()) -> dict[str, dict[str, Any]]:
+    """The model of each request document by the model's name, and that of any object.
+
+    analyses: names of what a batch may ask for, by default the packaged ones.
+    """
+    models = {model_name(each): draft_4_model(schema_document(each, tuple(analyses))) for each in REQUEST_SCHEMAS}
     return {**models, ANY_OBJECT: draft_4_model({"type": "object"})}
 
 

@@ -8,7 +8,7 @@ list of keys is the same as keys without limits.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,9 +31,9 @@ class Partner:
         return [*(f"${{{key}}}" for key in self.keys), *self.key_ids]
 
 
-def read_partners(document: Any) -> list[Partner]:
-    """Raises PolicyError."""
-    partners = [_partner(name, policy) for name, policy in read_policies(document).partners.items()]
+def read_partners(document: Any, analyses: Collection[str] | None = None) -> list[Partner]:
+    """analyses: as `read_policies` takes them. Raises PolicyError."""
+    partners = [_partner(name, policy) for name, policy in read_policies(document, analyses).partners.items()]
     for kind, ids in (
         ("partner id", [each.plan for each in partners]),
         ("name of an API key", [key for each in partners for key in each.keys]),

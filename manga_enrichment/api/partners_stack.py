@@ -5,6 +5,7 @@ hears of everybody's requests (`infra/queues.yaml`), who is told of what (`pipel
 """
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 from manga_enrichment.api.yaml_text import yaml_text
@@ -27,9 +28,9 @@ _KEY = {"Fn::If": ["HasTopicKmsKey", {"Ref": "TopicKmsKeyArn"}, {"Ref": "AWS::No
 _PROTOCOLS = ["sqs", "https", "lambda"]
 
 
-def partners_yaml(document: Any) -> str:
-    """The text of `infra/partners.yaml`. document: of policies. Raises PolicyError."""
-    policies = read_policies(document).partners
+def partners_yaml(document: Any, analyses: Collection[str] | None = None) -> str:
+    """The text of `infra/partners.yaml`. document, analyses: as `read_policies` takes them. Raises PolicyError."""
+    policies = read_policies(document, analyses).partners
     resources: dict[str, Any] = {}
     for partner_id, policy in policies.items():
         if policy.results_topic:

@@ -5,7 +5,7 @@ Belongs here: what a deployment is a snapshot of. Stays out: what methods and an
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from manga_enrichment.api.endpoints import ENDPOINTS, Endpoint, Service
@@ -36,9 +36,11 @@ _ACTIONS = {
 """By service what is called, and the role that may."""
 
 
-def rest_api_resources(registry: TemplateRegistry, partners: Mapping[str, str]) -> Resources:
-    """partners: by reference to the id of an API key, whose it is."""
-    return _api() | _models() | _paths() | _methods(registry, partners) | _gateway_responses()
+def rest_api_resources(
+    registry: TemplateRegistry, partners: Mapping[str, str], analyses: Collection[str] = ()
+) -> Resources:
+    """partners: by reference to the id of an API key, whose it is. analyses: as `request_models` takes them."""
+    return _api() | _models(analyses) | _paths() | _methods(registry, partners) | _gateway_responses()
 
 
 def _api() -> Resources:
@@ -64,7 +66,7 @@ def _api() -> Resources:
     }
 
 
-def _models() -> Resources:
+def _models(analyses: Collection[str]) -> Resources:
     return {
         f"{name}Model": {
             "Type": "AWS::ApiGateway::Model",
@@ -75,7 +77,7 @@ def _models() -> Resources:
                 "Schema": schema,
             },
         }
-        for name, schema in request_models().items()
+        for name, schema in request_models(analyses).items()
     }
 
 

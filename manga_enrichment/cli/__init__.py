@@ -18,6 +18,7 @@ from manga_enrichment.cli.find import find
 from manga_enrichment.cli.forget import forget
 from manga_enrichment.cli.local_stack import local_stack_hint, stack_sentences, work_on_local_stack
 from manga_enrichment.cli.models import models
+from manga_enrichment.cli.parameters import configured_analyses
 from manga_enrichment.cli.partner.callbacks import callbacks
 from manga_enrichment.cli.partner.partners import partners
 from manga_enrichment.cli.partner.request_group import request_group
@@ -181,10 +182,9 @@ def _names(text: str) -> list[str]:
 @main.command("table-docs")
 def table_docs() -> None:
     """Print docs/tables.md."""
-    from manga_enrichment.domain.analyses import ANALYSES
     from manga_enrichment.pipeline.publish.docs import tables_markdown
 
-    click.echo(tables_markdown(list(ANALYSES.values())), nl=False)
+    click.echo(tables_markdown(list(configured_analyses().of_titles.values())), nl=False)
 
 
 @main.command("settings-docs")
@@ -206,7 +206,6 @@ def retention_docs() -> None:
 @main.command("analytics-template")
 def analytics_template() -> None:
     """Print infra/analytics.yaml: the tables for Athena as a CloudFormation template."""
-    from manga_enrichment.domain.analyses import ANALYSES
     from manga_enrichment.pipeline.publish.athena import template_yaml
 
-    click.echo(template_yaml(list(ANALYSES.values())), nl=False)
+    click.echo(template_yaml(list(configured_analyses().of_titles.values())), nl=False)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from manga_enrichment.cli.parameters import configured_analyses
+
 
 @click.command("api-template")
 @click.option(
@@ -21,7 +23,9 @@ def api_template(partners: Path | None) -> None:
 
     file = partners or shipped("infra/partners.json")
     try:
-        click.echo(template_yaml(json.loads(file.read_text("utf-8-sig"))), nl=False)
+        click.echo(
+            template_yaml(json.loads(file.read_text("utf-8-sig")), list(configured_analyses().for_partners)), nl=False
+        )
     except (PolicyError, ValueError) as error:
         raise click.ClickException(f"{file}: {error}") from error
 
@@ -39,7 +43,7 @@ def openapi() -> None:
     """Print docs/openapi.json: the request front as an OpenAPI 3.1 document for partners."""
     from manga_enrichment.api.openapi.document import openapi_json
 
-    click.echo(openapi_json(), nl=False)
+    click.echo(openapi_json(configured_analyses().for_partners), nl=False)
 
 
 @click.command("api-access")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from manga_enrichment.cli.parameters import open_configured_gateways
+from manga_enrichment.cli.parameters import configured_analyses, open_configured_gateways
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, DEAD_LETTERS_FIFO
 from manga_enrichment.domain.text.shown import escaped
 
@@ -71,7 +71,7 @@ def peek(queue: str, limit: int, as_json: bool) -> None:
     letters = DeadLetters(queues=gateways.queues, requests=gateways.requests, clock=gateways.clock)
     peeked = letters.peek(queue, limit=limit)
     if as_json:
-        shown = [_as_json(letter) for letter in peeked.letters]
+        shown = [_as_json(letter, _models(letter)) for letter in peeked.letters]
         reasons = dict(peeked.reasons)
         click.echo(json.dumps({"queue": queue, "messages": shown, "reasons": reasons, "unseen": peeked.unseen}))
     else:
@@ -109,7 +109,13 @@ def redrive(queue: str, limit: int, target: str, dry_run: bool, as_json: bool, *
         click.echo(report.sentence())
 
 
-def _as_json(letter: "DeadLetter") -> dict[str, Any]:
+def _models(letter: "DeadLetter") -> list[str]:
+    from manga_enrichment.pipeline.dead_letters.queue import models_asked
+
+    return list(models_asked(letter.message, configured_analyses().for_partners))
+
+
+def _as_json(letter: "DeadLetter", models: list[str]) -> dict[str, Any]:
     message = letter.message
     return {
         "message_id": message.message_id,
@@ -124,7 +130,7 @@ def _as_json(letter: "DeadLetter") -> dict[str, Any]:
         "age_seconds": round(letter.age_seconds, 1),
         "receive_count": message.receive_count,
         "first_received_at": letter.first_received_at.isoformat() if letter.first_received_at else None,
-        "models": list(letter.models),
+        "models": models,
         "preview": letter.preview,
     }
 
@@ -138,7 +144,8 @@ def _print(peeked: "Peek") -> None:
         click.echo(f"\n{letter.message.message_id}: {named}, from {letter.original_queue or 'an unknown queue'}")
         click.echo(f"  {escaped(': '.join(filter(None, (letter.reason, letter.explanation))))}")
         first = f"{letter.first_received_at:, first on %Y-%m-%d %H:%M:%S UTC}" if letter.first_received_at else ""
-        asked = f", asks {', '.join(letter.models)}" if letter.models else ""
+        models = _models(letter)
+        asked = f", asks {', '.join(models)}" if models else ""
         click.echo(f"  {age} old, received {receives} times{first}{asked}")
         click.echo(f"  {escaped(letter.preview)}")
     if peeked.reasons:

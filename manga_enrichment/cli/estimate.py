@@ -9,7 +9,6 @@ from rich.console import Console
 from rich.table import Table
 
 from manga_enrichment.aws.gateways import Gateways, open_gateways
-from manga_enrichment.domain.analyses import ANALYSES, get_analysis
 from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.batch_jobs import Lane
@@ -17,14 +16,15 @@ from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.pipeline.catalog.refresh import load_state
 from manga_enrichment.pipeline.enrichment.forecast import ForecastLine, forecast_next_run, throughput_of
 from manga_enrichment.pipeline.enrichment.plan_run import Planning
-from manga_enrichment.settings import Settings, known_models, load_settings
+from manga_enrichment.settings import Settings, known_analyses, known_models, load_settings
 
 
 def run_estimate(selection: Sequence[str], buckets: Sequence[str], *, as_json: bool) -> None:
     """Print the forecast of `selection` (all analyses when empty) over `buckets` (all when empty)."""
     settings = load_settings()
-    chosen = selection or list(ANALYSES)
-    gateways, asked = _opened(settings, chosen, buckets)
+    known = known_analyses(settings)
+    chosen = [known.get(name).name for name in selection or known.of_titles]
+    gateways, asked = _opened(settings, buckets)
     models = known_models(settings)
     lines = forecast_next_run(
         f"estimate-{uuid4()}",
@@ -32,11 +32,11 @@ def run_estimate(selection: Sequence[str], buckets: Sequence[str], *, as_json: b
         chosen,
         tables=gateways.tables,
         ledger=gateways.ledger,
-        analyses=ANALYSES,
+        analyses=known.of_titles,
         models=models,
         pace=throughput_of(settings),
     )
-    planning = Planning(tables=gateways.tables, ledger=gateways.ledger, analyses=ANALYSES, models=models)
+    planning = Planning(tables=gateways.tables, ledger=gateways.ledger, analyses=known.of_titles, models=models)
     moves = planning.moves(asked, chosen)
     total = _total(lines)
     if as_json:
@@ -59,10 +59,8 @@ def _total(lines: Sequence[ForecastLine]) -> dict[str, float]:
     }
 
 
-def _opened(settings: Settings, selection: Sequence[str], buckets: Sequence[str]) -> tuple[Gateways, Sequence[str]]:
+def _opened(settings: Settings, buckets: Sequence[str]) -> tuple[Gateways, Sequence[str]]:
     """(gateways, the buckets to look at)"""
-    for name in selection:
-        get_analysis(name)
     known = bucket_keys(settings.catalog_buckets)
     unknown = [bucket for bucket in buckets if bucket not in known]
     if unknown:

@@ -9,6 +9,7 @@ import click
 
 if TYPE_CHECKING:
     from manga_enrichment.aws.gateways import Gateways
+    from manga_enrichment.domain.analyses import AnalysisSet
 
 
 def checked_partner(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
@@ -18,6 +19,13 @@ def checked_partner(_context: click.Context, _parameter: click.Parameter, value:
     if not is_partner_id(value):
         raise click.BadParameter(f"{value!r} is no partner id: up to 63 letters, digits, - and _, no - or _ first")
     return value
+
+
+def configured_analyses() -> "AnalysisSet":
+    """The packaged ones and those of MANGA_ANALYSES_DIR. Raises ConfigurationError."""
+    from manga_enrichment.settings import known_analyses, load_settings
+
+    return known_analyses(load_settings())
 
 
 def open_configured_gateways() -> "Gateways":

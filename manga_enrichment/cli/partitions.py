@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from manga_enrichment.cli.parameters import open_configured_gateways
+from manga_enrichment.cli.parameters import configured_analyses, open_configured_gateways
 from manga_enrichment.domain.text.shown import escaped
 
 if TYPE_CHECKING:
@@ -21,11 +21,11 @@ _PIPED_WIDTH = 200
 
 def show_partitions(analysis: str, *, as_json: bool) -> None:
     """Of one analysis, or of all for "". Raises ConfigurationError for an unknown one."""
-    from manga_enrichment.domain.analyses import ANALYSES, get_analysis
     from manga_enrichment.domain.catalog.records import bucket_keys
     from manga_enrichment.settings import load_settings
 
-    names = [get_analysis(analysis).name] if analysis else list(ANALYSES)
+    analyses = configured_analyses()
+    names = [analyses.get(analysis).name] if analysis else list(analyses.of_titles)
     buckets = bucket_keys(load_settings().catalog_buckets)
     store = open_configured_gateways().status
     found = [status for name in names for status in store.partitions(name, buckets)]

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import click
 
-from manga_enrichment.cli.parameters import open_configured_gateways
+from manga_enrichment.cli.parameters import configured_analyses, open_configured_gateways
 
 
 @click.command()
@@ -19,7 +19,6 @@ from manga_enrichment.cli.parameters import open_configured_gateways
 @click.option("--open", "show", is_flag=True, help="Show it in the browser.")
 def report(out: Path, show: bool) -> None:
     """Write the report of coverage, cost, speed, queues and failures as one HTML file. Asks no model."""
-    from manga_enrichment.domain.analyses import ANALYSES
     from manga_enrichment.pipeline.enrichment.forecast import throughput_of
     from manga_enrichment.pipeline.report.make import make_report
     from manga_enrichment.pipeline.report.page import report_html
@@ -32,7 +31,7 @@ def report(out: Path, show: bool) -> None:
         ledger=gateways.ledger,
         budget=gateways.budget,
         clock=gateways.clock,
-        analyses=ANALYSES,
+        analyses=configured_analyses().of_titles,
         models=known_models(settings),
         bucket_count=settings.catalog_buckets,
         pace=throughput_of(settings),

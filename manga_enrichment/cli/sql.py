@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from manga_enrichment.cli.parameters import configured_analyses
 from manga_enrichment.domain.text.shown import escaped
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def sql(query: str | None, parameters: dict[str, str], folder: Path | None, form
     text = _text(query, shipped)
     given = with_ids(text, parameters, lambda words: _ids(words, folder))
     try:
-        found = SqlSession(_datasets(folder)).query(text, given)
+        found = SqlSession(_datasets(folder), list(configured_analyses().of_titles.values())).query(text, given)
     except QueryError as error:
         raise click.ClickException(str(error)) from error
     if form == "csv":

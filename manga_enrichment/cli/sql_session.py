@@ -4,7 +4,7 @@ Belongs here: which tables a query names, running it, the shipped questions. Sta
 """
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from manga_enrichment.aws.s3.table_datasets import TableDatasets
-from manga_enrichment.domain.analyses import ANALYSES
+from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.pipeline.publish.tables import PublishedTable, published_tables
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
 from manga_enrichment.runtime.shipped import shipped
@@ -59,9 +59,9 @@ def with_ids(sql: str, parameters: Mapping[str, str], find: Callable[[str], list
 class SqlSession:
     """Queries over tables that are opened when a query first names them."""
 
-    def __init__(self, datasets: TableDatasets) -> None:
+    def __init__(self, datasets: TableDatasets, analyses: Sequence[AnalysisType]) -> None:
         self._datasets = datasets
-        published = published_tables(list(ANALYSES.values()))
+        published = published_tables(analyses)
         self._tables = {name: table for table in published for name in (table.objects_name, table.name)}
         # Extensions would be fetched from the network; what the wheel brings is enough.
         self._connection = duckdb.connect(

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import click
 
-from manga_enrichment.cli.parameters import open_configured_gateways
+from manga_enrichment.cli.parameters import configured_analyses, open_configured_gateways
 
 if TYPE_CHECKING:
     from manga_enrichment.domain.analyses.base import AnalysisType
@@ -49,16 +49,16 @@ def trial(  # noqa: PLR0913 (its options)
 
     Its answers are in the ledger: promoting a contender pays for the rest alone, and the same trial pays once.
     """
-    from manga_enrichment.domain.analyses import ANALYSES, get_analysis
     from manga_enrichment.domain.models.usage import micro_usd_from_usd
     from manga_enrichment.domain.outcomes.error_classes import ModelError
     from manga_enrichment.domain.trials.documents import entered
     from manga_enrichment.pipeline.trials.run import TrialQuestion
     from manga_enrichment.settings import known_models, load_settings
 
-    settings, tried = load_settings(), get_analysis(analysis)
+    settings, analyses = load_settings(), configured_analyses()
+    tried = analyses.get(analysis)
     documents = {file.name: _text(file) for file in candidates}
-    today, contenders = entered(tried, ANALYSES, known_models(settings), documents, models)
+    today, contenders = entered(tried, analyses.of_titles, known_models(settings), documents, models)
     known = _truth(truth, tried) if truth else {}
     question = TrialQuestion(today, contenders, titles, seed, micro_usd_from_usd(cap_usd), known)
     trials = _trials(as_json=as_json)
@@ -75,7 +75,6 @@ def trial(  # noqa: PLR0913 (its options)
 
 def _trials(*, as_json: bool) -> "Trials":
     from manga_enrichment.defs.shared.pipeline_settings import invoke_settings
-    from manga_enrichment.domain.analyses import ANALYSES
     from manga_enrichment.domain.operations.quota_lanes import BACKFILL
     from manga_enrichment.pipeline.catalog.reader import check_bucket_count
     from manga_enrichment.pipeline.engine.invocation import InvokeGateways
@@ -85,20 +84,20 @@ def _trials(*, as_json: bool) -> "Trials":
     settings, gateways = load_settings(), open_configured_gateways()
     check_bucket_count(gateways.tables, settings.catalog_buckets)
     asked = InvokeGateways(gateways.ledger, gateways.budget, gateways.senders, gateways.open_model, gateways.clock)
-    limits = invoke_settings(settings, BACKFILL)
+    limits, analyses = invoke_settings(settings, BACKFILL), configured_analyses().of_titles
 
     def say(line: str) -> None:
         click.echo(line, err=as_json)
 
-    return Trials(gateways.tables, asked, limits, ANALYSES, settings.catalog_buckets, say)
+    return Trials(gateways.tables, asked, limits, analyses, settings.catalog_buckets, say)
 
 
 def _truth(file: Path, analysis: "AnalysisType") -> "Rows":
-    from manga_enrichment.domain.analyses import ANALYSES
     from manga_enrichment.domain.trials.truth import read_truth
 
-    parts = [ANALYSES[name] for name in analysis.parts] or [analysis]
-    others = {column.name for each in ANALYSES.values() for column in each.columns}
+    known = configured_analyses().of_titles
+    parts = [known[name] for name in analysis.parts] or [analysis]
+    others = {column.name for each in known.values() for column in each.columns}
     return read_truth(_text(file), file.name, [column for part in parts for column in part.columns], others)
 
 

@@ -10,11 +10,12 @@ from pathlib import Path
 from manga_enrichment.domain.callbacks.signatures import SigningKey
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.loading import load_models
-from manga_enrichment.domain.models.specs import ModelCatalog
+from manga_enrichment.domain.models.specs import OTHER_ANALYSES, ModelCatalog
 from manga_enrichment.domain.models.usage import micro_usd_from_usd
 from manga_enrichment.domain.operations.quota_lanes import batch_models
 from manga_enrichment.domain.requests.policies import NO_POLICIES, Policies, PolicyError, read_policies
 from manga_enrichment.domain.requests.validation import RequestPolicy
+from manga_enrichment.settings.own_analyses import known_analyses
 from manga_enrichment.settings.variables import Settings
 
 
@@ -24,12 +25,24 @@ def micro_usd(amount_usd: float | None) -> int | None:
 
 
 def known_models(settings: Settings) -> ModelCatalog:
-    """The packaged models, those of MANGA_MODELS_FILE on top, and the aliases. Raises ConfigurationError."""
+    """The packaged models, those of MANGA_MODELS_FILE on top, and the aliases. Raises ConfigurationError, also where an
+    analysis or a lane asks for a model that is none of them.
+    """
     try:
         own = Path(settings.models_file).read_text("utf-8") if settings.models_file else ""
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"MANGA_MODELS_FILE={settings.models_file} cannot be read: {error}") from error
-    return load_models(settings.model_aliases, own, settings.lane_models, settings.lane_tiers)
+    analyses = known_analyses(settings).for_partners
+    models = load_models(settings.model_aliases, own, settings.lane_models, settings.lane_tiers)
+    known = {OTHER_ANALYSES, *analyses}
+    for chosen in settings.lane_models.values():
+        if unknown := sorted(chosen.keys() - known):
+            raise ConfigurationError(f"MANGA_LANE_MODELS: {unknown[0]} is none of {', '.join(sorted(known))}")
+    for name, analysis in analyses.items():
+        if analysis.model_alias not in {*models.aliases, *models.models}:
+            known_names = ", ".join(sorted(models.aliases))
+            raise ConfigurationError(f"{name}.toml: model {analysis.model_alias!r} is not known; choose {known_names}")
+    return models
 
 
 def partner_policies(settings: Settings) -> Policies:
@@ -37,7 +50,8 @@ def partner_policies(settings: Settings) -> Policies:
     if not settings.partners_file:
         return NO_POLICIES
     try:
-        return read_policies(json.loads(Path(settings.partners_file).read_text("utf-8-sig")))
+        document = json.loads(Path(settings.partners_file).read_text("utf-8-sig"))
+        return read_policies(document, known_analyses(settings).for_partners)
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"MANGA_PARTNERS_FILE={settings.partners_file} cannot be read: {error}") from error
     except PolicyError as error:
@@ -52,6 +66,7 @@ def request_policy(settings: Settings) -> RequestPolicy:
         partner_policies(settings),
         sends_mail=bool(settings.email_from),
         alias_of=batch_models(known_models(settings)),
+        analyses=known_analyses(settings),
     )
 
 

@@ -10,12 +10,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from manga_enrichment.domain.analyses import FOR_PARTNERS
 from manga_enrichment.domain.callbacks.signatures import KEY_ID_PATTERN, MIN_SECRET_CHARACTERS
 from manga_enrichment.domain.catalog.records import MAX_CATALOG_BUCKETS
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.batch_jobs import MAX_TIMEOUT_HOURS, MIN_RECORDS, MIN_TIMEOUT_HOURS
-from manga_enrichment.domain.models.specs import OTHER_ANALYSES
 from manga_enrichment.domain.operations.quota_lanes import LANE_WEIGHTS, MODEL_LANES
 from manga_enrichment.domain.operations.retention import CHANGES_DAYS, LEDGER_DAYS, RUN_HISTORY_DAYS
 from manga_enrichment.domain.operations.stages import STAGE_PATTERN, staged
@@ -63,6 +61,7 @@ class Settings(BaseSettings):
     budget_table: str = Field("manga-fm-budget", description="DynamoDB table of budget counters")
     senders_table: str = Field("manga-fm-senders", description="DynamoDB table of runs that share a quota")
     ledger_retention_days: int = Field(LEDGER_DAYS, ge=1, description="answers older than this may be asked again")
+    analyses_dir: str = Field("", description="folder of your own analyses, a TOML file each, on top of ours (README)")
     models_file: str = Field("", description="TOML file of your own models, on top of ours (docs/models.md)")
     lane_tiers: dict[str, Literal["default", "flex", "priority"]] = Field(
         default_factory=dict, description='service tier by lane, for example {"night": "flex"} (docs/models.md)'
@@ -189,12 +188,8 @@ class Settings(BaseSettings):
     @field_validator("lane_models")
     @classmethod
     def _models_are_of_lanes(cls, value: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
-        known = {OTHER_ANALYSES, *FOR_PARTNERS}
-        for lane, chosen in value.items():
-            if lane not in MODEL_LANES:
-                raise ValueError(f"{lane} is not one of the lanes {', '.join(MODEL_LANES)}")
-            if unknown := sorted(chosen.keys() - known):
-                raise ValueError(f"{unknown[0]} is none of {', '.join(sorted(known))}")
+        if unknown := sorted(value.keys() - set(MODEL_LANES)):
+            raise ValueError(f"{unknown[0]} is not one of the lanes {', '.join(MODEL_LANES)}")
         return value
 
     @field_validator("lane_tiers")

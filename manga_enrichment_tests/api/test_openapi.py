@@ -27,7 +27,7 @@ from manga_enrichment.domain.requests.states import RequestState, is_final
 from manga_enrichment.domain.requests.validation import validate
 from manga_enrichment_tests.analyses import FOR_PARTNERS
 
-DOCUMENT = openapi_document()
+DOCUMENT = openapi_document(FOR_PARTNERS)
 FILE = Path(__file__).resolve().parents[2] / "docs" / "openapi.json"
 REGISTRY = TemplateRegistry()
 

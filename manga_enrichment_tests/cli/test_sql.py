@@ -154,7 +154,7 @@ def test_there_are_questions_enough_and_each_says_what_it_asks() -> None:
 def test_words_stand_for_the_first_title_found_that_has_an_answer(folder: Path) -> None:
     text = next(question.path for question in questions() if question.path.stem == "similar_to").read_text("utf-8")
     given = with_ids(text, {"title": "a title"}, lambda words: [f"not {words}", title_id(2), title_id(1)])
-    found = SqlSession(TableDatasets.in_folder(folder)).query(text, given).to_pylist()
+    found = SqlSession(TableDatasets.in_folder(folder), list(ANALYSES.values())).query(text, given).to_pylist()
     assert found == rows_of_similar(folder)
     assert {row["is_like"] for row in found} == {record(1).title}
     assert [row["score"] for row in found] == sorted((row["score"] for row in found), reverse=True)
@@ -167,7 +167,7 @@ def rows_of_similar(folder: Path) -> list[dict[str, Any]]:
 
 def test_words_that_nothing_is_found_for_have_no_answer(folder: Path) -> None:
     text = next(question.path for question in questions() if question.path.stem == "similar_to").read_text("utf-8")
-    assert SqlSession(TableDatasets.in_folder(folder)).query(text, {"title": []}).num_rows == 0
+    assert SqlSession(TableDatasets.in_folder(folder), list(ANALYSES.values())).query(text, {"title": []}).num_rows == 0
 
 
 def test_words_need_the_index_which_a_folder_of_tables_has_not(folder: Path) -> None:

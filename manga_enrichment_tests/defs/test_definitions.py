@@ -8,6 +8,7 @@ import pytest
 
 from manga_enrichment.definitions import build_definitions
 from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY
+from manga_enrichment.domain.analyses import AnalysisSet
 from manga_enrichment.domain.models.loading import load_models
 from manga_enrichment.local.check_definitions import check
 from manga_enrichment.settings import Settings
@@ -108,7 +109,7 @@ def test_runs_execute_in_one_process() -> None:
 
 def test_the_registry_alone_decides_which_analyses_there_are() -> None:
     fewer = {name: analysis for name, analysis in ANALYSES.items() if name in {"reading_level", "content_summary"}}
-    built = build_definitions(Settings(), analyses=fewer)
+    built = build_definitions(Settings(), analyses=AnalysisSet(fewer))
     keys = {spec.key.to_user_string() for spec in built.resolve_all_asset_specs()}
     assert keys & set(ANALYSES) == set(fewer)
     dg.Definitions.validate_loadable(built)

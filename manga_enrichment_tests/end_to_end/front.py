@@ -11,10 +11,11 @@ from manga_enrichment.domain.requests.queues import QUEUES
 from manga_enrichment.gateways.queue import Message
 from manga_enrichment.local.api_client import ApiClient, api_url
 from manga_enrichment.local.stack.local_stack import LocalStack
+from manga_enrichment_tests.analyses import FOR_PARTNERS
 
 AT_ONCE = {"Prefer": "respond-async"}
 LIMITS = {"throttle": {"rateLimit": 10_000.0, "burstLimit": 10_000}}
-DOCUMENT = openapi_document()
+DOCUMENT = openapi_document(FOR_PARTNERS)
 
 
 class Front:

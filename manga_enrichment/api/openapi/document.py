@@ -5,6 +5,7 @@ which are put in as they are: OpenAPI 3.1 takes JSON Schema.
 """
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from manga_enrichment.api.endpoints import ENDPOINTS, Endpoint
@@ -14,6 +15,7 @@ from manga_enrichment.api.openapi.callbacks import callback_schemas, webhooks
 from manga_enrichment.api.openapi.examples import CALLBACK_EXAMPLE, EXAMPLES, POSTS, error_example
 from manga_enrichment.api.openapi.parts import ref
 from manga_enrichment.api.openapi.results import result_schemas
+from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.requests.schemas import REQUEST_SCHEMAS, schema_document
 
 API_VERSION = "1.0.0"
@@ -76,12 +78,12 @@ _QUERY: dict[str, dict[str, Any]] = {
 """Parameters by name; words are the endpoint's."""
 
 
-def openapi_json() -> str:
-    """The text of `docs/openapi.json`."""
-    return json.dumps(openapi_document(), indent=2, ensure_ascii=False) + "\n"
+def openapi_json(analyses: Mapping[str, AnalysisType]) -> str:
+    """The text of `docs/openapi.json`. analyses: what a batch may ask for."""
+    return json.dumps(openapi_document(analyses), indent=2, ensure_ascii=False) + "\n"
 
 
-def openapi_document() -> dict[str, Any]:
+def openapi_document(analyses: Mapping[str, AnalysisType]) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in ENDPOINTS.values():
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)
@@ -107,7 +109,7 @@ def openapi_document() -> dict[str, Any]:
         "webhooks": webhooks(CALLBACK_EXAMPLE),
         "components": {
             "securitySchemes": {"apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"}},
-            "schemas": _schemas(),
+            "schemas": _schemas(analyses),
         },
     }
 
@@ -154,12 +156,13 @@ def _response(status: int, endpoint: Endpoint) -> dict[str, Any]:
     return response
 
 
-def _schemas() -> dict[str, Any]:
+def _schemas(analyses: Mapping[str, AnalysisType]) -> dict[str, Any]:
+    documents = {each: schema_document(each, tuple(analyses)) for each in REQUEST_SCHEMAS}
     requests = {
-        model_name(schema): {name: value for name, value in schema_document(schema).items() if name != "$schema"}
-        for schema in REQUEST_SCHEMAS
+        model_name(each): {name: value for name, value in document.items() if name != "$schema"}
+        for each, document in documents.items()
     }
-    return {**requests, **answer_schemas(), **result_schemas(), **callback_schemas()}
+    return {**requests, **answer_schemas(), **result_schemas(analyses.values()), **callback_schemas()}
 
 
 _HEADERS = (

@@ -4,6 +4,7 @@ Belongs here: its fields in words. Stays out: making it (`domain/requests/result
 together).
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from manga_enrichment.api.openapi.parts import (
@@ -18,7 +19,7 @@ from manga_enrichment.api.openapi.parts import (
     success,
     time,
 )
-from manga_enrichment.domain.analyses import FOR_PARTNERS
+from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.requests.states import RequestState, is_final
 
@@ -27,11 +28,7 @@ def _name(analysis: str) -> str:
     return f"{analysis.title().replace('_', '')}Answer"
 
 
-_ANSWERS = {
-    **{_name(analysis.name): dict(analysis.output_schema) for analysis in FOR_PARTNERS.values()},
-    _name("conversation"): obj({"reply": said("string", "The answer to a question or chat.")}),
-}
-"""By name of the schema; of analyses to come, any object."""
+_CONVERSATION = {_name("conversation"): obj({"reply": said("string", "The answer to a question or chat.")})}
 _ITEM = obj(
     {
         "position": said("integer", "Place in the request, from 0."),
@@ -39,7 +36,7 @@ _ITEM = obj(
         "manga_id": or_null("string", "As sent; null for a conversation."),
         "analysis_type": said("string", "As asked for, or conversation."),
         "status": enum(each for each in Outcome if each is not Outcome.DEFERRED),
-        "answer": {"anyOf": [*map(ref, _ANSWERS), {"type": "object"}, {"type": "null"}], "description": "By analysis."},
+        "answer": {},
         "error": {"anyOf": [ref("ItemError"), {"type": "null"}]},
         "model_id": or_null("string", "Model that gave the answer."),
         "prompt_version": or_null("string", "Of the question that it was asked."),
@@ -73,7 +70,10 @@ _DOCUMENT = obj(
 )
 
 
-def result_schemas() -> dict[str, Any]:
-    """By the names that the paths refer to."""
-    documents = {"RequestResult": success(ref("ResultDocument")), "ResultDocument": _DOCUMENT, "ResultItem": _ITEM}
-    return {**documents, **_ANSWERS}
+def result_schemas(analyses: Iterable[AnalysisType]) -> dict[str, Any]:
+    """By the names that the paths refer to. Of analyses to come an answer is any object."""
+    answers = {**{_name(each.name): dict(each.output_schema) for each in analyses}, **_CONVERSATION}
+    answer = {"anyOf": [*map(ref, answers), {"type": "object"}, {"type": "null"}], "description": "By analysis."}
+    item = {**_ITEM, "properties": {**_ITEM["properties"], "answer": answer}}
+    documents = {"RequestResult": success(ref("ResultDocument")), "ResultDocument": _DOCUMENT, "ResultItem": item}
+    return {**documents, **answers}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from manga_enrichment.cli.parameters import checked_partner, open_configured_gateways
+from manga_enrichment.cli.parameters import checked_partner, configured_analyses, open_configured_gateways
 
 if TYPE_CHECKING:
     from manga_enrichment.domain.requests.policies import Policies
@@ -51,7 +51,7 @@ def check(file: Path | None) -> None:
     configured = load_settings().partners_file
     found = file or (Path(configured) if configured else shipped("infra/partners.json"))
     try:
-        listed = read_partners(json.loads(found.read_text("utf-8-sig")))
+        listed = read_partners(json.loads(found.read_text("utf-8-sig")), configured_analyses().for_partners)
     except PolicyError as error:
         raise click.ClickException("\n".join([f"{found} cannot be used:", *f"  {error}".split("; ")])) from error
     except (OSError, ValueError) as error:
@@ -80,7 +80,9 @@ def change(partner: str, changes: str) -> None:
         document = json.loads(changes)
     except ValueError as error:
         raise click.BadParameter(f"no JSON: {error}", param_hint="CHANGES") from error
-    open_configured_gateways().requests.change_policy(partner, checked_changes(document))
+    open_configured_gateways().requests.change_policy(
+        partner, checked_changes(document, configured_analyses().for_partners)
+    )
     click.echo(json.dumps(_document(_policies(), partner)["policy"]))
 
 
@@ -92,7 +94,7 @@ def template(file: Path | None) -> None:
     from manga_enrichment.runtime.shipped import shipped
 
     found = file or shipped("infra/partners.json")
-    click.echo(partners_yaml(json.loads(found.read_text("utf-8-sig"))), nl=False)
+    click.echo(partners_yaml(json.loads(found.read_text("utf-8-sig")), configured_analyses().for_partners), nl=False)
 
 
 @partners.command()
@@ -130,7 +132,7 @@ def _document(policies: "Policies", partner: str) -> dict[str, Any]:
     changes = gateways.requests.policy_changes(partner)
     return {
         "partner": partner,
-        "policy": policies.of(partner).changed(checked_changes(changes)).to_document(),
+        "policy": policies.of(partner).changed(checked_changes(changes, None)).to_document(),
         "changes": changes,
         "spent_micro_usd": {span: gateways.budget.spent(counter)[1] for span, counter in counters.items()},
     }

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from manga_enrichment.cli.parameters import checked_partner, open_configured_gateways
+from manga_enrichment.cli.parameters import checked_partner, configured_analyses, open_configured_gateways
 from manga_enrichment.cli.partner.requests import read_body
 from manga_enrichment.domain.text.shown import escaped
 
@@ -27,7 +27,6 @@ def quote(file: Path, partner: str, as_json: bool) -> None:
 
 def _quote(file: Path, body: Any, partner: str) -> dict[str, Any]:
     """Raises ClickException with all that is wrong with the body."""
-    from manga_enrichment.domain.analyses import FOR_PARTNERS
     from manga_enrichment.domain.requests.schemas import QUOTE
     from manga_enrichment.domain.requests.validation import validate
     from manga_enrichment.pipeline.partner.plan_run import PartnerPlanning
@@ -42,7 +41,7 @@ def _quote(file: Path, body: Any, partner: str) -> dict[str, Any]:
     planning = PartnerPlanning(
         tables=gateways.tables,
         ledger=gateways.ledger,
-        analyses=FOR_PARTNERS,
+        analyses=configured_analyses().for_partners,
         models=known_models(settings),
         bucket_count=settings.catalog_buckets,
     )

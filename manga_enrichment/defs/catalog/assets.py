@@ -60,6 +60,7 @@ def build_manga_catalog(inputs: DefinitionInputs) -> dg.AssetsDefinition:
                     clock=clock,
                     say=context.log.info,
                     following=following(context, tables, inputs),
+                    analyses=inputs.analyses.values(),
                     **_how(inputs.settings),
                 )
             except ImplausibleCatalogError as refused:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import dagster as dg
 
 from manga_enrichment.defs.shared.partitions import catalog_partitions, partition_groups
-from manga_enrichment.domain.analyses import ON_REQUEST
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.domain.models.specs import ModelCatalog
@@ -19,14 +18,12 @@ from manga_enrichment.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class DefinitionInputs:
+    """for_partners: what a batch may ask for, those on request, too, which no asset is made of."""
+
     settings: Settings
     analyses: Mapping[str, AnalysisType]
+    for_partners: Mapping[str, AnalysisType]
     models: ModelCatalog
-
-    @property
-    def for_partners(self) -> Mapping[str, AnalysisType]:
-        """What a batch may ask for: those on request, too, which no asset is made of."""
-        return {**self.analyses, **ON_REQUEST}
 
     @property
     def partitions(self) -> dg.StaticPartitionsDefinition:

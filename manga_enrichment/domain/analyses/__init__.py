@@ -6,9 +6,4 @@ fingerprints (`domain/prompts/`), which folder of a user's own documents there i
 
 from manga_enrichment.domain.analyses.registry import AnalysisSet, UnknownAnalysisError, packaged
 
-ANALYSES = packaged().of_titles
-ON_REQUEST = packaged().on_request
-FOR_PARTNERS = packaged().for_partners
-get_analysis = packaged().get
-
-__all__ = ["ANALYSES", "FOR_PARTNERS", "ON_REQUEST", "AnalysisSet", "UnknownAnalysisError", "get_analysis", "packaged"]
+__all__ = ["AnalysisSet", "UnknownAnalysisError", "packaged"]

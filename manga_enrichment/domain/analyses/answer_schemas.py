@@ -6,7 +6,6 @@ whether an answer fits (`validation.py`).
 A schema is closed: each object names all of its properties, all are required, and null stands for what is not known.
 """
 
-import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -25,6 +24,7 @@ _KEYWORDS: Mapping[str, frozenset[str]] = {
 }
 _BOUNDS = (("minItems", "maxItems"), ("minLength", "maxLength"), ("minimum", "maximum"))
 _LARGEST: Mapping[str, int] = {"minItems": 100, "maxItems": 100, "minLength": 10_000, "maxLength": 10_000}
+_LARGEST_NUMBER = 10**15
 _LONGEST_DESCRIPTION = 250
 _LONGEST_PATTERN = 200
 _MOST_VALUES = 200
@@ -122,7 +122,7 @@ def _faults(place: str, schema: Any, depth: int, *, has_table: bool) -> Iterator
         return
     for key in sorted(schema.keys() - _KEYWORDS[kind] - {"type", "description"}):
         taken = ", ".join(sorted(_KEYWORDS[kind])) or "none but description"
-        yield f"{place}.{key:.40} is not honoured by all models; for a {kind} there are {taken}"
+        yield f"{place}: {key!r:.40} is not honoured by all models; for a {kind} there are {taken}"
     yield from _description_faults(place, schema)
     yield from _bound_faults(place, schema)
     if kind == "object":
@@ -131,6 +131,8 @@ def _faults(place: str, schema: Any, depth: int, *, has_table: bool) -> Iterator
         yield from _array_faults(place, schema, depth, has_table=has_table)
     elif kind == "string":
         yield from _string_faults(place, schema)
+    elif kind == "integer" and not schema.keys() >= {"minimum", "maximum"}:
+        yield f"{place} has no end; give it minimum and maximum"
 
 
 def _deepest_of(place: str, kind: str) -> int:
@@ -154,7 +156,7 @@ def _bound_faults(place: str, schema: Mapping[str, Any]) -> Iterator[str]:
         yield from (
             f"{place}.{each} must be a whole number from 0 to {_LARGEST[each]:,}" for each in wrong if each in _LARGEST
         )
-        yield from (f"{place}.{each} must be a number" for each in wrong if each not in _LARGEST)
+        yield from (f"{place}.{each} must be a number within ±10^15" for each in wrong if each not in _LARGEST)
         if len(given) == 2 and not wrong and schema[low] > schema[high]:
             yield f"{place}: {low} is above {high}; no answer fits"
     if not isinstance(schema.get("uniqueItems", True), bool):
@@ -164,7 +166,9 @@ def _bound_faults(place: str, schema: Mapping[str, Any]) -> Iterator[str]:
 def _is_bound(value: Any, largest: int | None) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    return math.isfinite(value) if largest is None else isinstance(value, int) and 0 <= value <= largest
+    if largest is None:
+        return -_LARGEST_NUMBER <= value <= _LARGEST_NUMBER
+    return isinstance(value, int) and 0 <= value <= largest
 
 
 def _object_faults(place: str, schema: Mapping[str, Any], depth: int, *, has_table: bool) -> Iterator[str]:

@@ -54,6 +54,9 @@ class Rules:
     arranged: Callable[[dict[str, Any]], dict[str, Any]] = dict
 
 
+NO_RULES = Rules()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class AnalysisType:
     """One analysis type. Compared by identity: there is one object per type, in the registry.
@@ -63,6 +66,7 @@ class AnalysisType:
     fields          record fields the prompt shows and the fingerprint depends on, and nothing else
     instructions    the system prompt
     rubric          the part of it that is this analysis's own
+    rules           of the module beside its document, as they are part of sufficient, check and to_row
     output_schema   closed JSON Schema (draft-07) of the answer; also the tool's input schema
     max_tokens      output limit of the first try; Bedrock reserves all of it in the quota, so keep it close
     sufficient      None when there is enough to ask about, else the reason in a few words
@@ -95,6 +99,7 @@ class AnalysisType:
     parts: tuple[str, ...] = ()
     private: bool = False
     rubric: str = ""
+    rules: Rules = NO_RULES
     request: str = "Analyse the title above."
     expected_output_tokens: int = 200
 

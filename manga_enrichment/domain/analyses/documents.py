@@ -196,7 +196,7 @@ def _enough_faults(enough: Mapping[str, Any], fields: Collection[str]) -> Iterat
         return
     if not any_of and not text:
         yield "enough says nothing; give any_of, text or both, or every title is asked about however little is known"
-    for each in [name for name in (*any_of, *text) if name not in {*fields, NOTE}]:
+    for each in [name for name in (*any_of, *text) if name not in (*fields, NOTE)]:
         yield f"enough: {_shown(each)} is none of its fields; add it to fields"
     for each, least in text.items():
         if not isinstance(least, int) or isinstance(least, bool) or not 1 <= least <= MOST_MINIMUM:
@@ -213,6 +213,8 @@ def _column_faults(columns: Mapping[str, Any], answer: Mapping[str, Any], *, has
         yield f"columns.{_shown(key)} is of no property of the answer; take it out"
     names = []
     for key, schema in properties.items():
+        if not re.fullmatch(NAME_PATTERN, key):  # told with the schema
+            continue
         said = columns.get(key, {})
         if not isinstance(said, dict) or said.keys() - {"name", "doc"}:
             yield f"columns.{key} takes name and doc alone"
@@ -230,4 +232,4 @@ def _column_faults(columns: Mapping[str, Any], answer: Mapping[str, Any], *, has
 
 
 def _shown(value: Any) -> str:
-    return f"{readable(str(value)):.60}" if isinstance(value, str) else f"{value!r:.60}"
+    return f"{' '.join(readable(value).split()):.60}" if isinstance(value, str) else f"{value!r:.60}"

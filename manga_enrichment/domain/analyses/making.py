@@ -9,12 +9,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from manga_enrichment.domain.analyses.answer_schemas import cell, columns_of
-from manga_enrichment.domain.analyses.base import AnalysisType, Answer, Rules, TitleInputs
+from manga_enrichment.domain.analyses.base import NO_RULES, AnalysisType, Answer, Rules, TitleInputs
 from manga_enrichment.domain.analyses.documents import NOTE, Document, Enough
 from manga_enrichment.domain.analyses.text import has_any, has_text
 from manga_enrichment.domain.analyses.wording import system_prompt
 
-NO_RULES = Rules()
 _VERSION_CHARACTERS = 12
 
 
@@ -28,6 +27,7 @@ def single(document: Document, rules: Rules = NO_RULES) -> AnalysisType:
         fields=document.fields,
         instructions=instructions,
         rubric=document.instructions,
+        rules=rules,
         output_schema=document.answer,
         max_tokens=document.max_tokens,
         sufficient=_sufficient(document.enough, rules),

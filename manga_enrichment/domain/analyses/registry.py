@@ -1,17 +1,18 @@
-"""Which analyses there are: the packaged documents.
+"""Which analyses there are: the packaged documents, and the set of all as a value that is handed on.
 
-Belongs here: the set as a value, which is handed on. Stays out: what a document may say (`documents.py`).
+Belongs here: reading the packaged ones, documents made into a set. Stays out: what a document may say (`documents.py`),
+a user's own (`own.py`).
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
 
-from manga_enrichment.domain.analyses.base import AnalysisType, Rules
+from manga_enrichment.domain.analyses.base import NO_RULES, AnalysisType, Rules
 from manga_enrichment.domain.analyses.documents import SUFFIX, Document, read_document
-from manga_enrichment.domain.analyses.making import NO_RULES, combined, single
+from manga_enrichment.domain.analyses.making import combined, single
 from manga_enrichment.domain.analyses.packaged import (
     content_moderation,
     content_summary,
@@ -30,13 +31,6 @@ _NAMES = (
     "full_enrichment",
     "content_moderation",
 )
-_RULES: Mapping[str, Rules] = {
-    "genre_classification": genre_classification.RULES,
-    "content_summary": content_summary.RULES,
-    "similar_series": similar_series.RULES,
-    "reading_level": reading_level.RULES,
-    "content_moderation": content_moderation.RULES,
-}
 
 
 class UnknownAnalysisError(ConfigurationError):
@@ -51,10 +45,10 @@ class AnalysisSet:
     """
 
     of_titles: Mapping[str, AnalysisType]
-    on_request: Mapping[str, AnalysisType]
+    on_request: Mapping[str, AnalysisType] = field(default_factory=dict)
 
     @property
-    def for_partners(self) -> Mapping[str, AnalysisType]:
+    def for_partners(self) -> dict[str, AnalysisType]:
         """All that a batch may ask for."""
         return {**self.of_titles, **self.on_request}
 
@@ -68,19 +62,30 @@ class AnalysisSet:
 @cache
 def packaged() -> AnalysisSet:
     """Those that come with the package, in the order in which they are shown everywhere."""
+    return assembled(packaged_documents(), packaged_rules())
+
+
+@cache
+def packaged_documents() -> tuple[Document, ...]:
     folder = files(_FOLDER)
-    texts = {name: folder.joinpath(f"{name}{SUFFIX}").read_text("utf-8") for name in _NAMES}
-    return assembled([read_document(text, f"{name}{SUFFIX}") for name, text in texts.items()], _RULES)
+    texts = {f"{name}{SUFFIX}": folder.joinpath(f"{name}{SUFFIX}").read_text("utf-8") for name in _NAMES}
+    return tuple(read_document(text, file) for file, text in texts.items())
 
 
 def remade(document: Document, known: Mapping[str, AnalysisType]) -> AnalysisType:
-    """What an analysis would be by another document, with the rules that it has. known: by name, for parts."""
+    """What an analysis would be by another document, with the rules that it has. known: by name, also for parts."""
     if document.parts:
         return combined(document, [known[name] for name in document.parts])
-    return single(document, _RULES.get(document.name, NO_RULES))
+    return single(document, known[document.name].rules)
 
 
-def assembled(documents: list[Document], rules: Mapping[str, Rules]) -> AnalysisSet:
+def packaged_rules() -> Mapping[str, Rules]:
+    """By name of the analysis."""
+    modules = (genre_classification, content_summary, similar_series, reading_level, content_moderation)
+    return {module.__name__.rpartition(".")[2]: module.RULES for module in modules}
+
+
+def assembled(documents: Sequence[Document], rules: Mapping[str, Rules]) -> AnalysisSet:
     """Documents made into analyses, in their order. rules: of the modules beside them, by name."""
     singles = {each.name: single(each, rules.get(each.name, NO_RULES)) for each in documents if not each.parts}
     made = {

@@ -9,7 +9,7 @@ A weight is a lane's, however many runs it has. It counts only while the lane ha
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from manga_enrichment.domain.analyses import FOR_PARTNERS
+from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models.specs import ModelCatalog
 from manga_enrichment.domain.requests.asked_models import AliasOf
 from manga_enrichment.domain.requests.queues import BY_PRIORITY, HIGH_PRIORITY, LOW_PRIORITY, NORMAL, ORDERED, SESSION
@@ -50,7 +50,7 @@ def lane_of_priority(priority: str) -> str:
 def batch_models(models: ModelCatalog) -> AliasOf:
     """Of which model each lane asks an analysis when a batch names none."""
 
-    def alias_of(analysis: str, priority: str) -> str:
-        return models.alias_for(analysis, FOR_PARTNERS[analysis].model_alias, lane_of_priority(priority))
+    def alias_of(analysis: AnalysisType, priority: str) -> str:
+        return models.alias_for(analysis.name, analysis.model_alias, lane_of_priority(priority))
 
     return alias_of

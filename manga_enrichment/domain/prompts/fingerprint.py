@@ -10,11 +10,9 @@ which candidates were retrieved, the alias by which the model was chosen.
 
 import hashlib
 import json
-from collections.abc import Iterable
-from functools import cache
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.analyses.base import AnalysisType, TitleInputs
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.models.specs import ModelSpec
@@ -39,23 +37,16 @@ def fingerprint(analysis: AnalysisType, model: ModelSpec, inputs: TitleInputs) -
     )
 
 
-def content_hash(record: MangaRecord, analyses: Iterable[AnalysisType] | None = None) -> str:
-    """sha256 in hex of what any analysis shows of a record; a change means that some answer may be outdated.
-
-    `analyses` defaults to the registry.
+def content_hash(analyses: Iterable[AnalysisType]) -> Callable[[MangaRecord], str]:
+    """What hashes a record: sha256 in hex of what any of the analyses shows of it. A change means that some answer may
+    be outdated.
     """
-    names = _registry_fields() if analyses is None else _fields_of(analyses)
-    return _digest({"manga_id": record.manga_id, "fields": prompt_fields(record, names, remember=False)})
+    names = tuple(sorted({name for analysis in analyses for name in analysis.fields}))
 
+    def hashed(record: MangaRecord) -> str:
+        return _digest({"manga_id": record.manga_id, "fields": prompt_fields(record, names, remember=False)})
 
-@cache
-def _registry_fields() -> tuple[str, ...]:
-    """Once, not once a title: an import hashes millions."""
-    return _fields_of(ANALYSES.values())
-
-
-def _fields_of(analyses: Iterable[AnalysisType]) -> tuple[str, ...]:
-    return tuple(sorted({name for analysis in analyses for name in analysis.fields}))
+    return hashed
 
 
 def _digest(content: dict[str, Any]) -> str:

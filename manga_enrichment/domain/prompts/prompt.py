@@ -12,7 +12,7 @@ field are indented, so a line of a synopsis cannot pass for a field of its own.
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any
 
@@ -22,6 +22,9 @@ from manga_enrichment.domain.catalog.records import Author, MangaRecord
 from manga_enrichment.domain.models.specs import AnswersBy, ModelSpec
 from manga_enrichment.domain.prompts.candidate_block import LABEL_FIELDS, candidate_lines
 from manga_enrichment.domain.prompts.quoting import cut_at_sentence, folded, one_line
+
+TITLE_FIELDS = frozenset(each.name for each in fields(MangaRecord)) - {"manga_id", "updated_at", "source_id"}
+"""What a prompt may show of a title. Not what changes though nothing about the title does: that would be paid again."""
 
 MAX_SYNOPSIS_CHARACTERS = 6_000
 """A longer synopsis is cut: what it is about has long been said, and every character is paid for."""
@@ -72,12 +75,12 @@ def prompt_fields(record: MangaRecord, names: Sequence[str], *, remember: bool =
     remember: five analyses in turn look at the same fields of a title; nobody looks again at those of an import.
     """
     clean = _remembered if remember else _clean
-    fields = {}
+    shown = {}
     for name in names:
         value = getattr(record, name)
         if value is not None and value != () and (cleaned := clean(name, value)):
-            fields[name] = cleaned
-    return fields
+            shown[name] = cleaned
+    return shown
 
 
 def inference_parameters(analysis: AnalysisType, model: ModelSpec) -> dict[str, Any]:

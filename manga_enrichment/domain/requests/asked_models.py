@@ -7,19 +7,19 @@ Belongs here: reading that from a body that may be invalid in any way. Stays out
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from manga_enrichment.domain.analyses import FOR_PARTNERS
+from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.requests.schemas import BATCH, default_of, schema_document
 
-AliasOf = Callable[[str, str], str]
-"""By the name of an analysis and the priority of a batch that names no model."""
+AliasOf = Callable[[AnalysisType, str], str]
+"""By an analysis and the priority of a batch that names no model."""
 
 
-def own_alias(analysis: str, _priority: str) -> str:
+def own_alias(analysis: AnalysisType, _priority: str) -> str:
     """Where no lane has a model of its own."""
-    return FOR_PARTNERS[analysis].model_alias
+    return analysis.model_alias
 
 
-def asked_alias(body: Mapping[str, Any], analysis: str, alias_of: AliasOf) -> str:
+def asked_alias(body: Mapping[str, Any], analysis: AnalysisType, alias_of: AliasOf) -> str:
     model, priority = body.get("model"), body.get("priority")
     if isinstance(model, str):
         return model

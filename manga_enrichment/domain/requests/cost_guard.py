@@ -15,7 +15,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any
 
-from manga_enrichment.domain.analyses import FOR_PARTNERS
+from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.prompts.prompt import Prompt
 from manga_enrichment.domain.prompts.prompt_tokens import estimate_prompt
 from manga_enrichment.domain.prompts.tokens import estimate_tokens
@@ -53,14 +53,19 @@ class RequestTokens:
 
 
 def request_tokens(
-    schema: str, body: Any, texts: Sequence[tuple[Location, str]], alias_of: AliasOf = own_alias
+    schema: str,
+    body: Any,
+    texts: Sequence[tuple[Location, str]],
+    analyses: Mapping[str, AnalysisType],
+    alias_of: AliasOf = own_alias,
 ) -> list[RequestTokens]:
     """One estimate per call that the request asks for.
 
-    body may be invalid in any way; texts are all of its strings (`json_shape.read_shape`).
+    body may be invalid in any way; texts are all of its strings (`json_shape.read_shape`); analyses: what a batch may
+    ask for.
     """
     if schema == "batch_analysis":
-        return _batch_estimates(body, texts, alias_of)
+        return _batch_estimates(body, texts, analyses, alias_of)
     sent = [text for location, text in texts if _is_sent(location)]
     tokens = CONVERSATION_TOKENS + sum(MESSAGE_TOKENS + estimate_tokens(text) for text in sent)
     return [RequestTokens((), _model(schema, body), tokens)]
@@ -84,7 +89,7 @@ def guard_problems(estimates: Sequence[RequestTokens], guards: Mapping[str, int]
 
 def tokens_left(schema: str, body: Any) -> int:
     """Between a conversation's own text and the guard of its model. body: valid."""
-    [estimate] = request_tokens(schema, body, read_shape(body).texts)
+    [estimate] = request_tokens(schema, body, read_shape(body).texts, {})
     return max(0, TOKEN_GUARDS[estimate.model] - estimate.input_tokens)
 
 
@@ -97,7 +102,9 @@ def _model(schema: str, body: Any) -> str:
     return asked if isinstance(asked, str) and asked in TOKEN_GUARDS else str(default_of(schema, "model"))
 
 
-def _batch_estimates(body: Any, texts: Sequence[tuple[Location, str]], alias_of: AliasOf) -> list[RequestTokens]:
+def _batch_estimates(
+    body: Any, texts: Sequence[tuple[Location, str]], analyses: Mapping[str, AnalysisType], alias_of: AliasOf
+) -> list[RequestTokens]:
     items = body.get("items") if isinstance(body, dict) else None
     if not isinstance(items, list):
         return []
@@ -105,10 +112,10 @@ def _batch_estimates(body: Any, texts: Sequence[tuple[Location, str]], alias_of:
     estimates = []
     for position, item in enumerate(items):
         name = item.get("analysis_type") if isinstance(item, dict) else None
-        if isinstance(name, str) and name in FOR_PARTNERS:
+        if isinstance(name, str) and name in analyses:
             location = ("items", position)
-            tokens = prompt_overhead(name) + _note_tokens(notes.get(location, ""))
-            estimates.append(RequestTokens(location, asked_alias(body, name, alias_of), tokens))
+            tokens = prompt_overhead(analyses[name]) + _note_tokens(notes.get(location, ""))
+            estimates.append(RequestTokens(location, asked_alias(body, analyses[name], alias_of), tokens))
     return estimates
 
 
@@ -118,9 +125,8 @@ def _note_tokens(note: str) -> int:
 
 
 @cache
-def prompt_overhead(analysis_name: str) -> int:
+def prompt_overhead(analysis: AnalysisType) -> int:
     """Tokens of a call about a typical title, before any note: instructions, schema, title, candidates."""
-    analysis = FOR_PARTNERS[analysis_name]
     prompt = Prompt(
         system=analysis.instructions,
         user=analysis.request,

@@ -9,12 +9,13 @@ Belongs here: `PartnerPolicy`, the document's form, which of it a row may change
 `*` is for all partners, also those that are not in the document; a partner's own entry counts before it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from types import MappingProxyType
 from typing import Any, Protocol
 
+from manga_enrichment.domain.analyses import packaged
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.loading import packaged_models
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
@@ -124,12 +125,12 @@ def cap_ends_on(error_class: str, today: date) -> date | None:
     return None
 
 
-def read_policies(document: Any) -> Policies:
-    """Raises PolicyError."""
+def read_policies(document: Any, analyses: Collection[str] | None = None) -> Policies:
+    """analyses: names of what there is to ask for; None: of the packaged ones. Raises PolicyError."""
     if not isinstance(document, Mapping):
         raise PolicyError("$: must be a JSON object: by partner id, its policy")
     entries = {name: {"keys": entry} if isinstance(entry, list) else entry for name, entry in document.items()}
-    if found := in_order(_problems(entries)):
+    if found := in_order(_problems(entries, packaged().for_partners if analyses is None else analyses)):
         raise PolicyError(_sentence(found))
     for_all = PartnerPolicy(**_values(entries.get(FOR_ALL, {})))
     return Policies(
@@ -137,9 +138,11 @@ def read_policies(document: Any) -> Policies:
     )
 
 
-def checked_changes(changes: Any) -> dict[str, Any]:
-    """What a row may say of one partner. Raises PolicyError."""
-    found = list(_entry_problems((), changes))
+def checked_changes(changes: Any, analyses: Collection[str] | None) -> dict[str, Any]:
+    """What a row may say of one partner. analyses: names of what there is to ask for; None: any will do, since a row
+    may be older than what there is today. Raises PolicyError.
+    """
+    found = list(_entry_problems((), changes, analyses))
     if isinstance(changes, Mapping):
         found += [
             problem(
@@ -157,12 +160,12 @@ def _values(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()}
 
 
-def _problems(entries: Mapping[str, Any]) -> Iterator[Problem]:
+def _problems(entries: Mapping[str, Any], analyses: Collection[str]) -> Iterator[Problem]:
     is_partner_id = schema_validator(ENVELOPE).evolve(schema=schema_document(ENVELOPE)["properties"]["partner_id"])
     for name, entry in entries.items():
         if name != FOR_ALL and not is_partner_id.is_valid(name):
             yield problem((name,), Code.SCHEMA_VIOLATION, "partner_id", "is no partner id: letters, digits, - and _")
-        yield from _entry_problems((name,), entry)
+        yield from _entry_problems((name,), entry, analyses)
         if name == FOR_ALL and isinstance(entry, Mapping) and entry.keys() & _OF_ONE:
             message = f"{', '.join(sorted(_OF_ONE))} are a partner's own"
             yield problem((name,), Code.SCHEMA_VIOLATION, "of_one", message)
@@ -173,30 +176,22 @@ def _problems(entries: Mapping[str, Any]) -> Iterator[Problem]:
 _OF_ONE = frozenset({"keys", "key_ids", "results_topic", "subscriber_accounts"})
 
 
-def _entry_problems(place: Location, entry: Any) -> Iterator[Problem]:
+def _entry_problems(place: Location, entry: Any, analyses: Collection[str] | None) -> Iterator[Problem]:
     for each in schema_problems(schema_validator(PARTNER_POLICY).iter_errors(entry)):
         yield replace(each, location=(*place, *each.location))
     if not isinstance(entry, Mapping):
         return
-    for name, known in _KNOWN.items():
+    for name, known in (("analyses", analyses), ("models", _models())):
         listed = entry.get(name)
         for position, each in enumerate(listed if isinstance(listed, list) else ()):
-            if isinstance(each, str) and each not in known():
-                message = f"must be one of {', '.join(known())}"
+            if known is not None and isinstance(each, str) and each not in known:
+                message = f"must be one of {', '.join(known)}"
                 yield problem((*place, name, position), Code.SCHEMA_VIOLATION, "enum", message)
-
-
-def _analyses() -> list[str]:
-    items = schema_document("batch_analysis")["properties"]["items"]["items"]
-    return list(items["properties"]["analysis_type"]["enum"])
 
 
 def _models() -> list[str]:
     """Also those that no request can name: a lane's model (MANGA_LANE_MODELS) is one that must have been agreed on."""
     return sorted(packaged_models().aliases)
-
-
-_KNOWN: Mapping[str, Callable[[], list[str]]] = MappingProxyType({"analyses": _analyses, "models": _models})
 
 
 def _twice(entries: Mapping[str, Any], kind: str) -> Iterator[Problem]:

@@ -6,7 +6,7 @@ Belongs here: the checks. Stays out: the policy (`policies.py`), what may not be
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from manga_enrichment.domain.analyses import FOR_PARTNERS
+from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.requests.asked_models import AliasOf, asked_alias, own_alias
 from manga_enrichment.domain.requests.callback_urls import callback_host
 from manga_enrichment.domain.requests.policies import PartnerPolicy
@@ -15,9 +15,17 @@ from manga_enrichment.domain.requests.schemas import schema_document
 
 
 def policy_problems(
-    schema: str, body: Any, policy: PartnerPolicy, alias_of: AliasOf = own_alias, *, sends_mail: bool = False
+    schema: str,
+    body: Any,
+    policy: PartnerPolicy,
+    analyses: Mapping[str, AnalysisType],
+    alias_of: AliasOf = own_alias,
+    *,
+    sends_mail: bool = False,
 ) -> Iterator[Problem]:
-    """body may be invalid in any way. sends_mail: somebody does; else an address has no effect."""
+    """body may be invalid in any way. analyses: what a batch may ask for. sends_mail: somebody does; else an address
+    has no effect.
+    """
     if not isinstance(body, Mapping):
         return
     model = body.get("model", schema_document(schema)["properties"].get("model", {}).get("default"))
@@ -26,8 +34,8 @@ def policy_problems(
     items = body.get("items")
     for position, item in enumerate(items if isinstance(items, list) else ()):
         name = item.get("analysis_type") if isinstance(item, Mapping) else None
-        if isinstance(name, str) and name in FOR_PARTNERS:
-            alias = None if isinstance(model, str) else asked_alias(body, name, alias_of)
+        if isinstance(name, str) and name in analyses:
+            alias = None if isinstance(model, str) else asked_alias(body, analyses[name], alias_of)
             yield from _analysis_problems(position, name, policy, alias)
     url = body.get("callback_url")
     host = callback_host(url) if isinstance(url, str) else ""

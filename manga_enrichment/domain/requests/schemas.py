@@ -34,19 +34,24 @@ _PACKAGE = "manga_enrichment.domain.requests"
 
 
 @cache
-def schema_document(name: str) -> Mapping[str, Any]:
-    """One of REQUEST_SCHEMAS, ENVELOPE or PARTNER_POLICY; not to be changed. Raises KeyError for another name."""
+def schema_document(name: str, analyses: tuple[str, ...] = ()) -> Mapping[str, Any]:
+    """One of REQUEST_SCHEMAS, ENVELOPE or PARTNER_POLICY; not to be changed. Raises KeyError for another name.
+
+    analyses: what a batch may ask for, by default what the packaged document names.
+    """
     if name not in (*REQUEST_SCHEMAS, ENVELOPE, PARTNER_POLICY):
         raise KeyError(name)
     document: dict[str, Any] = json.loads(files(_PACKAGE).joinpath(f"{name}.json").read_text(encoding="utf-8"))
+    if name == BATCH and analyses:
+        document["properties"]["items"]["items"]["properties"]["analysis_type"]["enum"] = list(analyses)
     return document
 
 
 @cache
-def schema_validator(name: str) -> Validator:
-    """The validator of a document: draft-07, our formats, patterns as ECMA-262 means them."""
+def schema_validator(name: str, analyses: tuple[str, ...] = ()) -> Validator:
+    """The validator of a document: draft-07, our formats, patterns as ECMA-262 means them. analyses: as above."""
     strict: type[Validator] = extend(Draft7Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]
-    return strict(schema_document(name), format_checker=format_checker())
+    return strict(schema_document(name, analyses), format_checker=format_checker())
 
 
 @cache

@@ -7,11 +7,13 @@ Order: is it safe to look at (if not, nothing else is said) - schema - character
 it raise and no value is changed: the queue is not a trust boundary, and one bad message must not stop the others.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from manga_enrichment.domain.analyses import AnalysisSet, packaged
+from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models.loading import load_models
 from manga_enrichment.domain.requests.asked_models import AliasOf, own_alias
 from manga_enrichment.domain.requests.callback_urls import is_loopback_callback
@@ -75,6 +77,7 @@ class RequestPolicy:
     allowed_topics            SNS topics that may be notified; None leaves the question to whoever publishes
     allow_loopback_callbacks  accept callbacks to this machine, also over http: for the local stack
     partners                  what each partner may
+    analyses                  what there is to ask for; None: the packaged ones
     sends_mail                mail is sent to addresses that the partner's policy allows; else nobody gets any
     alias_of                  of which model an analysis of a batch is asked that names none
     """
@@ -84,6 +87,12 @@ class RequestPolicy:
     partners: PartnerPolicies = NO_POLICIES
     sends_mail: bool = False
     alias_of: AliasOf = own_alias
+    analyses: AnalysisSet | None = None
+
+    @property
+    def for_partners(self) -> Mapping[str, AnalysisType]:
+        """What a batch may ask for."""
+        return (self.analyses or packaged()).for_partners
 
 
 ANY_TOPIC = RequestPolicy()
@@ -135,7 +144,7 @@ def validate(
     shape = read_shape(body)
     if shape.hazards:
         return _result(schema_name, shape.hazards)
-    estimates = request_tokens(schema_name, body, shape.texts, policy.alias_of)
+    estimates = request_tokens(schema_name, body, shape.texts, policy.for_partners, policy.alias_of)
     found = [*_problems(schema_name, body, shape, policy, partner_id), *guard_problems(estimates)]
     tokens = sum(each.input_tokens for each in estimates)
     if any(not each.code.is_warning for each in found):
@@ -153,7 +162,7 @@ def _problems(schema: str, body: Any, shape: Shape, policy: RequestPolicy, partn
     yield from shape.problems
     yield from _schema_errors(schema, body, policy)
     yield from _topic_errors(body, policy)
-    yield from policy_problems(schema, body, own, policy.alias_of, sends_mail=policy.sends_mail)
+    yield from policy_problems(schema, body, own, policy.for_partners, policy.alias_of, sends_mail=policy.sends_mail)
     yield from _without_effect(body, policy)
     yield from _text_problems(schema, shape)
 
@@ -176,7 +185,7 @@ def _result(
 
 
 def _schema_errors(schema: str, body: Any, policy: RequestPolicy) -> list[Problem]:
-    found = schema_problems(schema_validator(schema).iter_errors(body))
+    found = schema_problems(schema_validator(schema, tuple(policy.for_partners)).iter_errors(body))
     if policy.allow_loopback_callbacks and isinstance(body, dict):
         url = body.get("callback_url")
         if isinstance(url, str) and is_loopback_callback(url):

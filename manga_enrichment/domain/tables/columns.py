@@ -5,6 +5,8 @@ templates. Types are written as nested tuples so that the domain stays free of p
 """
 
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 from typing import Literal
 
 Scalar = Literal["string", "int64", "float64", "bool", "timestamp", "date"]
@@ -39,3 +41,9 @@ class Column:
     doc: str
     nullable: bool = True
     values: tuple[str, ...] = ()
+
+
+@cache
+def sql_words() -> frozenset[str]:
+    """Words that DuckDB or Athena keep for themselves: a table or column of such a name would have to be quoted."""
+    return frozenset(files("manga_enrichment.domain.tables").joinpath("sql_words.txt").read_text("utf-8").split())

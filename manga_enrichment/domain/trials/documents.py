@@ -8,17 +8,14 @@ The file may have any name; its key `name` says which analysis it would be.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from typing import Any
 
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.analyses.documents import SUFFIX, AnalysisDocumentError, read_document
 from manga_enrichment.domain.analyses.registry import remade
-from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.models.specs import ModelCatalog
+from manga_enrichment.domain.prompts.prompt import TITLE_FIELDS
 from manga_enrichment.domain.trials.contenders import TODAY, Contender, TrialError, check_contenders
-
-TITLE_FIELDS = frozenset(each.name for each in fields(MangaRecord)) - {"manga_id", "updated_at", "source_id"}
 
 
 def candidate_analysis(text: str, file: str, today: AnalysisType, known: Mapping[str, AnalysisType]) -> AnalysisType:

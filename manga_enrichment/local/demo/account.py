@@ -13,13 +13,12 @@ from rich.table import Table
 
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.s3.objects import S3ObjectStore
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.local.demo.partners import BatchReport
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE as ENRICHED_TABLE
 from manga_enrichment.pipeline.store.object_keys import TABLES_ROOT, outcomes_key, rejects_key, table_key
-from manga_enrichment.settings import Settings
+from manga_enrichment.settings import Settings, known_analyses
 
 _SHOWN_OUTCOMES = (Outcome.SUCCEEDED, Outcome.INSUFFICIENT_INPUT, Outcome.FAILED, Outcome.DEFERRED)
 
@@ -49,7 +48,7 @@ def account(settings: Settings, run_ids: Collection[str], before: dict[str, Any]
         calls_billed=after["billed"] - before["billed"],
         cost_usd=(after["cost_micro_usd"] - before["cost_micro_usd"]) / 1e6,
     )
-    singles = [name for name, analysis in ANALYSES.items() if not analysis.parts]
+    singles = [name for name, analysis in known_analyses(settings).of_titles.items() if not analysis.parts]
     for name in ["catalog", *singles, ENRICHED_TABLE]:
         rows = [_rows(tables, table_key(name, bucket)) for bucket in keys]
         report.tables.append({"table": name, "rows": sum(rows), "path": tables.uri(f"{TABLES_ROOT}/{name}/")})

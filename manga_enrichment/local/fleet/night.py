@@ -21,14 +21,13 @@ from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
 from manga_enrichment.defs.enrichment.schedule import assets_after_import, run_request
 from manga_enrichment.defs.shared.partitions import partition_groups
 from manga_enrichment.defs.shared.tags import NIGHT_TAG
-from manga_enrichment.domain.analyses import ANALYSES
 from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.domain.operations.nights import IMPORT, Launch
 from manga_enrichment.local.demo.account import account, show, show_bill
 from manga_enrichment.local.fleet.launching import launch
 from manga_enrichment.local.stack.local_stack import connect
 from manga_enrichment.local.stack.model_control import ModelServerControl
-from manga_enrichment.settings import Settings, load_settings
+from manga_enrichment.settings import Settings, known_analyses, load_settings
 
 TASK_TAG = "ecs/task_arn"
 _POLL_SECONDS = 1.0
@@ -66,6 +65,7 @@ class Night:
         self._instance, self._url, self._console = instance, url, console
         self._name = datetime.now(UTC).isoformat(timespec="seconds")
         self._groups = partition_groups(bucket_keys(settings.catalog_buckets), settings.buckets_per_run)
+        self._analyses = known_analyses(settings).of_titles
 
     def pass_by(self) -> bool:
         """The import, then all groups of buckets; whether all ended well."""
@@ -76,7 +76,7 @@ class Night:
         return self._instance.get_runs(dg.RunsFilter(tags={NIGHT_TAG: self._name}))
 
     def _do(self, launches: Sequence[Launch]) -> bool:
-        after_import = assets_after_import(ANALYSES)
+        after_import = assets_after_import(self._analyses)
         requests = [run_request(self._name, each, self._groups, after_import) for each in launches]
         waiting = {launch(self._url, NIGHTLY_JOB, request) for request in requests}
         endings = [run.status for run in self._ended(waiting)]

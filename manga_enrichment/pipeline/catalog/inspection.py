@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from manga_enrichment.domain.analyses import packaged
 from manga_enrichment.domain.catalog.mapping import FIELD_NAMES, ColumnMapping
 from manga_enrichment.domain.catalog.rows import RejectedRow
 from manga_enrichment.domain.prompts.fingerprint import content_hash
@@ -80,7 +81,7 @@ def inspect_rows(
 ) -> Inspection:
     """Raises ConfigurationError as an import does, for a source without any usable title for example."""
     looking = _Looking()
-    plan = ImportPlan(_BUCKETS, content_hash, mapping, plausible=_ANYTHING)
+    plan = ImportPlan(_BUCKETS, content_hash(packaged().of_titles.values()), mapping, plausible=_ANYTHING)
     report = import_catalog(rows, looking, plan)
     found = Inspection(report, looking.filled, looking.shown, looking.examples, looking.rejects)
     try:

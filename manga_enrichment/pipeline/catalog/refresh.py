@@ -4,13 +4,14 @@ Belongs here: the recorded state of the catalog and the decision to import. Stay
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import orjson
 
+from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.catalog.ids import IdRegister
 from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.domain.prompts.fingerprint import content_hash
@@ -61,9 +62,13 @@ def refresh_catalog(
     bucket_count: int,
     say: Callable[[str], None],
     following: Following,
+    analyses: Iterable[AnalysisType],
     plausible: PlausibleLimits = DEFAULT_PLAUSIBLE,
 ) -> tuple[CatalogState, bool]:
-    """(state, whether anything was imported). Raises ConfigurationError; the stored catalog is then as before."""
+    """(state, whether anything was imported). analyses: whose fields the content hash is of.
+
+    Raises ConfigurationError; the stored catalog is then as before.
+    """
     recorded = check_bucket_count(tables, bucket_count)
     version = _version(source, reading)
     if recorded is not None and recorded["source_version"] == version:
@@ -71,7 +76,7 @@ def refresh_catalog(
         return CatalogState(**recorded), False
     plan = ImportPlan(
         bucket_count,
-        content_hash,
+        content_hash(analyses),
         reading.mapping,
         titles_before=recorded["titles"] if recorded else 0,
         plausible=plausible,

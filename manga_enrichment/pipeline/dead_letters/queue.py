@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from manga_enrichment.domain.analyses import FOR_PARTNERS
+from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES, QUEUES, REQUEST_QUEUES
 from manga_enrichment.domain.requests.reading.envelope import Envelope, parse_envelope
 from manga_enrichment.domain.requests.reading.formats import is_utc_time, utc_time
@@ -51,7 +51,6 @@ class DeadLetter:
 
     age_seconds   since the request was sent; for FIFO and rejected messages since it came here
     error_class   of the status row; state is its state
-    models        aliases of the models that it asks for, the request's own or those of its analyses
     first_received_at   by a worker, else whoever received it first, which may have been a peek
     preview       the body's beginning, control characters escaped
     """
@@ -66,7 +65,6 @@ class DeadLetter:
     original_queue: str
     age_seconds: float
     preview: str
-    models: tuple[str, ...] = ()
     first_received_at: datetime | None = None
 
 
@@ -129,7 +127,6 @@ class DeadLetters:
             original_queue=original_queue(message),
             age_seconds=_seconds_between(message.sent_at, self._clock.now()),
             preview=_preview(message.body),
-            models=_models(parsed.body) if isinstance(parsed, Envelope) else (),
             first_received_at=_earliest(message.first_received_at, row.claimed_at if row else None),
         )
 
@@ -182,14 +179,18 @@ def _earliest(*moments: datetime | None) -> datetime | None:
     return min((each for each in moments if each is not None), default=None)
 
 
-def _models(body: Mapping[str, Any]) -> tuple[str, ...]:
-    """A body that was checked by nobody may hold anything."""
+def models_asked(message: Message, analyses: Mapping[str, AnalysisType]) -> tuple[str, ...]:
+    """Aliases of the models that a message asks for, the request's own or those of its analyses. Checked by nobody, it
+    may hold anything; () where it is no request.
+    """
+    parsed = parse_envelope(message.body)
+    body: Mapping[str, Any] = parsed.body if isinstance(parsed, Envelope) else {}
     named, items = body.get("model"), body.get("items")
     if isinstance(named, str):
         return (escaped(named[:_MODEL_CHARACTERS]),)
     asked = [each.get("analysis_type") for each in items if isinstance(each, dict)] if isinstance(items, list) else []
-    known = {each for each in asked if isinstance(each, str)} & FOR_PARTNERS.keys()
-    return tuple(sorted({FOR_PARTNERS[each].model_alias for each in known}))
+    known = {each for each in asked if isinstance(each, str)} & analyses.keys()
+    return tuple(sorted({analyses[each].model_alias for each in known}))
 
 
 def _preview(body: str) -> str:

@@ -42,7 +42,7 @@ class LivePolicies:
         """A row that says nothing sound changes nothing: a partner is not held up by it."""
         policy = self._document.of(partner_id)
         try:
-            return policy.changed(checked_changes(self._requests.policy_changes(partner_id)))
+            return policy.changed(checked_changes(self._requests.policy_changes(partner_id), None))
         except PolicyError as error:
             _log.warning("what is changed of the policy of %s cannot be used: %s", partner_id, error)
             return policy

@@ -26,7 +26,7 @@ from manga_enrichment.domain.requests.cost_guard import (
 )
 from manga_enrichment.domain.requests.problems import Code
 from manga_enrichment.domain.requests.reading.json_shape import read_shape
-from manga_enrichment_tests.analyses import ANALYSES
+from manga_enrichment_tests.analyses import ANALYSES, FOR_PARTNERS
 from manga_enrichment_tests.request_bodies import ANY_JSON, body_with, nearly_valid, valid_body
 
 SAMPLE = Path(__file__).resolve().parents[3] / "data" / "catalog" / "sample.jsonl"
@@ -34,7 +34,7 @@ JAPANESE = "灯台守は夜ごと海に物語を読み聞かせる。"
 
 
 def estimates(schema: str, body: Any) -> list[RequestTokens]:
-    return request_tokens(schema, body, read_shape(body).texts)
+    return request_tokens(schema, body, read_shape(body).texts, FOR_PARTNERS)
 
 
 def tokens(schema: str, body: Any) -> int:
@@ -74,8 +74,8 @@ def test_the_language_a_request_claims_does_not_make_it_cheaper() -> None:
 def test_a_batch_is_one_call_per_item_with_the_overhead_of_its_analysis() -> None:
     first, second = estimates("batch_analysis", valid_body("batch_analysis"))
     assert (first.location, second.location) == (("items", 0), ("items", 1))
-    assert second.input_tokens == prompt_overhead("reading_level")
-    assert first.input_tokens > prompt_overhead("full_enrichment")
+    assert second.input_tokens == prompt_overhead(FOR_PARTNERS["reading_level"])
+    assert first.input_tokens > prompt_overhead(FOR_PARTNERS["full_enrichment"])
     assert first.model == ANALYSES["full_enrichment"].model_alias
 
 
@@ -113,7 +113,7 @@ def test_a_model_without_a_guard_gets_the_strictest() -> None:
 
 def test_the_guard_of_a_batch_names_the_item() -> None:
     body = valid_body("batch_analysis")
-    guards = {"haiku": prompt_overhead("full_enrichment")}
+    guards = {"haiku": prompt_overhead(FOR_PARTNERS["full_enrichment"])}
     (found,) = guard_problems(estimates("batch_analysis", body), guards)
     assert (found.path, found.code) == ("items.0", Code.TOKEN_LIMIT_EXCEEDED)
 
@@ -165,5 +165,5 @@ def test_a_batch_is_guarded_by_the_model_that_its_lane_asks(priority: str, more:
     item = {"manga_id": "MNG-AAAAAAAA", "analysis_type": "reading_level"}
     for asked, expected in ((priority, model), ("normal", more.get("model", "haiku"))):
         body = {"items": [item], "priority": asked, **more}
-        (estimate,) = request_tokens("batch_analysis", body, read_shape(body).texts, alias_of)
+        (estimate,) = request_tokens("batch_analysis", body, read_shape(body).texts, FOR_PARTNERS, alias_of)
         assert estimate.model == expected

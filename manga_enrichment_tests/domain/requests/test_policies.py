@@ -21,6 +21,7 @@ from manga_enrichment.domain.requests.policies import (
 )
 from manga_enrichment.domain.requests.problems import Code
 from manga_enrichment.domain.requests.validation import RequestPolicy, validate
+from manga_enrichment_tests.analyses import FOR_PARTNERS
 
 DOCUMENT: dict[str, Any] = {
     "*": {"micro_usd_per_day": 5_000_000, "models": ["haiku"]},
@@ -112,16 +113,27 @@ def test_what_is_no_document_is_refused(document: Any) -> None:
 
 
 def test_a_row_changes_what_needs_no_deployment_and_nothing_else() -> None:
-    changes = checked_changes({"micro_usd_per_day": 0, "models": ["haiku"]})
+    changes = checked_changes({"micro_usd_per_day": 0, "models": ["haiku"]}, FOR_PARTNERS)
     changed = read_policies(DOCUMENT).of("acme").changed(changes)
     assert (changed.micro_usd_per_day, changed.models, changed.lane_share) == (0, ("haiku",), 0.5)
     assert frozenset(PartnerPolicy.__slots__) > CHANGEABLE
     for refused in ({"email_addresses": ["x@evil.example"]}, {"callback_hosts": None}, {"keys": ["k"]}, {"burst": 1}):
         with pytest.raises(PolicyError, match="a row changes analyses, lane_share"):
-            checked_changes(refused)
-    for broken in ({"lane_share": 7}, {"models": ["opus"]}, [], None):
+            checked_changes(refused, FOR_PARTNERS)
+    for broken in ({"lane_share": 7}, {"models": ["opus"]}, {"analyses": ["mood"]}, [], None):
         with pytest.raises(PolicyError):
-            checked_changes(broken)
+            checked_changes(broken, FOR_PARTNERS)
+
+
+def test_a_row_may_name_an_analysis_that_is_there_no_more() -> None:
+    assert checked_changes({"analyses": ["mood"]}, None) == {"analyses": ["mood"]}
+
+
+def test_a_policy_may_name_what_there_is_and_nothing_else() -> None:
+    document = {"acme": {"analyses": ["mood"]}}
+    assert read_policies(document, ["mood"]).of("acme").may_ask("mood")
+    with pytest.raises(PolicyError, match=r"acme\.analyses\.0: must be one of genre_classification"):
+        read_policies(document)
 
 
 def test_what_the_policy_does_not_allow_is_an_error_with_its_place() -> None:

@@ -21,6 +21,7 @@ from manga_enrichment.pipeline.catalog.reader import read_ids, read_records
 from manga_enrichment.pipeline.catalog.refresh import CatalogState, load_state, refresh_catalog
 from manga_enrichment.pipeline.catalog.sink import Following
 from manga_enrichment.pipeline.store.object_keys import catalog_ids_key, catalog_state_key, rejects_key
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import catalog_row, title_id, write_source
 from manga_enrichment_tests.fakes import FakeClock, MemoryTables
 
@@ -68,6 +69,7 @@ class Catalog:
             bucket_count=buckets,
             say=lambda _line: None,
             following=Following("run-1"),
+            analyses=ANALYSES.values(),
             plausible=plausible,
         )
 
@@ -230,6 +232,7 @@ def test_a_catalog_in_another_encoding_is_the_same_catalog_or_is_refused(tmp_pat
             bucket_count=BUCKETS,
             say=lambda _line: None,
             following=Following("run-1"),
+            analyses=ANALYSES.values(),
         )
     assert len(catalog.ids()) == 40
 

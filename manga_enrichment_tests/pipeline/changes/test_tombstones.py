@@ -43,6 +43,7 @@ class Store:
             bucket_count=1,
             say=lambda _line: None,
             following=Following(run_id, SINGLES, lambda report, left: self.reports.append((report, left))),
+            analyses=ANALYSES.values(),
             plausible=PlausibleLimits(1, 1),
         )
 

@@ -23,8 +23,8 @@ from manga_enrichment.domain.requests.reading.envelope import MAX_MESSAGE_BYTES
 from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.gateways.errors import QueueUnavailableError
 from manga_enrichment.gateways.queue import QueueDepth
-from manga_enrichment.pipeline.dead_letters.queue import TOO_MANY_RECEIVES, DeadLetters
-from manga_enrichment_tests.analyses import ANALYSES
+from manga_enrichment.pipeline.dead_letters.queue import TOO_MANY_RECEIVES, DeadLetters, models_asked
+from manga_enrichment_tests.analyses import ANALYSES, FOR_PARTNERS
 from manga_enrichment_tests.pipeline.dead_letters.dead_letter_world import (
     MALFORMED,
     DeadLetterWorld,
@@ -82,7 +82,7 @@ def test_a_peek_tells_the_models_that_are_asked_for_whatever_the_body_is(
     world = DeadLetterWorld()
     world.fail_three_times(NORMAL.name, make_body(**body))
     [letter] = world.letters.peek(DEAD_LETTERS).letters
-    assert letter.models == models
+    assert models_asked(letter.message, FOR_PARTNERS) == models
 
 
 def test_a_peek_tells_when_a_message_was_first_received_by_the_row_if_that_is_earlier() -> None:

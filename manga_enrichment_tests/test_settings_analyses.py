@@ -1,0 +1,111 @@
+"""MANGA_ANALYSES_DIR: a folder of documents, and one clear sentence before anything starts where it cannot be used."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from manga_enrichment.cli import main
+from manga_enrichment.definitions import build_definitions
+from manga_enrichment.domain.analyses import packaged
+from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.requests.validation import validate
+from manga_enrichment.settings import known_analyses, known_models, load_settings, request_policy
+from manga_enrichment_tests.analyses import ANALYSES
+
+EXAMPLES = Path(__file__).parents[1] / "data" / "analyses"
+ITEM = {"manga_id": "MNG-C4G0F4AW", "analysis_type": "mood"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    copied = tmp_path / "analyses"
+    shutil.copytree(EXAMPLES, copied, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setenv("MANGA_ANALYSES_DIR", str(copied))
+    return copied
+
+
+def changed(folder: Path, before: str, after: str, file: str = "mood.toml") -> None:
+    text = (folder / file).read_text("utf-8")
+    assert before in text
+    (folder / file).write_text(text.replace(before, after), "utf-8")
+
+
+def test_without_a_folder_there_are_the_packaged_ones() -> None:
+    assert known_analyses(load_settings()) is packaged()
+
+
+def test_a_folder_adds_its_documents_and_rules(folder: Path) -> None:
+    known = known_analyses(load_settings())
+    assert list(known.of_titles) == [*ANALYSES, "mood", "story_setting"]
+    evidence = [{"quote": "a", "weight": 0.2}, {"quote": "b", "weight": 1}]
+    row = known.get("story_setting").to_row({"place": None, "era": "past", "evidence": evidence})
+    assert [each["weight"] for each in row["setting_evidence"]] == [1.0, 0.2]
+    assert known_analyses(load_settings()) is known
+    changed(folder, "light", "airy")
+    assert known_analyses(load_settings()).get("mood").version != known.get("mood").version
+
+
+def test_requests_may_ask_for_what_the_folder_adds_and_for_nothing_else(folder: Path) -> None:
+    policy = request_policy(load_settings())
+    result = validate("batch_analysis", {"items": [ITEM]}, policy)
+    assert result.valid
+    assert result.estimated_tokens > 500
+    [error] = validate("batch_analysis", {"items": [ITEM | {"analysis_type": "moods"}]}, policy).errors
+    assert "mood, story_setting" in error.message
+    assert not validate("batch_analysis", {"items": [ITEM]}).valid
+
+
+def test_a_lane_may_have_a_model_for_what_the_folder_adds(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MANGA_LANE_MODELS", '{"low": {"mood": "nova-lite"}}')
+    assert known_models(load_settings()).alias_for("mood", "haiku", "low") == "nova-lite"
+    monkeypatch.delenv("MANGA_ANALYSES_DIR")
+    with pytest.raises(ConfigurationError, match="MANGA_LANE_MODELS: mood is none of"):
+        known_models(load_settings())
+
+
+def faulty(folder: Path, fault: str) -> None:
+    match fault:
+        case "model":
+            changed(folder, 'model = "haiku"', 'model = "claude-9"', "story_setting.toml")
+        case "key":
+            changed(folder, "fields =", "shows =")
+        case "bytes":
+            (folder / "mood.toml").write_bytes(b"\xff\xfe\x00")
+        case "size":
+            (folder / "mood.toml").write_text("#" * 500_000, "utf-8")
+        case "folder":
+            shutil.rmtree(folder)
+        case "module":
+            changed(folder, "RULES =", "rules =", "story_setting.py")
+        case "error":
+            changed(folder, "RULES =", "RULES = 1 / 0 or", "story_setting.py")
+        case "exit":
+            changed(folder, "RULES =", "raise SystemExit(0)\nRULES =", "story_setting.py")
+
+
+FAULTS = [
+    ("model", "story_setting.toml: model 'claude-9' is not known; choose "),
+    ("key", "mood.toml: shows is no key of an analysis"),
+    ("bytes", "mood.toml cannot be read"),
+    ("size", "mood.toml has more than 400,000 bytes; shorten it"),
+    ("folder", "is no folder: make it, or unset the variable"),
+    ("module", "story_setting.py: it has no RULES; write RULES = Rules(check=…) at its end"),
+    ("error", "story_setting.py: it ends with ZeroDivisionError: division by zero"),
+    ("exit", "story_setting.py: it ends with SystemExit: 0"),
+]
+
+
+@pytest.mark.parametrize(("fault", "told"), FAULTS)
+def test_what_cannot_be_used_stops_definitions_and_commands_with_a_sentence(
+    folder: Path, fault: str, told: str
+) -> None:
+    faulty(folder, fault)
+    with pytest.raises(ConfigurationError) as raised:
+        build_definitions()
+    assert told in str(raised.value)
+    found = CliRunner().invoke(main, ["models", "list"])
+    assert found.exit_code == 1
+    assert told in found.output
+    assert "Traceback" not in found.output
