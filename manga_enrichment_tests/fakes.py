@@ -23,7 +23,7 @@ from manga_enrichment.gateways.budget import SPENDER_LINGER, Brake, BudgetScope
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import SpenderClosedError, StoreUnavailableError, WriteConflictError
 from manga_enrichment.gateways.ledger import NOTHING_SAID
-from manga_enrichment.gateways.objects import StoredDocument, StoredTable
+from manga_enrichment.gateways.objects import Rows, StoredDocument, StoredFile, StoredTable
 from manga_enrichment.gateways.senders import Learned, Sender
 from manga_enrichment.gateways.status import PartitionStatus
 from manga_enrichment_tests.fake_clock import START, FakeClock
@@ -326,9 +326,15 @@ class MemoryTables:
             columns = [each for each in columns if each in names]
         return StoredTable(pq.read_table(pa.BufferReader(body), columns=columns), _etag(body))
 
-    def write(self, key: str, table: pa.Table, *, expected_etag: str | None = None, new: bool = False) -> str:
+    def open(self, key: str) -> StoredFile | None:
+        body = self.objects.get(key)
+        return None if body is None else StoredFile(pq.ParquetFile(pa.BufferReader(body)), _etag(body))
+
+    def write(self, key: str, table: Rows, *, expected_etag: str | None = None, new: bool = False) -> str:
         sink = io.BytesIO()
-        pq.write_table(table, sink, compression="zstd")
+        with pq.ParquetWriter(sink, table.schema, compression="zstd") as writer:
+            for rows in [table] if isinstance(table, pa.Table) else table:
+                writer.write(rows)
         return self._put(key, sink.getvalue(), expected_etag=expected_etag, new=new)
 
     def read_json(self, key: str) -> dict[str, Any] | None:

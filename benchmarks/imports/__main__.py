@@ -1,9 +1,9 @@
 """Imports: speed beside an earlier commit's, memory.
 
     python -m benchmarks imports [--rows 20000] [--rounds 5] [--before 0f0178a] [--also FILE[:MAPPING] ...]
-    python -m benchmarks imports --memory 1000000 [--kinds json,jsonl,csv,parquet]
+    python -m benchmarks imports --memory 1000000 [--kinds json,jsonl,csv,parquet] [--store [--tree CHECKOUT]]
 
-Needs git, and the commit in this clone. Memory needs Linux and 1 GB of disk for a million rows.
+Needs git, and the commit in this clone. Memory needs Linux and, for a million rows, 1 GB of disk, 5 GB to store them.
 """
 
 import argparse
@@ -11,10 +11,11 @@ import tempfile
 from contextlib import nullcontext
 from pathlib import Path
 
-from benchmarks.imports.memory import WRITERS, memory
+from benchmarks.imports.memory import WRITERS, memory, storing
 from benchmarks.imports.speed import speed
 from benchmarks.partners.__main__ import BEFORE, checked_out
 from benchmarks.report import show
+from benchmarks.support import REPOSITORY
 
 KINDS = ("json", "jsonl", "csv", "parquet")
 
@@ -28,11 +29,17 @@ def main() -> None:
     parser.add_argument("--also", nargs="*", default=[], help="further catalogs, a mapping's file after a colon")
     parser.add_argument("--memory", type=int, default=0, help="instead: rows whose import's peak memory is measured")
     parser.add_argument("--kinds", default=",".join(KINDS), help=f"of files for --memory, of {', '.join(WRITERS)}")
+    parser.add_argument("--store", action="store_true", help="with --memory: store them, in eight buckets, two nights")
+    parser.add_argument("--tree", type=Path, default=REPOSITORY, help="with --store: a checkout whose modules import")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if given.memory:
-            show("import memory", list(memory(given.memory, given.kinds.split(","), folder)))
+            kinds = given.kinds.split(",")
+            if given.store:
+                show("imports stored", list(storing(given.memory, kinds, folder, given.tree)))
+            else:
+                show("import memory", list(memory(given.memory, kinds, folder)))
             return
         others = {file: mapping for file, _, mapping in (each.partition(":") for each in given.also)}
         tree = nullcontext() if given.before == "none" else checked_out(given.before, folder / "tree")

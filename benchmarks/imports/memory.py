@@ -4,6 +4,11 @@ Belongs here: files of any size in every kind, and what importing one takes. Sta
 """
 
 import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -18,6 +23,7 @@ import pyarrow.parquet as pq
 from benchmarks.imports.speed import SEED, imported
 from benchmarks.report import Row
 from benchmarks.support import REPOSITORY
+from manga_enrichment.domain.tables.changes import ChangeKind
 from manga_enrichment.local.sample_catalog import generate
 from manga_enrichment.local.sample_catalog.generator import manga_id
 
@@ -44,29 +50,56 @@ _BOOK = {
 
 
 def memory(rows: int, kinds: Sequence[str], folder: Path) -> Iterator[Row]:
-    """A row a kind."""
+    """A row a kind: an import that stores nothing."""
     for kind in kinds:
         path = folder / f"catalog.{kind}"
         WRITERS[kind](path, many(rows))
-        result = imported(REPOSITORY, path)
-        yield {
-            "file": kind,
-            "file_mb": round(path.stat().st_size / 10**6),
-            "rows": result["rows"],
-            "titles": result["titles"],
-            "cpu_s": round(result["import_s"], 1),
-            "peak_mb": round(result["peak_bytes"] / 10**6),
-            "peak_before_mb": round(result["peak_before_bytes"] / 10**6),
-            "within_500_mb": "yes" if result["peak_bytes"] <= MOST_BYTES else "no",
-        }
+        yield _row(path, imported(REPOSITORY, path))
         path.unlink()
 
 
-def many(rows: int) -> Iterator[dict[str, Any]]:
-    """Rows of a catalog, each with its own id."""
+def storing(rows: int, kinds: Sequence[str], folder: Path, tree: Path) -> Iterator[Row]:
+    """Two rows a kind: an import into an empty store, and the next of a file of which a hundredth is another."""
+    store = folder / "store"
+    for kind in kinds:
+        path = folder / f"catalog.{kind}"
+        for night in (1, 2):
+            WRITERS[kind](path, many(rows, night))
+            yield {"night": night, **_row(path, _stored(tree, path, store))}
+            path.unlink()
+        shutil.rmtree(store)
+
+
+def _stored(tree: Path, path: Path, store: Path) -> dict[str, Any]:
+    command = [sys.executable, str(Path(__file__).with_name("stored_import.py")), str(path), str(store)]
+    environment = {**os.environ, "PYTHONPATH": str(tree.resolve())}
+    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def _row(path: Path, result: dict[str, Any]) -> Row:
+    return {
+        "file": path.suffix.removeprefix("."),
+        "file_mb": round(path.stat().st_size / 10**6),
+        "rows": result["rows"],
+        "titles": result["titles"],
+        **{kind: result[kind] for kind in ChangeKind if kind in result},
+        "cpu_s": round(result["import_s"], 1),
+        "peak_mb": round(result["peak_bytes"] / 10**6),
+        "peak_before_mb": round(result["peak_before_bytes"] / 10**6),
+        "within_500_mb": "yes" if result["peak_bytes"] <= MOST_BYTES else "no",
+    }
+
+
+def many(rows: int, night: int = 1) -> Iterator[dict[str, Any]]:
+    """Rows of a catalog, each with its own id; of a later night, a hundredth with a text of its own."""
     different = [title.row for title in generate(min(rows, _DIFFERENT_ROWS), SEED)]
     for number in range(rows):
-        yield {**different[number % len(different)], "manga_id": manga_id(number * _ID_STEP)}
+        row = {**different[number % len(different)], "manga_id": manga_id(number * _ID_STEP)}
+        if night > 1 and number % 100 == 0:
+            row["synopsis"] = f"{row.get('synopsis') or ''} Night {night}."
+        yield row
 
 
 def _json_lines(path: Path, rows: Iterator[dict[str, Any]]) -> None:

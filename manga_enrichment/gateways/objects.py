@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import pyarrow as pa
+import pyarrow.parquet as pq
+
+Rows: TypeAlias = pa.Table | pa.RecordBatchReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +15,14 @@ class StoredTable:
     """A table object and the version tag its next writer must present."""
 
     table: pa.Table
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """As `StoredTable`, of a table that is too large to be held whole: its batches are decoded as they are read."""
+
+    file: pq.ParquetFile
     etag: str
 
 
@@ -34,10 +45,15 @@ class TableReader(Protocol):
 class ObjectStore(TableReader, Protocol):
     """Parquet objects and small documents, each replaced whole or not at all."""
 
-    def write(self, key: str, table: pa.Table, *, expected_etag: str | None = None, new: bool = False) -> str:
+    def open(self, key: str) -> StoredFile | None:
+        """As `read`, for whoever goes through it part by part."""
+        ...
+
+    def write(self, key: str, table: Rows, *, expected_etag: str | None = None, new: bool = False) -> str:
         """Put one object and return its etag.
 
-        expected_etag: only over that version; new: only where nothing stands. Raises WriteConflictError.
+        table: a reader's batches are encoded as they come, each as a row group. expected_etag: only over that version;
+        new: only where nothing stands. Raises WriteConflictError.
         """
         ...
 

@@ -76,8 +76,45 @@ def test_no_columns_still_tell_how_many_rows_there_are(tables: ObjectStore, key:
     assert (stored.table.num_rows, stored.table.column_names) == (2, [])
 
 
+def test_a_table_written_batch_by_batch_is_one_table(tables: ObjectStore, key: str) -> None:
+    schema = SCHEMA.with_metadata({b"manga.version": b"0a1b"})
+    batches = [batch for part in (table("MNG-A", "MNG-B"), table("MNG-C")) for batch in part.to_batches()]
+    etag = tables.write(key, pa.RecordBatchReader.from_batches(schema, batches))
+    stored = tables.read(key)
+    assert stored is not None
+    assert (stored.etag, stored.table.schema.metadata) == (etag, schema.metadata)
+    assert stored.table.equals(table("MNG-A", "MNG-B", "MNG-C"))
+
+
+def test_a_reader_without_batches_is_an_empty_table(tables: ObjectStore, key: str) -> None:
+    tables.write(key, pa.RecordBatchReader.from_batches(SCHEMA, []))
+    stored = tables.read(key)
+    assert stored is not None
+    assert stored.table.equals(SCHEMA.empty_table())
+
+
+def test_a_reader_takes_part_in_conditions(tables: ObjectStore, key: str) -> None:
+    tables.write(key, table("MNG-A"))
+    with pytest.raises(WriteConflictError):
+        tables.write(key, pa.RecordBatchReader.from_batches(SCHEMA, table("MNG-B").to_batches()), new=True)
+
+
+def test_a_table_can_be_gone_through_batch_by_batch(tables: ObjectStore, key: str) -> None:
+    whole = table(*(f"MNG-{number}" for number in range(10, 30))).replace_schema_metadata({b"manga.version": b"0a1b"})
+    etag = tables.write(key, whole)
+    stored = tables.open(key)
+    assert stored is not None
+    assert (stored.etag, stored.file.metadata.num_rows) == (etag, 20)
+    assert stored.file.schema_arrow.equals(SCHEMA)
+    assert stored.file.schema_arrow.metadata[b"manga.version"] == b"0a1b"
+    batches = list(stored.file.iter_batches(8))
+    assert [batch.num_rows for batch in batches] == [8, 8, 4]
+    assert pa.Table.from_batches(batches).equals(whole)
+
+
 def test_what_is_not_there_reads_as_none(tables: ObjectStore, key: str) -> None:
     assert tables.read(key) is None
+    assert tables.open(key) is None
     assert tables.read_json(key) is None
 
 

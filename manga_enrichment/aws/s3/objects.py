@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError, Re
 from manga_enrichment.aws.clients import BrokenAnswerError, raise_explained, store_unavailable
 from manga_enrichment.domain.operations.retention import KEPT_AS
 from manga_enrichment.gateways.errors import WriteConflictError
-from manga_enrichment.gateways.objects import StoredDocument, StoredTable
+from manga_enrichment.gateways.objects import Rows, StoredDocument, StoredFile, StoredTable
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -43,9 +43,15 @@ class S3ObjectStore:
             columns = [each for each in columns if each in names]
         return StoredTable(pq.read_table(pa.BufferReader(body), columns=columns), etag)
 
-    def write(self, key: str, table: pa.Table, *, expected_etag: str | None = None, new: bool = False) -> str:
+    def open(self, key: str) -> StoredFile | None:
+        found = self._get(key)
+        return None if found is None else StoredFile(pq.ParquetFile(pa.BufferReader(found[0])), found[1])
+
+    def write(self, key: str, table: Rows, *, expected_etag: str | None = None, new: bool = False) -> str:
         sink = io.BytesIO()
-        pq.write_table(table, sink, compression="zstd", row_group_size=ROW_GROUP_ROWS)
+        with pq.ParquetWriter(sink, table.schema, compression="zstd") as writer:
+            for rows in [table] if isinstance(table, pa.Table) else table:
+                writer.write(rows, ROW_GROUP_ROWS)
         return self._put(key, sink.getvalue(), "application/vnd.apache.parquet", expected_etag=expected_etag, new=new)
 
     def read_json(self, key: str) -> dict[str, Any] | None:

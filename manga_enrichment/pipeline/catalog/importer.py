@@ -43,7 +43,9 @@ from manga_enrichment.pipeline.catalog.tables import (
     reject_row,
     warning_row,
 )
+from manga_enrichment.pipeline.store.spool import Spool
 
+_OF_DUPLICATES = ["manga_id", "row_number", "raw_offset", "raw_bytes"]
 _WINNER_FIRST = [("manga_id", "ascending"), ("updated_at", "descending"), ("row_number", "descending")]
 
 
@@ -54,15 +56,18 @@ class CatalogSink(Protocol):
         """Called once, before the first bucket. rejected: reason by manga_id, of rows that are no titles."""
         ...
 
-    def put_bucket(self, bucket: str, table: pa.Table) -> None:
-        """Titles of one bucket with CATALOG_SCHEMA, sorted by manga_id; called once for every bucket."""
+    def put_bucket(self, bucket: str, parts: Iterable[pa.Table]) -> None:
+        """Titles of one bucket with CATALOG_SCHEMA, sorted by manga_id over all parts; called once for every bucket.
+
+        parts: here and below at least one, to be read as often as wanted until the call returns.
+        """
         ...
 
-    def put_rejects(self, table: pa.Table) -> None:
-        """All rejected rows with REJECTS_SCHEMA; called once. The table is gone after the call returns."""
+    def put_rejects(self, parts: Iterable[pa.Table]) -> None:
+        """All rejected rows with REJECTS_SCHEMA; called once."""
         ...
 
-    def put_warnings(self, table: pa.Table) -> None:
+    def put_warnings(self, parts: Iterable[pa.Table]) -> None:
         """All warnings with WARNINGS_SCHEMA; likewise."""
         ...
 
@@ -122,10 +127,11 @@ def import_catalog(rows: Iterable[SourceRow | RejectedRow], sink: CatalogSink, p
     with (
         tempfile.TemporaryDirectory(prefix="catalog-import-", dir=plan.spill_folder) as folder,
         TitleSpill(Path(folder), plan.bucket_count, plan.limits) as titles,
-        RowSpill(Path(folder) / "rejects", REJECTS_SCHEMA, plan.limits) as rejects,
-        RowSpill(Path(folder) / "warnings", WARNINGS_SCHEMA, plan.limits) as warnings,
+        Spool(REJECTS_SCHEMA, Path(folder)) as rejects,
+        Spool(WARNINGS_SCHEMA, Path(folder)) as warnings,
     ):
-        return _Import(plan, titles, rejects, warnings).run(rows, sink)
+        spills = RowSpill(rejects, plan.limits), RowSpill(warnings, plan.limits)
+        return _Import(plan, titles, *spills).run(rows, sink)
 
 
 class _Import:
@@ -154,8 +160,8 @@ class _Import:
         self._check_plausible()
         sink.begin(self._rejected_ids)
         buckets = {bucket: self._store(bucket, sink) for bucket in self._titles.keys}
-        sink.put_rejects(self._rejects.table())
-        sink.put_warnings(self._warnings.table())
+        sink.put_rejects(self._rejects.parts())
+        sink.put_warnings(self._warnings.parts())
         return ImportReport(
             rows_read=self._rows_read,
             titles=sum(bucket.titles for bucket in buckets.values()),
@@ -198,7 +204,7 @@ class _Import:
         if self._rows_read > self._rejected.total():
             return
         if not self._plan.titles_before:
-            sink.put_rejects(self._rejects.table())
+            sink.put_rejects(self._rejects.parts())
         counts = ImportCounts(self._rows_read, dict(self._rejected), 0, self._plan.titles_before)
         reasons = ", ".join(f"{reason} {count}" for reason, count in self._rejected.most_common()) or "it is empty"
         raise ImplausibleCatalogError(
@@ -213,17 +219,19 @@ class _Import:
         check_plausible(counts, self._plan.plausible)
 
     def _store(self, bucket: str, sink: CatalogSink) -> BucketReport:
-        spilled = self._titles.bucket(bucket)
-        winners, losers = _winners(spilled)
-        duplicates = spilled.select(["manga_id", "row_number", "raw_offset", "raw_bytes"]).take(losers)
-        for row in duplicates.sort_by("row_number").to_pylist():
-            raw = self._titles.raw_row(row["raw_offset"], row["raw_bytes"])
-            self._reject(RejectedRow(row["row_number"], row["manga_id"], RejectReason.DUPLICATE_OF_NEWER_ROW, raw))
-        digest = _bucket_digest(spilled.column("row_digest").take(winners))
-        table = spilled.select(CATALOG_SCHEMA.names).take(winners).combine_chunks()
-        del spilled
-        sink.put_bucket(bucket, table)
-        return BucketReport(table.num_rows, digest)
+        titles, digest, duplicates = 0, hashlib.sha256(str(CATALOG_SCHEMA).encode()), []
+        with Spool(CATALOG_SCHEMA, self._plan.spill_folder) as table:
+            for spilled in self._titles.slices(bucket):
+                winners, losers = _winners(spilled)
+                duplicates.append(spilled.select(_OF_DUPLICATES).take(losers))
+                digest.update(b"".join(spilled.column("row_digest").take(winners).to_pylist()))
+                table.add(spilled.select(CATALOG_SCHEMA.names).take(winners))
+                titles += len(winners)
+            for row in pa.concat_tables(duplicates).sort_by("row_number").to_pylist():
+                raw = self._titles.raw_row(row["raw_offset"], row["raw_bytes"])
+                self._reject(RejectedRow(row["row_number"], row["manga_id"], RejectReason.DUPLICATE_OF_NEWER_ROW, raw))
+            sink.put_bucket(bucket, table)
+        return BucketReport(titles, digest.hexdigest())
 
 
 def _winners(spilled: pa.Table) -> tuple[pa.Array, pa.Array]:
@@ -235,9 +243,3 @@ def _winners(spilled: pa.Table) -> tuple[pa.Array, pa.Array]:
     changes = pc.not_equal(ids.slice(1), ids.slice(0, len(ids) - 1))
     first = pa.concat_arrays([pa.array([True]), changes])
     return order.filter(first), order.filter(pc.invert(first))
-
-
-def _bucket_digest(row_digests: pa.ChunkedArray) -> str:
-    digest = hashlib.sha256(str(CATALOG_SCHEMA).encode())
-    digest.update(b"".join(row_digests.to_pylist()))
-    return digest.hexdigest()

@@ -7,6 +7,7 @@ importing (`importer.py`), guessing a mapping (`guessing.py`), showing it (`mang
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
@@ -57,22 +58,24 @@ class _Looking:
     def begin(self, _rejected: Mapping[str, str]) -> None:
         pass
 
-    def put_bucket(self, _bucket: str, table: pa.Table) -> None:
-        for name in FIELD_NAMES:
-            column = table.column(name)
-            is_list = pa.types.is_list(column.type)
-            full = pc.greater(pc.list_value_length(column), 0) if is_list else column.is_valid()
-            self.filled[name] += pc.sum(full).as_py() or 0
-        missing = _SHOWN_ROWS - len(self.shown)
-        if missing > 0:
-            self.shown += table.select(list(FIELD_NAMES)).slice(0, missing).to_pylist()
+    def put_bucket(self, _bucket: str, parts: Iterable[pa.Table]) -> None:
+        for table in parts:
+            for name in FIELD_NAMES:
+                column = table.column(name)
+                is_list = pa.types.is_list(column.type)
+                full = pc.greater(pc.list_value_length(column), 0) if is_list else column.is_valid()
+                self.filled[name] += pc.sum(full).as_py() or 0
+            missing = _SHOWN_ROWS - len(self.shown)
+            if missing > 0:
+                self.shown += table.select(list(FIELD_NAMES)).slice(0, missing).to_pylist()
 
-    def put_rejects(self, table: pa.Table) -> None:
-        self.rejects = table.slice(0, _SHOWN_ROWS).to_pylist()
+    def put_rejects(self, parts: Iterable[pa.Table]) -> None:
+        rows = (row for table in parts for row in table.slice(0, _SHOWN_ROWS).to_pylist())
+        self.rejects = list(islice(rows, _SHOWN_ROWS))
 
-    def put_warnings(self, table: pa.Table) -> None:
-        for batch in table.select(["reason", "field", "raw_value"]).to_batches():
-            for row in batch.to_pylist():
+    def put_warnings(self, parts: Iterable[pa.Table]) -> None:
+        for table in parts:
+            for row in table.select(["reason", "field", "raw_value"]).to_pylist():
                 self.examples.setdefault(f"{row['reason']}_{row['field']}", row["raw_value"])
 
 

@@ -3,7 +3,7 @@
 Belongs here: the order of writes. Stays out: importing (`importer.py`), changes and tombstones (`pipeline/changes/`).
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -12,9 +12,11 @@ import pyarrow as pa
 
 from manga_enrichment.domain.tables.changes import CATALOG_CHANGES
 from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.pipeline.catalog.tables import REJECTS_SCHEMA, WARNINGS_SCHEMA
 from manga_enrichment.pipeline.changes.replace import ChangeReport, Followed, Origin
 from manga_enrichment.pipeline.changes.tombstones import Departure, bury, raise_again
 from manga_enrichment.pipeline.store.object_keys import catalog_state_key, rejects_key, table_key, warnings_key
+from manga_enrichment.pipeline.store.spool import reader_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +57,20 @@ class CatalogTables:
         if self._recorded is not None:
             self._tables.write_json(catalog_state_key(), {**self._recorded, "source_version": ""})
 
-    def put_bucket(self, bucket: str, table: pa.Table) -> None:
+    def put_bucket(self, bucket: str, parts: Iterable[pa.Table]) -> None:
         left = 0
 
-        def before(changes: pa.Table) -> None:
+        def before(removed: pa.Table) -> None:
             nonlocal left
-            left = bury(self._tables, bucket, changes, self._departure, self._origin)
+            left = bury(self._tables, bucket, removed, self._departure, self._origin)
 
         followed = Followed(self._tables, table_key("catalog", bucket), CATALOG_CHANGES, bucket)
-        _table, report = followed.replace(lambda: table, self._origin, before)
-        raise_again(self._tables, bucket, table.column("manga_id").combine_chunks())
+        _parts, report = followed.replace(lambda: parts, self._origin, before)
+        raise_again(self._tables, bucket, parts)
         self._noted(report, left)
 
-    def put_rejects(self, table: pa.Table) -> None:
-        self._tables.write(rejects_key(), table)
+    def put_rejects(self, parts: Iterable[pa.Table]) -> None:
+        self._tables.write(rejects_key(), reader_of(parts, REJECTS_SCHEMA))
 
-    def put_warnings(self, table: pa.Table) -> None:
-        self._tables.write(warnings_key(), table)
+    def put_warnings(self, parts: Iterable[pa.Table]) -> None:
+        self._tables.write(warnings_key(), reader_of(parts, WARNINGS_SCHEMA))

@@ -6,8 +6,11 @@ Belongs here: what is written to the spill folder and read back. Stays out: whic
 Only one file is open for titles at a time, so 1024 buckets need no more file descriptors than one.
 """
 
+from bisect import bisect_left
 from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,6 +20,7 @@ import pyarrow.compute as pc
 
 from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.pipeline.catalog.tables import CATALOG_SCHEMA, batch_of
+from manga_enrichment.pipeline.store.spool import Spool
 
 DIGEST_BYTES = 16
 _CHARACTERS_BESIDE = 200
@@ -31,12 +35,14 @@ SPILL_SCHEMA = (
 
 @dataclass(frozen=True, slots=True)
 class SpillLimits:
-    """How much waits in memory: titles as Python values, then titles, rejects and warnings before they go to disk."""
+    """How much waits in memory: titles as Python values, then titles, rejects and warnings before they go to disk; what
+    a bucket is sorted by."""
 
     batch_rows: int = 1000
     flush_rows: int = 25_000
     flush_bytes: int = 32 * 1024 * 1024
     row_characters: int = 8 * 1024 * 1024
+    slice_bytes: int = 16 * 1024 * 1024
 
 
 DEFAULT_LIMITS = SpillLimits()
@@ -101,26 +107,34 @@ class TitleSpill:
             self._batches.append(batch_of(self._rows, SPILL_SCHEMA))
             self._rows.clear()
 
-    def bucket(self, bucket: str) -> pa.Table:
-        """All titles of a bucket with SPILL_SCHEMA, in source order; its file is deleted."""
+    def slices(self, bucket: str) -> Iterator[pa.Table]:
+        """All titles of a bucket with SPILL_SCHEMA: ids ascend from slice to slice, rows of one id are in one slice, in
+        any order. At least one; the bucket's file is deleted."""
         path = self._path(bucket)
         if not path.exists():
-            return SPILL_SCHEMA.empty_table()
-        with pa.OSFile(str(path)) as file:
-            messages = pa.ipc.MessageReader.open_stream(file)
-            table = pa.Table.from_batches([pa.ipc.read_record_batch(each, SPILL_SCHEMA) for each in messages])
-        path.unlink()
-        return table
+            yield SPILL_SCHEMA.empty_table()
+            return
+        bounds = self._bounds(path)
+        with Spool(SPILL_SCHEMA, self._folder) as slices:
+            for batch in _batches(path):
+                _cut(batch, bounds, slices)
+            path.unlink()
+            for rank in range(len(bounds) + 1):
+                yield slices.of_rank(rank)
 
     def titles(self, bucket: str) -> int:
         """Distinct ids of a bucket."""
         path = self._path(bucket)
-        if not path.exists():
-            return 0
-        with pa.memory_map(str(path)) as file:
-            messages = pa.ipc.MessageReader.open_stream(file)
-            batches = [pa.ipc.read_record_batch(each, SPILL_SCHEMA).select(["manga_id"]) for each in messages]
-            return int(pc.count_distinct(pa.Table.from_batches(batches).column("manga_id")).as_py())
+        return len(pc.unique(_ids(path))) if path.exists() else 0
+
+    def _bounds(self, path: Path) -> list[str]:
+        """Ids at which the bucket is cut into slices of about the same number of rows."""
+        count = -(-path.stat().st_size // self._limits.slice_bytes)
+        if count == 1:
+            return []
+        ids = _ids(path)
+        order = pc.sort_indices(ids)
+        return [ids[order[len(ids) * number // count].as_py()].as_py() for number in range(1, count)]
 
     def raw_row(self, offset: int, size_bytes: int) -> str:
         """The raw row kept at this place."""
@@ -131,25 +145,36 @@ class TitleSpill:
         return self._folder / f"bucket-{bucket}"
 
 
+def _batches(path: Path) -> Iterator[pa.RecordBatch]:
+    with pa.OSFile(str(path)) as file:
+        for message in pa.ipc.MessageReader.open_stream(file):
+            yield pa.ipc.read_record_batch(message, SPILL_SCHEMA)
+
+
+def _ids(path: Path) -> pa.ChunkedArray:
+    """Of all rows, in source order."""
+    return pa.chunked_array([pa.concat_arrays([batch.column("manga_id")]) for batch in _batches(path)])
+
+
+def _cut(batch: pa.RecordBatch, bounds: Sequence[str], slices: Spool) -> None:
+    if not bounds:
+        slices.add(batch)
+        return
+    rows = batch.take(pc.sort_indices(batch.column("manga_id")))
+    ids = rows.column("manga_id").to_pylist()
+    edges = [0, *(bisect_left(ids, bound) for bound in bounds), len(ids)]
+    for rank, (start, end) in enumerate(pairwise(edges)):
+        slices.add(rows.slice(start, end - start), rank)
+
+
 class RowSpill:
     """Rows of one table in the order they come; a source of nothing but bad rows fits as well."""
 
-    def __init__(self, path: Path, schema: pa.Schema, limits: SpillLimits) -> None:
+    def __init__(self, spool: Spool, limits: SpillLimits) -> None:
+        self._spool = spool
         self._limits = limits
-        self._path = path
-        self._schema = schema
-        self._writer = pa.ipc.new_file(str(path), schema)
-        self._mapped: pa.MemoryMappedFile | None = None
         self._rows: list[tuple[Any, ...]] = []
         self._characters = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._writer.close()
-        if self._mapped is not None:
-            self._mapped.close()
 
     def add(self, row: tuple[Any, ...]) -> None:
         """The last of the values is the text that makes the row large."""
@@ -158,15 +183,13 @@ class RowSpill:
         if self._characters >= self._limits.row_characters:
             self._flush()
 
-    def table(self) -> pa.Table:
-        """All rows, in the file instead of in memory: gone when the spill is left. Nothing can be added after."""
+    def parts(self) -> Iterable[pa.Table]:
+        """All rows so far, for as long as the spool is there."""
         self._flush()
-        self._writer.close()
-        self._mapped = pa.memory_map(str(self._path))
-        return pa.ipc.open_file(self._mapped).read_all()
+        return self._spool
 
     def _flush(self) -> None:
         if self._rows:
-            self._writer.write_batch(batch_of(self._rows, self._schema))
+            self._spool.add(batch_of(self._rows, self._spool.schema))
             self._rows.clear()
             self._characters = 0

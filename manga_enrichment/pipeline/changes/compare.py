@@ -2,45 +2,105 @@
 
 Belongs here: pure functions from tables to rows. Stays out: which versions those are (`replace.py`).
 
-Columns are compared whole and in Arrow; only values that differ become Python's.
+Columns are compared whole and in Arrow; only values that differ become Python's. A table may come in parts, each of
+which is compared with the titles up to its last of the other.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from manga_enrichment.domain.tables.changes import CHANGE_COLUMNS, ChangeKind
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
+from manga_enrichment.pipeline.store.spool import Spool
 
 CHANGE_SCHEMA = arrow_schema(CHANGE_COLUMNS)
 _COMPARED = pa.schema([CHANGE_SCHEMA.field(index) for index in range(5)])
 _ROWS_PER_BATCH = 4096
+_WHOLE_ROWS = (ChangeKind.ADDED, ChangeKind.REMOVED)
 
 
-def compare(old: pa.Table | None, new: pa.Table) -> pa.Table:
+class Compared(Spool):
     """Changes with the first columns of CHANGE_SCHEMA: titles that came, titles that left, then column by column.
 
-    Both tables have each manga_id once.
+    titles: by kind; values: how many changed.
     """
-    if old is None:
-        old = new.schema.empty_table()
-    if old.equals(new):
-        return _COMPARED.empty_table()
-    ids, old_ids = _whole(new.column("manga_id")), _whole(old.column("manga_id"))
-    places = pc.index_in(ids, value_set=old_ids)
-    stayed = places.is_valid()
-    parts = [
-        _rows(new.filter(pc.invert(stayed)) if old.num_rows else new, ChangeKind.ADDED),
-        _rows(old.filter(pc.invert(pc.is_in(old_ids, value_set=ids))), ChangeKind.REMOVED),
-    ]
-    stayed_ids, at = ids.filter(stayed), places.drop_null()
-    for column in new.schema:
-        before = _before(old, column).take(at)
-        parts.append(_cells(column.name, stayed_ids, before, _whole(new.column(column.name)).filter(stayed)))
-    return pa.concat_tables(parts)
+
+    def __init__(self) -> None:
+        super().__init__(_COMPARED)
+        self.titles = Counter({kind.value: 0 for kind in ChangeKind})
+        self.values = 0
+
+    def take(self, old: pa.Table, new: pa.Table) -> None:
+        """Compare all of two tables, or the next titles of both: each manga_id in one call, once on either side."""
+        if old.equals(new):
+            return
+        ids, old_ids = _whole(new.column("manga_id")), _whole(old.column("manga_id"))
+        places = pc.index_in(ids, value_set=old_ids)
+        stayed = places.is_valid()
+        self._titles(new.filter(pc.invert(stayed)) if old.num_rows else new, ChangeKind.ADDED)
+        self._titles(old.filter(pc.invert(pc.is_in(old_ids, value_set=ids))), ChangeKind.REMOVED)
+        stayed_ids, at = ids.filter(stayed), places.drop_null()
+        changed = []
+        for rank, column in enumerate(new.schema, len(_WHOLE_ROWS)):
+            before = _before(old, column).take(at)
+            cells = _cells(column.name, stayed_ids, before, _whole(new.column(column.name)).filter(stayed))
+            self.add(cells, rank)
+            self.values += cells.num_rows
+            changed.append(cells.column("manga_id"))
+        self.titles[ChangeKind.CHANGED.value] += pc.count_distinct(pa.chunked_array(changed, pa.string())).as_py()
+
+    def removed(self) -> pa.Table:
+        """The titles that left."""
+        return self.of_rank(_WHOLE_ROWS.index(ChangeKind.REMOVED))
+
+    def _titles(self, rows: pa.Table, kind: ChangeKind) -> None:
+        self.titles[kind.value] += rows.num_rows
+        for start in range(0, rows.num_rows, _ROWS_PER_BATCH):
+            self.add(_rows(rows.slice(start, _ROWS_PER_BATCH), kind), _WHOLE_ROWS.index(kind))
+
+
+def compare(old: pq.ParquetFile | None, new: Iterable[pa.Table]) -> Compared:
+    """Both are sorted by manga_id and have each once; the new table comes in parts."""
+    compared = Compared()
+    before = None if old is None else _Earlier(old)
+    for part in new:
+        compared.take(part.schema.empty_table() if before is None else before.up_to(part), part)
+    if before is not None:
+        rest = before.rest()
+        compared.take(rest, rest.schema.empty_table())
+    return compared
+
+
+class _Earlier:
+    """The titles of a stored table, from the first to the last."""
+
+    def __init__(self, file: pq.ParquetFile) -> None:
+        self._schema = file.schema_arrow
+        self._batches = file.iter_batches(_ROWS_PER_BATCH)
+        self._next: pa.RecordBatch | None = next(self._batches, None)
+
+    def up_to(self, part: pa.Table) -> pa.Table:
+        """Those that are not after the last of the part."""
+        found = []
+        while self._next is not None and part.num_rows:
+            ids = self._next.column("manga_id")
+            count = pc.sum(pc.less_equal(ids, part.column("manga_id")[-1])).as_py() or 0
+            found.append(self._next.slice(0, count))
+            if count < len(ids):
+                self._next = self._next.slice(count)
+                break
+            self._next = next(self._batches, None)
+        return pa.Table.from_batches(found, self._schema)
+
+    def rest(self) -> pa.Table:
+        found = [] if self._next is None else [self._next, *self._batches]
+        return pa.Table.from_batches(found, self._schema)
 
 
 def json_rows(table: pa.Table) -> Iterator[str]:
@@ -85,14 +145,10 @@ def _cells(field: str, ids: pa.Array, before: pa.Array, after: pa.Array) -> pa.T
     return _table(found, ChangeKind.CHANGED, [field] * len(found), *values)
 
 
-def _rows(table: pa.Table, kind: ChangeKind) -> pa.Table:
-    parts = [_COMPARED.empty_table()]
-    for start in range(0, table.num_rows, _ROWS_PER_BATCH):
-        batch = table.slice(start, _ROWS_PER_BATCH)
-        nothing, rows = [None] * batch.num_rows, list(json_rows(batch))
-        values = (nothing, rows) if kind is ChangeKind.ADDED else (rows, nothing)
-        parts.append(_table(_whole(batch.column("manga_id")), kind, nothing, *values))
-    return pa.concat_tables(parts)
+def _rows(titles: pa.Table, kind: ChangeKind) -> pa.Table:
+    nothing, rows = [None] * titles.num_rows, list(json_rows(titles))
+    values = (nothing, rows) if kind is ChangeKind.ADDED else (rows, nothing)
+    return _table(_whole(titles.column("manga_id")), kind, nothing, *values)
 
 
 def _table(

@@ -13,25 +13,26 @@ a version that lost against another writer, or that nobody came to put, are drop
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from manga_enrichment.domain.tables.changes import ChangeKind
 from manga_enrichment.gateways.errors import WriteConflictError
-from manga_enrichment.gateways.objects import ObjectStore, StoredTable
-from manga_enrichment.pipeline.changes.compare import CHANGE_SCHEMA, compare
+from manga_enrichment.gateways.objects import ObjectStore, StoredFile
+from manga_enrichment.pipeline.changes.compare import CHANGE_SCHEMA, Compared, compare
 from manga_enrichment.pipeline.store.conditional_writes import CONFLICT_TRIES
 from manga_enrichment.pipeline.store.object_keys import changes_prefix, pending_changes_prefix
+from manga_enrichment.pipeline.store.spool import reader_of
 
 VERSION, VERSION_OF = b"manga.version", b"manga.version_of"
 """In a table's Parquet metadata: its version, and when that was compared with the one before (ISO 8601)."""
 _FIRST, _UNNAMED = "first", "unnamed"
 """What stands for the version before: there was no row; its writer named none, as earlier releases."""
 _TICK = timedelta(microseconds=1)
+_ROWS_PER_BATCH = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,83 +65,86 @@ class Followed:
     bucket: str
 
     def replace(
-        self, make: Callable[[], pa.Table], origin: Origin, before: Callable[[pa.Table], None] = lambda _changes: None
-    ) -> tuple[pa.Table, ChangeReport]:
-        """Put what `make` gives, unless the table is that already; (table, what changed).
+        self,
+        make: Callable[[], Iterable[pa.Table]],
+        origin: Origin,
+        before: Callable[[pa.Table], None] = lambda _removed: None,
+    ) -> tuple[Iterable[pa.Table], ChangeReport]:
+        """Put what `make` gives, unless the table is that already; (that, what changed).
 
-        make: called again where another writer was faster. before: gets the changes before the table has them. Raises
-        WriteConflictError when the table kept changing.
+        make: a table in parts, at least one, sorted by manga_id over all of them, which can be read more than once;
+        called again where another writer was faster. before: gets the titles that leave before the table loses them,
+        as rows of changes. Raises WriteConflictError when the table kept changing.
         """
         for _ in range(CONFLICT_TRIES):
             waiting = self.objects.list_keys(pending_changes_prefix(self.changes, self.bucket))
-            stored = self.objects.read(self.key)  # after the list: what is not this version nor after it is none
+            stored = self.objects.open(self.key)  # after the list: what is not this version nor after it is none
             self._settle(waiting, stored)
-            table = make()
-            compared = compare(stored.table if stored else None, table)
-            if compared.num_rows:
-                before(compared)
-            try:
-                return table, self._put(table, compared, stored, origin)
-            except WriteConflictError:
-                continue
+            parts = make()
+            with compare(stored.file if stored else None, parts) as compared:
+                removed = compared.removed()
+                if removed.num_rows:
+                    before(removed)
+                try:
+                    return parts, self._put(parts, compared, stored, origin)
+                except WriteConflictError:
+                    continue
         raise WriteConflictError(f"{self.objects.uri(self.key)} kept changing under {CONFLICT_TRIES} writes")
 
-    def _settle(self, waiting: Sequence[str], stored: StoredTable | None) -> None:
+    def _settle(self, waiting: Sequence[str], stored: StoredFile | None) -> None:
         """Publish what the version there left pending, drop what no version can have any more."""
         current = _version_of(stored)
         for key in waiting:
             version, _, base = key.rsplit("/", 1)[1].removesuffix(".parquet").partition("-after-")
             if version == current:
-                pending = self.objects.read(key)
+                pending = self.objects.open(key)
                 if pending is not None:
-                    self._publish(pending.table, key)
+                    rows = (pa.Table.from_batches([batch]) for batch in pending.file.iter_batches(_ROWS_PER_BATCH))
+                    self._publish(rows, key)
             elif base != current:
                 self.objects.delete(key)
 
-    def _put(self, table: pa.Table, compared: pa.Table, stored: StoredTable | None, origin: Origin) -> ChangeReport:
-        marks = (stored.table.schema.metadata or {}) if stored else {}
-        if not compared.num_rows:
-            if stored is None or not stored.table.schema.equals(table.schema):
-                self._write(table, marks, stored)
+    def _put(
+        self, parts: Iterable[pa.Table], compared: Compared, stored: StoredFile | None, origin: Origin
+    ) -> ChangeReport:
+        marks = (stored.file.schema_arrow.metadata or {}) if stored else {}
+        if not compared.has_rows:
+            if stored is None or not stored.file.schema_arrow.equals(next(iter(parts)).schema):
+                self._write(parts, marks, stored)
             return self._report(compared, marks.get(VERSION, b"").decode())
         changed_at = _later(origin.now, marks)
         base = _version_of(stored)
         version = _named(self.key, base, origin.run_id, changed_at.isoformat())
         marks = {VERSION: version.encode(), VERSION_OF: changed_at.isoformat().encode()}
         same = [self.bucket, version, None if base == _FIRST else base, origin.run_id, changed_at]
-        rows = _with(compared, same)
         pending = f"{pending_changes_prefix(self.changes, self.bucket)}{version}-after-{base}.parquet"
-        self.objects.write(pending, rows)
-        self._write(table, marks, stored)
-        return self._report(compared, version, self._publish(rows, pending))
+        self.objects.write(pending, reader_of(_with(compared, same), CHANGE_SCHEMA))
+        self._write(parts, marks, stored)
+        return self._report(compared, version, self._publish(_with(compared, same), pending))
 
-    def _write(self, table: pa.Table, marks: dict[bytes, bytes], stored: StoredTable | None) -> None:
-        marked = table.replace_schema_metadata({**(table.schema.metadata or {}), **marks})
+    def _write(self, parts: Iterable[pa.Table], marks: dict[bytes, bytes], stored: StoredFile | None) -> None:
+        schema = next(iter(parts)).schema
+        marked = reader_of(parts, schema.with_metadata({**(schema.metadata or {}), **marks}))
         self.objects.write(self.key, marked, expected_etag=stored.etag if stored else None, new=stored is None)
 
-    def _publish(self, rows: pa.Table, pending: str) -> str:
-        changed_at, version = rows.column("changed_at")[0].as_py(), rows.column("version")[0].as_py()
+    def _publish(self, parts: Iterator[pa.Table], pending: str) -> str:
+        first = next(parts)
+        changed_at, version = first.column("changed_at")[0].as_py(), first.column("version")[0].as_py()
         folder = changes_prefix(self.changes, changed_at.date().isoformat())
         key = f"{folder}{changed_at:%H%M%S%f}-{self.bucket}-{version}.parquet"
-        self.objects.write(key, rows)
+        self.objects.write(key, reader_of(chain([first], parts), CHANGE_SCHEMA))
         self.objects.delete(pending)
         return key
 
-    def _report(self, compared: pa.Table, version: str, key: str = "") -> ChangeReport:
-        titles = {
-            kind.value: pc.count_distinct(compared.filter(pc.field("kind") == kind.value).column("manga_id")).as_py()
-            for kind in ChangeKind
-        }
-        return ChangeReport(
-            self.changes, self.bucket, version, titles, pc.sum(compared.column("field").is_valid()).as_py() or 0, key
-        )
+    def _report(self, compared: Compared, version: str, key: str = "") -> ChangeReport:
+        return ChangeReport(self.changes, self.bucket, version, dict(compared.titles), compared.values, key)
 
 
-def _version_of(stored: StoredTable | None) -> str:
-    named = (stored.table.schema.metadata or {}).get(VERSION) if stored else None
+def _version_of(stored: StoredFile | None) -> str:
+    named = (stored.file.schema_arrow.metadata or {}).get(VERSION) if stored else None
     if named is not None:
         return str(named, "ascii")
-    return _UNNAMED if stored and stored.table.num_rows else _FIRST
+    return _UNNAMED if stored and stored.file.metadata.num_rows else _FIRST
 
 
 def _later(now: datetime, marks: dict[bytes, bytes]) -> datetime:
@@ -153,8 +157,9 @@ def _named(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def _with(compared: pa.Table, values: Sequence[object]) -> pa.Table:
-    columns = [*compared.columns]
-    for field, value in zip(list(CHANGE_SCHEMA)[len(columns) :], values, strict=True):
-        columns.append(pa.chunked_array([pa.repeat(pa.scalar(value, field.type), compared.num_rows)]))
-    return pa.table(columns, schema=CHANGE_SCHEMA)
+def _with(compared: Compared, values: Sequence[object]) -> Iterator[pa.Table]:
+    for part in compared:
+        columns = [*part.columns]
+        for field, value in zip(list(CHANGE_SCHEMA)[len(columns) :], values, strict=True):
+            columns.append(pa.chunked_array([pa.repeat(pa.scalar(value, field.type), part.num_rows)]))
+        yield pa.table(columns, schema=CHANGE_SCHEMA)

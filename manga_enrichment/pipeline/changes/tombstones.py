@@ -6,7 +6,7 @@ A title that leaves is written here before the catalog loses it, and taken out a
 is killed in between, one of the two has it.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from manga_enrichment.domain.tables.changes import TOMBSTONE_COLUMNS, ChangeKind, LeftBecause
+from manga_enrichment.domain.tables.changes import TOMBSTONE_COLUMNS, LeftBecause
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.changes.compare import json_rows
 from manga_enrichment.pipeline.changes.replace import Origin
@@ -24,6 +24,7 @@ from manga_enrichment.pipeline.store.object_keys import outcomes_key, table_key,
 from manga_enrichment.pipeline.store.rows import merge_rows
 
 TOMBSTONE_SCHEMA = arrow_schema(TOMBSTONE_COLUMNS)
+_ROWS_PER_BATCH = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +44,8 @@ class Departure:
         return why.value, self.source_uri
 
 
-def bury(tables: ObjectStore, bucket: str, changes: pa.Table, departure: Departure, origin: Origin) -> int:
-    """Write down the titles that these changes of the catalog remove; how many."""
-    removed = changes.filter(pc.field("kind") == ChangeKind.REMOVED.value)
-    if not removed.num_rows:
-        return 0
+def bury(tables: ObjectStore, bucket: str, removed: pa.Table, departure: Departure, origin: Origin) -> int:
+    """Write down the titles that the catalog loses by these changes; how many."""
     ids = removed.column("manga_id").combine_chunks()
     catalog_rows = dict(zip(ids.to_pylist(), removed.column("from_value").to_pylist(), strict=True))
     last_rows = catalog_rows | dict(_enriched_rows(tables, bucket, ids))
@@ -74,10 +72,16 @@ def bury(tables: ObjectStore, bucket: str, changes: pa.Table, departure: Departu
     return len(catalog_rows)
 
 
-def raise_again(tables: ObjectStore, bucket: str, ids: pa.Array) -> None:
+def raise_again(tables: ObjectStore, bucket: str, parts: Iterable[pa.Table]) -> None:
     """Take out the titles that are in the catalog, these."""
     stored = tables.read(tombstones_key(bucket), ["manga_id"])
-    if stored is None or not pc.any(pc.is_in(stored.table.column("manga_id"), value_set=ids)).as_py():
+    if stored is None or not stored.table.num_rows:
+        return
+    buried = stored.table.column("manga_id").combine_chunks()
+    ids = pa.array(
+        [each for part in parts for each in _among(part, buried).column("manga_id").to_pylist()], pa.string()
+    )
+    if not len(ids):
         return
 
     def without(current: pa.Table | None) -> pa.Table:
@@ -88,9 +92,9 @@ def raise_again(tables: ObjectStore, bucket: str, ids: pa.Array) -> None:
 
 
 def _enriched_rows(tables: ObjectStore, bucket: str, ids: pa.Array) -> Iterator[tuple[str, str]]:
-    stored = tables.read(table_key("enriched_catalog", bucket))
-    if stored is not None:
-        found = stored.table.filter(pc.is_in(stored.table.column("manga_id"), value_set=ids))
+    stored = tables.open(table_key("enriched_catalog", bucket))
+    for batch in stored.file.iter_batches(_ROWS_PER_BATCH) if stored else ():
+        found = _among(pa.Table.from_batches([batch]), ids)
         yield from zip(found.column("manga_id").to_pylist(), json_rows(found), strict=True)
 
 
@@ -102,7 +106,11 @@ def _outcomes(
         stored = tables.read(outcomes_key(analysis, bucket), ["manga_id", "outcome", "reason"])
         if stored is None:
             continue
-        for row in stored.table.filter(pc.is_in(stored.table.column("manga_id"), value_set=ids)).to_pylist():
+        for row in _among(stored.table, ids).to_pylist():
             told = {"analysis": analysis, "outcome": row["outcome"], "reason": row["reason"]}
             found.setdefault(row["manga_id"], []).append(told)
     return found
+
+
+def _among(table: pa.Table, ids: pa.Array) -> pa.Table:
+    return table.filter(pc.is_in(table.column("manga_id"), value_set=ids))

@@ -47,12 +47,12 @@ def write_enriched(
     singles = [analysis for analysis in analyses if not analysis.parts]
     answered: dict[str, int] = {}
 
-    def joined() -> pa.Table:
-        return _joined(tables, bucket, singles, answered)
+    def joined() -> list[pa.Table]:
+        return [_joined(tables, bucket, singles, answered)]
 
     key = table_key(TABLE, bucket)
-    wide, changes = Followed(tables, key, ENRICHED_CHANGES, bucket).replace(joined, origin)
-    return EnrichedReport(bucket, wide.num_rows, answered, tables.uri(key), changes)
+    parts, changes = Followed(tables, key, ENRICHED_CHANGES, bucket).replace(joined, origin)
+    return EnrichedReport(bucket, sum(part.num_rows for part in parts), answered, tables.uri(key), changes)
 
 
 def _joined(tables: ObjectStore, bucket: str, singles: Sequence[AnalysisType], answered: dict[str, int]) -> pa.Table:

@@ -34,6 +34,7 @@ class MemorySink:
 
     def __init__(self) -> None:
         self.buckets: dict[str, pa.Table] = {}
+        self.parts: dict[str, int] = {}
         self.rejects: list[dict[str, Any]] | None = None
         self.warnings: list[dict[str, Any]] | None = None
 
@@ -41,20 +42,24 @@ class MemorySink:
         assert not self.buckets
         self.rejected_ids = dict(rejected)
 
-    def put_bucket(self, bucket: str, table: pa.Table) -> None:
+    def put_bucket(self, bucket: str, parts: Iterable[pa.Table]) -> None:
         assert bucket not in self.buckets
-        assert table.schema.equals(CATALOG_SCHEMA)
-        self.buckets[bucket] = table
+        self.buckets[bucket] = self._whole(parts, CATALOG_SCHEMA)
+        self.parts[bucket] = len(list(parts))
 
-    def put_rejects(self, table: pa.Table) -> None:
+    def put_rejects(self, parts: Iterable[pa.Table]) -> None:
         assert self.rejects is None
-        assert table.schema.equals(REJECTS_SCHEMA)
-        self.rejects = table.to_pylist()
+        self.rejects = self._whole(parts, REJECTS_SCHEMA).to_pylist()
 
-    def put_warnings(self, table: pa.Table) -> None:
+    def put_warnings(self, parts: Iterable[pa.Table]) -> None:
         assert self.warnings is None
-        assert table.schema.equals(WARNINGS_SCHEMA)
-        self.warnings = table.to_pylist()
+        self.warnings = self._whole(parts, WARNINGS_SCHEMA).to_pylist()
+
+    def _whole(self, parts: Iterable[pa.Table], schema: pa.Schema) -> pa.Table:
+        table = pa.concat_tables(parts)
+        assert table.equals(pa.concat_tables(parts)), "they can be read again"
+        assert table.schema.equals(schema)
+        return table
 
     def titles(self) -> dict[str, str]:
         return {
@@ -185,16 +190,25 @@ def test_many_small_flushes_give_the_same_result() -> None:
     rows = source(*(row(number % 150, f"Title {number}", synopsis="x" * number, volumes="?") for number in range(400)))
     sink, report = run(rows)
     progress: list[int] = []
-    limits = SpillLimits(batch_rows=3, flush_rows=7, row_characters=100)
+    limits = SpillLimits(batch_rows=3, flush_rows=7, row_characters=100, slice_bytes=40_000)
     small_sink, small_report = run(rows, limits=limits, on_progress=progress.append)
     assert small_report == report
     assert set(small_sink.buckets) == set(sink.buckets) == set(bucket_keys(4))
     assert all(small_sink.buckets[bucket].equals(table) for bucket, table in sink.buckets.items())
+    assert set(sink.parts.values()) == {1}
+    assert min(small_sink.parts.values()) > 3
     assert small_sink.rejects == sink.rejects
     assert small_sink.warnings == sink.warnings
     assert len(sink.warnings or []) == 400
     assert progress == sorted(progress)
     assert progress
+
+
+def test_a_bucket_of_one_title_in_many_rows_is_one_slice() -> None:
+    rows = source(*(row(1, f"Title {number}") for number in range(50)), row(2))
+    sink, report = run(rows, 1, limits=SpillLimits(flush_rows=7, slice_bytes=1_000), plausible=PlausibleLimits(1, 1))
+    assert sink.titles() == {"MNG-00000001": "Title 49", "MNG-00000002": "Harbor"}
+    assert report.rejected == {"duplicate_of_newer_row": 49}
 
 
 @given(

@@ -29,7 +29,7 @@ def table(titles: dict[str, str]) -> pa.Table:
 
 def put(tables: object, titles: dict[str, str], origin: Origin = ORIGIN) -> ChangeReport:
     followed = Followed(tables, KEY, CATALOG_CHANGES, BUCKET)  # type: ignore[arg-type]
-    return followed.replace(lambda: table(titles), origin)[1]
+    return followed.replace(lambda: [table(titles)], origin)[1]
 
 
 def pending(tables: MemoryTables) -> list[str]:
@@ -94,7 +94,7 @@ def test_a_table_of_an_earlier_release_is_where_the_chain_begins(tables: MemoryT
 def test_a_column_more_without_a_value_is_stored_and_no_change(tables: MemoryTables) -> None:
     version = put(tables, VERSIONS[0]).version
     wider = table(VERSIONS[0]).append_column("note", pa.nulls(2, pa.string()))
-    _, report = Followed(tables, KEY, CATALOG_CHANGES, BUCKET).replace(lambda: wider, ORIGIN)
+    _, report = Followed(tables, KEY, CATALOG_CHANGES, BUCKET).replace(lambda: [wider], ORIGIN)
     stored = tables.read(KEY)
     assert stored is not None
     assert (report.version, report.key, stored.table.column_names) == (version, "", ["manga_id", "title", "note"])
