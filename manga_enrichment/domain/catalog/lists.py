@@ -6,6 +6,7 @@ Stays out: people (`people.py`), containers written as text (`containers.py`).
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from manga_enrichment.domain.catalog.containers import container
@@ -27,6 +28,8 @@ _TEXT_KEYS = ("name", "title", "value", "text", "label", "@value", "full", "attr
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z]{2,8})*\Z")
 _NOT_LANGUAGES = frozenset({"id", "key", "url", "uri", "mal_id", "type", "kind", "slug"})
 _DEEPEST = 6
+_LONGEST_LABEL = 20
+"""Lists name the same short words over and over: each is looked at once and remembered."""
 _LISTS = (list, tuple)
 _EMPTY: tuple[object, ...] = (None, "", [], {})
 
@@ -76,7 +79,10 @@ def _texts(found: Iterable[Any], null_words: frozenset[str], note: Note) -> list
     for item in found:
         if not item and item in _EMPTY:
             continue
-        texts = [item] if isinstance(item, str) and is_plain(item) else list(texts_of(item, note))
+        if isinstance(item, str) and (_is_plain_label(item) if len(item) <= _LONGEST_LABEL else is_plain(item)):
+            texts: tuple[str, ...] = (item,)
+        else:
+            texts = tuple(texts_of(item, note))
         if not texts:
             note(WarningReason.UNKNOWN_SHAPE)
         for text in texts:
@@ -100,6 +106,9 @@ def texts_of(item: object, note: Note, depth: int = 0) -> Iterator[str]:
             yield from texts_of(inner, note, depth + 1)
     elif not isinstance(item, Mapping | list | tuple) and item is not None:
         yield required_text(item) or ""
+
+
+_is_plain_label = lru_cache(maxsize=4096)(is_plain)
 
 
 def _by_language(item: Mapping[Any, Any]) -> list[object]:

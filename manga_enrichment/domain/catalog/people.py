@@ -65,7 +65,9 @@ def authors(value: object, note: Note = no_note) -> tuple[Author, ...]:
     for item in items(value):
         if not item and (item is None or item in ("", [], {})):
             continue
-        found = [person for person in _people(item, note) if person.name]
+        found = _people(item, note)
+        if not all(person.name for person in found):
+            found = tuple(person for person in found if person.name)
         if not found:
             note(WarningReason.UNKNOWN_SHAPE)
         for person in found:
@@ -81,12 +83,26 @@ def authors(value: object, note: Note = no_note) -> tuple[Author, ...]:
 
 def _people(item: object, note: Note) -> tuple[Author, ...]:
     if isinstance(item, Mapping):
+        name, role = item.get("name"), item.get("role")
+        if len(item) == 2 and isinstance(name, str) and isinstance(role, str) and name and role:
+            person, reasons = _named(name, role)
+            for reason in reasons:
+                note(reason)
+            return person
         return (Author(_name(item, note), _role(item, note)),)
     text = required_text(item, note) or ""
     return people_from_text(text) if len(text) <= _LONGEST_NAMES else (Author(text),)
 
 
 @lru_cache(maxsize=8192)  # a catalog names the same people over and over
+def _named(name: str, role: str) -> tuple[tuple[Author], tuple[WarningReason, ...]]:
+    """The person of an object that has no more than these two."""
+    reasons: list[WarningReason] = []
+    item = {"name": name, "role": role}
+    return (Author(_name(item, reasons.append), _role(item, reasons.append)),), tuple(reasons)
+
+
+@lru_cache(maxsize=8192)
 def people_from_text(text: str) -> tuple[Author, ...]:
     """The people of a cleaned line, at least one."""
     marks = _MARKS.findall(text)

@@ -141,10 +141,13 @@ class _Notes:
         self.reasons.clear()
 
 
+_as_json = json.JSONEncoder(ensure_ascii=False, default=str).encode
+
+
 def raw_json(raw: object) -> str:
     """A row as JSON that can be stored: values JSON does not know are written as text, lone surrogates escaped."""
     try:
-        text = json.dumps(raw, ensure_ascii=False, default=str)
+        text = _as_json(raw)
         text.encode()
     except UnicodeEncodeError:
         return json.dumps(raw, default=str)

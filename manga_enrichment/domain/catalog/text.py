@@ -228,6 +228,6 @@ def _without_markup(text: str) -> str:
             text = without_ruby(text)
             text = _TAG.sub("", _BREAK_TAG.sub("\n", _COMMENT.sub("", text)))
         text = unicodedata.normalize("NFC", text)
-        if text == before:
+        if text == before or _is_tidy(text):
             break
     return text

@@ -7,8 +7,8 @@ A value that only lost white space or came in another normal form of Unicode is 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 MAX_RAW_CHARACTERS = 1000
 ROW = "row"
@@ -53,20 +53,14 @@ def shortened(raw: str) -> str:
     return raw if len(raw) <= MAX_RAW_CHARACTERS else f"{raw[:half]} … {raw[-half:]}"
 
 
-@dataclass(frozen=True, slots=True)
-class RowWarning:
-    """raw: the value as text or JSON, `shortened`."""
+class RowWarning(NamedTuple):
+    """raw: the value as text or JSON, `shortened`. Warnings are counted by reason and field, as in `invalid_isbn13`."""
 
     row_number: int
     manga_id: str
     field: str
     reason: WarningReason
     raw: str
-
-    @property
-    def kind(self) -> str:
-        """Reason and field, by which warnings are counted, for example `invalid_isbn13`."""
-        return f"{self.reason}_{self.field}"
 
 
 def no_note(_reason: WarningReason) -> None:

@@ -18,7 +18,7 @@ from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.prompts.prompt import inference_parameters, prompt_fields
 
-_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), check_circular=False).encode
 
 
 def fingerprint(analysis: AnalysisType, model: ModelSpec, inputs: TitleInputs) -> str:

@@ -151,20 +151,20 @@ def _field(value: Any) -> str:
 
 
 def _clean(name: str, value: Any) -> str | tuple[str, ...]:
-    if value is None:
-        return ""
     if isinstance(value, tuple):
-        items = [one_line(_author(item) if isinstance(item, Author) else str(item)) for item in value]
+        items = [one_line(item if isinstance(item, str) else _author(item)) for item in value]
         return tuple(filter(None, items))
     if name in _MULTILINE:
         return cut_at_sentence(_clean_text(value), MAX_SYNOPSIS_CHARACTERS)
-    return one_line(str(value))
+    return one_line(value if isinstance(value, str) else str(value))
 
 
 _remembered = lru_cache(maxsize=1024)(_clean)
 
 
-def _author(author: Author) -> str:
+def _author(author: object) -> str:
+    if not isinstance(author, Author):
+        return str(author)
     return f"{author.name} ({author.role})" if author.role else author.name
 
 

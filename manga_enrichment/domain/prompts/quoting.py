@@ -13,8 +13,10 @@ _CUT_MARK = "…"
 
 
 def one_line(text: str) -> str:
-    text = unicodedata.normalize("NFC", text)
-    return text if " " not in text and text.isprintable() else " ".join(text.split())
+    """NFC, single spaces and none at either end: as nearly all texts are. What is printable has no other space."""
+    text = text if text.isascii() else unicodedata.normalize("NFC", text)
+    is_tidy = text.isprintable() and "  " not in text and text[:1] != " " and text[-1:] != " "
+    return text if is_tidy else " ".join(text.split())
 
 
 def folded(text: str) -> str:

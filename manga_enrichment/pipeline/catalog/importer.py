@@ -12,6 +12,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from pathlib import Path
 from typing import Protocol
 
@@ -145,7 +146,7 @@ class _Import:
         self._rows_read = 0
         self._rejected: Counter[str] = Counter()
         self._rejected_ids: dict[str, str] = {}
-        self._warned: Counter[str] = Counter()
+        self._warned: Counter[tuple[str, str]] = Counter()
         self._unseen = {column: name for name, column in plan.mapping.named.items()}
 
     def run(self, rows: Iterable[SourceRow | RejectedRow], sink: CatalogSink) -> ImportReport:
@@ -166,7 +167,7 @@ class _Import:
             rows_read=self._rows_read,
             titles=sum(bucket.titles for bucket in buckets.values()),
             rejected=dict(self._rejected),
-            warnings=dict(self._warned),
+            warnings={f"{reason}_{field}": count for (reason, field), count in self._warned.items()},
             buckets=buckets,
         )
 
@@ -188,7 +189,7 @@ class _Import:
             self._plan.on_progress(self._rows_read)
 
     def _warn(self, warning: RowWarning) -> None:
-        self._warned[warning.kind] += 1
+        self._warned[warning.reason, warning.field] += 1
         self._warnings.add(warning_row(warning))
 
     def _reject(self, rejected: RejectedRow) -> None:
@@ -223,11 +224,12 @@ class _Import:
         with Spool(CATALOG_SCHEMA, self._plan.spill_folder) as table:
             for spilled in self._titles.slices(bucket):
                 winners, losers = _winners(spilled)
-                duplicates.append(spilled.select(_OF_DUPLICATES).take(losers))
+                if len(losers):
+                    duplicates += spilled.select(_OF_DUPLICATES).take(losers).to_pylist()
                 digest.update(b"".join(spilled.column("row_digest").take(winners).to_pylist()))
                 table.add(spilled.select(CATALOG_SCHEMA.names).take(winners))
                 titles += len(winners)
-            for row in pa.concat_tables(duplicates).sort_by("row_number").to_pylist():
+            for row in sorted(duplicates, key=itemgetter("row_number")):
                 raw = self._titles.raw_row(row["raw_offset"], row["raw_bytes"])
                 self._reject(RejectedRow(row["row_number"], row["manga_id"], RejectReason.DUPLICATE_OF_NEWER_ROW, raw))
             sink.put_bucket(bucket, table)

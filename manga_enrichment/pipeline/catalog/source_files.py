@@ -73,7 +73,7 @@ def read_files(paths: Sequence[Path], reading: Reading = DEFAULT_READING, *, uri
                 yield replace(row, row_number=last) if before else row
             else:
                 last = before + row.number
-                yield replace(row, number=last) if before else row
+                yield row._replace(number=last) if before else row
         if len(paths) > 1:
             reading.say(f"{path.name}: rows {before + 1} to {last}")
 

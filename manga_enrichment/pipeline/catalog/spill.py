@@ -115,9 +115,13 @@ class TitleSpill:
             yield SPILL_SCHEMA.empty_table()
             return
         bounds = self._bounds(path)
+        if not bounds:
+            yield pa.Table.from_batches(_batches(path), SPILL_SCHEMA)
+            path.unlink()
+            return
         with Spool(SPILL_SCHEMA, self._folder) as slices:
             for batch in _batches(path):
-                _cut(batch, bounds, slices)
+                _cut(pa.Table.from_batches([batch]), bounds, slices)
             path.unlink()
             for rank in range(len(bounds) + 1):
                 yield slices.of_rank(rank)
@@ -156,11 +160,8 @@ def _ids(path: Path) -> pa.ChunkedArray:
     return pa.chunked_array([pa.concat_arrays([batch.column("manga_id")]) for batch in _batches(path)])
 
 
-def _cut(batch: pa.RecordBatch, bounds: Sequence[str], slices: Spool) -> None:
-    if not bounds:
-        slices.add(batch)
-        return
-    rows = batch.take(pc.sort_indices(batch.column("manga_id")))
+def _cut(rows: pa.Table, bounds: Sequence[str], slices: Spool) -> None:
+    rows = rows.sort_by("manga_id")
     ids = rows.column("manga_id").to_pylist()
     edges = [0, *(bisect_left(ids, bound) for bound in bounds), len(ids)]
     for rank, (start, end) in enumerate(pairwise(edges)):
@@ -177,7 +178,7 @@ class RowSpill:
         self._characters = 0
 
     def add(self, row: tuple[Any, ...]) -> None:
-        """The last of the values is the text that makes the row large."""
+        """The last of the values is the text that makes the row large; its lone surrogates are stored escaped."""
         self._rows.append(row)
         self._characters += len(row[-1]) + _CHARACTERS_BESIDE
         if self._characters >= self._limits.row_characters:
@@ -189,7 +190,13 @@ class RowSpill:
         return self._spool
 
     def _flush(self) -> None:
-        if self._rows:
-            self._spool.add(batch_of(self._rows, self._spool.schema))
-            self._rows.clear()
-            self._characters = 0
+        if not self._rows:
+            return
+        try:
+            batch = batch_of(self._rows, self._spool.schema)
+        except UnicodeEncodeError:
+            escaped = ((*row[:-1], row[-1].encode("utf-8", "backslashreplace").decode()) for row in self._rows)
+            batch = batch_of(escaped, self._spool.schema)
+        self._spool.add(pa.Table.from_batches([batch]))
+        self._rows.clear()
+        self._characters = 0

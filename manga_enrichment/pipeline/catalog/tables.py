@@ -48,9 +48,8 @@ def reject_row(rejected: RejectedRow) -> tuple[Any, ...]:
 
 
 def warning_row(warning: RowWarning) -> tuple[Any, ...]:
-    """Values in the order of WARNINGS_SCHEMA; lone surrogates of a raw value escaped."""
-    raw = warning.raw if warning.raw.isprintable() else warning.raw.encode("utf-8", "backslashreplace").decode()
-    return (warning.row_number, warning.manga_id, warning.field, str(warning.reason), raw)
+    """Values in the order of WARNINGS_SCHEMA."""
+    return (warning.row_number, warning.manga_id, warning.field, warning.reason.value, warning.raw)
 
 
 def records_from_table(table: pa.Table) -> Iterator[MangaRecord]:

@@ -4,14 +4,15 @@ Belongs here: a table in parts, written and read back. Stays out: what is in it.
 """
 
 from collections.abc import Iterable, Iterator
+from operator import itemgetter
 from pathlib import Path
-from tempfile import SpooledTemporaryFile
+from tempfile import TemporaryFile
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 import pyarrow as pa
 
-_MEMORY_BYTES = 8 * 1024 * 1024
+_MEMORY_BYTES = 4 * 1024 * 1024
 """Up to so many no file is made."""
 _BATCH_BYTES = 8 * 1024 * 1024
 
@@ -23,47 +24,60 @@ class Spool:
     def __init__(self, schema: pa.Schema, folder: Path | None = None) -> None:
         """folder: where it may write; None: the system's temporary folder."""
         self.schema = schema
-        self._file = SpooledTemporaryFile(_MEMORY_BYTES, dir=str(folder) if folder else None)  # noqa: SIM115 - closed when the spool is left
-        self._places: list[tuple[int, int, int]] = []
+        self._folder = folder
+        self._file: BinaryIO | None = None
         self._end = 0
+        self._held_bytes = 0
+        self._parts: list[tuple[int, pa.Table | tuple[int, int]]] = []
+        """Each with its rank: in memory, or its place and size in the file."""
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
-    def add(self, rows: pa.Table | pa.RecordBatch, rank: int = 0) -> None:
+    def add(self, rows: pa.Table, rank: int = 0) -> None:
         """Rows of the spool's schema."""
         if not rows.num_rows:
             return
-        batches = [rows] if isinstance(rows, pa.RecordBatch) else rows.combine_chunks().to_batches()
+        size_bytes = rows.get_total_buffer_size()
+        if self._held_bytes + size_bytes <= _MEMORY_BYTES:
+            self._held_bytes += size_bytes
+            self._parts.append((rank, rows))
+            return
+        if self._file is None:
+            self._file = TemporaryFile(dir=self._folder)  # noqa: SIM115 - closed when the spool is left
         self._file.seek(self._end)
-        for batch in batches:
+        for batch in rows.combine_chunks().to_batches():
             body = batch.serialize()
             self._file.write(memoryview(body))
-            self._places.append((rank, self._end, body.size))
+            self._parts.append((rank, (self._end, body.size)))
             self._end += body.size
 
     def __iter__(self) -> Iterator[pa.Table]:
         """All parts, each in memory for as long as it is held; an empty one where there is none."""
-        for _rank, start, size in sorted(self._places, key=lambda place: place[0]):
-            yield self._part(start, size)
-        if not self._places:
+        for _rank, part in sorted(self._parts, key=itemgetter(0)):
+            yield self._read(part)
+        if not self._parts:
             yield self.schema.empty_table()
 
     @property
     def has_rows(self) -> bool:
-        return bool(self._places)
+        return bool(self._parts)
 
     def of_rank(self, rank: int) -> pa.Table:
         """The parts of one rank as one table."""
-        parts = [self._part(start, size) for each, start, size in self._places if each == rank]
+        parts = [self._read(part) for each, part in self._parts if each == rank]
         return pa.concat_tables([self.schema.empty_table(), *parts])
 
-    def _part(self, start: int, size: int) -> pa.Table:
+    def _read(self, part: pa.Table | tuple[int, int]) -> pa.Table:
+        if isinstance(part, pa.Table) or self._file is None:
+            return part
+        start, size_bytes = part
         self._file.seek(start)
-        body = pa.py_buffer(self._file.read(size))
+        body = pa.py_buffer(self._file.read(size_bytes))
         return pa.Table.from_batches([pa.ipc.read_record_batch(body, self.schema)])
 
 
@@ -77,7 +91,7 @@ def _batches(parts: Iterable[pa.Table]) -> Iterator[pa.RecordBatch]:
     waiting_bytes = 0
     for part in parts:
         waiting.append(part)
-        waiting_bytes += part.nbytes
+        waiting_bytes += part.get_total_buffer_size()
         if waiting_bytes >= _BATCH_BYTES:
             yield from pa.concat_tables(waiting).combine_chunks().to_batches()
             waiting.clear()

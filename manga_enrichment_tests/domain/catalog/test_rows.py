@@ -97,7 +97,7 @@ def test_an_unusable_optional_value_is_dropped_with_a_warning() -> None:
     warnings: list[RowWarning] = []
     raw = {**GOOD, "isbn13": "9784088725094", "volumes": "many", "updated_at": "soon", "themes": 7, "publisher": ["x"]}
     assert clean_row(raw, 1, warn=warnings.append) == MangaRecord("MNG-ABCD1234", "Harbor")
-    assert [(warning.kind, warning.raw) for warning in warnings] == [
+    assert [(f"{warning.reason}_{warning.field}", warning.raw) for warning in warnings] == [
         ("invalid_publisher", '["x"]'),
         ("invalid_isbn13", "9784088725094"),
         ("invalid_themes", "7"),

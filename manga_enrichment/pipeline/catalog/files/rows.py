@@ -6,6 +6,7 @@ Belongs here: the two shapes, and what a reader is told. Stays out: reading.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from manga_enrichment.domain.catalog.mapping import SAME_NAMES, ColumnMapping
 from manga_enrichment.domain.catalog.rows import RejectedRow, RejectReason
@@ -16,8 +17,7 @@ MAX_ROW_BYTES = 4 * 1024 * 1024
 KEPT_OF_LONG_ROW_BYTES = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class SourceRow:
+class SourceRow(NamedTuple):
     """A parsed row. number: see `RejectedRow.row_number`; raw is the row as JSON in UTF-8.
 
     short: cells at its end were left out and are taken as empty.
