@@ -26,6 +26,7 @@ HOMES = {
     "content_hash": ("domain.prompts.fingerprint", "domain.fingerprint"),
     "Reading": ("pipeline.catalog.files.rows",),
     "rare_collections": ("runtime.garbage",),
+    "packaged": ("domain.analyses",),
 }
 """Where the versions since 0f0178a keep what is used here."""
 PARSED_ROWS = 20_000
@@ -52,16 +53,22 @@ def found(name: str) -> Any:
     for home in HOMES[name]:
         try:
             return getattr(import_module(f"manga_enrichment.{home}"), name)
-        except ModuleNotFoundError:
+        except (ModuleNotFoundError, AttributeError):
             continue
     return None
+
+
+def hashing() -> Any:
+    """What hashes a record; since analyses are documents, it is made for a set of them."""
+    packaged = found("packaged")
+    return found("content_hash")(packaged().of_titles.values()) if packaged else found("content_hash")
 
 
 def main(path: Path, mapping_file: str = "") -> None:
     mapping, reading = found("load_mapping")(mapping_file), found("Reading")
     how = mapping if reading is None else reading(mapping=mapping)
     read, clean_row = found("read_rows"), found("clean_row")
-    plan = found("ImportPlan")(BUCKETS, found("content_hash"), mapping)
+    plan = found("ImportPlan")(BUCKETS, hashing(), mapping)
 
     def whole() -> Any:
         return found("import_catalog")(read(path, how), Nowhere(), plan)
