@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from manga_enrichment.domain.operations.retention import ledger_retention
 from manga_enrichment.domain.outcomes.answers import AbandonedClaim, Asked, ClaimResult, LedgerEntry
+from manga_enrichment.domain.trials.canary import Canary
 from manga_enrichment.gateways.budget import SPENDER_LINGER, Brake, BudgetScope
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import SpenderClosedError, StoreUnavailableError, WriteConflictError
@@ -397,6 +398,7 @@ class MemoryStatus:
 
     def __init__(self) -> None:
         self._partitions: dict[tuple[str, str], PartitionStatus] = {}
+        self._canaries: dict[str, Canary] = {}
 
     def put_partition(self, status: PartitionStatus) -> None:
         self._partitions[status.analysis, status.bucket] = status
@@ -406,3 +408,16 @@ class MemoryStatus:
             status = self._partitions.get((analysis, bucket))
             if status is not None:
                 yield status
+
+    def canary(self, analysis: str) -> Canary | None:
+        return self._canaries.get(analysis)
+
+    def put_canary(self, canary: Canary) -> None:
+        self._canaries[canary.analysis] = canary
+
+    def judge_canary(self, canary: Canary) -> bool:
+        known = self._canaries.get(canary.analysis)
+        if known is None or known.started_at != canary.started_at:
+            return False
+        self._canaries[canary.analysis] = canary
+        return True

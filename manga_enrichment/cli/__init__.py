@@ -23,6 +23,7 @@ from manga_enrichment.cli.partner.callbacks import callbacks
 from manga_enrichment.cli.partner.partners import partners
 from manga_enrichment.cli.partner.request_group import request_group
 from manga_enrichment.cli.partner.requests import results, status, submit
+from manga_enrichment.cli.promote import canary_group, promote
 from manga_enrichment.cli.report import report
 from manga_enrichment.cli.sql import sql
 from manga_enrichment.cli.trial import trial
@@ -110,6 +111,8 @@ for _command in (
     sql,
     report,
     trial,
+    promote,
+    canary_group,
 ):
     main.add_command(_command)
 

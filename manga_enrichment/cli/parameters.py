@@ -3,6 +3,7 @@
 Belongs here: only what two commands need. Imports happen inside functions: `--help` should not wait for boto3.
 """
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -19,6 +20,14 @@ def checked_partner(_context: click.Context, _parameter: click.Parameter, value:
     if not is_partner_id(value):
         raise click.BadParameter(f"{value!r} is no partner id: up to 63 letters, digits, - and _, no - or _ first")
     return value
+
+
+def text_of(file: Path) -> str:
+    """Raises ClickException for a file that is not readable as UTF-8."""
+    try:
+        return file.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.ClickException(f"{file} cannot be read as UTF-8 text: {error}") from error
 
 
 def configured_analyses() -> "AnalysisSet":

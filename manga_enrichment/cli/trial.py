@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import click
 
-from manga_enrichment.cli.parameters import configured_analyses, open_configured_gateways
+from manga_enrichment.cli.parameters import configured_analyses, open_configured_gateways, text_of
 
 if TYPE_CHECKING:
     from manga_enrichment.domain.analyses.base import AnalysisType
@@ -57,7 +57,7 @@ def trial(  # noqa: PLR0913 (its options)
 
     settings, analyses = load_settings(), configured_analyses()
     tried = analyses.get(analysis)
-    documents = {file.name: _text(file) for file in candidates}
+    documents = {file.name: text_of(file) for file in candidates}
     today, contenders = entered(tried, analyses.of_titles, known_models(settings), documents, models)
     known = _truth(truth, tried) if truth else {}
     question = TrialQuestion(today, contenders, titles, seed, micro_usd_from_usd(cap_usd), known)
@@ -98,14 +98,7 @@ def _truth(file: Path, analysis: "AnalysisType") -> "Rows":
     known = configured_analyses().of_titles
     parts = [known[name] for name in analysis.parts] or [analysis]
     others = {column.name for each in known.values() for column in each.columns}
-    return read_truth(_text(file), file.name, [column for part in parts for column in part.columns], others)
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise click.ClickException(f"{file} cannot be read as UTF-8 text: {error}") from error
+    return read_truth(text_of(file), file.name, [column for part in parts for column in part.columns], others)
 
 
 def _show(trials: "Trials", report: "TrialReport", out: Path | None, *, as_json: bool) -> None:

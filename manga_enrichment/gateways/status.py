@@ -1,9 +1,11 @@
-"""How the last work on a partition ended."""
+"""How the last work on a partition ended, and the canaries of analyses."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+
+from manga_enrichment.domain.trials.canary import Canary
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +24,18 @@ class PartitionStatus:
 
 
 class StatusStore(Protocol):
-    """How work on partitions ended, the last time for each."""
+    """How work on partitions ended, the last time for each, and the latest canary of each analysis."""
 
     def put_partition(self, status: PartitionStatus) -> None: ...
 
     def partitions(self, analysis: str, buckets: Sequence[str]) -> Iterator[PartitionStatus]: ...
+
+    def canary(self, analysis: str) -> Canary | None: ...
+
+    def put_canary(self, canary: Canary) -> None:
+        """In the place of any earlier one of its analysis."""
+        ...
+
+    def judge_canary(self, canary: Canary) -> bool:
+        """Its state and what is said of it, unless another has been put since it was read: then False."""
+        ...

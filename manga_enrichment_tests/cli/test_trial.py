@@ -57,3 +57,22 @@ def test_a_schema_that_narrows_and_an_unknown_field_are_said(command: Command, t
         result = command("trial", "--analysis", "reading_level", "--candidate", candidate)
         assert result.exit_code == 1
         assert said in result.output
+
+
+def test_a_promotion_that_has_nowhere_to_go_is_said(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packaged = Path(__file__).parents[2] / "manga_enrichment/domain/analyses/packaged/reading_level.toml"
+    candidate = tmp_path / "anew.toml"
+    candidate.write_text(packaged.read_text("utf-8").replace('version = "1"', 'version = "2"'), "utf-8")
+    for words, said in (
+        ((), "Nothing to try: name a model"),
+        (("--candidate", candidate), "MANGA_ANALYSES_DIR is not set"),
+        (("--model", "sonnet"), "--env-file is missing: name the file that sets MANGA_LANE_MODELS"),
+        (("--model", "haiku"), "haiku is what today is"),
+        (("--model", "haiku", "--canary", 60), "60.0 is not in the range 0<=x<=50"),
+    ):
+        result = command("promote", "--analysis", "reading_level", *words)
+        assert result.exit_code != 0
+        assert said in result.output
+        assert "Traceback" not in result.output

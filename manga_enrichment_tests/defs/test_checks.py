@@ -49,6 +49,7 @@ def test_after_a_good_night_every_check_passes(tmp_path: Path) -> None:
         "lists_are_of_todays_method",
         "titles_are_covered",
         "budget_sufficed",
+        "answers_have_not_drifted",
         "no_title_was_given_up",
         "referenced_titles_exist",
         "model_is_not_ending",

@@ -6,6 +6,7 @@ Belongs here: assembly. Stays out: assets, ops, checks, jobs and schedule (besid
 import dagster as dg
 
 from manga_enrichment.defs.enrichment.assets import build_analyses
+from manga_enrichment.defs.enrichment.canary_checks import build_canary_checks
 from manga_enrichment.defs.enrichment.cost_checks import build_cost_checks, build_model_checks
 from manga_enrichment.defs.enrichment.jobs import build_jobs
 from manga_enrichment.defs.enrichment.night_sensor import build_night_sensor
@@ -21,6 +22,7 @@ def build_enrichment(inputs: DefinitionInputs) -> dg.Definitions:
         assets=[build_analyses(inputs), build_enriched(inputs), build_enriched_changes(inputs)],
         asset_checks=[
             *build_quality_checks(inputs),
+            *build_canary_checks(inputs),
             *build_cost_checks(inputs.settings),
             *build_model_checks(inputs.analyses, inputs.models),
         ],

@@ -46,6 +46,7 @@ from manga_enrichment.pipeline.engine.invocation import InvokeGateways
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 from manga_enrichment.pipeline.engine.money.estimates import calls_before_first_answer
 from manga_enrichment.pipeline.enrichment.ask import Invoking
+from manga_enrichment.pipeline.enrichment.canaries import open_canaries
 from manga_enrichment.pipeline.enrichment.plan_run import Planning, PlanReport
 from manga_enrichment.pipeline.enrichment.submit_batch import BatchLane
 from manga_enrichment.pipeline.enrichment.write import Writing
@@ -77,11 +78,12 @@ def build_plan_op(inputs: DefinitionInputs) -> dg.OpDefinition:
         config: PlanConfig,
         tables: dg.ResourceParam[ObjectStore],
         ledger: dg.ResourceParam[ResultLedger],
+        status: dg.ResourceParam[StatusStore],
         clock: dg.ResourceParam[Clock],
     ) -> dict[str, Any]:
         with configuration_errors_are_final():
             check_bucket_count(tables, inputs.settings.catalog_buckets)
-            planning = _planning(context, inputs, tables, ledger)
+            planning = _planning(context, inputs, tables, ledger, status)
             report = planning.plan(context.run_id, context.partition_keys, selected_names(context), context.log.info)
             lanes = _lanes(report, parse_lane(config.lane), inputs, batch.min_titles)
         return _planned(context, report, lanes, provenance_of(context, clock), dry_run=config.dry_run)
@@ -90,7 +92,11 @@ def build_plan_op(inputs: DefinitionInputs) -> dg.OpDefinition:
 
 
 def _planning(
-    context: dg.OpExecutionContext, inputs: DefinitionInputs, tables: ObjectStore, ledger: ResultLedger
+    context: dg.OpExecutionContext,
+    inputs: DefinitionInputs,
+    tables: ObjectStore,
+    ledger: ResultLedger,
+    status: StatusStore,
 ) -> Planning:
     settings = inputs.settings
     return Planning(
@@ -100,6 +106,7 @@ def _planning(
         models=inputs.models,
         first_calls=calls_before_first_answer(settings.concurrency, settings.requests_per_minute),
         lane=quota_lane(context.run_tags),
+        canaries=open_canaries(status, inputs.analyses),
     )
 
 

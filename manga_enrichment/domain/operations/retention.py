@@ -152,6 +152,11 @@ KINDS = (
         (Place(STATUS, Means.NOTHING, None),),
     ),
     Kind(
+        "canaries of prompts and models",
+        "until the next of the same analysis; names, numbers and what differed",
+        (Place(STATUS, Means.NOTHING, None),),
+    ),
+    Kind(
         "callbacks, mail and notifications",
         "a receiver asks; callbacks hold small results, mail an address",
         (Place(OUTBOX, Means.TTL, DELIVERED_DAYS),),

@@ -51,6 +51,7 @@ class ErrorClass(StrEnum):
     STOPPED = "stopped"
     BATCH_PENDING = "batch_pending"
     ABANDONED = "abandoned"
+    CANARY = "canary"
 
 
 class Retry(StrEnum):
@@ -127,6 +128,7 @@ TREATMENTS: dict[ErrorClass, Treatment] = {
     ErrorClass.LEDGER_UNAVAILABLE: _LEFT_FOR_LATER,
     ErrorClass.STOPPED: _LEFT_FOR_LATER,
     ErrorClass.BATCH_PENDING: _LEFT_FOR_LATER,
+    ErrorClass.CANARY: _LEFT_FOR_LATER,
     ErrorClass.ABANDONED: Treatment(Retry.NEVER, Outcome.DEFERRED, transient=True, maybe_billed=True),
 }
 

@@ -130,6 +130,8 @@ class OutcomeRows:
         """Why a planned title has no final word yet, where that is known."""
         if planned.action is Action.PENDING:
             return ErrorClass.BATCH_PENDING, planned.reason
+        if planned.action is Action.HELD:
+            return ErrorClass.CANARY, planned.reason
         left = self._unledgered.get((planned.manga_id, planned.analysis))
         return (ErrorClass(left["error_class"]), left["message"] or "") if left and left["error_class"] else None
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models.specs import NIGHT_MODELS, ModelCatalog, ModelSpec
+from manga_enrichment.domain.trials.canary import Canary
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.batch.job_store import BatchStore
@@ -72,8 +73,11 @@ class Planning:
         models: ModelCatalog,
         first_calls: int = 1,
         lane: str = NIGHT_MODELS,
+        canaries: Collection[Canary] = (),
     ) -> None:
-        """first_calls: so many leave before the first is answered, and may all pay for writing the prompt cache."""
+        """first_calls: so many leave before the first is answered, and may all pay for writing the prompt cache.
+        canaries: of any of the analyses."""
+        self._canaries = canaries
         self._tables = tables
         self._ledger = ledger
         self._analyses = analyses
@@ -123,7 +127,7 @@ class Planning:
         }
         calibrations = read_calibrations(self._tables, models)
         pending = BatchStore(self._tables).pending(buckets)
-        return models, Planner(self._analyses, models, selected, calibrations, pending)
+        return models, Planner(self._analyses, models, selected, calibrations, pending, self._canaries)
 
     def _current(self, analysis: str, bucket: str) -> dict[str, str]:
         stored = self._tables.read(table_key(analysis, bucket), ["manga_id", "fingerprint"])

@@ -16,6 +16,7 @@ from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.outcomes.answers import LedgerEntry
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.prompts.prompt import title_inputs
+from manga_enrichment.domain.trials.canary import Canary
 from manga_enrichment.pipeline.engine.build_call import Question
 from manga_enrichment.pipeline.engine.money.estimates import CallEstimate
 
@@ -28,6 +29,7 @@ class Action(StrEnum):
     INSUFFICIENT = "insufficient_input"
     FAILED_BEFORE = "failed_before"
     PENDING = "batch_pending"
+    HELD = "held_back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +74,12 @@ class Planner:
         selected: Collection[str],
         calibrations: Mapping[str, Calibration] = MappingProxyType({}),
         pending: Collection[str] = frozenset(),
+        canaries: Collection[Canary] = (),
     ) -> None:
         """models and calibrations: by analysis name. selected: names to be brought up to date.
 
-        pending: fingerprints that a batch job is asking for.
+        pending: fingerprints that a batch job is asking for. canaries: some titles are held back for those that are
+        about what would be asked today.
         """
         self._pending = pending
         self._analyses = analyses
@@ -88,6 +92,12 @@ class Planner:
             for name, analysis in analyses.items()
             if not analysis.parts and (name in selected or any(name in full.parts for full in self._combined))
         ]
+
+        self._canaries = {
+            canary: affected_by(canary.analysis, analyses, self._combined)
+            for canary in canaries
+            if (analyses[canary.analysis].version, models[canary.analysis].model_id) == canary.identity
+        }
 
     @property
     def wanted(self) -> list[str]:
@@ -148,8 +158,11 @@ class Planner:
     def _plan_title(
         self, options: Mapping[str, _Option], parts: Sequence[str], entries: Mapping[str, LedgerEntry]
     ) -> Iterator[Planned]:
+        held = self._held_back(options, parts)
+        for name, reason in held.items():
+            yield _planned(options[name], Action.HELD, "", reason)
         left = []
-        for name in parts:
+        for name in (each for each in parts if each not in held):
             source = next((o for o in self._sources(name, options) if _answered(o, entries)), None)
             waiting = next((o for o in self._sources(name, options) if o.fingerprint in self._pending), None)
             if source is not None:
@@ -166,6 +179,18 @@ class Planner:
             left = [name for name in left if name not in fills]
         for name in left:
             yield from self._plan_single(options, name, entries)
+
+    def _held_back(self, options: Mapping[str, _Option], parts: Sequence[str]) -> dict[str, str]:
+        """Name -> why, of what could be asked and has to wait for a canary. What the ledger has waits, too: the title
+        keeps its old answer."""
+        manga_id = next(iter(options.values())).inputs.manga_id
+        return {
+            name: canary.reason
+            for canary, affected in self._canaries.items()
+            if canary.holds_back(manga_id)
+            for name in parts
+            if name in affected and any(option.fills(name) for option in options.values())
+        }
 
     def _failed_combined(
         self, options: Mapping[str, _Option], missing: Sequence[str], entries: Mapping[str, LedgerEntry]
@@ -223,6 +248,13 @@ class Planner:
             for name in names
             if options[name].insufficient is None and options[name].fingerprint not in entries
         )
+
+
+def affected_by(analysis: str, known: Mapping[str, AnalysisType], combined: Iterable[AnalysisType]) -> frozenset[str]:
+    """What is asked anew when an analysis changes: its parts, and all that a combined call with it fills, since a new
+    version of a part is one of the whole."""
+    wholes = [each for each in combined if analysis in each.parts]
+    return frozenset({analysis, *known[analysis].parts, *(part for whole in wholes for part in whole.parts)})
 
 
 def _answered(option: _Option, entries: Mapping[str, LedgerEntry]) -> bool:
