@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.report import Row
+from manga_enrichment.aws.s3.objects import PARQUET, ROW_GROUP_ROWS
 from manga_enrichment.gateways.errors import WriteConflictError
 from manga_enrichment.gateways.objects import StoredTable
 
@@ -41,7 +42,7 @@ class FolderStore:
         if new and path.exists():
             raise WriteConflictError(key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(table, path, compression="zstd")
+        pq.write_table(table, path, row_group_size=ROW_GROUP_ROWS, **PARQUET)
         return str(path.stat().st_mtime_ns)
 
     def read_json(self, key: str) -> dict[str, Any] | None:
@@ -78,23 +79,25 @@ def measured_apart(function: Callable[..., Row], *arguments: Any) -> Row:
 
 
 def _measure(pipe: Connection, function: Callable[..., Row], arguments: Sequence[Any]) -> None:
-    most = {"RssAnon": 0, "RssFile": 0}
+    most, watching = {"RssAnon": 0, "RssFile": 0}, [0.0]
     is_over = threading.Event()
-    watch = threading.Thread(target=_watch, args=(most, is_over))
+    watch = threading.Thread(target=_watch, args=(most, watching, is_over))
     watch.start()
     try:
         cpu = time.process_time()
         row = function(*arguments)
-        cpu = time.process_time() - cpu
+        cpu = time.process_time() - cpu - watching[0]
     finally:
         is_over.set()
         watch.join()
     pipe.send({"cpu_s": round(cpu, 2), "own_mb": most["RssAnon"], "mapped_mb": most["RssFile"], **row})
 
 
-def _watch(most: dict[str, int], is_over: threading.Event) -> None:
+def _watch(most: dict[str, int], watching: list[float], is_over: threading.Event) -> None:
+    """Puts the most memory into `most`, and into `watching` the CPU that looking took."""
     while not is_over.wait(_LOOK_SECONDS):
         for line in Path("/proc/self/status").read_text().splitlines():
             name = line.partition(":")[0]
             if name in most:
                 most[name] = max(most[name], int(line.split()[1]) * 1024 // 1_000_000)
+        watching[0] = time.thread_time()

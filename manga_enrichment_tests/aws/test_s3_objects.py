@@ -1,5 +1,7 @@
 """S3ObjectStore: what only S3 does."""
 
+from hashlib import sha512
+
 import boto3
 import pyarrow as pa
 import pytest
@@ -45,6 +47,15 @@ def test_a_write_that_fails_half_way_leaves_the_old_object(
     stored = store.read("enrichment/whole.parquet")
     assert stored is not None
     assert stored.etag == etag
+
+
+def test_texts_that_repeat_are_stored_once(aws_environment: dict[str, str], local_stack: LocalStack) -> None:
+    """As hints of candidates do: 2.3 MB of different ones, each seven times."""
+    client, bucket = AwsClients().s3, local_stack.endpoints.bucket
+    texts = [sha512(str(number).encode()).hexdigest() for number in range(18_000)]
+    table = pa.table({"hint": texts * 7})
+    S3ObjectStore(client, bucket=bucket).write("enrichment/hints.parquet", table)
+    assert client.head_object(Bucket=bucket, Key="enrichment/hints.parquet")["ContentLength"] < len("".join(texts))
 
 
 def test_an_object_that_ends_early_has_the_tag_that_its_lifecycle_rule_looks_for(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import pyarrow as pa
 
 from manga_enrichment.domain.analyses.base import Candidate
 from manga_enrichment.domain.catalog.records import Author, MangaRecord
@@ -90,7 +91,8 @@ class Asking:
 
     def named(self, manga_ids: Sequence[str]) -> list[Candidate]:
         """Those of these titles that the catalog has, in this order."""
-        return [self._matrix.shown(row) for row in self._matrix.rows_of(manga_ids).tolist() if row != NO_TITLE]
+        rows = self._matrix.rows_of(pa.array(manga_ids, pa.string()))
+        return [self._matrix.shown(row) for row in rows.tolist() if row != NO_TITLE]
 
     def _found(self, row: int, score: float, reasons: tuple[str, ...]) -> Found:
         shown = self._matrix.shown(row)

@@ -21,7 +21,7 @@ Digested = tuple[MangaRecord, int]
 """A record and the digest of what it is compared by."""
 
 TITLES_AT_ONCE = 2_000
-ENTRIES_AT_ONCE = 4_000_000
+ENTRIES_AT_ONCE = 2_000_000
 COUNTED_AT_ONCE = 12_000_000
 SAMPLE = 100_000
 
@@ -64,7 +64,7 @@ class MatrixWriter:
 
     def copy(self, old: Matrix, rows: Numbers) -> None:
         """Append these rows as they are in another matrix, whose counts `finish` must then take over."""
-        for some in np.array_split(rows, 1 + len(rows) // 20_000):
+        for some in np.array_split(rows, 1 + len(rows) // TITLES_AT_ONCE):
             offsets, terms = old.entries(some)
             self._put("terms", terms)
             self._put_ends("offsets", np.diff(offsets))

@@ -51,9 +51,11 @@ def folded(text: str) -> str:
     """Lower-case words with single spaces between them; katakana as hiragana, without long vowel marks."""
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)
-        if not text.isascii():
-            text = unicodedata.normalize("NFC", _MARKS.sub("", unicodedata.normalize("NFD", text)))
-    text = text.casefold().translate(_kana())
+    if text.isascii():
+        text = text.lower()
+    else:
+        text = unicodedata.normalize("NFC", _MARKS.sub("", unicodedata.normalize("NFD", text)))
+        text = text.casefold().translate(_kana())
     return _SIGNS.sub(" ", text).strip() or text.strip()
 
 

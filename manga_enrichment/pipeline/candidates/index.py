@@ -123,7 +123,7 @@ def _compared(tables: ObjectStore, buckets: Sequence[str], earlier: Matrix) -> t
     kept, changed = [], []
     for bucket in buckets:
         titles = read_compared(tables, bucket)
-        rows = earlier.rows_of(titles.column("manga_id").to_pylist())
+        rows = earlier.rows_of(titles.column("manga_id").combine_chunks())
         same = (rows != NO_TITLE) & (earlier.digests_of(rows) == digests_of(titles))
         kept.append(rows[same])
         changed.append(titles.filter(pa.array(~same)))

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from manga_enrichment.domain.analyses.base import Candidate
 from manga_enrichment.pipeline.candidates.method import METHOD_VERSION
@@ -39,7 +41,11 @@ from, `offsets` (one more) into `terms`, `norms` (one per block), `works` (numbe
 
 MANIFEST = "manifest.json"
 ID_PREFIX = "MNG-"
+_ID_PARTS = np.dtype([("prefix", "S4"), ("id", ARRAYS["ids"])])
+_NO_ID = bytes(_ID_PARTS.itemsize)
 NO_TITLE = -1
+MOST_LAST_BITS = 22
+"""Of terms that are told apart by their last bits: a table of 16 MB."""
 
 
 class DamagedIndexError(Exception):
@@ -71,19 +77,32 @@ class Matrix:
         return len(self.ids)
 
     @cached_property
-    def by_id(self) -> Numbers:
-        """Row numbers in the order of ids."""
-        return np.argsort(self.ids, kind="stable").astype(np.int32)
+    def _by_id(self) -> tuple[Numbers, Numbers]:
+        """(ids as numbers, which are compared sooner than texts, ascending; the row of each)"""
+        numbers = np.ascontiguousarray(self.ids).view(np.uint64)
+        rows = np.argsort(numbers, kind="stable").astype(np.int32)
+        return numbers[rows], rows
 
-    def rows_of(self, manga_ids: Sequence[str]) -> Numbers:
-        """Row numbers; NO_TITLE for what is not in the catalog."""
-        return self.find(np.array([each.removeprefix(ID_PREFIX).encode() for each in manga_ids], "S8"))
+    @cached_property
+    def _known(self) -> "Known":
+        return Known(self.known)
+
+    def rows_of(self, manga_ids: pa.Array) -> Numbers:
+        """Row numbers; NO_TITLE for what is not in the catalog. manga_ids: strings."""
+        ids = manga_ids.cast(pa.binary())
+        is_long = pc.equal(pc.binary_length(ids), len(_NO_ID))
+        fixed = pc.if_else(is_long, ids, _NO_ID).cast(pa.binary(len(_NO_ID)))
+        parts = np.frombuffer(fixed.buffers()[1], _ID_PARTS, len(fixed), fixed.offset * len(_NO_ID))
+        return self.find(np.where(parts["prefix"] == ID_PREFIX.encode(), parts["id"], b""))
 
     def find(self, wanted: Numbers) -> Numbers:
-        """The same for ids as the array has them."""
-        places = np.searchsorted(self.ids, wanted, sorter=self.by_id)
-        rows = self.by_id[np.minimum(places, len(self) - 1)] if len(self) else np.zeros(len(wanted), np.int32)
-        return np.where(self.ids[rows] == wanted, rows, NO_TITLE) if len(self) else rows + NO_TITLE
+        """The same for ids as the array `ids` has them."""
+        if not len(self):
+            return np.full(len(wanted), NO_TITLE, np.int32)
+        numbers, rows = self._by_id
+        sought = np.ascontiguousarray(wanted, ARRAYS["ids"]).view(np.uint64)
+        places = np.minimum(np.searchsorted(numbers, sought), len(self) - 1)
+        return np.where(numbers[places] == sought, rows[places], NO_TITLE)
 
     def digests_of(self, rows: Numbers) -> Numbers:
         """0 where the row is NO_TITLE."""
@@ -102,10 +121,8 @@ class Matrix:
 
     def texts_of(self, rows: Numbers) -> tuple[Numbers, Numbers]:
         """(lengths, bytes) of what is shown of these rows."""
-        starts = np.asarray(self._arrays["text_offsets"][rows])
-        lengths = self._arrays["text_offsets"][rows + 1] - starts
-        before = np.cumsum(lengths) - lengths
-        return lengths, self._arrays["texts"][np.arange(lengths.sum()) + np.repeat(starts - before, lengths)]
+        starts, ends = (self._arrays["text_offsets"][each] for each in (rows, rows + 1))
+        return ends - starts, gathered(self._arrays["texts"], starts, ends)
 
     def idf(self, terms: Numbers) -> Numbers:
         """Of a term that was in no title, or in one, when titles were counted: as of one title."""
@@ -113,19 +130,15 @@ class Matrix:
 
     def titles_with(self, terms: Numbers) -> Numbers:
         """As they were counted; 1 for what is not known."""
-        places = np.minimum(np.searchsorted(self.known, terms), len(self.known) - 1)
-        return np.where(self.known[places] == terms, self.counts[places], 1)
+        places, is_known = self._known.places(terms)
+        return np.where(is_known, self.counts[places], 1)
 
     def entries(self, rows: Numbers) -> tuple[Numbers, Numbers]:
         """(offsets, terms) of these rows, in their order."""
-        starts = np.asarray(self.offsets[rows])
-        lengths = self.offsets[rows + 1] - starts
+        starts, ends = self.offsets[rows], self.offsets[rows + 1]
         offsets = np.zeros(len(rows) + 1, np.int64)
-        np.cumsum(lengths, out=offsets[1:])
-        if len(rows) and (np.diff(rows) == 1).all():  # in one piece
-            return offsets, np.asarray(self.terms[starts[0] : starts[0] + offsets[-1]])
-        at = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
-        return offsets, np.asarray(self.terms[at])
+        np.cumsum(ends - starts, out=offsets[1:])
+        return offsets, gathered(self.terms, starts, ends)
 
     def inverse_norms(self, rows: Numbers, owners: Numbers, terms: Numbers) -> Numbers:
         """For each entry 1 / the length of its block in its row. owners: places among the rows."""
@@ -144,6 +157,34 @@ class Matrix:
         by_block = np.array(weights, np.float32)[block_of(terms)]
         values = by_block * self.idf(terms) ** 2 * self.inverse_norms(rows, owners_of(offsets), terms)
         return _sparse(values, terms, offsets)
+
+
+class Known:
+    """Terms, ascending, at least one, and where each is: by its last bits, which is sooner than bisection, and by that
+    where several have the same."""
+
+    def __init__(self, terms: Numbers) -> None:
+        self.terms = terms
+        self._last_bits = (1 << min(len(terms).bit_length() + 3, MOST_LAST_BITS)) - 1
+        self._guesses = np.zeros(self._last_bits + 1, np.int32)
+        self._guesses[terms & self._last_bits] = np.arange(len(terms))
+
+    def places(self, terms: Numbers) -> tuple[Numbers, Numbers]:
+        """(place of each among the known terms, whether it is one; if not, the place is any)"""
+        places = self._guesses[terms & self._last_bits]
+        is_known = self.terms[places] == terms
+        left = np.flatnonzero(~is_known)
+        places[left] = np.minimum(np.searchsorted(self.terms, terms[left]), len(self.terms) - 1)
+        is_known[left] = self.terms[places[left]] == terms[left]
+        return places, is_known
+
+
+def gathered(values: Numbers, starts: Numbers, ends: Numbers) -> Numbers:
+    """These pieces of values in a row. What lies in one piece is not copied."""
+    breaks = np.flatnonzero(starts[1:] != ends[:-1]) + 1
+    firsts, lasts = np.append(starts[:1], starts[breaks]), np.append(ends[breaks - 1], ends[-1:])
+    pieces = [values[start:end] for start, end in zip(firsts.tolist(), lasts.tolist(), strict=True)]
+    return pieces[0] if len(pieces) == 1 else np.concatenate([values[:0], *pieces])
 
 
 def owners_of(offsets: Numbers) -> Numbers:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from manga_enrichment.pipeline.candidates.matrix import NO_TITLE, Matrix, owners_of
+from manga_enrichment.pipeline.candidates.matrix import NO_TITLE, Known, Matrix, owners_of
 from manga_enrichment.pipeline.candidates.method import SPLIT, Method
 from manga_enrichment.pipeline.candidates.sparse_top import top_of_product
 from manga_enrichment.pipeline.candidates.terms import Block, Numbers, block_of, mixed
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 TITLES_AT_ONCE = 100_000
-ROWS_AT_ONCE = 20_000
+ROWS_AT_ONCE = 10_000
 """So many of these are cut into columns together: what that takes in between is five times what is left of it."""
 QUERIES_A_PASS = 200_000
 QUERIES_AT_ONCE = 400
-PAIRS_AT_ONCE = 20_000
-ASKED_SLOTS = 1 << 22
+PAIRS_AT_ONCE = 5_000
+ASKED_SLOTS = 1 << 20
 SCORE_STEPS = 20_000
 """Scores are whole numbers of twenty-thousandths: what differs less is alike, whatever order the sums were made in."""
 
@@ -69,20 +69,20 @@ class Search:
     def _found(self, queries: Numbers, width: int) -> Numbers:
         """Row numbers of the best, for each query; those that have few telling terms are asked by common ones, too."""
         method = self._method
-        found, telling = self._found_by(self._columns(method.titles_per_term), queries, width)
+        found, telling = self._found_by(method.titles_per_term, queries, width)
         few = np.flatnonzero(telling < method.few_terms)
         if len(few):
-            found[few], _ = self._found_by(self._columns(method.titles_per_common_term), queries[few], width)
+            found[few], _ = self._found_by(method.titles_per_common_term, queries[few], width)
         return found
 
-    def _found_by(self, columns: "_Columns", queries: Numbers, width: int) -> tuple[Numbers, Numbers]:
-        """(row numbers of the best by these columns, how many terms it was asked by) for each query."""
+    def _found_by(self, most: int, queries: Numbers, width: int) -> tuple[Numbers, Numbers]:
+        """(row numbers of the best by terms of at most `most` titles, how many these were) for each query."""
         from scipy.sparse import vstack  # noqa: PLC0415 (here: a run that compares nothing need not hold it)
 
         rows = np.full((len(queries), width), NO_TITLE, np.int32)
         scores = np.zeros((len(queries), width), np.float32)
         telling = np.zeros(len(queries), np.int32)
-        asked = self._asked(columns, queries)
+        columns, asked = self._columns(most, queries)
         for titles in self._blocks():
             parts = np.array_split(titles, 1 + len(titles) // ROWS_AT_ONCE)
             own = vstack([self._telling(columns, part, asked) for part in parts], format="csr")
@@ -98,23 +98,22 @@ class Search:
                 rows[some], scores[some] = _merged(rows[some], scores[some], new_rows, new_scores)
         return rows, telling
 
-    def _asked(self, columns: "_Columns", queries: Numbers) -> Numbers | None:
-        """Which terms that find something few queries have, by their last bits, so that the rest of the matrix is
-        passed over; None for many queries, which have nearly all."""
+    def _columns(self, most: int, queries: Numbers) -> tuple["_Columns", Numbers | None]:
+        """(columns, which terms may have one by their last bits): of the terms of few queries, so that the rest of the
+        matrix is passed over; of all, and None, for many queries, which have nearly all."""
+        known, counts, counted = self._matrix.known, self._matrix.counts, self._matrix.manifest["counted"]
         if len(queries) * 10 > len(self._matrix):
-            return None
-        asked = np.zeros(ASKED_SLOTS, np.bool_)
+            return _Columns(known, counts, counted, self._method, most), None
         _, terms = self._matrix.entries(queries)
-        _, telling = columns.places(terms)
-        asked[terms[telling] & (ASKED_SLOTS - 1)] = True
-        return asked
+        some = np.unique(np.minimum(np.append(np.searchsorted(known, terms), 0), len(known) - 1))
+        columns = _Columns(known[some], counts[some], counted, self._method, most)
+        asked = np.zeros(ASKED_SLOTS, np.bool_)
+        asked[known[some][columns.splits >= 0] & (ASKED_SLOTS - 1)] = True
+        return columns, asked
 
     def _blocks(self) -> Iterator[Numbers]:
         for start in range(0, len(self._matrix), TITLES_AT_ONCE):
             yield np.arange(start, min(len(self._matrix), start + TITLES_AT_ONCE))
-
-    def _columns(self, most: int) -> "_Columns":
-        return _Columns(self._matrix, self._method, most)
 
     def _telling(self, columns: "_Columns", rows: Numbers, asked: Numbers | None = None) -> "csr_matrix":
         """Rows of 1 / norm over columns of terms, of those that are asked for."""
@@ -122,10 +121,11 @@ class Search:
 
         matrix = self._matrix
         offsets, terms = matrix.entries(rows)
-        owners = owners_of(offsets)
-        if asked is not None:
-            meets = asked[terms & (ASKED_SLOTS - 1)]
-            owners, terms = owners[meets], terms[meets]
+        if asked is None:
+            owners = owners_of(offsets)
+        else:
+            meets = np.flatnonzero(asked[terms & (ASKED_SLOTS - 1)])
+            owners, terms = np.searchsorted(offsets, meets, "right") - 1, terms[meets]
         places, telling = columns.places(terms)
         owners, terms, places = owners[telling], terms[telling], places[telling]
         values = matrix.inverse_norms(rows, owners, terms)
@@ -153,9 +153,10 @@ class _Columns:
     which one side of a product has.
     """
 
-    def __init__(self, matrix: Matrix, method: Method, most: int) -> None:
-        self._known, counts = matrix.known, matrix.counts
-        blocks = block_of(self._known)
+    def __init__(self, known: Numbers, counts: Numbers, counted: int, method: Method, most: int) -> None:
+        """known: terms, ascending, at least one; counts: of how many titles each is, of the `counted`."""
+        self._known = Known(known)
+        blocks = block_of(known)
         can_split = np.isin(blocks, SPLIT)
         parts = np.maximum(counts / method.titles_per_term, 1)
         self.splits = np.where(can_split, np.ceil(np.log2(parts)), 0).astype(np.int8)
@@ -163,13 +164,13 @@ class _Columns:
         widths = np.where(self.splits < 0, 0, 1 << np.maximum(self.splits, 0).astype(np.int64))
         self.firsts, self.count = np.cumsum(widths) - widths, int(widths.sum())
         weights = np.array((*method.weights, 0.0))  # the last for the number that is no term
-        squares = weights[blocks] * np.log1p(matrix.manifest["counted"] / counts) ** 2
+        squares = weights[blocks] * np.log1p(counted / counts) ** 2
         self.squares = np.repeat(squares.astype(np.float32), widths)
 
     def places(self, terms: Numbers) -> tuple[Numbers, Numbers]:
         """(where each is among the known terms, whether it finds titles)"""
-        places = np.minimum(np.searchsorted(self._known, terms), len(self._known) - 1)
-        return places, (self._known[places] == terms) & (self.splits[places] >= 0)
+        places, is_known = self._known.places(terms)
+        return places, is_known & (self.splits[places] >= 0)
 
 
 def id_hashes(ids: Numbers) -> Numbers:

@@ -14,6 +14,7 @@ from math import ceil
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 
 from manga_enrichment.domain.prompts.candidates import replaces
 from manga_enrichment.gateways.objects import ObjectStore
@@ -80,12 +81,12 @@ class _Bucket:
 
     def __init__(self, tables: ObjectStore, bucket: str, lists: Lists, limit: int) -> None:
         self._tables, self._bucket, self._lists = tables, bucket, lists
-        ids: list[str] = read_catalog(tables, bucket, ["manga_id"]).column("manga_id").to_pylist()
-        self._ids = ids
-        self._rows = lists.matrix.rows_of(ids)
+        column = read_catalog(tables, bucket, ["manga_id"]).column("manga_id").combine_chunks()
+        self._ids: list[str] = column.to_pylist()
+        self._rows = lists.matrix.rows_of(column)
         self._fresh = lists.first(self._rows, limit)
         self._stored = read_stored(tables, bucket)
-        self._drawn = read_drawn(tables, bucket, ids)
+        self._drawn = read_drawn(tables, bucket, self._ids)
         self._digests = lists.matrix.digests_of(self._rows)
 
     def refreshed(self, share: float) -> tuple[CandidateReport, int]:
@@ -93,8 +94,10 @@ class _Bucket:
         places = self._stored.places(self._ids)
         members, owners = self._stored.members(places, self._lists.matrix)
         stored, gone, fresh, missed = self._counts(members, owners)
-        numbers = zip(stored.tolist(), gone.tolist(), fresh.tolist(), missed.tolist(), strict=True)
-        wanted = np.array([replaces(stored=s, gone=g, fresh=f, missed=m) for s, g, f, m in numbers], np.bool_)
+        differing = np.flatnonzero((stored == 0) | (gone > 0) | (missed > 0))
+        numbers = zip(*(each[differing].tolist() for each in (stored, gone, fresh, missed)), strict=True)
+        wanted = np.zeros(len(self._ids), np.bool_)  # a whole list that misses nothing stays
+        wanted[differing] = [replaces(stored=s, gone=g, fresh=f, missed=m) for s, g, f, m in numbers]
         earlier = self._drawn.is_earlier(places)
         must = (stored == 0) | (gone > 0)  # cannot be asked with any more
         stale = earlier & wanted & ~must & ~self._changed()
@@ -106,7 +109,7 @@ class _Bucket:
         self._tables.write(key, table)
         drawn = Drawn.table(self._ids, self._digests, stale, self._fresh, self._lists.matrix)
         self._tables.write(drawn_key(self._bucket), drawn)
-        filled = int(np.count_nonzero(table.column("candidates").combine_chunks().value_lengths()))
+        filled = int(np.count_nonzero(pc.list_value_length(table.column("candidates"))))
         changed = self._differing(np.flatnonzero(take), members, owners)
         uri = self._tables.uri(key)
         return CandidateReport(self._bucket, len(self._ids), filled, changed, int(stale.sum()), uri), len(turn)

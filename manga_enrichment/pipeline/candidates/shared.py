@@ -27,7 +27,7 @@ from manga_enrichment.gateways.errors import WriteConflictError
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.candidates.index import build_index
 from manga_enrichment.pipeline.candidates.lists import LIST_ARRAYS, Lists
-from manga_enrichment.pipeline.candidates.matrix import ARRAYS, MANIFEST, DamagedIndexError, Matrix
+from manga_enrichment.pipeline.candidates.matrix import ARRAYS, MANIFEST, DamagedIndexError, Matrix, mapped
 from manga_enrichment.pipeline.candidates.method import METHOD_VERSION
 from manga_enrichment.pipeline.store.object_keys import index_key
 
@@ -38,6 +38,8 @@ PAUSE_SECONDS = 5.0
 UNUSED_SECONDS = 86_400.0
 FETCHES = 2
 _POINTER, _LOCK = "current.json", "building.parquet"
+_NUMBERS = ("terms",)
+"""Stored as numbers, of which Parquet keeps each different one once; other arrays are smaller as bytes, and cheaper."""
 
 
 class SharedIndex:
@@ -116,17 +118,18 @@ class SharedIndex:
             )
             new = self._publish(made, "b" if pointer is not None and pointer["slot"] == "a" else "a")
             self._keep(made.matrix.folder, new)
-        return self._copy_of(new)
+        return Lists(Matrix(self._folder(new)))
 
     def _publish(self, lists: Lists, slot: str) -> dict[str, Any]:
         """The new pointer."""
         sums: dict[str, list[str]] = {}
-        for name in FILES:
+        for name, kind in FILES.items():
             sums[name] = []
-            for number, values in enumerate(_parts(lists.matrix.folder, name)):
+            for number, part in enumerate(_parts(lists.matrix.folder, name)):
                 self._lock.renew()
-                self._tables.write(_part_key(slot, name, number), pa.table({"values": values}))
-                sums[name].append(_sum(values))
+                stored = np.frombuffer(part, kind) if name in _NUMBERS else [bytes(part)]
+                self._tables.write(_part_key(slot, name, number), pa.table({"values": stored}))
+                sums[name].append(_sum(part))
         pointer = {**lists.matrix.manifest, "slot": slot, "sums": sums}
         self._tables.write_json(index_key(_POINTER), pointer)
         return pointer
@@ -155,10 +158,10 @@ class SharedIndex:
             with (folder / name).open("wb") as file:
                 for number, expected in enumerate(sums):
                     stored = self._tables.read(_part_key(pointer["slot"], name, number))
-                    values = None if stored is None else stored.table.column("values").to_numpy()
-                    if values is None or _sum(values) != expected:
+                    values = b"" if stored is None else _bytes_of(stored.table.column("values"))
+                    if stored is None or _sum(values) != expected:
                         raise DamagedIndexError(f"part {number} of {name} is damaged")
-                    values.tofile(file)
+                    file.write(values)
 
     def _keep(self, made: Path, pointer: dict[str, Any]) -> None:
         """Among this machine's copies, of which those that nobody used for a day go."""
@@ -179,26 +182,29 @@ def _opened(folder: Path, pointer: dict[str, Any]) -> Lists:
     """A copy whose files have the pointer's checksums."""
     for name, sums in pointer["sums"].items():
         path = folder / name
-        if not path.is_file() or [_sum(values) for values in _parts(folder, name)] != sums:
+        if not path.is_file() or [_sum(part) for part in _parts(folder, name)] != sums:
             raise DamagedIndexError(f"{path} is damaged")
     os.utime(folder)
     return Lists(Matrix(folder))
 
 
-def _parts(folder: Path, name: str) -> Iterator[np.ndarray[Any, Any]]:
-    """The array in pieces, as numbers that Parquet has."""
-    kind = {"S8": "<u8"}.get(FILES[name], FILES[name])
-    size = (folder / name).stat().st_size // np.dtype(kind).itemsize
-    for start in range(0, size, ELEMENTS_A_PART):
-        yield np.fromfile(folder / name, kind, ELEMENTS_A_PART, offset=start * np.dtype(kind).itemsize)
+def _parts(folder: Path, name: str) -> Iterator[memoryview]:
+    """The bytes of an array in pieces."""
+    values = mapped(folder, name, "u1")
+    size = ELEMENTS_A_PART * np.dtype(FILES[name]).itemsize
+    return (values[start : start + size].data for start in range(0, len(values), size))
+
+
+def _bytes_of(part: pa.ChunkedArray) -> bytes | memoryview:
+    return b"".join(part.to_pylist()) if pa.types.is_binary(part.type) else part.to_numpy().data
 
 
 def _part_key(slot: str, name: str, number: int) -> str:
     return index_key(f"{slot}/{name}.{number}.parquet")
 
 
-def _sum(values: np.ndarray[Any, Any]) -> str:
-    return hashlib.sha256(np.ascontiguousarray(values).data).hexdigest()
+def _sum(part: bytes | memoryview) -> str:
+    return hashlib.sha256(part).hexdigest()
 
 
 @dataclass(slots=True)

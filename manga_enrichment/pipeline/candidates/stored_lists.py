@@ -6,6 +6,7 @@ Belongs here: `similar_candidates` and the table beside it, many lists at a time
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -32,7 +33,7 @@ class Stored:
 
     def __init__(self, table: pa.Table) -> None:
         self._ids = table.column("manga_id").combine_chunks()
-        lists = table.column("candidates").combine_chunks()
+        lists = _whole(table.column("candidates"))
         self._offsets = np.asarray(lists.offsets)
         self._values = lists.values
         self._starts, self._lengths = self._offsets[:-1], np.diff(self._offsets)
@@ -45,19 +46,25 @@ class Stored:
         """(rows of the matrix, NO_TITLE for who left; number of the title whose list it is in) of all lists."""
         at, owners = self._elements(places)
         different = self._values.field("manga_id").dictionary_encode()  # many lists name the same titles
-        rows = matrix.rows_of(different.dictionary.to_pylist())
+        rows = matrix.rows_of(different.dictionary)
         return rows[np.asarray(different.indices)[at]], owners
 
     def with_fresh(
         self, ids: Sequence[str], places: Numbers, take: Numbers, fresh: Numbers, matrix: Matrix
     ) -> pa.Table:
         """The table of today: fresh lists where `take` says so, the stored ones elsewhere."""
-        kept, owners = self._elements(np.where(take, NO_TITLE, places))
-        new_values, new_places, new_owners = _fresh_values(fresh, take, matrix)
-        order = np.argsort(np.concatenate([owners, new_owners]), kind="stable")
-        values = pa.concat_arrays([self._values, new_values])
-        at = np.concatenate([kept, new_places + len(self._values)])[order]
-        return _table(ids, values.take(pa.array(at)), np.concatenate([owners, new_owners]))
+        new_values, new_lengths = _fresh_values(fresh, take, matrix)
+        is_kept = ~take & (places != NO_TITLE)
+        kept = np.where(is_kept, places, 0)
+        lengths = np.where(is_kept, np.append(self._lengths, 0)[kept], new_lengths)
+        starts = np.where(is_kept, np.append(self._starts, 0)[kept], np.cumsum(new_lengths) - new_lengths)
+        breaks = np.flatnonzero((np.diff(is_kept) != 0) | (starts[1:] != (starts + lengths)[:-1])) + 1
+        bounds = pairwise([0, *breaks.tolist(), len(ids)] if ids else [])
+        pieces = [
+            (self._values if is_kept[first] else new_values).slice(starts[first], lengths[first:end].sum())
+            for first, end in bounds
+        ]
+        return _table(ids, pa.concat_arrays([*pieces, new_values[:0]]), lengths)
 
     def _elements(self, places: Numbers) -> tuple[Numbers, Numbers]:
         """(places among the values, number of the title) of the lists in these places."""
@@ -83,8 +90,7 @@ class Drawn:
     @staticmethod
     def table(ids: Sequence[str], digests: Numbers, waiting: Numbers, fresh: Numbers, matrix: Matrix) -> pa.Table:
         """What is recorded. waiting: where the list is still one of an earlier method; fresh: would replace it."""
-        values, places, owners = _fresh_values(fresh, waiting, matrix)
-        lists = _table(ids, values.take(pa.array(places)), owners).column("candidates").combine_chunks()
+        lists = _whole(_table(ids, *_fresh_values(fresh, waiting, matrix)).column("candidates"))
         methods = np.where(waiting, EARLIER, METHOD_VERSION)
         return pa.table([pa.array(ids, pa.string()), pa.array(digests, pa.uint64()), pa.array(methods), lists], _DRAWN)
 
@@ -115,15 +121,20 @@ def read_waiting(tables: ObjectStore, bucket: str) -> dict[str, tuple[Candidate,
     return {row["manga_id"]: tuple(Candidate(**each) for each in row["waiting"]) for row in rows}
 
 
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    """Not copied where it is in one piece, as `combine_chunks` would."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
 def _places(wanted: Sequence[str], among: pa.Array) -> Numbers:
     return np.asarray(pc.fill_null(pc.index_in(pa.array(wanted, pa.string()), among), NO_TITLE), np.int64)
 
 
-def _fresh_values(fresh: Numbers, take: Numbers, matrix: Matrix) -> tuple[pa.Array, Numbers, Numbers]:
-    """(candidates, place among them, number of the title) of the fresh lists where `take` says so."""
-    owners, columns = np.nonzero((fresh != NO_TITLE) & take[:, None])
-    rows, places = np.unique(fresh[owners, columns], return_inverse=True)
-    return _shown(rows, matrix), places.astype(np.int64), owners
+def _fresh_values(fresh: Numbers, take: Numbers, matrix: Matrix) -> tuple[pa.Array, Numbers]:
+    """(candidates, how many of each title) of the fresh lists where `take` says so."""
+    is_taken = (fresh != NO_TITLE) & take[:, None]
+    rows, places = np.unique(fresh[is_taken], return_inverse=True)
+    return _shown(rows, matrix).take(pa.array(places.astype(np.int64))), is_taken.sum(axis=1)
 
 
 def _shown(rows: Numbers, matrix: Matrix) -> pa.Array:
@@ -138,8 +149,8 @@ def _shown(rows: Numbers, matrix: Matrix) -> pa.Array:
     return pa.StructArray.from_arrays([columns[field.name] for field in kind], fields=list(kind))
 
 
-def _table(ids: Sequence[str], values: pa.Array, owners: Numbers) -> pa.Table:
-    """owners: of each value, the number of the title, in any order; values ascend by it."""
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(owners, minlength=len(ids)))]).astype(np.int32)
+def _table(ids: Sequence[str], values: pa.Array, lengths: Numbers) -> pa.Table:
+    """lengths: how many of the values each title has."""
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
     lists = pa.ListArray.from_arrays(pa.array(offsets), values, type=_LIST)
     return pa.table([pa.array(ids, pa.string()), lists], _SCHEMA)

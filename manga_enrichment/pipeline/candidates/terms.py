@@ -162,9 +162,11 @@ class _Texts:
     def __init__(self, texts_of: Iterable[list[str]]) -> None:
         """texts_of: those of each record."""
         texts = [[text for text in own if text] for own in texts_of]
-        flat = [text.replace(_SEPARATOR, " ") for text in chain.from_iterable(texts)]
-        self.rows = np.repeat(np.arange(len(texts), dtype=np.uint64), [len(each) for each in texts])
-        self.lengths = np.array([len(text) for text in flat], np.int64)
+        flat = list(chain.from_iterable(texts))
+        if _SEPARATOR in "".join(flat):
+            flat = [text.replace(_SEPARATOR, " ") for text in flat]
+        self.rows = np.repeat(np.arange(len(texts), dtype=np.uint64), list(map(len, texts)))
+        self.lengths = np.array(list(map(len, flat)), np.int64)
         self.starts = 1 + np.cumsum(self.lengths + 1) - (self.lengths + 1)
         joined = _SEPARATOR.join(["", *flat, ""]) if flat else ""
         self.codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.uint64)
@@ -261,7 +263,7 @@ def _stop_words() -> Numbers:
 def _kinds() -> Numbers:
     """The script of every code point of the first two planes; what comes after counts as kanji."""
     kinds = np.full(0x20001, _OTHER, np.int8)
-    kinds[[code for code in range(0x10000) if chr(code).isalpha()]] = _LETTER
+    kinds[:0x10000][list(map(str.isalpha, map(chr, range(0x10000))))] = _LETTER
     for first, last, kind in (("ぁ", "ゟ", _OTHER), ("ァ", "ヿ", _KATAKANA), ("㐀", "鿿", _HAN), ("豈", "龎", _HAN)):
         kinds[ord(first) : ord(last) + 1] = kind
     kinds[[ord("々"), ord("〆"), 0x20000]] = _HAN

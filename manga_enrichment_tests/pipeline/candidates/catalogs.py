@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.pipeline.candidates.building import MatrixWriter
@@ -36,7 +37,7 @@ def index_of(records: Iterable[MangaRecord], folder: Path, method: Method = METH
 
 def numbers(lists: Lists, of: MangaRecord, limit: int = SHOWN) -> list[int]:
     """The numbers of its candidates, best first."""
-    return ids_of(lists, lists.first(lists.matrix.rows_of([of.manga_id]), limit)[0])
+    return ids_of(lists, lists.first(lists.matrix.rows_of(pa.array([of.manga_id])), limit)[0])
 
 
 def ids_of(lists: Lists, rows: Sequence[int] | np.ndarray) -> list[int]:  # type: ignore[type-arg]

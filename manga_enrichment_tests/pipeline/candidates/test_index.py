@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -184,7 +185,7 @@ def test_a_title_of_common_pieces_alone_is_searched_by_them(tmp_path: Path) -> N
     pieces = [f"ab{chr(0x4E00 + n)}" for n in range(20)] + [f"{chr(0x5E00 + n)}ab" for n in range(20)]
     titles = [record(n, title) for n, title in enumerate([*pieces, "ab", "AB!"])]
     matrix = matrix_of(titles, tmp_path)
-    row = matrix.rows_of([titles[40].manga_id])
+    row = matrix.rows_of(pa.array([titles[40].manga_id]))
     for few_terms, expected in ((0, set()), (8, {40, 41})):
         method = Method(titles_per_term=1, few_terms=few_terms, titles_per_common_term=50)
         [(_, hits)] = Search(matrix, method).best(row)
@@ -254,15 +255,15 @@ def test_a_missing_or_damaged_index_is_one_clear_error(damage: str, tmp_path: Pa
 
 
 def test_titles_are_shown_as_candidates_and_found_by_their_ids(index: Lists) -> None:
-    [row] = index.matrix.rows_of([GHOST_JA.manga_id])
+    [row] = index.matrix.rows_of(pa.array([GHOST_JA.manga_id]))
     assert index.matrix.shown(row).title == GHOST_JA.title
     assert index.matrix.shown(row).hint.startswith("ホラー; 神社に住む")
-    assert index.matrix.rows_of(["MNG-ZZZZZZZZ", KITCHEN.manga_id])[0] == NO_TITLE
+    assert index.matrix.rows_of(pa.array(["MNG-ZZZZZZZZ", KITCHEN.manga_id]))[0] == NO_TITLE
 
 
 def test_an_empty_catalog_has_an_index(tmp_path: Path) -> None:
     lists = index_of([], tmp_path)
-    assert lists.first(lists.matrix.rows_of([KITCHEN.manga_id]), SHOWN).tolist() == [[NO_TITLE] * SHOWN]
+    assert lists.first(lists.matrix.rows_of(pa.array([KITCHEN.manga_id])), SHOWN).tolist() == [[NO_TITLE] * SHOWN]
 
 
 @pytest.mark.parametrize("rows", [[0, 1, 2], [0, 3, 2, 3], [2, 2, 4], [4, 3], [5], []])

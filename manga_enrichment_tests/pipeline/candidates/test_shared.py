@@ -270,7 +270,7 @@ def test_copies_that_nobody_used_for_a_day_go_and_others_stay(tables: MemoryTabl
     third = machine.get("v3")
     assert not first.exists()
     assert second.exists()
-    assert np.array_equal(np.sort(third.matrix.by_id), np.arange(20))
+    assert np.array_equal(third.matrix.find(third.matrix.ids), np.arange(20))
 
 
 def test_what_is_damaged_and_can_not_be_fetched_is_one_clear_error(tables: MemoryTables, tmp_path: Path) -> None:
