@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 FAST_TESTS := -n 2 --dist loadfile -m "not stack and not slow" --hypothesis-profile=fast
 
 .DEFAULT_GOAL := help
-.PHONY: help install hooks demo dev fleet-demo test-fast test test-fleet test-pythons chaos soak lint lint-quick format bench clean \
+.PHONY: help install hooks demo dev fleet-demo test-fast test test-fleet test-pythons chaos soak lint lint-quick generate format bench clean \
   distclean
 
 help:  ## say what can be made
@@ -71,6 +71,11 @@ lint: lint-quick  ## all of lint-quick, and types, templates, OpenAPI, secrets, 
 	.ci/lint-openapi
 	$(BIN)/pre-commit run --all-files detect-secrets
 	$(BIN)/manga-enrichment check-definitions
+	$(BIN)/manga-enrichment generate --out . --check
+
+generate: $(INSTALLED)  ## write all files that follow from the analyses anew; lint holds them
+	$(BIN)/manga-enrichment generate --out .
+	$(BIN)/python -m manga_enrichment_tests.defs.definitions_snapshot
 
 format: $(INSTALLED)  ## let ruff mend what it can
 	$(BIN)/ruff format .

@@ -23,7 +23,7 @@ import pyarrow as pa
 from benchmarks.folder_store import FolderStore, measured_apart, preload
 from benchmarks.labels import SHIPPED, read_labels, read_titles, recalls
 from benchmarks.report import Row, show
-from manga_enrichment.domain.analyses import packaged
+from manga_enrichment.domain.analyses import packaged_analyses
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.catalog.rows import clean_row
 from manga_enrichment.domain.models.loading import load_models
@@ -162,7 +162,7 @@ def _end(folder: Path, way: str) -> Row:
         read_labels(SHIPPED / "relations.jsonl"),
         frozenset(lists),
     )
-    analysis = packaged().get("similar_series")
+    analysis = packaged_analyses().get("similar_series")
     model = load_models().resolve(analysis.model_alias)
     stored = store.read(table_key("catalog", BUCKETS[0]))
     records = [] if stored is None else list(records_from_table(stored.table))[:PRICED]

@@ -8,7 +8,7 @@ from functools import cache
 from itertools import count
 from pathlib import Path
 
-from manga_enrichment.domain.analyses import packaged
+from manga_enrichment.domain.analyses import packaged_analyses
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.catalog.rows import clean_row
 from manga_enrichment.domain.models.loading import load_models
@@ -26,7 +26,7 @@ from manga_enrichment.pipeline.engine.rate.rate_limiter import RateLimiter
 from manga_enrichment.runtime.clock import SystemClock
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-ANALYSIS = packaged().get("genre_classification")
+ANALYSIS = packaged_analyses().get("genre_classification")
 MODEL = load_models().resolve(ANALYSIS.model_alias)
 SYNOPSIS_CHARACTERS = 1_500
 RECORDS = 3_000

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from manga_enrichment.cli import main
 from manga_enrichment.definitions import build_definitions
-from manga_enrichment.domain.analyses import packaged
+from manga_enrichment.domain.analyses import packaged_analyses
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.requests.validation import validate
 from manga_enrichment.settings import known_analyses, known_models, load_settings, request_policy
@@ -33,7 +33,7 @@ def changed(folder: Path, before: str, after: str, file: str = "mood.toml") -> N
 
 
 def test_without_a_folder_there_are_the_packaged_ones() -> None:
-    assert known_analyses(load_settings()) is packaged()
+    assert known_analyses(load_settings()) is packaged_analyses()
 
 
 def test_a_folder_adds_its_documents_and_rules(folder: Path) -> None:
@@ -45,6 +45,19 @@ def test_a_folder_adds_its_documents_and_rules(folder: Path) -> None:
     assert known_analyses(load_settings()) is known
     changed(folder, "light", "airy")
     assert known_analyses(load_settings()).get("mood").version != known.get("mood").version
+
+
+def test_a_folder_is_checked_before_it_counts(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MANGA_ANALYSES_DIR")
+    checked = CliRunner().invoke(main, ["analyses", "check", str(folder)])
+    assert checked.exit_code == 0
+    assert [line.split()[0] for line in checked.output.splitlines()[:-1]] == ["mood", "story_setting"]
+    assert "2 analyses are new or changed" in checked.output
+    assert "mood" not in CliRunner().invoke(main, ["analyses", "list"]).output
+    changed(folder, "fields =", "shows =")
+    refused = CliRunner().invoke(main, ["analyses", "check", str(folder)])
+    assert refused.exit_code == 1
+    assert "mood.toml: shows is no key of an analysis" in refused.output
 
 
 def test_requests_may_ask_for_what_the_folder_adds_and_for_nothing_else(folder: Path) -> None:

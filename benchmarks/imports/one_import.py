@@ -26,7 +26,7 @@ HOMES = {
     "content_hash": ("domain.prompts.fingerprint", "domain.fingerprint"),
     "Reading": ("pipeline.catalog.files.rows",),
     "rare_collections": ("runtime.garbage",),
-    "packaged": ("domain.analyses",),
+    "packaged_analyses": ("domain.analyses",),
 }
 """Where the versions since 0f0178a keep what is used here."""
 PARSED_ROWS = 20_000
@@ -60,7 +60,7 @@ def found(name: str) -> Any:
 
 def hashing() -> Any:
     """What hashes a record; since analyses are documents, it is made for a set of them."""
-    packaged = found("packaged")
+    packaged = found("packaged_analyses")
     return found("content_hash")(packaged().of_titles.values()) if packaged else found("content_hash")
 
 

@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError
 
 from manga_enrichment.aws.s3.catalog_source import LocalCatalog
 from manga_enrichment.aws.s3.objects import S3ObjectStore
-from manga_enrichment.domain.analyses import packaged
+from manga_enrichment.domain.analyses import packaged_analyses
 from manga_enrichment.pipeline.catalog.files.rows import Reading
 from manga_enrichment.pipeline.catalog.plausibility import PlausibleLimits
 from manga_enrichment.pipeline.catalog.refresh import refresh_catalog
@@ -76,7 +76,7 @@ def main(path: Path, folder: Path, mapping_file: str = "", preset: str = "") -> 
             bucket_count=BUCKETS,
             say=lambda _line: None,
             following=Following("benchmark", (), lambda report, _left: changed.update(report.titles)),
-            analyses=packaged().of_titles.values(),
+            analyses=packaged_analyses().of_titles.values(),
             plausible=_ANYTHING,
         )
     cpu_s = time.process_time() - started

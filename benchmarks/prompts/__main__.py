@@ -27,7 +27,7 @@ from benchmarks.partners.__main__ import checked_out
 from benchmarks.report import Row, show
 from benchmarks.retrieval import drawn, strange_titles
 from benchmarks.support import REPOSITORY
-from manga_enrichment.domain.analyses import packaged
+from manga_enrichment.domain.analyses import packaged_analyses
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.catalog.rows import clean_row
 from manga_enrichment.domain.models.loading import load_models
@@ -119,7 +119,7 @@ def _prompts(
 
 def _rows(catalog: str, tree: str, said: Sequence[Mapping[str, Any]], analysis: str) -> Iterator[Row]:
     fixed = TOOL_USE_TOKENS + sum(map(estimate_tokens, said[0]["fixed"]))
-    price = load_models().resolve(packaged().get(analysis).model_alias).price
+    price = load_models().resolve(packaged_analyses().get(analysis).model_alias).price
     for kind, chosen in (("all", said[1:]), ("Japanese", [each for each in said[1:] if _is_japanese(each)])):
         tokens = Counter[str]()
         for each in chosen:

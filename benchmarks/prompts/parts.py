@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from manga_enrichment.domain.analyses import packaged
+from manga_enrichment.domain.analyses import packaged_analyses
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.catalog.rows import clean_row
 from manga_enrichment.domain.prompts.candidates import candidate_of
@@ -24,7 +24,7 @@ _BLOCK = re.compile(r"<(\w+)>\n(.*?)\n?</\1>", re.DOTALL)
 
 
 def main(catalog: Path, lists_file: Path, name: str) -> None:
-    analysis = packaged().get(name)
+    analysis = packaged_analyses().get(name)
     model = _loader()().resolve(analysis.model_alias)
     rows = (clean_row(json.loads(line), number) for number, line in enumerate(catalog.open(encoding="utf-8"), 1))
     records = {each.manga_id: each for each in rows if isinstance(each, MangaRecord)}

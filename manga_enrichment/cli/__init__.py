@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from manga_enrichment.cli.analyses import analyses
 from manga_enrichment.cli.api import api_access, api_template, openapi, workflow_template
 from manga_enrichment.cli.brake import brake
 from manga_enrichment.cli.catalog import catalog
@@ -16,6 +17,7 @@ from manga_enrichment.cli.dlq import dlq
 from manga_enrichment.cli.doctor import doctor
 from manga_enrichment.cli.find import find
 from manga_enrichment.cli.forget import forget
+from manga_enrichment.cli.generate import generate
 from manga_enrichment.cli.local_stack import local_stack_hint, stack_sentences, work_on_local_stack
 from manga_enrichment.cli.models import models
 from manga_enrichment.cli.parameters import configured_analyses
@@ -91,6 +93,7 @@ def main(ctx: click.Context, local: bool, state_dir: Path) -> None:
 
 
 for _command in (
+    analyses,
     brake,
     dlq,
     callbacks,
@@ -98,6 +101,7 @@ for _command in (
     doctor,
     find,
     forget,
+    generate,
     submit,
     status,
     models,

@@ -11,6 +11,7 @@ import click
 if TYPE_CHECKING:
     from manga_enrichment.aws.gateways import Gateways
     from manga_enrichment.domain.analyses import AnalysisSet
+    from manga_enrichment.settings import Settings
 
 
 def checked_partner(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
@@ -30,11 +31,11 @@ def text_of(file: Path) -> str:
         raise click.ClickException(f"{file} cannot be read as UTF-8 text: {error}") from error
 
 
-def configured_analyses() -> "AnalysisSet":
+def configured_analyses(settings: "Settings | None" = None) -> "AnalysisSet":
     """The packaged ones and those of MANGA_ANALYSES_DIR. Raises ConfigurationError."""
     from manga_enrichment.settings import known_analyses, load_settings
 
-    return known_analyses(load_settings())
+    return known_analyses(settings or load_settings())
 
 
 def open_configured_gateways() -> "Gateways":

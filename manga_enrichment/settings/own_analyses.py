@@ -9,7 +9,7 @@ from functools import lru_cache
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
-from manga_enrichment.domain.analyses import AnalysisSet, packaged
+from manga_enrichment.domain.analyses import AnalysisSet, packaged_analyses
 from manga_enrichment.domain.analyses.base import Rules
 from manga_enrichment.domain.analyses.documents import MOST_CHARACTERS, AnalysisDocumentError
 from manga_enrichment.domain.analyses.own import Surroundings, with_own
@@ -28,7 +28,7 @@ _MOST_BYTES = 4 * MOST_CHARACTERS
 def known_analyses(settings: Settings) -> AnalysisSet:
     """The same object as long as nothing changes. Raises ConfigurationError, a sentence for each fault."""
     if not settings.analyses_dir:
-        return packaged()
+        return packaged_analyses()
     folder = Path(settings.analyses_dir)
     return analyses_of(folder)
 

@@ -4,6 +4,6 @@ Belongs here: documents, what they may say, what is made of them, whether an ans
 fingerprints (`domain/prompts/`), which folder of a user's own documents there is (`settings/`).
 """
 
-from manga_enrichment.domain.analyses.registry import AnalysisSet, UnknownAnalysisError, packaged
+from manga_enrichment.domain.analyses.registry import AnalysisSet, UnknownAnalysisError, packaged_analyses
 
-__all__ = ["AnalysisSet", "UnknownAnalysisError", "packaged"]
+__all__ = ["AnalysisSet", "UnknownAnalysisError", "packaged_analyses"]

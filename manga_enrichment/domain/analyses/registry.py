@@ -7,30 +7,18 @@ a user's own (`own.py`).
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from importlib import import_module
 from importlib.resources import files
 from types import MappingProxyType
 
 from manga_enrichment.domain.analyses.base import NO_RULES, AnalysisType, Rules
 from manga_enrichment.domain.analyses.documents import SUFFIX, Document, read_document
 from manga_enrichment.domain.analyses.making import combined, single
-from manga_enrichment.domain.analyses.packaged import (
-    content_moderation,
-    content_summary,
-    genre_classification,
-    reading_level,
-    similar_series,
-)
 from manga_enrichment.domain.errors import ConfigurationError
 
 _FOLDER = "manga_enrichment.domain.analyses.packaged"
-_NAMES = (
-    "genre_classification",
-    "content_summary",
-    "similar_series",
-    "reading_level",
-    "full_enrichment",
-    "content_moderation",
-)
+_FIRST = ("genre_classification", "content_summary", "similar_series", "reading_level", "full_enrichment")
+"""In this order; others behind them, by name."""
 
 
 class UnknownAnalysisError(ConfigurationError):
@@ -60,16 +48,16 @@ class AnalysisSet:
 
 
 @cache
-def packaged() -> AnalysisSet:
+def packaged_analyses() -> AnalysisSet:
     """Those that come with the package, in the order in which they are shown everywhere."""
     return assembled(packaged_documents(), packaged_rules())
 
 
 @cache
 def packaged_documents() -> tuple[Document, ...]:
-    folder = files(_FOLDER)
-    texts = {f"{name}{SUFFIX}": folder.joinpath(f"{name}{SUFFIX}").read_text("utf-8") for name in _NAMES}
-    return tuple(read_document(text, file) for file, text in texts.items())
+    texts = {each.name: each.read_text("utf-8") for each in files(_FOLDER).iterdir() if each.name.endswith(SUFFIX)}
+    first = [f"{name}{SUFFIX}" for name in _FIRST]
+    return tuple(read_document(texts[file], file) for file in (*first, *sorted(texts.keys() - set(first))))
 
 
 def remade(document: Document, known: Mapping[str, AnalysisType]) -> AnalysisType:
@@ -81,8 +69,7 @@ def remade(document: Document, known: Mapping[str, AnalysisType]) -> AnalysisTyp
 
 def packaged_rules() -> Mapping[str, Rules]:
     """By name of the analysis."""
-    modules = (genre_classification, content_summary, similar_series, reading_level, content_moderation)
-    return {module.__name__.rpartition(".")[2]: module.RULES for module in modules}
+    return {each.name: import_module(f"{_FOLDER}.{each.name}").RULES for each in packaged_documents() if each.rules}
 
 
 def assembled(documents: Sequence[Document], rules: Mapping[str, Rules]) -> AnalysisSet:

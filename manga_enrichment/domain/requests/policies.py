@@ -15,7 +15,7 @@ from datetime import date, timedelta
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from manga_enrichment.domain.analyses import packaged
+from manga_enrichment.domain.analyses import packaged_analyses
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.loading import packaged_models
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
@@ -130,7 +130,7 @@ def read_policies(document: Any, analyses: Collection[str] | None = None) -> Pol
     if not isinstance(document, Mapping):
         raise PolicyError("$: must be a JSON object: by partner id, its policy")
     entries = {name: {"keys": entry} if isinstance(entry, list) else entry for name, entry in document.items()}
-    if found := in_order(_problems(entries, packaged().for_partners if analyses is None else analyses)):
+    if found := in_order(_problems(entries, packaged_analyses().for_partners if analyses is None else analyses)):
         raise PolicyError(_sentence(found))
     for_all = PartnerPolicy(**_values(entries.get(FOR_ALL, {})))
     return Policies(

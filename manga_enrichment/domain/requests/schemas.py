@@ -19,6 +19,7 @@ from jsonschema.exceptions import ValidationError
 from jsonschema.protocols import Validator
 from jsonschema.validators import extend
 
+from manga_enrichment.domain.analyses import packaged_analyses
 from manga_enrichment.domain.requests.reading.formats import format_checker
 
 REQUEST_SCHEMAS = ("batch_analysis", "manga_query", "streaming_chat")
@@ -37,13 +38,14 @@ _PACKAGE = "manga_enrichment.domain.requests"
 def schema_document(name: str, analyses: tuple[str, ...] = ()) -> Mapping[str, Any]:
     """One of REQUEST_SCHEMAS, ENVELOPE or PARTNER_POLICY; not to be changed. Raises KeyError for another name.
 
-    analyses: what a batch may ask for, by default what the packaged document names.
+    analyses: names of what a batch may ask for, by default of the packaged ones.
     """
     if name not in (*REQUEST_SCHEMAS, ENVELOPE, PARTNER_POLICY):
         raise KeyError(name)
     document: dict[str, Any] = json.loads(files(_PACKAGE).joinpath(f"{name}.json").read_text(encoding="utf-8"))
-    if name == BATCH and analyses:
-        document["properties"]["items"]["items"]["properties"]["analysis_type"]["enum"] = list(analyses)
+    if name == BATCH:
+        asked = document["properties"]["items"]["items"]["properties"]["analysis_type"]
+        asked["enum"] = list(analyses or packaged_analyses().for_partners)
     return document
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from manga_enrichment.domain.analyses import AnalysisSet, packaged
+from manga_enrichment.domain.analyses import AnalysisSet, packaged_analyses
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models.loading import load_models
 from manga_enrichment.domain.requests.asked_models import AliasOf, own_alias
@@ -92,7 +92,7 @@ class RequestPolicy:
     @property
     def for_partners(self) -> Mapping[str, AnalysisType]:
         """What a batch may ask for."""
-        return (self.analyses or packaged()).for_partners
+        return (self.analyses or packaged_analyses()).for_partners
 
 
 ANY_TOPIC = RequestPolicy()

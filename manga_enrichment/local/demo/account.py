@@ -13,6 +13,7 @@ from rich.table import Table
 
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.s3.objects import S3ObjectStore
+from manga_enrichment.domain.analyses import packaged_analyses
 from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.local.demo.partners import BatchReport
@@ -38,6 +39,7 @@ class DemoReport:
     run_id: str = ""
     success: bool = False
     stand_in: bool = True
+    made_up: list[str] = field(default_factory=list)
 
 
 def account(settings: Settings, run_ids: Collection[str], before: dict[str, Any], after: dict[str, Any]) -> DemoReport:
@@ -48,7 +50,9 @@ def account(settings: Settings, run_ids: Collection[str], before: dict[str, Any]
         calls_billed=after["billed"] - before["billed"],
         cost_usd=(after["cost_micro_usd"] - before["cost_micro_usd"]) / 1e6,
     )
-    singles = [name for name, analysis in known_analyses(settings).of_titles.items() if not analysis.parts]
+    analyses = known_analyses(settings).of_titles
+    singles = [name for name, analysis in analyses.items() if not analysis.parts]
+    report.made_up = [name for name in singles if name not in packaged_analyses().of_titles]
     for name in ["catalog", *singles, ENRICHED_TABLE]:
         rows = [_rows(tables, table_key(name, bucket)) for bucket in keys]
         report.tables.append({"table": name, "rows": sum(rows), "path": tables.uri(f"{TABLES_ROOT}/{name}/")})
@@ -103,5 +107,8 @@ def show_bill(console: Console, report: DemoReport) -> None:
         f"{report.cost_usd:.6f} USD (what it would have cost; the offline model server is a stand-in, not an LLM), "
         f"{report.seconds:.1f} s"
     )
+    if report.made_up:
+        names = ", ".join(report.made_up)
+        console.print(f"Answers of {names} are made up: the stand-in draws valid values from a title's text.")
     if report.calls_billed == 0:
         console.print("Nothing was billed: every answer was there already.")

@@ -28,6 +28,7 @@ import click
 from manga_enrichment.local.stack.callback_receiver import CALLBACK_PATH
 from manga_enrichment.local.stack.callback_receiver import HEALTH_PATH as RECEIVER_HEALTH_PATH
 from manga_enrichment.local.stack.endpoints import REGION, LocalEndpoints, assert_loopback, without_aws
+from manga_enrichment.local.stack.own_templates import own_templates
 from manga_enrichment.local.stack.processes import (
     LOOPBACK,
     ChildEndedError,
@@ -158,7 +159,8 @@ class LocalStack:
 
     def _provision(self, infra: Path) -> None:
         emulator, model, receiver = (child.program for child in self._children)
-        self.outputs = deploy_all(emulator_client("cloudformation", emulator.url), infra)
+        own = own_templates(self._folder.path / "infra")
+        self.outputs = deploy_all(emulator_client("cloudformation", emulator.url), infra, own)
         bucket = self.outputs["ResultsBucketName"]
         record = StackRecord(os.getpid(), emulator.port, model.port, bucket, receiver.port, self.outputs)
         self._endpoints = _endpoints(record)

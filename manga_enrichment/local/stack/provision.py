@@ -5,7 +5,7 @@ what is deployed (`infra/*.yaml`). Production deploys the same files with its ow
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,13 +77,11 @@ def emulator_client(service: str, endpoint_url: str) -> Any:
     )
 
 
-def deploy_all(
-    cloudformation: "CloudFormationClient", infra: Path, templates: Sequence[StackTemplate] = STACK_TEMPLATES
-) -> dict[str, str]:
-    """Deploy the templates in order and return the outputs of all of them."""
+def deploy_all(cloudformation: "CloudFormationClient", infra: Path, own: Mapping[str, Path]) -> dict[str, str]:
+    """Deploy the templates in order and return the outputs of all of them. own: files in place of shipped ones."""
     outputs: dict[str, str] = {}
-    for template in templates:
-        path = infra / template.file_name
+    for template in STACK_TEMPLATES:
+        path = own.get(template.file_name, infra / template.file_name)
         outputs |= deploy_stack(cloudformation, template.stack_name, path, template.parameters)
     return outputs
 

@@ -8,6 +8,7 @@ Belongs here: the lock, `stack.json`, paths. Stays out: processes and AWS.
     callbacks.jsonl callbacks that the stack's receiver got, one line each
     logs/           one file per child process, of the latest start
     emulator/       what the emulator saved
+    infra/          templates for analyses of one's own
     tables/         the tables as they stand, for readers of Parquet: second names of files in emulator/
 
 All of it is its owner's alone: requests of partners, API keys and callbacks lie here in clear text.

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from manga_enrichment.domain.analyses import packaged
+from manga_enrichment.domain.analyses import packaged_analyses
 from manga_enrichment.domain.catalog.mapping import FIELD_NAMES, ColumnMapping
 from manga_enrichment.domain.catalog.rows import RejectedRow
 from manga_enrichment.domain.prompts.fingerprint import content_hash
@@ -84,7 +84,7 @@ def inspect_rows(
 ) -> Inspection:
     """Raises ConfigurationError as an import does, for a source without any usable title for example."""
     looking = _Looking()
-    plan = ImportPlan(_BUCKETS, content_hash(packaged().of_titles.values()), mapping, plausible=_ANYTHING)
+    plan = ImportPlan(_BUCKETS, content_hash(packaged_analyses().of_titles.values()), mapping, plausible=_ANYTHING)
     report = import_catalog(rows, looking, plan)
     found = Inspection(report, looking.filled, looking.shown, looking.examples, looking.rejects)
     try:

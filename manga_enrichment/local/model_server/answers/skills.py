@@ -1,8 +1,8 @@
 """What the server can say about a title, by the name of the property that asks for it.
 
 Belongs here: the registry, and answers built property by property. Stays out: the work itself (`genres.py`,
-`summaries.py`, `similarity.py`, `audience.py`, `moderation.py`). A property without a skill gets the least valid
-value, so a new analysis works before anyone teaches the stand-in about it.
+`summaries.py`, `similarity.py`, `audience.py`, `moderation.py`). A property without a skill gets a value that
+is made up (`made_up.py`), so a new analysis works before anyone teaches the stand-in about it.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,8 +13,9 @@ from typing import Any
 from manga_enrichment.local.model_server.answers import summaries
 from manga_enrichment.local.model_server.answers.audience import Audience, read_audience
 from manga_enrichment.local.model_server.answers.genres import Reading, ranked_genres, read_genres
+from manga_enrichment.local.model_server.answers.made_up import made_up
 from manga_enrichment.local.model_server.answers.moderation import Moderation, moderate
-from manga_enrichment.local.model_server.answers.schema_values import Schema, fits, least, resolve, types_of
+from manga_enrichment.local.model_server.answers.schema_values import Schema, fits, resolve, types_of
 from manga_enrichment.local.model_server.answers.similarity import rank_candidates
 from manga_enrichment.local.model_server.answers.title_prompt import TitlePrompt
 
@@ -45,7 +46,7 @@ Skill = Callable[[Study, Schema], Any]
 
 
 def build_answer(study: Study, schema: Schema, root: Schema) -> dict[str, Any]:
-    """A value for every property of an object schema: by skill, by going deeper, or the least valid one."""
+    """A value for every property of an object schema: by skill, by going deeper, or made up."""
     answer = {}
     for name, raw in schema.get("properties", {}).items():
         part = resolve(raw, root)
@@ -55,7 +56,7 @@ def build_answer(study: Study, schema: Schema, root: Schema) -> dict[str, Any]:
         elif "object" in types_of(part):
             answer[name] = build_answer(study, part, root)
         else:
-            answer[name] = least(part, root)
+            answer[name] = made_up(study.title, name, part, root)
     return answer
 
 
