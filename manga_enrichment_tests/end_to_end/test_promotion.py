@@ -16,8 +16,8 @@ from manga_enrichment.defs.shared.tags import range_tags
 from manga_enrichment.local.stack.model_control import ModelServerControl
 
 TITLES = 160
-PACKAGED = Path(__file__).parents[2] / "manga_enrichment/domain/analyses/packaged/reading_level.toml"
-ANALYSIS = {"full_enrichment", "reading_level"}
+PACKAGED = Path(__file__).parents[2] / "manga_enrichment/domain/analyses/packaged/content_summary.toml"
+ANALYSIS = {"full_enrichment", "content_summary"}
 
 
 def command(*words: object, code: int = 0) -> str:
@@ -64,7 +64,7 @@ def test_a_model_is_promoted_a_part_first_and_the_rest_follows(
     said = night()["full_enrichment"]
     asked = model_server.counters()["billed"] - before
     assert said.passed, said.description
-    assert said.metadata["state"].value == "passed"
+    assert said.metadata["state"].value == "passed", said.description
     assert "full_enrichment: passed" in command("canary", "status")
     rest = json.loads(command("estimate", "--json"))["calls"]
     night()
@@ -77,29 +77,26 @@ def test_a_prompt_whose_answers_drift_is_stopped_and_can_be_taken_back_for_nothi
     settings_file: Path, model_server: ModelServerControl, tmp_path: Path
 ) -> None:
     text = PACKAGED.read_text("utf-8").replace('version = "1"\n', "")
-    blind = text.replace('"type", "content_rating", "demographics", "magazines", "publisher", ', '"type", ')
-    blind = blind.replace(
-        'any_of = ["content_rating", "demographics", "magazines", "publisher_genres"]', 'any_of = ["type"]'
-    )
-    candidate = tmp_path / "blind.toml"
-    candidate.write_text(blind, "utf-8")
-    words = ("promote", "--analysis", "reading_level", "--candidate", candidate, "--canary", 50)
+    short = text.replace("maxLength = 600", "maxLength = 60")
+    candidate = tmp_path / "short.toml"
+    candidate.write_text(short, "utf-8")
+    words = ("promote", "--analysis", "content_summary", "--candidate", candidate, "--canary", 50)
     shown = command(*words, "--write")
     assert "--- a/" in shown
-    assert "-any_of = [" in shown
-    document = tmp_path / "analyses/reading_level.toml"
-    assert document.read_text("utf-8") == blind
+    assert "-maxLength = 600" in shown
+    document = tmp_path / "analyses/content_summary.toml"
+    assert document.read_text("utf-8") == short
 
-    said = night()["reading_level"]
-    assert (said.passed, said.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    said = night()["content_summary"]
+    assert (said.passed, said.severity) == (False, dg.AssetCheckSeverity.ERROR), said.description
     assert said.description is not None
     assert said.description.startswith("stopped, nothing further is asked: ")
-    assert "reading_level_basis" in said.description
+    assert "length of summary_en" in said.description
     before = model_server.counters()["billed"]
-    assert not night()["reading_level"].passed
+    assert not night()["content_summary"].passed
     assert model_server.counters()["billed"] == before
-    assert "reading_level: failed" in command("canary", "status")
+    assert "content_summary: failed" in command("canary", "status")
 
     document.unlink()
-    assert night()["reading_level"].description == "there is no canary"
+    assert night()["content_summary"].description == "there is no canary"
     assert model_server.counters()["billed"] == before

@@ -25,6 +25,7 @@ def _answers_have_not_drifted(analysis: AnalysisType, inputs: DefinitionInputs) 
     @store_check(
         asset=analysis.name,
         name=CANARY_CHECK,
+        additional_deps=list(analysis.parts),  # a combined one is judged by their tables
         description="The answers of a canary are distributed as those before it; only then is the rest asked.",
     )
     def answers_have_not_drifted(

@@ -9,7 +9,7 @@ stop, the brake or a killed run there is none.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,12 +72,12 @@ def judge(
     """canary: in force and asking. Reads all buckets of the tables that its analysis fills."""
     analysis = analyses[canary.analysis]
     parts = [analyses[name] for name in analysis.parts] or [analysis]
-    counting = {
-        (each.name, each.version, models.asked_for(each.name, each.model_alias).model_id)
-        for each in analyses.values()
-        if each is analysis or analysis.name in each.parts
-    }
-    sides = {part.name: _sides(canary, part.name, tables, buckets, counting) for part in parts}
+    known = analyses.values()
+    counting = _identities(models, [each for each in known if each is analysis or analysis.name in each.parts])
+    sides = {}
+    for part in parts:
+        current = _identities(models, [each for each in known if part.name in (each.name, *each.parts)])
+        sides[part.name] = _sides(canary, part.name, tables, buckets, counting, current - counting)
     waiting = sum((each.waiting for each in sides.values()), Counter[str]())
     if waiting:
         why = ", ".join(f"{count} {name}" for name, count in sorted(waiting.items()))
@@ -98,14 +98,27 @@ def judge(
     return Verdict(judged, judged.said, findings)
 
 
+def _identities(models: ModelCatalog, analyses: Iterable[AnalysisType]) -> set[Identity]:
+    """Of rows that these give today."""
+    return {(each.name, each.version, models.asked_for(each.name, each.model_alias).model_id) for each in analyses}
+
+
 def _sides(
-    canary: Canary, part: str, tables: TableReader, buckets: Sequence[str], counting: Collection[Identity]
+    canary: Canary,
+    part: str,
+    tables: TableReader,
+    buckets: Sequence[str],
+    counting: Collection[Identity],
+    beside: Collection[Identity],
 ) -> Sides:
+    """beside: of rows that stay current, as a single call's do when the combined one changes; on no side."""
     sides = Sides()
     for bucket in buckets:
         rows = {row["manga_id"]: row for row in _rows(tables, table_key(part, bucket))}
         for outcome in _rows(tables, outcomes_key(part, bucket)):
-            _place(sides, canary, outcome, rows.get(outcome["manga_id"]), counting)
+            row = rows.get(outcome["manga_id"])
+            if row is None or _identity(row) not in beside:
+                _place(sides, canary, outcome, row, counting)
     return sides
 
 
@@ -119,7 +132,7 @@ def _place(
     """Put one title on its side."""
     if outcome["outcome"] == Outcome.INSUFFICIENT_INPUT.value:
         return
-    is_new = row is not None and (row["via"], row["prompt_version"], row["model_id"]) in counting
+    is_new = row is not None and _identity(row) in counting
     if not canary.has(outcome["manga_id"]):
         if row is None:
             sides.missing[0] += 1
@@ -131,6 +144,10 @@ def _place(
         sides.missing[1] += 1
     else:
         sides.waiting[outcome["error_class"] or "not asked yet"] += 1
+
+
+def _identity(row: Mapping[str, Any]) -> Identity:
+    return row["via"], row["prompt_version"], row["model_id"]
 
 
 def _rows(tables: TableReader, key: str) -> Iterator[dict[str, Any]]:

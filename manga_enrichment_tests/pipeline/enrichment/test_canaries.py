@@ -201,3 +201,12 @@ def test_a_canary_is_over_when_something_else_would_be_asked(version: str, model
 def test_a_canary_of_an_analysis_that_is_gone_is_over() -> None:
     world = CanaryWorld()
     assert not is_in_force(replace(world.canary, analysis="gone"), world.analyses, MODELS)
+
+
+def test_answers_that_stay_current_are_on_no_side() -> None:
+    """A single call's, when the combined one changes: nobody asks for these titles anew, so nobody waits for them."""
+    world = CanaryWorld()
+    world.analyses = {**ANALYSES, COMBINED: replace(ANALYSES[COMBINED], version="9")}
+    combined = replace(world.canary, analysis=COMBINED, version="9")
+    verdict = judge(combined, world.tables, [BUCKET], world.analyses, MODELS)
+    assert verdict.said.startswith("0 titles are too few")
