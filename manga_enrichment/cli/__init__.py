@@ -18,6 +18,7 @@ from manga_enrichment.cli.doctor import doctor
 from manga_enrichment.cli.find import find
 from manga_enrichment.cli.forget import forget
 from manga_enrichment.cli.generate import generate
+from manga_enrichment.cli.label import label
 from manga_enrichment.cli.local_stack import local_stack_hint, stack_sentences, work_on_local_stack
 from manga_enrichment.cli.models import models
 from manga_enrichment.cli.parameters import configured_analyses
@@ -114,6 +115,7 @@ for _command in (
     openapi,
     sql,
     report,
+    label,
     trial,
     promote,
     canary_group,

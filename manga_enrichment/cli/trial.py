@@ -26,7 +26,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option("--candidate", "candidates", type=_FILE, multiple=True, help="A document (TOML) of it; may be repeated.")
 @click.option("--model", "models", multiple=True, help="An alias or id, asked by today's document; may be repeated.")
 @click.option("--titles", type=click.IntRange(1, 10_000), default=200, show_default=True, help="Size of the sample.")
-@click.option("--truth", type=_FILE, help="CSV or JSON Lines with manga_id and columns of the table.")
+@click.option("--truth", type=_FILE, help="CSV or JSON Lines; without it the labels that are kept.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Same seed, same titles.")
 @click.option("--cap-usd", type=click.FloatRange(0), default=1.0, show_default=True, help="What it may cost at most.")
 @click.option("--dry-run", is_flag=True, help="Say what it would ask and cost; ask nothing.")
@@ -59,8 +59,8 @@ def trial(  # noqa: PLR0913 (its options)
     tried = analyses.get(analysis)
     documents = {file.name: text_of(file) for file in candidates}
     today, contenders = entered(tried, analyses.of_titles, known_models(settings), documents, models)
-    known = _truth(truth, tried) if truth else {}
-    question = TrialQuestion(today, contenders, titles, seed, micro_usd_from_usd(cap_usd), known)
+    known = _truth(truth, tried)
+    question = TrialQuestion(today, contenders, titles, seed, micro_usd_from_usd(cap_usd), known, truth is not None)
     trials = _trials(as_json=as_json)
     planned = trials.plan(question)
     if dry_run:
@@ -92,11 +92,15 @@ def _trials(*, as_json: bool) -> "Trials":
     return Trials(gateways.tables, asked, limits, analyses, settings.catalog_buckets, say)
 
 
-def _truth(file: Path, analysis: "AnalysisType") -> "Rows":
+def _truth(file: Path | None, analysis: "AnalysisType") -> "Rows":
+    """Of a file, or what people have said (`manga-enrichment label`)."""
     from manga_enrichment.domain.trials.truth import read_truth
+    from manga_enrichment.pipeline.labels.store import labelled
 
     known = configured_analyses().of_titles
     parts = [known[name] for name in analysis.parts] or [analysis]
+    if file is None:
+        return labelled(open_configured_gateways().tables, [part.name for part in parts])
     others = {column.name for each in known.values() for column in each.columns}
     return read_truth(text_of(file), file.name, [column for part in parts for column in part.columns], others)
 

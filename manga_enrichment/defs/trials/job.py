@@ -28,6 +28,7 @@ from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.senders import SenderTable
 from manga_enrichment.pipeline.catalog.reader import check_bucket_count
 from manga_enrichment.pipeline.engine.invocation import InvokeGateways
+from manga_enrichment.pipeline.labels.store import labelled
 from manga_enrichment.pipeline.trials.run import TrialQuestion, Trials
 
 TRIAL_JOB = "trial"
@@ -87,7 +88,7 @@ def build_trial_job(inputs: DefinitionInputs) -> dg.JobDefinition:
         with configuration_errors_are_final(time.left_seconds):
             check_bucket_count(tables, buckets)
             trials = Trials(tables, gateways, settings, inputs.analyses, buckets, context.log.info)
-            question = _question(wish, inputs)
+            question = _question(wish, inputs, tables)
             planned = trials.plan(question)
             context.log.info(planned.sentence())
             if not wish.dry_run:
@@ -105,13 +106,15 @@ def build_trial_job(inputs: DefinitionInputs) -> dg.JobDefinition:
     return trial
 
 
-def _question(config: TrialConfig, inputs: DefinitionInputs) -> TrialQuestion:
-    """Raises ConfigurationError."""
+def _question(config: TrialConfig, inputs: DefinitionInputs, tables: ObjectStore) -> TrialQuestion:
+    """Truth is what the store of labels has. Raises ConfigurationError."""
     documents = {_DOCUMENT: config.candidate} if config.candidate.strip() else {}
     analysis = inputs.analyses[config.analysis.value]
     models = [each.value for each in config.models]
     today, contenders = entered(analysis, inputs.analyses, inputs.models, documents, models)
-    return TrialQuestion(today, contenders, config.titles, config.seed, micro_usd_from_usd(config.cap_usd))
+    truth = labelled(tables, analysis.parts or [analysis.name])
+    cap = micro_usd_from_usd(config.cap_usd)
+    return TrialQuestion(today, contenders, config.titles, config.seed, cap, truth, truth_is_given=False)
 
 
 def _metadata(report: TrialReport, tables: ObjectStore) -> dict[str, Any]:

@@ -247,6 +247,11 @@ KINDS = (
         "it says why a prompt or a model was taken; titles and answers, as in the tables",
         (_stays("trials/"),),
     ),
+    Kind(
+        "labels and corrections",
+        "truth made by people; values, notes, and who said so as the team calls them",
+        (_stays("labels/"),),
+    ),
     Kind("what was forgotten", "it must be forgotten again after a restore; hashes", (_stays("forgotten/"),)),
 )
 

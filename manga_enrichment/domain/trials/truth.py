@@ -13,6 +13,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from manga_enrichment.domain.labels.sheets import ABOUT, NOTE
 from manga_enrichment.domain.tables.columns import Column, ListOf
 from manga_enrichment.domain.trials.contenders import TrialError
 
@@ -34,13 +35,20 @@ def read_truth(
     said = {name for row in rows for name in row}
     if "manga_id" not in said:
         raise TrialError(f"{file} has no manga_id: truth is told by title, one row each")
-    unknown = sorted(said - {"manga_id"} - known.keys() - ABOUT_TITLES - set(others))
+    beside = {name for name in said if name.startswith(ABOUT)} | ABOUT_TITLES | {"manga_id"} | set(others)
+    unknown = sorted(said - known.keys() - beside)
     if unknown:
         raise TrialError(f"{file}: {', '.join(unknown)} is no field of the answer; fields are {', '.join(known)}")
     if not said & known.keys():
         raise TrialError(f"{file} says nothing about the answer; fields are {', '.join(known)}")
-    truth = {str(row["manga_id"]): _values(row, known, file) for row in rows if row.get("manga_id")}
+    truth = {str(row["manga_id"]).strip(): _values(row, known, file) for row in rows if row.get("manga_id")}
     return {manga_id: values for manga_id, values in truth.items() if values}
+
+
+def read_notes(text: str) -> dict[str, str]:
+    """manga_id -> note, of a CSV that has such a column."""
+    rows = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")))
+    return {str(row["manga_id"]).strip(): (row.get(NOTE) or "").strip() for row in rows if row.get("manga_id")}
 
 
 def _lines(text: str, file: str) -> Iterator[dict[str, Any]]:

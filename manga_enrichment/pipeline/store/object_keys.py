@@ -4,7 +4,8 @@
 the append-only log. What partners' requests add to it, and their rows in `enrichment/partner_results/`, lie there by
 hours (`hour_keys.py`). `runs/<run>/` holds a run's working files and `batch/<token>/` those of a batch job; lifecycle
 rules delete both. `candidates/` is what candidate lists are drawn from, `changes/` what tables are about to change.
-`fm-requests/` holds requests as they were accepted, `fm-results/` what partners fetch, `trials/` what trials found.
+`fm-requests/` holds requests as they were accepted, `fm-results/` what partners fetch, `trials/` what trials found,
+`labels/` what people say is right.
 """
 
 TABLES_ROOT = "enrichment"
@@ -175,6 +176,11 @@ def queue_observations_key(date: str) -> str:
 def report_key() -> str:
     """The report people read, of the latest materialization."""
     return "reports/enrichment_report.html"
+
+
+def labels_key(analysis: str) -> str:
+    """All that people have said of an analysis, oldest first."""
+    return f"labels/analysis={analysis}/part.parquet"
 
 
 def trial_key(trial_id: str, name: str) -> str:

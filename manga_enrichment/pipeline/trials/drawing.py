@@ -49,11 +49,13 @@ def draw(
     size: int,
     seed: int,
     preferred: Collection[str] = frozenset(),
+    excluded: Collection[str] = frozenset(),
+    must_know: bool = False,
 ) -> Sample:
-    """analyses: of all contenders. preferred: titles whose truth is known, drawn first.
+    """analyses: of all contenders. preferred: titles whose truth is known, drawn first. excluded: never drawn.
 
-    Raises TrialError for more titles than there are and for truth about none of them, ConfigurationError without a
-    catalog.
+    Raises TrialError for more titles than there are, and, with must_know, for truth about none of them;
+    ConfigurationError without a catalog.
     """
     drawing, known = StratifiedSample(size, seed), set[str]()
     for bucket in bucket_keys(bucket_count):
@@ -61,10 +63,10 @@ def draw(
             is_preferred = record.manga_id in preferred
             if is_preferred:
                 known.add(record.manga_id)
-            if _is_askable(record, candidates, analyses):
+            if record.manga_id not in excluded and _is_askable(record, candidates, analyses):
                 drawing.offer(record.manga_id, stratum_of(record), is_preferred=is_preferred)
     sample = Sample(askable=drawing.counts.total(), strangers=sorted(set(preferred) - known))
-    _check(sample, size, preferred)
+    _check(sample, size, preferred if must_know else ())
     drawn = drawing.drawn()
     for bucket in sorted({bucket_of(manga_id, bucket_count) for manga_id in drawn}):
         for record, candidates in _titles(tables, bucket, analyses):

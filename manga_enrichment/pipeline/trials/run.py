@@ -34,7 +34,8 @@ from manga_enrichment.pipeline.trials.stored import todays_answers
 
 @dataclass(frozen=True, slots=True)
 class TrialQuestion:
-    """What is to be tried. truth: by manga_id, values by column."""
+    """What is to be tried. truth: by manga_id, values by column. truth_is_given: for this trial, so that it has to be
+    about the catalog; else it is what the store of labels has."""
 
     today: Contender
     contenders: Sequence[Contender]
@@ -42,6 +43,7 @@ class TrialQuestion:
     seed: int
     cap_micro_usd: int
     truth: Rows = field(default_factory=dict)
+    truth_is_given: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +83,15 @@ class Trials:
     def plan(self, question: TrialQuestion) -> PlannedTrial:
         """What would be asked. Raises TrialError, also when it would not fit under the cap; ConfigurationError."""
         analyses = [each.analysis for each in (question.today, *question.contenders)]
-        preferred = question.truth.keys()
-        sizes = {"size": question.titles, "seed": question.seed}
-        sample = draw(self.tables, self.bucket_count, analyses, **sizes, preferred=preferred)
+        sample = draw(
+            self.tables,
+            self.bucket_count,
+            analyses,
+            size=question.titles,
+            seed=question.seed,
+            preferred=question.truth.keys(),
+            must_know=question.truth_is_given,
+        )
         calls = {each.name: calls_of(each, sample, self.tables) for each in question.contenders}
         known = self.gateways.ledger.get_many([call.fingerprint for own in calls.values() for call in own])
         missing = {name: [call for call in own if call.fingerprint not in known] for name, own in calls.items()}

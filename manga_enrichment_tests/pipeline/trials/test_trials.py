@@ -169,3 +169,12 @@ def test_what_cannot_be_tried_is_said_in_a_sentence(question: dict, said: str) -
     with pytest.raises(TrialError, match=said):
         stage.tried(stage.question(prompt_variant(), **question))
     assert stage.asked == 0
+
+
+def test_labels_that_are_kept_may_be_about_other_titles_and_a_given_file_may_not() -> None:
+    stage = TrialStage()
+    gone = {"MNG-AAAAAAAA": {"reading_level": "kids"}}
+    report = stage.tried(stage.question(prompt_variant(), truth=gone, truth_is_given=False))
+    assert report.strangers == ["MNG-AAAAAAAA"]
+    with pytest.raises(TrialError, match="none is in the catalog"):
+        stage.tried(stage.question(other_model(), truth=gone))

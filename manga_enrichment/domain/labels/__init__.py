@@ -1,0 +1,1 @@
+"""What people say is right about a title: labels, corrections, sheets to fill in."""

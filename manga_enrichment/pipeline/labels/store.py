@@ -1,0 +1,94 @@
+"""The one store of labels and corrections: a table an analysis, to which rows are added and from which none is taken.
+
+Belongs here: adding and reading. Stays out: what counts of what was said (`domain/labels/labels.py`).
+
+A row's `version` is the store's when it was added: all up to a version is what was known then. Two who add at once
+both succeed (`pipeline/store/conditional_writes.py`).
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+import pyarrow as pa
+
+from manga_enrichment.domain.labels.labels import Label, LabelKind, standing
+from manga_enrichment.gateways.objects import ObjectStore, TableReader
+from manga_enrichment.pipeline.store.conditional_writes import rewrite_table
+from manga_enrichment.pipeline.store.object_keys import labels_key
+
+LABEL_SCHEMA = pa.schema(
+    [
+        ("version", pa.int64()),
+        ("manga_id", pa.string()),
+        ("analysis", pa.string()),
+        ("field", pa.string()),
+        ("value", pa.string()),
+        ("by", pa.string()),
+        ("at", pa.timestamp("us", tz="UTC")),
+        ("why", pa.string()),
+        ("kind", pa.string()),
+    ]
+)
+_JSON = "value"
+
+
+def add_labels(objects: ObjectStore, labels: Iterable[Label]) -> dict[str, int]:
+    """Analysis -> the store's version that has them. What is there already is not added again, so that a repeated read
+    of one sheet changes nothing. Raises WriteConflictError, StoreUnavailableError."""
+    by_analysis: dict[str, list[Label]] = defaultdict(list)
+    for label in labels:
+        by_analysis[label.analysis].append(label)
+    return {name: _add(objects, name, own) for name, own in by_analysis.items()}
+
+
+def read_labels(objects: TableReader, analysis: str) -> list[Label]:
+    """All that was said, oldest first."""
+    stored = objects.read(labels_key(analysis))
+    return [] if stored is None else [_label(row) for row in stored.table.to_pylist()]
+
+
+def labelled(objects: TableReader, analyses: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """What holds for these analyses: manga_id -> field -> value."""
+    found: dict[str, dict[str, Any]] = defaultdict(dict)
+    for name in analyses:
+        for manga_id, values in standing(read_labels(objects, name)).items():
+            found[manga_id].update(values)
+    return dict(found)
+
+
+def _add(objects: ObjectStore, analysis: str, labels: Iterable[Label]) -> int:
+    def added(current: pa.Table | None) -> pa.Table:
+        known = [] if current is None else current.to_pylist()
+        version = max((row["version"] for row in known), default=0) + 1
+        said = {_identity(row) for row in known}
+        rows = [_row(label, version) for label in labels]
+        fresh = [row for row in rows if _identity(row) not in said]
+        return pa.Table.from_pylist([*known, *fresh], schema=LABEL_SCHEMA)
+
+    table = rewrite_table(objects, labels_key(analysis), added)
+    return max(table.column("version").to_pylist(), default=0)
+
+
+def _identity(row: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in LABEL_SCHEMA.names if name != "version")
+
+
+def _row(label: Label, version: int) -> dict[str, Any]:
+    return {
+        "version": version,
+        "manga_id": label.manga_id,
+        "analysis": label.analysis,
+        "field": label.field,
+        _JSON: json.dumps(label.value, ensure_ascii=False),
+        "by": label.by,
+        "at": label.at,
+        "why": label.why,
+        "kind": label.kind.value,
+    }
+
+
+def _label(row: dict[str, Any]) -> Label:
+    values = {name: value for name, value in row.items() if name not in ("version", _JSON, "kind")}
+    return Label(**values, value=json.loads(row[_JSON]), kind=LabelKind(row["kind"]))
