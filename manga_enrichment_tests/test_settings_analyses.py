@@ -9,8 +9,12 @@ from click.testing import CliRunner
 from manga_enrichment.cli import main
 from manga_enrichment.definitions import build_definitions
 from manga_enrichment.domain.analyses import packaged_analyses
+from manga_enrichment.domain.analyses.documents import AnalysisDocumentError
+from manga_enrichment.domain.analyses.own import Surroundings, with_own
 from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.prompts.prompt import TITLE_FIELDS
 from manga_enrichment.domain.requests.validation import validate
+from manga_enrichment.pipeline.publish.tables import published_tables
 from manga_enrichment.settings import known_analyses, known_models, load_settings, request_policy
 from manga_enrichment_tests.analyses import ANALYSES
 
@@ -122,3 +126,15 @@ def test_what_cannot_be_used_stops_definitions_and_commands_with_a_sentence(
     assert found.exit_code == 1
     assert told in found.output
     assert "Traceback" not in found.output
+
+
+def test_no_document_may_have_the_name_of_a_table_or_an_asset() -> None:
+    assets = {key.to_user_string() for key in build_definitions().get_repository_def().asset_graph.get_all_asset_keys()}
+    tables = {name for each in published_tables([]) for name in (each.name, each.objects_name)}
+    names = (tables | assets) - packaged_analyses().for_partners.keys()
+    assert len(names) > 20
+    document, around = (EXAMPLES / "mood.toml").read_text("utf-8"), Surroundings(TITLE_FIELDS, ())
+    for name in names:
+        text = document.replace('name = "mood"', f'name = "{name}"', 1)
+        with pytest.raises(AnalysisDocumentError, match="is that of a table or an asset of ours"):
+            with_own({f"{name}.toml": text}, {}, around)

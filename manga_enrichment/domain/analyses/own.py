@@ -16,13 +16,11 @@ from manga_enrichment.domain.tables.shared_columns import MANGA_ID_COLUMN, PROVE
 
 MOST_OWN = 50
 _TAKEN_NAMES = frozenset(
-    {"batch", "brake", "cancel_requests", "candidates", "catalog", "compact_tables", "conversation", "dead_requests"}
-    | {"dead_letter_queues", "enrichment", "look_at_queues", "manga_catalog", "nightly_enrichment", "outcomes", "plan"}
-    | {"partner_batch_job", "partner_resident_job", "prune_changes", "prune_run_history", "queue_observations"}
-    | {"redrive_dead_letters", "request_queues", "requests", "requests_objects", "similar_candidates", "title"}
+    {"catalog", "conversation", "dead_letter_queues", "dead_requests", "manga_catalog", "outcomes"}
+    | {"queue_observations", "request_queues", "requests", "requests_objects", "similar_candidates"}
 )
 _RESTS = "tables, rules and shipped queries rest on what the packaged analysis has"
-_TAKEN_BEGINNINGS = ("catalog_", "enriched_", "enrichment_", "invoke_", "partner_", "write_")
+_TAKEN_BEGINNINGS = ("catalog_", "enriched_", "enrichment_", "partner_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +69,7 @@ def _read(texts: Mapping[str, str], around: Surroundings) -> dict[str, Document]
 def _faults(own: Document, before: Mapping[str, Document], rules: Mapping[str, Rules]) -> Iterator[str]:
     replaced = before.get(own.name)
     if own.name in _TAKEN_NAMES or own.name.startswith(_TAKEN_BEGINNINGS):
-        yield f"name {own.name!r} is that of a table or a step of ours; choose another"
+        yield f"name {own.name!r} is that of a table or an asset of ours; choose another"
     if own.name in sql_words():
         yield f"name {own.name!r} is a word of SQL; choose another, for example {own.name}_of_title"
     columns = [own.columns.get(key, {}).get("name", key) for key in own.answer.get("properties", {})]

@@ -14,6 +14,7 @@ from manga_enrichment.pipeline.catalog.reader import read_catalog
 from manga_enrichment.pipeline.changes.replace import ChangeReport, Followed, Origin
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
 from manga_enrichment.pipeline.store.object_keys import table_key
+from manga_enrichment.pipeline.store.rows import fitted
 
 TABLE = "enriched_catalog"
 
@@ -61,9 +62,13 @@ def _joined(tables: ObjectStore, bucket: str, singles: Sequence[AnalysisType], a
     for analysis in singles:
         names = ["manga_id", *(column.name for column in analysis.columns), "answered_at"]
         stored = tables.read(table_key(analysis.name, bucket), names)
-        answered[analysis.name] = stored.table.num_rows if stored else 0
-        if stored is not None:
-            wide = _left_join(wide, stored.table, f"{analysis.name}_answered_at")
+        if stored is None:
+            answered[analysis.name] = 0
+            continue
+        today = arrow_schema(column for column in analysis.table_columns if column.name in names)
+        answers = fitted(stored.table.select([name for name in names if name in stored.table.column_names]), today)
+        answered[analysis.name] = answers.num_rows
+        wide = _left_join(wide, answers, f"{analysis.name}_answered_at")
     schema = arrow_schema(enriched_columns(singles))
     columns = [
         wide.column(field.name) if field.name in wide.column_names else pa.nulls(wide.num_rows, field.type)

@@ -53,8 +53,32 @@ def merge_rows(
             pc.is_in(ids, value_set=pa.array(sorted(keep_ids), pa.string())),
             pc.invert(pc.is_in(ids, value_set=new.column("manga_id").combine_chunks())),
         )
-        parts.append(current.filter(kept).cast(schema))
+        parts.append(fitted(current.filter(kept), schema))
     return pa.concat_tables(parts).sort_by("manga_id").combine_chunks()
+
+
+def fitted(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """A stored table with today's columns, since an analysis may have had others when its rows were written.
+
+    What came is null, what went is left out, values of another type are lost. A row that then lacks what may not be
+    null is left out: its answer is in the ledger, and its title is asked today's question.
+    """
+    if table.schema.equals(schema):
+        return table
+    found = pa.table({field.name: _column(table, field) for field in schema})
+    for field in schema:
+        if not field.nullable:
+            found = found.filter(pc.is_valid(found.column(field.name)))
+    return found.cast(schema)
+
+
+def _column(table: pa.Table, field: pa.Field) -> pa.ChunkedArray | pa.Array:
+    if field.name in table.column_names:
+        try:
+            return table.column(field.name).cast(field.type)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+            pass
+    return pa.nulls(table.num_rows, field.type)
 
 
 def fingerprints(table: pa.Table | None) -> dict[str, str]:

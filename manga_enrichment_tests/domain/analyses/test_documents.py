@@ -304,8 +304,8 @@ def test_own_analyses_stand_behind_the_packaged_ones_which_stay_as_they_are() ->
 @pytest.mark.parametrize(
     ("path", "value", "told"),
     [
-        ("name", "requests", "name 'requests' is that of a table or a step of ours"),
-        ("name", "catalog_tea", "name 'catalog_tea' is that of a table or a step of ours"),
+        ("name", "requests", "name 'requests' is that of a table or an asset of ours"),
+        ("name", "catalog_tea", "name 'catalog_tea' is that of a table or an asset of ours"),
         ("name", "select", "name 'select' is a word of SQL"),
         ("columns.tea.name", "order", "column 'order' is a word of SQL"),
         ("columns.tea.name", "title", "column 'title' is one of every title; give it another name"),

@@ -1,6 +1,9 @@
 """The wide table has one row per title, whatever was answered."""
 
+from dataclasses import replace
+
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
+from manga_enrichment.domain.tables.columns import Column
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE, enriched_columns, write_enriched
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
 from manga_enrichment.pipeline.store.object_keys import table_key
@@ -64,3 +67,21 @@ def test_writing_again_gives_the_same_object() -> None:
 def test_column_names_of_all_analyses_are_told_apart() -> None:
     names = [column.name for column in enriched_columns(ALL)]
     assert len(set(names)) == len(names)
+
+
+def test_an_analysis_with_other_columns_than_when_its_rows_were_written_is_joined_all_the_same() -> None:
+    """As when a document of one's own gets another schema: its rows are written anew one bucket at a time."""
+    world = enriched_world()
+    write_enriched(world.tables, BUCKET, ALL, ORIGIN)
+    level = ANALYSES["reading_level"]
+    columns = (level.columns[0], Column("min_age", "string", "In words."), Column("mood", "string", "One more."))
+    other = replace(level, columns=columns)
+    now = [other if each is level else each for each in ALL]
+    report = write_enriched(world.tables, BUCKET, now, ORIGIN)
+    stored = world.tables.read(table_key(TABLE, BUCKET))
+    assert stored is not None
+    assert stored.table.schema.equals(arrow_schema(enriched_columns(now)))
+    assert report.answered["reading_level"] == 3
+    assert set(stored.table.column("reading_level").to_pylist()) == {"teen", None}
+    assert stored.table.column("mood").null_count == 5
+    assert set(stored.table.column("min_age").to_pylist()) == {"12", None}

@@ -68,3 +68,23 @@ def test_fingerprints_are_those_of_the_rows() -> None:
     table = pa.Table.from_pylist([level_row(1), level_row(2)], schema=SCHEMA)
     assert fingerprints(table) == {row["manga_id"]: row["fingerprint"] for row in (level_row(1), level_row(2))}
     assert fingerprints(None) == {}
+
+
+def test_rows_of_another_schema_are_kept_as_far_as_todays_columns_go() -> None:
+    current = pa.Table.from_pylist([level_row(number, "run-0") for number in (1, 2)], schema=SCHEMA)
+    kept = [field for field in SCHEMA if field.name not in ("min_age", "reading_level_basis")]
+    came, retyped = pa.field("mood", pa.string()), pa.field("reading_level_basis", pa.int64())
+    today = pa.schema([*kept, came, retyped])
+    merged = merge_rows(current, [], {title_id(1), title_id(2)}, today)
+    assert merged.schema.equals(today)
+    assert merged.column("mood").to_pylist() == merged.column("reading_level_basis").to_pylist() == [None, None]
+    assert merged.column("reading_level").to_pylist() == current.column("reading_level").to_pylist()
+
+
+def test_a_row_that_lacks_what_may_not_be_null_gives_way() -> None:
+    current = pa.Table.from_pylist([level_row(number, "run-0") for number in (1, 2)], schema=SCHEMA)
+    today = pa.schema([*SCHEMA, pa.field("mood", pa.string(), nullable=False)])
+    new = {**level_row(2), "mood": "calm"}
+    merged = merge_rows(current, [new], {title_id(1), title_id(2)}, today)
+    assert merged.column("manga_id").to_pylist() == [title_id(2)]
+    assert merged.schema.equals(today)
