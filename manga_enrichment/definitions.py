@@ -52,8 +52,7 @@ def build_definitions(
     Raises ConfigurationError, one sentence, for a wrong setting or an unknown or unpriced model.
     """
     settings = settings or load_settings()
-    known = analyses or known_analyses(settings)
-    inputs = DefinitionInputs(settings, known.of_titles, known.for_partners, known_models(settings))
+    inputs = DefinitionInputs(settings, analyses or known_analyses(settings), known_models(settings))
     given = {
         **build_resources(settings),
         **build_io_managers(),

@@ -2,6 +2,7 @@ import pytest
 
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.settings import known_models, load_settings, request_policy
+from manga_enrichment_tests.analyses import ANALYSES
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,7 @@ def test_one_setting_maps_analysis_and_lane_to_a_model(monkeypatch: pytest.Monke
 def test_what_a_partner_must_have_been_allowed_follows_the_lanes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MANGA_LANE_MODELS", '{"low": {"*": "nova-lite"}}')
     alias_of = request_policy(load_settings()).alias_of
-    assert {priority: alias_of("reading_level", priority) for priority in ("high", "normal", "low")} == {
+    assert {priority: alias_of(ANALYSES["reading_level"], priority) for priority in ("high", "normal", "low")} == {
         "high": "haiku",
         "normal": "haiku",
         "low": "nova-lite",

@@ -7,6 +7,7 @@ Belongs here: reading the files that settings name, turning values into the type
 import json
 from pathlib import Path
 
+from manga_enrichment.domain.analyses import AnalysisSet
 from manga_enrichment.domain.callbacks.signatures import SigningKey
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.loading import load_models
@@ -58,15 +59,15 @@ def partner_policies(settings: Settings) -> Policies:
         raise ConfigurationError(f"MANGA_PARTNERS_FILE={settings.partners_file}: {error}") from error
 
 
-def request_policy(settings: Settings) -> RequestPolicy:
-    """What requests may ask for here. Raises ConfigurationError."""
+def request_policy(settings: Settings, analyses: AnalysisSet | None = None) -> RequestPolicy:
+    """What requests may ask for here. analyses: by default those that the settings name. Raises ConfigurationError."""
     return RequestPolicy(
         frozenset(settings.sns_topics_allowed),
         settings.callback_allow_loopback,
         partner_policies(settings),
         sends_mail=bool(settings.email_from),
         alias_of=batch_models(known_models(settings)),
-        analyses=known_analyses(settings),
+        analyses=analyses or known_analyses(settings),
     )
 
 

@@ -18,7 +18,7 @@ from manga_enrichment.domain.requests.queues import REQUEST_QUEUES, RESIDENT_LAN
 
 
 def build_partner(inputs: DefinitionInputs) -> dg.Definitions:
-    settings, limits = inputs.settings, sensor_settings(inputs.settings)
+    settings, limits = inputs.settings, sensor_settings(inputs)
     resident = {queue for queues in RESIDENT_LANES.values() for queue in queues} if settings.residents else set()
     compaction = build_compaction_job()
     return dg.Definitions(

@@ -107,7 +107,7 @@ class ResidentMaking:
         )
 
     def _intake(self, claimant: Claimant) -> Intake:
-        limits = sensor_settings(self._inputs.settings)
+        limits = sensor_settings(self._inputs)
         return Intake(
             queue=self._queues,
             requests=self._requests,

@@ -7,6 +7,7 @@ Belongs here: what sensors, ops and outbox need of the settings. Stays out: what
 from dataclasses import dataclass
 from datetime import timedelta
 
+from manga_enrichment.defs.shared.inputs import DefinitionInputs
 from manga_enrichment.domain.requests.validation import RequestPolicy
 from manga_enrichment.pipeline.outbox.announce import NotificationPolicy
 from manga_enrichment.pipeline.partner.ending.settle import SettleLimits
@@ -31,11 +32,12 @@ def settle_limits(settings: Settings) -> SettleLimits:
     return SettleLimits(settings.deferral_seconds, max_age, partner_policies(settings))
 
 
-def sensor_settings(settings: Settings) -> SensorSettings:
+def sensor_settings(inputs: DefinitionInputs) -> SensorSettings:
+    settings = inputs.settings
     return SensorSettings(
         backlog=BacklogRule(settings.queue_messages_per_run, settings.queue_min_runs, settings.queue_max_runs),
         limits=UnitLimits(settings.coalesce_max_messages, settings.coalesce_max_titles),
-        policy=request_policy(settings),
+        policy=request_policy(settings, inputs.known),
         notification=notification_policy(settings),
         clock_skew=clock_skew(settings),
     )

@@ -62,7 +62,7 @@ def build_dead_requests(inputs: DefinitionInputs) -> dg.AssetsDefinition:
                 endings=partner_endings(
                     queues, requests, tables, ledger, outbox, clock, notification_policy(inputs.settings)
                 ),
-                policy=request_policy(inputs.settings),
+                policy=request_policy(inputs.settings, inputs.known),
             ).close_all()
             lost = LostMessages(queues, requests, clock, clock_skew(inputs.settings), _new_owner).close_all()
         return dg.MaterializeResult(metadata={**{fate.value: fates[fate] for fate in Fate}, "message_lost": lost})

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from manga_enrichment.defs.shared.partitions import catalog_partitions, partition_groups
+from manga_enrichment.domain.analyses import AnalysisSet
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.domain.models.specs import ModelCatalog
@@ -18,12 +19,20 @@ from manga_enrichment.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class DefinitionInputs:
-    """for_partners: what a batch may ask for, those on request, too, which no asset is made of."""
+    """known: read once, so that what is let in, asked and stored in a process are the same analyses."""
 
     settings: Settings
-    analyses: Mapping[str, AnalysisType]
-    for_partners: Mapping[str, AnalysisType]
+    known: AnalysisSet
     models: ModelCatalog
+
+    @property
+    def analyses(self) -> Mapping[str, AnalysisType]:
+        return self.known.of_titles
+
+    @property
+    def for_partners(self) -> Mapping[str, AnalysisType]:
+        """What a batch may ask for: those on request, too, which no asset is made of."""
+        return self.known.for_partners
 
     @property
     def partitions(self) -> dg.StaticPartitionsDefinition:

@@ -123,8 +123,9 @@ class LocalStack:
         infra = shipped("infra")
         lock = self._folder.acquire()
         try:
+            own = own_templates(self._folder.path / "infra")
             self._start_children(lock)
-            self._provision(infra)
+            self._provision(infra, own)
         except BaseException:
             self.stop()
             raise
@@ -157,9 +158,8 @@ class LocalStack:
         self._children.append(start_child(model_server, self.config.model_port))
         self._children.append(start_child(partial(_callback_receiver, self._folder, lock)))
 
-    def _provision(self, infra: Path) -> None:
+    def _provision(self, infra: Path, own: Mapping[str, Path]) -> None:
         emulator, model, receiver = (child.program for child in self._children)
-        own = own_templates(self._folder.path / "infra")
         self.outputs = deploy_all(emulator_client("cloudformation", emulator.url), infra, own)
         bucket = self.outputs["ResultsBucketName"]
         record = StackRecord(os.getpid(), emulator.port, model.port, bucket, receiver.port, self.outputs)
