@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.folder_store import FolderStore, measured_apart, preload
+from benchmarks.folder_store import FolderStore, measured_apart
 from benchmarks.labels import SHIPPED, read_labels, read_titles, recalls
 from benchmarks.report import Row, show
 from manga_enrichment.domain.analyses import packaged_analyses
@@ -47,7 +47,6 @@ PRICED = 500
 
 def main() -> None:
     options = _options()
-    preload()
     with tempfile.TemporaryDirectory() as parent:
         folder = Path(parent)
         rows: list[Row] = []

@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd  # noqa: F401 (pyarrow loads it when first used; loading is not measured on this side either)
 import pyarrow as pa
+import pyarrow.dataset
 import pyarrow.parquet as pq
 
 from manga_enrichment.gateways import StoredTable

@@ -166,13 +166,17 @@ def _works(matrix: Matrix) -> Numbers:
     from scipy.sparse.csgraph import connected_components  # noqa: PLC0415
 
     owners, keys = [], []
-    for rows in rows_at_once(matrix):
-        offsets, terms = matrix.entries(rows)
-        of_works = terms >> HASH_BITS == Block.WORKS
-        owners.append(np.repeat(rows, np.diff(offsets))[of_works])
-        keys.append(terms[of_works])
-    if not owners:
-        return np.zeros(0, np.int64)
+    rows, at = np.arange(len(matrix)), matrix.offsets[1:] - 1
+    while True:  # from the end of each row's terms, where those of works are
+        has_more = at >= matrix.offsets[rows]
+        rows, at = rows[has_more], at[has_more]
+        of_works = matrix.terms[at] >> HASH_BITS == Block.WORKS
+        rows, at = rows[of_works], at[of_works]
+        owners.append(rows)
+        keys.append(matrix.terms[at])
+        if not len(rows):
+            break
+        at = at - 1
     owner, key = np.concatenate(owners), np.unique(np.concatenate(keys), return_inverse=True)[1]
     size = len(matrix) + len(key)
     edges = coo_array((np.ones(len(owner), np.int8), (owner, len(matrix) + key)), shape=(size, size))
