@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.report import Row
-from manga_enrichment.aws.s3.objects import PARQUET, ROW_GROUP_ROWS
+from manga_enrichment.aws.s3.objects import PARQUET, ROW_GROUP_ROWS, table_of
 from manga_enrichment.gateways.errors import WriteConflictError
 from manga_enrichment.gateways.objects import StoredTable
 
@@ -34,8 +34,7 @@ class FolderStore:
         path = self.folder / key
         if not path.exists():
             return None
-        table = pq.read_table(path, columns=None if columns is None else list(columns), partitioning=None)
-        return StoredTable(table, str(path.stat().st_mtime_ns))
+        return StoredTable(table_of(path, columns), str(path.stat().st_mtime_ns))
 
     def write(self, key: str, table: pa.Table, *, expected_etag: str | None = None, new: bool = False) -> str:
         path = self.folder / key

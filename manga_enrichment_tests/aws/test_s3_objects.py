@@ -1,14 +1,16 @@
 """S3ObjectStore: what only S3 does."""
 
 from hashlib import sha512
+from pathlib import Path
 
 import boto3
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from botocore.config import Config
 
 from manga_enrichment.aws.clients import AwsClients
-from manga_enrichment.aws.s3.objects import S3ObjectStore
+from manga_enrichment.aws.s3.objects import S3ObjectStore, table_of
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.operations.retention import AS_CONVERSATION, KEPT_AS
 from manga_enrichment.gateways.errors import StoreUnavailableError
@@ -47,6 +49,17 @@ def test_a_write_that_fails_half_way_leaves_the_old_object(
     stored = store.read("enrichment/whole.parquet")
     assert stored is not None
     assert stored.etag == etag
+
+
+@pytest.mark.parametrize("columns", [["c", "a"], ["a", "b", "c"], ["later", "b"], []])
+def test_a_table_has_those_of_the_columns_that_are_stored_in_the_order_asked_for(
+    columns: list[str], tmp_path: Path
+) -> None:
+    stored = pa.table({"a": [1, 2], "b": [["x"], []], "c": [{"d": 1.5}, None]})
+    pq.write_table(stored, tmp_path / "table.parquet", row_group_size=1)
+    found = table_of(tmp_path / "table.parquet", columns)
+    assert found.equals(stored.select([each for each in columns if each != "later"]))
+    assert table_of(tmp_path / "table.parquet", None).equals(stored)
 
 
 def test_texts_that_repeat_are_stored_once(aws_environment: dict[str, str], local_stack: LocalStack) -> None:
