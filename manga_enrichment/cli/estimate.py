@@ -14,6 +14,7 @@ from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.batch_jobs import Lane
 from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.pipeline.catalog.refresh import load_state
+from manga_enrichment.pipeline.enrichment.canaries import is_in_force, open_canaries
 from manga_enrichment.pipeline.enrichment.forecast import ForecastLine, forecast_next_run, throughput_of
 from manga_enrichment.pipeline.enrichment.plan_run import Planning
 from manga_enrichment.settings import Settings, known_analyses, known_models, load_settings
@@ -26,6 +27,9 @@ def run_estimate(selection: Sequence[str], buckets: Sequence[str], *, as_json: b
     chosen = [known.get(name).name for name in selection or known.of_titles]
     gateways, asked = _opened(settings, buckets)
     models = known_models(settings)
+    canaries = [
+        each for each in open_canaries(gateways.status, known.of_titles) if is_in_force(each, known.of_titles, models)
+    ]
     lines = forecast_next_run(
         f"estimate-{uuid4()}",
         asked,
@@ -35,6 +39,7 @@ def run_estimate(selection: Sequence[str], buckets: Sequence[str], *, as_json: b
         analyses=known.of_titles,
         models=models,
         pace=throughput_of(settings),
+        canaries=canaries,
     )
     planning = Planning(tables=gateways.tables, ledger=gateways.ledger, analyses=known.of_titles, models=models)
     moves = planning.moves(asked, chosen)
@@ -43,6 +48,8 @@ def run_estimate(selection: Sequence[str], buckets: Sequence[str], *, as_json: b
         print(json.dumps({"analyses": [asdict(line) for line in lines], **total, "waiting_lists": asdict(moves)}))
     else:
         _print(lines, total)
+        for canary in canaries:
+            print(f"Without titles that wait: {canary.reason}.")
         if moves.titles:
             cost = f"{moves.calls} calls, USD {usd(moves.cost_micro_usd):.6f}"
             print(f"{moves.titles} candidate lists are of an earlier method; moving all takes {cost} more.")

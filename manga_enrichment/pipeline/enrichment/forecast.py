@@ -9,6 +9,7 @@ from manga_enrichment.domain.models.batch_jobs import Lane, choose_lane
 from manga_enrichment.domain.models.calibration import Calibration
 from manga_enrichment.domain.models.specs import ModelCatalog, ModelSpec
 from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
+from manga_enrichment.domain.trials.canary import Canary
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.candidates.tables import has_candidates
@@ -74,11 +75,12 @@ def forecast_next_run(
     analyses: Mapping[str, AnalysisType],
     models: ModelCatalog,
     pace: Throughput,
+    canaries: Collection[Canary] = (),
 ) -> list[ForecastLine]:
     """What a run would have to ask now, found by planning one that is never started.
 
-    name: of the plan's working files, where a run has its id. Raises ConfigurationError without a catalog or candidate
-    lists: calls cannot be told then.
+    name: of the plan's working files, where a run has its id. canaries: whose others wait.
+    Raises ConfigurationError without a catalog or candidate lists: calls cannot be told then.
     """
     without = [bucket for bucket in buckets if not has_candidates(tables, bucket)]
     if without:
@@ -87,7 +89,9 @@ def forecast_next_run(
             "materialize similar_candidates first, or run the job with dry_run"
         )
     first_calls = calls_before_first_answer(pace.concurrency, pace.requests_per_minute)
-    planning = Planning(tables=tables, ledger=ledger, analyses=analyses, models=models, first_calls=first_calls)
+    planning = Planning(
+        tables=tables, ledger=ledger, analyses=analyses, models=models, first_calls=first_calls, canaries=canaries
+    )
     plan = planning.plan(name, buckets, selected, lambda _message: None)
     asked = {each: models.asked_for(analysis.name, analysis.model_alias) for each, analysis in analyses.items()}
     return forecast(plan, pace, asked, read_calibrations(tables, asked))

@@ -12,6 +12,7 @@ from manga_enrichment.domain.trials.canary import Canary, CanaryState
 from manga_enrichment.gateways.model import ModelCall, ModelReply
 from manga_enrichment.pipeline.engine.money.budget import Caps
 from manga_enrichment.pipeline.enrichment.canaries import Verdict, is_in_force, judge, open_canaries
+from manga_enrichment.pipeline.enrichment.forecast import Throughput, forecast_next_run
 from manga_enrichment.pipeline.enrichment.plan_run import Planning, PlanReport
 from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import BUCKET, COMBINED, MODELS, World, bare_record, put_catalog, record, title_id
@@ -210,3 +211,13 @@ def test_answers_that_stay_current_are_on_no_side() -> None:
     combined = replace(world.canary, analysis=COMBINED, version="9")
     verdict = judge(combined, world.tables, [BUCKET], world.analyses, MODELS)
     assert verdict.said.startswith("0 titles are too few")
+
+
+def test_the_forecast_of_a_night_leaves_out_who_waits() -> None:
+    world = CanaryWorld()
+    what = {"tables": world.tables, "ledger": world.ledger, "analyses": world.analyses, "models": MODELS}
+    pace = Throughput(8)
+    (line,) = forecast_next_run("f", [BUCKET], [LEVEL], **what, pace=pace, canaries=[world.canary])
+    (whole,) = forecast_next_run("f", [BUCKET], [LEVEL], **what, pace=pace)
+    assert (line.calls, whole.calls) == (len(world.own), TITLES)
+    assert world.night("run-2") == world.own
