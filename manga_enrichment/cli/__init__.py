@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from manga_enrichment.cli.analyses import analyses
+from manga_enrichment.cli.analyses import analyses, generate
 from manga_enrichment.cli.api import api_access, api_template, openapi, workflow_template
 from manga_enrichment.cli.brake import brake
 from manga_enrichment.cli.catalog import catalog
@@ -17,7 +17,6 @@ from manga_enrichment.cli.dlq import dlq
 from manga_enrichment.cli.doctor import doctor
 from manga_enrichment.cli.find import find
 from manga_enrichment.cli.forget import forget
-from manga_enrichment.cli.generate import generate
 from manga_enrichment.cli.label import label
 from manga_enrichment.cli.local_stack import local_stack_hint, stack_sentences, work_on_local_stack
 from manga_enrichment.cli.models import models

@@ -105,7 +105,7 @@ def read_document(text: str, file: str, fields: Collection[str] | None = None) -
     enough = content.get("enough", {"reason": ""})
     content |= {name: tuple(content[name]) for name in ("fields", "parts") if name in content}
     content["enough"] = Enough(enough["reason"], tuple(enough.get("any_of", ())), enough.get("text", {}))
-    content["expected_output_tokens"] = content.get("expected_output_tokens", content["max_tokens"] // 3)
+    content["expected_output_tokens"] = content.get("expected_output_tokens", max(1, content["max_tokens"] // 3))
     content["answer"] = closed(content.get("answer", {}))
     return Document(**content)
 
