@@ -113,13 +113,17 @@ def _reference_columns(analysis: AnalysisType) -> list[str]:
     ]
 
 
+HELD_BACK = "held_back"
+"""Of titles that keep an earlier answer until a canary has passed."""
+
+
 def count_outcomes(tables: ObjectStore, analysis: str, buckets: Sequence[str]) -> Counter[str]:
-    """Titles by outcome over all buckets that have an outcomes table."""
+    """Titles by outcome over all buckets that have an outcomes table; those that wait for a canary as HELD_BACK."""
     counts: Counter[str] = Counter()
     for bucket in buckets:
-        stored = tables.read(outcomes_key(analysis, bucket), ["outcome"])
-        if stored is not None:
-            counts.update(stored.table.column("outcome").to_pylist())
+        stored = tables.read(outcomes_key(analysis, bucket), ["outcome", "error_class"])
+        for row in stored.table.to_pylist() if stored is not None else ():
+            counts[HELD_BACK if row["error_class"] == ErrorClass.CANARY else row["outcome"]] += 1
     return counts
 
 
@@ -147,8 +151,8 @@ def count_deferred(tables: ObjectStore, analysis: str, buckets: Sequence[str]) -
 
 
 def coverage(counts: Mapping[str, int]) -> float:
-    """Answered share of the titles that have enough text to be asked about; 1.0 when there are none."""
-    askable = sum(counts.values()) - counts.get(Outcome.INSUFFICIENT_INPUT.value, 0)
+    """Answered share of the titles that have enough text and wait for no canary; 1.0 when there are none."""
+    askable = sum(counts.values()) - counts.get(Outcome.INSUFFICIENT_INPUT.value, 0) - counts.get(HELD_BACK, 0)
     return counts.get(Outcome.SUCCEEDED.value, 0) / askable if askable else 1.0
 
 
