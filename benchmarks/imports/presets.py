@@ -4,7 +4,8 @@
     python -m benchmarks.imports.presets --preset jikan --file FILE    # of an export of one's own
     python -m benchmarks.imports.presets --mapping MAPPING --file FILE
 
-Rows, titles, rejects and warnings of an import, and the CPU seconds from the file to the titles; then, of 20 random rows, every value of the source is looked for in the
+Rows, titles, rejects and warnings of an import, and the CPU seconds from the file to the titles; then, of 20 random
+rows, every value of the source is looked for in the
 title made of it (kept, or the path of what is not), and every value of the title in the source; what is
 not there is set by the mapping: constants, codes that it translates, months of a moment.
 """

@@ -48,6 +48,7 @@ def run_estimate(selection: Sequence[str], buckets: Sequence[str], *, as_json: b
         print(json.dumps({"analyses": [asdict(line) for line in lines], **total, "waiting_lists": asdict(moves)}))
     else:
         _print(lines, total)
+        _print_again(lines)
         for canary in canaries:
             print(f"Without titles that wait: {canary.reason}.")
         if moves.titles:
@@ -63,6 +64,8 @@ def _total(lines: Sequence[ForecastLine]) -> dict[str, float]:
         "output_tokens": sum(line.output_tokens for line in lines),
         "cost_usd": usd(sum(line.cost_micro_usd for line in lines)),
         "seconds": round(sum(line.seconds for line in lines), 1),
+        "again": sum(line.again for line in lines),
+        "again_usd": usd(sum(line.again_micro_usd for line in lines)),
     }
 
 
@@ -94,6 +97,13 @@ def _print(lines: Sequence[ForecastLine], total: dict[str, float]) -> None:
     for line in lines:
         if line.refusal:
             print(f"A run would stop: {line.analysis} has enough titles for the batch lane, but {line.refusal}.")
+
+
+def _print_again(lines: Sequence[ForecastLine]) -> None:
+    calls, cost = sum(line.again for line in lines), usd(sum(line.again_micro_usd for line in lines))
+    if calls:
+        print(f"{calls} of these calls ask again about titles that have an answer, for USD {cost:.6f}:")
+        print("their prompt, model, text or candidates are others than then.")
 
 
 def _time(line: ForecastLine) -> str:

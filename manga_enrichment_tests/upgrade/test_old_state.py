@@ -1,5 +1,6 @@
 """What version 0.1 wrote is read by today's code and gone on with: fakes are given the very bytes and items."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -9,12 +10,14 @@ import pytest
 
 from manga_enrichment.aws.dynamodb.ledger_items import entry_from_item
 from manga_enrichment.aws.dynamodb.request_items import from_item
+from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models.batch_jobs import Stage
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.queues import SESSION
 from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.pipeline.batch.job_store import BatchStore
+from manga_enrichment.pipeline.enrichment.forecast import ForecastLine, Throughput, forecast_next_run
 from manga_enrichment.pipeline.enrichment.plan_files import read_plan
 from manga_enrichment.pipeline.enrichment.planner import Action
 from manga_enrichment.pipeline.partner.conversations import read_history, session_name
@@ -23,7 +26,7 @@ from manga_enrichment.pipeline.partner.stored.units import read_unit
 from manga_enrichment.pipeline.publish.tables import PublishedTable, published_tables
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
 from manga_enrichment_tests.analyses import ANALYSES
-from manga_enrichment_tests.builders import BUCKET
+from manga_enrichment_tests.builders import BUCKET, MODELS, World
 from manga_enrichment_tests.fakes import MemoryTables
 from manga_enrichment_tests.partner_world import PartnerWorld
 from manga_enrichment_tests.upgrade.old_state import (
@@ -149,6 +152,29 @@ def test_the_record_of_a_batch_job_is_read(tables: MemoryTables) -> None:
     assert {title.fingerprint for title in store.titles(token).values()} == set(store.fingerprints(token))
     assert len(store.fingerprints(token)) == 2
     assert store.pending([BUCKET]) == frozenset()
+
+
+def test_the_version_before_has_nothing_to_pay_again_and_a_prompt_that_changes_says_what_it_takes(
+    tables: MemoryTables,
+) -> None:
+    world = World(tables=tables)
+
+    def lines(analyses: Mapping[str, AnalysisType]) -> list[ForecastLine]:
+        return forecast_next_run(
+            "estimate",
+            [BUCKET],
+            list(analyses),
+            tables=tables,
+            ledger=world.ledger,
+            analyses=analyses,
+            models=MODELS,
+            pace=Throughput(8),
+        )
+
+    assert lines(ANALYSES) == []
+    changed = lines({name: replace(each, version="another") for name, each in ANALYSES.items()})
+    assert sum(line.calls for line in changed) == sum(line.again for line in changed) == CALLS - 2  # as the night did
+    assert sum(line.again_micro_usd for line in changed) == sum(line.cost_micro_usd for line in changed) > 0
 
 
 # Gone on with

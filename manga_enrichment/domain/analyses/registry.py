@@ -41,9 +41,14 @@ class AnalysisSet:
         return {**self.of_titles, **self.on_request}
 
     def get(self, name: str) -> AnalysisType:
-        """One of of_titles. Raises UnknownAnalysisError, which names them."""
+        """One of of_titles. Raises UnknownAnalysisError, which names them, or says who may ask for this one."""
         if name in self.of_titles:
             return self.of_titles[name]
+        if name in self.on_request:
+            raise UnknownAnalysisError(
+                f"{name} is asked for by batches alone, so no night asks for it: `manga-enrichment requests quote` "
+                "says what a batch would come to."
+            )
         raise UnknownAnalysisError(f"Unknown analysis type {name!r}: choose one of {', '.join(self.of_titles)}.")
 
 

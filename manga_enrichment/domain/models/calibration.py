@@ -2,12 +2,14 @@
 
 Estimates before a call come from rules of thumb (`domain/prompts/tokens.py`, `AnalysisType.expected_output_tokens`).
 Once an analysis has been asked some dozens of times of a model, the 99th percentile of what was billed replaces them:
-of input and of output each, so that both hold for 95 titles in a hundred.
+of input and of output each, so that both hold for 95 titles in a hundred. A sum over many titles goes by the mean.
 """
 
+import math
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from statistics import fmean, pstdev
 
 from manga_enrichment.domain.percentiles import nearest_rank
 
@@ -27,12 +29,18 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """For one analysis and model. input_factor: billed per estimated input token; both are 99th percentiles."""
+    """For one analysis and model. input_factor: billed per estimated input token.
+
+    input_factor and output_tokens are 99th percentiles, mean_... means with their own uncertainty added; None: of an
+    earlier release.
+    """
 
     samples: int
     input_factor: float
     output_tokens: int
     latency_p50_ms: int
+    mean_input_factor: float | None = None
+    mean_output_tokens: int | None = None
 
 
 def calibrate(samples: Collection[Sample]) -> Calibration | None:
@@ -47,4 +55,11 @@ def calibrate(samples: Collection[Sample]) -> Calibration | None:
         input_factor=nearest_rank(factors, PERCENT),
         output_tokens=nearest_rank(outputs, PERCENT),
         latency_p50_ms=nearest_rank(latencies, 50),
+        mean_input_factor=_mean_at_most(list(factors.elements())),
+        mean_output_tokens=math.ceil(_mean_at_most(list(outputs.elements()))),
     )
+
+
+def _mean_at_most(values: Sequence[float]) -> float:
+    """The mean and three times its standard error: what the mean of more like these hardly exceeds."""
+    return fmean(values) + 3 * pstdev(values) / math.sqrt(len(values))

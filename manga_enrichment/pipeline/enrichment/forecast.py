@@ -51,6 +51,8 @@ class ForecastLine:
                      the latest
     measured         latency is not assumed
     refusal          why the run would stop instead: the lane refuses the model; "" when it does not
+    again            calls about titles that have an answer, which counts no more
+    again_micro_usd  of these, on demand
     """
 
     analysis: str
@@ -63,6 +65,8 @@ class ForecastLine:
     seconds: float
     measured: bool
     refusal: str = ""
+    again: int = 0
+    again_micro_usd: int = 0
 
 
 def forecast_next_run(
@@ -90,7 +94,13 @@ def forecast_next_run(
         )
     first_calls = calls_before_first_answer(pace.concurrency, pace.requests_per_minute)
     planning = Planning(
-        tables=tables, ledger=ledger, analyses=analyses, models=models, first_calls=first_calls, canaries=canaries
+        tables=tables,
+        ledger=ledger,
+        analyses=analyses,
+        models=models,
+        first_calls=first_calls,
+        canaries=canaries,
+        adds_up=True,
     )
     plan = planning.plan(name, buckets, selected, lambda _message: None)
     asked = {each: models.asked_for(analysis.name, analysis.model_alias) for each, analysis in analyses.items()}
@@ -126,6 +136,8 @@ def _line(
         seconds=pace.batch_timeout_hours * 3600.0 if is_batch else _seconds(part.calls, tokens, pace, calibration),
         measured=calibration is not None,
         refusal=f"{model.model_id} has no batch price" if lane is Lane.BATCH and not is_batch else "",
+        again=part.again,
+        again_micro_usd=part.again_micro_usd,
     )
 
 

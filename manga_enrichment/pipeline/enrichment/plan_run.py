@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from manga_enrichment.domain.analyses.base import AnalysisType
+from manga_enrichment.domain.models.calibration import Calibration
 from manga_enrichment.domain.models.specs import NIGHT_MODELS, ModelCatalog, ModelSpec
 from manga_enrichment.domain.trials.canary import Canary
 from manga_enrichment.gateways.ledger import ResultLedger
@@ -23,12 +24,17 @@ from manga_enrichment.pipeline.store.rows import fingerprints
 
 @dataclass(slots=True)
 class AnalysisPlan:
-    """What one analysis is to do: titles by action, and what asking will take."""
+    """What one analysis is to do: titles by action, and what asking will take.
+
+    again: calls about titles that have an answer, which counts no more, and what these take of the estimate.
+    """
 
     actions: dict[str, int] = field(default_factory=dict)
     input_tokens: int = 0
     output_tokens: int = 0
     estimated_micro_usd: int = 0
+    again: int = 0
+    again_micro_usd: int = 0
 
     @property
     def calls(self) -> int:
@@ -74,9 +80,12 @@ class Planning:
         first_calls: int = 1,
         lane: str = NIGHT_MODELS,
         canaries: Collection[Canary] = (),
+        adds_up: bool = False,
     ) -> None:
         """first_calls: so many leave before the first is answered, and may all pay for writing the prompt cache.
-        canaries: of any of the analyses."""
+
+        canaries: of any of the analyses. adds_up: estimates are for their sum, not what nearly each call stays below.
+        """
         self._canaries = canaries
         self._tables = tables
         self._ledger = ledger
@@ -84,12 +93,13 @@ class Planning:
         self._models = models
         self._first_calls = first_calls
         self._lane = lane
+        self._adds_up = adds_up
 
     def plan(
         self, run_id: str, buckets: Sequence[str], selected: Collection[str], say: Callable[[str], None]
     ) -> PlanReport:
         """Write the plan of each bucket and return the sum. Raises ConfigurationError before anything is billed."""
-        models, planner = self._planner(buckets, selected)
+        models, calibrations, planner = self._planner(buckets, selected)
         report = PlanReport()
         writers = Counter(dict.fromkeys(self._analyses, self._first_calls))
         for bucket in buckets:
@@ -97,15 +107,18 @@ class Planning:
             current = {name: self._current(name, bucket) for name in planner.wanted}
             candidates = read_candidates(self._tables, bucket)
             planned = planner.plan(records, candidates, current, self._ledger.get_many)
+            if self._adds_up:
+                planned = _adding_up(planned, models, calibrations)
             rows = write_plan(self._tables, run_id, bucket, _with_cache_writes(planned, models, writers))
             report.titles += len(records)
             _count(report, rows)
+            self._count_again(report, rows, current)
             say(f"bucket {bucket}: {len(records)} titles, {report.calls} calls planned so far")
         return report
 
     def moves(self, buckets: Sequence[str], selected: Collection[str]) -> Moves:
         """What waits for MANGA_CANDIDATES_REFRESH, and what moving all of it would take beyond a run of now."""
-        _, planner = self._planner(buckets, selected)
+        _, _, planner = self._planner(buckets, selected)
         moves = Moves()
         for bucket in buckets:
             waiting = read_waiting(self._tables, bucket)
@@ -120,18 +133,42 @@ class Planning:
                     moves.cost_micro_usd += sign * item.estimated_micro_usd
         return moves
 
-    def _planner(self, buckets: Sequence[str], selected: Collection[str]) -> tuple[dict[str, ModelSpec], Planner]:
+    def _count_again(
+        self, report: PlanReport, rows: Sequence[PlanRow], current: Mapping[str, Mapping[str, str]]
+    ) -> None:
+        for row in rows:
+            names = self._analyses[row.analysis].parts or (row.analysis,)
+            if row.action is Action.ASK and any(row.manga_id in current.get(name, {}) for name in names):
+                report.analyses[row.analysis].again += 1
+                report.analyses[row.analysis].again_micro_usd += row.estimated_micro_usd
+
+    def _planner(
+        self, buckets: Sequence[str], selected: Collection[str]
+    ) -> tuple[dict[str, ModelSpec], dict[str, Calibration], Planner]:
         models = {
             name: self._models.asked_for(name, analysis.model_alias, self._lane)
             for name, analysis in self._analyses.items()
         }
         calibrations = read_calibrations(self._tables, models)
         pending = BatchStore(self._tables).pending(buckets)
-        return models, Planner(self._analyses, models, selected, calibrations, pending, self._canaries)
+        planner = Planner(self._analyses, models, selected, calibrations, pending, self._canaries)
+        return models, calibrations, planner
 
     def _current(self, analysis: str, bucket: str) -> dict[str, str]:
         stored = self._tables.read(table_key(analysis, bucket), ["manga_id", "fingerprint"])
         return fingerprints(stored.table if stored else None)
+
+
+def _adding_up(
+    planned: Iterable[Planned], models: Mapping[str, ModelSpec], calibrations: Mapping[str, Calibration]
+) -> Iterator[Planned]:
+    for item in planned:
+        calibration = calibrations.get(item.analysis)
+        if item.estimate is None or calibration is None:
+            yield item
+            continue
+        estimate = item.estimate.as_one_of_many(calibration)
+        yield replace(item, estimate=estimate, estimated_micro_usd=estimate.cost_micro_usd(models[item.analysis]))
 
 
 def _with_cache_writes(

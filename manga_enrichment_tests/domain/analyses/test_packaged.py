@@ -56,6 +56,8 @@ def test_the_registry_holds_the_five_analyses_under_their_names() -> None:
 
 
 def test_an_unknown_analysis_is_an_error_that_names_the_known_ones() -> None:
+    with pytest.raises(UnknownAnalysisError, match=r"content_moderation is asked for by batches alone.*requests quote"):
+        get_analysis("content_moderation")
     with pytest.raises(UnknownAnalysisError, match=r"'mood_ring'.*genre_classification.*full_enrichment"):
         get_analysis("mood_ring")
 

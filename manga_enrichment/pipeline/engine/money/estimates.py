@@ -52,6 +52,18 @@ class CallEstimate:
         """The same call before the cache holds its prefix."""
         return replace(self, prefix_written=self.prefix_cached)
 
+    def as_one_of_many(self, calibration: Calibration) -> "CallEstimate":
+        """The same call by the mean of such calls, for sums: not what this one may take, but what all take together."""
+        if calibration.mean_input_factor is None or calibration.mean_output_tokens is None:
+            return self
+        share = calibration.mean_input_factor / calibration.input_factor
+        return replace(
+            self,
+            prefix_tokens=math.ceil(self.prefix_tokens * share),
+            user_tokens=math.ceil(self.user_tokens * share),
+            output_tokens=min(self.output_tokens, calibration.mean_output_tokens),
+        )
+
     @property
     def input_tokens(self) -> int:
         return self.prefix_tokens + self.user_tokens
