@@ -23,17 +23,17 @@ CUT = 0.1
 RECENT_CALLS = 100
 MANY_REFUSED = 0.2  # share of the recent calls: more than chance, the pace is to blame
 UNAVOIDABLE = 0.02  # share of the recent calls: more than a pace that fits the quota has
-DEEP = 0.25  # of the total at which more than a few and less than many began to be refused
-TARGET_OF_TOLD_QUOTA = 0.008  # whoever has one to itself is held by the ceiling before anything is refused
+DEEP = 0.25  # of the total at which more than a few and less than many began to be refused; less when many share it
+TARGET_OF_TOLD_QUOTA = 0.011  # whoever has one to itself is held by the ceiling before anything is refused
 SLOW_START = 1.0  # calls/s more with each accepted call: the rate grows e-fold within a second
 MOST_ACCELERATION = 5.0  # how many times larger a raise is when no refusal has come for long
 CREDIT_BEFORE_ACCELERATION = 2.0
 LARGEST_CREDIT = CREDIT_BEFORE_ACCELERATION + MOST_ACCELERATION
 LASTING_MARGIN = 1.03  # a little too fast uses all of a window; too slow does not
-LASTING_MARGIN_OF_MANY = 1.06  # who share a window do not all find out at once that it is used up
+LASTING_MARGIN_OF_MANY = 1.04  # who share a window have calls refused each before they know that it is used up
 FEW_SECONDS = 1.0  # a window that short says little about a quota
-LONGEST_HOLD_SECONDS = 60.0  # what would have lasted is kept for as long as the window was
 KEPT_AFTER_FEW = 0.8
+LONGEST_HOLD_SECONDS = 60.0  # what would have lasted is kept for as long as the window was
 SLOWEST = 0.01
 FALLEN = 1.25  # times the total is the usual one
 QUIET_SECONDS = 6.0  # nobody was refused: a total that has fallen may come back
@@ -49,14 +49,14 @@ def target_of_untold_quota(total: float) -> float:
 class AdaptiveRate:
     """One sender's view. Times are seconds of one monotonic clock; `total` is in calls/s or a share of a told quota.
 
-    share: of the total. refused_at, heard_at: when a call of its own, of another sender was last refused. is_starting:
-    an untold quota is being searched for. deaf_until: what is refused before has to do with others that make room.
+    share: of the total. refused_at, heard_at: the last time, of a call of its own, of another sender's. is_starting: an
+    untold quota is searched for. is_fresh: found since the last look. deaf_until: others make room so long.
     """
 
     def __init__(self, start: float, *, told: bool) -> None:
         self.total = self._before_run = self._series_from = start
         self.share = 1.0
-        self.is_told, self.is_starting = told, not told
+        self.is_told, self.is_starting, self.is_fresh = told, not told, False
         self.refused_at = self.heard_at = self.deaf_until = self._cut_at = self._hold_until = -math.inf
         self.most = start if told else math.inf
         self._usual = 0.0  # the total of minutes
@@ -131,7 +131,8 @@ class AdaptiveRate:
             self._series_from = self.total
         self._cut_at, self._credit = now, 0.0
         self.set(self.total * (1.0 - CUT), now)
-        self.is_starting = self.total < DEEP * self._series_from and self._refused_share > UNAVOIDABLE
+        deep = DEEP * self.share**0.25 * self._series_from  # many begin far too fast before each knows it
+        self.is_starting = self.total < deep and self._refused_share > UNAVOIDABLE
 
     def _raise(self, now: float) -> None:
         target = TARGET_OF_TOLD_QUOTA if self.is_told else target_of_untold_quota(self.total)
@@ -149,10 +150,10 @@ class AdaptiveRate:
         if recovery is None:
             return
         margin = LASTING_MARGIN if self.share == 1.0 else LASTING_MARGIN_OF_MANY
-        lasting = margin * recovery.let_in / (recovery.closed_seconds + recovery.open_seconds) / self.share
+        lasting = margin * recovery.let_in / recovery.seconds / self.share
         if recovery.closed_seconds < FEW_SECONDS:
             lasting = min(self._before_run, max(lasting, self._before_run * KEPT_AFTER_FEW))
         self._set_at = self._cut_at = self.refused_at = now
-        self._hold_until = now + min(LONGEST_HOLD_SECONDS, recovery.closed_seconds + recovery.open_seconds)
-        self._credit, self._series_from = 0.0, self._before_run
+        self._hold_until = now + min(LONGEST_HOLD_SECONDS, recovery.seconds)
+        self.is_fresh, self._credit, self._series_from = True, 0.0, self._before_run
         self.set(self._before_run if self.is_told else lasting, now)

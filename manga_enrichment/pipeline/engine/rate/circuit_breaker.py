@@ -31,10 +31,10 @@ class Permit:
 
 
 class Recovery(NamedTuple):
-    """Calls are let in again. Seconds it was closed before, then open; calls that were let in while it was closed."""
+    """Calls are let in again. Seconds since the last time, and of them closed; calls that were let in meanwhile."""
 
+    seconds: float
     closed_seconds: float
-    open_seconds: float
     let_in: int
 
 
@@ -46,7 +46,7 @@ class CircuitBreaker:
         self.is_open = False
         self.run_calls = self._let_in = 0
         self._run_since = math.inf
-        self._closed_since = math.nan
+        self._closed_since = math.inf
         self._pause_seconds = FIRST_PAUSE_SECONDS
         self._pending: dict[Permit, None] = {}  # calls that may still be refused, in their order
         self._refusal_seconds = FIRST_REFUSAL_SECONDS
@@ -54,8 +54,7 @@ class CircuitBreaker:
     def sent(self, permit: Permit) -> Recovery | None:
         """A call leaves; whether calls before it have closed the breaker again."""
         recovery = self._settle_pending(permit.issued_at)
-        if math.isnan(self._closed_since):
-            self._closed_since = permit.issued_at
+        self._closed_since = min(self._closed_since, permit.issued_at)
         self._let_in += 1
         self._pending[permit] = None
         if self.is_open:
@@ -100,7 +99,7 @@ class CircuitBreaker:
             return None
         recovery = None
         if self.is_open:
-            recovery = Recovery(self._run_since - self._closed_since, at - self._run_since, self._let_in)
+            recovery = Recovery(at - self._closed_since, self._run_since - self._closed_since, self._let_in)
             self._closed_since, self.is_open, self._let_in = at, False, 0
             self._pause_seconds, self.retry_at = FIRST_PAUSE_SECONDS, -math.inf
         self.run_calls, self._run_since = 0, math.inf

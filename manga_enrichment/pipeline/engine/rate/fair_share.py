@@ -103,7 +103,8 @@ class FairShare:
         capacity = max((each.total for each in known), default=rate.total)
         parts = fair_shares(senders, capacity)
         weight = sum(parts[each.name] for each in known)
-        if weight > 0.0 and not rate.is_paused:
+        is_fresh, rate.is_fresh = rate.is_fresh, False  # told first: a mean by whoever looks first is no mean
+        if weight > 0.0 and not (rate.is_paused or is_fresh):
             total = sum(parts[each.name] * each.total for each in known) / weight
             rate.most = min(self._most, math.inf if len(known) == 1 else ALONE * total)
             if rate.is_starting:

@@ -73,7 +73,7 @@ class ShareCase:
 
 
 def _least_use(told: bool, weights: Sequence[float]) -> float:
-    return (0.98 if len(weights) == 32 or weights[0] == 16 else 0.985) if told else 0.95
+    return 0.985 if told else 0.95
 
 
 def sender(told: bool, weight: float = 1.0, **more: Any) -> Sender:
@@ -93,7 +93,7 @@ def steady_cases() -> Iterator[ShareCase]:
                     [sender(told, weight) for weight in weights],
                     least_use=_least_use(told, weights),
                     # More than wished for: so many, told nothing of such a window, have some calls refused each.
-                    most_refused=0.025 if is_hard else (0.002 if told else 0.0075),
+                    most_refused=0.025 if is_hard else (0.002 if told else 0.007),
                     most_unfair=0.1 if is_window else 0.05,
                     window_seconds=window_seconds,
                     until=720.0 if is_window else 480.0,
