@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 FAST_TESTS := -n 2 --dist loadfile -m "not stack and not slow" --hypothesis-profile=fast
 
 .DEFAULT_GOAL := help
-.PHONY: help install hooks demo dev fleet-demo test-fast test test-fleet test-pythons chaos soak lint lint-quick generate format bench clean \
+.PHONY: help install hooks demo dev fleet-demo deploy-plan test-fast test test-fleet test-pythons chaos soak lint lint-quick generate format bench clean \
   distclean
 
 help:  ## say what can be made
@@ -40,6 +40,9 @@ dev: $(RUNS)  ## local stack and the Dagster UI on http://127.0.0.1:3000
 
 fleet-demo: $(FLEET)  ## a night whose runs are tasks of a loopback ECS, history in PostgreSQL
 	$(BIN)/manga-enrichment demo --fleet
+
+deploy-plan: $(RUNS)  ## print the commands of a deployment on AWS, in order (docs/aws.md)
+	@$(BIN)/manga-enrichment deploy-plan
 
 test-fast: $(INSTALLED)  ## tests without the local stack, processes and waiting: under a minute
 	$(BIN)/python -m pytest $(FAST_TESTS)
