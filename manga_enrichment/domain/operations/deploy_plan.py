@@ -161,10 +161,9 @@ fi
 
 _LAST = """
 # What is broken, what is off; the catalog; what the next night would cost. None of them asks a model.
-# BUCKETS: the first and the last, for example 00...63 where MANGA_CATALOG_BUCKETS is 64.
+# BUCKET: any one, since one pass imports all of them: 00 where MANGA_CATALOG_BUCKETS is 64, 000 where it is 256.
 on_ecs manga-enrichment doctor
-on_ecs dagster asset materialize -m manga_enrichment.definitions \\
-    --select manga_catalog --partition-range "${BUCKETS:-0...7}"
+on_ecs dagster asset materialize -m manga_enrichment.definitions --select manga_catalog --partition "${BUCKET:-0}"
 on_ecs manga-enrichment estimate
 echo "The UI is at $UiUrl"
 """
