@@ -157,6 +157,8 @@ class _Import:
             else:
                 self._take(row)
         self._titles.flush()
+        if self._plan.ids is not None:
+            self._plan.ids.close()
         self._check_usable(sink)
         self._check_plausible()
         sink.begin(self._rejected_ids)

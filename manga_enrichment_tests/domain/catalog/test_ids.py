@@ -52,3 +52,10 @@ def test_rows_are_cleaned_with_the_ids_of_the_register() -> None:
     assert clean_row({"n": 13, "title": "x"}, 1, mapping) == MangaRecord(FIRST, "x")
     rejected = clean_row({"title": "x"}, 1, mapping, ids=ids)
     assert not isinstance(rejected, MangaRecord)
+
+
+def test_what_is_remembered_outlives_the_import() -> None:
+    ids = IdRegister({}, [(FIRST, "mal", "7")])
+    ids.of("mal", "13")
+    ids.close()
+    assert ids.remembered == {"mal\n13": SECOND}
