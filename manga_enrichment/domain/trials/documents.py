@@ -29,7 +29,7 @@ def candidate_analysis(text: str, file: str, today: AnalysisType, known: Mapping
         raise TrialError(f"{file} cannot be tried as {today.name}: {error}") from error
     candidate = remade(document, known)
     if candidate.version == today.version and _said(candidate) != _said(today):
-        raise TrialError(f"{file} says another thing under today's version {today.version!r}: leave version out")
+        raise TrialError(f"{file} says another thing under today's version {today.version!r}: give it another")
     return candidate
 
 
@@ -62,6 +62,7 @@ def _shown(name: str) -> str:
 
 
 def _said(analysis: AnalysisType) -> tuple[Any, ...]:
-    """What reaches the model beside a title and the parameters."""
+    """What decides about its answers."""
     texts = analysis.instructions, analysis.request, analysis.description
-    return *texts, analysis.needs_candidates, dict(analysis.output_schema)
+    limits = analysis.max_tokens, analysis.temperature
+    return *texts, *limits, analysis.fields, analysis.needs_candidates, dict(analysis.output_schema)
