@@ -21,10 +21,15 @@ POLL_SECONDS = 0.3
 GRACE_SECONDS = 10.0
 
 
-def guarded_command(module: str, *arguments: str) -> list[str]:
-    """What to start so that the module runs guarded by this process. -P: the current folder may hold modules of the
-    same names."""
-    return [sys.executable, "-P", "-m", "manga_enrichment.local.stack.guarded", str(os.getpid()), module, *arguments]
+def guarded_command(module: str, *arguments: str, in_empty_folder: bool = False) -> list[str]:
+    """What to start so that the module runs guarded by this process.
+
+    -P: the current folder may hold modules of the same names. Dagster's `api` takes the path's first entry for that
+    folder and removes it, so where the folder is empty it stays.
+    """
+    path = [] if in_empty_folder else ["-P"]
+    guard = "manga_enrichment.local.stack.guarded"
+    return [sys.executable, *path, "-m", guard, str(os.getpid()), module, *arguments]
 
 
 def end_with_parent(parent_pid: int) -> None:

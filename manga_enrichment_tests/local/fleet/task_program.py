@@ -18,6 +18,7 @@ def tell() -> None:
         "cwd": str(Path.cwd()),
         "tmp": [each.name for each in Path(tmp).iterdir()],
         "arguments": sys.argv[2:],
+        "path": sys.path,
     }
     say(json.dumps(said))
 

@@ -164,6 +164,28 @@ def _get(url: str) -> dict[str, Any]:
         return dict(json.loads(answer.read()))
 
 
+class KeptLogs:
+    """As much of CloudWatch Logs as a task needs."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def create_log_stream(self, **_stream: str) -> None: ...
+
+    def put_log_events(self, *, logEvents: list[dict[str, Any]], **_stream: str) -> None:  # noqa: N803 (AWS's name)
+        self.lines += [event["message"] for event in logEvents]
+
+
+def test_the_folder_that_dagster_takes_off_the_path_is_the_empty_one(open_ecs: OpenEcs) -> None:
+    logs = KeptLogs()
+    ecs = open_ecs(logs)
+    configuration = {"logDriver": "awslogs", "options": {"awslogs-group": "any"}}
+    wait_for(ecs, run(ecs, register(ecs, logConfiguration=configuration), "tell"), "STOPPED")
+    found = json.loads("\n".join(logs.lines))
+    assert found["path"][0] == found["cwd"]
+    assert str(Path(__file__).parents[3]) in found["path"][1:]
+
+
 def test_a_secret_that_is_not_there_keeps_the_task_from_starting(open_ecs: OpenEcs, local_stack: LocalStack) -> None:
     ecs = open_ecs(secrets_manager=local_stack.client("secretsmanager"))
     reference = "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:nobody-AbCdEf"

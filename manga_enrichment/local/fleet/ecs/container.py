@@ -39,7 +39,7 @@ class Container:
         for folder in _FOLDERS.values():
             (disk / folder).mkdir(mode=PRIVATE_FOLDER, parents=True)
         self._popen = subprocess.Popen(  # noqa: S603 (our own interpreter and modules)
-            guarded_command(module, *arguments),
+            guarded_command(module, *arguments, in_empty_folder=True),
             cwd=disk / "dagster",
             env={**image_environment(disk), **environment},
             stdin=subprocess.DEVNULL,

@@ -8,6 +8,7 @@ looked at: it listens on loopback. aws: where logs and secrets are.
 
 import argparse
 import json
+import shutil
 import signal
 import threading
 from collections.abc import Sequence
@@ -72,6 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--disks", type=Path, required=True)
     parser.add_argument("--aws", required=True)
     options = parser.parse_args(arguments)
+    shutil.rmtree(options.disks, ignore_errors=True)  # of tasks that were killed with a server
     logs, secrets_manager = (emulator_client(name, options.aws) for name in ("logs", "secretsmanager"))
     machine = Machine(options.disks, f"http://{LOOPBACK}:{options.port}", logs, secrets_manager)
     cluster = Cluster(options.cluster, TaskDefinitions(), machine)
