@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from benchmarks.report import Row
 from manga_enrichment.aws.s3.objects import PARQUET, ROW_GROUP_ROWS, table_of
 from manga_enrichment.gateways.errors import WriteConflictError
-from manga_enrichment.gateways.objects import StoredTable
+from manga_enrichment.gateways.objects import Rows, StoredTable
 
 _LOOK_SECONDS = 0.02
 
@@ -36,12 +36,14 @@ class FolderStore:
             return None
         return StoredTable(table_of(path, columns), str(path.stat().st_mtime_ns))
 
-    def write(self, key: str, table: pa.Table, *, expected_etag: str | None = None, new: bool = False) -> str:
+    def write(self, key: str, table: Rows, *, expected_etag: str | None = None, new: bool = False) -> str:
         path = self.folder / key
         if new and path.exists():
             raise WriteConflictError(key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(table, path, row_group_size=ROW_GROUP_ROWS, **PARQUET)
+        with pq.ParquetWriter(path, table.schema, **PARQUET) as writer:
+            for rows in [table] if isinstance(table, pa.Table) else table:
+                writer.write(rows, ROW_GROUP_ROWS)
         return str(path.stat().st_mtime_ns)
 
     def read_json(self, key: str) -> dict[str, Any] | None:

@@ -14,7 +14,6 @@ from math import ceil
 from typing import Any
 
 import numpy as np
-import pyarrow.compute as pc
 
 from manga_enrichment.domain.prompts.candidates import replaces
 from manga_enrichment.gateways.objects import ObjectStore
@@ -109,7 +108,7 @@ class _Bucket:
         self._tables.write(key, table)
         drawn = Drawn.table(self._ids, self._digests, stale, self._fresh, self._lists.matrix)
         self._tables.write(drawn_key(self._bucket), drawn)
-        filled = int(np.count_nonzero(pc.list_value_length(table.column("candidates"))))
+        filled = int(np.count_nonzero(np.where(take, fresh, stored)))
         changed = self._differing(np.flatnonzero(take), members, owners)
         uri = self._tables.uri(key)
         return CandidateReport(self._bucket, len(self._ids), filled, changed, int(stale.sum()), uri), len(turn)

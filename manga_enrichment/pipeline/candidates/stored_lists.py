@@ -6,7 +6,7 @@ Belongs here: `similar_candidates` and the table beside it, many lists at a time
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +24,9 @@ from manga_enrichment.pipeline.store.object_keys import drawn_key, table_key
 _SCHEMA = arrow_schema(CANDIDATE_COLUMNS)
 _LIST = _SCHEMA.field("candidates").type
 _DRAWN = pa.schema([("manga_id", pa.string()), ("digest", pa.uint64()), ("method", pa.string()), ("waiting", _LIST)])
+LISTS_AT_ONCE = 10_000
+"""With their texts they take 30 MB, and as much again while they are written."""
+
 EARLIER = "1"
 """The method of lists beside which nothing is recorded."""
 
@@ -50,21 +53,31 @@ class Stored:
         return rows[np.asarray(different.indices)[at]], owners
 
     def with_fresh(
-        self, ids: Sequence[str], places: Numbers, take: Numbers, fresh: Numbers, matrix: Matrix
-    ) -> pa.Table:
-        """The table of today: fresh lists where `take` says so, the stored ones elsewhere."""
+        self,
+        ids: Sequence[str],
+        places: Numbers,
+        take: Numbers,
+        fresh: Numbers,
+        matrix: Matrix,
+        at_once: int = LISTS_AT_ONCE,
+    ) -> pa.RecordBatchReader:
+        """The table of today, so many lists at a time: fresh ones where `take` says so, the stored ones elsewhere."""
+        parts = (slice(at, at + at_once) for at in range(0, len(ids), at_once))
+        tables = (self._part(ids[part], places[part], take[part], fresh[part], matrix) for part in parts)
+        return pa.RecordBatchReader.from_batches(_SCHEMA, chain.from_iterable(map(pa.Table.to_batches, tables)))
+
+    def _part(self, ids: Sequence[str], places: Numbers, take: Numbers, fresh: Numbers, matrix: Matrix) -> pa.Table:
         new_values, new_lengths = _fresh_values(fresh, take, matrix)
         is_kept = ~take & (places != NO_TITLE)
         kept = np.where(is_kept, places, 0)
         lengths = np.where(is_kept, np.append(self._lengths, 0)[kept], new_lengths)
         starts = np.where(is_kept, np.append(self._starts, 0)[kept], np.cumsum(new_lengths) - new_lengths)
         breaks = np.flatnonzero((np.diff(is_kept) != 0) | (starts[1:] != (starts + lengths)[:-1])) + 1
-        bounds = pairwise([0, *breaks.tolist(), len(ids)] if ids else [])
         pieces = [
             (self._values if is_kept[first] else new_values).slice(starts[first], lengths[first:end].sum())
-            for first, end in bounds
+            for first, end in pairwise([0, *breaks.tolist(), len(ids)])
         ]
-        return _table(ids, pa.concat_arrays([*pieces, new_values[:0]]), lengths)
+        return _table(ids, pieces[0] if len(pieces) == 1 else pa.concat_arrays(pieces), lengths)
 
     def _elements(self, places: Numbers) -> tuple[Numbers, Numbers]:
         """(places among the values, number of the title) of the lists in these places."""
