@@ -65,16 +65,15 @@ def authors(value: object, note: Note = no_note) -> tuple[Author, ...]:
     for item in items(value):
         if not item and (item is None or item in ("", [], {})):
             continue
-        found = _people(item, note)
-        if not all(person.name for person in found):
-            found = tuple(person for person in found if person.name)
-        if not found:
-            note(WarningReason.UNKNOWN_SHAPE)
-        for person in found:
+        is_known = False
+        for person in _people(item, note):
             if is_null_word(person.name, _NOBODY):
                 note(WarningReason.NULL_WORD)
-            else:
+            elif person.name:
                 people.append(person)
+            is_known |= person.name != ""
+        if not is_known:
+            note(WarningReason.UNKNOWN_SHAPE)
     distinct = people if len(people) < 2 else list(dict.fromkeys(people))
     for _ in range(len(people) - len(distinct)):
         note(WarningReason.DUPLICATE)
@@ -82,7 +81,7 @@ def authors(value: object, note: Note = no_note) -> tuple[Author, ...]:
 
 
 def _people(item: object, note: Note) -> tuple[Author, ...]:
-    if isinstance(item, Mapping):
+    if isinstance(item, dict | Mapping):  # the first is known at sight
         name, role = item.get("name"), item.get("role")
         if len(item) == 2 and isinstance(name, str) and isinstance(role, str) and name and role:
             person, reasons = _named(name, role)

@@ -95,7 +95,7 @@ def clean_row(
     warn gets whatever was dropped, changed or merged; nothing of a row that is rejected. ids: who has which of the ids
     that are derived.
     """
-    if not isinstance(raw, Mapping):
+    if not isinstance(raw, dict | Mapping):  # the first is known at sight
         return _reject(raw, row_number, None, RejectReason.NOT_AN_OBJECT)
     manga_id = _manga_id(raw, mapping, ids)
     if manga_id is None or manga_id == "":
