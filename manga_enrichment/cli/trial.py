@@ -130,7 +130,7 @@ def _print(report: "TrialReport") -> None:
 
     table = Table(title=f"Trial of {report.analysis}, {report.trial_id}")
     for number, heading in enumerate(TABLE_HEADINGS):
-        table.add_column(heading, justify="right" if number else "left")
+        table.add_column(heading, justify="right" if number else "left", overflow="fold")
     for each in report.standings:
         table.add_row(*table_row(each))
     Console().print(table)

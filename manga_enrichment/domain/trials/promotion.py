@@ -29,9 +29,9 @@ class Change:
     @property
     def diff(self) -> str:
         """Unified; "" where nothing changes."""
-        old = self.before or self.base
+        old, path = self.before or self.base, self.path.lstrip("/")
         lines = unified_diff(
-            old.splitlines(keepends=True), self.after.splitlines(keepends=True), f"a/{self.path}", f"b/{self.path}"
+            old.splitlines(keepends=True), self.after.splitlines(keepends=True), f"a/{path}", f"b/{path}"
         )
         return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
 
