@@ -40,10 +40,14 @@ class Fleet:
         tasks_at_once: int = TASKS_AT_ONCE,
         dagster_yaml: Path | None = None,
         given: Mapping[str, str] | None = None,
+        folder: Path | None = None,
     ) -> None:
-        """given: variables of the code location, in servers and tasks. dagster_yaml: instead of the deployed one."""
+        """given: variables of the code location, in servers and tasks. dagster_yaml: instead of the deployed one.
+
+        folder: of all it keeps; the stack's by default.
+        """
         self._stack = stack
-        self._folder = stack.config.state_dir.resolve()
+        self._folder = (folder or stack.config.state_dir).resolve()
         self._tasks_at_once = tasks_at_once
         self._dagster_yaml = dagster_yaml
         self._given = {"MANGA_CATALOG_BUCKETS": str(BUCKETS), **(given or {})}
@@ -93,7 +97,7 @@ class Fleet:
         """Raises ChildStartError; nothing is left running then."""
         try:
             self.postgres.start()
-            self._ecs = start_child(partial(_ecs_server, self._folder, self._stack.endpoints.emulator_url))
+            self._ecs = start_child(partial(ecs_server, self._folder, self._stack.endpoints.emulator_url))
             self._site = make_site(
                 self._stack,
                 self.ecs(),
@@ -119,7 +123,7 @@ class Fleet:
         self.postgres.stop()
 
 
-def _ecs_server(folder: Path, emulator_url: str, port: int) -> ChildProgram:
+def ecs_server(folder: Path, emulator_url: str, port: int) -> ChildProgram:
     arguments = ("--port", str(port), "--cluster", CLUSTER, "--disks", str(folder / "tasks"), "--aws", emulator_url)
     return ChildProgram(
         name="The loopback ECS",
