@@ -45,7 +45,6 @@ from manga_enrichment.pipeline.resident.recent_tables import RecentTables
 from manga_enrichment.pipeline.store.flusher import Flusher
 from manga_enrichment.pipeline.store.hour_groups import read_once
 from manga_enrichment.pipeline.store.object_keys import result_document_key
-from manga_enrichment_tests.analyses import FOR_PARTNERS
 from manga_enrichment_tests.builders import MODELS, World, open_budget_settings, put_catalog, record
 from manga_enrichment_tests.fake_clock import FakeClock
 from manga_enrichment_tests.kill_switch import KillSwitch, Mortal
@@ -227,7 +226,7 @@ class PartnerWorld:
         return PartnerPlanning(
             tables=self.tables,
             ledger=self.mortal(self.base.ledger),
-            analyses=FOR_PARTNERS,
+            analyses=self.policy.for_partners,
             models=self.models,
             bucket_count=1,
             catalog=recent,
@@ -255,7 +254,7 @@ class PartnerWorld:
             tables=self.tables,
             gateways=gateways,
             settings=self.invoke_settings(),
-            analyses=FOR_PARTNERS,
+            analyses=self.policy.for_partners,
             models=self.models,
         )
 
