@@ -160,11 +160,12 @@ fi
 """
 
 _LAST = """
-# What is broken, what is off; the catalog; what the next night would cost. None of them asks a model.
-# BUCKET: any one, since one pass imports all of them: 00 where MANGA_CATALOG_BUCKETS is 64, 000 where it is 256.
+# What is broken, what is off; the catalog; what the next night would cost for one bucket of it. None asks a model.
+# BUCKET: one pass imports all of them, the estimate is of this one: 00 where MANGA_CATALOG_BUCKETS is 64, 000 of 256.
 on_ecs manga-enrichment doctor
-on_ecs dagster asset materialize -m manga_enrichment.definitions --select manga_catalog --partition "${BUCKET:-0}"
-on_ecs manga-enrichment estimate
+on_ecs dagster asset materialize -m manga_enrichment.definitions \\
+    --select manga_catalog,similar_candidates --partition "${BUCKET:-0}"
+on_ecs manga-enrichment estimate --buckets "${BUCKET:-0}"
 echo "The UI is at $UiUrl"
 """
 
