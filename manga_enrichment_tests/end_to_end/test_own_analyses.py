@@ -1,4 +1,4 @@
-"""Two analyses, each a TOML file alone: asked for a night, let in over HTTP, and queried by SQL."""
+"""Two analyses, each a TOML file alone: asked for a night, by a partner, over HTTP, and queried by SQL."""
 
 import json
 import shutil
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 from click.testing import CliRunner
 
@@ -17,6 +18,7 @@ from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
 from manga_enrichment.defs.shared.tags import range_tags
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.local.api_client import ApiClient, api_key, api_url
+from manga_enrichment.local.demo.lane import InProcessLane
 from manga_enrichment.local.model_server.answers.made_up import SAYS_SO
 from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment.local.stack.model_control import ModelServerControl
@@ -27,6 +29,11 @@ from manga_enrichment_tests.end_to_end.books import Books
 EXAMPLES = Path(__file__).parents[2] / "data" / "analyses"
 OWN = ("mood", "story_setting")
 TITLES = 60
+QUIET = """
+[answer.properties.quiet]
+type = "boolean"
+description = "Whether it can be read before sleep."
+"""
 
 
 def command(*words: object) -> str:
@@ -51,7 +58,7 @@ def answered(books: Books, name: str) -> int:
     return Counter(outcome for outcome, _ in books.outcomes(name).values())[Outcome.SUCCEEDED]
 
 
-def test_two_documents_are_asked_for_a_night_and_by_sql(
+def test_two_documents_are_asked_for_a_night_by_a_partner_and_by_sql(
     arrange: Callable[..., dict[str, str]],
     model_server: ModelServerControl,
     open_books: Callable[[], Books],
@@ -90,6 +97,42 @@ def test_two_documents_are_asked_for_a_night_and_by_sql(
     weights = [[each["weight"] for each in row["setting_evidence"]] for row in wide]
     assert all(each == sorted(each, reverse=True) for each in weights)
     assert max(map(len, weights)) > 1
+
+    partner_asks(wide[0]["manga_id"], tmp_path, model_server)
+    another_schema_is_another_question(folder / "mood.toml", count["mood"], model_server)
+
+
+def partner_asks(manga_id: str, folder: Path, model_server: ModelServerControl) -> None:
+    body = folder / "batch.json"
+    items = [{"manga_id": manga_id, "analysis_type": name} for name in OWN]
+    items.append(items[0] | {"additional_context": "For a shelf of rainy days."})
+    body.write_text(json.dumps({"items": items}), "utf-8")
+    quote = json.loads(command("requests", "quote", body, "--json"))
+    billed = model_server.counters()["billed"]
+    request_id = json.loads(command("submit", body, "--partner", "acme", "--json"))["request_id"]
+    with dg.DagsterInstance.ephemeral(tempdir=str(folder)) as instance:
+        assert [each.success for each in InProcessLane(build_definitions(), instance).work(["partner_requests"])] == [
+            True
+        ]
+    document = json.loads(command("results", request_id))
+    known, setting, noted = document["items"]
+    assert document["counts"] == {"items": 3, "succeeded": 3}
+    assert (known["from_cache"], setting["from_cache"], noted["from_cache"]) == (True, True, False)
+    assert model_server.counters()["billed"] - billed == 1 == quote["counts"]["to_ask"]
+    assert known["answer"].keys() == {"mood", "intensity", "pitch"}
+    assert noted["prompt_version"] == known_analyses(load_settings()).get("mood").version
+    assert setting["answer"].keys() == {"place", "era", "evidence"}
+
+
+def another_schema_is_another_question(document: Path, titles: int, model_server: ModelServerControl) -> None:
+    text = document.read_text("utf-8").replace("\n[columns.intensity]", f"{QUIET}\n[columns.intensity]", 1)
+    document.write_text(text.replace('name = "mood_intensity"', 'name = "mood_strength"'), "utf-8")
+    before = model_server.counters()["billed"]
+    assert json.loads(command("estimate", "--json"))["calls"] == titles
+    night()
+    assert model_server.counters()["billed"] - before == titles
+    [counted] = rows("SELECT count(quiet) AS quiet, count(mood_strength) AS strong FROM enriched_catalog")
+    assert counted == {"quiet": titles, "strong": titles}
 
 
 def test_the_api_of_ones_own_analyses_takes_them_and_refuses_what_is_none(
