@@ -3,8 +3,8 @@
 import runpy
 import sys
 
-NAMES = ("engine", "quota", "shares", "memory", "retrieval", "prompts", "imports", "drain", "partners")
-QUICK = NAMES[:-1]
+NAMES = ("engine", "quota", "shares", "memory", "retrieval", "prompts", "imports", "drain", "fleet", "partners")
+QUICK = NAMES[:-2]
 
 
 def main(arguments: list[str]) -> None:
