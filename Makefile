@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 FAST_TESTS := -n 2 --dist loadfile -m "not stack and not slow" --hypothesis-profile=fast
 
 .DEFAULT_GOAL := help
-.PHONY: help install hooks demo dev fleet-demo deploy-plan test-fast test test-fleet test-pythons chaos soak lint lint-quick generate format bench clean \
+.PHONY: help install hooks demo dev fleet-demo deploy-plan test-fast test test-pythons chaos soak lint lint-quick generate format bench clean \
   distclean
 
 help:  ## say what can be made
