@@ -141,7 +141,7 @@ def test_bash_runs_it_to_its_end_on_the_emulator(
         assert "works   ledger table" in done.stdout
         assert "off     MANGA_EMAIL_FROM is empty" in done.stdout
         assert "MANGA_ALERTS_TOPIC_ARN is empty" not in done.stdout
-        assert re.search(r"full_enrichment\D+[1-9]", done.stdout), done.stdout[-1500:]
+        assert re.search(r"total\D+[1-9]", done.stdout), done.stdout[-1500:]
         assert alone.returncode == 0, alone.stdout[-3000:] + alone.stderr[-3000:]
         assert "the brake is off" in alone.stdout
         assert "changeset" not in alone.stdout, "a command deploys nothing"
