@@ -37,6 +37,8 @@ _READ = [
     *("attempt", "status", "error_class", "maybe_billed", "cost_micro_usd", "started_at"),
     *("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens"),
 ]
+AT_ONCE = 50
+"""Parts whose sums are held."""
 _NO_CALLS = {column.name: 0 for column in COST_COLUMNS if column.type == "int64"}
 _TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 
@@ -67,12 +69,16 @@ def read_days(tables: ObjectStore, days: Iterable[str]) -> dict[str, pa.Table]:
 def sum_log(parts: Iterable[pa.Table]) -> pa.Table:
     """Tables of sent requests -> one row per run, analysis, model, trigger, partner and lane.
 
-    Each part is summed on its own first, so that memory does not hold a whole day of a large catalog.
+    Each part is summed on its own first, so that memory does not hold a whole day of a large catalog, and some parts at
+    a time, since a table of one row takes 30 kB, and a day may have thousands.
     """
-    sums = [_summed(_with_counts(part)) for part in parts]
-    if not sums:
-        return SCHEMA.empty_table()
-    return _ordered(_summed(pa.concat_tables(sums)))
+    total, waiting = SCHEMA.empty_table(), list[pa.Table]()
+    for part in parts:
+        waiting.append(_summed(_with_counts(part)))
+        if len(waiting) == AT_ONCE:
+            total = _summed(pa.concat_tables([total, *waiting]))
+            waiting.clear()
+    return _ordered(_summed(pa.concat_tables([total, *waiting])))
 
 
 def run_costs_newest_first(days: Iterable[pa.Table]) -> list[RunCost]:
@@ -163,7 +169,7 @@ def _sum_columns(table: pa.Table, names: Sequence[str]) -> Any:
 def _summed(rows: pa.Table) -> pa.Table:
     how = {"first_at": "min", "last_at": "max"}
     measures = [(name, how.get(name, "sum")) for name in SCHEMA.names if name not in COST_KEYS]
-    grouped = rows.group_by(list(COST_KEYS)).aggregate(measures)
+    grouped = rows.group_by(list(COST_KEYS), use_threads=False).aggregate(measures)
     columns = {name: grouped.column(name) for name in COST_KEYS}
     columns |= {name: grouped.column(f"{name}_{function}") for name, function in measures}
     return pa.table({name: columns[name] for name in SCHEMA.names}).cast(SCHEMA)

@@ -85,7 +85,7 @@ def _rows(tables: ObjectStore, after: datetime, until: datetime) -> Iterator[pa.
     hour = (after - LOOK_BACK).replace(minute=0, second=0, microsecond=0)
     while hour <= until:
         group = hour_group(partner_results_prefix(hour.date().isoformat()), hour)
-        for stored in read_group(tables, group).values():
+        for stored in read_group(tables, group, _READ).values():
             if set(_READ) <= set(stored.table.column_names):
-                yield stored.table.select(_READ).filter(wanted & noted)
+                yield stored.table.filter(wanted & noted)
         hour += timedelta(hours=1)

@@ -17,6 +17,8 @@ from manga_enrichment.pipeline.partner.stored.results import each_result_once
 from manga_enrichment.pipeline.store.hour_groups import read_once
 from manga_enrichment.pipeline.store.object_keys import partner_results_prefix
 
+_READ = ["dagster_run_id", "partner_id", "analysis", "accepted_at", "completed_at", "by_api"]
+_KEY = ["request_id", "generation", "position"]
 ANALYSIS = "requests"
 """Stands for an analysis in these rows."""
 
@@ -31,7 +33,7 @@ def service_rows(tables: ObjectStore, day: str) -> list[dict[str, Any]]:
 
 def _answered(tables: ObjectStore, day: str) -> Iterator[dict[str, Any]]:
     """One row of each request; those of releases that noted no times are left out."""
-    for table in read_once(tables, partner_results_prefix(day), each_result_once):
+    for table in read_once(tables, partner_results_prefix(day), each_result_once, _READ, _KEY):
         if "by_api" in table.column_names:
             noted = pc.field("accepted_at").is_valid() & pc.field("by_api").is_valid()
             yield from table.filter(noted & (pc.field("position") == 0)).to_pylist()

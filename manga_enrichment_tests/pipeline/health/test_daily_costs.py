@@ -9,6 +9,7 @@ import pytest
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.gateways.budget import BudgetScope
 from manga_enrichment.pipeline.health.daily_costs import (
+    AT_ONCE,
     SCHEMA,
     days_until,
     read_days,
@@ -73,6 +74,17 @@ def test_summing_a_log_in_parts_or_whole_gives_the_same(world: World) -> None:
     stored = [found.table for key in keys if (found := world.tables.read(key)) is not None]
     sent = pa.concat_tables(stored).filter(pc.field("attempt") > 0)
     assert sum_log(sent.slice(row, 1) for row in range(sent.num_rows)) == sum_log([sent])
+
+
+def test_a_day_of_more_parts_than_are_held_at_once_is_summed_whole(world: World) -> None:
+    keys = world.tables.list_keys(requests_prefix(DAY))
+    stored = [found.table for key in keys if (found := world.tables.read(key)) is not None]
+    sent = pa.concat_tables(stored).filter(pc.field("attempt") > 0)
+    [once], [often] = sum_log([sent]).to_pylist(), sum_log([sent] * (2 * AT_ONCE + 1)).to_pylist()
+    assert {name: often[name] for name in ("calls", "cost_micro_usd", "answered")} == {
+        name: (2 * AT_ONCE + 1) * once[name] for name in ("calls", "cost_micro_usd", "answered")
+    }
+    assert (often["first_at"], often["last_at"]) == (once["first_at"], once["last_at"])
 
 
 def test_writing_a_day_again_changes_nothing(world: World) -> None:
