@@ -158,6 +158,7 @@ def _document(catalog: "ModelCatalog", spec: "ModelSpec") -> dict[str, Any]:
         "max_output_tokens": spec.max_output_tokens,
         "price_holds_up_to_input_tokens": spec.price_holds_up_to_input_tokens,
         "answers_by": spec.answers_by.value,
+        "strict_tool": spec.strict_tool,
         "takes_temperature": spec.takes_temperature,
         "always_thinks": spec.always_thinks,
         "caches_prompts": spec.cache_minimum_tokens is not None,

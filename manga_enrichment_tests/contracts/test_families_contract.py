@@ -61,7 +61,14 @@ def test_a_row_besides_claude_says_where_and_when_it_was_read(model_id: str) -> 
 def test_a_profile_has_its_base_models_abilities(model_id: str) -> None:
     profile, base = MODELS[model_id], MODELS.get(base_id(model_id))
     assert base is not None
-    for ability in ("answers_by", "takes_temperature", "thinking_off", "thinking_tokens", "max_output_tokens"):
+    for ability in (
+        "answers_by",
+        "strict_tool",
+        "takes_temperature",
+        "thinking_off",
+        "thinking_tokens",
+        "max_output_tokens",
+    ):
         assert getattr(profile, ability) == getattr(base, ability), ability
 
 
@@ -131,6 +138,27 @@ def test_the_offline_server_refuses_what_a_model_does_not_take(model_id: str) ->
         else:
             with pytest.raises(ServiceError, match=r"support|use (any|auto)"):
                 _asked_of(spec, asked)
+
+
+@pytest.mark.parametrize("model_id", [each for each, spec in BASES.items() if spec.answers_by_tool])
+def test_a_strict_tool_is_asked_of_a_model_that_takes_it_and_refused_by_others(model_id: str) -> None:
+    spec, analysis = BASES[model_id], FOR_PARTNERS["reading_level"]
+    usual = make_request("reading_level", spec)
+    assert not spec.strict_tool, "no source of a packaged row says that it takes one"
+    assert "strict" not in request_body(usual)["toolConfig"]["tools"][0]["toolSpec"]
+    strict = make_request("reading_level", dataclasses.replace(spec, strict_tool=True))
+    assert request_body(strict)["toolConfig"]["tools"][0]["toolSpec"]["strict"] is True
+    assert judge(analysis, inputs(analysis), served(strict).shaped_for(analysis)) is None
+    with pytest.raises(ServiceError, match="doesn't support the strict field"):
+        _asked_of(spec, strict)
+
+
+def test_the_offline_server_takes_no_word_for_strict() -> None:
+    spec = dataclasses.replace(BASES["amazon.nova-lite-v1:0"], strict_tool=True)
+    body = request_body(make_request("reading_level", spec))
+    body["toolConfig"]["tools"][0]["toolSpec"]["strict"] = "yes"
+    with pytest.raises(ServiceError, match=r"tools\.0\.toolSpec\.strict must be true or false"):
+        converse.parse(spec.model_id, body)
 
 
 def _takes(spec: ModelSpec, way: AnswersBy) -> bool:

@@ -91,6 +91,7 @@ def _answer_config(call: ModelCall) -> dict[str, Any]:
         "name": prompt.tool_name,
         "description": prompt.tool_description,
         "inputSchema": {"json": prompt.tool_schema},
+        **({"strict": True} if call.model.strict_tool else {}),
     }
     choices = {AnswersBy.FORCED_TOOL: {"tool": {"name": prompt.tool_name}}, AnswersBy.ANY_TOOL: {"any": {}}}
     choice = choices.get(answers_by, {"auto": {}})

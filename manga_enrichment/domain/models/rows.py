@@ -31,6 +31,7 @@ _ABILITIES: Mapping[str, type] = {
     "takes_temperature": bool,
     "takes_forced_tool": bool,
     "answers_by": str,
+    "strict_tool": bool,
     "thinking_off": str,
     "end_of_life": date,
 }
@@ -105,6 +106,8 @@ def _row_faults(
             yield f"{key} must be {_WORDS[kind]}, not {value!r:.60}"
     if row.get("answers_by", "forced_tool") not in set(AnswersBy):
         yield f"answers_by must be one of {', '.join(AnswersBy)}"
+    if row.get("strict_tool") is True and row.get("answers_by") in (AnswersBy.TEXT_SCHEMA, AnswersBy.JSON_TEXT):
+        yield f"strict_tool is for models that answer by a tool, not by {row['answers_by']}: take it out"
     for first, second in PRICE_PAIRS[2:]:
         if (first in row) != (second in row):
             yield f"{first} and {second} belong together: add the other price or take both out"
@@ -172,6 +175,7 @@ def _spec(row: Mapping[str, Any]) -> ModelSpec:
         price_holds_up_to_input_tokens=row.get("price_holds_up_to_input_tokens", max_input_tokens),
         takes_temperature=row.get("takes_temperature", True),
         answers_by=AnswersBy(row.get("answers_by", by_tool)),
+        strict_tool=row.get("strict_tool", False),
         thinking_off=row.get("thinking_off"),
         thinking_tokens=row.get("thinking_tokens", 0),
         cache_minimum_tokens=row.get("cache_minimum_tokens"),

@@ -56,6 +56,7 @@ class ModelSpec:
     max_output_tokens               largest `maxTokens` the model accepts
     takes_temperature               False: sending a sampling parameter is a ValidationException
     answers_by                      how it is made to answer in a schema
+    strict_tool                     it holds its tool's input to the schema, if the tool asks for that (`strict`)
     thinking_off                    value of `thinking.type` that stops a model from thinking first, to be
                                     sent with every call; None when there is nothing to switch off
     thinking_tokens                 room to add to an answer's `maxTokens` for a model that always thinks
@@ -75,6 +76,7 @@ class ModelSpec:
     price_holds_up_to_input_tokens: int
     takes_temperature: bool = True
     answers_by: AnswersBy = AnswersBy.FORCED_TOOL
+    strict_tool: bool = False
     thinking_off: str | None = None
     thinking_tokens: int = 0
     cache_minimum_tokens: int | None = None

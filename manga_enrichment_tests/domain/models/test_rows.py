@@ -99,6 +99,11 @@ def test_how_a_model_answers_follows_from_what_it_takes(
         (f"[[model]]\n{ROW}end_of_life = 2027-03-30T00:00:00\n", ["end_of_life must be a date"]),
         (f'[[model]]\n{ROW}answers_by = "telepathy"\n', ["answers_by must be one of forced_tool"]),
         (
+            f'[[model]]\n{ROW}answers_by = "json_text"\nstrict_tool = true\n',
+            ["strict_tool is for models that answer by a"],
+        ),
+        (f"[[model]]\n{ROW}strict_tool = 1\n", ["strict_tool must be true or false"]),
+        (
             f"[[model]]\n{ROW}batch_input = 1\nflex_output = 2\n",
             ["batch_input and batch_output", "flex_input and"],
         ),
@@ -133,6 +138,13 @@ def test_a_profile_takes_over_no_price_and_no_cache_that_it_does_not_sell() -> N
     own = f'[[model]]\nid = "eu.{claude}"\ninput = 7\noutput = 8\n'
     profile = load_models(own_rows=own).models[f"eu.{claude}"]
     assert (profile.cache_minimum_tokens, profile.price.has_batch) == (None, False)
+
+
+def test_a_strict_tool_is_a_row_s_own_word_that_its_profiles_take_over() -> None:
+    own = f'[[model]]\n{ROW}strict_tool = true\n[[model]]\nid = "eu.x.y"\ninput = 1\noutput = 2\n'
+    models = load_models(own_rows=own).models
+    assert (models["x.y"].strict_tool, models["eu.x.y"].strict_tool) == (True, True)
+    assert not any(spec.strict_tool for spec in packaged_models().models.values())
 
 
 def test_own_rows_stand_on_top_of_ours() -> None:

@@ -52,6 +52,8 @@ def _check_way_to_answer(spec: ModelSpec, request: ModelRequest) -> None:
     if request.tool_choice in {"any", "tool"} - forced:
         other = "any" if forced else "auto"
         raise invalid(f"{spec.model_id} does not take a tool choice that forces tool use; use {other}")
+    if not spec.strict_tool and any(tool.strict for tool in request.tools):
+        raise invalid(f"This model doesn't support the strict field in toolSpec: {spec.model_id}")
     takes_schema = spec.answers_by is AnswersBy.TEXT_SCHEMA or spec.family == "anthropic"
     if request.answer_schema is not None and not takes_schema:
         raise invalid(f"This model doesn't support structured output: {spec.model_id}")

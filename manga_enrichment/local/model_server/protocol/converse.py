@@ -155,7 +155,10 @@ def _tool(block: Any, where: str, prefix: Prefix) -> Tool | None:
     schema = expect_input_schema(holder.get("json"), f"{where}.toolSpec.inputSchema.json")
     name = expect_name(spec.get("name"), f"{where}.toolSpec.name")
     prefix.add(f"{name} {spec.get('description') or ''} {orjson.dumps(schema).decode()}")
-    return Tool(name, schema)
+    strict = spec.get("strict", False)
+    if not isinstance(strict, bool):
+        raise invalid(f"{where}.toolSpec.strict must be true or false")
+    return Tool(name, schema, strict)
 
 
 def _system_block(block: Any, where: str, prefix: Prefix) -> None:

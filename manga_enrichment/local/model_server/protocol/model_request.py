@@ -42,10 +42,11 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A tool the model may call; schema is the JSON Schema of its input."""
+    """A tool the model may call; schema is the JSON Schema of its input, strict whether that is to be held to."""
 
     name: str
     schema: Mapping[str, Any]
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)
