@@ -102,8 +102,9 @@ STACKS = (
         makes_roles=True,
         before=(
             "# A tag that is there stays what it is.",
-            'image=(--repository-name "${RepositoryUri#*/}" --image-ids "imageTag=$IMAGE_TAG")',
-            'if ! aws ecr describe-images "${image[@]}" > /dev/null; then',
+            "query=\"imageIds[?imageTag=='$IMAGE_TAG'].imageTag\"",
+            'there=$(aws ecr list-images --repository-name "${RepositoryUri#*/}" --query "$query" --output text)',
+            "if [[ -z $there ]]; then",
             '    aws ecr get-login-password | docker login --username AWS --password-stdin "${RepositoryUri%%/*}"',
             '    docker build --file deploy/Dockerfile --tag "$RepositoryUri:$IMAGE_TAG" .',
             '    docker push "$RepositoryUri:$IMAGE_TAG"',
