@@ -1,7 +1,7 @@
 """`manga-enrichment models list|show|check|add`: which models are known, at what price, and rows for further ones.
 
 Belongs here: the commands. Stays out: what a row may hold (`domain/models/rows.py`), rows from price tables
-(`domain/models/price_tables.py`).
+(`domain/models/price_tables.py`, `domain/models/aws_price_list.py`).
 """
 
 import json
@@ -14,6 +14,10 @@ import click
 if TYPE_CHECKING:
     from manga_enrichment.domain.models.specs import ModelCatalog, ModelSpec
 
+_FOR_PRICE_LISTS = (
+    "--name, --region, --max-input-tokens, --max-output-tokens and --answers-by are for AWS's own price list, "
+    "and this table is litellm's: leave them out"
+)
 _JSON = click.option("--json", "as_json", is_flag=True, help="JSON instead of words.")
 
 
@@ -93,20 +97,33 @@ def check(file: Path | None) -> None:
     "table",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     required=True,
-    help="litellm's model_prices_and_context_window_backup.json.",
+    help="litellm's model_prices_and_context_window_backup.json, or an index.json of AWS's price list.",
 )
+@click.option("--name", default="", help="AWS's list: the model as it is called there, for example 'Nova Pro'.")
+@click.option("--region", default="", help="AWS's list: whose prices, for example us-east-1.")
+@click.option("--max-input-tokens", type=click.IntRange(min=1), help="AWS's list has no limits.")
+@click.option("--max-output-tokens", type=click.IntRange(min=1), help="AWS's list has no limits.")
+@click.option("--answers-by", help="AWS's list has no abilities; docs/models.md has the ways.")
 @click.option("--source", default="", help="Which table that is, and its version; by default its file name.")
 @click.option("--to", type=click.Path(path_type=Path, dir_okay=False), help="Append the row to this file.")
-def add(model_id: str, table: Path, source: str, to: Path | None) -> None:
+def add(model_id: str, table: Path, source: str, to: Path | None, name: str, region: str, **given: Any) -> None:
     """A row for MODEL_ID from a price table that you have: printed, or appended to a file and checked."""
+    from manga_enrichment.domain.models.aws_price_list import is_price_list, row_from_price_list
     from manga_enrichment.domain.models.price_tables import row_as_toml, row_from_litellm
     from manga_enrichment.domain.models.rows import parse_rows
     from manga_enrichment.domain.models.specs import base_id
 
-    catalog = _catalog()
-    said = f"{source or table.name}, read on {datetime.now(UTC).date().isoformat()}"
+    catalog, document = _catalog(), _read(table)
+    read_on = f"read on {datetime.now(UTC).date().isoformat()}"
     is_profile = base_id(model_id) != model_id and base_id(model_id) in catalog.models
-    row = row_from_litellm(_read(table), model_id, said, is_profile_of_known=is_profile)
+    if is_price_list(document):
+        abilities = {key: value for key, value in given.items() if value is not None}
+        row = row_from_price_list(document, model_id, name, region, abilities, is_profile_of_known=is_profile)
+        row["source"] = f"{source or row['source']}, {read_on}"
+    elif name or region or any(given.values()):
+        raise click.UsageError(_FOR_PRICE_LISTS)
+    else:
+        row = row_from_litellm(document, model_id, f"{source or table.name}, {read_on}", is_profile_of_known=is_profile)
     text = row_as_toml(row) + "\n"
     if to is None:
         click.echo(text, nl=False)
