@@ -122,9 +122,13 @@ def count_outcomes(tables: ObjectStore, analysis: str, buckets: Sequence[str]) -
     counts: Counter[str] = Counter()
     for bucket in buckets:
         stored = tables.read(outcomes_key(analysis, bucket), ["outcome", "error_class"])
-        for row in stored.table.to_pylist() if stored is not None else ():
-            counts[HELD_BACK if row["error_class"] == ErrorClass.CANARY else row["outcome"]] += 1
+        counts.update(standing(row) for row in (stored.table.to_pylist() if stored is not None else ()))
     return counts
+
+
+def standing(row: Mapping[str, Any]) -> str:
+    """Where a title stands: its outcome, or HELD_BACK. row: `outcome` and `error_class` of it."""
+    return HELD_BACK if row["error_class"] == ErrorClass.CANARY else str(row["outcome"])
 
 
 def check_given_up(tables: ObjectStore, analysis: str, buckets: Sequence[str]) -> QualityReport:

@@ -23,6 +23,7 @@ from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.enrichment.forecast import ForecastLine
 from manga_enrichment.pipeline.health.daily_costs import days_until, read_days
 from manga_enrichment.pipeline.health.partner_latency import look_at_latency
+from manga_enrichment.pipeline.health.table_quality import HELD_BACK, standing
 from manga_enrichment.pipeline.log.read import read_log
 from manga_enrichment.pipeline.store.object_keys import outcomes_key, queue_observations_key, table_key
 
@@ -168,8 +169,10 @@ def _outcomes(
             stored = tables.read(outcomes_key(analysis, bucket), columns)
             if stored is None:
                 continue
-            counts[analysis].update(stored.table.column("outcome").to_pylist())
+            counts[analysis].update(map(standing, stored.table.select(["outcome", "error_class"]).to_pylist()))
             for row in stored.table.filter(pc.field("outcome").isin(_NO_ANSWER)).to_pylist():
+                if standing(row) == HELD_BACK:
+                    continue
                 key = (row["error_class"] or row["outcome"], row["transient"])
                 failure = classes.setdefault(key, FailureClass(*key))
                 failure.answers += 1

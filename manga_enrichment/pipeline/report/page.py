@@ -19,17 +19,18 @@ from manga_enrichment.domain.operations.queue_observations import OLDEST_NORMAL_
 from manga_enrichment.domain.operations.service_costs import load_prices
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.text.shown import inert
-from manga_enrichment.pipeline.health.table_quality import coverage
+from manga_enrichment.pipeline.health.table_quality import HELD_BACK, coverage
 from manga_enrichment.pipeline.report.charts import SERIES, Chart, percentile_dots, stacked_bars, stacked_shares, steps
 from manga_enrichment.pipeline.report.facts import ReportFacts
 
 _PARTS = {
-    "answered": Outcome.SUCCEEDED,
-    "too little text": Outcome.INSUFFICIENT_INPUT,
-    "failed": Outcome.FAILED,
-    "left for the next run": Outcome.DEFERRED,
+    "answered": Outcome.SUCCEEDED.value,
+    "too little text": Outcome.INSUFFICIENT_INPUT.value,
+    "failed": Outcome.FAILED.value,
+    "left for the next run": Outcome.DEFERRED.value,
+    "waits for a canary": HELD_BACK,
 }
-_PART_SERIES = {"answered": 0, "too little text": 4, "failed": 3, "left for the next run": 1}
+_PART_SERIES = {"answered": 0, "too little text": 4, "failed": 3, "left for the next run": 1, "waits for a canary": 2}
 """Grey is for what nobody can ask about, the reddest for what failed."""
 _TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 _THOUSAND, _MILLION = 1_000, 1_000_000
@@ -58,7 +59,7 @@ def report_html(facts: ReportFacts) -> str:
         tiles=tiles(facts),
         charts=charts,
         coverage=coverage,
-        parts=_PARTS,
+        parts=_parts(facts),
         spenders=spenders(facts),
         by_day=by_day(facts),
         service_estimates=service_estimates(facts),
@@ -161,9 +162,16 @@ def _words(name: str | None) -> str:
     return (name or "–").replace("_", " ")
 
 
+def _parts(facts: ReportFacts) -> dict[str, str]:
+    """Canaries are few, and so are the mornings whose page speaks of them."""
+    has_canary = any(counts.get(HELD_BACK) for counts in facts.outcomes.values())
+    return {part: standing for part, standing in _PARTS.items() if standing != HELD_BACK or has_canary}
+
+
 def _outcome_charts(facts: ReportFacts) -> list[Chart | None]:
+    parts = _parts(facts)
     rows = {
-        _words(name): {part: counts.get(outcome.value, 0) for part, outcome in _PARTS.items()}
+        _words(name): {part: counts.get(standing, 0) for part, standing in parts.items()}
         for name, counts in facts.outcomes.items()
         if counts
     }
@@ -172,7 +180,13 @@ def _outcome_charts(facts: ReportFacts) -> list[Chart | None]:
     worst = min(rows, key=lambda name: rows[name]["answered"])
     says = f"{worst} has the fewest answers: {rows[worst]['answered']:,} of {sum(rows[worst].values()):,} titles."
     return [
-        Chart("coverage", "What became of the titles", says, stacked_shares(rows, _PART_SERIES), 0.7 + 0.4 * len(rows))
+        Chart(
+            "coverage",
+            "What became of the titles",
+            says,
+            stacked_shares(rows, {part: _PART_SERIES[part] for part in parts}),
+            0.7 + 0.4 * len(rows),
+        )
     ]
 
 

@@ -11,6 +11,7 @@ from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.gateways.budget import Brake
 from manga_enrichment.pipeline.health.daily_costs import write_day
+from manga_enrichment.pipeline.health.table_quality import HELD_BACK
 from manga_enrichment.pipeline.report.charts import SERIES
 from manga_enrichment.pipeline.report.facts import TEXT_CHARACTERS, ReportFacts, gather, short
 from manga_enrichment.pipeline.report.page import report_charts, report_html, report_summary, spenders
@@ -27,6 +28,8 @@ from manga_enrichment_tests.builders import (
 )
 from manga_enrichment_tests.fakes import MemoryTables, ScriptedModel
 from manga_enrichment_tests.partner_world import PartnerWorld
+from manga_enrichment_tests.pipeline.enrichment.test_canaries import LEVEL, CanaryWorld
+from manga_enrichment_tests.pipeline.enrichment.test_canaries import TITLES as CANARY_TITLES
 
 HOSTILE = "<script>alert(1)</script> & [x](javascript:y)"
 
@@ -99,6 +102,23 @@ def test_the_page_is_made_for_light_dark_and_small_screens(world: World) -> None
     assert "prefers-color-scheme: dark" in html
     assert 'name="viewport"' in html
     assert "<svg" in html
+
+
+def test_who_waits_for_a_canary_is_no_gap_and_no_failure(world: World) -> None:
+    held = CanaryWorld()
+    assert held.night("run-1") == held.own
+    facts = gather(held.tables, analyses=[LEVEL], buckets=[BUCKET], now=held.clock.now(), titles=121, forecast=[])
+    assert facts.outcomes[LEVEL] == {
+        "succeeded": len(held.own),
+        "insufficient_input": 1,
+        HELD_BACK: CANARY_TITLES - len(held.own),
+    }
+    assert facts.failures == []
+    page = report_html(facts)
+    assert '<th scope="col">waits for a canary</th>' in page
+    assert f"<td>{CANARY_TITLES - len(held.own)}</td><td>100.0 %</td>" in page
+    assert "**100.0%** of askable titles answered" in report_summary(facts)
+    assert "waits for a canary" not in report_html(facts_of(world)), "a morning without one does not speak of it"
 
 
 def test_a_new_installation_has_a_report_without_charts() -> None:
