@@ -13,12 +13,16 @@ import click
 from manga_enrichment.cli.parameters import configured_analyses, open_configured_gateways, text_of
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from manga_enrichment.domain.analyses.base import AnalysisType
     from manga_enrichment.domain.trials.comparison import Rows
     from manga_enrichment.domain.trials.report import TrialReport
     from manga_enrichment.pipeline.trials.run import Trials
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+_WIDE = 110
+"""Columns of a terminal that has room for a contender in one line."""
 
 
 @click.command()
@@ -124,15 +128,29 @@ def _show(trials: "Trials", report: "TrialReport", out: Path | None, *, as_json:
 
 def _print(report: "TrialReport") -> None:
     from rich.console import Console
-    from rich.table import Table
 
-    from manga_enrichment.pipeline.trials.page import TABLE_HEADINGS, table_row, trial_notes
+    from manga_enrichment.pipeline.trials.page import trial_notes
 
-    table = Table(title=f"Trial of {report.analysis}, {report.trial_id}")
-    for number, heading in enumerate(TABLE_HEADINGS):
-        table.add_column(heading, justify="right" if number else "left", overflow="fold")
-    for each in report.standings:
-        table.add_row(*table_row(each))
-    Console().print(table)
+    console = Console()
+    console.print(standings_table(report, console.width))
     for note in trial_notes(report):
         click.echo(note)
+
+
+def standings_table(report: "TrialReport", columns: int) -> "Table":
+    """For a terminal of so many columns: where it is narrow, cells break between words and never within a figure."""
+    from rich import box
+    from rich.table import Table
+
+    from manga_enrichment.pipeline.trials.page import TABLE_HEADINGS, table_row
+
+    title = f"Trial of {report.analysis}, {report.trial_id}"
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=0, show_edge=False, pad_edge=False)
+    rows = [TABLE_HEADINGS, *map(table_row, report.standings)]
+    for number, cells in enumerate(zip(*rows, strict=True)):
+        longest = max(len(word) for cell in cells for word in cell.split())
+        width = None if columns >= _WIDE else longest
+        table.add_column(cells[0], justify="right" if number else "left", overflow="fold", width=width)
+    for row in rows[1:]:
+        table.add_row(*row)
+    return table

@@ -1,10 +1,15 @@
 """`manga-enrichment trial` says what is wrong with its input in a sentence, before it reaches for anything."""
 
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from manga_enrichment.cli.trial import standings_table
+from manga_enrichment.pipeline.trials.page import table_row
 from manga_enrichment_tests.cli.conftest import Command
+from manga_enrichment_tests.pipeline.trials.trial_stage import TITLES, TrialStage, other_model, prompt_variant
 
 
 @pytest.mark.parametrize(
@@ -76,3 +81,17 @@ def test_a_promotion_that_has_nowhere_to_go_is_said(
         assert result.exit_code != 0
         assert said in result.output
         assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(("columns", "in_one_line"), [(80, False), (120, True)])
+def test_a_narrow_terminal_breaks_no_figure(columns: int, *, in_one_line: bool) -> None:
+    stage = TrialStage()
+    report = stage.tried(stage.question(prompt_variant(), other_model(), titles=TITLES))
+    shown = StringIO()
+    Console(file=shown, width=columns).print(standings_table(report, columns))
+    lines = shown.getvalue().splitlines()
+    assert max(map(len, lines)) <= columns
+    for each in report.standings:
+        row = table_row(each)
+        assert any(all(figure in line for figure in row[3:]) for line in lines), "figures without a blank stand whole"
+        assert any(row[1] in line for line in lines) is in_one_line

@@ -107,7 +107,7 @@ def trial_notes(report: TrialReport) -> list[str]:
     drawn = f"{report.titles} of {thousands(report.askable)} titles, seed {report.seed}"
     notes = [
         f"{drawn}; agreement is with {judge(report)}{known}; * nothing beats it",
-        f"about {estimated} before it asked, {billed} billed in all its tries, cap {money(report.cap_micro_usd)}",
+        f"about {estimated} before this try, {billed} billed in all its tries, cap {money(report.cap_micro_usd)}",
     ]
     for each in report.standings[1:]:
         notes += [_duel_sentence(each, duel) for duel in each.duels]

@@ -53,6 +53,13 @@ def test_it_shows_contenders_fields_confusion_and_examples() -> None:
     assert said.count("★") >= 2
 
 
+def test_the_headings_of_a_table_of_many_values_stand_upright_so_that_it_is_seen_whole() -> None:
+    report = tried(truth=TRUTH)[1]
+    assert '<table class="upright">' not in trial_html(report), "of four levels"
+    report.standings[1].confusions["reading_level"] = [("teen", f"level {n}", 1) for n in range(9)]
+    assert '<table class="upright">' in trial_html(report)
+
+
 def test_it_asks_the_network_for_nothing() -> None:
     html = trial_html(tried(truth=TRUTH)[1])
     assert "default-src 'none'" in html
