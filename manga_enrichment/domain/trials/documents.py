@@ -23,10 +23,11 @@ def candidate_analysis(text: str, file: str, today: AnalysisType, known: Mapping
 
     Raises TrialError, also for one that says another thing under today's version: answers of today would pass for its.
     """
+    as_if = f"{today.name}{SUFFIX}"  # whose name decides about that of the analysis; the person has another file
     try:
-        document = read_document(text, f"{today.name}{SUFFIX}", TITLE_FIELDS)
+        document = read_document(text, as_if, TITLE_FIELDS)
     except AnalysisDocumentError as error:
-        raise TrialError(f"{file} cannot be tried as {today.name}: {error}") from error
+        raise TrialError(f"{file} cannot be tried as {today.name}: {str(error).replace(as_if, file)}") from error
     candidate = remade(document, known)
     if candidate.version == today.version and _said(candidate) != _said(today):
         raise TrialError(f"{file} says another thing under today's version {today.version!r}: give it another")

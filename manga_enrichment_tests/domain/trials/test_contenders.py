@@ -114,9 +114,9 @@ def test_a_combined_analysis_is_tried_with_its_parts() -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ([("name =", "name ")], "c.toml cannot be tried as reading_level: reading_level.toml is not TOML"),
+        ([("name =", "name ")], "c.toml cannot be tried as reading_level: c.toml is not TOML"),
         ([('name = "reading_level"', 'name = "cover_mood"')], "cannot be tried as reading_level: .*name 'cover_mood'"),
-        ([('"themes", "synopsis",', '"themes", "plot",')], "'?plot'? is no field of a title; choose among"),
+        ([('"themes", "synopsis",', '"themes", "plot",')], "c.toml: .*'?plot'? is no field of a title; choose among"),
         ([("suitability is", "age is")], "c.toml says another thing under today's version '1': give it another"),
         ([('"themes", "synopsis",', '"synopsis",')], "another thing under today's version '1'"),
         ([("max_tokens = 200", "max_tokens = 300")], "another thing under today's version '1'"),
