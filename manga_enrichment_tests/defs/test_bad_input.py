@@ -89,6 +89,7 @@ def billed_nothing(fresh_stack_state: None, model_server: ModelServerControl) ->
 @pytest.mark.usefixtures("aws_environment", "billed_nothing")
 def test_an_unreachable_model_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", NOWHERE)
+    monkeypatch.setenv("MANGA_DEADLINE_SECONDS", "10")  # of all tries; five of a minute each are no better a test
     failed = nightly(tmp_path, monkeypatch)
     assert list(failed) == ["invoke_full_enrichment"]
     assert f"Bedrock cannot be reached at {NOWHERE}" in failed["invoke_full_enrichment"]
