@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from manga_enrichment.domain.requests.problems import Code
@@ -269,8 +269,10 @@ def test_any_json_is_a_request_or_a_rejection(document: Any) -> None:
 def test_anything_in_one_field_is_accepted_only_if_it_is_right(field: tuple[str, Any], value: Any) -> None:
     name, right = field
     found = parse_envelope(json.dumps(envelope(**{name: right if value is None else value})))
-    assume(isinstance(found, Envelope))
-    assert isinstance(found, Envelope)
+    if isinstance(found, Rejection):
+        assert value is not None
+        assert found.message.isascii()
+        return
     assert found.request_id == REQUEST_ID
     assert found.submitted_at.tzinfo is UTC
     assert found.partner_id.isascii()
