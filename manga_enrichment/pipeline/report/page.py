@@ -2,15 +2,11 @@
 
 Belongs here: which charts and tables there are, in words and order. Stays out: how charts are drawn
 (`charts.py`), where numbers come from (`facts.py`), the markup (`templates/enrichment_report.html`).
-
-The file asks the network for nothing, and its own content policy forbids it to; texts of titles and models are escaped.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from manga_enrichment.domain.durations import duration_text
 from manga_enrichment.domain.models.usage import usd
@@ -21,6 +17,7 @@ from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.text.shown import inert
 from manga_enrichment.pipeline.health.table_quality import HELD_BACK, coverage
 from manga_enrichment.pipeline.report.charts import SERIES, Chart, percentile_dots, stacked_bars, stacked_shares, steps
+from manga_enrichment.pipeline.report.document import money, page_environment, thousands, words
 from manga_enrichment.pipeline.report.facts import ReportFacts
 
 _PARTS = {
@@ -38,20 +35,8 @@ _THOUSAND, _MILLION = 1_000, 1_000_000
 
 def report_html(facts: ReportFacts) -> str:
     """A whole HTML document."""
-    environment = Environment(
-        loader=PackageLoader("manga_enrichment.pipeline.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "usd": money,
-        "thousands": thousands,
-        "words": _words,
-        "duration": duration_text,
-        "seconds": "{:.1f} s".format,
-    }
+    environment = page_environment()
+    environment.filters |= {"duration": duration_text, "seconds": "{:.1f} s".format}
     template = environment.get_template("enrichment_report.html")
     charts = {chart.name: chart for chart in report_charts(facts)}
     return template.render(
@@ -148,20 +133,6 @@ def by_day(facts: ReportFacts) -> list[dict[str, Any]]:
     return list(sums.values())
 
 
-def money(micro_usd: float) -> str:
-    """USD with as many decimals as a small amount needs."""
-    amount = usd(int(micro_usd))
-    return f"${amount:,.2f}" if amount >= 1 or not amount else f"${amount:,.4f}"
-
-
-def thousands(number: int) -> str:
-    return f"{number:,}"
-
-
-def _words(name: str | None) -> str:
-    return (name or "–").replace("_", " ")
-
-
 def _parts(facts: ReportFacts) -> dict[str, str]:
     """Canaries are few, and so are the mornings whose page speaks of them."""
     has_canary = any(counts.get(HELD_BACK) for counts in facts.outcomes.values())
@@ -171,7 +142,7 @@ def _parts(facts: ReportFacts) -> dict[str, str]:
 def _outcome_charts(facts: ReportFacts) -> list[Chart | None]:
     parts = _parts(facts)
     rows = {
-        _words(name): {part: counts.get(standing, 0) for part, standing in parts.items()}
+        words(name): {part: counts.get(standing, 0) for part, standing in parts.items()}
         for name, counts in facts.outcomes.items()
         if counts
     }
@@ -194,7 +165,7 @@ def _cost_charts(facts: ReportFacts) -> list[Chart | None]:
     if not facts.costs:
         return []
     spent = sum(row["cost_micro_usd"] for row in facts.costs)
-    tokens = {_words(name.removesuffix("_tokens")): name for name in _TOKENS}
+    tokens = {words(name.removesuffix("_tokens")): name for name in _TOKENS}
     values = {word: _daily(facts, name) for word, name in tokens.items()}
     labels = [day[5:] for day in facts.days]
     return [
@@ -220,7 +191,7 @@ def _cost_by_analysis(facts: ReportFacts) -> dict[str, list[float]]:
         totals[row["analysis"]] += row["cost_micro_usd"]
     ordered = sorted(totals, key=lambda name: -totals[name])
     shown = ordered if len(ordered) <= SERIES else ordered[: SERIES - 1]
-    found = {_words(name): _daily_usd(facts, [name]) for name in shown}
+    found = {words(name): _daily_usd(facts, [name]) for name in shown}
     return found | ({"others": _daily_usd(facts, ordered[len(shown) :])} if len(shown) < len(ordered) else {})
 
 
@@ -238,9 +209,9 @@ def _daily(facts: ReportFacts, column: str, wanted: Callable[[Any], bool] = bool
 def _speed_charts(facts: ReportFacts) -> list[Chart | None]:
     charts: list[Chart | None] = []
     if facts.latencies:
-        rows = {_words(each.analysis): (each.p50_ms, each.p95_ms, each.p99_ms) for each in facts.latencies}
+        rows = {words(each.analysis): (each.p50_ms, each.p95_ms, each.p99_ms) for each in facts.latencies}
         slowest = max(facts.latencies, key=lambda each: each.p99_ms)
-        says = f"The slowest is {_words(slowest.analysis)}: 1 % of its calls take longer than {slowest.p99_ms:,} ms."
+        says = f"The slowest is {words(slowest.analysis)}: 1 % of its calls take longer than {slowest.p99_ms:,} ms."
         draw = percentile_dots(rows, ("p50", "p95", "p99"), "milliseconds")
         charts.append(Chart("latency", "How long an answer takes", says, draw, 1.1 + 0.3 * len(rows)))
     if any(row["throttled"] for row in facts.costs):

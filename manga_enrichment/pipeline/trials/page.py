@@ -1,43 +1,25 @@
 """A trial as one HTML file, and as words for terminals and the Dagster UI.
 
 Belongs here: which pictures and tables there are. Stays out: drawing (`charts.py`), the figures
-(`domain/trials/report.py`), the markup (`templates/trial.html`), the look of all pages
-(`pipeline/report/templates/style.html`).
-
-The file asks the network for nothing, and its own content policy forbids it to; texts of titles and models are escaped.
+(`domain/trials/report.py`), the markup (`templates/trial.html`), what all pages share
+(`pipeline/report/document.py`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-
 from manga_enrichment.domain.trials.comparison import Duel
 from manga_enrichment.domain.trials.intervals import Interval
 from manga_enrichment.domain.trials.report import Standing, TrialReport
 from manga_enrichment.pipeline.report.charts import Chart
-from manga_enrichment.pipeline.report.page import money, thousands
+from manga_enrichment.pipeline.report.document import money, page_environment, thousands
 from manga_enrichment.pipeline.trials.charts import Point, cost_and_agreement, intervals
 
 
 def trial_html(report: TrialReport) -> str:
     """A whole HTML document."""
-    rooms = ("manga_enrichment.pipeline.trials", "manga_enrichment.pipeline.report")
-    environment = Environment(
-        loader=ChoiceLoader([PackageLoader(room) for room in rooms]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    filters: dict[str, Callable[..., str]] = {
-        "usd": money,
-        "thousands": thousands,
-        "words": lambda name: name.replace("_", " "),
-        "percent": percent,
-        "value": shown_value,
-        "p_value": p_text,
-    }
+    environment = page_environment("manga_enrichment.pipeline.trials")
+    filters: dict[str, Callable[..., str]] = {"percent": percent, "value": shown_value, "p_value": p_text}
     environment.filters |= filters
     template = environment.get_template("trial.html")
     charts = {chart.name: chart for chart in trial_charts(report)}
