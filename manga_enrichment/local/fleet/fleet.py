@@ -11,8 +11,7 @@ import os
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from manga_enrichment.local.dagster_home import server_environment
 from manga_enrichment.local.fleet.ecs.server import HEALTH_PATH
@@ -23,6 +22,7 @@ from manga_enrichment.local.stack.endpoints import without_aws
 from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment.local.stack.processes import ChildProcess, ChildProgram, start_child
 from manga_enrichment.local.stack.provision import emulator_client
+from manga_enrichment.local.stack.running import Running
 
 BUCKETS = 64
 TASKS_AT_ONCE = 4
@@ -30,7 +30,7 @@ _ECS_GRACE_SECONDS = 8.0
 """Runs that were asked to end go on without a fleet the next time."""
 
 
-class Fleet:
+class Fleet(Running):
     """A running fleet between `start` and `stop`, or inside `with`."""
 
     def __init__(
@@ -55,15 +55,6 @@ class Fleet:
         self._ecs: ChildProcess | None = None
         self._site: Site | None = None
         self._home: Path | None = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     @property
     def home(self) -> Path:

@@ -20,12 +20,12 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from manga_enrichment.domain.callbacks.signatures import SignatureError, SigningKey, partner_signing_key, verify
 from manga_enrichment.local.stack.endpoints import CALLBACK_KEY_ID, CALLBACK_SECRET
 from manga_enrichment.local.stack.processes import LOOPBACK
+from manga_enrichment.local.stack.running import Running
 
 CALLBACK_PATH = "/callback"
 HEALTH_PATH = "/health"
@@ -47,7 +47,7 @@ class ReceivedCallback:
 Answer = Callable[[ReceivedCallback], int]
 
 
-class CallbackReceiver:
+class CallbackReceiver(Running):
     """Listens between `start` and `stop`, or inside `with`.
 
     It plays all partners at once: it knows our master key and derives the secret of the partner an event names.
@@ -74,15 +74,6 @@ class CallbackReceiver:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         scheme = "http" if tls is None else "https"
         self.url = f"{scheme}://{LOOPBACK}:{self._server.server_address[1]}{CALLBACK_PATH}"
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     @property
     def received(self) -> list[ReceivedCallback]:

@@ -20,8 +20,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import FrameType, TracebackType
-from typing import Any, Self
+from types import FrameType
+from typing import Any
 
 import click
 
@@ -39,6 +39,7 @@ from manga_enrichment.local.stack.processes import (
     start_child,
 )
 from manga_enrichment.local.stack.provision import ProvisioningError, deploy_all, emulator_client
+from manga_enrichment.local.stack.running import Running
 from manga_enrichment.local.stack.state_folder import TABLES_VARIABLE, StackRecord, StackRunningError, StateFolder
 from manga_enrichment.runtime.processes import process_exists
 from manga_enrichment.runtime.shipped import NotShippedError, shipped
@@ -64,7 +65,7 @@ class LocalStackConfig:
     persist: bool = True
 
 
-class LocalStack:
+class LocalStack(Running):
     """A running stack between `start` and `stop`, or inside `with`.
 
     outputs holds the outputs of all deployed templates by name.
@@ -76,15 +77,6 @@ class LocalStack:
         self._folder = StateFolder(config.state_dir)
         self._children: list[ChildProcess] = []
         self._endpoints: LocalEndpoints | None = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     @property
     def endpoints(self) -> LocalEndpoints:
