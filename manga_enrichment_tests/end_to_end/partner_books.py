@@ -20,6 +20,7 @@ from manga_enrichment.local.stack.callback_receiver import CallbackReceiver
 from manga_enrichment.local.stack.cleaning import empty_queues
 from manga_enrichment.local.stack.endpoints import CALLBACK_KEY_ID, CALLBACK_SECRET
 from manga_enrichment.local.stack.local_stack import LocalStack
+from manga_enrichment.pipeline.dead_letters.queue import DeadLetter, DeadLetters
 from manga_enrichment.pipeline.outbox.relay import DeliveryGateways, OutboxRelay
 from manga_enrichment.pipeline.partner.holding.requeue import LEASE_MARGIN_SECONDS
 from manga_enrichment.pipeline.partner.stored.results import each_result_once
@@ -127,7 +128,7 @@ class PartnerBooks:
         return rows, document
 
     def assert_answered_once(self, request_id: str, titles: Sequence[str]) -> None:
-        """Nothing lost, nothing twice, every row once, one document, one event, an empty queue."""
+        """Nothing lost, nothing twice, every row once, one document, one event, no message, no dead letter of it."""
         row = self.row(request_id)
         assert (row.state, row.counts) == (RequestState.COMPLETED, {"items": len(titles), "succeeded": len(titles)})
         rows, document = self.results(request_id)
@@ -135,14 +136,21 @@ class PartnerBooks:
         assert sorted(item["manga_id"] for item in document["items"]) == sorted(titles)
         assert {each["outcome"] for each in rows} == {"succeeded"}
         assert (document["generation"], document["cost_usd"]) == (row.generation, row.cost_micro_usd / 1_000_000)
-        for queue in (HIGH_PRIORITY.name, NORMAL.name, DEAD_LETTERS):
+        for queue in (HIGH_PRIORITY.name, NORMAL.name):
             depth = self.gateways.queues.depth(queue)
             assert (depth.visible, depth.in_flight, depth.delayed) == (0, 0, 0), queue
+        assert [each for each in self.dead_letters() if each.request_id == request_id] == []
         self.deliver()
         told = [each for each in self._receiver.received if each.event.get("request_id") == request_id]
         assert {(each.event["type"], each.problem) for each in told} == {("request.completed", "")}
         assert len({each.event_id for each in told}) == 1
         assert len({json.dumps(each.event) for each in told}) == 1
+
+    def dead_letters(self) -> Sequence[DeadLetter]:
+        """All there are, with those that somebody was looking at."""
+        self.wait_until_nothing_is_hidden(DEAD_LETTERS)
+        letters = DeadLetters(queues=self.gateways.queues, requests=self.gateways.requests, clock=self._clock)
+        return letters.peek(DEAD_LETTERS).letters
 
     def deliver(self) -> None:
         """Send what is due in the outbox."""

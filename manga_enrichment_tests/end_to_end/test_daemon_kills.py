@@ -85,7 +85,7 @@ def test_a_daemon_killed_with_its_run_is_started_again_and_the_request_answered_
     sent = start_and_wait_until_calls_are_in_flight(daemon, books, model_server, NEVER_MS)
     daemon.kill_all()
     model_server.faults()
-    time.sleep(2 * LONG_POLL_SECONDS)  # what shows before goes to a dead sensor's open poll: a receive for nothing
+    time.sleep(4 * LONG_POLL_SECONDS)  # what shows before goes to a dead sensor's open poll: a receive for nothing
     books.end_lease(sent)
     daemon.start()
     wait_until_answered(daemon, books, sent)
