@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from manga_enrichment.cli.parameters import configured_analyses, open_configured_gateways
+from manga_enrichment.cli.parameters import open_configured_gateways
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, DEAD_LETTERS_FIFO
 from manga_enrichment.domain.text.shown import escaped
 
@@ -111,8 +111,10 @@ def redrive(queue: str, limit: int, target: str, dry_run: bool, as_json: bool, *
 
 def _models(letter: "DeadLetter") -> list[str]:
     from manga_enrichment.pipeline.dead_letters.queue import models_asked
+    from manga_enrichment.settings import load_settings, request_policy
 
-    return list(models_asked(letter.message, configured_analyses().for_partners))
+    policy = request_policy(load_settings())
+    return list(models_asked(letter.message, policy.for_partners, policy.alias_of))
 
 
 def _as_json(letter: "DeadLetter", models: list[str]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from datetime import datetime
 from typing import Any
 
 from manga_enrichment.domain.analyses.base import AnalysisType
+from manga_enrichment.domain.requests.asked_models import AliasOf, asked_alias
 from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES, QUEUES, REQUEST_QUEUES
 from manga_enrichment.domain.requests.reading.envelope import Envelope, parse_envelope
 from manga_enrichment.domain.requests.reading.formats import is_utc_time, utc_time
@@ -179,9 +180,9 @@ def _earliest(*moments: datetime | None) -> datetime | None:
     return min((each for each in moments if each is not None), default=None)
 
 
-def models_asked(message: Message, analyses: Mapping[str, AnalysisType]) -> tuple[str, ...]:
-    """Aliases of the models that a message asks for, the request's own or those of its analyses. Checked by nobody, it
-    may hold anything; () where it is no request.
+def models_asked(message: Message, analyses: Mapping[str, AnalysisType], alias_of: AliasOf) -> tuple[str, ...]:
+    """Aliases of the models that a message asks for: its own, or those that its lane has for its analyses. Checked by
+    nobody, it may hold anything; () where it is no request.
     """
     parsed = parse_envelope(message.body)
     body: Mapping[str, Any] = parsed.body if isinstance(parsed, Envelope) else {}
@@ -190,7 +191,7 @@ def models_asked(message: Message, analyses: Mapping[str, AnalysisType]) -> tupl
         return (escaped(named[:_MODEL_CHARACTERS]),)
     asked = [each.get("analysis_type") for each in items if isinstance(each, dict)] if isinstance(items, list) else []
     known = {each for each in asked if isinstance(each, str)} & analyses.keys()
-    return tuple(sorted({analyses[each].model_alias for each in known}))
+    return tuple(sorted({asked_alias(body, analyses[each], alias_of) for each in known}))
 
 
 def _preview(body: str) -> str:

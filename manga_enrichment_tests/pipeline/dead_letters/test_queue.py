@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.requests.queues import (
     DEAD_LETTERS,
@@ -65,11 +66,20 @@ def test_a_peek_tells_what_why_since_when_and_how_often() -> None:
     assert letter.preview.startswith('{"schema": "batch_analysis"')
 
 
+def _urgent_have_opus(analysis: AnalysisType, priority: str) -> str:
+    return "opus" if priority == "high" else analysis.model_alias
+
+
 @pytest.mark.parametrize(
     ("body", "models"),
     [
         ({"model": "haiku", "query": "?"}, ("haiku",)),
         ({"items": [{"analysis_type": "reading_level"}]}, (ANALYSES["reading_level"].model_alias,)),
+        ({"items": [{"analysis_type": "reading_level"}], "priority": "high"}, ("opus",)),
+        (
+            {"items": [{"analysis_type": "reading_level"}], "priority": ["high"]},
+            (ANALYSES["reading_level"].model_alias,),
+        ),
         ({"items": [{"analysis_type": ["reading_level"]}, 7, {"analysis_type": "no_such"}]}, ()),
         ({"items": "all"}, ()),
         ({"model": "\x1b[31m" + "x" * 500}, ("\\x1b[31m" + "x" * 75,)),
@@ -82,7 +92,7 @@ def test_a_peek_tells_the_models_that_are_asked_for_whatever_the_body_is(
     world = DeadLetterWorld()
     world.fail_three_times(NORMAL.name, make_body(**body))
     [letter] = world.letters.peek(DEAD_LETTERS).letters
-    assert models_asked(letter.message, FOR_PARTNERS) == models
+    assert models_asked(letter.message, FOR_PARTNERS, _urgent_have_opus) == models
 
 
 def test_a_peek_tells_when_a_message_was_first_received_by_the_row_if_that_is_earlier() -> None:
