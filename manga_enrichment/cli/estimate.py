@@ -16,7 +16,7 @@ from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.pipeline.catalog.refresh import load_state
 from manga_enrichment.pipeline.enrichment.canaries import is_in_force, open_canaries
 from manga_enrichment.pipeline.enrichment.forecast import ForecastLine, forecast_next_run, throughput_of
-from manga_enrichment.pipeline.enrichment.plan_run import Planning
+from manga_enrichment.pipeline.enrichment.plan_run import Moves, Planning
 from manga_enrichment.settings import Settings, known_analyses, known_models, load_settings
 
 
@@ -46,15 +46,12 @@ def run_estimate(selection: Sequence[str], buckets: Sequence[str], *, as_json: b
     total = _total(lines)
     if as_json:
         print(json.dumps({"analyses": [asdict(line) for line in lines], **total, "waiting_lists": asdict(moves)}))
-    else:
-        _print(lines, total)
-        _print_again(lines)
-        for canary in canaries:
-            print(f"Without titles that wait: {canary.reason}.")
-        if moves.titles:
-            cost = f"{moves.calls} calls, USD {usd(moves.cost_micro_usd):.6f}"
-            print(f"{moves.titles} candidate lists are of an earlier method; moving all takes {cost} more.")
-            print(f"MANGA_CANDIDATES_REFRESH={settings.candidates_refresh:g} of a bucket's titles move each day.")
+        return
+    _print(lines, total)
+    _print_again(lines)
+    for canary in canaries:
+        print(f"Without titles that wait: {canary.reason}.")
+    _print_moves(moves, settings)
 
 
 def _total(lines: Sequence[ForecastLine]) -> dict[str, float]:
@@ -104,6 +101,13 @@ def _print_again(lines: Sequence[ForecastLine]) -> None:
     if calls:
         print(f"{calls} of these calls ask again about titles that have an answer, for USD {cost:.6f}:")
         print("their prompt, model, text or candidates are others than then.")
+
+
+def _print_moves(moves: Moves, settings: Settings) -> None:
+    if moves.titles:
+        cost = f"{moves.calls} calls, USD {usd(moves.cost_micro_usd):.6f}"
+        print(f"{moves.titles} candidate lists are of an earlier method; moving all takes {cost} more.")
+        print(f"MANGA_CANDIDATES_REFRESH={settings.candidates_refresh:g} of a bucket's titles move each day.")
 
 
 def _time(line: ForecastLine) -> str:

@@ -5,6 +5,7 @@ follows from it (`pipeline/trials/promoting.py`).
 """
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,8 +17,10 @@ from manga_enrichment.cli.parameters import configured_analyses, open_configured
 
 if TYPE_CHECKING:
     from manga_enrichment.domain.analyses import AnalysisSet
+    from manga_enrichment.domain.trials.canary import Canary
     from manga_enrichment.domain.trials.contenders import Contender
     from manga_enrichment.domain.trials.promotion import Change
+    from manga_enrichment.gateways.status import StatusStore
     from manga_enrichment.pipeline.trials.promoting import Promotion
     from manga_enrichment.settings import Settings
 
@@ -60,19 +63,13 @@ def promote(
     started = promotion.canary(gateways.tables, buckets, canary, now, may_drift) if canary else None
     for change in changes:
         click.echo(change.diff, nl=False)
-    for sentence in forecast_sentences(
-        promotion.forecast(gateways.tables, gateways.ledger, buckets, [started] if started else [])
-    ):
+    forecast = promotion.forecast(gateways.tables, gateways.ledger, buckets, [started] if started else [])
+    for sentence in forecast_sentences(forecast):
         click.echo(sentence)
-    if not write:
+    if write:
+        _put(changes, started, gateways.status)
+    else:
         click.echo("Nothing was written: repeat with --write")
-        return
-    if started is not None:  # first: a night that begins in between would ask for everything
-        gateways.status.put_canary(started)
-        click.echo(f"The canary asks {canary:g} % of titles; the rest waits for the check answers_have_not_drifted")
-    for change in changes:
-        _write(Path(change.path), change)
-    click.echo("Restart the code server and the commands' shells with the new settings")
 
 
 @click.group("canary")
@@ -170,6 +167,18 @@ def _promotion(contender: "Contender", candidate: Path | None, model: str, setti
             shutil.copyfile(candidate, folder / f"{name}.toml")
             settings = settings.model_copy(update={"analyses_dir": str(folder)})
         return Promotion(contender, known_analyses(settings).of_titles, known_models(settings))
+
+
+def _put(changes: Sequence["Change"], started: "Canary | None", status: "StatusStore") -> None:
+    """The canary first: a night that begins in between would ask for everything."""
+    if started is not None:
+        status.put_canary(started)
+        click.echo(
+            f"The canary asks {started.percent:g} % of titles; the rest waits for the check answers_have_not_drifted"
+        )
+    for change in changes:
+        _write(Path(change.path), change)
+    click.echo("Restart the code server and the commands' shells with the new settings")
 
 
 def _write(path: Path, change: "Change") -> None:

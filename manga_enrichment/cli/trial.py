@@ -4,6 +4,7 @@ Belongs here: reading the files, showing the table. Stays out: the trial (`pipel
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from manga_enrichment.domain.analyses.base import AnalysisType
     from manga_enrichment.domain.trials.comparison import Rows
+    from manga_enrichment.domain.trials.contenders import Contender
     from manga_enrichment.domain.trials.report import TrialReport
     from manga_enrichment.pipeline.trials.run import Trials
 
@@ -55,16 +57,11 @@ def trial(  # noqa: PLR0913 (its options)
     """
     from manga_enrichment.domain.models.usage import micro_usd_from_usd
     from manga_enrichment.domain.outcomes.error_classes import ModelError
-    from manga_enrichment.domain.trials.documents import entered
     from manga_enrichment.pipeline.trials.run import TrialQuestion
-    from manga_enrichment.settings import known_models, load_settings
 
-    settings, analyses = load_settings(), configured_analyses()
-    tried = analyses.get(analysis)
-    documents = {file.name: text_of(file) for file in candidates}
-    today, contenders = entered(tried, analyses.of_titles, known_models(settings), documents, models)
-    known = _truth(truth, tried)
-    question = TrialQuestion(today, contenders, titles, seed, micro_usd_from_usd(cap_usd), known, truth is not None)
+    tried, today, contenders = _entered(analysis, candidates, models)
+    cap, known = micro_usd_from_usd(cap_usd), _truth(truth, tried)
+    question = TrialQuestion(today, contenders, titles, seed, cap, known, truth is not None)
     trials = _trials(as_json=as_json)
     planned = trials.plan(question)
     if dry_run:
@@ -75,6 +72,19 @@ def trial(  # noqa: PLR0913 (its options)
     except ModelError as error:
         raise click.ClickException(f"{error.message}. Run the same trial again to go on") from error
     _show(trials, report, out, as_json=as_json)
+
+
+def _entered(
+    name: str, candidates: Sequence[Path], models: Sequence[str]
+) -> "tuple[AnalysisType, Contender, list[Contender]]":
+    """(the analysis, today's, those that are tried). Raises ConfigurationError."""
+    from manga_enrichment.domain.trials.documents import entered
+    from manga_enrichment.settings import known_models, load_settings
+
+    analyses = configured_analyses()
+    tried, documents = analyses.get(name), {file.name: text_of(file) for file in candidates}
+    today, contenders = entered(tried, analyses.of_titles, known_models(load_settings()), documents, models)
+    return tried, today, contenders
 
 
 def _trials(*, as_json: bool) -> "Trials":

@@ -50,20 +50,8 @@ def build_dead_requests(inputs: DefinitionInputs) -> dg.AssetsDefinition:
         clock: dg.ResourceParam[Clock],
     ) -> dg.MaterializeResult[None]:
         with configuration_errors_are_final():
-            fates = DeadRequests(
-                queues=queues,
-                requests=requests,
-                tables=tables,
-                ledger=ledger,
-                budget=budget,
-                clock=clock,
-                planning=_planning(inputs, tables, ledger),
-                lost_calls=_lost_calls(inputs, tables, ledger, budget, clock),
-                endings=partner_endings(
-                    queues, requests, tables, ledger, outbox, clock, notification_policy(inputs.settings)
-                ),
-                policy=request_policy(inputs.settings, inputs.known),
-            ).close_all()
+            dead = _dead_requests(inputs, queues, requests, tables, ledger, budget, outbox, clock)
+            fates = dead.close_all()
             lost = LostMessages(queues, requests, clock, clock_skew(inputs.settings), _new_owner).close_all()
         return dg.MaterializeResult(metadata={**{fate.value: fates[fate] for fate in Fate}, "message_lost": lost})
 
@@ -72,6 +60,30 @@ def build_dead_requests(inputs: DefinitionInputs) -> dg.AssetsDefinition:
 
 def _new_owner() -> str:
     return uuid4().hex
+
+
+def _dead_requests(
+    inputs: DefinitionInputs,
+    queues: RequestQueue,
+    requests: RequestStore,
+    tables: ObjectStore,
+    ledger: ResultLedger,
+    budget: BudgetStore,
+    outbox: OutboxStore,
+    clock: Clock,
+) -> DeadRequests:
+    return DeadRequests(
+        queues=queues,
+        requests=requests,
+        tables=tables,
+        ledger=ledger,
+        budget=budget,
+        clock=clock,
+        planning=_planning(inputs, tables, ledger),
+        lost_calls=_lost_calls(inputs, tables, ledger, budget, clock),
+        endings=partner_endings(queues, requests, tables, ledger, outbox, clock, notification_policy(inputs.settings)),
+        policy=request_policy(inputs.settings, inputs.known),
+    )
 
 
 def _planning(inputs: DefinitionInputs, tables: ObjectStore, ledger: ResultLedger) -> PartnerPlanning:

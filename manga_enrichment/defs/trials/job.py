@@ -80,20 +80,10 @@ def build_trial_job(inputs: DefinitionInputs) -> dg.JobDefinition:
         open_model: dg.ResourceParam[Callable[[], FoundationModel]],
         clock: dg.ResourceParam[Clock],
     ) -> None:
-        wish = cast("TrialConfig", config)
         time = OpTime.of(context, clock, inputs.settings.deadline_seconds)
         gateways = InvokeGateways(ledger, budget, senders, open_model, clock)
-        settings = invoke_settings(inputs.settings, BACKFILL, time.left_seconds())
-        buckets = inputs.settings.catalog_buckets
         with configuration_errors_are_final(time.left_seconds):
-            check_bucket_count(tables, buckets)
-            trials = Trials(tables, gateways, settings, inputs.analyses, buckets, context.log.info)
-            question = _question(wish, inputs, tables)
-            planned = trials.plan(question)
-            context.log.info(planned.sentence())
-            if not wish.dry_run:
-                report = trials.run(question, planned, f"{context.run_id}:{context.retry_number}")
-                context.add_output_metadata(_metadata(report, tables))
+            _try(context, cast("TrialConfig", config), inputs, tables, gateways, time.left_seconds())
 
     @dg.job(
         name=TRIAL_JOB,
@@ -104,6 +94,26 @@ def build_trial_job(inputs: DefinitionInputs) -> dg.JobDefinition:
         try_candidates()
 
     return trial
+
+
+def _try(
+    context: dg.OpExecutionContext,
+    wish: TrialConfig,
+    inputs: DefinitionInputs,
+    tables: ObjectStore,
+    gateways: InvokeGateways,
+    left_seconds: float,
+) -> None:
+    buckets = inputs.settings.catalog_buckets
+    check_bucket_count(tables, buckets)
+    settings = invoke_settings(inputs.settings, BACKFILL, left_seconds)
+    trials = Trials(tables, gateways, settings, inputs.analyses, buckets, context.log.info)
+    question = _question(wish, inputs, tables)
+    planned = trials.plan(question)
+    context.log.info(planned.sentence())
+    if not wish.dry_run:
+        report = trials.run(question, planned, f"{context.run_id}:{context.retry_number}")
+        context.add_output_metadata(_metadata(report, tables))
 
 
 def _question(config: TrialConfig, inputs: DefinitionInputs, tables: ObjectStore) -> TrialQuestion:

@@ -70,14 +70,7 @@ def judge(
     models: ModelCatalog,
 ) -> Verdict:
     """canary: in force and asking. Reads all buckets of the tables that its analysis fills."""
-    analysis = analyses[canary.analysis]
-    parts = [analyses[name] for name in analysis.parts] or [analysis]
-    known = analyses.values()
-    counting = _identities(models, [each for each in known if each is analysis or analysis.name in each.parts])
-    sides = {}
-    for part in parts:
-        current = _identities(models, [each for each in known if part.name in (each.name, *each.parts)])
-        sides[part.name] = _sides(canary, part.name, tables, buckets, counting, current - counting)
+    parts, sides = _parts_and_sides(canary, tables, buckets, analyses, models)
     waiting = sum((each.waiting for each in sides.values()), Counter[str]())
     if waiting:
         why = ", ".join(f"{count} {name}" for name, count in sorted(waiting.items()))
@@ -96,6 +89,24 @@ def judge(
     )
     judged = canary.judged([finding for _, finding in findings])
     return Verdict(judged, judged.said, findings)
+
+
+def _parts_and_sides(
+    canary: Canary,
+    tables: TableReader,
+    buckets: Sequence[str],
+    analyses: Mapping[str, AnalysisType],
+    models: ModelCatalog,
+) -> tuple[list[AnalysisType], dict[str, Sides]]:
+    """(analyses whose tables are filled, sides by their names)"""
+    analysis, known = analyses[canary.analysis], analyses.values()
+    parts = [analyses[name] for name in analysis.parts] or [analysis]
+    counting = _identities(models, [each for each in known if each is analysis or analysis.name in each.parts])
+    sides = {}
+    for part in parts:
+        current = _identities(models, [each for each in known if part.name in (each.name, *each.parts)])
+        sides[part.name] = _sides(canary, part.name, tables, buckets, counting, current - counting)
+    return parts, sides
 
 
 def _identities(models: ModelCatalog, analyses: Iterable[AnalysisType]) -> set[Identity]:

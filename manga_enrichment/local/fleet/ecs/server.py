@@ -28,41 +28,43 @@ _METADATA_PATH = "/v4/"
 
 
 def handler_of(cluster: Cluster) -> type[BaseHTTPRequestHandler]:
-    operations = cluster.operations
+    return type("Handler", (_Handler,), {"cluster": cluster})
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        timeout = 60
 
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            name = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
-            try:
-                if name not in operations:
-                    raise EcsError("UnknownOperationException", f"{name} is no operation of this stand-in.")
-                self._reply(200, operations[name](json.loads(body or b"{}")))
-            except EcsError as error:
-                self._reply(400, {"__type": error.code, "message": error.message})
+class _Handler(BaseHTTPRequestHandler):
+    """cluster: of the server that makes one of these for each connection."""
 
-        def do_GET(self) -> None:
-            if self.path == HEALTH_PATH:
-                return self._reply(200, {})
-            task_id, _, about = self.path.removeprefix(_METADATA_PATH).partition("/")
-            found = cluster.metadata(task_id) if self.path.startswith(_METADATA_PATH) else None
-            return self._reply(404, {}) if found is None else self._reply(200, found[about == "task"])
+    cluster: Cluster
+    protocol_version = "HTTP/1.1"
+    timeout = 60
 
-        def _reply(self, status: int, answer: Json) -> None:
-            body = json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/x-amz-json-1.1")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        name = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
+        try:
+            if name not in self.cluster.operations:
+                raise EcsError("UnknownOperationException", f"{name} is no operation of this stand-in.")
+            self._reply(200, self.cluster.operations[name](json.loads(body or b"{}")))
+        except EcsError as error:
+            self._reply(400, {"__type": error.code, "message": error.message})
 
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's name
-            """Say nothing: tasks have logs of their own."""
+    def do_GET(self) -> None:
+        if self.path == HEALTH_PATH:
+            return self._reply(200, {})
+        task_id, _, about = self.path.removeprefix(_METADATA_PATH).partition("/")
+        found = self.cluster.metadata(task_id) if self.path.startswith(_METADATA_PATH) else None
+        return self._reply(404, {}) if found is None else self._reply(200, found[about == "task"])
 
-    return Handler
+    def _reply(self, status: int, answer: Json) -> None:
+        body = json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/x-amz-json-1.1")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's name
+        """Say nothing: tasks have logs of their own."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
