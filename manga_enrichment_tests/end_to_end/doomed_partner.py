@@ -9,7 +9,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import dagster as dg
 
 from manga_enrichment.definitions import build_definitions
 from manga_enrichment.defs.enrichment.jobs import CATALOG_JOB
+from manga_enrichment.defs.queues.assets import OBSERVE_JOB
 from manga_enrichment.defs.shared.tags import range_tags
 from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.local.demo.lane import InProcessLane
@@ -84,7 +85,16 @@ class LaneProcess:
 
 def import_catalog(environment: Mapping[str, str]) -> None:
     """Run the catalog job in a new process."""
-    child = CONTEXT.Process(target=_catalog, args=(dict(environment),))
+    _run(environment, _catalog)
+
+
+def look_at_queues(environment: Mapping[str, str], clock: FileClock) -> None:
+    """Run the job that a daemon runs every five minutes, in a new process."""
+    _run(environment, _look, clock)
+
+
+def _run(environment: Mapping[str, str], target: Callable[..., None], *arguments: object) -> None:
+    child = CONTEXT.Process(target=target, args=(dict(environment), *arguments))
     child.start()
     child.join(_SECONDS)
     assert child.exitcode == 0
@@ -103,6 +113,12 @@ def _catalog(environment: dict[str, str]) -> None:
     job = build_definitions(settings).resolve_job_def(CATALOG_JOB)
     result = job.execute_in_process(tags=range_tags(keys[0], keys[-1]), raise_on_error=False)
     os._exit(0 if result.success else 1)
+
+
+def _look(environment: dict[str, str], clock: FileClock) -> None:
+    _enter(environment)
+    job = build_definitions(load_settings(), resources={"clock": clock}).resolve_job_def(OBSERVE_JOB)
+    os._exit(0 if job.execute_in_process(raise_on_error=False).success else 1)
 
 
 def _lane(
