@@ -12,6 +12,7 @@ import click
 from manga_enrichment.cli.analyses import analyses, generate
 from manga_enrichment.cli.api import api_access, api_template, openapi, workflow_template
 from manga_enrichment.cli.brake import brake
+from manga_enrichment.cli.browse import browse
 from manga_enrichment.cli.catalog import catalog
 from manga_enrichment.cli.deploy_plan import deploy_plan
 from manga_enrichment.cli.dlq import dlq
@@ -96,6 +97,7 @@ def main(ctx: click.Context, local: bool, state_dir: Path) -> None:
 for _command in (
     analyses,
     brake,
+    browse,
     deploy_plan,
     dlq,
     callbacks,

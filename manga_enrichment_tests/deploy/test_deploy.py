@@ -107,7 +107,7 @@ def test_servers_and_code_server_speak_of_one_another() -> None:
 def test_there_is_one_daemon_and_nobody_else_reaches_the_ui() -> None:
     assert COMPOSE["services"]["daemon"]["deploy"] == {"replicas": 1}
     published = [port for each in COMPOSE["services"].values() for port in each.get("ports", ())]
-    assert published == ["127.0.0.1:3000:3000"]
+    assert published == ["127.0.0.1:3000:3000", "127.0.0.1:3001:3001"]
     assert all("healthcheck" in each for each in COMPOSE["services"].values())
 
 

@@ -1,0 +1,97 @@
+"""Which SQL the box runs: one SELECT over the published tables, and nothing that names anything else.
+
+Belongs here: reading a statement's tree. Stays out: running it (`sql_worker.py`), where DuckDB itself, without external
+access and with its configuration locked, and the limits of a process hold whatever gets past this.
+"""
+
+import json
+from collections.abc import Collection, Iterator
+from typing import Any
+
+import duckdb
+
+ROW_MAKERS = frozenset({"unnest", "range", "generate_series", "generate_subscripts"})
+"""Functions that may stand in place of a table: they read nothing."""
+_TABLES = {"BASE_TABLE"}
+_OTHER_SOURCES = {"SHOW_REF", "TABLE_FUNCTION"}
+MAX_CHARACTERS = 20_000
+
+
+class RefusedQueryError(ValueError):
+    """Not a query for the box; the message says why, in a sentence."""
+
+
+def check_query(sql: str, names: Collection[str]) -> None:
+    """names: of all published tables. Raises RefusedQueryError."""
+    if len(sql) > MAX_CHARACTERS:
+        raise RefusedQueryError(f"The query has more than {MAX_CHARACTERS:,} characters.")
+    (statement,) = _statements(sql)
+    nodes = list(_nodes(statement))
+    known = {name.lower() for name in names} | set(_with_names(nodes))
+    for node in nodes:
+        kind = node.get("type")
+        if kind in _TABLES:
+            _check_table(node, known)
+        elif kind in _OTHER_SOURCES and _function(node) not in ROW_MAKERS:
+            what = _function(node) or "DESCRIBE, SHOW and SUMMARIZE"
+            raise RefusedQueryError(f"{what}: a query reads the published tables and nothing else (docs/tables.md).")
+
+
+def _statements(sql: str) -> list[Any]:
+    with duckdb.connect() as connection:
+        try:
+            told = connection.execute("SELECT json_serialize_sql($sql)", {"sql": sql}).fetchall()[0][0]
+        except duckdb.Error as error:
+            raise RefusedQueryError(_sentence(str(error))) from error
+    try:
+        found = json.loads(told)
+    except RecursionError:
+        raise RefusedQueryError("The query is nested too deep.") from None
+    if found["error"]:
+        message = str(found.get("error_message", ""))
+        is_other = found.get("error_type") == "not implemented"
+        raise RefusedQueryError("Only a SELECT can be asked here." if is_other else f"The query is no SQL: {message}")
+    statements = list(found["statements"])
+    if len(statements) != 1:
+        raise RefusedQueryError(f"Ask one SELECT at a time; these are {len(statements)} statements.")
+    return statements
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    """Every object of the tree, without recursion: how deep a query is nested is its author's choice."""
+    left = [tree]
+    while left:
+        each = left.pop()
+        if isinstance(each, dict):
+            yield each
+            left.extend(each.values())
+        elif isinstance(each, list):
+            left.extend(each)
+
+
+def _with_names(nodes: Collection[dict[str, Any]]) -> Iterator[str]:
+    for node in nodes:
+        named = node.get("cte_map")
+        if isinstance(named, dict):
+            yield from (str(each["key"]).lower() for each in named.get("map", ()))
+        if node.get("type") in ("RECURSIVE_CTE_NODE", "CTE_NODE"):
+            yield str(node.get("cte_name", "")).lower()
+
+
+def _check_table(node: dict[str, Any], known: Collection[str]) -> None:
+    path = [str(each) for each in node.get("qualified_name", {}).get("path", ())]
+    path = path or [str(node[part]) for part in ("catalog_name", "schema_name", "table_name") if node.get(part)]
+    if len(path) != 1 or path[0].lower() not in known:
+        raise RefusedQueryError(f"There is no published table {'.'.join(path)} (docs/tables.md).")
+
+
+def _function(node: dict[str, Any]) -> str:
+    function = node.get("function")
+    if not isinstance(function, dict):
+        return ""
+    path = function.get("qualified_name", {}).get("path") or [function.get("function_name", "")]
+    return ".".join(map(str, path)).lower()
+
+
+def _sentence(message: str) -> str:
+    return message.split("\n\n", maxsplit=1)[0].strip()

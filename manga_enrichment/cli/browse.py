@@ -1,0 +1,99 @@
+"""`manga-enrichment browse`: titles and their answers as pages on this machine."""
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from manga_enrichment.cli.parameters import configured_analyses
+
+if TYPE_CHECKING:
+    from manga_enrichment.browse.pages import Question
+    from manga_enrichment.browse.search import Find
+    from manga_enrichment.gateways.table_files import TableFiles
+
+_FOUND_IN_WORDS = 100
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; there is no login.")
+@click.option("--port", type=click.IntRange(0, 65535), default=3001, show_default=True, help="0 for any free one.")
+@click.option("--allow-host", "names", multiple=True, help="Another name by which people reach it, such as a proxy's.")
+@click.option("--folder", type=click.Path(path_type=Path), help="Tables on this disk instead of the bucket's.")
+@click.option(
+    "--copy-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path.home() / ".cache" / "manga-enrichment" / "browse",
+    show_default="~/.cache/manga-enrichment/browse",
+    help="Where the copy of the tables is kept.",
+)
+def browse(host: str, port: int, names: tuple[str, ...], folder: Path | None, copy_dir: Path) -> None:
+    """Look at titles, their answers and the tables in a browser. Read-only; asks no model."""
+    try:
+        from manga_enrichment.browse.server import serve
+    except ImportError as error:
+        raise click.ClickException(f"{error}: install the extra, pip install 'manga-enrichment[browse]'") from error
+    from manga_enrichment.browse.app import Browse
+    from manga_enrichment.browse.links import Links
+    from manga_enrichment.browse.local_copy import LocalCopy
+    from manga_enrichment.browse.pages import Pages
+    from manga_enrichment.browse.shelf import Shelf
+    from manga_enrichment.browse.sql_box import Bounds, SqlBox
+    from manga_enrichment.pipeline.publish.tables import published_tables
+    from manga_enrichment.runtime.clock import SystemClock
+    from manga_enrichment.settings import load_settings
+
+    analyses = list(configured_analyses().of_titles.values())
+    published = published_tables(analyses)
+    files, name = _files(folder)
+    home = copy_dir / hashlib.sha256(name.encode()).hexdigest()[:12]
+    shelf = Shelf(LocalCopy(files, published, home), published, analyses, SystemClock())
+    pages = Pages(Links(load_settings().dagster_url.rstrip("/")))
+    found = Browse(shelf, SqlBox(published, home, Bounds()), pages, _questions(), None if folder else _find())
+    click.echo(f"Tables of {name}, copied to {home}. Stop with Ctrl-C.")
+    serve(shelf, found, host=host, port=port, hosts=(*LOOPBACK, host, *names), say=click.echo)
+
+
+def _files(folder: Path | None) -> "tuple[TableFiles, str]":
+    """And what they are called."""
+    from manga_enrichment.aws.clients import AwsClients
+    from manga_enrichment.aws.s3.table_files import FolderTableFiles, S3TableFiles
+    from manga_enrichment.pipeline.store.object_keys import TABLES_ROOT
+    from manga_enrichment.settings import load_settings
+
+    if folder is not None:
+        return FolderTableFiles(folder), str(folder.resolve())
+    bucket = load_settings().bucket
+    client = AwsClients().s3
+    return S3TableFiles(client, bucket=bucket, prefix=TABLES_ROOT), f"{client.meta.endpoint_url}/{bucket}"
+
+
+def _questions() -> "list[Question]":
+    from manga_enrichment.browse.pages import Question
+    from manga_enrichment.cli.sql_session import questions
+
+    return [
+        Question(each.path.stem, each.title, each.path.read_text("utf-8-sig"), each.parameters) for each in questions()
+    ]
+
+
+def _find() -> "Find":
+    """Asks the candidate index, which is opened when it is first asked."""
+    from functools import cache
+
+    from manga_enrichment.browse.search import BadQueryError
+    from manga_enrichment.cli.find import open_asking
+    from manga_enrichment.domain.errors import ConfigurationError
+    from manga_enrichment.gateways.errors import StoreUnavailableError
+
+    opened = cache(open_asking)  # keeps no failure
+
+    def find(words: str) -> list[tuple[str, tuple[str, ...]]]:
+        try:
+            return [(each.manga_id, each.reasons) for each in opened().find(words, _FOUND_IN_WORDS)]
+        except (ConfigurationError, StoreUnavailableError) as error:
+            raise BadQueryError(str(error)) from error
+
+    return find

@@ -1,0 +1,20 @@
+"""One site for all tests of pages that only read."""
+
+from pathlib import Path
+
+import pytest
+
+from manga_enrichment_tests.browse_world import Site, eventful_world, found, put_on_disk
+from manga_enrichment_tests.builders import title_id
+
+
+@pytest.fixture(scope="session")
+def tables_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return put_on_disk(eventful_world().tables, tmp_path_factory.mktemp("browse-tables"))
+
+
+@pytest.fixture(scope="session")
+def site(tables_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    made = Site(tables_folder, tmp_path_factory.mktemp("browse-home"), find=found(title_id(3), title_id(1)))
+    made.shelf.refresh()
+    return made
