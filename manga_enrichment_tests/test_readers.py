@@ -9,8 +9,8 @@ import polars as pl
 import pyarrow.dataset as ds
 import pytest
 
+from manga_enrichment.analysts.session import SqlSession
 from manga_enrichment.aws.s3.table_datasets import TableDatasets
-from manga_enrichment.cli.sql_session import SqlSession
 from manga_enrichment.domain.catalog.records import bucket_keys, bucket_of
 from manga_enrichment.pipeline.enrichment.wide_table import write_enriched
 from manga_enrichment.pipeline.publish.athena import template_document

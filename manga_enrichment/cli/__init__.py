@@ -29,7 +29,7 @@ from manga_enrichment.cli.partner.request_group import request_group
 from manga_enrichment.cli.partner.requests import results, status, submit
 from manga_enrichment.cli.promote import canary_group, promote
 from manga_enrichment.cli.report import report
-from manga_enrichment.cli.sql import sql
+from manga_enrichment.cli.sql.command import sql
 from manga_enrichment.cli.trial import trial
 from manga_enrichment.domain.text.shown import escaped_lines
 

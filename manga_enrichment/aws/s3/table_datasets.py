@@ -1,6 +1,6 @@
 """Published tables as Arrow datasets: read where they lie, no more of them than a query needs.
 
-Belongs here: file systems and folders. Stays out: queries (`cli/sql.py`), which tables there are
+Belongs here: file systems and folders. Stays out: queries (`manga_enrichment/analysts`), which tables there are
 (`pipeline/publish/tables.py`).
 
 pyarrow's own S3 client ignores profiles, roles and AWS_ENDPOINT_URL, so it is told what boto3 has found out.
