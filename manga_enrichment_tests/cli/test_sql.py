@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner, Result
 
-from manga_enrichment.analysts.questions import questions, with_ids
+from manga_enrichment.analysts.questions import questions, values_for
 from manga_enrichment.analysts.session import SqlSession
 from manga_enrichment.aws.s3.table_datasets import TableDatasets
 from manga_enrichment.cli import main
@@ -39,7 +39,11 @@ from manga_enrichment_tests.fakes import START
 from manga_enrichment_tests.follower import typed
 
 NAMES = [question.path.stem for question in questions()]
-PARAMETERS = {"title_story": {"manga_id": title_id(1)}, "similar_to": {"title": title_id(1)}}
+PARAMETERS = {
+    "title_story": {"manga_id": title_id(1)},
+    "similar_to": {"title": title_id(1)},
+    "top_ten_like": {"title": title_id(1), "genre": "drama", "level": "teen"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -85,12 +89,11 @@ def test_there_are_questions_enough_and_each_says_what_it_asks() -> None:
 
 def test_words_stand_for_the_first_title_found_that_has_an_answer(folder: Path) -> None:
     text = next(question.path for question in questions() if question.path.stem == "similar_to").read_text("utf-8")
-    given = with_ids(text, {"title": "a title"}, lambda words: [f"not {words}", title_id(2), title_id(1)])
+    given = values_for(text, {"title": "a title"}, lambda words: [f"not {words}", title_id(2), title_id(1)])
     found = SqlSession(TableDatasets.in_folder(folder), list(ANALYSES.values())).query(text, given).to_pylist()
     assert found == rows_of_similar(folder)
     assert {row["is_like"] for row in found} == {record(1).title}
     assert [row["score"] for row in found] == sorted((row["score"] for row in found), reverse=True)
-    assert with_ids(text, {"other": "a title"}, lambda _words: []) == {"other": "a title"}
 
 
 def rows_of_similar(folder: Path) -> list[dict[str, Any]]:
@@ -102,10 +105,34 @@ def test_words_that_nothing_is_found_for_have_no_answer(folder: Path) -> None:
     assert SqlSession(TableDatasets.in_folder(folder), list(ANALYSES.values())).query(text, {"title": []}).num_rows == 0
 
 
-def test_words_need_the_index_which_a_folder_of_tables_has_not(folder: Path) -> None:
+def test_in_a_folder_of_tables_a_part_of_a_title_does_and_words_that_none_has_are_told(folder: Path) -> None:
+    part = record(1).title.upper()
+    assert {row["is_like"] for row in rows(folder, "similar_to", title=part)} == {record(1).title}
     result = sql("similar_to", "--folder", str(folder), "--param", "title=a lighthouse")
     assert result.exit_code == 2
-    assert "give the id of the title" in " ".join(result.output.split())
+    assert "No title in" in result.output
+
+
+def test_the_ten_most_like_a_title_have_the_genre_and_level_that_were_asked_for(folder: Path) -> None:
+    kinds = {row["manga_id"]: row for row in rows(folder, "SELECT * FROM enriched_catalog")}
+    other = next(row for row in kinds.values() if row["reading_level"] and row["manga_id"] != title_id(1))
+    asked = {"genre": other["primary_genre"], "level": other["reading_level"]}
+    found = rows(folder, "top_ten_like", title=title_id(1), **asked)
+    assert other["manga_id"] in [row["manga_id"] for row in found]
+    assert title_id(1) not in [row["manga_id"] for row in found]
+    for row in found:
+        assert kinds[row["manga_id"]]["reading_level"] == asked["level"]
+        assert asked["genre"] in [each["genre"] for each in kinds[row["manga_id"]]["genres"]]
+        assert row["summary"].count(".") <= 1
+    assert [row["likeness"] for row in found] == sorted((row["likeness"] for row in found), reverse=True)
+    assert rows(folder, "top_ten_like", title=title_id(1)) == []  # horror for teens, unless something else is said
+
+
+def test_the_help_of_a_question_says_what_it_takes() -> None:
+    shown = " ".join(sql("top_ten_like", "--help").stdout.split())
+    assert "a genre they have; horror unless given" in shown
+    assert "title=..." in shown
+    assert "title=..." not in sql("--help").stdout
 
 
 def test_costs_of_genres_and_days_add_up_to_the_log(folder: Path) -> None:
@@ -277,7 +304,9 @@ def test_a_file_is_a_query_too(folder: Path, tmp_path: Path) -> None:
     [
         (["SELECT 1 FROM nowhere"], "The tables are: enriched_catalog,"),
         (["SELEC 1"], 'syntax error at or near "SELEC"'),
-        (["title_story"], "--param name=value"),
+        (["title_story"], "--param manga_id=...: id of the title"),
+        (["cost_by_genre", "--param", "genre=horror"], "The query has no $genre. It takes none."),
+        (["SELECT $a, $b", "--param", "a=1"], "--param b=..."),
         (["no_such_question"], "neither a file nor a shipped question nor SQL"),
         (["title_story", "--param", "manga_id"], "say name=value"),
     ],

@@ -5,10 +5,13 @@ import io
 import json
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
+from manga_enrichment.analysts.session import open_session
 from manga_enrichment.cli import main
+from manga_enrichment.cli.sql import printing
 
 
 def sql(*arguments: str) -> Result:
@@ -143,3 +146,43 @@ def test_a_number_beyond_64_bits_is_a_sentence(tmp_path: Path, query: str, said:
 def test_a_number_beyond_64_bits_is_shown_where_the_query_casts_it(tmp_path: Path) -> None:
     query = "SELECT sum(n)::VARCHAR AS total FROM (VALUES (9223372036854775807), (1)) AS t(n)"
     assert csv_rows(tmp_path, query)[1:] == [["9223372036854775808"]]
+
+
+LONG = "a rather long text of many words, " * 10
+PAIR = f"SELECT 'MNG-C4G0F4AW' AS manga_id, DATE '2026-11-28' AS day, 12345.678901 AS cost_usd, '{LONG}' AS summary"
+EACH = ("MNG-C4G0F4AW", "2026-11-28", "12345.678901")
+
+
+@pytest.mark.parametrize("options", [(), ("--wide",)])
+def test_what_is_piped_has_full_texts_and_a_line_each_row(tmp_path: Path, options: tuple[str, ...]) -> None:
+    lines = sql(PAIR, "--folder", str(tmp_path), *options).stdout.splitlines()
+    (line,) = (line for line in lines if "MNG-" in line)
+    assert all(each in line for each in (*EACH, LONG.strip()))
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_on_a_terminal_ids_dates_and_money_are_whole_and_nothing_is_wider(tmp_path: Path, columns: int) -> None:
+    shown = on_a_terminal(tmp_path, PAIR, columns)
+    assert all(each in shown for each in EACH)
+    assert max(map(len, shown.splitlines())) <= columns
+    assert "summary" in shown
+
+
+def test_more_columns_than_a_line_holds_are_a_block_each_row_with_full_texts(tmp_path: Path) -> None:
+    query = "SELECT " + ", ".join(f"'value{number}' AS a_long_name_{number}" for number in range(12))
+    shown = on_a_terminal(tmp_path, f"{query}, '{LONG}' AS summary", 80)
+    assert [line.split() for line in shown.splitlines() if "a_long_name_3" in line] == [["a_long_name_3", "value3"]]
+    assert " ".join(shown.split()).count("a rather long text of many words,") == 10
+    assert "1 row" in shown
+
+
+def on_a_terminal(folder: Path, query: str, columns: int) -> str:
+    """Through a pseudo-terminal's width: what a person sees there."""
+    shown = io.StringIO()
+    printing.print_table(open_session(folder).query(query), wide=False, terminal=shown, columns=columns)
+    return shown.getvalue()
+
+
+def test_parquet_keeps_types(tmp_path: Path) -> None:
+    written = sql("SELECT 1 AS n, ['漫画'] AS themes", "--folder", str(tmp_path), "--format", "parquet").stdout_bytes
+    assert pq.read_table(io.BytesIO(written)).to_pylist() == [{"n": 1, "themes": ["漫画"]}]

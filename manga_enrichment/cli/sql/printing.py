@@ -6,9 +6,10 @@ Belongs here: forms and their widths. Stays out: asking (`command.py`).
 import csv
 import json
 import sys
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import date, datetime
 from math import isnan
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -16,36 +17,114 @@ from manga_enrichment.domain.text.shown import escaped
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from rich.console import Console
 
 _WIDEST_CELL = 60
-_PIPED_WIDTH = 200
+_NARROWEST_TEXT = 16
+_LONGEST_WORD = 24
 _ROWS_AT_ONCE = 4096
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def print_table(found: "pa.Table") -> None:
+def print_table(found: "pa.Table", *, wide: bool, terminal: TextIO | None = None, columns: int | None = None) -> None:
+    """A table that fits the terminal, or a block a row where none can; full texts where it is `wide` or piped.
+
+    terminal, columns: stdout and its own, unless given.
+    """
     from rich.console import Console
+
+    names = [escaped(name) for name in found.column_names]
+    values = [column.to_pylist() for column in found.columns]
+    is_whole = wide or (terminal is None and not sys.stdout.isatty())
+    cells = [[_cell(value, name) for value in column] for name, column in zip(names, values, strict=True)]
+    console = Console(file=terminal, width=columns, markup=False, emoji=False)  # what a model wrote is text, not markup
+    rigid = [_is_rigid(column, shown) for column, shown in zip(values, cells, strict=True)]
+    least = [
+        _width(name, shown, fits=not is_whole, rigid=r) for name, shown, r in zip(names, cells, rigid, strict=True)
+    ]
+    needed = sum(least) + 3 * len(names) + 1
+    if is_whole:
+        console.width = max(needed, 40)
+    elif needed > console.width:
+        _print_blocks(console, names, cells)
+        return
+    else:
+        cells = [[_cut(cell) for cell in shown] for shown in cells]
+    _print_rows(console, names, cells, [(r, w, _are_numbers(v)) for r, w, v in zip(rigid, least, values, strict=True)])
+
+
+def _print_rows(
+    console: "Console", names: Sequence[str], cells: Sequence[Sequence[str]], kinds: Sequence[tuple[bool, int, bool]]
+) -> None:
+    """kinds: of each column whether it may not be broken, its least width, whether it has numbers."""
     from rich.table import Table
 
-    table = Table(caption=f"{found.num_rows} row{'' if found.num_rows == 1 else 's'}", caption_justify="left")
-    rows = found.to_pylist()
-    for name in found.column_names:
-        is_number = all(isinstance(row[name], int | float) for row in rows if row[name] is not None)
-        table.add_column(escaped(name), justify="right" if is_number else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(_cell(row[name]) for name in found.column_names))
-    width = None if sys.stdout.isatty() else _PIPED_WIDTH
-    Console(markup=False, emoji=False, width=width).print(table)  # what a model wrote is text, not markup
+    table = Table(caption=_rows_of(cells), caption_justify="left")
+    for name, (rigid, width, numbers) in zip(names, kinds, strict=True):
+        justify, overflow = ("right" if numbers else "left"), "fold"
+        table.add_column(name, justify=justify, overflow=overflow, no_wrap=rigid, min_width=width)  # type: ignore[arg-type]
+    for row in zip(*cells, strict=True):
+        table.add_row(*row)
+    console.print(table)
 
 
-def _cell(value: Any) -> str:
+def _print_blocks(console: "Console", names: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+    """More columns than a line holds: each row as lines of name and value, in full."""
+    from rich.table import Table
+
+    for number, row in enumerate(zip(*cells, strict=True), 1):
+        console.rule(f"{number} of {len(cells[0])}", align="left", characters="─")
+        block = Table.grid(padding=(0, 2))
+        block.add_column(no_wrap=True)
+        block.add_column(overflow="fold")
+        for name, cell in zip(names, row, strict=True):
+            block.add_row(name, cell)
+        console.print(block)
+    console.print(_rows_of(cells))
+
+
+def _rows_of(cells: Sequence[Sequence[str]]) -> str:
+    count = len(cells[0]) if cells else 0
+    return f"{count} row{'' if count == 1 else 's'}"
+
+
+def _are_numbers(values: Sequence[Any]) -> bool:
+    return all(isinstance(value, int | float) for value in values if value is not None)
+
+
+def _is_rigid(values: Sequence[Any], shown: Sequence[str]) -> bool:
+    """Numbers, times, ids and single words: half of one says something else, so it is not broken."""
+    return all(isinstance(value, int | float | date) for value in values if value is not None) or all(
+        len(cell) <= _LONGEST_WORD and not any(map(str.isspace, cell)) for cell in shown
+    )
+
+
+def _width(name: str, shown: Sequence[str], *, fits: bool, rigid: bool) -> int:
+    """The least that a column may have. fits: texts may be broken, so that the table fits."""
+    from rich.cells import cell_len
+
+    widest = max(map(cell_len, shown), default=0)
+    return max(widest, cell_len(name)) if rigid or not fits else max(min(widest, _NARROWEST_TEXT), cell_len(name))
+
+
+def _cell(value: Any, name: str) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
-        return f"{value:.6g}"
+        return _number(value, name)
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}"
-    text = escaped(str(value))
+    return escaped(str(value))
+
+
+def _number(value: float, name: str) -> str:
+    """Money to the micro-dollar; of all else six digits, and none that stands before the point is left out."""
+    if "usd" in name.lower():
+        return f"{value:.6f}"
+    return f"{value:.0f}" if abs(value) >= 1e6 else f"{value:.6g}"
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= _WIDEST_CELL else text[: _WIDEST_CELL - 1] + "…"
 
 
@@ -82,3 +161,15 @@ def _neutral(value: Any) -> Any:
 def print_json(found: "pa.Table") -> None:
     for row in found.to_pylist():
         click.echo(json.dumps(row, ensure_ascii=False, default=str))
+
+
+def print_parquet(found: "pa.Table") -> None:
+    """Raises UsageError on a terminal, which would show none of it."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if sys.stdout.isatty():
+        raise click.UsageError("--format parquet is for a file: add > FILE.parquet")
+    sink = pa.BufferOutputStream()
+    pq.write_table(found, sink)
+    sys.stdout.buffer.write(sink.getvalue())
