@@ -4,7 +4,7 @@ Belongs here: counting, and the tables on the terminal. Stays out: doing it (`ru
 """
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +30,7 @@ class DemoReport:
 
     titles: int = 0
     calls_billed: int = 0
+    calls_of_the_night: int = 0
     calls_cached: int = 0
     outcomes: dict[str, dict[str, int]] = field(default_factory=dict)
     cost_usd: float = 0.0
@@ -40,14 +41,27 @@ class DemoReport:
     success: bool = False
     stand_in: bool = True
     made_up: list[str] = field(default_factory=list)
+    example: dict[str, Any] = field(default_factory=dict)
 
 
-def account(settings: Settings, run_ids: Collection[str], before: dict[str, Any], after: dict[str, Any]) -> DemoReport:
-    """run_ids: of the demo. before, after: what the model server counted."""
+def report_from(told: Mapping[str, Any]) -> DemoReport:
+    """From what `asdict` made of one."""
+    return DemoReport(**{**told, "batches": [BatchReport(**each) for each in told["batches"]]})
+
+
+def account(
+    settings: Settings,
+    run_ids: Collection[str],
+    before: dict[str, Any],
+    after: dict[str, Any],
+    after_night: dict[str, Any] | None = None,
+) -> DemoReport:
+    """run_ids: of the night. before, after_night, after: what the model server counted; without batches two of them."""
     tables = S3ObjectStore(AwsClients().s3, bucket=settings.bucket)
     keys = bucket_keys(settings.catalog_buckets)
     report = DemoReport(
         calls_billed=after["billed"] - before["billed"],
+        calls_of_the_night=(after_night or after)["billed"] - before["billed"],
         cost_usd=(after["cost_micro_usd"] - before["cost_micro_usd"]) / 1e6,
     )
     analyses = known_analyses(settings).of_titles
@@ -93,19 +107,24 @@ def show(console: Console, report: DemoReport) -> None:
         outcomes.add_row(name, *(str(count) for count in shown))
     console.print(outcomes)
     tables = Table(title="Tables (Parquet)")
-    for heading in ("table", "rows", "where"):
-        wraps = heading == "where"
-        tables.add_column(heading, justify="right" if heading == "rows" else "left", overflow="fold", no_wrap=not wraps)
+    tables.add_column("table", no_wrap=True)
+    tables.add_column("rows", justify="right", no_wrap=True)
     for table in report.tables:
-        tables.add_row(table["table"], str(table["rows"]), table["path"])
+        tables.add_row(table["table"], str(table["rows"]))
     console.print(tables)
 
 
 def show_bill(console: Console, report: DemoReport) -> None:
+    """Night and batches apart, then together: each number says what it counts."""
     console.print(
-        f"{report.calls_billed} calls billed, {report.calls_cached} answers reused, "
-        f"{report.cost_usd:.6f} USD (what it would have cost; the offline model server is a stand-in, not an LLM), "
-        f"{report.seconds:.1f} s"
+        f"The night: {report.calls_of_the_night} calls billed, {report.calls_cached} answers were there already."
+    )
+    if report.batches:
+        calls, reused = report.calls_billed - report.calls_of_the_night, sum(each.reused for each in report.batches)
+        console.print(f"The batches: {calls} calls billed, {reused} answers were there already.")
+    console.print(
+        f"Together: {report.calls_billed} calls billed, {report.cost_usd:.6f} USD, {report.seconds:.1f} s. "
+        "That is what it would have cost; the offline model server is a stand-in, not an LLM."
     )
     if report.made_up:
         names = ", ".join(report.made_up)

@@ -39,6 +39,7 @@ def run_here(
     tags: Mapping[str, str],
     config: Mapping[str, Any] | None = None,
     partition_key: str | None = None,
+    run_id: str | None = None,
 ) -> dg.ExecuteInProcessResult:
     """A run of that job in this process, recorded in the instance."""
     return definitions.resolve_job_def(job).execute_in_process(
@@ -47,6 +48,7 @@ def run_here(
         tags={**tags, **tags_of_this_process()},
         instance=instance,
         raise_on_error=False,
+        run_id=run_id,
     )
 
 

@@ -26,6 +26,7 @@ from manga_enrichment.domain.requests.states import is_final
 from manga_enrichment.local.demo.lane import InProcessLane
 from manga_enrichment.local.demo.over_http import send_over_http
 from manga_enrichment.local.demo.own_batches import batches_for
+from manga_enrichment.local.demo.stages import Progress, ProgressFile, Stage
 from manga_enrichment.local.stack.callback_receiver import ReceivedCallback, read_callbacks
 from manga_enrichment.local.stack.endpoints import LocalEndpoints
 from manga_enrichment.local.stack.state_folder import StateFolder
@@ -120,7 +121,12 @@ EXAMPLES: Sequence[ExampleBatch] = (
 
 
 def run_examples(
-    endpoints: LocalEndpoints, settings: Settings, gateways: Gateways, state_dir: Path, lane: InProcessLane
+    endpoints: LocalEndpoints,
+    settings: Settings,
+    gateways: Gateways,
+    state_dir: Path,
+    lane: InProcessLane,
+    progress: ProgressFile,
 ) -> list[BatchReport]:
     """Send every example and work until each has ended and its partner knows, or the time is over."""
     site = Site(endpoints, settings, gateways, StateFolder(state_dir).callbacks)
@@ -132,6 +138,7 @@ def run_examples(
         lane.work()
         for report in reports:
             _look(site, report)
+        progress.tell(Progress(Stage.BATCHES, sum(report.ended for report in reports), len(reports)))
         if all(report.ended for report in reports) or time.monotonic() > until:
             return reports
         time.sleep(_POLL_SECONDS)
@@ -167,15 +174,16 @@ def _is_about(callback: ReceivedCallback, request_id: str) -> bool:
 def show_batches(console: Console, reports: Sequence[BatchReport]) -> None:
     table = Table(title=f"Batches of a partner ({PARTNER})")
     for heading in ("batch", "status", "items", "callback"):
-        table.add_column(heading, no_wrap=heading != "items", overflow="fold")
+        table.add_column(heading, no_wrap=heading != "items")
     for each in reports:
         table.add_row(f"{_name(each)} ({each.via})", each.status, _items(each), _told(each))
     console.print(table)
     for each in reports:
         if each.reason:
-            console.print(f"{_name(each)}: {escape(each.reason)}", soft_wrap=True)
-        if each.result:
-            console.print(f"{_name(each)}: {each.result}", soft_wrap=True)
+            console.print(f"{_name(each)}: {escape(each.reason)}")
+    console.print("The documents that partners fetch:")
+    for result in filter(None, (each.result for each in reports)):
+        console.print(f"  {result}", soft_wrap=True)  # an address is one word, however long
 
 
 def _name(report: BatchReport) -> str:
