@@ -33,7 +33,8 @@ hooks: $(INSTALLED)  ## let git check what is committed (pre-commit)
 	$(BIN)/pre-commit install
 
 demo: $(RUNS)  ## local stack up, the shipped catalog enriched, the result and its cost printed
-	$(BIN)/manga-enrichment demo
+	@DEMO_INSTALL_SECONDS=$$(cat $(VENV)/.install-seconds 2>/dev/null); rm -f $(VENV)/.install-seconds; \
+	  export DEMO_INSTALL_SECONDS; $(BIN)/manga-enrichment demo
 
 dev: $(RUNS)  ## local stack and the Dagster UI on http://127.0.0.1:3000
 	$(BIN)/manga-enrichment dev

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from threading import Event, Thread
 
 from rich.console import Console
-from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, ProgressColumn, Task, TaskProgressColumn, TextColumn
 from rich.progress import Progress as RichProgress
+from rich.text import Text
 
 from manga_enrichment.domain.durations import duration_text
 from manga_enrichment.local.demo.stages import Progress, ProgressFile, Stage
@@ -19,6 +20,8 @@ from manga_enrichment.local.demo.stages import Progress, ProgressFile, Stage
 _POLL_SECONDS = 0.2
 _LINE_SECONDS = 10.0
 _PACE_SECONDS = 5.0
+_INSTALLATION = 0.42
+"""Its share of a first `make demo`, as in `.ci/install`."""
 
 
 class Narrator:
@@ -66,8 +69,11 @@ class Lines:
 
 
 @contextmanager
-def shown(console: Console, file: ProgressFile) -> Iterator[None]:
-    """Within the block, what the file says is shown. The bar leaves nothing behind."""
+def shown(console: Console, file: ProgressFile, installed_seconds: float = 0.0) -> Iterator[None]:
+    """Within the block, what the file says is shown. The bar leaves nothing behind.
+
+    installed_seconds: what `make demo` took for the installation, whose bar this one goes on with (`.ci/install`).
+    """
     file.tell(Progress(Stage.STACK))
     if not console.is_terminal:
         lines = Lines(lambda line: console.print(line, soft_wrap=True), time.monotonic)
@@ -75,16 +81,27 @@ def shown(console: Console, file: ProgressFile) -> Iterator[None]:
             yield
         return
     # The words come last: they alone change their length, and where there is no room, they alone are cut.
-    columns = (BarColumn(bar_width=24), TaskProgressColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-    narrator = Narrator(time.monotonic)
+    columns = (BarColumn(bar_width=24), TaskProgressColumn(), _Elapsed(), TextColumn("{task.description}"))
+    narrator, begun = Narrator(time.monotonic), _INSTALLATION if installed_seconds else 0.0
     with RichProgress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(Stage.STACK.value, total=1.0)
+        task = bar.add_task(Stage.STACK.value, total=1.0, before=installed_seconds)
+
+        bar.update(task, completed=begun)
 
         def show(progress: Progress) -> None:
-            bar.update(task, completed=progress.share, description=narrator.words(progress))
+            share = begun + (1 - begun) * progress.share
+            bar.update(task, completed=share, description=narrator.words(progress))
 
         with _polled(file, show):
             yield
+
+
+class _Elapsed(ProgressColumn):
+    """Since `make demo`: also what the installation took."""
+
+    def render(self, task: Task) -> Text:
+        seconds = int((task.elapsed or 0) + task.fields["before"])
+        return Text(f"0:{seconds // 60:02}:{seconds % 60:02}", style="progress.elapsed")
 
 
 @contextmanager

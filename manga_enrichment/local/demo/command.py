@@ -34,7 +34,8 @@ def run_demo(state_dir: Path, *, as_json: bool, concurrency: int, dagster_yaml: 
     started, console = time.time(), Console(stderr=as_json)
     with TemporaryDirectory() as folder:
         progress, account = Path(folder, "progress.json"), Path(folder, "account.json")
-        with shown(console, ProgressFile(progress)), _running_stack(state_dir) as endpoints:
+        installed = float(os.environ.get("DEMO_INSTALL_SECONDS") or 0)
+        with shown(console, ProgressFile(progress), installed), _running_stack(state_dir) as endpoints:
             home = prepare_dagster_home(state_dir, dagster_yaml)
             environment = server_environment(endpoints.child_environment(os.environ), home)
             environment.setdefault("MANGA_CONCURRENCY", str(concurrency))
