@@ -1,6 +1,6 @@
 """Answers of DuckDB as people and programs expect them.
 
-Belongs here: names and types of columns. Stays out: asking (`guarded.py`), printing (`manga_enrichment/cli/sql`).
+Belongs here: names and types of columns. Stays out: asking (`session.py`), printing (`manga_enrichment/cli/sql`).
 """
 
 from collections.abc import Collection, Sequence

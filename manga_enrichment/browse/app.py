@@ -18,8 +18,9 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from manga_enrichment.analysts.guarded_sql import RefusedQueryError
+from manga_enrichment.analysts.questions import parameters_of
 from manga_enrichment.browse.forms import FORMS
-from manga_enrichment.browse.guarded_sql import RefusedQueryError
 from manga_enrichment.browse.pages import Asked, Pages, Question
 from manga_enrichment.browse.search import BadQueryError, Find, Wanted, facets, search, wanted_of
 from manga_enrichment.browse.shelf import Shelf, State
@@ -123,7 +124,8 @@ class Browse:
         shipped = next((each for each in self._questions if each.name == query.get("name")), None)
         sql = query.get("q", "").replace("\r\n", "\n").strip() or (shipped.sql.strip() if shipped else "")
         named = dict.fromkeys(_PARAMETER.findall(_QUIET.sub(" ", sql)))
-        values = {name: query.get(f"p.{name}", "").strip() for name in named}
+        unless_given = {name: each.default or "" for name, each in parameters_of(sql).items()}
+        values = {name: query.get(f"p.{name}", "").strip() or unless_given.get(name, "") for name in named}
         return Asked(sql, values, query=str(query) if sql else "")
 
     def _answered(self, state: State, asked: Asked) -> Asked:

@@ -1,7 +1,7 @@
 """Questions of people in SQL, each answered by a process of its own that is killed when its time is over.
 
-Belongs here: bounds, starting and ending that process. Stays out: which SQL is let in (`guarded_sql.py`), the
-connection it runs on (`sql_worker.py`).
+Belongs here: bounds, starting and ending that process. Stays out: which SQL is let in
+(`manga_enrichment/analysts/guarded_sql.py`), the connection it runs on (`sql_worker.py`).
 """
 
 import json
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from manga_enrichment.browse.guarded_sql import RefusedQueryError, check_query
+from manga_enrichment.analysts.guarded_sql import RefusedQueryError, check_query
 from manga_enrichment.browse.local_copy import Copy
 from manga_enrichment.browse.sql_worker import REFUSED
 from manga_enrichment.browse.tables import names_of, view_statements

@@ -71,11 +71,12 @@ def _files(folder: Path | None) -> "tuple[TableFiles, str]":
 
 
 def _questions() -> "list[Question]":
+    from manga_enrichment.analysts.questions import questions
     from manga_enrichment.browse.pages import Question
-    from manga_enrichment.cli.sql_session import questions
 
     return [
-        Question(each.path.stem, each.title, each.path.read_text("utf-8-sig"), each.parameters) for each in questions()
+        Question(each.path.stem, each.title, each.text, {name: str(told) for name, told in each.parameters.items()})
+        for each in questions()
     ]
 
 

@@ -50,7 +50,7 @@ def test_a_table_that_nothing_was_written_to_has_its_types_too(folder: Path) -> 
 
 
 def test_what_is_not_there_is_named(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(QueryError, match="nowhere is no table here"):
+    with pytest.raises(QueryError, match="no published table nowhere"):
         load("nowhere", folder=folder)
     with pytest.raises(QueryError, match='"colour" not found'):
         load("catalog", ["colour"], folder=folder)

@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from manga_enrichment.browse.guarded_sql import RefusedQueryError
+from manga_enrichment.analysts.guarded_sql import RefusedQueryError
 from manga_enrichment.browse.sql_box import Bounds, SqlBox, Task, run_apart
 from manga_enrichment.browse.sql_worker import locked
 from manga_enrichment.browse.tables import view_statements

@@ -302,8 +302,8 @@ def test_a_file_is_a_query_too(folder: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["SELECT 1 FROM nowhere"], "The tables are: enriched_catalog,"),
-        (["SELEC 1"], 'syntax error at or near "SELEC"'),
+        (["SELECT 1 FROM nowhere"], "There is no published table nowhere. The tables are: enriched_catalog,"),
+        (["SELEC 1"], "The query is no SQL: syntax error at or near"),
         (["title_story"], "--param manga_id=...: id of the title"),
         (["cost_by_genre", "--param", "genre=horror"], "The query has no $genre. It takes none."),
         (["SELECT $a, $b", "--param", "a=1"], "--param b=..."),

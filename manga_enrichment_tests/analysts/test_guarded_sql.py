@@ -2,7 +2,7 @@
 
 import pytest
 
-from manga_enrichment.browse.guarded_sql import MAX_CHARACTERS, RefusedQueryError, check_query
+from manga_enrichment.analysts.guarded_sql import MAX_CHARACTERS, RefusedQueryError, check_query
 from manga_enrichment.browse.tables import names_of
 from manga_enrichment.runtime.shipped import shipped
 from manga_enrichment_tests.browse_world import PUBLISHED

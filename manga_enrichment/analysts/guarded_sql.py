@@ -1,14 +1,16 @@
-"""Which SQL the box runs: one SELECT over the published tables, and nothing that names anything else.
+"""Which SQL people may ask: one SELECT over the published tables, and nothing that names anything else.
 
-Belongs here: reading a statement's tree. Stays out: running it (`sql_worker.py`), where DuckDB itself, without external
-access and with its configuration locked, and the limits of a process hold whatever gets past this.
+Belongs here: reading a statement's tree. Stays out: running it (`session.py`, `manga_enrichment/browse/sql_worker.py`),
+where DuckDB itself, without external access and with its configuration locked, holds whatever gets past this.
 """
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import duckdb
+
+from manga_enrichment.analysts.plain import QueryError
 
 ROW_MAKERS = frozenset({"unnest", "range", "generate_series", "generate_subscripts"})
 """Functions that may stand in place of a table: they read nothing."""
@@ -17,12 +19,12 @@ _OTHER_SOURCES = {"SHOW_REF", "TABLE_FUNCTION"}
 MAX_CHARACTERS = 20_000
 
 
-class RefusedQueryError(ValueError):
-    """Not a query for the box; the message says why, in a sentence."""
+class RefusedQueryError(QueryError):
+    """Not a query that may be asked; the message says why, in a sentence."""
 
 
-def check_query(sql: str, names: Collection[str]) -> None:
-    """names: of all published tables. Raises RefusedQueryError."""
+def check_query(sql: str, names: Collection[str]) -> set[str]:
+    """The tables that it names, in small letters. names: of all published ones. Raises RefusedQueryError."""
     if len(sql) > MAX_CHARACTERS:
         raise RefusedQueryError(f"The query has more than {MAX_CHARACTERS:,} characters.")
     (statement,) = _statements(sql)
@@ -31,10 +33,12 @@ def check_query(sql: str, names: Collection[str]) -> None:
     for node in nodes:
         kind = node.get("type")
         if kind in _TABLES:
-            _check_table(node, known)
+            _check_table(node, known, names)
         elif kind in _OTHER_SOURCES and _function(node) not in ROW_MAKERS:
             what = _function(node) or "DESCRIBE, SHOW and SUMMARIZE"
             raise RefusedQueryError(f"{what}: a query reads the published tables and nothing else (docs/tables.md).")
+    named = {str(node.get("table_name", "")).lower() for node in nodes if node.get("type") in _TABLES}
+    return named & {name.lower() for name in names}
 
 
 def _statements(sql: str) -> list[Any]:
@@ -78,11 +82,12 @@ def _with_names(nodes: Collection[dict[str, Any]]) -> Iterator[str]:
             yield str(node.get("cte_name", "")).lower()
 
 
-def _check_table(node: dict[str, Any], known: Collection[str]) -> None:
+def _check_table(node: dict[str, Any], known: Collection[str], names: Iterable[str]) -> None:
     path = [str(each) for each in node.get("qualified_name", {}).get("path", ())]
     path = path or [str(node[part]) for part in ("catalog_name", "schema_name", "table_name") if node.get(part)]
     if len(path) != 1 or path[0].lower() not in known:
-        raise RefusedQueryError(f"There is no published table {'.'.join(path)} (docs/tables.md).")
+        there = f"The tables are: {', '.join(names)} (docs/tables.md)."
+        raise RefusedQueryError(f"There is no published table {'.'.join(path)}. {there}")
 
 
 def _function(node: dict[str, Any]) -> str:
