@@ -3,8 +3,20 @@
 import runpy
 import sys
 
-NAMES = ("engine", "quota", "shares", "memory", "retrieval", "prompts", "imports", "drain", "fleet", "partners")
-QUICK = NAMES[:-2]
+NAMES = (
+    "engine",
+    "quota",
+    "shares",
+    "memory",
+    "retrieval",
+    "prompts",
+    "imports",
+    "drain",
+    "fleet",
+    "partners",
+    "night",
+)
+QUICK = NAMES[:-3]
 
 
 def main(arguments: list[str]) -> None:

@@ -6,7 +6,7 @@ Belongs here: launching a job or a backfill, and waiting for runs. Stays out: pr
 import json
 import time
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 _SECONDS = 60.0
@@ -16,6 +16,8 @@ _LAUNCH = """mutation L($given: ExecutionParams!) { launchRun(executionParams: $
 _BACKFILL = """mutation B($given: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $given) {
   __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"""
 _STATUS = "query S($given: ID!) { runOrError(runId: $given) { ... on Run { status } } }"
+_STEPS = """query T($given: ID!) { runOrError(runId: $given) { ... on Run { creationTime startTime endTime
+  stepStats { stepKey startTime endTime } } } }"""
 _COUNT = "{ runsOrError { ... on Runs { count } } }"
 _ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
 
@@ -25,17 +27,25 @@ class Console:
         self._url = f"{url}/graphql"
         self._direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
-    def run(self, job: str, tags: Mapping[str, str]) -> None:
-        """Launch a job and wait for its success. Raises RuntimeError."""
+    def run(self, job: str, tags: Mapping[str, str], meanwhile: Callable[[], None] = lambda: None) -> str:
+        """Launch a job, wait for its success, give its id. meanwhile: called four times a second. Raises RuntimeError."""
         metadata = {"tags": [{"key": key, "value": value} for key, value in tags.items()]}
         given = {"selector": {**_REPOSITORY, "jobName": job}, "mode": "default", "executionMetadata": metadata}
         launched = self._ask(_LAUNCH, given)["launchRun"]
         if launched["__typename"] != "LaunchRunSuccess":
             raise RuntimeError(f"{job} was not launched: {launched}")
-        while (status := self._ask(_STATUS, launched["run"]["runId"])["runOrError"]["status"]) not in _ENDED:
-            time.sleep(0.5)
+        run_id = str(launched["run"]["runId"])
+        while (status := self._ask(_STATUS, run_id)["runOrError"]["status"]) not in _ENDED:
+            meanwhile()
+            time.sleep(0.25)
         if status != "SUCCESS":
             raise RuntimeError(f"{job} ended as {status}")
+        return run_id
+
+    def timed(self, run_id: str) -> dict[str, Any]:
+        """When a run was launched, began and ended, and its steps, in seconds since 1970."""
+        found: dict[str, Any] = self._ask(_STEPS, run_id)["runOrError"]
+        return found
 
     def backfill(self, assets: Sequence[str], partitions: Sequence[str]) -> None:
         keys = [{"path": [asset]} for asset in assets]

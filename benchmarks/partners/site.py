@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -40,13 +40,16 @@ SETTINGS = {"MANGA_CATALOG_BUCKETS": "1", "MANGA_CONCURRENCY": "64"}
 
 
 class Site:
-    """Running inside `with`, its catalog imported. settings: environment variables beside SETTINGS.
+    """Running inside `with`; imports: its catalog, too. settings: environment variables beside SETTINGS.
 
     While it runs, this process' environment points at its stack.
     """
 
-    def __init__(self, name: str, tree: Path, folder: Path, catalog: Path, settings: Mapping[str, str]) -> None:
+    def __init__(
+        self, name: str, tree: Path, folder: Path, catalog: Path, settings: Mapping[str, str], *, imports: bool = True
+    ) -> None:
         self.name = name
+        self._imports = imports
         self._tree, self._folder, self._catalog, self._settings = tree, folder, catalog, settings
         self._port = free_port()
         self._calls = folder / "calls"
@@ -79,9 +82,8 @@ class Site:
             )
         try:
             self._connect(self._wait_for(state), environment)
-            keys = bucket_keys(1)
-            tags = {"dagster/asset_partition_range_start": keys[0], "dagster/asset_partition_range_end": keys[-1]}
-            self.console.run(CATALOG_JOB, tags)
+            if self._imports:
+                self.console.run(CATALOG_JOB, whole_catalog(bucket_keys(1)))
         except BaseException:
             self._stop()
             raise
@@ -153,6 +155,11 @@ class Site:
         if self._before:
             os.environ.clear()
             os.environ.update(self._before)
+
+
+def whole_catalog(keys: Sequence[str]) -> dict[str, str]:
+    """Tags of a run over all buckets."""
+    return {"dagster/asset_partition_range_start": keys[0], "dagster/asset_partition_range_end": keys[-1]}
 
 
 def said(row: Mapping[str, Any]) -> None:
