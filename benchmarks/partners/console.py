@@ -28,7 +28,7 @@ class Console:
         self._direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def run(self, job: str, tags: Mapping[str, str], meanwhile: Callable[[], None] = lambda: None) -> str:
-        """Launch a job, wait for its success, give its id. meanwhile: called four times a second. Raises RuntimeError."""
+        """Launch a job, wait for its success, give its id. meanwhile: called as it waits. Raises RuntimeError."""
         metadata = {"tags": [{"key": key, "value": value} for key, value in tags.items()]}
         given = {"selector": {**_REPOSITORY, "jobName": job}, "mode": "default", "executionMetadata": metadata}
         launched = self._ask(_LAUNCH, given)["launchRun"]

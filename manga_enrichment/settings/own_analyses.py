@@ -5,6 +5,7 @@ between them (`domain/analyses/own.py`).
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -45,8 +46,9 @@ def analyses_of(folder: Path) -> AnalysisSet:
 @lru_cache(maxsize=16)
 def _assembled(folder: str, texts: tuple[tuple[str, str], ...]) -> AnalysisSet:
     documents = {name: text for name, text in texts if name.endswith(_DOCUMENT)}
-    modules = [name.removesuffix(_MODULE) for name, _ in texts if name.endswith(_MODULE)]
-    rules = {name: guarded(name, _rules(Path(folder, name + _MODULE))) for name in modules}
+    modules = {name.removesuffix(_MODULE): text for name, text in texts if name.endswith(_MODULE)}
+    read = {name: replace(_rules(Path(folder, name + _MODULE)), source=text) for name, text in modules.items()}
+    rules = {name: guarded(name, each) for name, each in read.items()}
     return with_own(documents, rules, Surroundings(TITLE_FIELDS, {each.name for each in CATALOG_COLUMNS}))
 
 

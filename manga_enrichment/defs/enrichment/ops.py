@@ -107,6 +107,7 @@ def _planning(
         first_calls=calls_before_first_answer(settings.concurrency, settings.requests_per_minute),
         lane=quota_lane(context.run_tags),
         canaries=open_canaries(status, inputs.analyses),
+        remembers=True,
     )
 
 

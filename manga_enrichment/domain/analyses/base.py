@@ -47,11 +47,13 @@ class Rules:
     check       as in `AnalysisType`
     sufficient  what must hold beside the document's [enough]; asked first
     arranged    a row of the table, made from a valid answer, as it is stored
+    source      the module's text, put there by whoever reads it: what has changed when one of these does
     """
 
     check: Callable[[Answer, TitleInputs], list[str]] = lambda _answer, _inputs: []
     sufficient: Callable[[TitleInputs], str | None] = lambda _inputs: None
     arranged: Callable[[dict[str, Any]], dict[str, Any]] = dict
+    source: str = ""
 
 
 NO_RULES = Rules()
@@ -70,6 +72,7 @@ class AnalysisType:
     output_schema   closed JSON Schema (draft-07) of the answer; also the tool's input schema
     max_tokens      output limit of the first try; Bedrock reserves all of it in the quota, so keep it close
     sufficient      None when there is enough to ask about, else the reason in a few words
+    judged_by       hash of what that depends on beside the title; "" when nobody knows, so nothing may be remembered
     columns         what the analysis adds to its table; () for one that fills other tables
     to_row          a valid answer as values for those columns
     check           problems a schema cannot see, for example ids outside the candidate list; [] when fine
@@ -102,6 +105,7 @@ class AnalysisType:
     rules: Rules = NO_RULES
     request: str = "Analyse the title above."
     expected_output_tokens: int = 200
+    judged_by: str = ""
 
     @property
     def tool_name(self) -> str:

@@ -39,6 +39,7 @@ def single(document: Document, rules: Rules = NO_RULES) -> AnalysisType:
         needs_candidates=document.candidates,
         request=document.request,
         expected_output_tokens=document.expected_output_tokens,
+        judged_by=_judged_by(document.enough, rules),
     )
 
 
@@ -71,7 +72,15 @@ def combined(document: Document, parts: Sequence[AnalysisType]) -> AnalysisType:
         parts=tuple(part.name for part in parts),
         request=document.request,
         expected_output_tokens=document.expected_output_tokens,
+        judged_by="-".join(each.judged_by for each in parts) if all(each.judged_by for each in parts) else "",
     )
+
+
+def _judged_by(enough: Enough, rules: Rules) -> str:
+    if rules is not NO_RULES and not rules.source:
+        return ""
+    said = [enough.reason, enough.any_of, dict(enough.text), rules.source]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:_VERSION_CHARACTERS]
 
 
 def _version(document: Document, instructions: str, schema: Any) -> str:

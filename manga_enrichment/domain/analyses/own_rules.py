@@ -31,7 +31,7 @@ def guarded(name: str, rules: Rules) -> Rules:
         except Exception as error:  # noqa: BLE001
             return said("sufficient", error)
 
-    return Rules(check, sufficient, _arranging(rules.arranged, said))
+    return Rules(check, sufficient, _arranging(rules.arranged, said), rules.source)
 
 
 def _arranging(

@@ -5,7 +5,7 @@ a user's own (`own.py`).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import import_module
 from importlib.resources import files
@@ -74,7 +74,14 @@ def remade(document: Document, known: Mapping[str, AnalysisType]) -> AnalysisTyp
 
 def packaged_rules() -> Mapping[str, Rules]:
     """By name of the analysis."""
-    return {each.name: import_module(f"{_FOLDER}.{each.name}").RULES for each in packaged_documents() if each.rules}
+    return {
+        each.name: replace(
+            import_module(f"{_FOLDER}.{each.name}").RULES,
+            source=(files(_FOLDER) / f"{each.name}.py").read_text("utf-8"),
+        )
+        for each in packaged_documents()
+        if each.rules
+    }
 
 
 def assembled(documents: Sequence[Document], rules: Mapping[str, Rules]) -> AnalysisSet:

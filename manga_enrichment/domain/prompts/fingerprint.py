@@ -11,6 +11,7 @@ which candidates were retrieved, the alias by which the model was chosen.
 import hashlib
 import json
 from collections.abc import Callable, Iterable
+from importlib.metadata import version
 from typing import Any
 
 from manga_enrichment.domain.analyses.base import AnalysisType, TitleInputs
@@ -37,11 +38,36 @@ def fingerprint(analysis: AnalysisType, model: ModelSpec, inputs: TitleInputs) -
     )
 
 
+def hashed_fields(analyses: Iterable[AnalysisType]) -> tuple[str, ...]:
+    """What `content_hash` is of."""
+    return tuple(sorted({name for analysis in analyses for name in analysis.fields}))
+
+
+def question_identity(analysis: AnalysisType, model: ModelSpec) -> str:
+    """sha256 in hex of what all its questions have in common: all but the title decides their fingerprints, and whether
+    there is enough to ask. "" where that cannot be told, since nobody knows what says that there is enough.
+    """
+    if not analysis.judged_by:
+        return ""
+    return _digest(
+        {
+            "package": version("manga-enrichment"),  # cleaning, rules that come with it
+            "analysis": analysis.name,
+            "prompt_version": analysis.version,
+            "model_id": model.model_id,
+            "parameters": inference_parameters(analysis, model),
+            "fields": list(analysis.fields),
+            "candidates": analysis.needs_candidates,
+            "judged_by": analysis.judged_by,
+        }
+    )
+
+
 def content_hash(analyses: Iterable[AnalysisType]) -> Callable[[MangaRecord], str]:
     """What hashes a record: sha256 in hex of what any of the analyses shows of it. A change means that some answer may
     be outdated.
     """
-    names = tuple(sorted({name for analysis in analyses for name in analysis.fields}))
+    names = hashed_fields(analyses)
 
     def hashed(record: MangaRecord) -> str:
         return _digest({"manga_id": record.manga_id, "fields": prompt_fields(record, names, remember=False)})

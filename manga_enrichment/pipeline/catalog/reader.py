@@ -11,19 +11,31 @@ import pyarrow as pa
 
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.errors import ConfigurationError
-from manga_enrichment.gateways.objects import ObjectStore, TableReader
+from manga_enrichment.gateways.objects import ObjectStore, StoredFile, TableReader
 from manga_enrichment.pipeline.catalog.tables import records_from_table
-from manga_enrichment.pipeline.store.object_keys import catalog_state_key, table_key
+from manga_enrichment.pipeline.store.object_keys import catalog_hashes_key, catalog_state_key, table_key
 
 
 def read_catalog(tables: TableReader, bucket: str, columns: Sequence[str] | None = None) -> pa.Table:
     """The catalog table of a bucket. Raises ConfigurationError when it was never imported."""
     stored = tables.read(table_key("catalog", bucket), columns)
     if stored is None:
-        raise ConfigurationError(
-            f"The catalog has no bucket {bucket} yet: materialize manga_catalog first (it reads MANGA_CATALOG_URI)"
-        )
+        raise _never_imported(bucket)
     return stored.table
+
+
+def open_catalog(tables: ObjectStore, bucket: str) -> StoredFile:
+    """As `read_catalog`, for whoever goes through it part by part."""
+    stored = tables.open(table_key("catalog", bucket))
+    if stored is None:
+        raise _never_imported(bucket)
+    return stored
+
+
+def _never_imported(bucket: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"The catalog has no bucket {bucket} yet: materialize manga_catalog first (it reads MANGA_CATALOG_URI)"
+    )
 
 
 def read_records(tables: ObjectStore, bucket: str) -> Iterator[MangaRecord]:
@@ -32,6 +44,12 @@ def read_records(tables: ObjectStore, bucket: str) -> Iterator[MangaRecord]:
 
 def read_ids(tables: ObjectStore, bucket: str) -> set[str]:
     return set(read_catalog(tables, bucket, ["manga_id"]).column("manga_id").to_pylist())
+
+
+def hashes_are_of(tables: ObjectStore) -> tuple[str, ...]:
+    """The fields that content hashes of the stored catalog are of; () where that is not known of all."""
+    noted = tables.read_json(catalog_hashes_key())
+    return tuple(noted["fields"]) if noted else ()
 
 
 def check_bucket_count(tables: ObjectStore, bucket_count: int) -> dict[str, Any] | None:

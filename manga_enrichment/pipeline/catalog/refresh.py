@@ -4,7 +4,7 @@ Belongs here: the recorded state of the catalog and the decision to import. Stay
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -14,17 +14,17 @@ import orjson
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.catalog.ids import IdRegister
 from manga_enrichment.domain.catalog.records import bucket_keys
-from manga_enrichment.domain.prompts.fingerprint import content_hash
+from manga_enrichment.domain.prompts.fingerprint import content_hash, hashed_fields
 from manga_enrichment.gateways.catalog_source import CatalogSource
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.catalog.files.rows import Reading
 from manga_enrichment.pipeline.catalog.importer import ImportPlan, ImportReport, import_catalog
 from manga_enrichment.pipeline.catalog.plausibility import DEFAULT_PLAUSIBLE, PlausibleLimits
-from manga_enrichment.pipeline.catalog.reader import check_bucket_count, read_catalog
+from manga_enrichment.pipeline.catalog.reader import check_bucket_count, hashes_are_of, read_catalog
 from manga_enrichment.pipeline.catalog.sink import CatalogTables, Following
 from manga_enrichment.pipeline.catalog.source_files import read_files
-from manga_enrichment.pipeline.store.object_keys import catalog_ids_key, catalog_state_key
+from manga_enrichment.pipeline.store.object_keys import catalog_hashes_key, catalog_ids_key, catalog_state_key
 from manga_enrichment.pipeline.store.rows import SCHEMAS_VERSION
 
 
@@ -62,7 +62,7 @@ def refresh_catalog(
     bucket_count: int,
     say: Callable[[str], None],
     following: Following,
-    analyses: Iterable[AnalysisType],
+    analyses: Collection[AnalysisType],
     plausible: PlausibleLimits = DEFAULT_PLAUSIBLE,
 ) -> tuple[CatalogState, bool]:
     """(state, whether anything was imported). analyses: whose fields the content hash is of.
@@ -70,7 +70,8 @@ def refresh_catalog(
     Raises ConfigurationError; the stored catalog is then as before.
     """
     recorded = check_bucket_count(tables, bucket_count)
-    version = _version(source, reading)
+    shown = hashed_fields(analyses)
+    version = _version(source, reading, shown)
     if recorded is not None and recorded["source_version"] == version:
         say(f"{source.uri} has not changed since {recorded['imported_at']}")
         return CatalogState(**recorded), False
@@ -83,10 +84,14 @@ def refresh_catalog(
         ids=None if reading.mapping.id_parts is None else _id_register(tables, bucket_count, recorded),
         on_progress=lambda rows: say(f"{rows} rows read"),
     )
+    if is_other := hashes_are_of(tables) != shown:
+        tables.write_json(catalog_hashes_key(), {"fields": []})  # of both, until all buckets are there
     with source.local_copy() as paths:
         rows = read_files(paths, replace(reading, say=say), uri=source.uri)
         sink = CatalogTables(tables, following, clock.now(), source.uri, recorded)
         report = import_catalog(rows, sink, plan)
+    if is_other:
+        tables.write_json(catalog_hashes_key(), {"fields": shown})
     return _remember(tables, plan.ids, _state(report, plan, source.uri, version, clock.now())), True
 
 
@@ -119,9 +124,9 @@ def load_state(tables: ObjectStore, bucket_count: int) -> CatalogState | None:
     return None if recorded is None else CatalogState(**recorded)
 
 
-def _version(source: CatalogSource, reading: Reading) -> str:
+def _version(source: CatalogSource, reading: Reading, shown: Sequence[str]) -> str:
     parts = [source.uri, source.version(), reading.mapping.document, reading.encoding, reading.delimiter]
-    parts.append(SCHEMAS_VERSION)
+    parts += [SCHEMAS_VERSION, *shown]  # without a new hash nobody would see that a field shown from now on changes
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 

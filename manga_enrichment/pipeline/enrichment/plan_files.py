@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.enrichment.planner import Action, Planned
 from manga_enrichment.pipeline.store.object_keys import plan_key
+from manga_enrichment.pipeline.store.spool import reader_of
 
 PLAN_SCHEMA = pa.schema(
     [
@@ -40,8 +41,8 @@ class PlanRow:
     estimated_micro_usd: int
 
 
-def write_plan(tables: ObjectStore, run_id: str, bucket: str, planned: Iterable[Planned]) -> list[PlanRow]:
-    rows = [
+def plan_rows(planned: Iterable[Planned]) -> list[PlanRow]:
+    return [
         PlanRow(
             item.manga_id,
             item.analysis,
@@ -55,9 +56,13 @@ def write_plan(tables: ObjectStore, run_id: str, bucket: str, planned: Iterable[
         )
         for item in planned
     ]
-    columns = {name: [_plain(getattr(row, name)) for row in rows] for name in PLAN_SCHEMA.names}
-    tables.write(plan_key(run_id, bucket), pa.table(columns, schema=PLAN_SCHEMA))
-    return rows
+
+
+def write_plan(tables: ObjectStore, run_id: str, bucket: str, parts: Iterable[Sequence[PlanRow]]) -> None:
+    """Rows as they come, in the catalog's order."""
+    columns = ({name: [_plain(getattr(row, name)) for row in rows] for name in PLAN_SCHEMA.names} for rows in parts)
+    found = (pa.table(each, schema=PLAN_SCHEMA) for each in columns)
+    tables.write(plan_key(run_id, bucket), reader_of(found, PLAN_SCHEMA))
 
 
 def read_plan(tables: ObjectStore, run_id: str, bucket: str, analyses: Sequence[str]) -> list[PlanRow]:

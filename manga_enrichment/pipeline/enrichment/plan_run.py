@@ -3,23 +3,33 @@
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from operator import itemgetter
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models.calibration import Calibration
 from manga_enrichment.domain.models.specs import NIGHT_MODELS, ModelCatalog, ModelSpec
+from manga_enrichment.domain.prompts.fingerprint import hashed_fields, question_identity
 from manga_enrichment.domain.trials.canary import Canary
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.batch.job_store import BatchStore
 from manga_enrichment.pipeline.candidates.stored_lists import read_waiting
 from manga_enrichment.pipeline.candidates.tables import read_candidates
-from manga_enrichment.pipeline.catalog.reader import read_records
+from manga_enrichment.pipeline.catalog.reader import hashes_are_of, read_records
+from manga_enrichment.pipeline.enrichment.bucket_slices import BucketTables
 from manga_enrichment.pipeline.enrichment.calibrations import read_calibrations
-from manga_enrichment.pipeline.enrichment.plan_files import PlanRow, write_plan
+from manga_enrichment.pipeline.enrichment.known_questions import KnownQuestions, Questions
+from manga_enrichment.pipeline.enrichment.plan_files import PlanRow, plan_rows, write_plan
 from manga_enrichment.pipeline.enrichment.planner import Action, Planned, Planner
 from manga_enrichment.pipeline.store.object_keys import table_key
 from manga_enrichment.pipeline.store.rows import fingerprints
+
+Current = Mapping[str, Mapping[str, str]]
+"""analysis -> manga_id -> fingerprint of the table's row"""
 
 
 @dataclass(slots=True)
@@ -81,11 +91,14 @@ class Planning:
         lane: str = NIGHT_MODELS,
         canaries: Collection[Canary] = (),
         adds_up: bool = False,
+        remembers: bool = False,
     ) -> None:
         """first_calls: so many leave before the first is answered, and may all pay for writing the prompt cache.
 
         canaries: of any of the analyses. adds_up: estimates are for their sum, not what nearly each call stays below.
+        remembers: puts down what was worked out, so that the next plan is quick.
         """
+        self._remembers = remembers
         self._canaries = canaries
         self._tables = tables
         self._ledger = ledger
@@ -102,19 +115,50 @@ class Planning:
         models, calibrations, planner = self._planner(buckets, selected)
         report = PlanReport()
         writers = Counter(dict.fromkeys(self._analyses, self._first_calls))
+        identities = self._identities(models)
         for bucket in buckets:
-            records = list(read_records(self._tables, bucket))
-            current = {name: self._current(name, bucket) for name in planner.wanted}
-            candidates = read_candidates(self._tables, bucket)
-            planned = planner.plan(records, candidates, current, self._ledger.get_many)
-            if self._adds_up:
-                planned = _adding_up(planned, models, calibrations)
-            rows = write_plan(self._tables, run_id, bucket, _with_cache_writes(planned, models, writers))
-            report.titles += len(records)
-            _count(report, rows)
-            self._count_again(report, rows, current)
-            say(f"bucket {bucket}: {len(records)} titles, {report.calls} calls planned so far")
+            known = KnownQuestions(self._tables, bucket, identities)
+            before = report.titles
+
+            def planned(bucket: str = bucket, known: KnownQuestions = known) -> Iterator[list[PlanRow]]:
+                for part, current in self._slices(planner, bucket, known, report):
+                    priced = _adding_up(part, models, calibrations) if self._adds_up else part
+                    rows = plan_rows(_with_cache_writes(priced, models, writers))
+                    _count(report, rows)
+                    self._count_again(report, rows, current)
+                    yield rows
+
+            write_plan(self._tables, run_id, bucket, planned())
+            if self._remembers and any(identities.values()):
+                known.write()
+            say(f"bucket {bucket}: {report.titles - before} titles, {report.calls} calls planned so far")
         return report
+
+    def _slices(
+        self, planner: Planner, bucket: str, known: KnownQuestions, report: PlanReport
+    ) -> Iterator[tuple[list[Planned], Current]]:
+        """Some thousand titles at a time, what is planned about them, worked out where anything has changed or is
+        missing; and the fingerprints that tables have of those."""
+        bucket_tables = BucketTables(self._tables, bucket, planner.wanted)
+        for part in bucket_tables.slices():
+            report.titles += len(part.ids)
+            current = bucket_tables.fingerprints(part)
+            settled = known.settled(part, current, planner.wish)
+            ids = part.ids.to_pylist()
+            found = [
+                (place, Planned(ids[place], name, Action.INSUFFICIENT, (name,), reason=reason))
+                for place, name, reason in settled.too_little
+            ]
+            open_titles, worked_out = pc.invert(settled.is_settled), dict[str, Questions]()
+            rows: Current = {}
+            if pc.any(open_titles).as_py():
+                places = {manga_id: place for place, manga_id in enumerate(ids)}
+                rows = {name: _known_of(part.ids, column) for name, column in current.items()}
+                records, candidates = bucket_tables.titles(part, open_titles)
+                items = planner.plan(records, candidates, rows, self._ledger.get_many, worked_out)
+                found += [(places[item.manga_id], item) for item in items]
+            known.note(part, worked_out)
+            yield [item for _, item in sorted(found, key=itemgetter(0))], rows
 
     def moves(self, buckets: Sequence[str], selected: Collection[str]) -> Moves:
         """What waits for MANGA_CANDIDATES_REFRESH, and what moving all of it would take beyond a run of now."""
@@ -133,14 +177,20 @@ class Planning:
                     moves.cost_micro_usd += sign * item.estimated_micro_usd
         return moves
 
-    def _count_again(
-        self, report: PlanReport, rows: Sequence[PlanRow], current: Mapping[str, Mapping[str, str]]
-    ) -> None:
+    def _count_again(self, report: PlanReport, rows: Sequence[PlanRow], current: Current) -> None:
         for row in rows:
             names = self._analyses[row.analysis].parts or (row.analysis,)
             if row.action is Action.ASK and any(row.manga_id in current.get(name, {}) for name in names):
                 report.analyses[row.analysis].again += 1
                 report.analyses[row.analysis].again_micro_usd += row.estimated_micro_usd
+
+    def _identities(self, models: Mapping[str, ModelSpec]) -> dict[str, str]:
+        """Of each analysis' questions; all unknown where the catalog's hashes are not of what is shown of it today."""
+        is_known = hashes_are_of(self._tables) == hashed_fields(self._analyses.values())
+        return {
+            name: question_identity(analysis, models[name]) if is_known else ""
+            for name, analysis in self._analyses.items()
+        }
 
     def _planner(
         self, buckets: Sequence[str], selected: Collection[str]
@@ -192,3 +242,8 @@ def _count(report: PlanReport, rows: Sequence[PlanRow]) -> None:
         plan.input_tokens += sum(row.input_tokens for row in own)
         plan.output_tokens += sum(row.output_tokens for row in own)
         plan.estimated_micro_usd += sum(row.estimated_micro_usd for row in own)
+
+
+def _known_of(ids: pa.Array, column: pa.Array) -> dict[str, str]:
+    there = column.is_valid()
+    return dict(zip(ids.filter(there).to_pylist(), column.filter(there).to_pylist(), strict=True))

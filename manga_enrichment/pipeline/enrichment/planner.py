@@ -19,6 +19,7 @@ from manga_enrichment.domain.prompts.prompt import title_inputs
 from manga_enrichment.domain.trials.canary import Canary
 from manga_enrichment.pipeline.engine.build_call import Question
 from manga_enrichment.pipeline.engine.money.estimates import CallEstimate
+from manga_enrichment.pipeline.enrichment.known_questions import Questions, Wish, question_mark
 
 Lookup = Callable[[Sequence[str]], Mapping[str, LedgerEntry]]
 
@@ -59,6 +60,10 @@ class _Option(Question):
         super().__init__(analysis, model, inputs, calibration)
         self.insufficient = analysis.sufficient(inputs)
 
+    @property
+    def mark(self) -> str:
+        return question_mark("" if self.insufficient else self.fingerprint, self.insufficient)
+
     def fills(self, name: str) -> bool:
         """Whether an answer of this option is one of the analysis `name`, and can be had."""
         return self.insufficient is None and (self.analysis.name == name or name in self.analysis.parts)
@@ -77,7 +82,6 @@ class Planner:
         canaries: Collection[Canary] = (),
     ) -> None:
         """models and calibrations: by analysis name. selected: names to be brought up to date.
-
         pending: fingerprints that a batch job is asking for. canaries: some titles are held back for those that are
         about what would be asked today.
         """
@@ -104,23 +108,32 @@ class Planner:
         """Names of the analyses whose tables are to be filled."""
         return list(self._wanted)
 
+    @property
+    def wish(self) -> Wish:
+        wholes = [each for each in self._analyses.values() if each.parts]
+        sources = {name: [name, *(each.name for each in wholes if name in each.parts)] for name in self._wanted}
+        return Wish(self._wanted, sources, self._selected)
+
     def plan(
         self,
         records: Iterable[MangaRecord],
         candidates: Mapping[str, Sequence[Candidate]],
         current: Mapping[str, Mapping[str, str]],
         lookup: Lookup,
+        worked_out: dict[str, Questions] | None = None,
     ) -> Iterator[Planned]:
-        """Plan one bucket.
+        """Plan one bucket, or some of its titles.
 
         candidates: by manga_id. current: analysis -> manga_id -> fingerprint of the table's row. lookup: the ledger.
+        worked_out: is told the questions of each title.
         """
-        missing = [
-            (options, parts)
-            for record in records
-            if (options := self._options(record, candidates.get(record.manga_id, ())))
-            and (parts := self._missing(record.manga_id, options, current))
-        ]
+        missing = []
+        for record in records:
+            options = self._options(record, candidates.get(record.manga_id, ()))
+            if worked_out is not None:
+                worked_out[record.manga_id] = {name: option.mark for name, option in options.items()}
+            if parts := self._missing(record.manga_id, options, current):
+                missing.append((options, parts))
         askable = {
             option.fingerprint
             for options, parts in missing
@@ -132,8 +145,7 @@ class Planner:
             yield from self._plan_title(options, parts, entries)
 
     def _options(self, record: MangaRecord, candidates: Sequence[Candidate]) -> dict[str, _Option]:
-        """Every analysis type that could fill something wanted, also where it is not selected itself: a row that a
-        combined call gave is as current as one of a single call."""
+        """All that could fill something wanted, selected or not: a combined call's row is as current as a single's."""
         return {
             analysis.name: self._option(analysis, record, candidates)
             for analysis in self._analyses.values()
@@ -181,8 +193,7 @@ class Planner:
             yield from self._plan_single(options, name, entries)
 
     def _held_back(self, options: Mapping[str, _Option], parts: Sequence[str]) -> dict[str, str]:
-        """Name -> why, of what could be asked and has to wait for a canary. What the ledger has waits, too: the title
-        keeps its old answer."""
+        """Name -> why, of what has to wait for a canary. What the ledger has waits, too: the old answer is kept."""
         manga_id = next(iter(options.values())).inputs.manga_id
         return {
             name: canary.reason

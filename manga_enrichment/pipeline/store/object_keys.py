@@ -3,7 +3,7 @@
 `enrichment/<table>/bucket=<b>/part.parquet` is the current state of a table, replaced whole. `enrichment/requests/` is
 the append-only log. What partners' requests add to it, and their rows in `enrichment/partner_results/`, lie there by
 hours (`hour_keys.py`). `runs/<run>/` holds a run's working files and `batch/<token>/` those of a batch job; lifecycle
-rules delete both. `candidates/` is what candidate lists are drawn from, `changes/` what tables are about to change.
+rules delete both. `candidates/` is what lists and plans go on from, `changes/` what tables are about to change.
 `fm-requests/` holds requests as they were accepted, `fm-results/` what partners fetch, `trials/` what trials found,
 `labels/` what people say is right.
 """
@@ -70,6 +70,11 @@ def catalog_state_key() -> str:
     return f"{TABLES_ROOT}/catalog/_state.json"
 
 
+def catalog_hashes_key() -> str:
+    """JSON beside the catalog: which fields its content hashes are of."""
+    return f"{TABLES_ROOT}/catalog/_hashes.json"
+
+
 def catalog_ids_key() -> str:
     """JSON beside the catalog: titles of sources without our ids that came to the same id, and who got which."""
     return f"{TABLES_ROOT}/catalog/_ids.json"
@@ -83,6 +88,11 @@ def candidates_state_key(bucket: str) -> str:
 def drawn_key(bucket: str) -> str:
     """What each title's list was drawn from, and the lists that wait for their turn."""
     return f"{CANDIDATES_ROOT}/drawn/bucket={bucket}.parquet"
+
+
+def questions_key(bucket: str) -> str:
+    """What the questions about each title were when they were last worked out."""
+    return f"{CANDIDATES_ROOT}/questions/bucket={bucket}.parquet"
 
 
 def index_key(name: str) -> str:

@@ -336,6 +336,18 @@ def test_a_module_is_used_when_the_document_says_so_and_only_then() -> None:
         with_documents(TEA, rules={"coffee": Rules()})
 
 
+def test_what_says_whether_there_is_enough_has_a_name_that_changes_with_it_alone() -> None:
+    def name_of(document: dict[str, Any], rules: Rules | None = None) -> str:
+        return with_documents(document, rules={"tea": rules} if rules else {}).get("tea").judged_by
+
+    known = name_of(TEA)
+    assert known == name_of(changed("request", "What is drunk?"))
+    assert known != name_of(changed("enough", {"text": {"synopsis": 41}, "reason": "hardly any synopsis"}))
+    own = TEA | {"rules": True}
+    assert name_of(own, Rules(source="first")) not in (known, name_of(own, Rules(source="second")), "")
+    assert name_of(own, Rules()) == ""
+
+
 def test_fifty_are_taken_and_no_more() -> None:
     many = [changed("name", f"tea{number}") | {"on_request": True} for number in range(51)]
     assert len(with_documents(*many[:50]).on_request) == 51

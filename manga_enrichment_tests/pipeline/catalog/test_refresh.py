@@ -1,23 +1,26 @@
 """The catalog is read when its source changed, and only then."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from manga_enrichment.aws.s3.catalog_source import LocalCatalog
+from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.catalog.ids import derived_id
 from manga_enrichment.domain.catalog.mapping import SAME_NAMES, ColumnMapping
 from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.prompts.fingerprint import hashed_fields
 from manga_enrichment.pipeline.catalog.files.rows import Reading
 from manga_enrichment.pipeline.catalog.plausibility import (
     DEFAULT_PLAUSIBLE,
     ImplausibleCatalogError,
     PlausibleLimits,
 )
-from manga_enrichment.pipeline.catalog.reader import read_ids, read_records
+from manga_enrichment.pipeline.catalog.reader import hashes_are_of, read_ids, read_records
 from manga_enrichment.pipeline.catalog.refresh import CatalogState, load_state, refresh_catalog
 from manga_enrichment.pipeline.catalog.sink import Following
 from manga_enrichment.pipeline.store.object_keys import catalog_ids_key, catalog_state_key, rejects_key
@@ -60,6 +63,7 @@ class Catalog:
         buckets: int = BUCKETS,
         mapping: ColumnMapping = SAME_NAMES,
         plausible: PlausibleLimits = DEFAULT_PLAUSIBLE,
+        analyses: Collection[AnalysisType] = ANALYSES.values(),
     ) -> tuple[CatalogState, bool]:
         return refresh_catalog(
             tables=self.tables,
@@ -69,7 +73,7 @@ class Catalog:
             bucket_count=buckets,
             say=lambda _line: None,
             following=Following("run-1"),
-            analyses=ANALYSES.values(),
+            analyses=analyses,
             plausible=plausible,
         )
 
@@ -98,6 +102,15 @@ def test_a_source_that_has_not_changed_is_not_read_again(catalog: Catalog) -> No
     catalog.clock.advance(3600)
     again, imported = catalog.refresh()
     assert (again, imported, catalog.source.reads) == (first, False, 1)
+
+
+def test_a_catalog_whose_hashes_are_of_other_fields_than_prompts_show_is_read_again(catalog: Catalog) -> None:
+    catalog.refresh()
+    assert hashes_are_of(catalog.tables) == hashed_fields(ANALYSES.values())
+    alone = [replace(ANALYSES["reading_level"], fields=("title",))]
+    _, imported = catalog.refresh(analyses=alone)
+    assert (imported, catalog.source.reads, hashes_are_of(catalog.tables)) == (True, 2, ("title",))
+    assert catalog.refresh(analyses=alone)[1] is False
 
 
 def test_a_changed_source_is_read_and_only_its_buckets_get_another_digest(catalog: Catalog) -> None:

@@ -1,0 +1,85 @@
+"""A bucket's catalog beside its candidate lists and answers, some thousand titles at a time.
+
+Belongs here: reading of each table no more than is wanted of it. Stays out: what is made of it (`plan_run.py`).
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from manga_enrichment.domain.analyses.base import Candidate
+from manga_enrichment.domain.catalog.records import MangaRecord
+from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.pipeline.candidates.tables import candidates_from_table
+from manga_enrichment.pipeline.catalog.reader import open_catalog
+from manga_enrichment.pipeline.catalog.tables import records_from_table
+from manga_enrichment.pipeline.enrichment.known_questions import Slice
+from manga_enrichment.pipeline.store.in_order import InOrder, batches_in_order, beside
+from manga_enrichment.pipeline.store.object_keys import table_key
+
+
+class BucketTables:
+    """Gone through once. A slice is to be asked about before the next is taken."""
+
+    def __init__(self, tables: ObjectStore, bucket: str, analyses: Sequence[str]) -> None:
+        """analyses: whose answers are wanted. Raises ConfigurationError for a bucket that was never imported."""
+        self._catalog = open_catalog(tables, bucket).file
+        self._records = InOrder(self._catalog)
+        lists = _opened(tables, "similar_candidates", bucket)
+        self._list_ids, self._lists = InOrder(lists, ["manga_id", *_paths_of_ids(lists)]), InOrder(lists)
+        self._answers = {name: InOrder(_opened(tables, name, bucket), ["manga_id", "fingerprint"]) for name in analyses}
+
+    def slices(self) -> Iterator[Slice]:
+        for part in batches_in_order(self._catalog, ["manga_id", "content_hash"]):
+            if part.num_rows:
+                ids, hashes = (part.column(name).combine_chunks() for name in ("manga_id", "content_hash"))
+                yield Slice(ids, hashes, _beside(ids, self._list_ids))
+
+    def fingerprints(self, part: Slice) -> dict[str, pa.Array]:
+        """Of each analysis' rows, beside the slice's titles."""
+        return {
+            name: beside(part.ids, answers.between(*_ends(part)), "fingerprint")
+            for name, answers in self._answers.items()
+        }
+
+    def titles(self, part: Slice, wanted: pa.Array) -> tuple[list[MangaRecord], dict[str, tuple[Candidate, ...]]]:
+        """(records, candidates by manga_id) of those titles of the slice for which `wanted` is true."""
+        records = self._records.between(*_ends(part))
+        lists = self._lists.between(*_ends(part))
+        known = {}
+        if lists is not None:
+            named = pc.is_in(lists.column("manga_id"), value_set=part.ids.filter(wanted))
+            known = candidates_from_table(lists.filter(named))
+        return ([] if records is None else list(records_from_table(records.filter(wanted)))), known
+
+
+def _opened(tables: ObjectStore, table: str, bucket: str) -> pq.ParquetFile | None:
+    stored = tables.open(table_key(table, bucket))
+    return None if stored is None else stored.file
+
+
+def _paths_of_ids(lists: pq.ParquetFile | None) -> list[str]:
+    """Of the lists no titles and no hints."""
+    if lists is None:
+        return []
+    paths = (lists.schema.column(index).path for index in range(len(lists.schema)))
+    return [path for path in paths if path.startswith("candidates.") and path.endswith(".manga_id")]
+
+
+def _beside(ids: pa.Array, lists: InOrder) -> pa.Array:
+    """The ids of each title's candidates as one text, null without a list."""
+    part = lists.between(ids[0].as_py(), ids[-1].as_py())
+    if part is None:
+        return pa.nulls(len(ids), pa.string())
+    found = part.column("candidates").combine_chunks()
+    lengths = pc.fill_null(pc.list_value_length(found), 0).to_pylist()
+    members = pc.struct_field(pc.list_flatten(found), "manga_id")
+    texts = pc.binary_join(pa.ListArray.from_arrays(pa.array([0, *accumulate(lengths)], pa.int32()), members), ",")
+    return beside(ids, part.select(["manga_id"]).append_column("texts", texts), "texts")
+
+
+def _ends(part: Slice) -> tuple[str, str]:
+    return part.ids[0].as_py(), part.ids[-1].as_py()
