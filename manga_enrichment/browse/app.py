@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -64,6 +64,8 @@ class Browse:
         names, cursor = self._shelf.names, state.connection.cursor()
         try:
             wanted = wanted_of(request.query_params, names)
+            if not all(request.query_params.values()):  # a form sends its empty fields, too
+                return RedirectResponse(f"{request.url.path}{wanted.url()}")
             found = search(cursor, wanted, names, self._find)
         except BadQueryError as error:
             html = self._pages.titles(state, Wanted(), None, facets(cursor), names, str(error))

@@ -7,7 +7,7 @@ import pytest
 
 from manga_enrichment.browse.search import MAX_PAGES, SORTS, BadQueryError, Wanted, facets, search, wanted_of
 from manga_enrichment_tests.browse_world import HOSTILE, JAPANESE, NAMES, Site
-from manga_enrichment_tests.builders import record, title_id
+from manga_enrichment_tests.builders import title_id
 
 
 def ids(site: Site, **query: str) -> list[str]:
@@ -144,5 +144,6 @@ def test_without_a_candidate_index_words_are_refused(site: Site) -> None:
         search(site.state.connection.cursor(), Wanted(q="a shop", by="words"), NAMES, None)
 
 
-def test_titles_of_tests_are_as_expected() -> None:
-    assert record(1).title == "The Bookshop by the Sea 1"
+def test_the_empty_fields_of_a_form_leave_the_address(site: Site) -> None:
+    answer = site.get("/?q=sea&by=&genre=&sort=cost&page=")
+    assert (answer.status, answer.headers["location"]) == (307, "/?q=sea&sort=cost")
