@@ -94,7 +94,8 @@ class Pages:
         )
 
     def title(self, state: State, title: Title) -> str:
-        facts = [(name, title.record[field]) for field, name in TITLE_FIELDS if title.record[field] not in (None, [])]
+        told = {**title.record, "authors": [_person(each) for each in title.record["authors"] or []]}
+        facts = [(name, told[field]) for field, name in TITLE_FIELDS if told[field] not in (None, [])]
         cost = sum(each["cost_micro_usd"] for answer in title.answers for each in answer.attempts)
         return self._page("title.html", state, title=title, record=title.record, facts=facts, cost_micro_usd=cost)
 
@@ -120,6 +121,10 @@ class Pages:
     def _page(self, name: str, state: State | None, **values: Any) -> str:
         here = "sql" if name == "sql.html" else "titles" if name == "title_list.html" else ""
         return self._environment.get_template(name).render(state=state, here=here, **values)
+
+
+def _person(author: Row) -> str:
+    return f"{author['name']} ({author['role']})" if author["role"] else str(author["name"])
 
 
 def _environment(links: Links) -> Environment:

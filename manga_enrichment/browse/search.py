@@ -75,9 +75,13 @@ class Wanted:
 
     @property
     def is_narrowed(self) -> bool:
-        return any(
-            getattr(self, name) not in ("", None) for name in self.__slots__ if name not in ("sort", "page", "by")
-        )
+        return bool(self.q or self.chosen)
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """Filters that are set: name -> value."""
+        values = {name: getattr(self, name) for name in self.__slots__ if name not in ("q", "by", "sort", "page")}
+        return {name: value for name, value in values.items() if value not in ("", None)}
 
 
 @dataclass(frozen=True, slots=True)

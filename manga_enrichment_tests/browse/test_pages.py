@@ -66,7 +66,7 @@ def test_a_title_has_its_text_names_and_facts(site: Site) -> None:
         "The Bookshop by the Sea 1",
         JAPANESE,
         "かたつむりのごご",
-        "Naoko Étranger",
+        "Naoko Étranger (story)",
         "Two friends take",
         "Monthly Tide",
     )

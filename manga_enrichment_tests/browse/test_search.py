@@ -131,6 +131,12 @@ def test_a_list_and_its_url_are_the_same(site: Site) -> None:
     assert dict(parse_qsl(wanted.url(page=1).removeprefix("?"))) == without_page
 
 
+def test_a_filter_can_be_taken_away_alone(site: Site) -> None:
+    page = site.get("/?q=sea&demographic=josei&magazine=Monthly+Tide&page=1").text
+    assert 'href="/?q=sea&amp;magazine=Monthly+Tide"' in page
+    assert 'href="/?q=sea&amp;demographic=josei"' in page
+
+
 def test_words_ask_the_candidate_index_in_its_order(site: Site) -> None:
     page = site.get("/?q=a+shop&by=words")
     assert page.status == 200
