@@ -12,11 +12,12 @@ NAMES = (
     "prompts",
     "imports",
     "drain",
+    "browse",
     "fleet",
     "partners",
     "night",
 )
-QUICK = NAMES[:-3]
+QUICK = NAMES[:-4]
 
 
 def main(arguments: list[str]) -> None:

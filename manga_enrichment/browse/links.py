@@ -22,8 +22,12 @@ class Links:
         return f"{self.base_url}/runs/{quote(run_id, safe='')}"
 
     def launchpad(self, analysis: str, bucket: str) -> str:
-        """Where a run of one analysis and bucket is launched, filled in; it asks for what is missing."""
+        """Where a run of one analysis and bucket is launched, filled in; it asks for what is missing.
+
+        The launchpad of a job does not show which assets are chosen, so its configuration says it.
+        """
         chosen: Sequence[tuple[str, str]] = (
+            ("config", f"# This run asks for what {analysis} lacks in bucket {bucket}, and for nothing else.\n{{}}\n"),
             ("tags[0][key]", PARTITION_TAG),
             ("tags[0][value]", bucket),
             ("assetSelection[0][assetKey][path][0]", analysis),

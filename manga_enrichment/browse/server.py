@@ -44,6 +44,7 @@ def serve(
         listening = config.bind_socket()
     except SystemExit:
         raise ConfigurationError(f"Port {port} of {host} is taken: choose another --port") from None
+    listening.listen()  # who comes before the server is ready waits
     told = listening.getsockname()
     say(f"http://{f'[{host}]' if ':' in host else host}:{told[1]}")
     uvicorn.Server(config).run(sockets=[listening])
