@@ -20,7 +20,7 @@ from manga_enrichment.local.demo.account import DemoReport, report_from, show, s
 from manga_enrichment.local.demo.bar import shown
 from manga_enrichment.local.demo.example import show_example
 from manga_enrichment.local.demo.partners import show_batches
-from manga_enrichment.local.demo.stages import ProgressFile
+from manga_enrichment.local.demo.stages import Progress, ProgressFile, Stage
 from manga_enrichment.local.dev import SAMPLE
 from manga_enrichment.local.foreground import STOPPED, run_in_foreground
 from manga_enrichment.local.stack.endpoints import LocalEndpoints
@@ -43,6 +43,7 @@ def run_demo(state_dir: Path, *, as_json: bool, concurrency: int, dagster_yaml: 
             arguments = ["--state-dir", str(state_dir), "--started", str(started)]
             arguments += ["--progress", str(progress), "--account", str(account)]
             code = run_in_foreground("manga_enrichment.local.demo.run", arguments, environment, Path.cwd())
+            ProgressFile(progress).tell(Progress(Stage.STOP))
         if code is None:
             click.echo("Nothing runs any more. What was answered is kept: make demo goes on from there.", err=True)
             return STOPPED

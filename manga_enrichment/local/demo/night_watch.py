@@ -59,6 +59,8 @@ class Night:
             self._calls = (planned.value or 0) if isinstance(planned, dg.IntMetadataValue) else 0
         elif event.event_type is dg.DagsterEventType.STEP_SUCCESS and step.startswith("enrichment.write_"):
             self._written += 1
+            if self._written == self._writes:
+                self._stage = Stage.CHECK
 
 
 @contextmanager

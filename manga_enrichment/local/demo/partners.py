@@ -173,11 +173,16 @@ def _is_about(callback: ReceivedCallback, request_id: str) -> bool:
 
 def show_batches(console: Console, reports: Sequence[BatchReport]) -> None:
     table = Table(title=f"Batches of a partner ({PARTNER})")
-    for heading in ("batch", "status", "items", "callback"):
-        table.add_column(heading, no_wrap=heading != "items")
+    for heading in ("batch", "status", "answered", "reused", "USD"):
+        table.add_column(heading, no_wrap=True, justify="left" if heading in ("batch", "status") else "right")
     for each in reports:
-        table.add_row(f"{_name(each)} ({each.via})", each.status, _items(each), _told(each))
+        table.add_row(f"{_name(each)} ({each.via})", each.status, *_numbers(each))
     console.print(table)
+    called = [each for each in reports if each.callbacks]
+    right = sum(each.verified == each.callbacks for each in called)
+    console.print(
+        f"Callbacks: {len(called)} of {len(reports)} batches asked for one; {right} came with a right signature."
+    )
     for each in reports:
         if each.reason:
             console.print(f"{_name(each)}: {escape(each.reason)}")
@@ -190,13 +195,7 @@ def _name(report: BatchReport) -> str:
     return report.file.removesuffix(".json")
 
 
-def _items(report: BatchReport) -> str:
+def _numbers(report: BatchReport) -> tuple[str, str, str]:
     if not report.items:
-        return "none accepted"
-    return f"{report.answered} of {report.items} answered, {report.reused} reused, {report.cost_usd:.6f} USD"
-
-
-def _told(report: BatchReport) -> str:
-    if not report.callbacks:
-        return "none"
-    return "verified" if report.verified == report.callbacks else "NOT VERIFIED"
+        return "none", "", ""
+    return f"{report.answered} of {report.items}", str(report.reused), f"{report.cost_usd:.6f}"

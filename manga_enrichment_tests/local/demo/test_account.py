@@ -17,6 +17,7 @@ from manga_enrichment_tests.builders import BUCKET, ORIGIN, World, bare_record, 
 RESULT = "s3://manga-fm-results-123456789012/partner/results/2026-11-29/0f0a2f6e-5a52-4b71-8a47-0d6f1b1c7a55/g1.json"
 BATCHES = [
     BatchReport("good.json", "SQS", "r1", "succeeded", 10, 10, 8, 0.000312, "", RESULT, 1, 1, True),
+    BatchReport("with_a_bad_item.json", "SQS", "r4", "partially_completed", 3, 2, 1, 0.000225, "", "", 1, 1, True),
     BatchReport("malformed.json", "SQS", "r2", "rejected", reason="items: [x] is no list " * 8, ended=True),
     BatchReport("over_http.json", "HTTP", "r3", "succeeded", 3, 3, 3, 0.0, "", RESULT.replace("g1", "g2"), ended=True),
 ]
@@ -43,7 +44,7 @@ def test_no_address_is_broken_and_no_line_of_words_is_wider_than_the_terminal(co
     text = said(columns, report())
     assert [each for each in text.split() if each.startswith("s3://")] == [RESULT, RESULT.replace("g1", "g2")]
     assert all(len(line) <= columns for line in text.splitlines() if "s3://" not in line)
-    assert all(word in text for word in ("good (SQS)", "malformed (SQS)", "over_http (HTTP)"))
+    assert all(word in text for word in ("good (SQS)", "with_a_bad_item (SQS)", "partially_completed", "0.000225", "10 of 10"))
 
 
 def test_the_numbers_of_night_and_batches_add_up_and_are_those_of_the_rows() -> None:
@@ -53,7 +54,7 @@ def test_the_numbers_of_night_and_batches_add_up_and_are_those_of_the_rows() -> 
         for name in ("The night", "The batches", "Together")
     )
     assert night + batches == together == 581
-    assert "The batches: 2 calls billed, 11 answers were there already." in text  # 8 and 3 in the rows above
+    assert "The batches: 2 calls billed, 12 answers were there already." in text  # 8, 1 and 3 in the rows above
 
 
 def test_a_report_goes_from_one_program_to_the_other_whole() -> None:
