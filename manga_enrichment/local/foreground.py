@@ -43,7 +43,8 @@ def run_in_foreground(module: str, arguments: Sequence[str], environment: Mappin
             time.sleep(_POLL_SECONDS)
         if not seen:
             return program.returncode
-        click.echo("\nStopping everything that was started here.", err=True)
+        with suppress(OSError):  # a terminal that was closed hears nothing any more
+            click.echo("\nStopping everything that was started here.", err=True)
         _end_group(program)
         return None
 

@@ -1,11 +1,13 @@
 """A program in the foreground ends whole: with what it started, by any signal of a terminal, after kill -9 too."""
 
 import os
+import pty
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -45,14 +47,16 @@ def eventually(condition: Callable[[], bool]) -> bool:
     return False
 
 
-def start(folder: Path, manner: str) -> "subprocess.Popen[str]":
+def start(folder: Path, manner: str, parent: str = PARENT, on: int | None = None) -> "subprocess.Popen[str]":
+    """on: a terminal for all that it reads and writes."""
     (folder / "a_program.py").write_text(PROGRAM, "utf-8")
     return subprocess.Popen(
-        [sys.executable, "-c", PARENT, manner],
+        [sys.executable, "-c", parent, manner],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{folder}"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stdin=on,
+        stdout=subprocess.PIPE if on is None else on,
+        stderr=subprocess.PIPE if on is None else on,
         text=True,
         start_new_session=True,
     )
@@ -74,6 +78,22 @@ def test_a_signal_ends_the_program_and_what_it_started(tmp_path: Path, manner: s
     assert (said, parent.returncode) == ("None\n", 0)
     assert complained.count("Stopping everything that was started here.") == 1
     assert eventually(lambda: not any(map(process_exists, pids)))
+
+
+def test_a_terminal_that_is_closed_ends_them_too(tmp_path: Path) -> None:
+    """Nothing can be written to such a terminal: saying so must not be what fails."""
+    terminal, theirs = pty.openpty()
+    takes_it = "import fcntl, termios\nfcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
+    with start(tmp_path, "polite", takes_it + PARENT, theirs) as parent:
+        os.close(theirs)
+        pids = pids_of(tmp_path)
+        os.close(terminal)
+        try:
+            assert eventually(lambda: not any(map(process_exists, pids)))
+        finally:
+            for pid in (*pids, parent.pid):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
 
 def test_after_kill_9_of_its_parent_the_program_ends_with_what_it_started(tmp_path: Path) -> None:

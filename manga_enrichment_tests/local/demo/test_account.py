@@ -44,7 +44,8 @@ def test_no_address_is_broken_and_no_line_of_words_is_wider_than_the_terminal(co
     text = said(columns, report())
     assert [each for each in text.split() if each.startswith("s3://")] == [RESULT, RESULT.replace("g1", "g2")]
     assert all(len(line) <= columns for line in text.splitlines() if "s3://" not in line)
-    assert all(word in text for word in ("good (SQS)", "with_a_bad_item (SQS)", "partially_completed", "0.000225", "10 of 10"))
+    whole = ("good (SQS)", "with_a_bad_item (SQS)", "partially_completed", "0.000225", "10 of 10")
+    assert all(word in text for word in whole)
 
 
 def test_the_numbers_of_night_and_batches_add_up_and_are_those_of_the_rows() -> None:
