@@ -137,6 +137,21 @@ def test_a_run_stopped_by_a_blocking_check_is_told_as_the_check_alone(lane: Heal
     assert "SECRET" not in lane.notifier.published[0].message
 
 
+def test_an_alert_of_a_graded_check_says_what_the_check_says_and_the_next_step(tmp_path: Path) -> None:
+    write_source(tmp_path / "catalog.jsonl", rows())
+    lane = HealthLane(tmp_path)
+    lane.tick("alerts")
+    asked = [row["manga_id"] for row in rows() if row["synopsis"]]
+    lane.world.base.model = ScriptedModel(lane.world.clock, {each: [ErrorClass.REFUSAL] for each in asked})
+    night(lane, "0")
+    lane.tick("alerts")
+    [alert] = [each for each in lane.alerts() if "error_rate" in each["what"]]
+    failed = alert["numbers"]["failed"]
+    assert failed > 0
+    assert f"{failed} of {failed} asked titles failed: {failed} refusal; next step: nothing" in alert["explanation"]
+    assert alert["what_to_do"] == "Nothing: the next run asks for each analysis by itself."
+
+
 def test_a_run_that_died_names_its_requests(lane: HealthLane) -> None:
     tags: dict[str, Any] = {UNIT_TAG: "5b0c:1", QUEUE_TAG: "manga-fm-normal"}
     fake_run(lane, dg.DagsterRunStatus.FAILURE, **tags)

@@ -8,7 +8,7 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from manga_enrichment.defs.shared.severity import graded
+from manga_enrichment.defs.shared.severity import graded, graded_below
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.pipeline.store.object_keys import table_key
 from manga_enrichment.pipeline.store.rows import answer_schema
@@ -142,6 +142,9 @@ def test_failed_titles_warn_or_are_an_error(tmp_path: Path, refused: int, severi
     assert (evaluation.passed, evaluation.severity) == (False, severity)
     assert evaluation.metadata["failed"].value == refused
     assert evaluation.metadata["error_rate"].value == refused / 21
+    assert evaluation.metadata["failed_refusal"].value == refused
+    said = f"{refused} of 21 asked titles failed: {refused} refusal; next step: nothing: the next run asks for each"
+    assert str(evaluation.description).startswith(said)
 
 
 def test_low_coverage_warns_and_stops_nothing(tmp_path: Path) -> None:
@@ -152,6 +155,9 @@ def test_low_coverage_warns_and_stops_nothing(tmp_path: Path) -> None:
     assert (evaluation.passed, evaluation.severity) == (False, WARN)
     assert evaluation.metadata["coverage"].value == 0.0
     assert evaluation.metadata["outcome_deferred"].value == 9
+    assert evaluation.metadata["warn_below"].value == project.settings.coverage_warn
+    assert "warn_above" not in evaluation.metadata, "the threshold has the sense of the value beside it"
+    assert "answered: 9 budget; next step: nothing: the next run goes on" in str(evaluation.description)
 
 
 def test_what_a_spent_budget_left_is_said_and_the_run_succeeds(tmp_path: Path) -> None:
@@ -189,6 +195,19 @@ def test_a_model_that_ends_within_90_days_warns_and_one_that_is_gone_is_an_error
     ("value", "passed", "severity"), [(0.0, True, WARN), (1.0, True, WARN), (1.1, False, WARN), (2.1, False, ERROR)]
 )
 def test_a_number_is_fine_worth_a_look_or_wrong(value: float, passed: bool, severity: dg.AssetCheckSeverity) -> None:
-    result = graded(value, warn_above=1.0, error_above=2.0, description="a number", metadata={"value": value})
+    result = graded(
+        value, warn_above=1.0, error_above=2.0, description="a number", metadata={"value": value}, next_step="look"
+    )
     assert (result.passed, result.severity) == (passed, severity)
     assert {"value", "warn_above", "error_above"} <= set(result.metadata)
+    assert ("next_step" in result.metadata, str(result.description)) == (
+        (False, "a number") if passed else (True, "a number; next step: look")
+    )
+
+
+@pytest.mark.parametrize(("value", "passed"), [(0.79, False), (0.8, True), (1.0, True)])
+def test_a_share_that_is_too_low_warns_below_its_threshold(value: float, passed: bool) -> None:
+    result = graded_below(value, warn_below=0.8, description="a share", metadata={}, next_step="look")
+    assert (result.passed, result.severity) == (passed, WARN)
+    assert result.metadata["warn_below"].value == 0.8
+    assert ("next_step" in result.metadata) is not passed

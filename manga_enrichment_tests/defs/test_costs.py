@@ -1,6 +1,6 @@
 """`enrichment_costs` and its checks: books that agree pass, everything else says what is wrong."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +136,20 @@ def test_a_run_twice_as_expensive_as_those_before_warns(tmp_path: Path) -> None:
     change_costs(project, cost_micro_usd=1, first_at=earlier, last_at=earlier)
     evaluation = check(project, "cost_per_title_in_range")
     assert (evaluation.passed, evaluation.severity) == (False, WARN)
-    assert evaluation.metadata["runs_before"].value == 1
+    assert evaluation.metadata["unusual"].value == 1
+    assert "times the median of 1 runs before; next step: see whether a prompt grew" in str(evaluation.description)
+
+
+def test_a_dear_chat_as_the_latest_run_warns_of_nothing(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.run()
+    last = project.world.clock.now() + timedelta(hours=1)
+    for analysis in ("conversation", "reading_level"):
+        dear = {"dagster_run_id": f"asked-{analysis}", "trigger": "partner", "model_id": "sonnet", "analysis": analysis}
+        change_costs(project, **dear, cost_micro_usd=9_000_000, last_at=last)
+        evaluation = check(project, "cost_per_title_in_range")
+        assert evaluation.passed, evaluation.description
+        assert float(str(evaluation.metadata["cost_per_title_usd"].value)) < 0.01, "the limits are for the catalog"
 
 
 def test_calls_without_a_price_are_an_error(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ Belongs here: grading. Stays out: sums and reconciling (`pipeline/health/daily_c
 (`domain/operations/costs.py`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -17,10 +18,11 @@ from manga_enrichment.defs.shared.severity import graded
 from manga_enrichment.domain.models.specs import ModelCatalog
 from manga_enrichment.domain.models.usage import MICRO_USD_PER_USD, usd
 from manga_enrichment.domain.operations.costs import (
+    CATALOG,
     LOWEST_CACHE_HIT_RATE,
     TRAILING_RUNS,
+    CallKind,
     Reconciliation,
-    RunCost,
     UsualCost,
     cache_hit_rate,
     usual_cost,
@@ -31,20 +33,25 @@ from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.engine.money.budget import day_counter
 from manga_enrichment.pipeline.health.brake import OFF
-from manga_enrichment.pipeline.health.daily_costs import TABLE, days_until, read_days, reconcile, run_costs_newest_first
+from manga_enrichment.pipeline.health.daily_costs import TABLE, days_until, read_days, reconcile, runs_by_kind
 from manga_enrichment.settings import Settings
 
 NEARLY_SPENT = 0.8
 """Share of the day's budget from which on the check warns."""
 _USUAL_DAYS = 31
 """How far back the trailing runs are looked for."""
+_LATELY = timedelta(days=2)
+_LOOK_AT_THE_KIND = "see whether a prompt grew, a model changed or many answers needed a second try (wasted_micro_usd)"
 
 
-def build_daily_cost_checks(settings: Settings, models: ModelCatalog) -> list[dg.AssetChecksDefinition]:
+def build_daily_cost_checks(
+    settings: Settings, models: ModelCatalog, analyses: Collection[str]
+) -> list[dg.AssetChecksDefinition]:
+    """analyses: those that are about titles."""
     return [
         _costs_reconcile(),
         _cost_within_daily_budget(settings),
-        _cost_per_title_in_range(settings),
+        _cost_per_title_in_range(settings, analyses),
         _cache_hit_rate(),
         _no_unpriced_model(models),
         _brake_is_off(),
@@ -141,38 +148,69 @@ def _cost_within_daily_budget(settings: Settings) -> dg.AssetChecksDefinition:
     return cost_within_daily_budget
 
 
-def _cost_per_title_in_range(settings: Settings) -> dg.AssetChecksDefinition:
+def _cost_per_title_in_range(settings: Settings, analyses: Collection[str]) -> dg.AssetChecksDefinition:
     @store_check(
         asset=TABLE,
-        description=f"Cost per answered title of the latest run: against the {TRAILING_RUNS} before, and the limits.",
+        description=f"Cost per answered title, by analysis, model and lane: of the latest run of each since yesterday, "
+        f"against the {TRAILING_RUNS} of its kind before; for the catalog also against the limits.",
     )
     def cost_per_title_in_range(
         tables: dg.ResourceParam[ObjectStore], clock: dg.ResourceParam[Clock]
     ) -> dg.AssetCheckResult:
-        usual = usual_cost(run_costs_newest_first(_days(tables, clock, _USUAL_DAYS)))
-        if usual.latest is None or usual.latest.cost_per_title_micro_usd is None:
+        judged = _judged(_days(tables, clock, _USUAL_DAYS), analyses, clock.now() - _LATELY)
+        if not judged:
             return dg.AssetCheckResult(passed=True, description="no run has answered a title lately")
-        per_title_usd = usual.latest.cost_per_title_micro_usd / MICRO_USD_PER_USD
-        before, metadata = _compared(usual, usual.latest)
-        result = graded(
+        dearest = max(judged, key=lambda kind: judged[kind].per_title_micro_usd)
+        odd = [kind for kind in judged if judged[kind].is_unusual]
+        own = [usual.per_title_micro_usd for kind, usual in judged.items() if kind.asked_by == CATALOG]
+        per_title_usd = max(own, default=0.0) / MICRO_USD_PER_USD
+        return graded(
             per_title_usd,
             warn_above=settings.cost_per_title_usd_warn,
             error_above=settings.cost_per_title_usd_error,
-            description=f"{per_title_usd:.6f} USD per title, {before}",
-            metadata={"cost_per_title_usd": per_title_usd, **metadata},
+            description="; ".join(f"{kind}: {_compared(judged[kind])}" for kind in odd or [dearest]),
+            metadata={"cost_per_title_usd": per_title_usd, "unusual": len(odd), **_kinds(judged)},
+            next_step=_LOOK_AT_THE_KIND,
+            worth_a_look=bool(odd),
         )
-        return result._replace(passed=result.passed and not usual.is_unusual)
 
     return cost_per_title_in_range
 
 
-def _compared(usual: UsualCost, latest: RunCost) -> tuple[str, dict[str, Any]]:
-    """The latest run against those before it: in words and in numbers."""
-    metadata: dict[str, Any] = {"titles": latest.answered, "runs_before": usual.runs_before, "run_id": latest.run_id}
-    if usual.median_micro_usd is None:
-        return "no run before it", metadata
-    metadata["median_of_runs_before_usd"] = usual.median_micro_usd / MICRO_USD_PER_USD
-    return f"{usual.ratio or 0:.2f} times the median of {usual.runs_before} runs before", metadata
+def _judged(days: Iterable[pa.Table], analyses: Collection[str], since: datetime) -> dict[CallKind, UsualCost]:
+    """What answered a title since then. A chat is about no title, and costs what it is long."""
+    usual = {kind: usual_cost(runs) for kind, runs in runs_by_kind(days).items() if kind.analysis in analyses}
+    return {kind: each for kind, each in usual.items() if each is not None and each.latest.last_at >= since}
+
+
+def _compared(usual: UsualCost) -> str:
+    per_title = f"{usual.per_title_micro_usd / MICRO_USD_PER_USD:.6f} USD per title"
+    if usual.ratio is None:
+        return f"{per_title}, no run of its kind before it"
+    return f"{per_title}, {usual.ratio:.2f} times the median of {usual.runs_before} runs before"
+
+
+def _dollars(micro_usd: float | None) -> str:
+    return "-" if micro_usd is None else f"{micro_usd / MICRO_USD_PER_USD:.6f}"
+
+
+def _kinds(judged: Mapping[CallKind, UsualCost]) -> dict[str, Any]:
+    """Each latest run against those before it, as a table."""
+    rows = [
+        {
+            "analysis": kind.analysis,
+            "model": kind.model_id,
+            "lane": kind.lane,
+            "asked by": kind.asked_by,
+            "USD per title": _dollars(usual.per_title_micro_usd),
+            "titles": usual.latest.answered,
+            "median before": _dollars(usual.median_micro_usd),
+            "runs before": usual.runs_before,
+            "run": usual.latest.run_id,
+        }
+        for kind, usual in judged.items()
+    ]
+    return {"kinds": dg.MetadataValue.md(markdown_table(rows))}
 
 
 def _cache_hit_rate() -> dg.AssetChecksDefinition:

@@ -27,7 +27,7 @@ def build_costs(inputs: DefinitionInputs) -> dg.Definitions:
     return dg.Definitions(
         assets=[build_enrichment_costs()],
         asset_checks=[
-            *build_daily_cost_checks(inputs.settings, inputs.models),
+            *build_daily_cost_checks(inputs.settings, inputs.models, inputs.for_partners),
             build_usage_check(),
             build_service_check(inputs.models, used),
         ],

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 
 import dagster as dg
 
+from manga_enrichment.defs.shared.inputs import DefinitionInputs
 from manga_enrichment.defs.shared.policies import store_check
 from manga_enrichment.defs.shared.severity import graded
 from manga_enrichment.defs.shared.tags import partition_range
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models.specs import ModelCatalog
 from manga_enrichment.domain.models.usage import usd
+from manga_enrichment.domain.outcomes.next_steps import counted, next_step
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE
@@ -27,9 +29,9 @@ LONGEST_RUN_DAYS = 3
 """A run is logged under the UTC day it began on, and is looked for under so many."""
 
 
-def build_cost_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
+def build_cost_checks(inputs: DefinitionInputs) -> list[dg.AssetChecksDefinition]:
     """On `enriched_catalog`, so that they see the whole run."""
-    return [_cost_per_run_within_limits(settings), _error_rate_within_limits(settings)]
+    return [_cost_per_run_within_limits(inputs.settings), _error_rate_within_limits(inputs)]
 
 
 def _cost_per_run_within_limits(settings: Settings) -> dg.AssetChecksDefinition:
@@ -43,6 +45,7 @@ def _cost_per_run_within_limits(settings: Settings) -> dg.AssetChecksDefinition:
             warn_above=settings.cost_per_run_usd_warn,
             error_above=settings.cost_per_run_usd_error,
             description=f"{usd(costs.cost_micro_usd):.6f} USD for {costs.calls} calls",
+            next_step="look at what it asked and why (metadata of the op plan); MANGA_BUDGET_USD_PER_RUN is a cap",
             metadata={
                 "cost_usd": usd(costs.cost_micro_usd),
                 "calls": costs.calls,
@@ -54,7 +57,9 @@ def _cost_per_run_within_limits(settings: Settings) -> dg.AssetChecksDefinition:
     return cost_per_run_within_limits
 
 
-def _error_rate_within_limits(settings: Settings) -> dg.AssetChecksDefinition:
+def _error_rate_within_limits(inputs: DefinitionInputs) -> dg.AssetChecksDefinition:
+    settings = inputs.settings
+
     @store_check(asset=TABLE, description="Share of the asked titles that failed in the run.")
     def error_rate_within_limits(
         context: dg.AssetCheckExecutionContext, tables: dg.ResourceParam[ObjectStore], clock: dg.ResourceParam[Clock]
@@ -64,11 +69,30 @@ def _error_rate_within_limits(settings: Settings) -> dg.AssetChecksDefinition:
             costs.error_rate,
             warn_above=settings.error_rate_warn,
             error_above=settings.error_rate_error,
-            description=f"{costs.failed} of {costs.titles} asked titles failed",
-            metadata={"error_rate": costs.error_rate, "failed": costs.failed, "titles": costs.titles},
+            description=f"{costs.failed} of {costs.titles} asked titles failed{_classes(costs)}",
+            next_step=_next_step(costs, inputs.analyses),
+            metadata={
+                "error_rate": costs.error_rate,
+                "failed": costs.failed,
+                "titles": costs.titles,
+                **{f"failed_{name}": count for name, count in costs.failed_by_class.items()},
+            },
         )
 
     return error_rate_within_limits
+
+
+def _classes(costs: RunCosts) -> str:
+    return f": {counted(costs.failed_by_class)}" if costs.failed else ""
+
+
+def _next_step(costs: RunCosts, analyses: Mapping[str, AnalysisType]) -> str:
+    """Of what most of them failed by. Parts of a combined analysis that failed are asked each by itself."""
+    if not costs.failed:
+        return ""
+    (error_class, analysis), _count = costs.failed_by.most_common(1)[0]
+    in_parts = analysis in analyses and bool(analyses[analysis].parts)
+    return next_step(error_class, asked_again=in_parts)
 
 
 def build_model_checks(analyses: Mapping[str, AnalysisType], models: ModelCatalog) -> list[dg.AssetChecksDefinition]:

@@ -23,7 +23,7 @@ def build_enrichment(inputs: DefinitionInputs) -> dg.Definitions:
         asset_checks=[
             *build_quality_checks(inputs),
             *build_canary_checks(inputs),
-            *build_cost_checks(inputs.settings),
+            *build_cost_checks(inputs),
             *build_model_checks(inputs.analyses, inputs.models),
         ],
         jobs=build_jobs(),

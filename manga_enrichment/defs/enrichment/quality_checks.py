@@ -3,16 +3,18 @@
 They look at the buckets of their run: others may be waiting for a run of their own that brings them up to date.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 import dagster as dg
 
 from manga_enrichment.defs.shared.inputs import DefinitionInputs
 from manga_enrichment.defs.shared.policies import store_check
-from manga_enrichment.defs.shared.severity import graded
+from manga_enrichment.defs.shared.severity import graded_below
 from manga_enrichment.defs.shared.tags import buckets_of_run
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
+from manga_enrichment.domain.outcomes.next_steps import by_class, counted, next_step
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.health.table_quality import (
     QualityReport,
@@ -20,6 +22,7 @@ from manga_enrichment.pipeline.health.table_quality import (
     check_references,
     check_rows,
     count_deferred,
+    count_missing,
     count_outcomes,
     coverage,
     outcome_summary,
@@ -93,17 +96,27 @@ def _titles_are_covered(
     def titles_are_covered(
         context: dg.AssetCheckExecutionContext, tables: dg.ResourceParam[ObjectStore]
     ) -> dg.AssetCheckResult:
-        counts = count_outcomes(tables, analysis.name, buckets_of_run(context.run.tags, buckets))
-        share = coverage(counts)
-        return graded(
-            1 - share,
-            warn_above=1 - coverage_warn,
-            error_above=1.0,
-            description=f"{share:.1%} of the titles with enough text are answered",
+        own = buckets_of_run(context.run.tags, buckets)
+        counts = count_outcomes(tables, analysis.name, own)
+        share, missing = coverage(counts), count_missing(tables, analysis.name, own)
+        why = f": {counted(by_class(missing))}" if missing else ""
+        return graded_below(
+            share,
+            warn_below=coverage_warn,
+            description=f"{share:.1%} of the titles with enough text are answered{why}",
+            next_step=_next_step(missing),
             metadata={"coverage": share, **outcome_summary(counts)},
         )
 
     return titles_are_covered
+
+
+def _next_step(missing: Counter[tuple[str, bool]]) -> str:
+    """Of what most answers are missing for."""
+    if not missing:
+        return ""
+    (error_class, transient), _count = missing.most_common(1)[0]
+    return next_step(error_class, asked_again=transient)
 
 
 def _budget_sufficed(analysis: AnalysisType, buckets: Sequence[str]) -> dg.AssetChecksDefinition:

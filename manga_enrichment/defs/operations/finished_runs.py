@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import dagster as dg
 
+from manga_enrichment.defs.shared.severity import next_step_of
 from manga_enrichment.defs.shared.tags import (
     BACKFILL_TAG,
     QUEUE_TAG,
@@ -123,6 +124,7 @@ def _check_signal(finished: FinishedRun, event: dg.DagsterEvent) -> Signal:
     evaluation = event.asset_check_evaluation_data
     name = f"{evaluation.check_name} of {evaluation.asset_key.to_user_string()}"
     is_error = not evaluation.passed and evaluation.severity is dg.AssetCheckSeverity.ERROR
+    advice = next_step_of(evaluation.metadata) if is_error else ""
     return Signal(
         subject=f"check {name}",
         scope=_partitions(finished.run),
@@ -131,7 +133,9 @@ def _check_signal(finished: FinishedRun, event: dg.DagsterEvent) -> Signal:
         run_id=finished.run.run_id,
         reason=CHECK_FAILED if is_error else "",
         where=_where(finished.run),
+        explanation=(evaluation.description or "")[:_EXPLANATION_CHARACTERS] if advice else "",
         numbers=_numbers(evaluation.metadata),
+        advice=advice,
     )
 
 

@@ -1,17 +1,60 @@
-"""One way to grade a number: fine, worth a look (WARN), wrong (ERROR)."""
+"""One way to grade a number: fine, worth a look (WARN), wrong (ERROR).
+
+Belongs here: the two directions of it, the next step. Stays out: what is graded (the checks of each room).
+
+Metadata name thresholds in the sense of the value beside them: `coverage` with `warn_below`, `error_rate` with
+`warn_above`. The description of a check that names a next step is ours alone, since alerts carry it.
+"""
 
 from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
 
+NEXT_STEP = "next_step"
+
 
 def graded(
-    value: float, *, warn_above: float, error_above: float, description: str, metadata: Mapping[str, Any]
+    value: float,
+    *,
+    warn_above: float,
+    error_above: float,
+    description: str,
+    metadata: Mapping[str, Any],
+    next_step: str = "",
+    worth_a_look: bool = False,
 ) -> dg.AssetCheckResult:
+    """next_step: shown where the number is not fine. worth_a_look: it is not, whatever it is."""
+    passed = value <= warn_above and not worth_a_look
     return dg.AssetCheckResult(
-        passed=value <= warn_above,
+        passed=passed,
         severity=dg.AssetCheckSeverity.ERROR if value > error_above else dg.AssetCheckSeverity.WARN,
-        description=description,
-        metadata={**metadata, "warn_above": warn_above, "error_above": error_above},
+        description=_with(description, "" if passed else next_step),
+        metadata={**metadata, "warn_above": warn_above, "error_above": error_above, **_told(passed, next_step)},
     )
+
+
+def graded_below(
+    value: float, *, warn_below: float, description: str, metadata: Mapping[str, Any], next_step: str = ""
+) -> dg.AssetCheckResult:
+    """For a number that is better the higher it is; it is never an ERROR."""
+    passed = value >= warn_below
+    return dg.AssetCheckResult(
+        passed=passed,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=_with(description, "" if passed else next_step),
+        metadata={**metadata, "warn_below": warn_below, **_told(passed, next_step)},
+    )
+
+
+def next_step_of(metadata: Mapping[str, dg.MetadataValue[Any]]) -> str:
+    """ "" where a check names none."""
+    return str(metadata[NEXT_STEP].value) if NEXT_STEP in metadata else ""
+
+
+def _with(description: str, next_step: str) -> str:
+    return f"{description}; next step: {next_step}" if next_step else description
+
+
+def _told(passed: bool, next_step: str) -> dict[str, str]:
+    return {} if passed or not next_step else {NEXT_STEP: next_step}

@@ -4,9 +4,11 @@ Belongs here: pure rules over sums of micro-dollars. Stays out: adding the reque
 (`pipeline/health/daily_costs.py`), severities as Dagster knows them (`defs/costs/checks.py`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from statistics import median
+from typing import Any
 
 from manga_enrichment.domain.tables.columns import Column
 
@@ -50,46 +52,67 @@ COST_COLUMNS = (
         for name, what in _SERVICES.items()
     ),
 )
+CATALOG = "catalog"
+"""Who asked, where no partner and no trial did."""
 ESTIMATES = ("requests", *(f"{name}_estimate_micro_usd" for name in _SERVICES))
 COST_KEYS = ("dagster_run_id", "analysis", "model_id", "trigger", "partner_id", "lane")
 
 
 @dataclass(frozen=True, slots=True)
+class CallKind:
+    """Calls whose costs can be compared. asked_by: catalog, partner or trial."""
+
+    analysis: str
+    model_id: str
+    lane: str
+    asked_by: str
+
+    def __str__(self) -> str:
+        return f"{self.analysis} by {self.model_id} for the {self.asked_by}, {self.lane.replace('_', ' ')}"
+
+
+@dataclass(frozen=True, slots=True)
 class RunCost:
-    """One run over all analyses. cost_per_title_micro_usd is None when it answered no title."""
+    """One run's calls of one kind. last_at: its last call."""
 
     run_id: str
     answered: int
     cost_micro_usd: int
+    last_at: datetime
 
-    @property
-    def cost_per_title_micro_usd(self) -> float | None:
-        return self.cost_micro_usd / self.answered if self.answered else None
+    @classmethod
+    def of(cls, run_id: str, rows: Sequence[Mapping[str, Any]]) -> "RunCost":
+        """rows: of `enrichment_costs`."""
+        answered, cost_micro_usd = (sum(row[name] for row in rows) for name in ("answered", "cost_micro_usd"))
+        return cls(run_id, answered, cost_micro_usd, max(row["last_at"] for row in rows))
 
 
 @dataclass(frozen=True, slots=True)
 class UsualCost:
     """The latest run's cost per answered title beside the median of the runs before it; None: there is none."""
 
-    latest: RunCost | None
+    latest: RunCost
+    per_title_micro_usd: float
     median_micro_usd: float | None
     runs_before: int
 
     @property
     def ratio(self) -> float | None:
-        per_title = self.latest.cost_per_title_micro_usd if self.latest else None
-        return per_title / self.median_micro_usd if per_title is not None and self.median_micro_usd else None
+        return self.per_title_micro_usd / self.median_micro_usd if self.median_micro_usd else None
 
     @property
     def is_unusual(self) -> bool:
         return self.ratio is not None and not 1 / USUAL_FACTOR <= self.ratio <= USUAL_FACTOR
 
 
-def usual_cost(runs: Sequence[RunCost]) -> UsualCost:
-    """runs: newest first. Those that answered nothing say nothing about the cost of an answer."""
-    telling = [run for run in runs if run.answered]
-    before = [run.cost_micro_usd / run.answered for run in telling[1 : TRAILING_RUNS + 1]]
-    return UsualCost(telling[0] if telling else None, median(before) if before else None, len(before))
+def usual_cost(runs: Sequence[RunCost]) -> UsualCost | None:
+    """runs: of one kind, newest first. Those that answered nothing say nothing about the cost of an answer; None where
+    all are such."""
+    telling = [(run, run.cost_micro_usd / run.answered) for run in runs if run.answered]
+    if not telling:
+        return None
+    before = [per_title for _run, per_title in telling[1 : TRAILING_RUNS + 1]]
+    return UsualCost(*telling[0], median(before) if before else None, len(before))
 
 
 def cache_hit_rate(read_tokens: int, write_tokens: int) -> float | None:

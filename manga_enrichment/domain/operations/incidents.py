@@ -19,6 +19,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
+from manga_enrichment.domain.outcomes.next_steps import NEXT_STEPS
 
 QUIET = timedelta(hours=20)
 MOST_INCIDENTS = 200
@@ -29,14 +30,8 @@ RUN_DIED = "run_died"
 CHECK_FAILED = "check_failed"
 
 ADVICE: Mapping[str, str] = {
-    ErrorClass.ACCESS_DENIED: "allow bedrock:InvokeModel on this model for the role, and request model access",
-    ErrorClass.MODEL_NOT_FOUND: "correct MANGA_MODEL_ALIASES or the region (AWS_REGION)",
-    ErrorClass.ACCOUNT_REFUSED: "mend what the message names (the model's access, place or settings, or its row); "
-    "nothing is remembered against the titles",
-    ErrorClass.DAILY_QUOTA: "wait for the next day, or ask AWS for more tokens a day of this model",
-    ErrorClass.EXPIRED_CREDENTIALS: "renew the AWS credentials of the Dagster processes",
+    **{error_class.value: step for error_class, step in NEXT_STEPS.items()},
     "ConfigurationError": "mend the setting that the explanation names",
-    ErrorClass.BRAKE: "let go of it when the reason is gone (`manga-enrichment brake off`); all goes on then",
     RUN_DIED: "look at the machine (memory, disk, deploys); nothing needs cleaning up",
     CHECK_FAILED: "open the check: its description has examples, docs/runbook.md says what to do about it",
 }
@@ -56,6 +51,7 @@ class Signal:
     run_id        "" for what is no run's doing
     reason        error class; "" when it works
     lasts         it is a state, looked at again and again: seen once more it is the same failure
+    advice        what to do about it, where that is known better than from the reason
     """
 
     subject: str
@@ -68,6 +64,7 @@ class Signal:
     explanation: str = ""
     numbers: Mapping[str, float] = field(default_factory=dict)
     lasts: bool = False
+    advice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +130,7 @@ class Incidents:
         return alerts
 
     def _failed_alert(self, incident: Incident, signal: Signal) -> Alert:
-        advice = ADVICE.get(signal.reason, _ADVICE_OTHERWISE)
+        advice = signal.advice or ADVICE.get(signal.reason, _ADVICE_OTHERWISE)
         advice = f"{advice[0].upper()}{advice[1:]}."
         document = {
             "alert": "failed",

@@ -15,7 +15,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from manga_enrichment.domain.operations.costs import COST_COLUMNS, COST_KEYS, ESTIMATES, Reconciliation, RunCost
+from manga_enrichment.domain.operations.costs import (
+    CATALOG,
+    COST_COLUMNS,
+    COST_KEYS,
+    ESTIMATES,
+    CallKind,
+    Reconciliation,
+    RunCost,
+)
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.budget import BudgetStore
@@ -37,6 +45,7 @@ _READ = [
     *("attempt", "status", "error_class", "maybe_billed", "cost_micro_usd", "started_at"),
     *("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens"),
 ]
+_NOT_THE_CATALOG = ("partner", "trial")
 AT_ONCE = 50
 """Parts whose sums are held."""
 _NO_CALLS = {column.name: 0 for column in COST_COLUMNS if column.type == "int64"}
@@ -81,19 +90,17 @@ def sum_log(parts: Iterable[pa.Table]) -> pa.Table:
     return _ordered(_summed(pa.concat_tables([total, *waiting])))
 
 
-def run_costs_newest_first(days: Iterable[pa.Table]) -> list[RunCost]:
-    """One entry per run, the one that sent something last first."""
-    answered: dict[str, int] = defaultdict(int)
-    cost: dict[str, int] = defaultdict(int)
-    last_at: dict[str, datetime] = {}
-    for table in days:
-        for row in table.to_pylist():
-            run = row["dagster_run_id"]
-            answered[run] += row["answered"]
-            cost[run] += row["cost_micro_usd"]
-            last_at[run] = max(last_at.get(run, row["last_at"]), row["last_at"])
-    newest_first = sorted(last_at, key=lambda run: last_at[run], reverse=True)
-    return [RunCost(run, answered[run], cost[run]) for run in newest_first]
+def runs_by_kind(days: Iterable[pa.Table]) -> dict[CallKind, list[RunCost]]:
+    """By what can be compared one entry per run, the one that sent something last first."""
+    rows: dict[CallKind, dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
+    for row in (row for table in days for row in table.to_pylist() if row["calls"]):
+        asked_by = row["trigger"] if row["trigger"] in _NOT_THE_CATALOG else CATALOG
+        kind = CallKind(row["analysis"], row["model_id"] or "?", row["lane"], asked_by)
+        rows[kind][row["dagster_run_id"]].append(row)
+    return {
+        kind: sorted((RunCost.of(*each) for each in runs.items()), key=lambda run: run.last_at, reverse=True)
+        for kind, runs in rows.items()
+    }
 
 
 def reconcile(

@@ -11,6 +11,7 @@ from datetime import datetime
 
 import pyarrow.compute as pc
 
+from manga_enrichment.domain.outcomes.next_steps import by_class
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.log.read import read_log
@@ -21,7 +22,10 @@ _COLUMNS = ["analysis", "attempt", "status", "error_class", "cost_micro_usd", "d
 
 @dataclass(slots=True)
 class RunCosts:
-    """One run: attempts at calls, titles that got a final word after being asked, what it cost."""
+    """One run: attempts at calls, titles that got a final word after being asked, what it cost.
+
+    failed_by: titles by error class and analysis.
+    """
 
     run_id: str = ""
     calls: int = 0
@@ -29,10 +33,15 @@ class RunCosts:
     failed: int = 0
     cost_micro_usd: int = 0
     cost_by_analysis: Counter[str] = field(default_factory=Counter)
+    failed_by: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     @property
     def cost_per_title_micro_usd(self) -> float:
         return self.cost_micro_usd / self.titles if self.titles else 0.0
+
+    @property
+    def failed_by_class(self) -> Counter[str]:
+        return by_class(self.failed_by)
 
     @property
     def error_rate(self) -> float:
@@ -55,7 +64,9 @@ def run_costs(tables: ObjectStore, run_id: str, days: Iterable[str]) -> RunCosts
             costs.cost_by_analysis[row["analysis"]] += row["cost_micro_usd"]
             if row["status"] != "retried":
                 costs.titles += 1
-                costs.failed += row["status"] == Outcome.FAILED.value
+                if row["status"] == Outcome.FAILED.value:
+                    costs.failed += 1
+                    costs.failed_by[row["error_class"], row["analysis"]] += 1
     return costs
 
 

@@ -154,6 +154,17 @@ def count_deferred(tables: ObjectStore, analysis: str, buckets: Sequence[str]) -
     return counts
 
 
+def count_missing(tables: ObjectStore, analysis: str, buckets: Sequence[str]) -> Counter[tuple[str, bool]]:
+    """Titles that should have an answer and have none, by (error class, whether the next run asks again)."""
+    counts: Counter[tuple[str, bool]] = Counter()
+    for bucket in buckets:
+        stored = tables.read(outcomes_key(analysis, bucket), ["outcome", "error_class", "transient"])
+        for row in stored.table.to_pylist() if stored is not None else ():
+            if row["error_class"] and standing(row) not in (HELD_BACK, Outcome.SUCCEEDED.value):
+                counts[row["error_class"], row["transient"]] += 1
+    return counts
+
+
 def coverage(counts: Mapping[str, int]) -> float:
     """Answered share of the titles that have enough text and wait for no canary; 1.0 when there are none."""
     askable = sum(counts.values()) - counts.get(Outcome.INSUFFICIENT_INPUT.value, 0) - counts.get(HELD_BACK, 0)

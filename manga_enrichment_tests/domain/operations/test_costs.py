@@ -1,5 +1,7 @@
 """What is usual, what the cache saved, and when the books agree."""
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,46 +11,56 @@ from manga_enrichment.domain.operations.costs import (
     USUAL_FACTOR,
     Reconciliation,
     RunCost,
+    UsualCost,
     cache_hit_rate,
     usual_cost,
 )
 
+AT = datetime(2026, 1, 15, tzinfo=UTC)
+
 
 def runs(*per_title_micro_usd: int) -> list[RunCost]:
     """Newest first, ten titles each."""
-    return [RunCost(f"run-{number}", 10, 10 * cost) for number, cost in enumerate(per_title_micro_usd)]
+    return [RunCost(f"run-{number}", 10, 10 * cost, AT) for number, cost in enumerate(per_title_micro_usd)]
+
+
+def usual_of(costs: list[RunCost]) -> UsualCost:
+    found = usual_cost(costs)
+    assert found is not None
+    return found
 
 
 @pytest.mark.parametrize(("latest", "unusual"), [(100, False), (199, False), (201, True), (50, False), (49, True)])
 def test_a_run_is_unusual_outside_twice_or_half_of_the_median(latest: int, unusual: bool) -> None:
-    usual = usual_cost(runs(latest, 100, 90, 5_000))
+    usual = usual_of(runs(latest, 100, 90, 5_000))
     assert usual.median_micro_usd == 100
     assert usual.is_unusual is unusual
 
 
 def test_the_first_run_is_never_unusual() -> None:
-    usual = usual_cost(runs(100))
+    usual = usual_of(runs(100))
     assert (usual.median_micro_usd, usual.ratio, usual.is_unusual) == (None, None, False)
 
 
 def test_runs_that_answered_nothing_are_passed_over() -> None:
-    usual = usual_cost([RunCost("empty", 0, 7), *runs(100, 100)])
-    assert usual.latest == RunCost("run-0", 10, 1000)
+    usual = usual_of([RunCost("empty", 0, 7, AT), *runs(100, 100)])
+    assert usual.latest == RunCost("run-0", 10, 1000, AT)
     assert usual.runs_before == 1
 
 
 def test_only_the_trailing_runs_count() -> None:
-    usual = usual_cost(runs(100, *[100] * TRAILING_RUNS, *[9_000] * 50))
+    usual = usual_of(runs(100, *[100] * TRAILING_RUNS, *[9_000] * 50))
     assert (usual.runs_before, usual.median_micro_usd) == (TRAILING_RUNS, 100)
 
 
 def test_without_any_run_there_is_nothing_to_judge() -> None:
-    assert usual_cost([]).latest is None
+    assert usual_cost([]) is None
+    assert usual_cost([RunCost("empty", 0, 7, AT)]) is None
 
 
 @given(st.lists(st.integers(1, 10_000), min_size=2, max_size=30))
 def test_unusual_means_outside_the_factor(costs: list[int]) -> None:
-    usual = usual_cost(runs(*costs))
+    usual = usual_of(runs(*costs))
     assert usual.median_micro_usd is not None
     inside = usual.median_micro_usd / USUAL_FACTOR <= costs[0] <= usual.median_micro_usd * USUAL_FACTOR
     borders = {usual.median_micro_usd / USUAL_FACTOR, usual.median_micro_usd * USUAL_FACTOR}

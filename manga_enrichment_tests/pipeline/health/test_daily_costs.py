@@ -1,6 +1,6 @@
 """The requests log added up: nothing is lost in the sums, and they agree with the budget counters."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,7 +14,7 @@ from manga_enrichment.pipeline.health.daily_costs import (
     days_until,
     read_days,
     reconcile,
-    run_costs_newest_first,
+    runs_by_kind,
     sum_log,
     write_day,
 )
@@ -123,9 +123,30 @@ def test_runs_are_listed_by_what_they_sent_last(world: World) -> None:
     world.clock.advance(60)
     world.model = ScriptedModel(world.clock)
     world.run("a-second")
-    days = read_days_of(world)
-    assert [run.run_id for run in run_costs_newest_first(days)] == ["a-second", "run-1"]
-    assert sum(run.cost_micro_usd for run in run_costs_newest_first(days)) == world.logged_cost_micro_usd()
+    kinds = runs_by_kind(read_days_of(world))
+    assert {(kind.analysis, kind.asked_by, kind.lane) for kind in kinds} >= {(COMBINED, "catalog", "on_demand")}
+    ordered = {kind.analysis: [run.run_id for run in runs] for kind, runs in kinds.items()}
+    assert ordered[COMBINED] == ["a-second", "run-1"]
+    parts = {name: runs for name, runs in ordered.items() if name != COMBINED}
+    assert parts
+    assert all(runs == ["a-second"] for runs in parts.values()), "what was refused is asked in parts"
+    assert sum(run.cost_micro_usd for runs in kinds.values() for run in runs) == world.logged_cost_micro_usd()
+
+
+def test_kinds_of_calls_are_kept_apart_and_runs_of_one_are_newest_first(world: World) -> None:
+    [row] = write_day(world.tables, DAY).to_pylist()
+    later = row["last_at"] + timedelta(hours=1)
+    chat = {**row, "dagster_run_id": "chat", "trigger": "partner", "model_id": "sonnet", "last_at": later}
+    batch = {**row, "dagster_run_id": "by-batch", "lane": "batch"}
+    again = {**row, "dagster_run_id": "later", "last_at": later}
+    served = {**row, "dagster_run_id": "served", "calls": 0}
+    kinds = runs_by_kind([pa.Table.from_pylist([row, chat, batch, again, served], schema=SCHEMA)])
+    found = {(kind.model_id, kind.lane, kind.asked_by): [run.run_id for run in runs] for kind, runs in kinds.items()}
+    assert found == {
+        (row["model_id"], "on_demand", "catalog"): ["later", "run-1"],
+        ("sonnet", "on_demand", "partner"): ["chat"],
+        (row["model_id"], "batch", "catalog"): ["by-batch"],
+    }
 
 
 def read_days_of(world: World) -> list[pa.Table]:

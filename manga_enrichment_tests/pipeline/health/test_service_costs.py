@@ -9,7 +9,7 @@ import pyarrow as pa
 from manga_enrichment.domain.operations.costs import ESTIMATES
 from manga_enrichment.domain.requests.queues import SESSION
 from manga_enrichment.domain.requests.states import RequestState
-from manga_enrichment.pipeline.health.daily_costs import read_days, reconcile, run_costs_newest_first, write_day
+from manga_enrichment.pipeline.health.daily_costs import read_days, reconcile, runs_by_kind, write_day
 from manga_enrichment.pipeline.health.service_costs import ANALYSIS
 from manga_enrichment.pipeline.store.object_keys import costs_key
 from manga_enrichment_tests.fakes import START, ScriptedModel
@@ -68,11 +68,8 @@ def test_estimates_are_no_part_of_the_bill_of_calls_or_of_what_is_reconciled() -
     assert total(bill, ("cost_micro_usd",)) == world.base.logged_cost_micro_usd() > 0
     books = reconcile(world.base.tables, world.base.ledger, world.base.budget, [DAY], world.clock.now())
     assert [each.difference_micro_usd for each in books] == [0, 0, 0]
-    spent = {
-        each.run_id: each.cost_micro_usd
-        for each in run_costs_newest_first(read_days(world.base.tables, [DAY]).values())
-    }
-    assert sum(spent.values()) == world.base.logged_cost_micro_usd()
+    kinds = runs_by_kind(read_days(world.base.tables, [DAY]).values())
+    assert sum(run.cost_micro_usd for runs in kinds.values() for run in runs) == world.base.logged_cost_micro_usd()
 
 
 def test_a_day_is_the_same_however_often_it_is_added_up() -> None:
