@@ -239,6 +239,10 @@ def test_a_dry_run_asks_bills_and_writes_nothing(tmp_path: Path) -> None:
     metadata = {name: value.value for name, value in planned.step_output_data.metadata.items()}
     assert (metadata["titles"], metadata["calls"]) == (12, 9)
     assert float(str(metadata["estimated_cost_usd"])) > 0
+    assert next(iter(metadata)) == "result"
+    said = str(metadata["result"])
+    assert said.startswith("dry run: would make 9 calls about 12 titles, about 0.")
+    assert said.endswith(f"USD ({COMBINED} 9); nothing was asked")
 
 
 def test_a_wrong_bucket_count_fails_before_anything_is_asked(tmp_path: Path) -> None:

@@ -18,6 +18,14 @@ from manga_enrichment.pipeline.enrichment.write import WriteReport
 _PLAN_ACTIONS = (Action.ASK, Action.USE_LEDGER, Action.INSUFFICIENT, Action.FAILED_BEFORE, Action.PENDING)
 
 
+def plan_sentence(report: PlanReport, *, dry_run: bool) -> str:
+    """The result of a dry run; of any other, what it is about to do."""
+    what = f"{report.calls:,} calls about {report.titles:,} titles, about {usd(report.estimated_micro_usd):.4f} USD"
+    by_name = {name: plan.calls for name, plan in sorted(report.analyses.items()) if plan.calls}
+    of = f" ({', '.join(f'{name} {calls:,}' for name, calls in by_name.items())})" if by_name else ""
+    return f"dry run: would make {what}{of}; nothing was asked" if dry_run else f"planned: {what}{of}"
+
+
 def plan_metadata(report: PlanReport) -> dict[str, Any]:
     lines = [
         "| analysis | calls | from ledger | too little text | failed before | in a batch job | estimate USD |",
@@ -27,10 +35,10 @@ def plan_metadata(report: PlanReport) -> dict[str, Any]:
         numbers = [plan.actions.get(action.value, 0) for action in _PLAN_ACTIONS]
         lines.append(f"| {name} | {' | '.join(map(str, numbers))} | {usd(plan.estimated_micro_usd):.6f} |")
     return {
+        "plan": dg.MetadataValue.md("\n".join(lines)),
         "titles": report.titles,
         "calls": report.calls,
         "estimated_cost_usd": usd(report.estimated_micro_usd),
-        "plan": dg.MetadataValue.md("\n".join(lines)),
     }
 
 

@@ -9,11 +9,13 @@ one is tried again (`defs/shared/policies.py`).
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
-from manga_enrichment.defs.enrichment.metadata import plan_metadata, write_metadata
+from manga_enrichment.defs.enrichment.metadata import plan_metadata, plan_sentence, write_metadata
 from manga_enrichment.defs.shared.inputs import DefinitionInputs
 from manga_enrichment.defs.shared.metadata import invoke_metadata
 from manga_enrichment.defs.shared.op_time import OpTime
@@ -25,12 +27,12 @@ from manga_enrichment.defs.shared.policies import (
     permanent_failure,
     retry_if_hopeful,
 )
+from manga_enrichment.defs.shared.progress import progress_of, say_done
 from manga_enrichment.defs.shared.run_facts import provenance_of, selected_names
 from manga_enrichment.defs.shared.tags import quota_lane
 from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.domain.models.batch_jobs import Lane, check_batch_model, choose_lane, parse_lane
+from manga_enrichment.domain.models.batch_jobs import Lane, check_batch_model, choose_lane
 from manga_enrichment.domain.models.specs import ModelSpec
-from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.domain.outcomes.answers import Provenance
 from manga_enrichment.gateways.batch import BatchInference
 from manga_enrichment.gateways.budget import BudgetStore
@@ -52,15 +54,26 @@ from manga_enrichment.pipeline.enrichment.submit_batch import BatchLane
 from manga_enrichment.pipeline.enrichment.write import Writing
 
 
+class OfferedLane(StrEnum):
+    """Lanes by the words that people write: the launchpad offers the names of members."""
+
+    auto = Lane.AUTO
+    on_demand = Lane.ON_DEMAND
+    batch = Lane.BATCH
+
+
 class PlanConfig(dg.Config):
-    """dry_run: plan and estimate only; nothing is asked, billed or written.
+    """What the launchpad offers."""
 
-    lane: on_demand; batch for every analysis with enough calls for a job; auto: batch from MANGA_BATCH_MIN_TITLES
-    calls of an analysis on, where that is set.
-    """
-
-    dry_run: bool = False
-    lane: str = "auto"
+    dry_run: bool = Field(
+        False, description="plan and estimate alone: nothing is asked, billed or written; the run's tags say the result"
+    )
+    lane: OfferedLane = Field(
+        OfferedLane.auto,
+        description="on_demand: a call a title, at once; batch: a batch job for every analysis with enough calls for "
+        "one, at half the price, within a day; auto: batch from MANGA_BATCH_MIN_TITLES calls of an analysis on, where "
+        "that is set",
+    )
 
 
 def build_plan_op(inputs: DefinitionInputs) -> dg.OpDefinition:
@@ -85,7 +98,7 @@ def build_plan_op(inputs: DefinitionInputs) -> dg.OpDefinition:
             check_bucket_count(tables, inputs.settings.catalog_buckets)
             planning = _planning(context, inputs, tables, ledger, status)
             report = planning.plan(context.run_id, context.partition_keys, selected_names(context), context.log.info)
-            lanes = _lanes(report, parse_lane(config.lane), inputs, batch.min_titles)
+            lanes = _lanes(report, Lane(config.lane), inputs, batch.min_titles)
         return _planned(context, report, lanes, provenance_of(context, clock), dry_run=config.dry_run)
 
     return plan
@@ -124,9 +137,9 @@ def _planned(
     context: dg.OpExecutionContext, report: PlanReport, lanes: dict[str, str], provenance: Provenance, *, dry_run: bool
 ) -> dict[str, Any]:
     """What the ops after it need to know."""
-    cost_usd = usd(report.estimated_micro_usd)
-    context.log.info(f"{report.titles} titles, {report.calls} calls, about {cost_usd:.4f} USD")
-    context.add_output_metadata(plan_metadata(report))
+    said = plan_sentence(report, dry_run=dry_run)
+    progress_of(context)(said)
+    context.add_output_metadata({"result": said, **plan_metadata(report)})
     return {
         "provenance": asdict(provenance),
         "selected": selected_names(context),
@@ -199,7 +212,10 @@ class _Work:
 
     def _asked(self, invoking: Invoking, calls: int) -> InvokeReport:
         spender = f"{self.context.run_id}:{self.analysis.name}:{self.context.retry_number}"
-        return invoking.invoke(*self._what(), spender=spender, planned=calls, say=self.context.log.info)
+        say = progress_of(self.context)
+        report = invoking.invoke(*self._what(), spender=spender, planned=calls, say=say)
+        say_done(self.context, report)
+        return report
 
     def _what(self) -> tuple[AnalysisType, ModelSpec, Sequence[str], Provenance]:
         return self.analysis, self.model, self.context.partition_keys, Provenance(**self.plan["provenance"])

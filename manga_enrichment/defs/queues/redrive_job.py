@@ -3,6 +3,7 @@
 Belongs here: run config and op. Stays out: the redrive itself (`pipeline/dead_letters/redrive.py`).
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import dagster as dg
@@ -10,7 +11,7 @@ from pydantic import Field
 
 from manga_enrichment.defs.shared.policies import configuration_errors_are_final
 from manga_enrichment.defs.shared.tags import PARTNER_LANE
-from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES
+from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES, REQUEST_QUEUES, Queue
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.queue import RequestQueue
 from manga_enrichment.gateways.requests import RequestStore
@@ -19,17 +20,21 @@ from manga_enrichment.pipeline.dead_letters.redrive import Redrive, RedriveFilte
 REDRIVE_JOB = "redrive_dead_letters"
 
 
+def _names(queues: Sequence[Queue]) -> str:
+    return " or ".join(each.name for each in queues)
+
+
 class RedriveConfig(dg.Config):
     """What is given must all fit; nothing given: every message."""
 
-    queue: str = Field("", description="one of the two dead-letter queues; empty: one after the other, each to `limit`")
+    queue: str = Field("", description=f"{_names(DEAD_LETTER_QUEUES)}; empty: one after the other, each to `limit`")
     reasons: list[str] = Field(default_factory=list, description="reasons of rejection, or error classes")
     partners: list[str] = Field(default_factory=list, description="partner ids")
     request_ids: list[str] = Field(default_factory=list, description="request ids")
     older_than_seconds: float | None = Field(None, description="sent at least so long ago")
     younger_than_seconds: float | None = Field(None, description="sent at most so long ago")
     limit: int = Field(100, ge=1, description="messages to send back at most")
-    target: str = Field("", description="queue for all of them; empty: each goes where it came from")
+    target: str = Field("", description=f"{_names(REQUEST_QUEUES)}; empty: each goes where it came from")
     dry_run: bool = Field(False, description="say what would go back, and move nothing")
 
 

@@ -26,6 +26,8 @@ HISTORY_DAYS_TAG = "manga/history_days"
 """How long a run of this job is worth keeping, where that is less than MANGA_RUN_HISTORY_DAYS."""
 BATCH_JOB_TAG = "batch_job"
 """Name of the Bedrock batch job whose answers a run publishes."""
+PROGRESS_TAG = "manga/progress"
+"""How far a run is, how fast, and what holds it; written anew every ten seconds while it asks."""
 PROCESS_TAG = "local/process"
 """Id of the process that a run is in, where no daemon watches it."""
 

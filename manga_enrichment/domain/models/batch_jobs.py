@@ -136,11 +136,3 @@ def check_batch_model(model: ModelSpec, alias: str) -> None:
             f"{alias!r} at a model that has one (the alias {BATCH_ALIAS!r} names the cheapest), run with "
             f"lane: on_demand, or unset {MIN_TITLES_SETTING}"
         )
-
-
-def parse_lane(text: str) -> Lane:
-    """Raises ConfigurationError for a word that is no lane."""
-    try:
-        return Lane(text)
-    except ValueError:
-        raise ConfigurationError(f"lane: {text!r} is not a lane; it takes {', '.join(Lane)}") from None

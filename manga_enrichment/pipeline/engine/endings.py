@@ -37,6 +37,13 @@ class Endings:
         self.stopped_message = ""
 
     @property
+    def waits_for(self) -> str:
+        """What nothing new is sent for just now, as far as that is no quota; "" while all is well."""
+        if self._budget.brake is not None:
+            return self._budget.brake.sentence()
+        return "DynamoDB, which does not answer" if self._outage_retry.is_away else ""
+
+    @property
     def until(self) -> float:
         """The deadline, on the clock's monotonic seconds."""
         return self._until

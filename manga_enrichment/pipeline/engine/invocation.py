@@ -28,6 +28,7 @@ from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 from manga_enrichment.pipeline.engine.money.brake_watch import BrakeWatch
 from manga_enrichment.pipeline.engine.money.budget import NO_CAPS, Caps, RunBudget, scopes_of
 from manga_enrichment.pipeline.engine.rate.fair_share import FairShare
+from manga_enrichment.pipeline.engine.rate.pace_words import held_by
 from manga_enrichment.pipeline.engine.rate.rate_limiter import Limiter, RateLimiter
 from manga_enrichment.pipeline.engine.rate.share_keeper import ShareKeeper
 from manga_enrichment.pipeline.engine.tally import Tally
@@ -144,9 +145,20 @@ class Invocation:
 
     async def say_progress(self, say: Callable[[str], None]) -> None:
         while True:
-            titles = self.tally.titles
+            titles, throttled = self.tally.titles, self._throttled()
             await self.clock.sleep(PROGRESS_SECONDS)
-            say(self.tally.progress((self.tally.titles - titles) / PROGRESS_SECONDS, self._throttled()))
+            per_second = (self.tally.titles - titles) / PROGRESS_SECONDS
+            say(self.tally.progress(per_second, self._throttled(), self._held_by(self._throttled() - throttled)))
+
+    def _held_by(self, refused_lately: int) -> str:
+        waits_for = next((each.endings.waits_for for each in self._engines if each.endings.waits_for), "")
+        return waits_for or held_by(
+            self._limiters.values(),
+            refused_lately=refused_lately,
+            now=self.clock.monotonic_seconds(),
+            latency_ms=self.tally.latency_p50_ms,
+            places=self._settings.engine.concurrency,
+        )
 
     def _throttled(self) -> int:
         """Calls that the quota refused; they were sent again."""

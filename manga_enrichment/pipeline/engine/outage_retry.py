@@ -30,6 +30,11 @@ class OutageRetry:
         self._ready.set()
         self.gave_up: StoreUnavailableError | None = None
 
+    @property
+    def is_away(self) -> bool:
+        """A call is being tried again just now."""
+        return not self._ready.is_set()
+
     def end_within(self, seconds: float) -> None:
         """Give up sooner: the run is ending."""
         self._until = min(self._until, self._clock.monotonic_seconds() + seconds)

@@ -84,18 +84,24 @@ class Tally:
         """What this run teaches about the next; None when it asked too little."""
         return calibrate(self._samples)
 
-    def progress(self, per_second: float, throttled: int = 0) -> str:
-        """How far it is, how long it takes still, and what holds it. per_second: titles of late."""
+    @property
+    def latency_p50_ms(self) -> int:
+        """Of answered attempts; 0 before the first."""
+        return nearest_rank_or_zero(self._latencies_ms, 50)
+
+    def progress(self, per_second: float, throttled: int = 0, held_by: str = "") -> str:
+        """How far it is, how long it takes still, what holds it now and what has. per_second: titles of late."""
         done = f"{self.titles} of {self.planned} titles" if self.planned else f"{self.titles} titles"
         left = max(0, self.planned - self.titles)
         until = f", about {duration_text(left / per_second)} more" if left and per_second else ""
-        held = {"throttled": throttled, **{name: self.error_classes[name] for name in _LEFT}}
-        by = ", ".join(f"{name} {count}" for name, count in held.items() if count)
+        left_by = {"throttled": throttled, **{name: self.error_classes[name] for name in _LEFT}}
+        by = ", ".join(f"{name} {count}" for name, count in left_by.items() if count)
         return (
-            f"{self.analysis}: {done}, {per_second:.1f} a second{until}; "
-            f"{self.outcomes[Outcome.SUCCEEDED.value]} answered ({self.cached} from the ledger), "
+            f"{self.analysis}: {done}, {per_second:.1f} a second{until}"
+            + (f"; held by {held_by}; " if held_by and (left or not self.planned) else "; ")
+            + f"{self.outcomes[Outcome.SUCCEEDED.value]} answered ({self.cached} from the ledger), "
             f"{self.outcomes[Outcome.FAILED.value]} failed, {self.calls} calls, {self.cost_micro_usd / 1e6:.4f} USD"
-            + (f"; held by: {by}" if by else "")
+            + (f"; so far: {by}" if by else "")
         )
 
 

@@ -19,7 +19,6 @@ from manga_enrichment.domain.models.batch_jobs import (
     choose_lane,
     even_chunk,
     has_ended,
-    parse_lane,
     record_id,
     request_token,
 )
@@ -115,11 +114,6 @@ def test_the_lane_follows_wish_setting_and_the_services_minimum(
 def test_a_lane_that_is_off_can_not_be_asked_for() -> None:
     with pytest.raises(ConfigurationError, match="MANGA_BATCH_MIN_TITLES"):
         choose_lane(Lane.BATCH, 1000, None)
-
-
-def test_a_word_that_is_no_lane_is_refused_with_those_that_are() -> None:
-    with pytest.raises(ConfigurationError, match="on_demand, batch, auto"):
-        parse_lane("fast")
 
 
 def test_a_model_without_a_batch_price_is_refused_by_name_with_the_way_out() -> None:

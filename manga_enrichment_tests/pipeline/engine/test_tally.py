@@ -57,11 +57,14 @@ def test_progress_says_of_how_many_how_long_still_and_what_holds_it() -> None:
     tally.add(CallResult(call(), Outcome.SUCCEEDED, attempts=(attempt(cost_micro_usd=2_500),)))
     for number in (2, 3):
         tally.add(CallResult(call(number), Outcome.DEFERRED, error_class=ErrorClass.BUDGET))
-    assert tally.progress(2.0, throttled=7) == (
-        f"{LEVEL}: 3 of 603 titles, 2.0 a second, about 5.0 min more; "
-        "1 answered (0 from the ledger), 0 failed, 1 calls, 0.0025 USD; held by: throttled 7, budget 2"
+    assert tally.progress(2.0, throttled=7, held_by="the quota: 4 calls wait for their turn") == (
+        f"{LEVEL}: 3 of 603 titles, 2.0 a second, about 5.0 min more; held by the quota: 4 calls wait for their turn; "
+        "1 answered (0 from the ledger), 0 failed, 1 calls, 0.0025 USD; so far: throttled 7, budget 2"
     )
     assert "more" not in tally.progress(0.0), "nobody knows how long what stands still takes"
+    done = Tally(LEVEL, planned=1)
+    done.add(CallResult(call(), Outcome.SUCCEEDED, attempts=(attempt(),)))
+    assert "held by" not in done.progress(1.0, held_by="the model"), "nothing is left that could be held"
 
 
 @given(st.lists(st.integers(0, 100_000), min_size=1, max_size=50))

@@ -12,6 +12,8 @@ from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.budget import BudgetScope
 from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW
 from manga_enrichment.gateways.model import ModelCall, ModelReply
+from manga_enrichment.pipeline.engine.calls import EngineSettings
+from manga_enrichment.pipeline.engine.invocation import InvokeSettings
 from manga_enrichment.pipeline.engine.money.budget import Caps
 from manga_enrichment.pipeline.store.object_keys import results_key
 from manga_enrichment_tests.builders import (
@@ -167,7 +169,44 @@ def test_long_work_says_how_far_it_is_every_ten_seconds() -> None:
     said: list[str] = []
     world.invoke(COMBINED, say=said.append)
     assert len(said) == 3
-    assert said[-1].startswith(f"{COMBINED}: 0 of {len(TITLES)} titles, 0.0 a second; 0 answered")
+    held = "held by the model, which has not answered yet"
+    assert said[-1].startswith(f"{COMBINED}: 0 of {len(TITLES)} titles, 0.0 a second; {held}; 0 answered")
+
+
+def said_of(world: World) -> str:
+    """The last that long work said."""
+    world.plan()
+    said: list[str] = []
+    world.invoke(COMBINED, say=said.append)
+    assert said
+    return "\n".join(said)
+
+
+def test_progress_says_that_calls_wait_for_a_quota_and_at_what_pace() -> None:
+    world = world_with()
+    world.settings = open_budget_settings(requests_per_minute=4)
+    said = said_of(world)
+    assert "held by the quota: " in said
+    assert " calls wait for their turn at 0.1 calls a second" in said
+
+
+def test_progress_says_that_the_service_refuses_everything() -> None:
+    world = world_with()
+    world.model = ScriptedModel(world.clock, otherwise=ErrorClass.THROTTLED)
+    world.settings = InvokeSettings(EngineSettings(concurrency=8, deadline_seconds=60, claim_seconds=60))
+    said = said_of(world)
+    assert "held by the service, which refuses everything: the next call leaves in " in said
+    assert "the quota refused " in said
+
+
+def test_progress_says_that_the_store_is_away() -> None:
+    world = world_with()
+    world.model = ScriptedModel(world.clock, latency_seconds=5.0)
+    world.plan()
+    world.ledger.failures_left = 10  # with pauses that double, for more than ten seconds
+    said: list[str] = []
+    world.invoke(COMBINED, say=said.append)
+    assert "held by DynamoDB, which does not answer" in "\n".join(said)
 
 
 steps = st.sampled_from(

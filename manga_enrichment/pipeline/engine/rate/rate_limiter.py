@@ -152,6 +152,11 @@ class RateLimiter:
         """Calls that wait for their turn."""
         return self._waiting + self.queued
 
+    @property
+    def calls_per_second(self) -> float | None:
+        """How many leave at most; None where only tokens are counted."""
+        return self._buckets[0].per_second * self.rate.pace if 0 in self._buckets else None
+
     def demand(self) -> float:
         """What could be used, in the unit of the pace: what was used lately and a little more, and what waits."""
         since = self._clock.monotonic_seconds() - LATELY_SECONDS
