@@ -11,6 +11,7 @@ from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY
 from manga_enrichment.domain.analyses import AnalysisSet
 from manga_enrichment.domain.models.loading import load_models
 from manga_enrichment.local.check_definitions import check
+from manga_enrichment.pipeline.publish.tables import published_tables
 from manga_enrichment.settings import Settings
 from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import COMBINED
@@ -48,6 +49,26 @@ def test_all_definitions_are_those_of_the_snapshot() -> None:
 @pytest.mark.parametrize("name", OURS)
 def test_every_asset_says_what_it_is(name: str) -> None:
     assert spec_of(name).description
+
+
+WITHOUT_A_TABLE = {COMBINED, "dead_requests", "enrichment_report"}
+
+
+def test_every_asset_with_a_table_shows_its_columns_with_types_and_meanings() -> None:
+    specs = {spec.key.to_user_string(): spec for spec in definitions().resolve_all_asset_specs()}
+    assert {name for name, spec in specs.items() if "dagster/column_schema" not in spec.metadata} == WITHOUT_A_TABLE
+    published = {table.name: table for table in published_tables(list(ANALYSES.values()))}
+    for name in {*ANALYSES, "enriched_catalog", "similar_candidates"} - WITHOUT_A_TABLE:
+        shown = specs[name].metadata["dagster/column_schema"].columns
+        assert [column.name for column in shown] == [column.name for column in published[name].columns]
+        assert all(column.type and column.description for column in shown)
+
+
+@pytest.mark.parametrize("name", list(ANALYSES))
+def test_an_asset_is_described_for_people_and_the_model_reads_what_it_read(name: str) -> None:
+    assert spec_of(name).description == ANALYSES[name].about
+    assert "Record" not in str(spec_of(name).description)
+    assert ANALYSES[name].description.startswith("Record ")
 
 
 @pytest.mark.parametrize("name", OURS)

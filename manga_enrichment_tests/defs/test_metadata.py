@@ -9,6 +9,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from manga_enrichment.defs.shared.metadata import markdown_table
+from manga_enrichment.defs.shared.tables import plain, preview_of
 
 HOSTILE = [
     "[click](https://evil.example/)",
@@ -71,6 +72,31 @@ def test_lists_and_structs_of_an_answer_are_inert_too() -> None:
     kinds = [token.type for token in tokens(markdown)]
     assert not {"link_open", "image", "html_inline"} & set(kinds)
     assert markdown.splitlines()[2].endswith("| `None` | True | 0.25 |  |")
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (None, "–"),
+        ([], "–"),
+        ("", "–"),
+        (True, "yes"),
+        (7, 7),
+        (0.925, "0.93"),
+        (["war", "love"], "war, love"),
+        ([{"genre": "drama", "confidence": 0.7}, {"genre": "war", "confidence": None}], "drama 0.70, war"),
+    ],
+)
+def test_a_value_of_a_table_is_written_as_people_write_it(value: object, words: str | int) -> None:
+    assert plain(value) == words
+
+
+def test_a_preview_has_names_without_underscores_and_nothing_of_it_is_rendered() -> None:
+    metadata = preview_of([{"title": "[x](https://evil.example/)", "primary_genre": "drama"}])
+    markdown = str(metadata["preview"].value)
+    assert markdown.startswith("| title | primary genre |")
+    assert not {"link_open", "image"} & {token.type for token in tokens(markdown)}
+    assert preview_of([]) == {}
 
 
 def test_the_text_stays_readable_and_is_cut() -> None:

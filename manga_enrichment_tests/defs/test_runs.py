@@ -1,5 +1,6 @@
 """Runs of the whole job in this process, over gateways in memory."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -98,11 +99,17 @@ def test_metadata_is_of_its_own_partition_and_numeric(tmp_path: Path) -> None:
             stored = project.world.rows(table_key(name, bucket))
             assert values["dagster/row_count"] == values["outcome_succeeded"] == len(stored)
             assert values["uri"] == f"memory://tables/{table_key(name, bucket)}"
-            assert values["preview"].startswith("| manga_id |")
+            assert values["preview"].startswith("| title |")
+            assert (values["answered_in_all_partitions"], values["titles_in_all_partitions"]) == (9, 12)
     calls = [found[COMBINED][bucket]["calls"] for bucket in (FIRST, LAST)]
     assert sum(calls) == 9
     assert calls[0] != calls[1]  # no copy of one partition's numbers in the other
     assert found["manga_catalog"][FIRST]["catalog_titles"] == 12
+    for name in ("manga_catalog", "similar_candidates", "enriched_catalog"):
+        for values in found[name].values():
+            assert values["preview"].startswith("| title |"), name
+            assert not re.search("MNG-|fingerprint|sha256", values["preview"]), "words, not ids"
+    assert {values["rows_in_all_partitions"] for values in found["enriched_catalog"].values()} == {12}
     assert sum(found["enriched_catalog"][bucket]["dagster/row_count"] for bucket in (FIRST, LAST)) == 12
 
 

@@ -21,6 +21,9 @@ from manga_enrichment.defs.shared.policies import (
     configuration_errors_are_final,
     final_failure,
 )
+from manga_enrichment.defs.shared.tables import ALL_ROWS, columns_shown, preview_of
+from manga_enrichment.domain.catalog.columns import CATALOG_COLUMNS
+from manga_enrichment.domain.prompts.candidates import CANDIDATE_COLUMNS
 from manga_enrichment.gateways.catalog_source import CatalogSource
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.objects import ObjectStore
@@ -30,6 +33,7 @@ from manga_enrichment.pipeline.catalog.files.rows import Reading
 from manga_enrichment.pipeline.catalog.plausibility import ImplausibleCatalogError, PlausibleLimits
 from manga_enrichment.pipeline.catalog.refresh import CatalogState, load_state, refresh_catalog
 from manga_enrichment.pipeline.catalog.source_files import load_mapping
+from manga_enrichment.pipeline.enrichment.previews import some_candidates, some_titles
 from manga_enrichment.pipeline.store.object_keys import rejects_key, table_key, warnings_key
 from manga_enrichment.runtime.garbage import rare_collections
 from manga_enrichment.settings import Settings
@@ -99,13 +103,15 @@ def _catalog_spec(inputs: DefinitionInputs) -> dg.AssetSpec:
         "the source writes all buckets; a source that has not changed is not read again.",
         kinds={"parquet", "s3"},
         owners=OWNERS,
-        metadata={"source": inputs.settings.catalog_uri},
+        metadata={"source": inputs.settings.catalog_uri, **columns_shown(CATALOG_COLUMNS)},
     )
 
 
 def _catalog_metadata(state: CatalogState, bucket: str, tables: ObjectStore, *, imported: bool) -> dict[str, Any]:
     return {
         ROW_COUNT: state.bucket_titles[bucket],
+        ALL_ROWS: state.titles,
+        **preview_of(some_titles(tables, bucket)),
         "catalog_titles": state.titles,
         "catalog_rejects": sum(state.rejected.values()),
         "imported": imported,
@@ -133,6 +139,7 @@ def build_similar_candidates(inputs: DefinitionInputs) -> dg.AssetsDefinition:
         for report in reports:
             metadata = {
                 ROW_COUNT: report.titles,
+                **preview_of(some_candidates(tables, report.bucket)),
                 "with_candidates": report.with_candidates,
                 "changed": report.changed,
                 "waiting": report.waiting,
@@ -178,4 +185,5 @@ def _candidates_spec(inputs: DefinitionInputs) -> dg.AssetSpec:
         "list stays as it is until a good part of it changes, since a changed list means asking and paying again.",
         kinds={"parquet", "s3", "scipy"},
         owners=OWNERS,
+        metadata=columns_shown(CANDIDATE_COLUMNS),
     )

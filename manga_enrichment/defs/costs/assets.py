@@ -15,9 +15,10 @@ from manga_enrichment.defs.shared.metadata import ROW_COUNT, markdown_table
 from manga_enrichment.defs.shared.names import HEALTH_GROUP, OWNERS, PARTNER_RESULTS
 from manga_enrichment.defs.shared.partitions import utc_days
 from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY, configuration_errors_are_final
+from manga_enrichment.defs.shared.tables import columns_shown
 from manga_enrichment.defs.shared.tags import HEALTH_LANE, range_tags
 from manga_enrichment.domain.models.usage import usd
-from manga_enrichment.domain.operations.costs import ESTIMATES
+from manga_enrichment.domain.operations.costs import COST_COLUMNS, ESTIMATES
 from manga_enrichment.gateways.budget import BudgetStore
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.ledger import ResultLedger
@@ -43,6 +44,7 @@ def build_enrichment_costs() -> dg.AssetsDefinition:
         kinds={"parquet", "s3"},
         owners=OWNERS,
         tags=HEALTH_LANE,
+        metadata=columns_shown(COST_COLUMNS),
     )
 
     @dg.multi_asset(

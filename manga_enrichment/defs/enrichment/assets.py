@@ -13,6 +13,7 @@ import dagster as dg
 from manga_enrichment.defs.enrichment.ops import build_invoke_op, build_plan_op, build_write_op
 from manga_enrichment.defs.shared.inputs import DefinitionInputs
 from manga_enrichment.defs.shared.names import CANDIDATES, CATALOG, OWNERS
+from manga_enrichment.defs.shared.tables import columns_shown
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models.specs import ModelCatalog
 
@@ -24,7 +25,7 @@ def build_analyses(inputs: DefinitionInputs) -> dg.AssetsDefinition:
     analyses = inputs.analyses
     plan_op = build_plan_op(inputs)
     invoke_ops = {name: build_invoke_op(analysis, inputs) for name, analysis in analyses.items()}
-    write_ops = {name: build_write_op(analysis, analyses) for name, analysis in analyses.items()}
+    write_ops = {name: build_write_op(analysis, inputs) for name, analysis in analyses.items()}
     # A write waits for every call that may fill its table: its own and combined ones.
     sources = {name: [name, *(other for other, a in analyses.items() if name in a.parts)] for name in analyses}
 
@@ -53,10 +54,15 @@ def _out(analysis: AnalysisType, models: ModelCatalog) -> dg.AssetOut:
     return dg.AssetOut(
         key=analysis.name,
         is_required=False,
-        description=analysis.description,
+        description=analysis.about,
         code_version=analysis.version,
         kinds={"bedrock", "parquet", "s3"},
         owners=OWNERS,
         tags={"analysis": analysis.name},
-        metadata={"model_id": model.model_id, "prompt_version": analysis.version, "max_tokens": analysis.max_tokens},
+        metadata={
+            "model_id": model.model_id,
+            "prompt_version": analysis.version,
+            "max_tokens": analysis.max_tokens,
+            **({} if analysis.parts else columns_shown(analysis.table_columns)),
+        },
     )

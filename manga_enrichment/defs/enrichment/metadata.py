@@ -9,8 +9,11 @@ from typing import Any
 import dagster as dg
 
 from manga_enrichment.defs.shared.metadata import ROW_COUNT, markdown_table
+from manga_enrichment.defs.shared.tables import preview_of
 from manga_enrichment.domain.models.usage import usd
-from manga_enrichment.gateways.status import PartitionStatus
+from manga_enrichment.domain.outcomes.outcome import Outcome
+from manga_enrichment.gateways.errors import StoreUnavailableError
+from manga_enrichment.gateways.status import PartitionStatus, StatusStore
 from manga_enrichment.pipeline.enrichment.plan_run import PlanReport
 from manga_enrichment.pipeline.enrichment.planner import Action
 from manga_enrichment.pipeline.enrichment.write import WriteReport
@@ -61,9 +64,22 @@ def write_metadata(report: WriteReport) -> dict[str, Any]:
     }
     if report.uri:
         metadata["uri"] = report.uri
-    if report.preview:
-        metadata["preview"] = dg.MetadataValue.md(markdown_table(report.preview))
-    return metadata
+    return metadata | preview_of(report.preview)
+
+
+def all_answers(status: StatusStore, analysis: str, buckets: Sequence[str]) -> dict[str, Any]:
+    """buckets: all of them. Titles with an answer that counts today, and all titles; other runs may be writing, too.
+
+    Nothing while the status table does not answer: the tables matter more.
+    """
+    try:
+        counts = [state.counts for state in status.partitions(analysis, buckets)]
+    except StoreUnavailableError:
+        return {}
+    return {
+        "answered_in_all_partitions": sum(each.get(Outcome.SUCCEEDED.value, 0) for each in counts),
+        "titles_in_all_partitions": sum(sum(each.values()) for each in counts),
+    }
 
 
 def partition_metadata(states: Sequence[PartitionStatus]) -> dict[str, Any]:

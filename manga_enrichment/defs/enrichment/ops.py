@@ -10,12 +10,13 @@ one is tried again (`defs/shared/policies.py`).
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
-from manga_enrichment.defs.enrichment.metadata import plan_metadata, plan_sentence, write_metadata
+from manga_enrichment.defs.enrichment.metadata import all_answers, plan_metadata, plan_sentence, write_metadata
 from manga_enrichment.defs.shared.inputs import DefinitionInputs
 from manga_enrichment.defs.shared.metadata import invoke_metadata
 from manga_enrichment.defs.shared.op_time import OpTime
@@ -155,7 +156,7 @@ def build_invoke_op(analysis: AnalysisType, inputs: DefinitionInputs) -> dg.OpDe
 
     @dg.op(
         name=f"invoke_{analysis.name}",
-        description=f"Ask the model for what is missing: {analysis.description}",
+        description=f"Ask the model for what is missing. {analysis.about}",
         retry_policy=OP_RETRY_POLICY,
         tags={"kind": "bedrock"},
     )
@@ -221,7 +222,9 @@ class _Work:
         return self.analysis, self.model, self.context.partition_keys, Provenance(**self.plan["provenance"])
 
 
-def build_write_op(analysis: AnalysisType, analyses: Mapping[str, AnalysisType]) -> dg.OpDefinition:
+def build_write_op(analysis: AnalysisType, inputs: DefinitionInputs) -> dg.OpDefinition:
+    analyses = inputs.analyses
+
     @dg.op(
         name=f"write_{analysis.name}",
         description=f"Bring the {analysis.name} table up to date from the ledger.",
@@ -242,7 +245,8 @@ def build_write_op(analysis: AnalysisType, analyses: Mapping[str, AnalysisType])
             context.log.info("dry run: nothing asked, nothing written")
             return  # without an output, so that no asset counts as materialized
         writing = Writing(tables=tables, ledger=ledger, status=status, clock=clock, analyses=analyses)
-        _write_buckets(context, plan, analysis, writing, [analyses[part] for part in analysis.parts])
+        known = partial(all_answers, status, analysis.name, inputs.buckets)
+        _write_buckets(context, plan, analysis, writing, [analyses[part] for part in analysis.parts], known)
         _fail_for_good(analysis, invoked)
         yield dg.Output(None)
 
@@ -255,8 +259,10 @@ def _write_buckets(
     analysis: AnalysisType,
     writing: Writing,
     parts: Sequence[AnalysisType],
+    known: Callable[[], dict[str, Any]],
 ) -> None:
-    """parts: of a combined analysis; their tables are written here where the run does not select them."""
+    """known: of all partitions. parts: of a combined analysis; their tables are written here where the run does not
+    select them."""
     provenance = Provenance(**plan["provenance"])
     for bucket in context.partition_keys:
         for part in parts:
@@ -265,6 +271,9 @@ def _write_buckets(
         write = writing.write_log if parts else writing.write
         metadata = write_metadata(write(analysis, bucket, provenance))
         context.add_asset_metadata(metadata, asset_key=dg.AssetKey(analysis.name), partition_key=bucket)
+    of_all = known()
+    for bucket in context.partition_keys:
+        context.add_asset_metadata(of_all, asset_key=dg.AssetKey(analysis.name), partition_key=bucket)
 
 
 def _fail_for_good(analysis: AnalysisType, invoked: Sequence[Mapping[str, Any]]) -> None:

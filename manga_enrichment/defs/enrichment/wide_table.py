@@ -16,14 +16,17 @@ from manga_enrichment.defs.shared.inputs import DefinitionInputs
 from manga_enrichment.defs.shared.metadata import ROW_COUNT
 from manga_enrichment.defs.shared.names import CATALOG, OWNERS
 from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY, configuration_errors_are_final
+from manga_enrichment.defs.shared.tables import ALL_ROWS, columns_shown, preview_of
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.tables.changes import CHANGE_COLUMNS, ENRICHED_CHANGES
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.status import StatusStore
+from manga_enrichment.pipeline.catalog.refresh import load_state
 from manga_enrichment.pipeline.changes.replace import Origin
-from manga_enrichment.pipeline.enrichment.wide_table import TABLE, write_enriched
+from manga_enrichment.pipeline.enrichment.previews import some_enriched
+from manga_enrichment.pipeline.enrichment.wide_table import TABLE, enriched_columns, write_enriched
 
 
 def build_enriched(inputs: DefinitionInputs) -> dg.AssetsDefinition:
@@ -36,6 +39,7 @@ def build_enriched(inputs: DefinitionInputs) -> dg.AssetsDefinition:
         description="One wide row per title: the catalog's columns beside those of every analysis.",
         kinds={"parquet", "s3"},
         owners=OWNERS,
+        metadata=columns_shown(enriched_columns(analyses)),
     )
 
     @dg.multi_asset(name=TABLE, specs=[spec], backfill_policy=inputs.backfill_policy, retry_policy=OP_RETRY_POLICY)
@@ -45,11 +49,14 @@ def build_enriched(inputs: DefinitionInputs) -> dg.AssetsDefinition:
         status: dg.ResourceParam[StatusStore],
         clock: dg.ResourceParam[Clock],
     ) -> None:
+        state = load_state(tables, inputs.settings.catalog_buckets)
+        all_rows = {} if state is None else {ALL_ROWS: state.titles}
         for bucket in context.partition_keys:
             with configuration_errors_are_final():
                 report = write_enriched(tables, bucket, analyses, Origin(context.run.run_id, clock.now()))
             log_changes(context, tables, report.changes)
-            metadata = {ROW_COUNT: report.rows, "uri": report.uri, **_states(status, analyses, bucket)}
+            metadata = {ROW_COUNT: report.rows, **all_rows, "uri": report.uri, **_states(status, analyses, bucket)}
+            metadata |= preview_of(some_enriched(tables, bucket, analyses))
             metadata |= {f"with_{name}": count for name, count in report.answered.items()}
             context.add_asset_metadata(metadata, asset_key=dg.AssetKey(TABLE), partition_key=bucket)
 

@@ -22,7 +22,9 @@ from manga_enrichment.defs.partner.ops import (
 from manga_enrichment.defs.shared.inputs import DefinitionInputs
 from manga_enrichment.defs.shared.names import OWNERS, PARTNER_RESULTS
 from manga_enrichment.defs.shared.partitions import utc_days
+from manga_enrichment.defs.shared.tables import columns_shown
 from manga_enrichment.defs.shared.tags import MAX_RETRIES_TAG, PARTNER_LANE
+from manga_enrichment.domain.requests.result_rows import PARTNER_RESULT_COLUMNS
 from manga_enrichment.pipeline.partner.run_steps import in_order
 
 PARTNER_JOB = "partner_batch_job"
@@ -36,6 +38,7 @@ def build_partner_results(inputs: DefinitionInputs) -> dg.AssetsDefinition:
         description="Answers to partners' requests: one Parquet object and one JSON document per request.",
         kinds={"bedrock", "parquet", "s3"},
         owners=OWNERS,
+        metadata=columns_shown(PARTNER_RESULT_COLUMNS),
     )
 
     @dg.graph_multi_asset(

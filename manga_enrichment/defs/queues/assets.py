@@ -15,9 +15,10 @@ from manga_enrichment.defs.shared.metadata import markdown_table
 from manga_enrichment.defs.shared.names import HEALTH_GROUP, OWNERS, PARTNER_RESULTS
 from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY, configuration_errors_are_final
 from manga_enrichment.defs.shared.run_facts import units_in_flight
+from manga_enrichment.defs.shared.tables import columns_shown
 from manga_enrichment.defs.shared.tags import HEALTH_LANE, HISTORY_DAYS_TAG, PRIORITY_TAG
-from manga_enrichment.domain.operations.partner_latency import QueueLatency
-from manga_enrichment.domain.operations.queue_observations import QueueObservation
+from manga_enrichment.domain.operations.partner_latency import PARTNER_LATENCY_COLUMNS, QueueLatency
+from manga_enrichment.domain.operations.queue_observations import QUEUE_OBSERVATION_COLUMNS, QueueObservation
 from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES, REQUEST_QUEUES
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.metrics import QueueAges
@@ -79,6 +80,7 @@ def build_latency_asset() -> dg.AssetsDefinition:
         kinds={"parquet", "s3"},
         owners=OWNERS,
         tags=HEALTH_LANE,
+        metadata=columns_shown(PARTNER_LATENCY_COLUMNS),
         retry_policy=OP_RETRY_POLICY,
     )
     def partner_latency(
@@ -173,4 +175,5 @@ def _spec(name: str, description: str) -> dg.AssetSpec:
         kinds={"sqs"},
         owners=OWNERS,
         tags=HEALTH_LANE,
+        metadata=columns_shown(QUEUE_OBSERVATION_COLUMNS),
     )

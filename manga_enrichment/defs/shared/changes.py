@@ -12,12 +12,12 @@ from typing import Any
 import dagster as dg
 
 from manga_enrichment.defs.shared.inputs import DefinitionInputs
-from manga_enrichment.defs.shared.metadata import COLUMN_SCHEMA, ROW_COUNT
+from manga_enrichment.defs.shared.metadata import ROW_COUNT
 from manga_enrichment.defs.shared.names import OWNERS
+from manga_enrichment.defs.shared.tables import columns_shown
 from manga_enrichment.domain.tables.columns import Column
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.changes.replace import ChangeReport
-from manga_enrichment.pipeline.publish.docs import type_name
 
 FOLLOWS_TAG = "follows"
 """Tag with the asset whose rows these are about."""
@@ -36,7 +36,7 @@ def followed_by(
         kinds={"parquet", "s3"},
         owners=OWNERS,
         tags={FOLLOWS_TAG: of},
-        metadata={COLUMN_SCHEMA: _schema(columns)},
+        metadata=columns_shown(columns),
     )
 
 
@@ -51,17 +51,3 @@ def log_changes(context: dg.AssetExecutionContext, tables: ObjectStore, report: 
             "uri": tables.uri(report.key),
         }
         context.log_event(dg.AssetMaterialization(report.changes, partition=report.bucket, metadata=metadata))
-
-
-def _schema(columns: Sequence[Column]) -> dg.TableSchema:
-    return dg.TableSchema(
-        [
-            dg.TableColumn(
-                column.name,
-                type_name(column.type),
-                column.doc,
-                constraints=dg.TableColumnConstraints(nullable=column.nullable),
-            )
-            for column in columns
-        ]
-    )

@@ -11,8 +11,6 @@ from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 
 ROW_COUNT = "dagster/row_count"
 """Dagster's own name: the UI shows it beside a table."""
-COLUMN_SCHEMA = "dagster/column_schema"
-"""Likewise: the UI lists the columns."""
 _CELL_CHARACTERS = 80
 
 

@@ -65,6 +65,8 @@ class AnalysisType:
 
     name            as the requirements spell it; also the asset key
     version         prompt version; raise it when an answer given before is no longer good enough
+    description     what the model is told that its answer does; part of the question
+    about           what its table has, for people
     fields          record fields the prompt shows and the fingerprint depends on, and nothing else
     instructions    the system prompt
     rubric          the part of it that is this analysis's own
@@ -106,6 +108,7 @@ class AnalysisType:
     request: str = "Analyse the title above."
     expected_output_tokens: int = 200
     judged_by: str = ""
+    about: str = ""
 
     @property
     def tool_name(self) -> str:

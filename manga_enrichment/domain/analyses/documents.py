@@ -24,6 +24,7 @@ MOST_MINIMUM = 10_000
 _LONGEST_TEXT: Mapping[str, int] = {
     "version": 40,
     "description": 200,
+    "about": 300,
     "request": 500,
     "instructions": 20_000,
     "model": 200,
@@ -31,7 +32,7 @@ _LONGEST_TEXT: Mapping[str, int] = {
     "doc": 250,
 }
 _KINDS: Mapping[str, type | tuple[type, ...]] = {
-    **dict.fromkeys(("name", "version", "description", "request", "instructions", "model"), str),
+    **dict.fromkeys(("name", "version", "description", "about", "request", "instructions", "model"), str),
     **dict.fromkeys(("fields", "parts"), list),
     **dict.fromkeys(("max_tokens", "expected_output_tokens"), int),
     **dict.fromkeys(("candidates", "on_request", "rules"), bool),
@@ -67,13 +68,17 @@ class Enough:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What a file says. version: "" for the hash of what reaches the model. rules: it has a module beside it."""
+    """What a file says. version: "" for the hash of what reaches the model. rules: it has a module beside it.
+
+    about: the description for people; "" where the one that models read will do.
+    """
 
     name: str
     description: str
     instructions: str
     max_tokens: int
     version: str = ""
+    about: str = ""
     fields: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
     enough: Enough = Enough("")
@@ -127,7 +132,7 @@ def _kind_faults(content: Mapping[str, Any]) -> Iterator[str]:
 
 def _faults(content: Mapping[str, Any], file: str, fields: Collection[str] | None) -> Iterator[str]:
     yield from _name_faults(content["name"], file)
-    for key in ("version", "description", "request", "instructions", "model"):
+    for key in ("version", "description", "about", "request", "instructions", "model"):
         if key in content:
             yield from text_faults(key, content[key], _LONGEST_TEXT[key])
     yield from _list_faults("parts", content.get("parts", ["-"]), None)

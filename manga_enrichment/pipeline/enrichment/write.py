@@ -24,14 +24,13 @@ from manga_enrichment.pipeline.catalog.reader import read_ids
 from manga_enrichment.pipeline.enrichment.bucket_numbers import BucketNumbers
 from manga_enrichment.pipeline.enrichment.outcomes import OutcomeRows
 from manga_enrichment.pipeline.enrichment.plan_files import PlanRow, read_plan
+from manga_enrichment.pipeline.enrichment.previews import some_answers
 from manga_enrichment.pipeline.log.append import log_entries, log_rows
 from manga_enrichment.pipeline.log.rows import row_identity, unsent_row
 from manga_enrichment.pipeline.log.unledgered import read_unledgered
 from manga_enrichment.pipeline.store.conditional_writes import rewrite_table
 from manga_enrichment.pipeline.store.object_keys import outcomes_key, table_key
 from manga_enrichment.pipeline.store.rows import OUTCOME_SCHEMA, answer_row, answer_schema, merge_rows
-
-_PREVIEW_ROWS = 5
 
 
 @dataclass(slots=True)
@@ -176,7 +175,7 @@ class Writing:
             outcomes=dict(rows.outcomes),
             error_classes=dict(rows.error_classes),
             uri=self._tables.uri(table_key(analysis.name, bucket)),
-            preview=table.slice(0, _PREVIEW_ROWS).to_pylist(),
+            preview=some_answers(self._tables, analysis, bucket, table),
         )
 
     def _put_status(self, report: WriteReport, provenance: Provenance) -> None:

@@ -166,6 +166,6 @@ def published_tables(analyses: Sequence[AnalysisType]) -> list[PublishedTable]:
             _DAILY,
             _BY_VERSION,
         ),
-        *(PublishedTable(a.name, a.description, a.table_columns, _BUCKETED) for a in singles),
+        *(PublishedTable(a.name, a.about, a.table_columns, _BUCKETED) for a in singles),
         *_SHARED,
     ]

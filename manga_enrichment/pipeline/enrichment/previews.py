@@ -1,0 +1,94 @@
+"""A few rows of a table for people: by title, without ids and fingerprints, the newest first.
+
+Belongs here: which rows and columns. Stays out: how values are written (`defs/shared/tables.py`).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from manga_enrichment.domain.analyses.base import AnalysisType
+from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.pipeline.enrichment.wide_table import TABLE as ENRICHED_TABLE
+from manga_enrichment.pipeline.store.object_keys import table_key
+
+ROWS = 5
+_CANDIDATES = "similar_candidates"
+_OF_A_TITLE = ("title", "title_ja", "authors", "demographics", "publisher_genres")
+
+
+def some_titles(tables: ObjectStore, bucket: str) -> list[dict[str, Any]]:
+    """Of the catalog; authors by name."""
+    rows = _rows(tables, "catalog", bucket, _OF_A_TITLE)
+    return [{**row, "authors": [each["name"] for each in row["authors"]]} for row in rows]
+
+
+def some_candidates(tables: ObjectStore, bucket: str) -> list[dict[str, Any]]:
+    """Whose list holds which titles."""
+    rows = _rows(tables, _CANDIDATES, bucket, ("manga_id", "candidates"))
+    titles = titles_of(tables, bucket, (row["manga_id"] for row in rows))
+    return [
+        {"title": titles.get(row["manga_id"], row["manga_id"]), "may be named": [c["title"] for c in row["candidates"]]}
+        for row in rows
+    ]
+
+
+def some_answers(tables: ObjectStore, analysis: AnalysisType, bucket: str, answers: pa.Table) -> list[dict[str, Any]]:
+    """answers: the table of this bucket. Its newest rows, with the columns that the model answered."""
+    if not answers.num_rows:
+        return []
+    newest = [("answered_at", "descending"), ("manga_id", "ascending")]
+    rows = answers.take(pc.select_k_unstable(answers, min(ROWS, answers.num_rows), newest)).to_pylist()
+    titles = titles_of(tables, bucket, (row["manga_id"] for row in rows))
+    shown = [
+        {"title": titles.get(row["manga_id"], row["manga_id"]), **{c.name: row[c.name] for c in analysis.columns}}
+        for row in rows
+    ]
+    return _with_names(tables, bucket, [row["manga_id"] for row in rows], shown)
+
+
+def some_enriched(tables: ObjectStore, bucket: str, analyses: Iterable[AnalysisType]) -> list[dict[str, Any]]:
+    """Of the wide table: the title beside the first column of each analysis."""
+    firsts = [analysis.columns[0].name for analysis in analyses if analysis.columns]
+    rows = _rows(tables, ENRICHED_TABLE, bucket, ("manga_id", "title", "demographics", *firsts))
+    return _with_names(tables, bucket, [row.pop("manga_id") for row in rows], rows)
+
+
+def _with_names(
+    tables: ObjectStore, bucket: str, manga_ids: Sequence[str], rows: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Titles that an answer names, by name in the place of their ids: it may only name candidates.
+
+    manga_ids: those that the rows are about.
+    """
+    named = any(_names_titles(value) for row in rows for value in row.values())
+    stored = tables.read(table_key(_CANDIDATES, bucket), ["manga_id", "candidates"]) if named else None
+    if stored is None:
+        return list(rows)
+    lists = stored.table.filter(pc.field("manga_id").isin(manga_ids)).column("candidates").to_pylist()
+    names = {each["manga_id"]: each["title"] for candidates in lists for each in candidates}
+    return [{name: _named(value, names) for name, value in row.items()} for row in rows]
+
+
+def _names_titles(value: Any) -> bool:
+    return isinstance(value, list) and any(isinstance(each, dict) and "manga_id" in each for each in value)
+
+
+def _named(value: Any, names: Mapping[str, str]) -> Any:
+    return [names.get(each["manga_id"], each["manga_id"]) for each in value] if _names_titles(value) else value
+
+
+def titles_of(tables: ObjectStore, bucket: str, manga_ids: Iterable[str]) -> dict[str, str]:
+    """Titles of the catalog by id; those that have left are left out."""
+    stored = tables.read(table_key("catalog", bucket), ["manga_id", "title"])
+    if stored is None:
+        return {}
+    found = stored.table.filter(pc.field("manga_id").isin(list(manga_ids)))
+    return dict(zip(*(found.column(name).to_pylist() for name in ("manga_id", "title")), strict=True))
+
+
+def _rows(tables: ObjectStore, name: str, bucket: str, columns: Sequence[str]) -> list[dict[str, Any]]:
+    stored = tables.read(table_key(name, bucket), list(columns))
+    return [] if stored is None else [{c: row[c] for c in columns} for row in stored.table.slice(0, ROWS).to_pylist()]
