@@ -36,10 +36,6 @@ class RunCosts:
     failed_by: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     @property
-    def cost_per_title_micro_usd(self) -> float:
-        return self.cost_micro_usd / self.titles if self.titles else 0.0
-
-    @property
     def failed_by_class(self) -> Counter[str]:
         return by_class(self.failed_by)
 
