@@ -6,7 +6,8 @@ from pathlib import Path
 
 import manga_enrichment
 from manga_enrichment.defs.shared import tags
-from manga_enrichment.defs.shared.metadata import COLUMN_SCHEMA, ROW_COUNT
+from manga_enrichment.defs.shared.metadata import ROW_COUNT
+from manga_enrichment.defs.shared.tables import COLUMN_SCHEMA
 
 PACKAGE = Path(manga_enrichment.__file__).parent
 OURS = frozenset(value for name, value in vars(tags).items() if name.endswith("_TAG"))
@@ -51,6 +52,7 @@ def test_the_tags_are_those_that_runs_on_record_carry() -> None:
         "manga/resident",
         "manga/resident_slot",
         "manga/history_days",
+        "manga/progress",
         "local/process",
         ".dagster/repository",
         ".dagster/grpc_info",

@@ -42,6 +42,7 @@ SERVICE_OF = {
     "outbound/mail.py": "ses",
     "s3/catalog_source.py": "s3",
     "s3/objects.py": "s3",
+    "s3/table_files.py": "s3",
 }
 """Whose client is `self._client`; those of dynamodb/ are DynamoDB's, others say it themselves."""
 TRANSFERS = {"upload_fileobj": ["PutObject"], "download_file": ["GetObject"]}

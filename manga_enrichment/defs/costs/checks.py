@@ -200,7 +200,7 @@ def _kinds(judged: Mapping[CallKind, UsualCost]) -> dict[str, Any]:
         {
             "analysis": kind.analysis,
             "model": kind.model_id,
-            "lane": kind.lane,
+            "by": kind.lane,
             "asked by": kind.asked_by,
             "USD per title": _dollars(usual.per_title_micro_usd),
             "titles": usual.latest.answered,
