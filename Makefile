@@ -6,10 +6,11 @@ MINUTES ?= 60
 RUNS := $(VENV)/.runs
 FLEET := $(VENV)/.fleet
 INSTALLED := $(VENV)/.installed
+DOCS := $(VENV)/.docs
 FAST_TESTS := -n 2 --dist loadfile -m "not stack and not slow" --hypothesis-profile=fast
 
 .DEFAULT_GOAL := help
-.PHONY: help install hooks demo dev fleet-demo deploy-plan test-fast test test-pythons chaos soak lint lint-quick generate format bench clean \
+.PHONY: help install hooks demo dev fleet-demo deploy-plan test-fast test test-pythons chaos soak lint lint-quick generate format bench docs clean \
   distclean
 
 help:  ## say what can be made
@@ -27,13 +28,17 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@.ci/install $(PYTHON) $(VENV) local,dev
 	@touch $@ $(RUNS) $(FLEET)
 
+$(DOCS): pyproject.toml constraints.txt
+	@.ci/install $(PYTHON) $(VENV) local,docs
+	@touch $@
+
 install: $(INSTALLED)  ## make the virtual environment, with all that tests and lint need
 
 hooks: $(INSTALLED)  ## let git check what is committed (pre-commit)
 	$(BIN)/pre-commit install
 
 demo: $(RUNS)  ## local stack up, the shipped catalog enriched, the result and its cost printed
-	@DEMO_INSTALL_SECONDS=$$(cat $(VENV)/.install-seconds 2>/dev/null); rm -f $(VENV)/.install-seconds; \
+	@DEMO_INSTALL_SECONDS=$$(find $(VENV)/.install-seconds -mmin -1 -exec cat {} + 2>/dev/null); rm -f $(VENV)/.install-seconds; \
 	  export DEMO_INSTALL_SECONDS; $(BIN)/manga-enrichment demo
 
 dev: $(RUNS)  ## local stack and the Dagster UI on http://127.0.0.1:3000
@@ -85,11 +90,15 @@ format: $(INSTALLED)  ## let ruff mend what it can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+docs: $(DOCS)  ## docs/ as a site with search in site/; a link or a page that is missing is an error
+	$(BIN)/sphinx-build --quiet --fail-on-warning --nitpicky --jobs auto --conf-dir docs . site
+	@echo "Open site/index.html"
+
 bench: $(INSTALLED)  ## benchmarks: a table and one JSON line each
 	$(BIN)/python -m benchmarks
 
 clean:  ## remove local data and caches; the environment stays
-	rm -rf .local .dagster .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .local .dagster site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -not -path './.venvs/*' -prune -exec rm -rf {} +
 
 distclean: clean  ## remove the environments, too

@@ -1,5 +1,6 @@
 """Documents that are generated are up to date, and links lead somewhere."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -38,6 +39,20 @@ def test_every_command_the_documents_name_exists() -> None:
     }
     assert named
     assert named <= set(main.commands)
+
+
+def test_every_page_has_its_place_in_the_site() -> None:
+    tree = ast.parse((REPOSITORY / "docs" / "conf.py").read_text("utf-8"))
+    (order,) = (
+        ast.literal_eval(each.value)
+        for each in tree.body
+        if isinstance(each, ast.Assign) and getattr(each.targets[0], "id", "") == "ORDER"
+    )
+    placed = [page for pages in order.values() for page in pages]
+    assert len(placed) == len(set(placed))
+    assert all((REPOSITORY / f"{page}.md").exists() for page in placed)
+    pages = {str(path.relative_to(REPOSITORY).with_suffix("")) for path in DOCUMENTS if "decisions/0" not in str(path)}
+    assert pages - set(placed) == {"README"}
 
 
 def test_every_decision_says_what_led_to_it_what_follows_and_what_was_measured() -> None:

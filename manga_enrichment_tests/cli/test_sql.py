@@ -1,6 +1,7 @@
 """`manga-enrichment sql`: every shipped question gives the right answer over the tables of a small, eventful run."""
 
 import json
+import shlex
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -322,6 +323,18 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     result = sql("SELECT 1 FROM catalog", "--folder", str(tmp_path / "gone"))
     assert result.exit_code == 1
     assert "gone is no folder" in result.output
+
+
+DEBUGGING = (Path(__file__).parents[2] / "docs" / "debugging.md").read_text("utf-8")
+COMMANDS = [line.strip() for line in DEBUGGING.splitlines() if line.startswith("    manga-enrichment sql ")]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_the_page_on_debugging_asks_is_answered(folder: Path, command: str) -> None:
+    _program, _sql, *words = shlex.split(command.replace("MNG-C4G0F4AW", title_id(1)))
+    result = sql(*words, "--folder", str(folder), "--format", "json")
+    assert result.exit_code == 0, result.output
+    assert result.stdout or "catalog_changes" in command
 
 
 @pytest.mark.parametrize("name", NAMES)
