@@ -19,7 +19,7 @@ from manga_enrichment.cli.parameters import configured_analyses, open_configured
 @click.option("--open", "show", is_flag=True, help="Show it in the browser.")
 def report(out: Path, show: bool) -> None:
     """Write the report of coverage, cost, speed, queues and failures as one HTML file. Asks no model."""
-    from manga_enrichment.pipeline.enrichment.forecast import throughput_of
+    from manga_enrichment.pipeline.report.links import Links
     from manga_enrichment.pipeline.report.make import make_report
     from manga_enrichment.pipeline.report.page import report_html
     from manga_enrichment.settings import known_models, load_settings
@@ -33,10 +33,9 @@ def report(out: Path, show: bool) -> None:
         clock=gateways.clock,
         analyses=configured_analyses().of_titles,
         models=known_models(settings),
-        bucket_count=settings.catalog_buckets,
-        pace=throughput_of(settings),
+        settings=settings,
     )
-    html = report_html(facts)
+    html = report_html(facts, Links(settings.dagster_url, settings.browse_url))
     try:
         out.write_text(html, "utf-8")
     except OSError as error:

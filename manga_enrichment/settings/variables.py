@@ -106,6 +106,11 @@ class Settings(BaseSettings):
     dagster_url: str = Field(
         "http://127.0.0.1:3000", pattern="^https?://", description="where people reach the Dagster UI; links in alerts"
     )
+    browse_url: str = Field(
+        "",
+        pattern="^(https?://[^ ]*[^ /])?$",
+        description="where people reach `manga-enrichment browse`; titles of the report link there; unset: no links",
+    )
     run_history_days: int = Field(
         RUN_HISTORY_DAYS, ge=1, description="finished runs older than this are deleted from Dagster"
     )

@@ -17,12 +17,14 @@ from manga_enrichment.gateways.budget import BudgetStore
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.objects import ObjectStore
-from manga_enrichment.pipeline.enrichment.forecast import throughput_of
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE as ENRICHED_TABLE
 from manga_enrichment.pipeline.health.daily_costs import TABLE as COSTS_TABLE
 from manga_enrichment.pipeline.health.table_quality import coverage
 from manga_enrichment.pipeline.report.facts import ReportFacts
+from manga_enrichment.pipeline.report.figures import keep_figures
+from manga_enrichment.pipeline.report.links import Links
 from manga_enrichment.pipeline.report.make import make_report
+from manga_enrichment.pipeline.report.tiles import figures_of
 from manga_enrichment.pipeline.store.object_keys import report_key
 
 REPORT_ASSET = "enrichment_report"
@@ -35,7 +37,7 @@ def build_enrichment_report(inputs: DefinitionInputs) -> dg.AssetsDefinition:
         name=REPORT_ASSET,
         deps=[ENRICHED_TABLE, COSTS_TABLE, REQUEST_QUEUES_ASSET, DEAD_LETTERS_ASSET],
         group_name=HEALTH_GROUP,
-        description="Coverage, outcomes, cost, latency, queues, failures and the forecast of the next night: one page.",
+        description="What needs a hand, what the catalog says, coverage, cost, speed, queues, failures: one page.",
         kinds={"html", "s3"},
         owners=OWNERS,
         tags=HEALTH_LANE,
@@ -51,7 +53,9 @@ def build_enrichment_report(inputs: DefinitionInputs) -> dg.AssetsDefinition:
         from manga_enrichment.pipeline.report.page import report_html  # noqa: PLC0415 (its charts are heavy to load)
 
         facts = _facts(context.run.run_id, inputs, tables, ledger, budget, clock)
-        tables.write_text(report_key(), report_html(facts), content_type="text/html")
+        links = Links(inputs.settings.dagster_url, inputs.settings.browse_url)
+        tables.write_text(report_key(), report_html(facts, links), content_type="text/html")
+        keep_figures(tables, facts.made_at.date(), figures_of(facts))
         return dg.MaterializeResult(metadata={**report_metadata(facts), "uri": tables.uri(report_key())})
 
     return enrichment_report
@@ -73,8 +77,7 @@ def _facts(
         clock=clock,
         analyses=inputs.analyses,
         models=inputs.models,
-        bucket_count=inputs.settings.catalog_buckets,
-        pace=throughput_of(inputs.settings),
+        settings=inputs.settings,
     )
 
 

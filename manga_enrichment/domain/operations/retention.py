@@ -241,7 +241,7 @@ KINDS = (
         (_stays("candidates/"),),
     ),
     Kind("tokens a call takes", "numbers, one small object per analysis and model", (_stays("calibration/"),)),
-    Kind("the report", "one object, replaced every morning", (_stays("reports/"),)),
+    Kind("the report", "one page, replaced every morning, and the figures of 60 days", (_stays("reports/"),)),
     Kind(
         "what trials found",
         "it says why a prompt or a model was taken; titles and answers, as in the tables",

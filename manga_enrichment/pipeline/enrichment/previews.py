@@ -46,17 +46,17 @@ def some_answers(tables: ObjectStore, analysis: AnalysisType, bucket: str, answe
         {"title": titles.get(row["manga_id"], row["manga_id"]), **{c.name: row[c.name] for c in analysis.columns}}
         for row in rows
     ]
-    return _with_names(tables, bucket, [row["manga_id"] for row in rows], shown)
+    return with_names(tables, bucket, [row["manga_id"] for row in rows], shown)
 
 
 def some_enriched(tables: ObjectStore, bucket: str, analyses: Iterable[AnalysisType]) -> list[dict[str, Any]]:
     """Of the wide table: the title beside the first column of each analysis."""
     firsts = [analysis.columns[0].name for analysis in analyses if analysis.columns]
     rows = _rows(tables, ENRICHED_TABLE, bucket, ("manga_id", "title", "demographics", *firsts))
-    return _with_names(tables, bucket, [row.pop("manga_id") for row in rows], rows)
+    return with_names(tables, bucket, [row.pop("manga_id") for row in rows], rows)
 
 
-def _with_names(
+def with_names(
     tables: ObjectStore, bucket: str, manga_ids: Sequence[str], rows: Sequence[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """Titles that an answer names, by name in the place of their ids: it may only name candidates.

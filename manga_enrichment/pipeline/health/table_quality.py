@@ -115,20 +115,26 @@ def _reference_columns(analysis: AnalysisType) -> list[str]:
 
 HELD_BACK = "held_back"
 """Of titles that keep an earlier answer until a canary has passed."""
+STANDING_COLUMNS = ["outcome", "error_class", "transient"]
+FAILED_IN_PASSING = "failed_in_passing"
+"""Of titles that failed, and are asked again by the next run."""
 
 
 def count_outcomes(tables: ObjectStore, analysis: str, buckets: Sequence[str]) -> Counter[str]:
-    """Titles by outcome over all buckets that have an outcomes table; those that wait for a canary as HELD_BACK."""
+    """Titles by standing over all buckets that have an outcomes table."""
     counts: Counter[str] = Counter()
     for bucket in buckets:
-        stored = tables.read(outcomes_key(analysis, bucket), ["outcome", "error_class"])
+        stored = tables.read(outcomes_key(analysis, bucket), STANDING_COLUMNS)
         counts.update(standing(row) for row in (stored.table.to_pylist() if stored is not None else ()))
     return counts
 
 
 def standing(row: Mapping[str, Any]) -> str:
-    """Where a title stands: its outcome, or HELD_BACK. row: `outcome` and `error_class` of it."""
-    return HELD_BACK if row["error_class"] == ErrorClass.CANARY else str(row["outcome"])
+    """Where a title stands: its outcome, HELD_BACK or FAILED_IN_PASSING. row: STANDING_COLUMNS of it."""
+    if row["error_class"] == ErrorClass.CANARY:
+        return HELD_BACK
+    failed_in_passing = row["outcome"] == Outcome.FAILED and row["transient"]
+    return FAILED_IN_PASSING if failed_in_passing else str(row["outcome"])
 
 
 def check_given_up(tables: ObjectStore, analysis: str, buckets: Sequence[str]) -> QualityReport:
@@ -158,7 +164,7 @@ def count_missing(tables: ObjectStore, analysis: str, buckets: Sequence[str]) ->
     """Titles that should have an answer and have none, by (error class, whether the next run asks again)."""
     counts: Counter[tuple[str, bool]] = Counter()
     for bucket in buckets:
-        stored = tables.read(outcomes_key(analysis, bucket), ["outcome", "error_class", "transient"])
+        stored = tables.read(outcomes_key(analysis, bucket), STANDING_COLUMNS)
         for row in stored.table.to_pylist() if stored is not None else ():
             if row["error_class"] and standing(row) not in (HELD_BACK, Outcome.SUCCEEDED.value):
                 counts[row["error_class"], row["transient"]] += 1
@@ -167,8 +173,13 @@ def count_missing(tables: ObjectStore, analysis: str, buckets: Sequence[str]) ->
 
 def coverage(counts: Mapping[str, int]) -> float:
     """Answered share of the titles that have enough text and wait for no canary; 1.0 when there are none."""
-    askable = sum(counts.values()) - counts.get(Outcome.INSUFFICIENT_INPUT.value, 0) - counts.get(HELD_BACK, 0)
-    return counts.get(Outcome.SUCCEEDED.value, 0) / askable if askable else 1.0
+    able = askable(counts)
+    return counts.get(Outcome.SUCCEEDED.value, 0) / able if able else 1.0
+
+
+def askable(counts: Mapping[str, int]) -> int:
+    """Titles that have enough text and wait for no canary."""
+    return sum(counts.values()) - counts.get(Outcome.INSUFFICIENT_INPUT.value, 0) - counts.get(HELD_BACK, 0)
 
 
 def outcome_summary(counts: Mapping[str, int]) -> dict[str, Any]:

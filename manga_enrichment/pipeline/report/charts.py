@@ -20,11 +20,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 SERIES = 6
+"""Colours of things that are beside one another and no better or worse, such as analyses."""
+GOOD, BAD, WAIT, NONE, PLAIN = range(SERIES, SERIES + 5)
+"""Colours that mean one thing on every page: well; wrong; waits, or is worth a look; nobody can help it; no meaning."""
 _WIDTH_INCHES = 4.6
+_TEXT_POINTS = 11  # at the width of a phone a point is about a pixel, and less is hard to read
+_NAMES = [*(f"--series-{number + 1}" for number in range(SERIES)), "--good", "--bad", "--wait", "--none", "--plain"]
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: it can be selected, and it takes the page's font
     "text.parse_math": False,
-    "font.size": 9,
+    "font.size": _TEXT_POINTS,
     "font.family": "sans-serif",
     "axes.linewidth": 0.6,
 }
@@ -35,7 +40,8 @@ _OWN_STYLE = re.compile(r"<defs>\s*<style.*?</style>\s*</defs>", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Palette:
-    """ink: text and axes; grid: faint lines; surface: between touching areas; series: told apart also by grey."""
+    """ink: text and axes; grid: faint lines; surface: between touching areas; series: SERIES of them told apart also
+    by grey, then those with a meaning."""
 
     ink: str
     grid: str
@@ -43,8 +49,10 @@ class Palette:
     series: tuple[str, ...]
 
 
-STAND_INS = Palette("#fe0101", "#fe0102", "#fe0103", tuple(f"#fe02{number:02x}" for number in range(SERIES)))
-PRINT = Palette("#3b4252", "#d9dde4", "#ffffff", ("#1f5fa8", "#e08a1e", "#2f8f6b", "#b04a7e", "#7a8699", "#6c55b8"))
+STAND_INS = Palette("#fe0101", "#fe0102", "#fe0103", tuple(f"#fe02{number:02x}" for number in range(len(_NAMES))))
+_BESIDE = ("#1d4f91", "#7fa8d8", "#5b3fa0", "#a995dd", "#0e7490", "#79bccb")
+_WITH_A_MEANING = ("#24785a", "#b3261e", "#a85b00", "#7b8698", "#4a5263")
+PRINT = Palette("#3b4252", "#d9dde4", "#ffffff", (*_BESIDE, *_WITH_A_MEANING))
 Draw = Callable[[Axes, Palette], None]
 
 
@@ -59,14 +67,14 @@ class Chart:
     height_inches: float = 2.3
 
     def svg(self) -> str:
-        """An `<svg>` element for an HTML page that defines --ink, --grid, --surface and --series-1 … -6."""
+        """An `<svg>` element for an HTML page that defines --ink, --grid, --surface and what is in _NAMES."""
         buffer = io.StringIO()
         self._save(buffer, STAND_INS, "svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
         text = _OWN_STYLE.sub("", _PROLOGUE.sub("", buffer.getvalue(), count=1))
         text = re.sub(r"^<svg[^>]*>", _open_tag, text, count=1)
         text = _UNUSED.sub("<g>", text)
         names = {STAND_INS.ink: "--ink", STAND_INS.grid: "--grid", STAND_INS.surface: "--surface"}
-        names |= {color: f"--series-{number + 1}" for number, color in enumerate(STAND_INS.series)}
+        names |= dict(zip(STAND_INS.series, _NAMES, strict=True))
         return re.sub("#fe0[12][0-9a-f]{2}", lambda match: f"var({names[match[0]]})", text).strip()
 
     def png_uri(self) -> str:
@@ -87,17 +95,22 @@ class Chart:
 
 
 def stacked_bars(
-    labels: Sequence[str], series: Mapping[str, Sequence[float]], *, unit: Callable[[float], str] | None = None
+    labels: Sequence[str],
+    series: Mapping[str, Sequence[float]],
+    colors: Sequence[int],
+    *,
+    unit: Callable[[float], str] | None = None,
 ) -> Draw:
-    """Bars over labels (days, oldest first); series: name -> one value per label. At most SERIES names."""
+    """Bars over labels (days, oldest first); series: name -> one value per label; colors: one each."""
 
     def draw(axes: Axes, palette: Palette) -> None:
         bottom = [0.0] * len(labels)
         look: dict[str, Any] = {"width": min(0.8, 0.09 * len(labels) + 0.1), "edgecolor": palette.surface}
-        for (name, values), color in zip(series.items(), palette.series, strict=False):
+        for (name, values), number in zip(series.items(), colors, strict=True):
+            color = palette.series[number]
             axes.bar(range(len(labels)), values, bottom=bottom, color=color, linewidth=0.6, label=name, **look)
             bottom = [low + value for low, value in zip(bottom, values, strict=True)]
-        every = -(-len(labels) // 6)
+        every = -(-len(labels) // 5)
         axes.set_xticks(list(range(len(labels)))[::-1][::every], list(labels)[::-1][::every])
         axes.set_xlim(-0.6, len(labels) - 0.4)
         axes.set_ylim(0, max(bottom, default=0) * 1.08 or 1)
@@ -112,7 +125,7 @@ def stacked_bars(
 
 
 def stacked_shares(rows: Mapping[str, Mapping[str, float]], series: Mapping[str, int]) -> Draw:
-    """One bar of 100 % per row; rows: label -> part -> count; series: part -> number of its colour, in order."""
+    """One bar per row, with counts on it; rows: label -> part -> count; series: part -> its colour, in order."""
 
     def draw(axes: Axes, palette: Palette) -> None:
         labels = list(rows)
@@ -129,8 +142,9 @@ def stacked_shares(rows: Mapping[str, Mapping[str, float]], series: Mapping[str,
                 linewidth=0.8,
                 label=part,
             )
-            names = [f"{share:.0f} %" if share >= 9 else "" for share in shares]
-            axes.bar_label(bars, names, label_type="center", color=palette.surface, fontsize=8.5, fontweight="bold")
+            known = [rows[label][part] for label in labels]
+            names = [f"{count:,}" if share >= 14 else "" for count, share in zip(known, shares, strict=True)]
+            axes.bar_label(bars, names, label_type="center", color=palette.surface, fontweight="bold")
             left = [start + share for start, share in zip(left, shares, strict=True)]
         axes.invert_yaxis()
         axes.set_xlim(0, 100)
@@ -153,7 +167,7 @@ def percentile_dots(rows: Mapping[str, Sequence[float]], names: Sequence[str], u
                 range(len(rows)),
                 s=38,
                 marker=marker,
-                color=palette.series[number],
+                color=palette.series[PLAIN],
                 label=name,
                 zorder=2,
             )
@@ -168,17 +182,17 @@ def percentile_dots(rows: Mapping[str, Sequence[float]], names: Sequence[str], u
     return draw
 
 
-def steps(labels: Sequence[str], values: Sequence[float | None], *, series: int, limit: float | None = None) -> Draw:
+def steps(labels: Sequence[str], values: Sequence[float | None], *, color: int, limit: float | None = None) -> Draw:
     """A level over time, with a gap where it is unknown; limit: a dashed line where worry begins."""
 
     def draw(axes: Axes, palette: Palette) -> None:
         heights = [float("nan") if value is None else value for value in values]
         marker = "o" if len(values) < 40 else None
-        axes.step(range(len(values)), heights, where="mid", color=palette.series[series], marker=marker, markersize=3)
+        axes.step(range(len(values)), heights, where="mid", color=palette.series[color], marker=marker, markersize=3)
         known = [value for value in values if value is not None]
         if limit is not None:
-            axes.axhline(limit, color=palette.series[1], linewidth=1, linestyle=(0, (4, 3)))
-        every = -(-len(labels) // 4)
+            axes.axhline(limit, color=palette.series[WAIT], linewidth=1, linestyle=(0, (4, 3)))
+        every = -(-len(labels) // 3)
         axes.set_xticks(range(len(labels))[::-1][::every], list(labels)[::-1][::every])
         axes.set_ylim(0, max([*known, limit or 0, 1]) * 1.15)
         axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
@@ -202,13 +216,11 @@ def _dress(axes: Axes, palette: Palette) -> None:
 
 
 def _legend(axes: Axes, palette: Palette) -> None:
-    axes.legend(
-        loc="lower center",
-        bbox_to_anchor=(0.5, 1.0),
-        ncols=3,
+    axes.figure.legend(
+        loc="outside upper left",
+        ncols=2 if any(len(text) > 9 for text in axes.get_legend_handles_labels()[1]) else 3,
         frameon=False,
         labelcolor=palette.ink,
-        fontsize=8.5,
         handlelength=1,
         columnspacing=1.2,
         borderaxespad=0.2,

@@ -23,8 +23,10 @@ from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.enrichment.forecast import ForecastLine
 from manga_enrichment.pipeline.health.daily_costs import days_until, read_days
 from manga_enrichment.pipeline.health.partner_latency import look_at_latency
-from manga_enrichment.pipeline.health.table_quality import HELD_BACK, standing
+from manga_enrichment.pipeline.health.table_quality import HELD_BACK, STANDING_COLUMNS, standing
 from manga_enrichment.pipeline.log.read import read_log
+from manga_enrichment.pipeline.report.catalog_facts import CatalogFacts
+from manga_enrichment.pipeline.report.figures import History, read_history
 from manga_enrichment.pipeline.store.object_keys import outcomes_key, queue_observations_key, table_key
 
 COST_DAYS = 30
@@ -94,7 +96,8 @@ class QueueHour:
 class ReportFacts:
     """days: UTC, oldest first, without those before anything was spent. costs: rows of `enrichment_costs` with `day`.
 
-    forecast is None when there is no catalog to plan for. partner_latency: of the last 24 hours, by queue.
+    forecast is None when there is no catalog to plan for. partner_latency: of the last 24 hours, by queue. history:
+    figures of earlier reports. lowest_coverage: share of what can be asked about that should be answered.
     """
 
     made_at: datetime
@@ -110,6 +113,9 @@ class ReportFacts:
     forecast: Sequence[ForecastLine] | None
     brake: Brake | None = None
     partner_latency: Sequence[QueueLatency] = ()
+    catalog: CatalogFacts = field(default_factory=CatalogFacts)
+    history: History = field(default_factory=dict)
+    lowest_coverage: float = 0.95
 
 
 def gather(
@@ -140,6 +146,7 @@ def gather(
         queue_hours=queue_hours,
         forecast=forecast,
         partner_latency=look_at_latency(tables, now, timedelta(days=1)),
+        history=read_history(tables),
     )
 
 
@@ -169,7 +176,7 @@ def _outcomes(
             stored = tables.read(outcomes_key(analysis, bucket), columns)
             if stored is None:
                 continue
-            counts[analysis].update(map(standing, stored.table.select(["outcome", "error_class"]).to_pylist()))
+            counts[analysis].update(map(standing, stored.table.select(STANDING_COLUMNS).to_pylist()))
             for row in stored.table.filter(pc.field("outcome").isin(_NO_ANSWER)).to_pylist():
                 if standing(row) == HELD_BACK:
                     continue

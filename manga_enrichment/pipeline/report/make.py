@@ -16,8 +16,10 @@ from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.candidates.tables import has_candidates
 from manga_enrichment.pipeline.catalog.refresh import load_state
-from manga_enrichment.pipeline.enrichment.forecast import Throughput, forecast_next_run
+from manga_enrichment.pipeline.enrichment.forecast import forecast_next_run, throughput_of
+from manga_enrichment.pipeline.report.catalog_facts import look_at_catalog
 from manga_enrichment.pipeline.report.facts import ReportFacts, gather
+from manga_enrichment.settings import Settings
 
 
 def make_report(
@@ -29,15 +31,21 @@ def make_report(
     clock: Clock,
     analyses: Mapping[str, AnalysisType],
     models: ModelCatalog,
-    bucket_count: int,
-    pace: Throughput,
+    settings: Settings,
 ) -> ReportFacts:
     """name: of the forecast's working files. Raises StoreUnavailableError, ConfigurationError for a wrong setting."""
-    buckets, state = bucket_keys(bucket_count), load_state(tables, bucket_count)
+    buckets, state = bucket_keys(settings.catalog_buckets), load_state(tables, settings.catalog_buckets)
     forecast = None
     if state is not None and all(has_candidates(tables, bucket) for bucket in buckets):
         forecast = forecast_next_run(
-            name, buckets, list(analyses), tables=tables, ledger=ledger, analyses=analyses, models=models, pace=pace
+            name,
+            buckets,
+            list(analyses),
+            tables=tables,
+            ledger=ledger,
+            analyses=analyses,
+            models=models,
+            pace=throughput_of(settings),
         )
     facts = gather(
         tables,
@@ -47,4 +55,5 @@ def make_report(
         titles=0 if state is None else state.titles,
         forecast=forecast,
     )
-    return replace(facts, brake=budget.brake())
+    catalog = look_at_catalog(tables, analyses.values(), buckets, clock.now().date())
+    return replace(facts, brake=budget.brake(), catalog=catalog, lowest_coverage=settings.coverage_warn)

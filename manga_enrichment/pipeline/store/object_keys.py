@@ -188,6 +188,11 @@ def report_key() -> str:
     return "reports/enrichment_report.html"
 
 
+def report_figures_key() -> str:
+    """The figures of each day's report, so that the next can say what changed."""
+    return "reports/figures.json"
+
+
 def labels_key(analysis: str) -> str:
     """All that people have said of an analysis, oldest first."""
     return f"labels/analysis={analysis}/part.parquet"
