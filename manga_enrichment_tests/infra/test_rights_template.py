@@ -18,12 +18,11 @@ from botocore import xform_name
 
 import manga_enrichment.aws
 from manga_enrichment.pipeline.changes.prune import TABLES as CHANGES
+from manga_enrichment.pipeline.publish.compact import TABLES as COMPACTED
 from manga_enrichment.pipeline.store.object_keys import (
     changes_prefix,
-    partner_results_prefix,
     pending_changes_prefix,
     request_body_key,
-    requests_prefix,
     table_key,
 )
 from manga_enrichment_tests.infra.templates import read_template
@@ -166,17 +165,25 @@ def test_processes_may_what_they_do_and_nothing_of_what_people_do() -> None:
     assert needed_of("erasure.py") <= given("ForgettingPolicy") | given("ProcessPolicy")
 
 
-@pytest.mark.parametrize(
-    ("sid", "modules"),
-    [
-        ("Status", ["requests", "status", "residents", "pace", "policies", "usage"]),
-        ("Outbox", ["outbox"]),
-        ("Senders", ["senders"]),
-    ],
-)
-def test_a_table_is_open_for_what_its_gateways_do(sid: str, modules: list[str]) -> None:
+SPEAK_OF = {
+    "LedgerAndBudget": ["ledger", "budget", "transactions"],
+    "Status": ["requests", "status", "residents", "pace", "policies", "usage"],
+    "Outbox": ["outbox"],
+    "Senders": ["senders"],
+}
+"""Statement -> modules of dynamodb/ that speak of its tables."""
+
+
+def test_every_module_of_dynamodb_speaks_of_a_table_that_is_open_for_it() -> None:
+    calling = {path.stem for path in (AWS / "dynamodb").glob("*.py") if list(calls_in(path))}
+    assert calling == {module for modules in SPEAK_OF.values() for module in modules}
+
+
+@pytest.mark.parametrize("sid", SPEAK_OF)
+def test_a_table_is_open_for_what_its_gateways_do(sid: str) -> None:
     (statement,) = (each for each in POLICIES["ProcessPolicy"] if each.get("Sid") == sid)
-    assert set(statement["Action"]) >= needed_of(*(f"dynamodb/{module}.py" for module in modules))
+    made = needed_of(*(f"dynamodb/{module}.py" for module in SPEAK_OF[sid]))
+    assert set(statement["Action"]) >= made - {"dynamodb:Scan"}  # of the ledger alone: "LeftBehind"
     is_queried_by_index = "dynamodb:Query" in statement["Action"] and sid != "Senders"
     assert any("/index/*" in str(resource) for resource in statement["Resource"]) is is_queried_by_index
 
@@ -198,11 +205,20 @@ def test_only_the_ledger_is_read_whole() -> None:
 
 
 DELETED = [
-    requests_prefix("2026-11-28"),
-    partner_results_prefix("2026-11-28"),
+    *(folder_of("2026-11-28") for folder_of, _ in COMPACTED.values()),
     *(prefix for name in CHANGES for prefix in (changes_prefix(name), pending_changes_prefix(name, "0"))),
 ]
 """Where processes delete: the compaction, and changes of tables that are told or old."""
+
+
+def test_nobody_else_deletes_objects() -> None:
+    package = AWS.parent
+    deleting = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if re.search(r"\b(?:objects|tables|store)\.delete\(", path.read_text("utf-8"))
+    }
+    assert deleting == {f"pipeline/{each}.py" for each in ("changes/prune", "changes/replace", "store/compaction")}
 
 
 @pytest.mark.parametrize("prefix", DELETED)

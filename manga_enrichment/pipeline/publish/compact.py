@@ -20,18 +20,19 @@ OVER_SINCE = timedelta(hours=1)
 DAYS_BACK = 4
 """A request waits up to three days, and its rows lie in the hour in which it was submitted."""
 
-_TABLES: Mapping[str, tuple[Callable[[str], str], Once]] = MappingProxyType(
+TABLES: Mapping[str, tuple[Callable[[str], str], Once]] = MappingProxyType(
     {
         "requests": (requests_prefix, each_row_once),
         "partner_results": (partner_results_prefix, each_result_once),
     }
 )
+"""Name -> its folder of a UTC day, and what makes two of its rows one."""
 
 
 def compact_tables(objects: ObjectStore, now: datetime) -> dict[str, CompactionReport]:
     """By table. Raises StoreUnavailableError."""
     reports = {}
-    for name, (folder_of, once) in _TABLES.items():
+    for name, (folder_of, once) in TABLES.items():
         report = reports[name] = CompactionReport()
         for day in days_until(now.date(), DAYS_BACK):
             folder = folder_of(day)
