@@ -16,7 +16,9 @@ from dagster_aws.ecs import EcsRunLauncher
 from dagster_aws.s3.compute_log_manager import S3ComputeLogManager
 from dagster_postgres import DagsterPostgresStorage
 
-from manga_enrichment.settings import Settings
+from manga_enrichment.domain.analyses import packaged_analyses
+from manga_enrichment.domain.requests.policies import NO_POLICIES
+from manga_enrichment.settings import Settings, known_analyses, partner_policies
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -150,6 +152,37 @@ def context(to: Path) -> None:
                 (to / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(file, to / name)
         assert files, f"{source} does not exist"
+
+
+OWN = {"MANGA_ANALYSES_DIR": DEPLOY / "own" / "analyses", "MANGA_PARTNERS_FILE": ROOT / "infra" / "partners.json"}
+"""What the image's settings name, and of what it is a copy."""
+
+
+def test_what_a_deployment_brings_is_copied_to_where_the_image_says_that_it_is() -> None:
+    told = dict(re.findall(r"^ +(MANGA_\w+)=(\S+?)(?: \\)?$", DOCKERFILE, re.MULTILINE))
+    assert told.keys() == OWN.keys()
+    (copied,) = re.findall(r"^COPY --chown=root:root (.+) /opt/dagster/own/$", DOCKERFILE, re.MULTILINE)
+    for name, source in OWN.items():
+        assert told[name] == f"/opt/dagster/own/{source.name}"
+        assert source.exists()
+        place = source.relative_to(ROOT)
+        assert {str(place), str(place.parent)} & set(copied.split())
+    settings = Settings.model_validate(
+        {name.removeprefix("MANGA_").lower(): str(source) for name, source in OWN.items()}
+    )
+    versions = [
+        {name: (each.version, each.model_alias) for name, each in found.of_titles.items()}
+        for found in (known_analyses(settings), packaged_analyses())
+    ]
+    assert versions[0] == versions[1], "an empty folder changes nothing"
+    assert partner_policies(settings) != NO_POLICIES
+
+
+def test_the_folder_says_where_its_files_are_in_the_image() -> None:
+    page = (DEPLOY / "own" / "README.md").read_text("utf-8")
+    lines = dict(re.findall(r"`(MANGA_\w+)=(\S+)`", page))
+    assert lines.keys() == {"MANGA_MODELS_FILE", "MANGA_CATALOG_MAPPING"}
+    assert all(f"/own/{Path(each).name}" in each and f"`{Path(each).name}`" in page for each in lines.values())
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ import pytest
 
 from manga_enrichment.domain.operations.switches import WHILE_EMPTY
 from manga_enrichment.settings import Settings
+from manga_enrichment_tests.documents import REPOSITORY
 from manga_enrichment_tests.infra.dagster_stack import (
     COMPOSE,
     INSTANCE,
@@ -149,7 +150,6 @@ def test_what_another_stack_says_cannot_be_forgotten(stack: str) -> None:
 
 OFF_UNTIL_SAID = {
     "email_from": "a sender that SES has verified comes first",
-    "partners_file": "by SettingsFileArn",
     "budget_usd_per_run": "by SettingsFileArn",
     "budget_usd_per_partner_per_day": "by SettingsFileArn",
     "guardrail_id": "by SettingsFileArn",
@@ -159,7 +159,8 @@ OFF_UNTIL_SAID = {
 
 def test_nothing_else_is_off_because_nobody_said_it() -> None:
     """Whatever doctor would call off is told by the template itself, or is a choice that is named here."""
-    told = {*environment("RunTask"), *secrets("RunTask")}
+    image = re.findall(r"^ +(MANGA_\w+)=", (REPOSITORY / "deploy" / "Dockerfile").read_text("utf-8"), re.MULTILINE)
+    told = {*environment("RunTask"), *secrets("RunTask"), *image}
     conditional = {each["!If"][1]["Name"] for each in container("RunTask")["Environment"] if "!If" in each}
     asked_for = {"MANGA_API_URL"}  # has no default: whoever has no API says so
     for name in WHILE_EMPTY:
