@@ -35,6 +35,11 @@ class Answer:
     attempts: list[dict[str, Any]] = field(default_factory=list)
 
     @property
+    def why(self) -> str:
+        """The answer that stands was asked for; "" where nobody noted it."""
+        return next((str(each["why"]) for each in self.attempts if each["stands"] and each["why"]), "")
+
+    @property
     def why_missing(self) -> str:
         """In words; "" when it is there."""
         if self.row is not None:

@@ -88,6 +88,7 @@ class LedgerEntry:
     """The final word on one fingerprint: an answer, or a permanent failure not worth asking again.
 
     memory: the rules that a failure was remembered by; entries of releases that had no such number have 0.
+    why: it was asked; "" where nobody noted it.
     """
 
     fingerprint: str
@@ -104,6 +105,7 @@ class LedgerEntry:
     error_class: ErrorClass | None = None
     lane: str = "on_demand"
     memory: int = MEMORY
+    why: str = ""
 
     @property
     def is_doubtful(self) -> bool:

@@ -59,4 +59,9 @@ REQUEST_COLUMNS = (
     Column("dagster_run_id", "string", "run that sent it", nullable=False),
     Column("trigger", "string", "schedule, backfill, manual, partner or trial", nullable=False),
     Column("partner_id", "string", "partner who asked, null for the store's own runs"),
+    Column(
+        "why",
+        "string",
+        "why a run asked: new, changed field, new prompt, new model or retry; null for partners, trials, before 0.3.0",
+    ),
 )

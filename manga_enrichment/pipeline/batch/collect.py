@@ -160,6 +160,7 @@ def _entry(job: BatchJob, title: BatchTitle, attempt: Attempt, reply: BatchReply
         answer=reply.reply.answer if reply.reply and attempt.error_class is None else None,
         error_class=attempt.error_class,
         lane=Lane.BATCH.value,
+        why=title.why,
     )
 
 
@@ -205,5 +206,6 @@ def _wasted_row(job: BatchJob, judged: _Judged) -> dict[str, Any]:
         model_id=job.model_id,
         prompt_version=job.prompt_version,
         lane=Lane.BATCH.value,
+        why=title.why,
     )
     return attempt_row(judged.attempt, (judged.attempt,), identity=identity, status="retried")

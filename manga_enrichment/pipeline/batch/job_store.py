@@ -41,6 +41,7 @@ _TITLES_SCHEMA = pa.schema(
         ("manga_id", pa.string()),
         ("bucket", pa.string()),
         ("inputs", pa.string()),
+        ("why", pa.string()),
     ]
 )
 
@@ -116,6 +117,7 @@ class BatchTitle:
     manga_id: str
     bucket: str
     inputs: TitleInputs
+    why: str = ""
 
 
 _JOB = TypeAdapter(BatchJob)
@@ -184,6 +186,7 @@ class BatchStore:
                 "manga_id": call.manga_id,
                 "bucket": call.bucket,
                 "inputs": orjson.dumps(asdict(call.inputs)).decode(),
+                "why": call.why,
             }
             for call in calls
         ]
@@ -226,4 +229,5 @@ def _stage(facts: set[str]) -> Stage:
 def _title(row: Mapping[str, Any]) -> BatchTitle:
     inputs = orjson.loads(row["inputs"])
     candidates = tuple(Candidate(**candidate) for candidate in inputs.pop("candidates"))
-    return BatchTitle(row["fingerprint"], row["manga_id"], row["bucket"], TitleInputs(**inputs, candidates=candidates))
+    told = TitleInputs(**inputs, candidates=candidates)
+    return BatchTitle(row["fingerprint"], row["manga_id"], row["bucket"], told, row.get("why") or "")

@@ -102,8 +102,8 @@ class ConversationQuestion(Question):
         return replace(tokens, guardrail_micro_usd=took)
 
 
-def build_call(question: Question, bucket: str) -> Call:
-    """The question, ready for the engine. bucket: where its title lies in the catalog."""
+def build_call(question: Question, bucket: str, why: str = "") -> Call:
+    """The question, ready for the engine. bucket: where its title lies in the catalog. why: it is asked."""
     return Call(
         fingerprint=question.fingerprint,
         bucket=bucket,
@@ -113,4 +113,5 @@ def build_call(question: Question, bucket: str) -> Call:
         prompt=question.prompt,
         estimate=question.estimate,
         guardrail=question.guardrail,
+        why=why,
     )

@@ -21,7 +21,7 @@ from manga_enrichment.pipeline.engine.money.estimates import CallEstimate
 class Call:
     """One missing answer, ready to be asked for. claim: whose it is, where many share an engine (`Provenance`).
 
-    guardrail: that the call passes, if any.
+    guardrail: that the call passes, if any. why: it is asked, as its plan says; "" for partners and trials.
     """
 
     fingerprint: str
@@ -33,6 +33,7 @@ class Call:
     estimate: CallEstimate
     claim: str = ""
     guardrail: Guardrail | None = None
+    why: str = ""
 
     @property
     def manga_id(self) -> str:

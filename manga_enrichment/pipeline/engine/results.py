@@ -24,6 +24,7 @@ def entry_of(call: Call, outcome: CallOutcome, provenance: Provenance, now: date
         attempts=outcome.attempts,
         answer=outcome.answer,
         error_class=outcome.error_class,
+        why=call.why,
     )
 
 

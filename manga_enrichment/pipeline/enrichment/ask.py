@@ -95,7 +95,7 @@ def planned_calls(
     calibration = read_calibration(tables, analysis.name, model.model_id)
     for bucket in buckets:
         plan = read_plan(tables, run_id, bucket, [analysis.name])
-        wanted = {row.manga_id for row in plan if row.action is Action.ASK}
+        wanted = {row.manga_id: row.reason for row in plan if row.action is Action.ASK}
         if not wanted:
             continue
         candidates: dict[str, tuple[Candidate, ...]] = {}
@@ -104,7 +104,7 @@ def planned_calls(
         for record in read_records(tables, bucket):
             if record.manga_id in wanted:
                 inputs = title_inputs(analysis, record, candidates.get(record.manga_id, ()))
-                yield build_call(Question(analysis, model, inputs, calibration), bucket)
+                yield build_call(Question(analysis, model, inputs, calibration), bucket, wanted[record.manga_id])
 
 
 def _not_pending(calls: Iterator[Call], pending: Collection[str]) -> Iterator[Call | CallResult]:

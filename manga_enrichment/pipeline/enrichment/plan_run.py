@@ -25,6 +25,7 @@ from manga_enrichment.pipeline.enrichment.calibrations import read_calibrations
 from manga_enrichment.pipeline.enrichment.known_questions import KnownQuestions, Questions
 from manga_enrichment.pipeline.enrichment.plan_files import PlanRow, plan_rows, write_plan
 from manga_enrichment.pipeline.enrichment.planner import Action, Planned, Planner
+from manga_enrichment.pipeline.enrichment.why_asked import WhyAsked
 from manga_enrichment.pipeline.store.object_keys import table_key
 from manga_enrichment.pipeline.store.rows import fingerprints
 
@@ -118,12 +119,15 @@ class Planning:
         identities = self._identities(models)
         for bucket in buckets:
             known = KnownQuestions(self._tables, bucket, identities)
+            why = WhyAsked(self._tables, bucket, self._analyses, models)
             before = report.titles
 
-            def planned(bucket: str = bucket, known: KnownQuestions = known) -> Iterator[list[PlanRow]]:
+            def planned(
+                bucket: str = bucket, known: KnownQuestions = known, why: WhyAsked = why
+            ) -> Iterator[list[PlanRow]]:
                 for part, current in self._slices(planner, bucket, known, report):
                     priced = _adding_up(part, models, calibrations) if self._adds_up else part
-                    rows = plan_rows(_with_cache_writes(priced, models, writers))
+                    rows = plan_rows(_with_cache_writes(why.told(priced), models, writers))
                     _count(report, rows)
                     self._count_again(report, rows, current)
                     yield rows

@@ -46,6 +46,7 @@ def row_identity(
     model_id: str | None = None,
     prompt_version: str | None = None,
     lane: str = "on_demand",
+    why: str = "",
 ) -> dict[str, Any]:
     """What a row is about and who asked: the columns that all rows of one question have in common."""
     return {
@@ -56,6 +57,7 @@ def row_identity(
         "model_id": model_id,
         "prompt_version": prompt_version,
         "lane": lane,
+        "why": why or None,
         "dagster_run_id": provenance.run_id,
         "trigger": provenance.trigger,
         "partner_id": provenance.partner_id or None,
@@ -73,6 +75,7 @@ def request_rows(entry: LedgerEntry) -> list[dict[str, Any]]:
         model_id=entry.model_id,
         prompt_version=entry.prompt_version,
         lane=entry.lane,
+        why=entry.why,
     )
     return [attempt_row(each, entry.attempts, identity=identity, status=entry.outcome.value) for each in entry.attempts]
 

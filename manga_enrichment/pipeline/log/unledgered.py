@@ -71,6 +71,7 @@ class UnledgeredAttempts:
             model_id=call.model.model_id,
             prompt_version=call.analysis.version,
             lane=self._lane,
+            why=call.why,
         )
         for attempt in result.attempts:
             yield attempt_row(attempt, result.attempts, identity=identity, status=result.outcome.value)

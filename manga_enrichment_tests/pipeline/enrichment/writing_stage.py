@@ -33,8 +33,11 @@ def write_all(world: World, run_id: str = "run-1") -> None:
 
 
 def attempts_of(world: World) -> list[dict[str, Any]]:
-    """Rows about requests that were sent, in an order of their own."""
-    rows = [row for row in world.log() if row["attempt"] > 0]
+    """Rows about requests that were sent, in an order of their own.
+
+    Without why: that a title was tried before is known from its outcome, which a killed run may not have written.
+    """
+    rows = [{**row, "why": None} for row in world.log() if row["attempt"] > 0]
     return sorted(rows, key=lambda row: (row["dagster_run_id"], row["manga_id"], row["analysis"], row["attempt"]))
 
 

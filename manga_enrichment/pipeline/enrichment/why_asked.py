@@ -1,0 +1,97 @@
+"""Why a planned call is asked, for the requests log.
+
+Belongs here: the words, and how one follows from what a table has and what became of the title before. Stays out: what
+is asked (`planner.py`).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from enum import StrEnum
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from manga_enrichment.domain.analyses.base import AnalysisType
+from manga_enrichment.domain.models.specs import ModelSpec
+from manga_enrichment.domain.outcomes.outcome import Outcome
+from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.pipeline.enrichment.planner import Action, Planned
+from manga_enrichment.pipeline.store.object_keys import outcomes_key, table_key
+
+_COLUMNS = ("manga_id", "via", "model_id", "prompt_version")
+_TRIED = (Outcome.FAILED.value, Outcome.DEFERRED.value)
+
+
+class Why(StrEnum):
+    """Of several that hold, the first is told."""
+
+    PROMPT = "new prompt"
+    MODEL = "new model"
+    CHANGED = "changed field"
+    RETRY = "retry"
+    NEW = "new"
+
+
+class WhyAsked:
+    """Of one bucket. Tables are read when something of them is asked for."""
+
+    def __init__(
+        self,
+        tables: ObjectStore,
+        bucket: str,
+        analyses: Mapping[str, AnalysisType],
+        models: Mapping[str, ModelSpec],
+    ) -> None:
+        self._tables, self._bucket = tables, bucket
+        self._today = {name: (models[name].model_id, each.version) for name, each in analyses.items()}
+        self._answers: dict[str, pa.Table | None] = {}
+        self._outcomes: dict[str, pa.Table | None] = {}
+
+    def told(self, planned: Iterable[Planned]) -> Iterator[Planned]:
+        """The same, what is asked with its reason."""
+        items = list(planned)
+        asked = [item for item in items if item.action is Action.ASK]
+        reasons: dict[tuple[str, str], str] = {}
+        for name in dict.fromkeys(name for item in asked for name in item.fills):
+            ids = [item.manga_id for item in asked if name in item.fills]
+            reasons |= {(manga_id, name): why for manga_id, why in self._whys(name, ids)}
+        order = list(Why)
+        for item in items:
+            if item.action is not Action.ASK:
+                yield item
+                continue
+            found = {Why(reasons[item.manga_id, name]) for name in item.fills}
+            yield replace(item, reason=min(found, key=order.index, default=Why.NEW).value)
+
+    def _whys(self, name: str, manga_ids: list[str]) -> Iterator[tuple[str, Why]]:
+        ids = pa.array(manga_ids, pa.string())
+        answers, outcomes = self._read_answers(name), self._read_outcomes(name)
+        rows, tries = _rows_of(answers, ids), _rows_of(outcomes, ids)
+        for manga_id, row, tried in zip(manga_ids, rows, tries, strict=True):
+            if row is None:
+                yield manga_id, Why.RETRY if tried and tried["outcome"] in _TRIED else Why.NEW
+                continue
+            model_id, version = self._today.get(row["via"], ("", ""))
+            is_prompt, is_model = row["prompt_version"] != version, row["model_id"] != model_id
+            yield manga_id, Why.PROMPT if is_prompt else Why.MODEL if is_model else Why.CHANGED
+
+    def _read_answers(self, name: str) -> pa.Table | None:
+        if name not in self._answers:
+            stored = self._tables.read(table_key(name, self._bucket), _COLUMNS)
+            self._answers[name] = stored.table if stored else None
+        return self._answers[name]
+
+    def _read_outcomes(self, name: str) -> pa.Table | None:
+        if name not in self._outcomes:
+            stored = self._tables.read(outcomes_key(name, self._bucket), ("manga_id", "outcome"))
+            self._outcomes[name] = stored.table if stored else None
+        return self._outcomes[name]
+
+
+def _rows_of(table: pa.Table | None, ids: pa.Array) -> list[dict[str, str] | None]:
+    """A row for each id, None where the table has none."""
+    if table is None:
+        return [None] * len(ids)
+    places = pc.index_in(ids, value_set=table.column("manga_id"))
+    rows = iter(table.take(places.drop_null()).to_pylist())
+    return [next(rows) if place is not None else None for place in places.to_pylist()]
