@@ -3,12 +3,13 @@
 Run: python -m benchmarks.candidate_nights --rows 20000 --nights 10. The catalog is a generated sample, and the titles
 of the shipped labels. Each night is worked at twice: by what changed, and by building anew. Afterwards: how alike the
 lists are, how many lists that were paid for the rule replaced in either way, what that costs, and what they find.
-`--against CHECKOUT`: a full build and the first night by 0f0178a.
+`--against CHECKOUT`: a full build and the first night by 0f0178a, whose eight buckets `--buckets` must then be.
 """
 
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,23 +25,25 @@ from benchmarks.folder_store import FolderStore, measured_apart
 from benchmarks.labels import SHIPPED, read_labels, read_titles, recalls
 from benchmarks.report import Row, show
 from manga_enrichment.domain.analyses import packaged_analyses
-from manga_enrichment.domain.catalog.records import MangaRecord
+from manga_enrichment.domain.catalog.records import MangaRecord, bucket_keys
 from manga_enrichment.domain.catalog.rows import clean_row
 from manga_enrichment.domain.models.loading import load_models
 from manga_enrichment.domain.prompts.candidates import replaces
 from manga_enrichment.domain.prompts.prompt import title_inputs
 from manga_enrichment.local.sample_catalog import generate
-from manga_enrichment.pipeline.candidates.lists import SHOWN
-from manga_enrichment.pipeline.candidates.matrix import NO_TITLE
+from manga_enrichment.pipeline.candidates.lists import SHOWN, Lists, write_lists
+from manga_enrichment.pipeline.candidates.matrix import NO_TITLE, Matrix
+from manga_enrichment.pipeline.candidates.method import METHOD
+from manga_enrichment.pipeline.candidates.pairs import SCORE_STEPS, Search
 from manga_enrichment.pipeline.candidates.refresh import refresh_candidates
 from manga_enrichment.pipeline.candidates.shared import SharedIndex
 from manga_enrichment.pipeline.candidates.tables import read_candidates
+from manga_enrichment.pipeline.candidates.terms import Numbers
 from manga_enrichment.pipeline.catalog.tables import CATALOG_SCHEMA, batch_of, record_row, records_from_table
 from manga_enrichment.pipeline.engine.build_call import Question
 from manga_enrichment.pipeline.store.object_keys import table_key
 from manga_enrichment.runtime.clock import SystemClock
 
-BUCKETS = ("0", "1", "2", "3", "4", "5", "6", "7")
 CHANGES, ANEW = "what changed", "anew"
 PRICED = 500
 
@@ -51,14 +54,14 @@ def main() -> None:
         folder = Path(parent)
         rows: list[Row] = []
         for night in range(options.nights + 1):
-            measured_apart(_write_catalog, folder / "catalog", options.rows, night)
+            measured_apart(_write_catalog, folder / "catalog", options.rows, night, options.buckets)
             rows += [_night(folder, way, night) for way in ((CHANGES,) if options.changes_only else (CHANGES, ANEW))]
             if options.against and night <= 1:
                 rows.append(_earlier_night(folder, night, options))
         rows.append(measured_apart(_fetched, folder, options.nights))
         if not options.changes_only:
             rows += [measured_apart(_end, folder, way) for way in (CHANGES, ANEW)]
-            rows.append(measured_apart(_drift, folder, options.nights))
+            rows += [measured_apart(_drift, folder, options.nights, same_weights) for same_weights in (False, True)]
     names = dict.fromkeys(name for row in rows for name in row)
     show(f"candidate lists, {options.rows} titles", [{name: row.get(name) for name in names} for row in rows])
 
@@ -67,6 +70,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=20_000, help="titles in the catalog")
     parser.add_argument("--nights", type=int, default=1, help="nights in which a hundredth of the titles changes")
+    parser.add_argument("--buckets", type=int, default=8, help="of the catalog")
     parser.add_argument("--changes-only", action="store_true", help="do not build anew beside it")
     parser.add_argument("--against", type=Path, help="checkout of 0f0178a")
     parser.add_argument("--against-python", default=sys.executable, help="the Python that has its dependencies")
@@ -83,31 +87,40 @@ def _store(folder: Path, way: str) -> FolderStore:
     return FolderStore(store)
 
 
-def _write_catalog(folder: Path, rows: int, night: int) -> Row:
+def _buckets(folder: Path) -> list[str]:
+    return sorted(path.name.removeprefix("bucket=") for path in (folder / "catalog/enrichment/catalog").iterdir())
+
+
+def _write_catalog(folder: Path, rows: int, night: int, buckets: int) -> Row:
     """The catalog after so many nights; each changed a hundredth: two in three have another text, one left and one
     came."""
-    records: dict[str, list[MangaRecord]] = {bucket: [] for bucket in BUCKETS}
+    records: list[list[MangaRecord]] = [[] for _ in range(buckets)]
     for number, record in enumerate(read_titles(SHIPPED / "titles.jsonl")):
-        records[BUCKETS[number % len(BUCKETS)]].append(record)
+        records[number % buckets].append(record)
     others = generate(rows, 2) if night else repeat(None)
     for number, (then, now) in enumerate(zip(generate(rows, 1), others, strict=False)):
         row = then.row
-        if now is not None and 0 < number // len(BUCKETS) % 100 <= night:
+        if now is not None and 0 < number // 8 % 100 <= night:
             row = {**now.row, "manga_id": then.row["manga_id"]} if number % 3 else now.row
         record = clean_row(row, number)
         if isinstance(record, MangaRecord):
-            records[BUCKETS[number % len(BUCKETS)]].append(record)
-    for bucket, own in records.items():
+            records[number % buckets].append(record)
+    for bucket, own in zip(bucket_keys(buckets), records, strict=True):
         own.sort(key=lambda record: record.manga_id)
         table = pa.Table.from_batches([batch_of((record_row(record, "") for record in own), CATALOG_SCHEMA)])
         FolderStore(folder).write(table_key("catalog", bucket), table)
     return {}
 
 
-def _index(store: FolderStore, home: Path, way: str) -> SharedIndex:
-    full_after = 0 if way == ANEW else 1_000
+def _index(folder: Path, way: str, home: str = "here") -> SharedIndex:
     return SharedIndex(
-        store, BUCKETS, SystemClock(), holder="benchmark", full_after=full_after, say=lambda _line: None, home=home
+        _store(folder, way),
+        _buckets(folder),
+        SystemClock(),
+        holder="benchmark",
+        full_after=0 if way == ANEW else 1_000,
+        say=lambda _line: None,
+        home=folder / way / home,
     )
 
 
@@ -117,11 +130,10 @@ def _night(folder: Path, way: str, night: int) -> Row:
 
 def _refresh(folder: Path, way: str, night: int) -> Row:
     """The whole step of one run: index and stored lists."""
-    store, version = _store(folder, way), f"night {night}"
-    index = _index(store, folder / way / "here", way)
+    version, index = f"night {night}", _index(folder, way)
     reports = refresh_candidates(
-        tables=store,
-        buckets=BUCKETS,
+        tables=_store(folder, way),
+        buckets=_buckets(folder),
         catalog_version=version,
         index=cache(lambda: index.get(version)),
         today=date(2026, 1, 1 + night),
@@ -144,7 +156,7 @@ def _earlier_night(folder: Path, night: int, options: argparse.Namespace) -> Row
 
 def _fetched(folder: Path, night: int) -> Row:
     """By another machine; and the sizes in bytes a title: of a copy, and of one of the two slots on S3."""
-    lists = _index(_store(folder, CHANGES), folder / "there", CHANGES).get(f"night {night}")
+    lists = _index(folder, CHANGES, "there").get(f"night {night}")
     copy = sum(path.stat().st_size for path in lists.matrix.folder.iterdir())
     slots = (folder / CHANGES / "store" / "candidates" / "index" / slot for slot in "ab")
     packed = max(sum(path.stat().st_size for path in slot.glob("*")) for slot in slots)
@@ -155,7 +167,7 @@ def _fetched(folder: Path, night: int) -> Row:
 def _end(folder: Path, way: str) -> Row:
     """What the stored lists find of the labelled relations, and what an answer costs that must be asked again."""
     store = _store(folder, way)
-    lists = {of: each for bucket in BUCKETS for of, each in read_candidates(store, bucket).items()}
+    lists = {of: each for bucket in _buckets(folder) for of, each in read_candidates(store, bucket).items()}
     found = recalls(
         {of: [each.manga_id for each in candidates] for of, candidates in lists.items()},
         read_labels(SHIPPED / "relations.jsonl"),
@@ -163,7 +175,7 @@ def _end(folder: Path, way: str) -> Row:
     )
     analysis = packaged_analyses().get("similar_series")
     model = load_models().resolve(analysis.model_alias)
-    stored = store.read(table_key("catalog", BUCKETS[0]))
+    stored = store.read(table_key("catalog", _buckets(folder)[0]))
     records = [] if stored is None else list(records_from_table(stored.table))[:PRICED]
     inputs = (title_inputs(analysis, record, lists[record.manga_id]) for record in records)
     costs = [Question(analysis, model, each).cost_micro_usd for each in inputs if analysis.sufficient(each) is None]
@@ -174,11 +186,16 @@ def _end(folder: Path, way: str) -> Row:
     }
 
 
-def _drift(folder: Path, night: int) -> Row:
-    """Share of a list of today that both ways have, and of lists that the rule would replace by a full build."""
-    updated, anew = (
-        _index(_store(folder, way), folder / way / "here", way).get(f"night {night}") for way in (CHANGES, ANEW)
-    )
+def _drift(folder: Path, night: int, same_weights: bool) -> Row:
+    """Lists by what changed beside lists for which all titles were searched: share of the latter's titles that both
+    have, share of lists that the rule would replace, and how alike, on average, are the titles of either's lists.
+
+    same_weights: searched by the weights that the former's titles have; otherwise all is built anew.
+    """
+    updated, anew = (_index(folder, way).get(f"night {night}") for way in (CHANGES, ANEW))
+    if same_weights:
+        shutil.copytree(updated.matrix.folder, folder / "same")
+        anew = write_lists(Matrix(folder / "same"), METHOD)
     mine, theirs = (each.first(each.matrix.find(updated.matrix.ids), SHOWN) for each in (updated, anew))
     as_theirs = np.where(mine == NO_TITLE, NO_TITLE, anew.matrix.find(updated.matrix.ids)[mine])
     shared, replaced = [], 0
@@ -188,11 +205,21 @@ def _drift(folder: Path, night: int) -> Row:
             shared.append(len(of_stored & of_fresh) / len(of_fresh))
             missed = len(of_fresh - of_stored)
             replaced += replaces(stored=len(of_stored), gone=0, fresh=len(of_fresh), missed=missed)
+    owners = anew.matrix.find(updated.matrix.ids)
     return {
-        "what": "by changes against anew",
+        "what": f"by changes against {'the same weights, all searched' if same_weights else 'anew'}",
         "overlap": round(sum(shared) / len(shared), 4),
         "replaced_share": round(replaced / len(shared), 4),
+        "alike": _alike(anew, owners, as_theirs),
+        "alike_anew": _alike(anew, owners, theirs),
     }
+
+
+def _alike(lists: Lists, owners: Numbers, members: Numbers) -> float:
+    """Mean score of members with the title whose list they are in."""
+    place, column = np.nonzero(members != NO_TITLE)
+    scores = Search(lists.matrix, METHOD).scores(owners[place], members[place, column])
+    return round(float(scores.mean()) / SCORE_STEPS, 5)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ Belongs here: what benchmarks of the candidate index stand on. Stays out: what t
 """
 
 import importlib
+import io
 import multiprocessing
 import threading
 import time
@@ -19,31 +20,41 @@ import pyarrow.parquet as pq
 from benchmarks.report import Row
 from manga_enrichment.aws.s3.objects import PARQUET, ROW_GROUP_ROWS, table_of
 from manga_enrichment.gateways.errors import WriteConflictError
-from manga_enrichment.gateways.objects import Rows, StoredTable
+from manga_enrichment.gateways.objects import Rows, StoredFile, StoredTable
 
 _LOOK_SECONDS = 0.02
 
 
 class FolderStore:
-    """As much of an ObjectStore as candidate lists need."""
+    """As much of an ObjectStore as candidate lists need. Objects are read and written whole, as by way of HTTP."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def read(self, key: str, columns: Sequence[str] | None = None) -> StoredTable | None:
+        found = self._get(key)
+        return None if found is None else StoredTable(table_of(found[0], columns), found[1])
+
+    def open(self, key: str) -> StoredFile | None:
+        found = self._get(key)
+        return None if found is None else StoredFile(pq.ParquetFile(found[0]), found[1])
+
+    def _get(self, key: str) -> tuple[pa.BufferReader, str] | None:
         path = self.folder / key
         if not path.exists():
             return None
-        return StoredTable(table_of(path, columns), str(path.stat().st_mtime_ns))
+        return pa.BufferReader(path.read_bytes()), str(path.stat().st_mtime_ns)
 
     def write(self, key: str, table: Rows, *, expected_etag: str | None = None, new: bool = False) -> str:
         path = self.folder / key
         if new and path.exists():
             raise WriteConflictError(key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with pq.ParquetWriter(path, table.schema, **PARQUET) as writer:
+        body = io.BytesIO()
+        with pq.ParquetWriter(body, table.schema, **PARQUET) as writer:
             for rows in [table] if isinstance(table, pa.Table) else table:
                 writer.write(rows, ROW_GROUP_ROWS)
+        path.write_bytes(body.getbuffer())
         return str(path.stat().st_mtime_ns)
 
     def read_json(self, key: str) -> dict[str, Any] | None:

@@ -131,10 +131,10 @@ def _taken_over(folder: Path, old: Matrix, copied: int) -> tuple[Numbers, Number
     titles may meet by them."""
     start = int(np.memmap(folder / "offsets", ARRAYS["offsets"])[copied])
     terms = np.fromfile(folder / "terms", ARRAYS["terms"], offset=4 * start)
-    new = np.setdiff1d(terms, old.known)
-    known = np.concatenate([old.known, new])
-    order = np.argsort(known, kind="stable")
-    return known[order], np.concatenate([old.counts, np.ones(len(new), np.int32)])[order]
+    terms = np.unique(terms)
+    new = terms[~old.knows(terms)]
+    places = np.searchsorted(old.known, new)
+    return np.insert(old.known, places, new), np.insert(old.counts, places, 1)
 
 
 def _pieces(entries: Numbers) -> Iterator[Numbers]:

@@ -23,7 +23,7 @@ from manga_enrichment.pipeline.candidates.matrix import NO_TITLE, Matrix
 from manga_enrichment.pipeline.candidates.method import METHOD, Method
 from manga_enrichment.pipeline.candidates.terms import Numbers
 from manga_enrichment.pipeline.candidates.updating import update_lists
-from manga_enrichment.pipeline.catalog.reader import read_catalog
+from manga_enrichment.pipeline.catalog.reader import open_catalog
 from manga_enrichment.pipeline.catalog.tables import records_from_table
 
 COMPARED = (
@@ -41,6 +41,8 @@ COMPARED = (
     "synopsis",
 )
 """Columns of the catalog that titles are compared by, or shown with as candidates."""
+
+COMPARED_AT_ONCE = 20_000
 
 MOST_CHANGED = 0.2
 """Share of titles from which a full build costs no more than an update."""
@@ -73,8 +75,12 @@ def digested(titles: pa.Table) -> Iterator[Digested]:
     return zip(records_from_table(titles), digests_of(titles).tolist(), strict=True)
 
 
-def read_compared(tables: ObjectStore, bucket: str) -> pa.Table:
-    return read_catalog(tables, bucket, COMPARED).select(list(COMPARED))
+def read_compared(tables: ObjectStore, buckets: Sequence[str]) -> Iterator[pa.Table]:
+    """The titles of these buckets, some at a time."""
+    for bucket in buckets:
+        file = open_catalog(tables, bucket).file
+        for batch in file.iter_batches(COMPARED_AT_ONCE, columns=list(COMPARED), use_threads=False):
+            yield pa.Table.from_batches([batch]).select(list(COMPARED))
 
 
 def build_index(
@@ -98,9 +104,9 @@ def build_index(
         about = {**about, "digests_by": version("duckdb")}
         if not (earlier and _update(tables, buckets, unfinished, about, earlier, method)):
             with MatrixWriter(unfinished) as writer:
-                for bucket in buckets:
+                for titles in read_compared(tables, buckets):
                     alive()
-                    writer.add(digested(read_compared(tables, bucket)))
+                    writer.add(digested(titles))
                 matrix = writer.finish({**about, "updates": 0})
             write_lists(matrix, method, alive)
         shutil.rmtree(folder, ignore_errors=True)
@@ -125,9 +131,8 @@ def _update(
 
 def _compared(tables: ObjectStore, buckets: Sequence[str], earlier: Matrix) -> tuple[Numbers, list[pa.Table]]:
     """(rows of titles that are as they were, ascending; the other titles of today)"""
-    kept, changed = [], []
-    for bucket in buckets:
-        titles = read_compared(tables, bucket)
+    kept, changed = [np.zeros(0, np.int64)], []
+    for titles in read_compared(tables, buckets):
         rows = earlier.rows_of(titles.column("manga_id").combine_chunks())
         same = (rows != NO_TITLE) & (earlier.digests_of(rows) == digests_of(titles))
         kept.append(rows[same])

@@ -4,7 +4,7 @@ Belongs here: what becomes of hits, short lists, the arrays of lists. Stays out:
 were paid for (`refresh.py`).
 
 `members` and `scores` have STORED places a title, best first. More are kept than a model is shown, so that a list
-survives the loss of some.
+survives the loss of some. What `scores` has where no title is belongs to `updating.py`.
 """
 
 from collections.abc import Callable
@@ -33,10 +33,12 @@ LIST_ARRAYS = {_MEMBERS: "<i4", _SCORES: "<u2"}
 class Lists:
     """The stored lists of a matrix."""
 
-    def __init__(self, matrix: Matrix) -> None:
+    def __init__(self, matrix: Matrix, *, writable: bool = False) -> None:
         self.matrix = matrix
-        self.members = mapped(matrix.folder, _MEMBERS, LIST_ARRAYS[_MEMBERS]).reshape(-1, STORED)
-        self.scores = mapped(matrix.folder, _SCORES, LIST_ARRAYS[_SCORES]).reshape(-1, STORED)
+        self.members, self.scores = (
+            mapped(matrix.folder, name, kind, writable=writable).reshape(-1, STORED)
+            for name, kind in LIST_ARRAYS.items()
+        )
 
     def first(self, rows: Numbers, limit: int) -> Numbers:
         """Row numbers of at most `limit` candidates of each row, best first; NO_TITLE behind the last, and for a row
@@ -57,11 +59,12 @@ def write_lists(matrix: Matrix, method: Method, alive: Callable[[], None] = lamb
     return Lists(matrix)
 
 
-def save_lists(matrix: Matrix, lists: Hits) -> Lists:
-    """Write lists that were found otherwise."""
-    with (matrix.folder / _MEMBERS).open("wb") as members, (matrix.folder / _SCORES).open("wb") as scores:
-        _put(lists, members, scores)
-    return Lists(matrix)
+def empty_lists(matrix: Matrix) -> Lists:
+    """Lists to be written, in any order."""
+    for name, kind in LIST_ARRAYS.items():
+        with (matrix.folder / name).open("wb") as file:
+            file.truncate(len(matrix) * STORED * np.dtype(kind).itemsize)
+    return Lists(matrix, writable=True)
 
 
 def _put(lists: Hits, members: BinaryIO, scores: BinaryIO) -> None:

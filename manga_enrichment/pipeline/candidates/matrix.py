@@ -128,6 +128,10 @@ class Matrix:
         """Of a term that was in no title, or in one, when titles were counted: as of one title."""
         return np.asarray(np.log1p(self.manifest["counted"] / self.titles_with(terms)), np.float32)
 
+    def knows(self, terms: Numbers) -> Numbers:
+        """Which of the terms are `known`."""
+        return self._known.places(terms)[1]
+
     def titles_with(self, terms: Numbers) -> Numbers:
         """As they were counted; 1 for what is not known."""
         places, is_known = self._known.places(terms)
@@ -202,10 +206,10 @@ def _sparse(values: Numbers, terms: Numbers, offsets: Numbers) -> "csr_matrix":
     return matrix
 
 
-def mapped(folder: Path, name: str, kind: str) -> Numbers:
-    """An array of the folder, mapped into memory."""
+def mapped(folder: Path, name: str, kind: str, *, writable: bool = False) -> Numbers:
+    """An array of the folder, mapped into memory. writable: what is written into it goes to the file."""
     path = folder / name
     if path.stat().st_size == 0:
         return np.zeros(0, kind)
-    found = np.memmap(path, kind, mode="c")  # sparse_dot_topn takes no read-only arrays
+    found = np.memmap(path, kind, mode="r+" if writable else "c")  # sparse_dot_topn takes no read-only arrays
     return found.view(np.ndarray)  # each element of a memmap is a memmap, which takes longer than to read it

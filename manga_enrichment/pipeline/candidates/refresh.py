@@ -84,14 +84,14 @@ class _Bucket:
         self._ids: list[str] = column.to_pylist()
         self._rows = lists.matrix.rows_of(column)
         self._fresh = lists.first(self._rows, limit)
-        self._stored = read_stored(tables, bucket)
+        self._stored = read_stored(tables, bucket, lists.matrix)
         self._drawn = read_drawn(tables, bucket, self._ids)
         self._digests = lists.matrix.digests_of(self._rows)
 
     def refreshed(self, share: float) -> tuple[CandidateReport, int]:
         """(report, lists of an earlier method that were replaced because it was their turn)"""
         places = self._stored.places(self._ids)
-        members, owners = self._stored.members(places, self._lists.matrix)
+        members, owners = self._stored.members(places)
         stored, gone, fresh, missed = self._counts(members, owners)
         differing = np.flatnonzero((stored == 0) | (gone > 0) | (missed > 0))
         numbers = zip(*(each[differing].tolist() for each in (stored, gone, fresh, missed)), strict=True)
@@ -103,10 +103,10 @@ class _Bucket:
         turn = self._turn(np.flatnonzero(stale), share)
         stale[turn] = False
         take = wanted & ~stale
-        table = self._stored.with_fresh(self._ids, places, take, self._fresh, self._lists.matrix)
+        table = self._stored.with_fresh(self._ids, places, take, self._fresh)
         key = table_key("similar_candidates", self._bucket)
         self._tables.write(key, table)
-        drawn = Drawn.table(self._ids, self._digests, stale, self._fresh, self._lists.matrix)
+        drawn = Drawn.rows(self._ids, self._digests, stale, self._fresh, self._lists.matrix)
         self._tables.write(drawn_key(self._bucket), drawn)
         filled = int(np.count_nonzero(np.where(take, fresh, stored)))
         changed = self._differing(np.flatnonzero(take), members, owners)

@@ -4,13 +4,14 @@ Belongs here: `similar_candidates` and the table beside it, many lists at a time
 (`refresh.py`), one list at a time (`tables.py`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, pairwise
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from manga_enrichment.domain.analyses.base import Candidate
 from manga_enrichment.domain.prompts.candidates import CANDIDATE_COLUMNS
@@ -23,69 +24,93 @@ from manga_enrichment.pipeline.store.object_keys import drawn_key, table_key
 
 _SCHEMA = arrow_schema(CANDIDATE_COLUMNS)
 _LIST = _SCHEMA.field("candidates").type
+_NONE = np.zeros(0, np.int64)
 _DRAWN = pa.schema([("manga_id", pa.string()), ("digest", pa.uint64()), ("method", pa.string()), ("waiting", _LIST)])
 LISTS_AT_ONCE = 10_000
 """With their texts they take 30 MB, and as much again while they are written."""
+
+READ_AT_ONCE = 2_500
 
 EARLIER = "1"
 """The method of lists beside which nothing is recorded."""
 
 
 class Stored:
-    """A bucket's table `similar_candidates`."""
+    """A bucket's table `similar_candidates`: who is in which list. Texts are read when they are written again, some
+    lists at a time."""
 
-    def __init__(self, table: pa.Table) -> None:
-        self._ids = table.column("manga_id").combine_chunks()
-        lists = _whole(table.column("candidates"))
-        self._offsets = np.asarray(lists.offsets)
-        self._values = lists.values
-        self._starts, self._lengths = self._offsets[:-1], np.diff(self._offsets)
+    def __init__(self, file: pq.ParquetFile | None, matrix: Matrix, at_once: int = READ_AT_ONCE) -> None:
+        self._file, self._matrix, self._at_once = file, matrix, at_once
+        ids, lengths, members = [_SCHEMA.empty_table().column("manga_id").combine_chunks()], [_NONE], [_NONE]
+        for batch in self._batches(["manga_id", *_ids_of_candidates(file)]):
+            lists = batch.column("candidates")
+            different = lists.flatten().field("manga_id").dictionary_encode()  # many lists name the same titles
+            ids.append(batch.column("manga_id"))
+            lengths.append(np.diff(lists.offsets))
+            members.append(matrix.rows_of(different.dictionary)[np.asarray(different.indices)])
+        self._ids = pa.concat_arrays(ids)
+        self._lengths, self._members = (np.concatenate(each) for each in (lengths, members))
+        self._starts = np.cumsum(self._lengths) - self._lengths
+        self._first, self._here = 0, pa.array([], _LIST)
+        self._reading = self._batches(_SCHEMA.names)
 
     def places(self, ids: Sequence[str]) -> Numbers:
         """Where each title's list is; NO_TITLE for one without."""
         return _places(ids, self._ids)
 
-    def members(self, places: Numbers, matrix: Matrix) -> tuple[Numbers, Numbers]:
+    def members(self, places: Numbers) -> tuple[Numbers, Numbers]:
         """(rows of the matrix, NO_TITLE for who left; number of the title whose list it is in) of all lists."""
-        at, owners = self._elements(places)
-        different = self._values.field("manga_id").dictionary_encode()  # many lists name the same titles
-        rows = matrix.rows_of(different.dictionary)
-        return rows[np.asarray(different.indices)[at]], owners
-
-    def with_fresh(
-        self,
-        ids: Sequence[str],
-        places: Numbers,
-        take: Numbers,
-        fresh: Numbers,
-        matrix: Matrix,
-        at_once: int = LISTS_AT_ONCE,
-    ) -> pa.RecordBatchReader:
-        """The table of today, so many lists at a time: fresh ones where `take` says so, the stored ones elsewhere."""
-        parts = (slice(at, at + at_once) for at in range(0, len(ids), at_once))
-        tables = (self._part(ids[part], places[part], take[part], fresh[part], matrix) for part in parts)
-        return pa.RecordBatchReader.from_batches(_SCHEMA, chain.from_iterable(map(pa.Table.to_batches, tables)))
-
-    def _part(self, ids: Sequence[str], places: Numbers, take: Numbers, fresh: Numbers, matrix: Matrix) -> pa.Table:
-        new_values, new_lengths = _fresh_values(fresh, take, matrix)
-        is_kept = ~take & (places != NO_TITLE)
-        kept = np.where(is_kept, places, 0)
-        lengths = np.where(is_kept, np.append(self._lengths, 0)[kept], new_lengths)
-        starts = np.where(is_kept, np.append(self._starts, 0)[kept], np.cumsum(new_lengths) - new_lengths)
-        breaks = np.flatnonzero((np.diff(is_kept) != 0) | (starts[1:] != (starts + lengths)[:-1])) + 1
-        pieces = [
-            (self._values if is_kept[first] else new_values).slice(starts[first], lengths[first:end].sum())
-            for first, end in pairwise([0, *breaks.tolist(), len(ids)])
-        ]
-        return _table(ids, pieces[0] if len(pieces) == 1 else pa.concat_arrays(pieces), lengths)
-
-    def _elements(self, places: Numbers) -> tuple[Numbers, Numbers]:
-        """(places among the values, number of the title) of the lists in these places."""
         owners = np.flatnonzero(places != NO_TITLE)
         lengths = self._lengths[places[owners]]
         before = np.cumsum(lengths) - lengths
         at = np.arange(lengths.sum()) + np.repeat(self._starts[places[owners]] - before, lengths)
-        return at.astype(np.int64), np.repeat(owners, lengths)
+        return self._members[at], np.repeat(owners, lengths)
+
+    def with_fresh(
+        self, ids: Sequence[str], places: Numbers, take: Numbers, fresh: Numbers, at_once: int = LISTS_AT_ONCE
+    ) -> pa.RecordBatchReader:
+        """The table of today, so many lists at a time: fresh ones where `take` says so, the stored ones elsewhere."""
+        parts = (slice(at, at + at_once) for at in range(0, len(ids), at_once))
+        batches = (self._part(ids[part], places[part], take[part], fresh[part]) for part in parts)
+        return pa.RecordBatchReader.from_batches(_SCHEMA, batches)
+
+    def _part(self, ids: Sequence[str], places: Numbers, take: Numbers, fresh: Numbers) -> pa.RecordBatch:
+        new_values, lengths = _fresh_values(fresh, take, self._matrix)
+        starts = np.cumsum(lengths) - lengths
+        is_kept = ~take & (places != NO_TITLE)
+        kept = places[is_kept]
+        order = np.argsort(kept, kind="stable")
+        old_values = pa.concat_arrays([new_values[:0], *self._values(kept[order])])
+        lengths[is_kept] = self._lengths[kept]
+        starts[np.flatnonzero(is_kept)[order]] = np.cumsum(self._lengths[kept[order]]) - self._lengths[kept[order]]
+        breaks = np.flatnonzero((np.diff(is_kept) != 0) | (starts[1:] != (starts + lengths)[:-1])) + 1
+        pieces = [
+            (old_values if is_kept[first] else new_values).slice(starts[first], lengths[first:end].sum())
+            for first, end in pairwise([0, *breaks.tolist(), len(ids)])
+        ]
+        values = pieces[0] if len(pieces) == 1 else pa.concat_arrays(pieces)
+        return pa.RecordBatch.from_arrays([pa.array(ids, pa.string()), _lists(values, lengths)], schema=_SCHEMA)
+
+    def _values(self, places: Numbers) -> Iterator[pa.Array]:
+        """What is in the lists in these places, ascending."""
+        at = 0
+        while at < len(places):
+            if places[at] < self._first:
+                self._first, self._here = 0, self._here[:0]
+                self._reading = self._batches(_SCHEMA.names)
+            while self._first + len(self._here) <= places[at]:
+                self._first += len(self._here)
+                self._here = next(self._reading).column("candidates")
+            end = int(np.searchsorted(places, self._first + len(self._here)))
+            wanted = places[at:end] - self._first
+            breaks = np.flatnonzero(np.diff(wanted) != 1) + 1
+            for first, last in pairwise([0, *breaks.tolist(), len(wanted)]):
+                yield self._here.slice(wanted[first], last - first).flatten()
+            at = end
+
+    def _batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
+        if self._file is not None:
+            yield from self._file.iter_batches(self._at_once, columns=columns, use_threads=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +126,27 @@ class Drawn:
         return np.asarray((places != NO_TITLE) & (self._methods != METHOD_VERSION))
 
     @staticmethod
-    def table(ids: Sequence[str], digests: Numbers, waiting: Numbers, fresh: Numbers, matrix: Matrix) -> pa.Table:
+    def rows(
+        ids: Sequence[str], digests: Numbers, waiting: Numbers, fresh: Numbers, matrix: Matrix
+    ) -> pa.RecordBatchReader:
         """What is recorded. waiting: where the list is still one of an earlier method; fresh: would replace it."""
-        lists = _whole(_table(ids, *_fresh_values(fresh, waiting, matrix)).column("candidates"))
-        methods = np.where(waiting, EARLIER, METHOD_VERSION)
-        return pa.table([pa.array(ids, pa.string()), pa.array(digests, pa.uint64()), pa.array(methods), lists], _DRAWN)
+        parts = (slice(at, at + LISTS_AT_ONCE) for at in range(0, len(ids), LISTS_AT_ONCE))
+        of_parts = (
+            [
+                pa.array(ids[part], pa.string()),
+                pa.array(digests[part], pa.uint64()),
+                pa.array(np.where(waiting[part], EARLIER, METHOD_VERSION)),
+                _lists(*_fresh_values(fresh[part], waiting[part], matrix)),
+            ]
+            for part in parts
+        )
+        batches = (pa.RecordBatch.from_arrays(columns, schema=_DRAWN) for columns in of_parts)
+        return pa.RecordBatchReader.from_batches(_DRAWN, batches)
 
 
-def read_stored(tables: ObjectStore, bucket: str) -> Stored:
-    stored = tables.read(table_key("similar_candidates", bucket))
-    return Stored(_SCHEMA.empty_table() if stored is None else stored.table)
+def read_stored(tables: ObjectStore, bucket: str, matrix: Matrix) -> Stored:
+    stored = tables.open(table_key("similar_candidates", bucket))
+    return Stored(None if stored is None else stored.file, matrix)
 
 
 def read_drawn(tables: ObjectStore, bucket: str, ids: Sequence[str]) -> Drawn:
@@ -134,9 +170,10 @@ def read_waiting(tables: ObjectStore, bucket: str) -> dict[str, tuple[Candidate,
     return {row["manga_id"]: tuple(Candidate(**each) for each in row["waiting"]) for row in rows}
 
 
-def _whole(column: pa.ChunkedArray) -> pa.Array:
-    """Not copied where it is in one piece, as `combine_chunks` would."""
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+def _ids_of_candidates(file: pq.ParquetFile | None) -> list[str]:
+    """The path of this column, whose middle differs by who wrote the file."""
+    paths = [] if file is None else [file.schema.column(number).path for number in range(len(file.schema))]
+    return [path for path in paths if path.startswith("candidates.") and path.endswith(".manga_id")]
 
 
 def _places(wanted: Sequence[str], among: pa.Array) -> Numbers:
@@ -162,8 +199,7 @@ def _shown(rows: Numbers, matrix: Matrix) -> pa.Array:
     return pa.StructArray.from_arrays([columns[field.name] for field in kind], fields=list(kind))
 
 
-def _table(ids: Sequence[str], values: pa.Array, lengths: Numbers) -> pa.Table:
+def _lists(values: pa.Array, lengths: Numbers) -> pa.Array:
     """lengths: how many of the values each title has."""
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
-    lists = pa.ListArray.from_arrays(pa.array(offsets), values, type=_LIST)
-    return pa.table([pa.array(ids, pa.string()), lists], _SCHEMA)
+    return pa.ListArray.from_arrays(pa.array(offsets), values, type=_LIST)

@@ -6,16 +6,20 @@ A score is the same from both sides, so a changed title's own hits show into who
 name a changed title get its new score; places that were lost are filled from the titles in reserve (STORED beyond
 SHOWN), and a list that becomes too short is searched anew. How many titles a term has is not counted again, which is
 why updates drift away from a build of today (docs/benchmarks.md has by how much).
+
+A list has every title above its *floor*, the last score that it had when it was full. What is below is not known, so
+nothing enters there: the last place of a list that lost some keeps the floor instead.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from manga_enrichment.pipeline.candidates.building import Digested, MatrixWriter
-from manga_enrichment.pipeline.candidates.lists import SHOWN, STORED, Fill, Lists, kept_of, save_lists
+from manga_enrichment.pipeline.candidates.lists import SHOWN, STORED, Fill, Lists, empty_lists, kept_of
 from manga_enrichment.pipeline.candidates.matrix import NO_TITLE, Matrix
 from manga_enrichment.pipeline.candidates.method import Method
 from manga_enrichment.pipeline.candidates.pairs import Hits, Search, id_hashes
@@ -23,6 +27,11 @@ from manga_enrichment.pipeline.candidates.terms import Numbers
 
 HITS_OF_CHANGED = 200
 """So many lists a changed title may enter."""
+
+LISTS_AT_ONCE = 20_000
+
+Pairs = tuple[Numbers, Numbers, Numbers]
+"""Rows of kept lists, changed titles, their scores."""
 
 
 def update_lists(
@@ -36,66 +45,90 @@ def update_lists(
         writer.copy(old.matrix, kept)
         writer.add(changed)
         matrix = writer.finish(about, counted=old.matrix)
-    return save_lists(matrix, _Update(old, matrix, kept, method).lists())
+    return _Update(old, matrix, kept, method).lists()
 
 
 class _Update:
     """One night. Rows are those of the new matrix: the kept ones first, in their old order, then the changed."""
 
     def __init__(self, old: Lists, matrix: Matrix, kept: Numbers, method: Method) -> None:
-        self._matrix, self._method = matrix, method
-        self._kept = len(kept)
+        self._old, self._matrix, self._kept, self._method = old, matrix, kept, method
         self._search = Search(matrix, method)
         self._fill = Fill(matrix)
-        moved = np.full(len(old.matrix) + 1, NO_TITLE, np.int32)  # the last is for NO_TITLE itself
-        moved[kept] = np.arange(len(kept))
-        self._members = moved[old.members[kept]]
-        self._scores = np.where(self._members == NO_TITLE, 0, old.scores[kept]).astype(np.int32)
-        self._floors = np.where(old.members[kept][:, -1] == NO_TITLE, 0, old.scores[kept][:, -1]).astype(np.int32)
-        self._named = self._changed_members(old, kept)
+        self._lists = empty_lists(matrix)
+        self._floors = np.zeros(len(kept), np.int32)
+        self._has_lost, self._was_long = np.zeros(len(kept), np.bool_), np.zeros(len(kept), np.bool_)
 
-    def lists(self) -> Hits:
+    def lists(self) -> Lists:
         """Of all rows."""
-        changed = np.arange(self._kept, len(self._matrix))
-        hits = _joined(list(self._search.best(changed, HITS_OF_CHANGED)), HITS_OF_CHANGED)
-        members = np.full((len(self._matrix), STORED), NO_TITLE, np.int32)
-        scores = np.zeros((len(self._matrix), STORED), np.int32)
-        own = self._fill.filled(changed, kept_of(self._matrix, changed, hits, self._method))
-        members[changed], scores[changed] = own.rows, own.scores
-        members[: self._kept], scores[: self._kept] = self._members, self._scores
-        self._enter(members, scores, *self._entering(changed, hits))
-        self._search_short(members, scores)
-        return Hits(members, scores)
-
-    def _changed_members(self, old: Lists, kept: Numbers) -> tuple[Numbers, Numbers]:
-        """(row, changed title) for each kept list that named a title which is here today, with other terms."""
-        rows, places = np.nonzero((self._members == NO_TITLE) & (old.members[kept] != NO_TITLE))
-        former = old.members[kept][rows, places]
-        today = self._matrix.find(old.matrix.ids[former])
-        return rows[today != NO_TITLE], today[today != NO_TITLE]
-
-    def _entering(self, changed: Numbers, hits: Hits) -> tuple[Numbers, Numbers, Numbers]:
-        """(rows of kept lists, changed titles, scores) of all that might belong into a list now, each once."""
-        of, place = np.nonzero((hits.rows != NO_TITLE) & (hits.rows < self._kept))
-        rows = np.concatenate([hits.rows[of, place], self._named[0]])
-        titles = np.concatenate([changed[of], self._named[1]])
-        scores = np.concatenate([hits.scores[of, place], self._search.scores(*self._named)])
+        named = [part for rows in _slices(len(self._kept)) for part in self._carried_over(rows)]
+        pairs = [*named, *self._search_changed()]
+        rows, titles, scores = (np.concatenate(each) for each in zip(_no_pairs(), *pairs, strict=True))
         _, first = np.unique(rows.astype(np.int64) * len(self._matrix) + titles, return_index=True)
-        rows, titles, scores = rows[first], titles[first], scores[first]
+        self._enter(rows[first], titles[first], scores[first])
+        short = self._was_long & (self._lists.members[: len(self._kept), SHOWN - 1] == NO_TITLE)
+        for some, hits in self._search.best(np.flatnonzero(short)):
+            self._put(some, hits)
+        return self._lists
+
+    def _carried_over(self, rows: slice) -> Iterator[Pairs]:
+        """Copy lists; those of their members that are here today with other terms, where they still belong."""
+        former, scores = (each[self._kept[rows]] for each in (self._old.members, self._old.scores))
+        moved = self._moved[former]
+        is_lost = (moved == NO_TITLE) & (former != NO_TITLE)
+        self._lists.members[rows], self._lists.scores[rows] = moved, np.where(is_lost, 0, scores)
+        self._floors[rows] = scores[:, -1]
+        self._has_lost[rows] = is_lost.any(axis=1)
+        self._was_long[rows] = (scores[:, -1] > 0) | (former[:, SHOWN - 1] != NO_TITLE)
+        owners, places = np.nonzero(is_lost)
+        today = self._matrix.find(self._old.matrix.ids[former[owners, places]])
+        owners, today = rows.start + owners[today != NO_TITLE], today[today != NO_TITLE]
+        yield self._entering(owners, today, self._search.scores(owners, today))
+
+    @cached_property
+    def _moved(self) -> Numbers:
+        """By the old row today's, NO_TITLE for all but the kept; the last is for NO_TITLE itself."""
+        moved = np.full(len(self._old.matrix) + 1, NO_TITLE, np.int32)
+        moved[self._kept] = np.arange(len(self._kept))
+        return moved
+
+    def _search_changed(self) -> Iterator[Pairs]:
+        """Write the lists of changed titles; which kept lists they enter."""
+        changed = np.arange(len(self._kept), len(self._matrix))
+        for rows, hits in self._search.best(changed, HITS_OF_CHANGED):
+            self._put(rows, hits)
+            of, place = np.nonzero((hits.rows != NO_TITLE) & (hits.rows < len(self._kept)))
+            yield self._entering(hits.rows[of, place], rows[of], hits.scores[of, place])
+
+    def _entering(self, rows: Numbers, titles: Numbers, scores: Numbers) -> Pairs:
         enters = scores > self._floors[rows]
         return rows[enters], titles[enters], scores[enters]
 
-    def _enter(self, members: Numbers, scores: Numbers, rows: Numbers, titles: Numbers, new_scores: Numbers) -> None:
+    def _put(self, rows: Numbers, hits: Hits) -> None:
+        found = self._fill.filled(rows, kept_of(self._matrix, rows, hits, self._method))
+        self._lists.members[rows], self._lists.scores[rows] = found.rows, found.scores
+
+    def _enter(self, rows: Numbers, titles: Numbers, scores: Numbers) -> None:
         """Put titles into the lists of these kept rows, ascending, and bring every list that lost or won in order."""
-        affected = np.union1d(rows, np.flatnonzero((self._members == NO_TITLE).any(axis=1)))
-        place = np.searchsorted(affected, rows)
+        affected = np.union1d(rows, np.flatnonzero(self._has_lost))
+        for part in _slices(len(affected)):
+            some = affected[part]
+            own = slice(*np.searchsorted(rows, [some[0], some[-1] + 1]).tolist())
+            wide = self._widened(some, rows[own], titles[own], scores[own])
+            kept = kept_of(self._matrix, some, self._in_order(some, wide), self._method, filled_in=True)
+            is_short = kept.rows[:, -1] == NO_TITLE
+            kept.scores[is_short, -1] = self._floors[some[is_short]]
+            self._lists.members[some], self._lists.scores[some] = kept.rows, kept.scores
+
+    def _widened(self, affected: Numbers, rows: Numbers, titles: Numbers, scores: Numbers) -> Hits:
+        """Lists, and behind each what enters it."""
         number = np.arange(len(rows)) - np.searchsorted(rows, rows)
-        width = STORED + int(number.max(initial=-1)) + 1
-        wide = Hits(np.full((len(affected), width), NO_TITLE, np.int32), np.zeros((len(affected), width), np.int32))
-        wide.rows[:, :STORED], wide.scores[:, :STORED] = members[affected], scores[affected]
-        wide.rows[place, STORED + number], wide.scores[place, STORED + number] = titles, new_scores
-        kept = kept_of(self._matrix, affected, self._in_order(affected, wide), self._method, filled_in=True)
-        members[affected], scores[affected] = kept.rows, kept.scores
+        shape = len(affected), STORED + int(number.max(initial=-1)) + 1
+        wide = Hits(np.full(shape, NO_TITLE, np.int32), np.zeros(shape, np.int32))
+        wide.rows[:, :STORED], wide.scores[:, :STORED] = self._lists.members[affected], self._lists.scores[affected]
+        place = np.searchsorted(affected, rows), STORED + number
+        wide.rows[place], wide.scores[place] = titles, scores
+        return wide
 
     def _in_order(self, rows: Numbers, wide: Hits) -> Hits:
         """By score; ties as search breaks them."""
@@ -104,16 +137,11 @@ class _Update:
         order = np.lexsort((ties, -wide.scores, wide.rows == NO_TITLE), axis=1)
         return Hits(np.take_along_axis(wide.rows, order, 1), np.take_along_axis(wide.scores, order, 1))
 
-    def _search_short(self, members: Numbers, scores: Numbers) -> None:
-        """Lists of kept titles that lost so much that a model would be shown fewer than before."""
-        had = (self._floors > 0) | (self._members[:, SHOWN - 1] != NO_TITLE)
-        short = np.flatnonzero(had & (members[: self._kept, SHOWN - 1] == NO_TITLE))
-        for rows, hits in self._search.best(short):
-            found = self._fill.filled(rows, kept_of(self._matrix, rows, hits, self._method))
-            members[rows], scores[rows] = found.rows, found.scores
+
+def _slices(count: int) -> Iterator[slice]:
+    return (slice(at, min(count, at + LISTS_AT_ONCE)) for at in range(0, count, LISTS_AT_ONCE))
 
 
-def _joined(parts: list[tuple[Numbers, Hits]], width: int) -> Hits:
-    empty = np.zeros((0, width), np.int32)
-    rows = [hits.rows for _, hits in parts] or [empty]
-    return Hits(np.concatenate(rows), np.concatenate([hits.scores for _, hits in parts] or [empty]))
+def _no_pairs() -> Pairs:
+    none = np.zeros(0, np.int32)
+    return none, none, none

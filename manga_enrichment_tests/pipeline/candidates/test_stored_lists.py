@@ -1,11 +1,13 @@
 """Today's table of lists: put together from stored and fresh ones, some titles at a time."""
 
+import io
 import tempfile
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,18 +30,24 @@ def as_stored(members: list[int]) -> list[dict[str, str]]:
     return [{"manga_id": IDS[each], "title": f"then {each}", "hint": "kept"} for each in members]
 
 
+def as_file(table: pa.Table, rows_a_group: int) -> pq.ParquetFile:
+    body = io.BytesIO()
+    pq.write_table(table, body, row_group_size=rows_a_group)
+    return pq.ParquetFile(pa.BufferReader(body.getvalue()))
+
+
 @given(LISTS, LISTS, st.permutations(range(TITLES)), st.sets(st.integers(0, TITLES - 1)), st.data())
 def test_a_list_is_the_fresh_one_or_stays_as_it_was_stored(
     stored: list[list[int]], fresh: list[list[int]], order: list[int], taken: set[int], data: st.DataObject
 ) -> None:
     """Stored in any order; some titles have no stored list."""
     there = order[: data.draw(st.integers(0, TITLES))]
-    at_once = data.draw(st.integers(1, TITLES + 1))
+    at_once, grouped, read = (data.draw(st.integers(1, TITLES + 1)) for _ in range(3))
     rows = [{"manga_id": IDS[number], "candidates": as_stored(stored[number])} for number in there]
-    lists = Stored(pa.Table.from_pylist(rows, _SCHEMA))
+    lists = Stored(as_file(pa.Table.from_pylist(rows, _SCHEMA), grouped), matrix(), read)
     wide = np.array([(each + [NO_TITLE] * 3)[:3] for each in fresh], np.int32)
     take = np.array([number in taken for number in range(TITLES)])
-    found = lists.with_fresh(IDS, lists.places(IDS), take, wide, matrix(), at_once)
+    found = lists.with_fresh(IDS, lists.places(IDS), take, wide, at_once)
     batches = list(found)
     assert all(batch.num_rows <= at_once for batch in batches)
     table = pa.Table.from_batches(batches)
@@ -51,3 +59,25 @@ def test_a_list_is_the_fresh_one_or_stays_as_it_was_stored(
             assert candidates == [{"manga_id": each.manga_id, "title": each.title, "hint": each.hint} for each in shown]
         else:
             assert candidates == (as_stored(stored[number]) if number in there else [])
+
+
+@given(LISTS, st.permutations(range(TITLES)), st.integers(1, TITLES), st.integers(1, TITLES))
+def test_whom_lists_name_is_known_by_rows_without_reading_texts(
+    stored: list[list[int]], order: list[int], grouped: int, read: int
+) -> None:
+    """Title number 0 has left the catalog."""
+    there = [*order[:-1]]
+    rows = [{"manga_id": IDS[number], "candidates": as_stored(stored[number])} for number in there]
+    today = without_the_first()
+    lists = Stored(as_file(pa.Table.from_pylist(rows, _SCHEMA), grouped), today, read)
+    members, owners = lists.members(lists.places(IDS))
+    expected = [(number, each - 1) for number in sorted(there) for each in stored[number]]
+    assert list(zip(owners.tolist(), members.tolist(), strict=True)) == expected
+    assert NO_TITLE == -1
+    assert lists.places([IDS[order[-1]]]) == [NO_TITLE]
+
+
+@cache
+def without_the_first() -> Matrix:
+    folder = Path(tempfile.mkdtemp())
+    return matrix_of([record(number, f"Title {number}") for number in range(1, TITLES)], folder)

@@ -1,19 +1,21 @@
 """An index brought up to date is nearly the one that a build of today would make, and its scores are exact."""
 
 import random
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.pipeline.candidates.index import build_index
-from manga_enrichment.pipeline.candidates.lists import Lists
-from manga_enrichment.pipeline.candidates.matrix import NO_TITLE
+from manga_enrichment.pipeline.candidates.lists import SHOWN, STORED, Lists, write_lists
+from manga_enrichment.pipeline.candidates.matrix import NO_TITLE, Matrix
 from manga_enrichment.pipeline.candidates.method import METHOD
 from manga_enrichment.pipeline.candidates.pairs import Search
 from manga_enrichment_tests.builders import BUCKET, put_catalog
@@ -96,6 +98,45 @@ def test_so_much_change_is_built_anew(yesterday: Lists, tmp_path: Path) -> None:
     assert updates(indexed(titles(300), tmp_path / "b", None)) == 0
 
 
+def test_what_a_model_is_shown_stays_the_best_however_many_nights_lists_lose_some(
+    yesterday: Lists, tmp_path: Path
+) -> None:
+    """Night after night lists lose titles of their reserve, and new ones come of which few belong into them."""
+    rng = random.Random(4)
+    catalog, lists = titles(300), yesterday
+    for night in range(12):
+        catalog = [*catalog[9:], *(title(1_000 + 9 * night + each, rng) for each in range(9))]
+        lists = indexed(catalog, tmp_path / str(night), lists)
+    assert updates(lists) == 12
+    best = searched_anew(lists, tmp_path / "anew")
+    old = lists.matrix.rows_of(pa.array([each.manga_id for each in titles(300)[108:]]))
+    assert len(old) == 192
+    assert np.array_equal(lists.scores[old, :SHOWN], best.scores[old, :SHOWN])
+
+
+def test_below_its_floor_nothing_enters_a_list_that_lost_some(yesterday: Lists, tmp_path: Path) -> None:
+    """What came before, and is as much alike, would otherwise be passed over."""
+    of = titles(300)[299]
+    floor = yesterday.scores[yesterday.matrix.rows_of(pa.array([of.manga_id]))[0], -1]
+    left = set(numbers(yesterday, of, STORED)[:3])
+    like = record(900, "Qwxz", themes=of.themes[:1])
+    catalog = [each for each in titles(300) if int(each.manga_id[4:]) not in left]
+    today = indexed([*catalog, like], tmp_path / "1", yesterday)
+    [row] = today.matrix.rows_of(pa.array([of.manga_id]))
+    score = Search(today.matrix, METHOD).scores(np.array([row]), today.matrix.rows_of(pa.array([like.manga_id])))
+    assert 0 < score[0] < floor
+    for night, lists in enumerate((today, indexed([*catalog, like], tmp_path / "2", today))):
+        assert 900 not in numbers(lists, of, STORED), night
+        assert len(numbers(lists, of, STORED)) == STORED - 3
+        assert lists.scores[row, -1] == floor
+
+
+def searched_anew(lists: Lists, folder: Path) -> Lists:
+    """The lists of the same titles with the same weights, had all been searched for today."""
+    shutil.copytree(lists.matrix.folder, folder)
+    return write_lists(Matrix(folder), METHOD)
+
+
 @pytest.mark.slow
 def test_ten_nights_stay_close_to_a_build_of_the_last(tmp_path: Path) -> None:
     rng = random.Random(3)
@@ -146,5 +187,4 @@ def test_after_any_change_each_list_holds_titles_of_today_with_their_exact_score
     for of in catalog.values():
         named = numbers(after, of)
         assert len(named) == len(set(named))
-    descending = np.where(after.members == NO_TITLE, -1, after.scores.astype(int))
-    assert (np.diff(descending, axis=1) <= 0).all()
+    assert (np.diff(np.where(after.members == NO_TITLE, -1, after.scores.astype(int)), axis=1) <= 0).all()
