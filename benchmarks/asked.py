@@ -15,8 +15,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
-import numpy as np
-
 from benchmarks.related_titles import strangers
 from benchmarks.report import Row, show
 from benchmarks.window import peak_rss_bytes
@@ -25,8 +23,8 @@ from manga_enrichment.domain.catalog.rows import clean_row
 from manga_enrichment.pipeline.candidates.asking import Asking
 from manga_enrichment.pipeline.candidates.building import MatrixWriter
 from manga_enrichment.pipeline.candidates.folding import kana_of
-from manga_enrichment.pipeline.candidates.lists import STORED, save_lists
-from manga_enrichment.pipeline.candidates.pairs import Hits
+from manga_enrichment.pipeline.candidates.lists import empty_lists
+from manga_enrichment.pipeline.candidates.matrix import NO_TITLE
 from manga_enrichment.pipeline.partner.shelf import Shelf
 
 ASKED = 200
@@ -44,10 +42,8 @@ def main() -> None:
         with MatrixWriter(Path(folder)) as writer:
             writer.add((record, 0) for record in chain(_sampled(options.rows, kept), _sample_catalog()))
             matrix = writer.finish({})
-        nobody = Hits(
-            np.full((len(matrix), STORED), -1), np.zeros((len(matrix), STORED))
-        )  # lists are not asked for here
-        lists = save_lists(matrix, nobody)
+        lists = empty_lists(matrix)
+        lists.members[:] = NO_TITLE  # lists are not asked for here
         started = time.process_time()
         asking = Asking(lists)
         opened = time.process_time() - started

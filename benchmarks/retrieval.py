@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pyarrow as pa
 
 from benchmarks.labels import SHIPPED, VIEWS, Lists, families_of, interval, read_labels, read_titles, recalls, seen
 from benchmarks.related_titles import Relation, strangers
@@ -84,7 +85,7 @@ def drawn(catalog: Sequence[MangaRecord], queries: Sequence[str]) -> Found:
         built = time.process_time()
         found = write_lists(matrix, METHOD)
         searched = time.process_time()
-        rows = found.first(matrix.rows_of(queries), SHOWN)
+        rows = found.first(matrix.rows_of(pa.array(queries, pa.string())), SHOWN)
         lists = {
             of: [matrix.manga_id(row) for row in row_numbers if row != NO_TITLE]
             for of, row_numbers in zip(queries, rows.tolist(), strict=True)

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
-from itertools import chain
+from itertools import chain, starmap
 from pathlib import Path
 from typing import Any
 
@@ -70,9 +70,9 @@ def _duckdb() -> Any:
     return duckdb.connect(config={"threads": 1})
 
 
-def digested(titles: pa.Table) -> Iterator[Digested]:
+def digested(titles: pa.Table, digests: Numbers) -> Iterator[Digested]:
     """Records with their digests. titles: the columns COMPARED."""
-    return zip(records_from_table(titles), digests_of(titles).tolist(), strict=True)
+    return zip(records_from_table(titles), digests.tolist(), strict=True)
 
 
 def read_compared(tables: ObjectStore, buckets: Sequence[str]) -> Iterator[pa.Table]:
@@ -106,7 +106,7 @@ def build_index(
             with MatrixWriter(unfinished) as writer:
                 for titles in read_compared(tables, buckets):
                     alive()
-                    writer.add(digested(titles))
+                    writer.add(digested(titles, digests_of(titles)))
                 matrix = writer.finish({**about, "updates": 0})
             write_lists(matrix, method, alive)
         shutil.rmtree(folder, ignore_errors=True)
@@ -121,20 +121,23 @@ def _update(
 ) -> bool:
     """False, and nothing written, where more than MOST_CHANGED of the titles are others than before."""
     kept, changed = _compared(tables, buckets, earlier.matrix)
-    titles = len(kept) + sum(each.num_rows for each in changed)
+    titles = len(kept) + sum(len(digests) for _, digests in changed)
     if earlier.matrix.manifest["digests_by"] != about["digests_by"] or titles - len(kept) > MOST_CHANGED * titles:
         return False
     about = {**about, "updates": earlier.matrix.manifest["updates"] + 1}
-    update_lists(earlier, kept, chain.from_iterable(map(digested, changed)), folder, about, method)
+    update_lists(earlier, kept, chain.from_iterable(starmap(digested, changed)), folder, about, method)
     return True
 
 
-def _compared(tables: ObjectStore, buckets: Sequence[str], earlier: Matrix) -> tuple[Numbers, list[pa.Table]]:
-    """(rows of titles that are as they were, ascending; the other titles of today)"""
+def _compared(
+    tables: ObjectStore, buckets: Sequence[str], earlier: Matrix
+) -> tuple[Numbers, list[tuple[pa.Table, Numbers]]]:
+    """(rows of titles that are as they were, ascending; the other titles of today with their digests)"""
     kept, changed = [np.zeros(0, np.int64)], []
     for titles in read_compared(tables, buckets):
         rows = earlier.rows_of(titles.column("manga_id").combine_chunks())
-        same = (rows != NO_TITLE) & (earlier.digests_of(rows) == digests_of(titles))
+        digests = digests_of(titles)
+        same = (rows != NO_TITLE) & (earlier.digests_of(rows) == digests)
         kept.append(rows[same])
-        changed.append(titles.filter(pa.array(~same)))
+        changed.append((titles.filter(pa.array(~same)), digests[~same]))
     return np.sort(np.concatenate(kept)), changed

@@ -51,7 +51,7 @@ class Stored:
         self._ids = pa.concat_arrays(ids)
         self._lengths, self._members = (np.concatenate(each) for each in (lengths, members))
         self._starts = np.cumsum(self._lengths) - self._lengths
-        self._first, self._here = 0, pa.array([], _LIST)
+        self._first, self._end, self._here = 0, 0, pa.array([], _LIST.value_type)
         self._reading = self._batches(_SCHEMA.names)
 
     def places(self, ids: Sequence[str]) -> Numbers:
@@ -96,16 +96,18 @@ class Stored:
         at = 0
         while at < len(places):
             if places[at] < self._first:
-                self._first, self._here = 0, self._here[:0]
+                self._first = self._end = 0
                 self._reading = self._batches(_SCHEMA.names)
-            while self._first + len(self._here) <= places[at]:
-                self._first += len(self._here)
-                self._here = next(self._reading).column("candidates")
-            end = int(np.searchsorted(places, self._first + len(self._here)))
-            wanted = places[at:end] - self._first
-            breaks = np.flatnonzero(np.diff(wanted) != 1) + 1
-            for first, last in pairwise([0, *breaks.tolist(), len(wanted)]):
-                yield self._here.slice(wanted[first], last - first).flatten()
+            while self._end <= places[at]:
+                batch = next(self._reading)
+                self._first, self._end = self._end, self._end + len(batch)
+                self._here = batch.column("candidates").flatten()
+            end = int(np.searchsorted(places, self._end))
+            breaks = at + 1 + np.flatnonzero(np.diff(places[at:end]) != 1)
+            starts = self._starts[places[at:end]] - self._starts[self._first]
+            ends = starts + self._lengths[places[at:end]]
+            for first, last in pairwise([at, *breaks.tolist(), end]):
+                yield self._here[starts[first - at] : ends[last - 1 - at]]
             at = end
 
     def _batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
