@@ -47,10 +47,6 @@ COMPARED_AT_ONCE = 20_000
 MOST_CHANGED = 0.2
 """Share of titles from which a full build costs no more than an update."""
 
-_KEPT_BYTES = 30 * 1024**2
-"""A block of this size, made and freed, lets glibc keep twice as much of what is freed afterwards. Otherwise it gives
-blocks back and fetches them again, page by page: a sixth of a build's CPU. Above 32 MB a block has no such effect."""
-
 _DIGESTS = f"select hash({', '.join(COMPARED)}) as digest from titles"  # noqa: S608
 
 
@@ -97,7 +93,6 @@ def build_index(
     earlier: an index of the same catalog, brought up to date unless too much of it has changed. about: what the index
     is of, kept in its manifest, beside `updates` since the last full build. alive: called again and again meanwhile.
     """
-    np.empty(_KEPT_BYTES, np.uint8)  # freed at once
     folder.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
