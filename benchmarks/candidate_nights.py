@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from datetime import date
 from functools import cache
 from itertools import repeat
@@ -53,17 +54,24 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as parent:
         folder = Path(parent)
         rows: list[Row] = []
-        for night in range(options.nights + 1):
-            measured_apart(_write_catalog, folder / "catalog", options.rows, night, options.buckets)
-            rows += [_night(folder, way, night) for way in ((CHANGES,) if options.changes_only else (CHANGES, ANEW))]
-            if options.against and night <= 1:
-                rows.append(_earlier_night(folder, night, options))
-        rows.append(measured_apart(_fetched, folder, options.nights))
-        if not options.changes_only:
-            rows += [measured_apart(_end, folder, way) for way in (CHANGES, ANEW)]
-            rows += [measured_apart(_drift, folder, options.nights, same_weights) for same_weights in (False, True)]
+        for row in _rows(folder, options):
+            print(json.dumps(row), file=sys.stderr)  # a million titles take an hour
+            rows.append(row)
     names = dict.fromkeys(name for row in rows for name in row)
     show(f"candidate lists, {options.rows} titles", [{name: row.get(name) for name in names} for row in rows])
+
+
+def _rows(folder: Path, options: argparse.Namespace) -> Iterator[Row]:
+    for night in range(options.nights + 1):
+        measured_apart(_write_catalog, folder / "catalog", options.rows, night, options.buckets)
+        for way in (CHANGES,) if options.changes_only else (CHANGES, ANEW):
+            yield _night(folder, way, night)
+        if options.against and night <= 1:
+            yield _earlier_night(folder, night, options)
+    yield measured_apart(_fetched, folder, options.nights)
+    if not options.changes_only:
+        yield from (measured_apart(_end, folder, way) for way in (CHANGES, ANEW))
+        yield from (measured_apart(_drift, folder, options.nights, same_weights) for same_weights in (False, True))
 
 
 def _options() -> argparse.Namespace:
