@@ -54,6 +54,7 @@ class FolderStore:
         with pq.ParquetWriter(body, table.schema, **PARQUET) as writer:
             for rows in [table] if isinstance(table, pa.Table) else table:
                 writer.write(rows, ROW_GROUP_ROWS)
+                del rows  # or they stay while the next are made
         path.write_bytes(body.getbuffer())
         return str(path.stat().st_mtime_ns)
 

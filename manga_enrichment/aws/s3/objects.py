@@ -61,6 +61,7 @@ class S3ObjectStore:
         with pq.ParquetWriter(sink, table.schema, **PARQUET) as writer:
             for rows in [table] if isinstance(table, pa.Table) else table:
                 writer.write(rows, ROW_GROUP_ROWS)
+                del rows  # or they stay while the next are made
         return self._put(key, sink.getvalue(), "application/vnd.apache.parquet", expected_etag=expected_etag, new=new)
 
     def read_json(self, key: str) -> dict[str, Any] | None:

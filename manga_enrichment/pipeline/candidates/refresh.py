@@ -23,10 +23,12 @@ from manga_enrichment.pipeline.candidates.lists import SHOWN, Lists
 from manga_enrichment.pipeline.candidates.matrix import NO_TITLE
 from manga_enrichment.pipeline.candidates.method import METHOD_VERSION
 from manga_enrichment.pipeline.candidates.pairs import id_hashes
-from manga_enrichment.pipeline.candidates.stored_lists import Drawn, read_drawn, read_stored
+from manga_enrichment.pipeline.candidates.stored_lists import LISTS_AT_ONCE, Drawn, read_drawn, read_stored
 from manga_enrichment.pipeline.candidates.terms import Numbers
 from manga_enrichment.pipeline.catalog.reader import read_catalog
 from manga_enrichment.pipeline.store.object_keys import candidates_state_key, drawn_key, table_key
+
+_NOTHING = np.zeros((5, 0), np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +113,9 @@ class _Bucket:
     def refreshed(self, share: float) -> tuple[CandidateReport, int]:
         """(report, lists of an earlier method that were replaced because it was their turn)"""
         places = self._stored.places(self._ids)
-        members, owners = self._stored.members(places)
-        stored, gone, fresh, missed = self._counts(members, owners)
+        parts = (slice(at, at + LISTS_AT_ONCE) for at in range(0, len(places), LISTS_AT_ONCE))
+        compared = [_NOTHING, *(self._compared(places[part], self._fresh[part]) for part in parts)]
+        stored, gone, fresh, missed, differs = np.concatenate(compared, axis=1)
         differing = np.flatnonzero((stored == 0) | (gone > 0) | (missed > 0))
         numbers = zip(*(each[differing].tolist() for each in (stored, gone, fresh, missed)), strict=True)
         wanted = np.zeros(len(self._ids), np.bool_)  # a whole list that misses nothing stays
@@ -129,7 +132,7 @@ class _Bucket:
         drawn = Drawn.rows(self._ids, self._digests, stale, self._fresh, self._lists.matrix)
         self._tables.write(drawn_key(self._bucket), drawn)
         filled = int(np.count_nonzero(np.where(take, fresh, stored)))
-        changed = self._differing(np.flatnonzero(take), members, owners)
+        changed = int(np.count_nonzero(take & (differs > 0)))
         uri = self._tables.uri(key)
         return CandidateReport(self._bucket, len(self._ids), filled, changed, int(stale.sum()), uri), len(turn)
 
@@ -137,25 +140,17 @@ class _Bucket:
         """Titles that are not what their list was drawn for; none where that is not recorded."""
         return np.asarray(self._drawn.has_digest & (self._drawn.digests != self._digests))
 
-    def _counts(self, members: Numbers, owners: Numbers) -> tuple[Numbers, Numbers, Numbers, Numbers]:
-        """(in the stored list, of these gone, in the fresh list, of these not in the stored one), for each title."""
-        size = len(self._ids)
-        stored = np.bincount(owners, minlength=size)
-        gone = np.bincount(owners[members == NO_TITLE], minlength=size)
-        place = np.arange(len(owners)) - np.searchsorted(owners, owners)
-        lists = np.full((int(place.max(initial=0)) + 1, size), NO_TITLE, np.int32)
-        lists[place, owners] = members
-        missed = has = self._fresh != NO_TITLE
-        for each in lists:  # one member of every list
-            missed = missed & (self._fresh != each[:, None])
-        return stored, gone, has.sum(axis=1), missed.sum(axis=1)
-
-    def _differing(self, taken: Numbers, members: Numbers, owners: Numbers) -> int:
-        """How many of these fresh lists are others than the stored ones, in their titles or their order."""
-        starts, ends = np.searchsorted(owners, taken, "left"), np.searchsorted(owners, taken, "right")
-        fresh = self._fresh[taken]
-        pairs = zip(fresh, starts.tolist(), ends.tolist(), strict=True)
-        return sum(members[start:end].tolist() != found[found != NO_TITLE].tolist() for found, start, end in pairs)
+    def _compared(self, places: Numbers, fresh: Numbers) -> Numbers:
+        """Rows of numbers by title: how many are in the stored list, of these gone, in the fresh list, of these not in
+        the stored one; 1 where the lists differ in their titles or their order."""
+        members, stored = self._stored.members(places)
+        missed = has = fresh != NO_TITLE
+        for each in members.T:  # one member of every list
+            missed = missed & (fresh != each[:, None])
+        gone = stored - np.count_nonzero(members != NO_TITLE, axis=1)
+        width = min(members.shape[1], fresh.shape[1])
+        same = (members[:, :width] == fresh[:, :width]).all(axis=1) & (stored == has.sum(axis=1)) & (gone == 0)
+        return np.stack([stored, gone, has.sum(axis=1), missed.sum(axis=1), ~same])
 
     def _turn(self, waiting: Numbers, share: float) -> Numbers:
         """Whose turn it is today: always the same for the same titles, and spread over the catalog."""

@@ -70,11 +70,12 @@ def test_whom_lists_name_is_known_by_rows_without_reading_texts(
     rows = [{"manga_id": IDS[number], "candidates": as_stored(stored[number])} for number in there]
     today = without_the_first()
     lists = Stored(as_file(pa.Table.from_pylist(rows, _SCHEMA), grouped), today, read)
-    members, owners = lists.members(lists.places(IDS))
-    expected = [(number, each - 1) for number in sorted(there) for each in stored[number]]
-    assert list(zip(owners.tolist(), members.tolist(), strict=True)) == expected
-    assert NO_TITLE == -1
-    assert lists.places([IDS[order[-1]]]) == [NO_TITLE]
+    members, lengths = lists.members(lists.places(IDS))
+    expected = [stored[number] if number in there else [] for number in range(TITLES)]
+    assert lengths.tolist() == [len(each) for each in expected]
+    for found, named in zip(members.tolist(), expected, strict=True):
+        assert found[: len(named)] == [each - 1 if each else NO_TITLE for each in named]
+        assert set(found[len(named) :]) <= {NO_TITLE}
 
 
 @cache
