@@ -3,12 +3,13 @@
     python -m manga_enrichment.local.dagster_servers MODULE LOCATION PORT
 
 Belongs here: these processes, from start to end. Stays out: what they keep on disk (`dagster_home.py`), who runs this
-program (`dev.py`).
+program (`dev.py`), edits (`reloading.py`).
 
 Why not `dagster dev`, which does the same: it starts Python itself, so that no word can be put in between
 (`manga_enrichment/runtime/long_lived.py`).
 """
 
+import importlib.util
 import json
 import os
 import signal
@@ -17,7 +18,9 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 
+from manga_enrichment.local.reloading import keep_loaded
 from manga_enrichment.local.stack.processes import LOOPBACK, free_port, port_is_taken
 
 GRACE_SECONDS = 20.0
@@ -43,11 +46,21 @@ def main(module: str, location: str, port: int) -> int:
             time.sleep(_POLL_SECONDS)
         if not _is_over(processes, asked):
             _start_the_others(processes, location, code_port, port)
+            watch = (f"http://{LOOPBACK}:{port}", location, _sources(module), lambda line: print(line, flush=True))  # noqa: T201
+            Thread(target=keep_loaded, args=watch, daemon=True).start()
         while not _is_over(processes, asked):
             time.sleep(_POLL_SECONDS)
         return 0 if asked else 1
     finally:
         _end(processes)
+
+
+def _sources(module: str) -> list[Path]:
+    """Folders whose edits change the definitions."""
+    package = importlib.util.find_spec(module.partition(".")[0])
+    own = os.environ.get("MANGA_ANALYSES_DIR")
+    folders = [Path(package.origin).parent] if package and package.origin else []
+    return [*folders, *([Path(own)] if own else [])]
 
 
 def _start_code_server(processes: _Processes, module: str) -> int:

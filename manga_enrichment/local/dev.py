@@ -74,6 +74,7 @@ def _welcome(state_dir: Path, port: int) -> str:
     local = f"{program} --local" if state_dir == Path(".local") else f"{program} --local --state-dir {state_dir}"
     lines = (
         f"Dagster UI: http://127.0.0.1:{port} in a moment. Ctrl-C stops everything.",
+        "After an edit of a definition or an analysis it is loaded anew, which is said here.",
         "From another shell:",
         f"  {local} submit {os.path.relpath(shipped('data/batches/good.json'))} --partner acme",
         f"  {local} status REQUEST_ID --follow",

@@ -47,6 +47,21 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return home
 
 
+def test_an_edit_is_loaded_and_a_fault_in_it_is_told_with_file_and_line(home: Path) -> None:
+    port = free_port()
+    url, module = f"http://{LOOPBACK}:{port}", home / "one_asset.py"
+    with _program(home, port, PYTHONPATH=f"{os.environ.get('PYTHONPATH', '')}{os.pathsep}{home}"):
+        _wait_until(lambda: answers(f"{url}/server_info") and _locations(url) == {"a_location": "RepositoryLocation"})
+        for text, said in (
+            ("import dagster as dg\n\nraise ValueError('no good')\n", f"{module}:3: ValueError: no good"),
+            ("import dagster as dg\n\ndefs = dg.Definitions(\n", f"{module}:3: SyntaxError: '(' was never closed"),
+            ("import dagster as dg\n\ndefs = dg.Definitions(assets=[dg.AssetSpec('b')])\n", "are loaded anew."),
+        ):
+            module.write_text(text)
+            _wait_until(lambda said=said: said in (home / "log").read_text("utf-8"))  # type: ignore[misc]
+        assert _locations(url) == {"a_location": "RepositoryLocation"}
+
+
 @contextmanager
 def _program(home: Path, port: int, **environment: str) -> Iterator["subprocess.Popen[bytes]"]:
     """As it is run: in a process group of its own, of which nothing is left."""
