@@ -4,6 +4,8 @@ Imports happen inside commands: `--help` should not wait for Dagster.
 """
 
 import sys
+from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from manga_enrichment.cli.forget import forget
 from manga_enrichment.cli.label import label
 from manga_enrichment.cli.local_stack import local_stack_hint, stack_sentences, work_on_local_stack
 from manga_enrichment.cli.models import models
-from manga_enrichment.cli.parameters import configured_analyses
+from manga_enrichment.cli.parameters import FullHelp, configured_analyses
 from manga_enrichment.cli.partner.callbacks import callbacks
 from manga_enrichment.cli.partner.partners import partners
 from manga_enrichment.cli.partner.request_group import request_group
@@ -37,8 +39,8 @@ from manga_enrichment.domain.text.shown import escaped_lines
 STATE_DIR = click.option(
     "--state-dir",
     type=click.Path(path_type=Path, file_okay=False),
-    default=Path(".local"),
-    show_default=True,
+    default=lambda: click.get_current_context().find_root().params["state_dir"],
+    show_default=".local",
     help="Where the local stack keeps its data.",
 )
 
@@ -56,11 +58,16 @@ FLEET = click.option(
 )
 
 
-class _Sentences(click.Group):
-    """Wrong settings, and services that do not answer, end a command with a sentence, not with a traceback.
+class _Sentences(FullHelp):
+    """`--local` and `--state-dir` stand before or after the command's name.
+
+    Wrong settings, and services that do not answer, end a command with a sentence, not with a traceback.
 
     A sentence may quote what a partner or a model wrote: the terminal shows it and does not obey it.
     """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, _of_all_commands_first(args))
 
     def invoke(self, ctx: click.Context) -> Any:
         from manga_enrichment.domain.errors import ConfigurationError
@@ -76,6 +83,18 @@ class _Sentences(click.Group):
             raise click.ClickException(escaped_lines(f"{error}{local_stack_hint(ctx)}")) from error
         except (StoreUnavailableError, QueueUnavailableError) as error:
             raise click.ClickException(escaped_lines(f"{error}. Try again.")) from error
+
+
+def _of_all_commands_first(args: Sequence[str]) -> list[str]:
+    """Up to `--`, behind which nothing is an option."""
+    end = args.index("--") if "--" in args else len(args)
+    given, first, others = iter(args[:end]), list[str](), list[str]()
+    for word in given:
+        is_ours = word in ("--local", "--state-dir") or word.startswith("--state-dir=")
+        (first if is_ours else others).append(word)
+        if word == "--state-dir":
+            first.extend(islice(given, 1))
+    return [*first, *others, *args[end:]]
 
 
 @click.group(cls=_Sentences, context_settings={"help_option_names": ["-h", "--help"]})

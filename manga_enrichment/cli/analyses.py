@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from manga_enrichment.cli.parameters import configured_analyses
+from manga_enrichment.cli.parameters import FullHelp, configured_analyses
 
 if TYPE_CHECKING:
     from manga_enrichment.domain.analyses import AnalysisSet
     from manga_enrichment.domain.analyses.base import AnalysisType
 
 
-@click.group()
+@click.group(cls=FullHelp)
 def analyses() -> None:
     """What may be asked of a title: the packaged analyses and those of MANGA_ANALYSES_DIR."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from manga_enrichment.cli.parameters import open_configured_gateways
+from manga_enrichment.cli.parameters import FullHelp, open_configured_gateways
 from manga_enrichment.domain.text.shown import escaped
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON line instead of words.")
 
 
-@click.group()
+@click.group(cls=FullHelp)
 def brake() -> None:
     """Stop all spending now: nothing more is asked of a model, what is under way finishes, nothing is lost."""
 

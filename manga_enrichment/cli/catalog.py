@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from manga_enrichment.cli.parameters import FullHelp
 from manga_enrichment.domain.text.shown import escaped
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 _LONGEST_CELL = 80
 
 
-@click.group()
+@click.group(cls=FullHelp)
 def catalog() -> None:
     """Try a catalog file before it is imported. Nothing is written and nothing costs."""
 

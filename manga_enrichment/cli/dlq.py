@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from manga_enrichment.cli.parameters import open_configured_gateways
+from manga_enrichment.cli.parameters import FullHelp, open_configured_gateways
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, DEAD_LETTERS_FIFO
 from manga_enrichment.domain.text.shown import escaped
 
@@ -38,7 +38,7 @@ def _seconds(_context: click.Context, _option: click.Parameter, value: str | Non
     return float(int(found[1]) * _UNITS[found[2]])
 
 
-@click.group()
+@click.group(cls=FullHelp)
 def dlq() -> None:
     """Dead letters: requests that failed three times, and messages that are no requests."""
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from manga_enrichment.cli.parameters import FullHelp
+
 if TYPE_CHECKING:
     from manga_enrichment.domain.models.specs import ModelCatalog, ModelSpec
 
@@ -21,7 +23,7 @@ _FOR_PRICE_LISTS = (
 _JSON = click.option("--json", "as_json", is_flag=True, help="JSON instead of words.")
 
 
-@click.group()
+@click.group(cls=FullHelp)
 def models() -> None:
     """Models on Bedrock: ids, prices, abilities, ends; and rows for more of them."""
 

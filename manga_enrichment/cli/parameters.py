@@ -1,4 +1,4 @@
-"""What commands have in common: parameter types, and the gateways they work on.
+"""What commands have in common: parameter types, help, and the gateways they work on.
 
 Belongs here: only what two commands need. Imports happen inside functions: `--help` should not wait for boto3.
 """
@@ -12,6 +12,16 @@ if TYPE_CHECKING:
     from manga_enrichment.aws.gateways import Gateways
     from manga_enrichment.domain.analyses import AnalysisSet
     from manga_enrichment.settings import Settings
+
+
+class FullHelp(click.Group):
+    """Lists commands with their whole first sentence: click cuts it at the width of the terminal."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        rows = [(name, each.get_short_help_str(limit=1_000)) for name, each in found if each and not each.hidden]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
 
 def checked_partner(_context: click.Context, _parameter: click.Parameter, value: str) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from manga_enrichment.cli.parameters import configured_analyses, open_configured_gateways, text_of
+from manga_enrichment.cli.parameters import FullHelp, configured_analyses, open_configured_gateways, text_of
 
 if TYPE_CHECKING:
     from manga_enrichment.domain.analyses import AnalysisSet
@@ -72,7 +72,7 @@ def promote(
         click.echo("Nothing was written: repeat with --write")
 
 
-@click.group("canary")
+@click.group("canary", cls=FullHelp)
 def canary_group() -> None:
     """Canaries of promoted prompts and models: how they stand, and accepting what one found."""
 

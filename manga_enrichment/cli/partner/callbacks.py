@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from manga_enrichment.cli.parameters import checked_partner, open_configured_gateways
+from manga_enrichment.cli.parameters import FullHelp, checked_partner, open_configured_gateways
 from manga_enrichment.domain.text.shown import escaped
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _LIMIT = click.option("--limit", type=click.IntRange(1, 1000), default=100, show
 _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON line instead of words.")
 
 
-@click.group()
+@click.group(cls=FullHelp)
 def callbacks() -> None:
     """Callbacks and notifications: partners' secrets, deliveries that failed."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from manga_enrichment.cli.parameters import checked_partner, configured_analyses, open_configured_gateways
+from manga_enrichment.cli.parameters import FullHelp, checked_partner, configured_analyses, open_configured_gateways
 
 if TYPE_CHECKING:
     from manga_enrichment.domain.requests.policies import Policies
@@ -19,7 +19,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON line inst
 _PARTNER = click.argument("partner", callback=checked_partner)
 
 
-@click.group()
+@click.group(cls=FullHelp)
 def partners() -> None:
     """What each partner may: caps, shares, analyses, models, hosts, addresses."""
 

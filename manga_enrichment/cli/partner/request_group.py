@@ -10,7 +10,7 @@ from datetime import datetime
 
 import click
 
-from manga_enrichment.cli.parameters import checked_partner, open_configured_gateways
+from manga_enrichment.cli.parameters import FullHelp, checked_partner, open_configured_gateways
 from manga_enrichment.cli.partner.quote import quote
 from manga_enrichment.cli.partner.requests import row_document
 from manga_enrichment.domain.requests.states import RequestState, is_final
@@ -19,7 +19,7 @@ from manga_enrichment.domain.text.shown import escaped
 _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON line instead of words.")
 
 
-class _ListUnlessTold(click.Group):
+class _ListUnlessTold(FullHelp):
     """`requests PARTNER` lists, as it did before there was more to do."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
