@@ -41,6 +41,20 @@ def test_every_command_the_documents_name_exists() -> None:
     assert named <= set(main.commands)
 
 
+def test_the_first_hour_of_a_contributor_can_be_run_as_it_is_written() -> None:
+    """Its targets exist, and the edit that it makes finds what it replaces."""
+    text = (REPOSITORY / "CONTRIBUTING.md").read_text("utf-8").partition("## Commands")[0]
+    commands = [line.strip() for line in text.splitlines() if line.startswith("    ")]
+    makefile = (REPOSITORY / "Makefile").read_text("utf-8")
+    targets = [word for command in commands if command.startswith("make ") for word in command.split()[1:]]
+    assert len(targets) >= 3
+    assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
+    (edit,) = (command for command in commands if command.startswith("sed "))
+    (found,), file = re.findall(r"'s/([^/]+)/", edit), REPOSITORY / edit.split()[-1]
+    assert file.read_text("utf-8").count(found) == 1
+    assert all((REPOSITORY / command.split()[-1]).exists() for command in commands if " pytest " in command)
+
+
 def test_every_page_has_its_place_in_the_site() -> None:
     tree = ast.parse((REPOSITORY / "docs" / "conf.py").read_text("utf-8"))
     (order,) = (
