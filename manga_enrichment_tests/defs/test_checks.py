@@ -205,6 +205,25 @@ def test_a_number_is_fine_worth_a_look_or_wrong(value: float, passed: bool, seve
     )
 
 
+def test_every_check_that_fails_names_the_next_step_and_one_that_passes_none(tmp_path: Path) -> None:
+    project = Project(tmp_path, budget_usd_per_day=0.0)
+    fine = checks(Project(tmp_path, catalog=rows(4)).run())
+    assert all("next_step" not in each.metadata for each in fine.values() if each.passed)
+    change = [{"manga_id": "MNG-NOWHERE0", "score": 0.5, "reason": "none"}]
+    project.run()
+    failed = {name: each for (_asset, name), each in checks(project.run()).items() if not each.passed}
+    assert {"titles_are_covered", "budget_sufficed"} <= set(failed)
+    project = Project(tmp_path)
+    project.run()
+    change_rows(project, SIMILAR, FIRST, similar_titles=change)
+    change_rows(project, LEVEL, FIRST, reading_level="grown-up")
+    failed |= {name: each for (_asset, name), each in checks(project.run()).items() if not each.passed}
+    assert {"rows_are_valid", "referenced_titles_exist"} <= set(failed)
+    for name, each in failed.items():
+        step = str(each.metadata["next_step"].value)
+        assert str(each.description).endswith(f"; next step: {step}"), name
+
+
 @pytest.mark.parametrize(("value", "passed"), [(0.79, False), (0.8, True), (1.0, True)])
 def test_a_share_that_is_too_low_warns_below_its_threshold(value: float, passed: bool) -> None:
     result = graded_below(value, warn_below=0.8, description="a share", metadata={}, next_step="look")

@@ -61,7 +61,7 @@ def test_while_the_brake_is_on_a_check_warns_and_says_why(tmp_path: Path) -> Non
     project.world.budget.put_brake_on(Brake("the bill looks wrong", START))
     evaluation = check(project, "brake_is_off")
     assert (evaluation.passed, evaluation.severity) == (False, WARN)
-    assert str(evaluation.description).endswith(": the bill looks wrong")
+    assert ": the bill looks wrong; next step: let go of it" in str(evaluation.description)
 
 
 def test_a_difference_of_one_micro_dollar_is_said(tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ def test_partners_that_wait_too_long_are_a_warning_at_first_and_an_error_when_it
     assert evaluation.description == (
         f"{HIGH_PRIORITY.name}: 95 % of 3 requests within 70 s, more than 60; most of it at the model"
     )
-    assert "at the model: throttles" in value_of(evaluation, "to_mend_it")
+    assert "at the model: throttles" in value_of(evaluation, "next_step")
     world.clock.advance(1500)
     quiet = lane.observe()["partner_latency"]
     assert (grade(quiet), quiet.description) == ("PASS", "nobody was answered lately")

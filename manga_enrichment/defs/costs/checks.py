@@ -14,7 +14,7 @@ import pyarrow as pa
 from manga_enrichment.defs.costs.assets import LATE_DAYS
 from manga_enrichment.defs.shared.metadata import markdown_table
 from manga_enrichment.defs.shared.policies import store_check
-from manga_enrichment.defs.shared.severity import graded
+from manga_enrichment.defs.shared.severity import graded, graded_below, with_next_step
 from manga_enrichment.domain.models.specs import ModelCatalog
 from manga_enrichment.domain.models.usage import MICRO_USD_PER_USD, usd
 from manga_enrichment.domain.operations.costs import (
@@ -27,6 +27,8 @@ from manga_enrichment.domain.operations.costs import (
     cache_hit_rate,
     usual_cost,
 )
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
+from manga_enrichment.domain.outcomes.next_steps import NEXT_STEPS
 from manga_enrichment.gateways.budget import BudgetStore
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.ledger import ResultLedger
@@ -41,6 +43,7 @@ NEARLY_SPENT = 0.8
 _USUAL_DAYS = 31
 """How far back the trailing runs are looked for."""
 _LATELY = timedelta(days=2)
+_BOOKS_STEP = "after a kill the next account_costs mends it; else hold `requests` by dagster_run_id against the table"
 _LOOK_AT_THE_KIND = "see whether a prompt grew, a model changed or many answers needed a second try (wasted_micro_usd)"
 
 
@@ -65,12 +68,13 @@ def _brake_is_off() -> dg.AssetChecksDefinition:
     )
     def brake_is_off(budget: dg.ResourceParam[BudgetStore]) -> dg.AssetCheckResult:
         brake = budget.brake()
-        return dg.AssetCheckResult(
+        result = dg.AssetCheckResult(
             passed=brake is None,
             severity=dg.AssetCheckSeverity.WARN,
             description=OFF if brake is None else brake.sentence(),
             metadata={} if brake is None else {"because": brake.because, "since": brake.since.isoformat()},
         )
+        return with_next_step(result, NEXT_STEPS[ErrorClass.BRAKE])
 
     return brake_is_off
 
@@ -91,13 +95,14 @@ def _costs_reconcile() -> dg.AssetChecksDefinition:
         differing = [each for each in found if each.difference_micro_usd]
         today = now.date().isoformat()
         settled = [each for each in differing if each.day != today and not each.is_open]
-        return dg.AssetCheckResult(
+        result = dg.AssetCheckResult(
             passed=not differing,
             severity=dg.AssetCheckSeverity.ERROR if settled else dg.AssetCheckSeverity.WARN,
             description="; ".join(f"{each.counter}: {each.difference_micro_usd:+d} micro-USD" for each in differing)
             or "log and counters agree",
             metadata=_books(found),
         )
+        return with_next_step(result, _BOOKS_STEP)
 
     return costs_reconcile
 
@@ -142,6 +147,7 @@ def _cost_within_daily_budget(settings: Settings) -> dg.AssetChecksDefinition:
             warn_above=cap_usd * NEARLY_SPENT,
             error_above=cap_usd,
             description=f"{usd(spent):.6f} of {cap_usd:g} USD today; what no longer fits waits for tomorrow",
+            next_step="raise MANGA_BUDGET_USD_PER_DAY, or let the rest wait",
             metadata={"spent_usd": usd(spent), "budget_usd": cap_usd},
         )
 
@@ -230,11 +236,12 @@ def _cache_hit_rate() -> dg.AssetChecksDefinition:
             return dg.AssetCheckResult(
                 passed=True, description="no prompt reached its model's minimum for caching", metadata=metadata
             )
-        return dg.AssetCheckResult(
-            passed=rate >= LOWEST_CACHE_HIT_RATE,
-            severity=dg.AssetCheckSeverity.WARN,
+        return graded_below(
+            rate,
+            warn_below=LOWEST_CACHE_HIT_RATE,
             description=f"{rate:.1%} of cacheable prompt tokens were read from the cache",
-            metadata={**metadata, "cache_hit_rate": rate, "warn_below": LOWEST_CACHE_HIT_RATE},
+            metadata={**metadata, "cache_hit_rate": rate},
+            next_step="let runs take more titles (MANGA_BUCKETS_PER_RUN): a prompt stays in the cache for five minutes",
         )
 
     return cache_hit_rate_check
@@ -250,11 +257,12 @@ def _no_unpriced_model(models: ModelCatalog) -> dg.AssetChecksDefinition:
         unknown = sorted({row["model_id"] for row in rows if row["model_id"]} - set(models.models))
         free = sorted({str(row["model_id"]) for row in rows if row["unpriced_calls"]})
         problems = [*(f"{each} is not in models.toml" for each in unknown), *(f"{each} cost nothing" for each in free)]
-        return dg.AssetCheckResult(
+        result = dg.AssetCheckResult(
             passed=not problems,
             description="; ".join(problems) or "every model has a price",
             metadata={"models": len({row["model_id"] for row in rows}), "problems": len(problems)},
         )
+        return with_next_step(result, "add its row (`manga-enrichment models add`, MANGA_MODELS_FILE)")
 
     return no_unpriced_model
 

@@ -8,6 +8,7 @@ import dagster as dg
 
 from manga_enrichment.defs.shared.inputs import DefinitionInputs
 from manga_enrichment.defs.shared.policies import store_check
+from manga_enrichment.defs.shared.severity import with_next_step
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.trials.canary import CanaryState
 from manga_enrichment.gateways.objects import ObjectStore
@@ -15,6 +16,9 @@ from manga_enrichment.gateways.status import StatusStore
 from manga_enrichment.pipeline.enrichment.canaries import Verdict, is_in_force, judge
 
 CANARY_CHECK = "answers_have_not_drifted"
+
+
+_MORE_TITLES = "accept it (`manga-enrichment canary accept`), or begin one over more titles"
 
 
 def build_canary_checks(inputs: DefinitionInputs) -> list[dg.AssetChecksDefinition]:
@@ -52,7 +56,7 @@ def _result(verdict: Verdict) -> dg.AssetCheckResult:
         for table, each in verdict.findings
     ]
     head = ["| table | what | test | effect | p (Holm) | |", "|---|---|---|---|---|---|"]
-    return dg.AssetCheckResult(
+    result = dg.AssetCheckResult(
         passed=not has_failed and not verdict.is_too_small,
         severity=dg.AssetCheckSeverity.ERROR if has_failed else dg.AssetCheckSeverity.WARN,
         description=f"stopped, nothing further is asked: {verdict.said}" if has_failed else verdict.said,
@@ -64,3 +68,5 @@ def _result(verdict: Verdict) -> dg.AssetCheckResult:
             **({"tests": dg.MetadataValue.md("\n".join([*head, *lines]))} if lines else {}),
         },
     )
+    step = "take the change back, or accept it (`manga-enrichment canary accept`)" if has_failed else _MORE_TITLES
+    return with_next_step(result, step)

@@ -10,11 +10,11 @@ import dagster as dg
 
 from manga_enrichment.defs.shared.inputs import DefinitionInputs
 from manga_enrichment.defs.shared.policies import store_check
-from manga_enrichment.defs.shared.severity import graded_below
+from manga_enrichment.defs.shared.severity import graded_below, with_next_step
 from manga_enrichment.defs.shared.tags import buckets_of_run
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
-from manga_enrichment.domain.outcomes.next_steps import by_class, counted, next_step
+from manga_enrichment.domain.outcomes.next_steps import NEXT_STEPS, by_class, counted, next_step
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.health.table_quality import (
     QualityReport,
@@ -56,7 +56,7 @@ def _rows_are_valid(analysis: AnalysisType, buckets: Sequence[str]) -> dg.AssetC
         context: dg.AssetCheckExecutionContext, tables: dg.ResourceParam[ObjectStore]
     ) -> dg.AssetCheckResult:
         report = check_rows(tables, analysis, buckets_of_run(context.run.tags, buckets))
-        return _result(report, dg.AssetCheckSeverity.ERROR)
+        return _result(report, dg.AssetCheckSeverity.ERROR, "materialize these buckets of this analysis again")
 
     return rows_are_valid
 
@@ -71,18 +71,19 @@ def _referenced_titles_exist(analysis: AnalysisType, buckets: Sequence[str]) -> 
         context: dg.AssetCheckExecutionContext, tables: dg.ResourceParam[ObjectStore]
     ) -> dg.AssetCheckResult:
         report = check_references(tables, analysis, buckets_of_run(context.run.tags, buckets), buckets)
-        return _result(report, dg.AssetCheckSeverity.WARN)
+        return _result(report, dg.AssetCheckSeverity.WARN, "nothing: the next run asks for lists that name who left")
 
     return referenced_titles_exist
 
 
-def _result(report: QualityReport, severity: dg.AssetCheckSeverity) -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(
+def _result(report: QualityReport, severity: dg.AssetCheckSeverity, next_step: str) -> dg.AssetCheckResult:
+    result = dg.AssetCheckResult(
         passed=not report.problems,
         severity=severity,
         description="; ".join(report.examples) or f"{report.rows} rows are sound",
         metadata={"rows": report.rows, "problems": sum(report.problems.values()), **report.problems},
     )
+    return with_next_step(result, next_step)
 
 
 def _titles_are_covered(
@@ -131,12 +132,13 @@ def _budget_sufficed(analysis: AnalysisType, buckets: Sequence[str]) -> dg.Asset
         left = count_deferred(tables, analysis.name, buckets_of_run(context.run.tags, buckets))
         unfunded = left[ErrorClass.BUDGET.value]
         said = f"{unfunded} titles are left for the next run: a MANGA_BUDGET_USD_... is spent"
-        return dg.AssetCheckResult(
+        result = dg.AssetCheckResult(
             passed=not unfunded,
             severity=dg.AssetCheckSeverity.WARN,
             description=said if unfunded else "no title was left for want of money",
             metadata={"left_by_budget": unfunded, **{f"left_{name}": count for name, count in sorted(left.items())}},
         )
+        return with_next_step(result, NEXT_STEPS[ErrorClass.BUDGET])
 
     return budget_sufficed
 
@@ -151,6 +153,6 @@ def _no_title_was_given_up(analysis: AnalysisType, buckets: Sequence[str]) -> dg
         context: dg.AssetCheckExecutionContext, tables: dg.ResourceParam[ObjectStore]
     ) -> dg.AssetCheckResult:
         report = check_given_up(tables, analysis.name, buckets_of_run(context.run.tags, buckets))
-        return _result(report, dg.AssetCheckSeverity.WARN)
+        return _result(report, dg.AssetCheckSeverity.WARN, NEXT_STEPS[ErrorClass.UNANSWERABLE])
 
     return no_title_was_given_up

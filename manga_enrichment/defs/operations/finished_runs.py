@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import dagster as dg
 
-from manga_enrichment.defs.shared.severity import next_step_of
+from manga_enrichment.defs.shared.severity import is_graded, next_step_of
 from manga_enrichment.defs.shared.tags import (
     BACKFILL_TAG,
     QUEUE_TAG,
@@ -125,6 +125,7 @@ def _check_signal(finished: FinishedRun, event: dg.DagsterEvent) -> Signal:
     name = f"{evaluation.check_name} of {evaluation.asset_key.to_user_string()}"
     is_error = not evaluation.passed and evaluation.severity is dg.AssetCheckSeverity.ERROR
     advice = next_step_of(evaluation.metadata) if is_error else ""
+    said = (evaluation.description or "") if is_error and is_graded(evaluation.metadata) else ""
     return Signal(
         subject=f"check {name}",
         scope=_partitions(finished.run),
@@ -133,7 +134,7 @@ def _check_signal(finished: FinishedRun, event: dg.DagsterEvent) -> Signal:
         run_id=finished.run.run_id,
         reason=CHECK_FAILED if is_error else "",
         where=_where(finished.run),
-        explanation=(evaluation.description or "")[:_EXPLANATION_CHARACTERS] if advice else "",
+        explanation=said[:_EXPLANATION_CHARACTERS],
         numbers=_numbers(evaluation.metadata),
         advice=advice,
     )

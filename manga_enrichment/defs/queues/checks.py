@@ -14,7 +14,7 @@ from manga_enrichment.defs.queues.assets import DEAD_LETTERS_ASSET, LATENCY_ASSE
 from manga_enrichment.defs.queues.redrive_job import REDRIVE_JOB
 from manga_enrichment.defs.shared.metadata import markdown_table
 from manga_enrichment.defs.shared.policies import store_check
-from manga_enrichment.defs.shared.severity import graded
+from manga_enrichment.defs.shared.severity import NEXT_STEP, graded
 from manga_enrichment.defs.shared.tags import QUEUE_TAG
 from manga_enrichment.domain.operations.partner_latency import MOST_P95_SECONDS, WINDOW, latency_problems
 from manga_enrichment.domain.operations.queue_observations import (
@@ -96,6 +96,7 @@ def _dead_letter_queue_empty() -> dg.AssetChecksDefinition:
             warn_above=0,
             error_above=DEAD_LETTERS_ERROR_ABOVE,
             description=f"{total} dead letters",
+            next_step="read why (`manga-enrichment dlq peek`), mend it, send them back (`dlq redrive`)",
             metadata={"count": total, **counts, **(_sample_metadata(sample) if total else {})},
         )
 
@@ -141,7 +142,7 @@ def _of_looks(
             )
         latest, before = looks[0], looks[1] if len(looks) > 1 else []
         seen_at = dg.MetadataValue.timestamp(latest[0].observed_at)
-        facts: dict[str, Any] = {"observed_at": seen_at, "to_mend_it": advice}
+        facts: dict[str, Any] = {"observed_at": seen_at, NEXT_STEP: advice}
         problems, unknown = problems_of(latest), unknown_ages(latest, aged)
         numbers = {"problems": len(problems), "unknown_ages": len(unknown)}
         if unknown and not problems:
@@ -171,7 +172,7 @@ def _partner_latency() -> dg.AssetChecksDefinition:
         lasts = bool(problems) and all(found) and looks[0][0].observed_at - looks[-1][0].observed_at >= WINDOW
         metadata: dict[str, Any] = {"problems": len(problems), "looks": len(looks)}
         if problems:
-            metadata["to_mend_it"] = SLOW
+            metadata[NEXT_STEP] = SLOW
         return dg.AssetCheckResult(
             passed=not problems,
             severity=dg.AssetCheckSeverity.ERROR if lasts else dg.AssetCheckSeverity.WARN,

@@ -3,7 +3,7 @@
 Belongs here: the two directions of it, the next step. Stays out: what is graded (the checks of each room).
 
 Metadata name thresholds in the sense of the value beside them: `coverage` with `warn_below`, `error_rate` with
-`warn_above`. The description of a check that names a next step is ours alone, since alerts carry it.
+`warn_above`. Alerts carry the next step of any check, and the description of a graded one, which is ours alone.
 """
 
 from collections.abc import Mapping
@@ -45,6 +45,19 @@ def graded_below(
         description=_with(description, "" if passed else next_step),
         metadata={**metadata, "warn_below": warn_below, **_told(passed, next_step)},
     )
+
+
+def with_next_step(result: dg.AssetCheckResult, next_step: str) -> dg.AssetCheckResult:
+    """Where it failed, the description ends with it. Others' texts may stand before it: alerts carry the step alone."""
+    if result.passed:
+        return result
+    metadata = {**(result.metadata or {}), NEXT_STEP: dg.MetadataValue.text(next_step)}
+    return result._replace(description=_with(result.description or "", next_step), metadata=metadata)
+
+
+def is_graded(metadata: Mapping[str, Any]) -> bool:
+    """Whether the description has numbers and words of ours alone."""
+    return not {"warn_above", "warn_below"}.isdisjoint(metadata)
 
 
 def next_step_of(metadata: Mapping[str, dg.MetadataValue[Any]]) -> str:
