@@ -3,7 +3,6 @@
 Belongs here: counting, and the tables on the terminal. Stays out: doing it (`run.py`).
 """
 
-from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,10 +17,16 @@ from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.local.demo.partners import BatchReport
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE as ENRICHED_TABLE
-from manga_enrichment.pipeline.store.object_keys import TABLES_ROOT, outcomes_key, rejects_key, table_key
+from manga_enrichment.pipeline.health.table_quality import FAILED_IN_PASSING, HELD_BACK, count_outcomes
+from manga_enrichment.pipeline.store.object_keys import TABLES_ROOT, rejects_key, table_key
 from manga_enrichment.settings import Settings, known_analyses
 
-_SHOWN_OUTCOMES = (Outcome.SUCCEEDED, Outcome.INSUFFICIENT_INPUT, Outcome.FAILED, Outcome.DEFERRED)
+_SHOWN_OUTCOMES = {
+    "answered": (Outcome.SUCCEEDED.value,),
+    "too little text": (Outcome.INSUFFICIENT_INPUT.value,),
+    "failed for good": (Outcome.FAILED.value,),
+    "asked by the next run": (Outcome.DEFERRED.value, FAILED_IN_PASSING, HELD_BACK),
+}
 
 
 @dataclass(slots=True)
@@ -75,7 +80,7 @@ def account(
     )
     report.titles = report.tables[0]["rows"]
     for name in singles:
-        report.outcomes[name] = dict(sum((_outcomes(tables, outcomes_key(name, b)) for b in keys), Counter[str]()))
+        report.outcomes[name] = dict(count_outcomes(tables, name, keys))
         report.calls_cached += sum(_rows_of_earlier_runs(tables, table_key(name, b), run_ids) for b in keys)
     return report
 
@@ -91,19 +96,14 @@ def _rows(tables: S3ObjectStore, key: str) -> int:
     return stored.table.num_rows if stored else 0
 
 
-def _outcomes(tables: S3ObjectStore, key: str) -> Counter[str]:
-    stored = tables.read(key, ["outcome"])
-    return Counter(stored.table.column("outcome").to_pylist()) if stored else Counter()
-
-
 def show(console: Console, report: DemoReport) -> None:
     """Outcomes, tables."""
     outcomes = Table(title=f"{report.titles} titles")
-    for heading in ("analysis", "answered", "too little text", "failed", "left for the next run"):
+    for heading in ("analysis", *_SHOWN_OUTCOMES):
         name_column = heading == "analysis"
         outcomes.add_column(heading, justify="left" if name_column else "right", no_wrap=name_column)
     for name, counts in report.outcomes.items():
-        shown = (counts.get(outcome.value, 0) for outcome in _SHOWN_OUTCOMES)
+        shown = (sum(counts.get(each, 0) for each in standings) for standings in _SHOWN_OUTCOMES.values())
         outcomes.add_row(name, *(str(count) for count in shown))
     console.print(outcomes)
     tables = Table(title="Tables (Parquet)")

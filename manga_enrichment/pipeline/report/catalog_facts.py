@@ -20,6 +20,7 @@ from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.tables.changes import ENRICHED_CHANGES, ChangeKind
 from manga_enrichment.domain.tables.columns import Column, ListOf
 from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.pipeline.candidates.words import SAME_LABELS
 from manga_enrichment.pipeline.enrichment.previews import with_names
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE, enriched_columns
 from manga_enrichment.pipeline.health.daily_costs import days_until
@@ -37,6 +38,8 @@ _LANGUAGES = {
     "summary_en": "summary in English",
 }
 _TEXTS = ListOf("string")
+_ONE_NAME = {name.casefold(): names[0] for names in SAME_LABELS for name in names}
+"""Of readers, whom sources name in two languages and many spellings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,9 @@ class _Counting:
             if name in self._counts:
                 flat = pc.list_flatten(values) if pa.types.is_list(values.type) else values
                 for each in pc.value_counts(flat.drop_null()).to_pylist():
-                    self._counts[name][each["values"]] += each["counts"]
+                    value = each["values"]
+                    shown = _ONE_NAME.get(value.casefold(), value) if name == "demographics" else value
+                    self._counts[name][shown] += each["counts"]
         self._draw(tables, bucket, table)
 
     def _draw(self, tables: ObjectStore, bucket: str, table: pa.Table) -> None:

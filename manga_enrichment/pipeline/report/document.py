@@ -81,8 +81,11 @@ def table(
     total: Sequence[str | Cell] = (),
     texts: int = 1,
 ) -> Table:
-    """Plain texts become cells."""
-    return Table(caption, tuple(headings), tuple(map(_cells, rows)), _cells(total), texts)
+    """Plain texts become cells. Raises ValueError for a row that is not as long as the headings."""
+    made = Table(caption, tuple(headings), tuple(map(_cells, rows)), _cells(total), texts)
+    if any(len(row) != len(made.headings) for row in (*made.rows, *([made.total] if made.total else []))):
+        raise ValueError(f"{caption}: a row and its {len(made.headings)} headings are not equally long")
+    return made
 
 
 def _cells(row: Sequence[str | Cell]) -> tuple[Cell, ...]:

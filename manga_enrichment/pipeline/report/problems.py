@@ -63,12 +63,12 @@ def _of_answers(facts: ReportFacts, links: Links) -> Iterator[Problem]:
 def _of_queues(facts: ReportFacts, links: Links) -> Iterator[Problem]:
     checks = links.checks("dead_letter_queues")
     if dead := dead_letters(facts):
-        step = "read why (`manga-enrichment dlq list`), mend it, then send them back (`manga-enrichment dlq redrive`)"
+        step = "read why (`manga-enrichment dlq peek`), mend it, then send them back (`manga-enrichment dlq redrive`)"
         yield Problem(True, f"{thousands(dead)} dead letters", step, checks or "#queues")
     for row in facts.queues_now:
         age = row["oldest_age_seconds"]
         if row["kind"] == "requests" and age is not None and age > OLDEST_NORMAL_SECONDS:
-            step = "see that resident runs and the daemon are up, and whether MANGA_PARTNER_RUNS are too few"
+            step = "see that resident runs and the daemon are up, and whether MANGA_QUEUE_MAX_RUNS is too low"
             yield Problem(False, f"{row['queue']}: the oldest request waits {duration_text(age)}", step, "#queues")
 
 

@@ -128,22 +128,14 @@ def _forecast(facts: ReportFacts) -> Table:
         (
             words(line.analysis),
             thousands(line.calls),
-            thousands(line.input_tokens),
-            thousands(line.output_tokens),
             f"{duration_text(line.seconds)}{'' if line.measured else ' (assumed)'}",
             money(line.cost_micro_usd),
         )
         for line in lines
     ]
-    together = (
-        "together",
-        thousands(sum(line.calls for line in lines)),
-        "",
-        "",
-        "",
-        money(sum(line.cost_micro_usd for line in lines)),
-    )
-    headings = ["analysis", "calls", "input tokens", "output tokens", "takes about", "cost"]
+    calls, cost = sum(line.calls for line in lines), sum(line.cost_micro_usd for line in lines)
+    together = ("together", thousands(calls), "", money(cost))
+    headings = ["analysis", "calls", "takes about", "cost"]
     return table("What is missing now × what an answer costs", headings, shown, total=together)
 
 

@@ -11,6 +11,7 @@ from manga_enrichment.local.demo.account import DemoReport, report_from, show, s
 from manga_enrichment.local.demo.example import example, show_example
 from manga_enrichment.local.demo.partners import BatchReport, show_batches
 from manga_enrichment.pipeline.enrichment.wide_table import write_enriched
+from manga_enrichment.pipeline.health.table_quality import FAILED_IN_PASSING
 from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import BUCKET, ORIGIN, World, bare_record, put_catalog, record
 
@@ -56,6 +57,16 @@ def test_the_numbers_of_night_and_batches_add_up_and_are_those_of_the_rows() -> 
     )
     assert night + batches == together == 581
     assert "The batches: 2 calls billed, 12 answers were there already." in text  # 8, 1 and 3 in the rows above
+
+
+def test_what_failed_in_passing_is_among_what_the_next_run_asks() -> None:
+    shown = report()
+    shown.outcomes = {"reading_level": {"succeeded": 380, "failed": 1, FAILED_IN_PASSING: 114, "deferred": 5}}
+    text = said(120, shown)
+    headings = ("answered", "too little text", "failed for good", "asked by the next run")
+    places = [text.index(heading) for heading in headings]
+    assert places == sorted(places)
+    assert re.search(r"reading_level\D+380\D+0\D+1\D+119\D", text)
 
 
 def test_a_report_goes_from_one_program_to_the_other_whole() -> None:

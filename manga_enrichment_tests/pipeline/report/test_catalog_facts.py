@@ -61,6 +61,15 @@ def test_every_value_is_counted_and_a_list_counts_for_each_of_its_own(world: Wor
     assert found["story_themes"].counts.total() == len(themes) > 0
 
 
+def test_readers_are_counted_under_one_name_in_whichever_language_a_source_names_them() -> None:
+    world = World()
+    named = [("shounen",), ("Shonen",), ("少年",), ("josei", "女性")]
+    put_catalog(world.tables, [record(number, demographics=names) for number, names in enumerate(named, 1)])
+    enriched(world)
+    [values] = [each for each in look(world).values if each.column == "demographics"]
+    assert values.counts == {"shounen": 3, "josei": 2}
+
+
 def test_how_full_each_field_is_counts_no_null_no_empty_list_and_no_empty_text(world: World) -> None:
     facts = look(world)
     rows = world.rows(f"enrichment/enriched_catalog/bucket={BUCKET}/part.parquet")

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from manga_enrichment.pipeline.enrichment.forecast import ForecastLine
+from manga_enrichment.pipeline.report.document import table as build_table
 from manga_enrichment.pipeline.report.figures import (
     KEPT_DAYS,
     Change,
@@ -16,7 +18,9 @@ from manga_enrichment.pipeline.report.figures import (
     read_history,
     with_costs,
 )
+from manga_enrichment.pipeline.report.links import Links
 from manga_enrichment.pipeline.report.page import report_html
+from manga_enrichment.pipeline.report.shown_tables import report_tables
 from manga_enrichment.pipeline.report.tiles import Tile, figures_of, tiles
 from manga_enrichment_tests.fakes import MemoryTables
 from manga_enrichment_tests.pipeline.report.test_problems import CALM, NOW, cost
@@ -86,6 +90,17 @@ def test_the_page_has_both_changes_of_a_figure_and_says_when_there_is_nothing_to
     assert "+85 since last week" in page
     assert "from the second morning on" not in page
     assert "from the second morning on" in report_html(CALM)
+
+
+def test_what_is_forecast_is_a_table_with_its_sum() -> None:
+    lines = [ForecastLine("reading_level", "on_demand", 1_200, 5, 6, 2_000_000, None, 90.0, measured=False)] * 2
+    facts = replace(CALM, forecast=lines, costs=[cost(calls=1)])
+    [table] = [each for name, each in report_tables(facts, Links()).items() if name == "forecast"]
+    assert [cell.text for cell in table.rows[0]] == ["reading level", "1,200", "90 s (assumed)", "$2.00"]
+    assert [cell.text for cell in table.total] == ["together", "2,400", "", "$4.00"]
+    assert "What is missing now" in report_html(facts)
+    with pytest.raises(ValueError, match="not equally long"):
+        build_table("wrong", ["a", "b"], [("one",)])
 
 
 def test_what_nobody_knows_is_no_figure() -> None:
