@@ -56,7 +56,7 @@ def _of_answers(facts: ReportFacts, links: Links) -> Iterator[Problem]:
         yield Problem(True, said, step, links.checks(min(low, key=lambda name: coverage(low[name]))))
     for failure in facts.failures:
         if not failure.transient:
-            said = f"{thousands(failure.answers)} answers are missing for good: {words(failure.error_class)}"
+            said = f"Answers that are missing for good: {thousands(failure.answers)} by {words(failure.error_class)}"
             yield Problem(False, said, next_step(failure.error_class, asked_again=False), "#failures")
 
 

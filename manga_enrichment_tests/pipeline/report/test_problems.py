@@ -72,7 +72,7 @@ def test_where_all_is_well_the_page_says_so_and_marks_nothing() -> None:
         (
             {"failures": [FailureClass("refusal", transient=False, answers=114)]},
             False,
-            "114 answers are missing for good: refusal",
+            "Answers that are missing for good: 114 by refusal",
             NEXT_STEPS[ErrorClass.REFUSAL],
         ),
         ({"queues_now": [queue("dead_letters", visible=2, in_flight=1)]}, True, "3 dead letters", "dlq redrive"),
