@@ -10,7 +10,7 @@ DOCS := $(VENV)/.docs
 FAST_TESTS := -n 2 --dist loadfile -m "not stack and not slow" --hypothesis-profile=fast
 
 .DEFAULT_GOAL := help
-.PHONY: help install hooks demo dev fleet-demo deploy-plan test-fast test test-pythons chaos soak lint lint-quick generate format bench docs clean \
+.PHONY: help install hooks demo dev fleet-demo deploy-plan test-fast test test-pythons chaos soak lint lint-quick generate format bench docs pictures clean \
   distclean
 
 help:  ## say what can be made
@@ -93,6 +93,9 @@ format: $(INSTALLED)  ## let ruff mend what it can
 docs: $(DOCS)  ## docs/ as a site with search in site/; a link or a page that is missing is an error
 	$(BIN)/sphinx-build --quiet --fail-on-warning --nitpicky --jobs auto --conf-dir docs . site
 	@echo "Open site/index.html"
+
+pictures: $(INSTALLED)  ## pictures for docs/, by Chromium, while make dev and manga-enrichment browse run after a demo
+	$(BIN)/python -m manga_enrichment_tests.pictures $(PICTURES)
 
 bench: $(INSTALLED)  ## benchmarks: a table and one JSON line each
 	$(BIN)/python -m benchmarks

@@ -8,14 +8,6 @@ from sphinx.application import Sphinx
 project = "manga_enrichment"
 extensions = ["myst_parser"]
 root_doc = "README"
-include_patterns = [
-    "*.md",
-    "docs/**.md",
-    "findings/README.md",
-    "data/batches/README.md",
-    "manga_enrichment/local/model_server/README.md",
-]
-exclude_patterns = ["docs/site/**"]
 myst_heading_anchors = 4
 highlight_language = "text"
 nitpicky = True
@@ -29,7 +21,7 @@ ORDER = {
     "Analysts": ["docs/analysts", "docs/browse", "docs/catalog", "docs/tables"],
     "Operators": [
         "docs/aws", "docs/runbook", "docs/monitoring", "docs/batch", "docs/reliability", "docs/retention",
-        "docs/settings", "docs/models", "docs/capacity",
+        "docs/settings", "docs/models", "docs/capacity", "deploy/own/README",
     ],
     "Partners": ["docs/partners", "docs/api", "docs/callbacks", "data/batches/README"],
     "Prompt writers": ["docs/analyses", "docs/trials"],
@@ -38,6 +30,13 @@ ORDER = {
         "CHANGELOG",
     ],
 }  # fmt: skip
+
+
+include_patterns = [
+    "README.md",
+    "docs/**.md",  # one that has no place is an error
+    *(f"{page}.md" for pages in ORDER.values() for page in pages),
+]
 
 
 def add_order(_app: Sphinx, docname: str, source: list[str]) -> None:

@@ -67,6 +67,13 @@ def test_every_page_has_its_place_in_the_site() -> None:
     assert all((REPOSITORY / f"{page}.md").exists() for page in placed)
     pages = {str(path.relative_to(REPOSITORY).with_suffix("")) for path in DOCUMENTS if "decisions/0" not in str(path)}
     assert pages - set(placed) == {"README"}
+    for page in ["README", *placed]:
+        text, folder = (REPOSITORY / f"{page}.md").read_text("utf-8"), (REPOSITORY / page).parent
+        linked = {
+            (folder / link).resolve() for link in LINK.findall(text) if "://" not in link and link.endswith(".md")
+        }
+        strange = {str(path.relative_to(REPOSITORY).with_suffix("")) for path in linked} - {*placed, "README"}
+        assert not [each for each in strange if "decisions/0" not in each], f"{page} links to what the site has not"
 
 
 def test_every_decision_says_what_led_to_it_what_follows_and_what_was_measured() -> None:
