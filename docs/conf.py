@@ -17,7 +17,7 @@ html_extra_path = ["site"]
 html_show_copyright = False
 
 ORDER = {
-    "First": ["CONTRIBUTING", "docs/architecture", "docs/glossary", "docs/debugging"],
+    "First": ["docs/five_minutes", "CONTRIBUTING", "docs/architecture", "docs/glossary", "docs/debugging"],
     "Analysts": ["docs/analysts", "docs/browse", "docs/catalog", "docs/tables"],
     "Operators": [
         "docs/aws", "docs/runbook", "docs/monitoring", "docs/batch", "docs/reliability", "docs/retention",

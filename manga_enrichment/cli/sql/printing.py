@@ -114,7 +114,7 @@ def _cell(value: Any, name: str) -> str:
         return _number(value, name)
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}"
-    return escaped(str(value))
+    return escaped(str(_text_of(value)))
 
 
 def _number(value: float, name: str) -> str:
