@@ -1,11 +1,13 @@
-"""Ways to ask for titles until a window is over: the engine, a bare HTTP client, boto3 in threads."""
+"""Ways to ask for titles until a window is over: the engine, an HTTP client alone or signing, boto3 in threads."""
 
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import boto3
@@ -14,8 +16,9 @@ from botocore.config import Config
 
 from benchmarks.support import MODEL, RETENTION, BoundlessBudget, ForgetfulLedger, calls, engine
 from benchmarks.window import Window
-from manga_enrichment.aws.bedrock.calls import BedrockModel
-from manga_enrichment.aws.bedrock.converse import request_body
+from manga_enrichment.aws.bedrock.calls import SIGNING_NAME, BedrockModel
+from manga_enrichment.aws.bedrock.converse import parse_reply, request_body
+from manga_enrichment.aws.bedrock.signing import JsonPostSigner
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.dynamodb.budget import DynamoDBBudget
 from manga_enrichment.aws.dynamodb.ledger import DynamoDBLedger
@@ -43,6 +46,7 @@ def ask_with_engine(concurrency: int, window: Window, name: str, *, in_memory: b
 
 async def _run_engine(concurrency: int, window: Window, name: str, *, in_memory: bool) -> None:
     clients, clock = AwsClients(), SystemClock()
+    clients.dynamodb.meta.events.register("before-send.dynamodb", window.note_request)
     budget_table = "manga-fm-budget"
     model = BedrockModel(clients, concurrency=concurrency, call_timeout_seconds=60)
     ledger = DynamoDBLedger(
@@ -67,16 +71,39 @@ async def _run_engine(concurrency: int, window: Window, name: str, *, in_memory:
         await model.close()
 
 
+Headers = Callable[[bytes], dict[str, str]]
+
+
 def ask_bare(concurrency: int, window: Window, name: str, server_url: str) -> None:
     """The same bodies over the same HTTP client, and nothing else. They are sent in turn, more than once each."""
+    _ask_by_http(concurrency, window, name, server_url, lambda _body: {"Content-Type": "application/json"}, bool)
+
+
+def ask_signed(concurrency: int, window: Window, name: str, server_url: str) -> None:
+    """The same with the engine's signature, and answers parsed as the engine parses them: no call can take less."""
+    clients = AwsClients()
+    path = urlsplit(_url(server_url)).path
+    signer = JsonPostSigner.of(server_url, str(clients.bedrock_runtime.meta.region_name), SIGNING_NAME)
+    credentials = clients.frozen_credentials()
+
+    def headers(body: bytes) -> dict[str, str]:
+        return signer.headers(path, body, credentials, datetime.now(UTC))
+
+    _ask_by_http(concurrency, window, name, server_url, headers, lambda payload: parse_reply(orjson.loads(payload)))
+
+
+def _ask_by_http(
+    concurrency: int, window: Window, name: str, server_url: str, headers: Headers, read: Callable[[bytes], Any]
+) -> None:
     made = [_body(call) for call, _ in zip(calls(name), range(MADE_BEFOREHAND), strict=False)]
     window.start()
-    SystemClock().run(_send(made, f"{server_url}/model/{MODEL.model_id}/converse", concurrency, window))
+    SystemClock().run(_send(made, _url(server_url), concurrency, window, headers, read))
 
 
-async def _send(bodies: list[bytes], url: str, concurrency: int, window: Window) -> None:
+async def _send(
+    bodies: list[bytes], url: str, concurrency: int, window: Window, headers: Headers, read: Callable[[bytes], Any]
+) -> None:
     position = 0
-    headers = {"Content-Type": "application/json"}
     connector = aiohttp.TCPConnector(limit=concurrency)
     async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
 
@@ -85,12 +112,17 @@ async def _send(bodies: list[bytes], url: str, concurrency: int, window: Window)
             while not window.is_over:
                 position += 1
                 started = time.perf_counter()
-                async with session.post(url, data=bodies[position % len(bodies)], headers=headers) as response:
-                    await response.read()
-                latency_ms = (time.perf_counter() - started) * 1000
-                window.count(answered=response.status == 200, latency_ms=latency_ms)
+                body = bodies[position % len(bodies)]
+                async with session.post(url, data=body, headers=headers(body)) as response:
+                    payload = await response.read()
+                is_answered = response.status == 200 and bool(read(payload))
+                window.count(answered=is_answered, latency_ms=(time.perf_counter() - started) * 1000)
 
         await asyncio.gather(*[work() for _ in range(concurrency)])
+
+
+def _url(server_url: str) -> str:
+    return f"{server_url}/model/{MODEL.model_id}/converse"
 
 
 def ask_with_boto3(concurrency: int, window: Window, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Rate and CPU of the engine's whole path, against a plain boto3 thread pool and a bare HTTP client in the same run.
+"""Rate and CPU of the engine's whole path, against HTTP clients, signing and bare, and boto3 in the same run.
 
     python -m benchmarks.engine --cases 64x200,256x200 --paths memory,dynamodb
 
@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.asking import ask_bare, ask_with_boto3, ask_with_engine
+from benchmarks.asking import ask_bare, ask_signed, ask_with_boto3, ask_with_engine
 from benchmarks.report import Row, show
 from benchmarks.support import calls
 from benchmarks.window import Window
@@ -33,6 +33,10 @@ class Asking:
 
 
 PATHS: Mapping[str, Asking] = {
+    "signed http": Asking(
+        ask_signed,
+        "aiohttp with our signer, bodies made beforehand, answers read and parsed: what the others' CPU is divided by",
+    ),
     "dynamodb": Asking(
         lambda concurrency, window, name, _url: ask_with_engine(concurrency, window, name, in_memory=False),
         "the whole path: limiter, budget, claims and ledger in the emulator's DynamoDB, parsing, schema check",
@@ -64,7 +68,19 @@ def main() -> None:
             for path in options.paths:
                 rows.append(_measured(path, concurrency, latency_ms, stack))
                 print(rows[-1], file=sys.stderr)
+    _divide(rows)
     show("engine", rows)
+
+
+def _divide(rows: list[Row]) -> None:
+    """Each row's CPU by that of `signed http` in the same case, where that was measured."""
+    cases = {(row["concurrency"], row["latency_ms"]): row for row in rows if row["path"] == "signed http"}
+    for row in rows:
+        signed = cases.get((row["concurrency"], row["latency_ms"]))
+        ours, theirs = row["client_cpu_ms"], signed["client_cpu_ms"] if signed else None
+        row["cpu_to_signed"] = None
+        if isinstance(ours, float) and isinstance(theirs, float):
+            row["cpu_to_signed"] = round(ours / theirs, 2)
 
 
 def _options() -> argparse.Namespace:

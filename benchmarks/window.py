@@ -31,7 +31,7 @@ class Reading:
 class Window:
     """Counts answers between its opening and its closing. Safe to use from threads.
 
-    pids: other processes to watch, by name.
+    pids: other processes to watch, by name. ledger_requests: to DynamoDB, while it was open.
     """
 
     pids: Mapping[str, int] = field(default_factory=dict)
@@ -40,6 +40,7 @@ class Window:
     answered: int = 0
     failed: int = 0
     latency_ms: float = 0.0
+    ledger_requests: int = 0
     _born: float = field(default_factory=time.perf_counter)
     _opened: Reading | None = None
     _closed: Reading | None = None
@@ -68,6 +69,11 @@ class Window:
                 if self.is_over:
                     self._closed = self._read()
 
+    def note_request(self, **_kwargs: object) -> None:
+        """An event of botocore's: a request to DynamoDB leaves."""
+        with self._lock:
+            self.ledger_requests += self._opened is not None and self._closed is None
+
     def figures(self) -> dict[str, float | int | None]:
         """Rate, latency and CPU per answered title. Raises ValueError when nothing was answered in the window."""
         if self._opened is None or self._closed is None or not self.answered:
@@ -86,6 +92,7 @@ class Window:
         }
         for name in self.pids:
             figures[f"{name}_cpu_ms"] = per_title(last.others[name] - first.others[name])
+        figures["ledger_requests"] = round(self.ledger_requests / self.answered, 4)
         figures["strangers_cores"] = _strangers_cores(first, last)
         return {name: None if math.isnan(value) else value for name, value in figures.items()}
 
