@@ -34,6 +34,7 @@ from botocore.utils import get_token_from_environment
 from urllib3.exceptions import HTTPError
 
 from manga_enrichment.aws.clock_skew import ClockSkew
+from manga_enrichment.aws.dynamodb.wire import send_transactions_whole
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.gateways.errors import StoreUnavailableError
 
@@ -109,7 +110,9 @@ class AwsClients:
     @cached_property
     def dynamodb(self) -> "DynamoDBClient":
         with self._explained():
-            return self.session.client("dynamodb", config=self._dynamodb_config)
+            client = self.session.client("dynamodb", config=self._dynamodb_config)
+        send_transactions_whole(client)
+        return client
 
     @cached_property
     def bedrock(self) -> Any:

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manga_enrichment.aws.dynamodb.ledger_items import (
-    abandoned_micro_usd,
+    at_stake_micro_usd,
     claim_item,
     entry_from_item,
     entry_item,
-    is_doubtful,
+    is_abandoned,
     storable,
 )
 from manga_enrichment.domain.models.usage import Usage
@@ -99,11 +99,12 @@ def test_a_claim_is_no_entry_and_is_swept_up_a_month_later() -> None:
 
 def test_a_claim_past_its_time_says_what_may_have_been_billed() -> None:
     item = claim_item("f", "me", NOW, 70)
-    assert abandoned_micro_usd(item, NOW) == 0
-    assert abandoned_micro_usd(item, NOW + timedelta(milliseconds=1)) == 70
+    assert not is_abandoned(item, NOW)
+    assert is_abandoned(item, NOW + timedelta(milliseconds=1))
+    assert at_stake_micro_usd(item) == 70
     del item["at_stake_micro_usd"]  # as versions before 0.2.0 wrote it
-    assert abandoned_micro_usd(item, NOW + timedelta(days=1)) == 0
-    assert abandoned_micro_usd(entry_item(make_entry("f", NOW), timedelta(days=1)), NOW + timedelta(days=9)) == 0
+    assert at_stake_micro_usd(item) == 0
+    assert not is_abandoned(entry_item(make_entry("f", NOW), timedelta(days=1)), NOW + timedelta(days=9))
 
 
 @pytest.mark.parametrize("throttles", [0, 1, 100])
@@ -131,7 +132,6 @@ def test_an_entry_of_a_release_that_knew_no_memory_counts_as_remembered_by_old_r
     del document["memory"]
     item["entry"] = {"S": orjson.dumps(document).decode()}
     assert entry_from_item(item, NOW) is None
-    assert is_doubtful(item)
     document["error_class"] = ErrorClass.REFUSAL.value
     item["entry"] = {"S": orjson.dumps(document).decode()}
     assert entry_from_item(item, NOW) is not None

@@ -4,7 +4,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from manga_enrichment.domain.outcomes.answers import AbandonedClaim, Asked, Attempt, LedgerEntry, Provenance
+from manga_enrichment.domain.outcomes.answers import (
+    AbandonedClaim,
+    Asked,
+    Attempt,
+    ClaimResult,
+    LedgerEntry,
+    Provenance,
+)
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment_tests.contracts.conftest import RETENTION, Purse
@@ -279,6 +286,35 @@ def test_a_refusal_remembered_by_old_rules_is_asked_again_once(
     assert ledger.put_many([again], purse.spender) == {unique: again}
     assert ledger.get_many([unique]) == {unique: again}
     assert ledger.claim_many({unique: 5}, "run-3", clock.now(), until).answered == {unique: again}
+
+
+def test_an_answer_stands_in_place_of_a_refusal_remembered_by_old_rules_and_both_are_paid_for(
+    ledger: ResultLedger, clock: FakeClock, purse: Purse, unique: str
+) -> None:
+    ledger.put_many([refused(unique, clock, memory=0)], purse.spender)
+    clock.advance(1)
+    answers = [make_entry(f"{unique}-{name}", clock.now(), cost_micro_usd=8) for name in ("before", "after")]
+    answer = make_entry(unique, clock.now(), cost_micro_usd=30)
+    stands = ledger.put_many([answers[0], answer, answers[1]], purse.spender)
+    assert stands == {each.fingerprint: each for each in (*answers, answer)}
+    assert ledger.get_many([unique]) == {unique: answer}
+    assert purse.booked() == 46
+
+
+def test_of_those_who_take_over_a_claim_at_once_one_does_and_is_told_what_may_have_been_billed(
+    ledger: ResultLedger, clock: FakeClock, unique: str
+) -> None:
+    now, every = clock.now(), names(unique, 30)
+    ledger.claim_many(dict.fromkeys(every, 7), "dead", now, now + MINUTE)
+
+    def take(owner: int) -> ClaimResult:
+        until = now + 9 * MINUTE
+        return ledger.claim_many(dict.fromkeys(every, 1), f"owner-{owner}", now + 2 * MINUTE, until)
+
+    with ThreadPoolExecutor(8) as threads:
+        taken = list(threads.map(take, range(8)))
+    assert sorted(name for each in taken for name in each.granted) == every
+    assert [dict(each.lost) for each in taken] == [dict.fromkeys(each.granted, 7) for each in taken]
 
 
 def test_what_the_model_itself_said_stands_by_old_rules_too(

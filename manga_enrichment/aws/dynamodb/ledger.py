@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from manga_enrichment.aws.dynamodb.ledger_items import (
     abandoned_claim,
-    abandoned_micro_usd,
+    at_stake_micro_usd,
     claim_item,
     entry_from_item,
     entry_item,
     epoch_ms,
-    is_doubtful,
+    is_abandoned,
     storable,
     with_lost,
 )
@@ -79,24 +79,8 @@ class DynamoDBLedger:
         self._check_clock()
         claimed = _Claimed()
         for chunk in chunks(list(at_stake), MAX_ITEMS):
-            items = {each: claim_item(each, owner, until, at_stake[each], asked.get(each)) for each in chunk}
-            puts = {each: self._claim(item, owner, now) for each, item in items.items()}
-            while puts:
-                wanted = list(puts)
-                reasons = transact(self._client, list(puts.values()))
-                if reasons is None:
-                    claimed.granted.update(wanted)
-                    break
-                for fingerprint, item in _refused(wanted, reasons).items():
-                    del puts[fingerprint]
-                    claimed.lost.pop(fingerprint, None)
-                    if lost := abandoned_micro_usd(item, now):
-                        claimed.lost[fingerprint] = lost
-                        puts[fingerprint] = self._take_over(item, with_lost(items[fingerprint], item, lost))
-                    elif is_doubtful(item):
-                        puts[fingerprint] = self._replace_doubtful(item, items[fingerprint])
-                    else:
-                        claimed.refuse(fingerprint, entry_from_item(item, now))
+            claims = {each: claim_item(each, owner, until, at_stake[each], asked.get(each)) for each in chunk}
+            self._claim_chunk(claims, now, claimed)
         return claimed.result()
 
     def put_many(self, entries: Sequence[LedgerEntry], spender: str | None) -> dict[str, LedgerEntry]:
@@ -129,27 +113,50 @@ class DynamoDBLedger:
                 refused = _refused(wanted, reasons)
                 wanted = [fingerprint for fingerprint in wanted if fingerprint not in refused]
 
+    def _claim_chunk(self, claims: Mapping[str, dict[str, Any]], now: datetime, claimed: "_Claimed") -> None:
+        """Most find nothing in their place, which is a short condition; what stands there says which comes next."""
+        puts = {each: self._claim(item) for each, item in claims.items()}
+        while puts:
+            wanted = list(puts)
+            reasons = transact(self._client, list(puts.values()))
+            if reasons is None:
+                claimed.granted.update(wanted)
+                return
+            for fingerprint, item in _refused(wanted, reasons).items():
+                del puts[fingerprint]
+                claimed.lost.pop(fingerprint, None)
+                entry = entry_from_item(item, now)
+                if is_abandoned(item, now):
+                    if lost := at_stake_micro_usd(item):
+                        claimed.lost[fingerprint] = lost
+                    puts[fingerprint] = self._take_over(item, with_lost(claims[fingerprint], item, lost))
+                elif entry is None and "entry" in item:  # past its time, or doubtful
+                    puts[fingerprint] = self._replace(item, claims[fingerprint])
+                else:
+                    claimed.refuse(fingerprint, entry)
+
     def _put_chunk(
         self, chunk: dict[str, tuple[LedgerEntry, dict[str, Any]]], spender: str | None
     ) -> dict[str, LedgerEntry]:
         """One transaction: the answers and their cost, so that a kill can not part the two."""
         stands = {fingerprint: entry for fingerprint, (entry, _) in chunk.items()}
-        wanted = list(chunk)
+        puts = {fingerprint: self._put(item) for fingerprint, (_, item) in chunk.items()}
         cost = sum(entry.cost_micro_usd for entry in stands.values())
-        while wanted or (cost and spender is not None):
-            actions = [self._put(chunk[fingerprint][1]) for fingerprint in wanted]
-            if cost and spender is not None:
-                actions.append(self._spend(spender, cost))
-            reasons = transact(self._client, actions)
+        while puts or (cost and spender is not None):
+            spending = [self._spend(spender, cost)] if cost and spender is not None else []
+            reasons = transact(self._client, [*puts.values(), *spending])
             if reasons is None:
                 break
-            refused = _refused(wanted, reasons)
-            for fingerprint, item in refused.items():
-                entry = chunk[fingerprint][0]
-                stands[fingerprint] = there = entry_from_item(item, self._clock.now()) or entry
+            for fingerprint, item in _refused(list(puts), reasons).items():
+                entry, own_item = chunk[fingerprint]
+                there = entry_from_item(item, self._clock.now())
+                if there is None:  # past its time, or doubtful
+                    puts[fingerprint] = self._replace(item, own_item)
+                    continue
+                del puts[fingerprint]
+                stands[fingerprint] = there
                 if there == entry:  # an earlier try of this very put went through, cost and all
                     cost -= entry.cost_micro_usd
-            wanted = [fingerprint for fingerprint in wanted if fingerprint not in refused]
         return stands
 
     def _by_size(self, entries: Sequence[LedgerEntry]) -> Iterator[dict[str, tuple[LedgerEntry, dict[str, Any]]]]:
@@ -167,20 +174,9 @@ class DynamoDBLedger:
         if chunk:
             yield chunk
 
-    def _claim(self, claim: dict[str, Any], owner: str, now: datetime) -> dict[str, Any]:
-        """Refused by an abandoned claim with something at stake, so that its item comes back and can be read."""
+    def _claim(self, claim: dict[str, Any]) -> dict[str, Any]:
         return self._conditional_put(
-            claim,
-            "attribute_not_exists(fingerprint) OR claim_owner = :owner"
-            " OR (claim_until_ms < :now"
-            " AND (attribute_not_exists(at_stake_micro_usd) OR at_stake_micro_usd = :nothing))"
-            " OR (attribute_exists(entry) AND expires_at <= :now_seconds)",
-            {
-                ":owner": {"S": owner},
-                ":now": {"N": epoch_ms(now)},
-                ":nothing": {"N": "0"},
-                ":now_seconds": {"N": str(int(now.timestamp()))},
-            },
+            claim, "attribute_not_exists(fingerprint) OR claim_owner = :owner", {":owner": claim["claim_owner"]}
         )
 
     def _take_over(self, abandoned: Mapping[str, Any], claim: dict[str, Any]) -> dict[str, Any]:
@@ -191,31 +187,25 @@ class DynamoDBLedger:
             {":owner": abandoned["claim_owner"], ":until": abandoned["claim_until_ms"]},
         )
 
-    def _replace_doubtful(self, item: Mapping[str, Any], claim: dict[str, Any]) -> dict[str, Any]:
+    def _replace(self, there: Mapping[str, Any], item: dict[str, Any]) -> dict[str, Any]:
         """Only the very entry that was read: another may have been faster."""
         return self._conditional_put(
-            claim,
+            item,
             "attribute_exists(entry) AND run_id = :run AND created_at = :created",
-            {":run": item["run_id"], ":created": item["created_at"]},
+            {":run": there["run_id"], ":created": there["created_at"]},
         )
 
     def _put(self, item: dict[str, Any]) -> dict[str, Any]:
-        return self._conditional_put(
-            item,
-            "attribute_not_exists(entry) OR expires_at <= :now_seconds",
-            {":now_seconds": {"N": str(int(self._clock.now().timestamp()))}},
-        )
+        return self._conditional_put(item, "attribute_not_exists(entry)", {})
 
     def _conditional_put(self, item: dict[str, Any], condition: str, values: dict[str, Any]) -> dict[str, Any]:
-        return {
-            "Put": {
-                "TableName": self._table,
-                "Item": item,
-                "ConditionExpression": condition,
-                "ExpressionAttributeValues": values,
-                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-            }
+        put = {
+            "TableName": self._table,
+            "Item": item,
+            "ConditionExpression": condition,
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
+        return {"Put": {**put, "ExpressionAttributeValues": values} if values else put}
 
     def _release(self, fingerprint: str, owner: str) -> dict[str, Any]:
         return {

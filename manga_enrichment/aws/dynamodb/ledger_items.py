@@ -69,11 +69,6 @@ def _stored_entry(item: Mapping[str, Any]) -> LedgerEntry:
     return _ENTRY.validate_python({"memory": 0, **orjson.loads(item["entry"]["S"])})
 
 
-def is_doubtful(item: Mapping[str, Any]) -> bool:
-    """Whether an item is a failure that is to be asked again."""
-    return "entry" in item and _stored_entry(item).is_doubtful
-
-
 def claim_item(
     fingerprint: str, owner: str, until: datetime, at_stake_micro_usd: int, asked: Asked | None = None
 ) -> dict[str, Any]:
@@ -97,17 +92,19 @@ def with_lost(claim: Mapping[str, Any], left: Mapping[str, Any], lost_micro_usd:
 
 def abandoned_claim(item: Mapping[str, Any], now: datetime) -> AbandonedClaim | None:
     """The claim in an item when it is past its time, has something at stake and says what it was for."""
-    micro_usd = abandoned_micro_usd(item, now)
-    if not micro_usd or "asked" not in item:
+    if not is_abandoned(item, now) or not at_stake_micro_usd(item) or "asked" not in item:
         return None
-    return AbandonedClaim(item["fingerprint"]["S"], micro_usd, _ASKED.validate_json(item["asked"]["S"]))
+    return AbandonedClaim(item["fingerprint"]["S"], at_stake_micro_usd(item), _ASKED.validate_json(item["asked"]["S"]))
 
 
-def abandoned_micro_usd(item: Mapping[str, Any], now: datetime) -> int:
-    """What an item that is a claim past its time says may have been billed; 0 for any other item."""
-    if "claim_until_ms" not in item or int(item["claim_until_ms"]["N"]) >= int(epoch_ms(now)):
-        return 0
-    return int(item.get("at_stake_micro_usd", {"N": "0"})["N"])
+def is_abandoned(item: Mapping[str, Any], now: datetime) -> bool:
+    """Whether an item is a claim past its time."""
+    return "claim_until_ms" in item and int(item["claim_until_ms"]["N"]) < int(epoch_ms(now))
+
+
+def at_stake_micro_usd(claim: Mapping[str, Any]) -> int:
+    """What may have been billed should its owner have vanished."""
+    return int(claim.get("at_stake_micro_usd", {"N": "0"})["N"])
 
 
 def epoch_ms(moment: datetime) -> str:
