@@ -25,6 +25,7 @@ def make_entry(
     run_id: str = "run-1",
     answer: Mapping[str, Any] | None = ANSWER,
     throttles: int = 1,
+    latency_ms: int = 1_850,
 ) -> LedgerEntry:
     """An answer after some throttled attempts; a permanent failure when `answer` is None."""
     failed = answer is None
@@ -35,7 +36,7 @@ def make_entry(
     last = Attempt(
         throttles + 1,
         created_at,
-        1_850,
+        latency_ms,
         Usage(1_200, 180, 600, 0),
         cost_micro_usd,
         ErrorClass.REFUSAL if failed else None,

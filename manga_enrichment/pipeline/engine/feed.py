@@ -19,7 +19,7 @@ from manga_enrichment.pipeline.engine.outage_retry import OutageRetry
 from manga_enrichment.pipeline.engine.results import cached, deferred, follower
 from manga_enrichment.pipeline.engine.sources import Source
 
-MAX_CLAIM_CHUNK = 32  # larger ones cost no less a title, and answers that are to be saved wait behind them
+MAX_CLAIM_CHUNK = 90  # one transaction
 MOST_CONTENDED = 1_000  # titles that other runs are asking for and this one waits for at once
 CLAIM_POLL_SECONDS = 2.0
 

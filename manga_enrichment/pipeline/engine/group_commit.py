@@ -1,13 +1,15 @@
 """Group commit: answers that arrive together are put into the ledger together.
 
-Most of a write's CPU is the same for one answer and for many, so a group waits for company, half as long as the last
-write took: answers are saved a little later, and fewer writes carry them (`docs/benchmarks.md`).
+Most of a write's CPU is the same for one answer and for many, so a group waits for company: half as long as the last
+write took, and until a moment has passed since the one before it left, in proportion to what the answers took. Answers
+are saved a little later, and fewer writes carry them (`docs/benchmarks.md`); one that comes alone waits for nobody.
 
 A caller waits until its answer is saved, so nothing uses an answer the ledger does not have, and a kill loses at most
 the calls in flight. While the ledger is down no new call starts; what was paid for is kept and tried again.
 """
 
 import asyncio
+import math
 from dataclasses import dataclass
 
 from manga_enrichment.domain.outcomes.answers import LedgerEntry
@@ -19,6 +21,7 @@ from manga_enrichment.pipeline.engine.outage_retry import OutageRetry, in_thread
 
 MAX_GROUP = 90
 LONGEST_WAIT_SECONDS = 0.05
+WAIT_SHARE = 0.25  # of what an answer took: the slot that it holds stays busy with asking
 _ENDED = "nobody writes to the ledger any more: this run is over"
 
 
@@ -40,7 +43,8 @@ class LedgerWriter:
         self._budget = budget
         self._clock = clock
         self._outage_retry = outage_retry
-        self._write_seconds = 0.0
+        self._left_at = -math.inf  # the last group, monotonic second
+        self._write_seconds = 0.0  # what it took
         self._pending: asyncio.Queue[_Pending] = asyncio.Queue()
         self._has_ended = False
 
@@ -62,7 +66,7 @@ class LedgerWriter:
         try:
             while True:
                 group = [await self._pending.get()]
-                await self._clock.sleep(self._write_seconds / 2)  # 0.0: what came with the same look at the network
+                await self._clock.sleep(self._wait_seconds(group[0].entry))
                 while len(group) < MAX_GROUP and not self._pending.empty():
                     group.append(self._pending.get_nowait())
                 await self._write(group)
@@ -76,15 +80,24 @@ class LedgerWriter:
         """One try for a single entry, when the run is ending. Raises what the gateway raises."""
         return (await in_thread(self._ledger.put_many, [entry], self._budget.spender))[entry.fingerprint]
 
+    def _wait_seconds(self, entry: LedgerEntry) -> float:
+        """How long the group waits for company; 0.0: it has what came with the same look at the network."""
+        if self._pending.qsize() + 1 >= MAX_GROUP:
+            return 0.0
+        answer_seconds = entry.attempts[-1].latency_ms / 1000 if entry.attempts else 0.0
+        apart_seconds = min(LONGEST_WAIT_SECONDS, answer_seconds * WAIT_SHARE)
+        company_seconds = self._write_seconds + min(LONGEST_WAIT_SECONDS, self._write_seconds / 2)
+        return max(0.0, self._left_at + max(apart_seconds, company_seconds) - self._clock.monotonic_seconds())
+
     async def _write(self, group: list[_Pending]) -> None:
         entries = [pending.entry for pending in group]
-        started = self._clock.monotonic_seconds()
+        self._left_at = self._clock.monotonic_seconds()
         try:
             stands = await self._outage_retry.call(self._ledger.put_many, entries, self._budget.spender)
         except Exception as error:  # noqa: BLE001 (raised by everyone who waits; this task goes on for the others)
             _fail(group, error)
             return
-        self._write_seconds = min(LONGEST_WAIT_SECONDS, self._clock.monotonic_seconds() - started)
+        self._write_seconds = self._clock.monotonic_seconds() - self._left_at
         for pending in group:
             if not pending.saved.done():
                 pending.saved.set_result(stands[pending.entry.fingerprint])

@@ -109,8 +109,8 @@ async def test_what_can_be_saved_within_those_seconds_is() -> None:
 async def test_workers_that_have_nothing_to_do_do_not_cut_short_those_with_a_call_at_the_model() -> None:
     world = EngineRig(latency_seconds=40.0)
     with pytest.raises(OSError, match="the plan file is gone"):
-        await world.run(breaking_after(32), world.engine(concurrency=40))
-    assert 0 < len(world.ledger.entries) == len(world.model.sent) < 32
+        await world.run(breaking_after(40), world.engine(concurrency=40))
+    assert 0 < len(world.ledger.entries) == len(world.model.sent) < 40
 
 
 async def test_making_results_last_is_tried_again_before_claims_are_given_up() -> None:

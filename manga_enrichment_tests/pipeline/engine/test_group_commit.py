@@ -69,7 +69,7 @@ async def test_a_group_waits_for_company_while_writes_are_slow() -> None:
     stage = Stage()
     stage.ledger.write_seconds = 0.02
     stage.clock.advance(1_000)
-    first, *others = stage.entries(5)
+    first, *others = stage.entries(5, latency_ms=4)
     writing = asyncio.create_task(stage.writer.write_groups())
     await stage.writer.save(first)
     assert stage.clock.monotonic_seconds() == pytest.approx(1_000 + 0.02), "the first waits for nobody"
@@ -82,6 +82,41 @@ async def test_a_group_waits_for_company_while_writes_are_slow() -> None:
     await asyncio.gather(*(later(entry, at) for entry, at in zip(others, arrivals, strict=True)))
     writing.cancel()
     assert stage.ledger.groups == [1, 3, 1], "half as long as the last write took"
+
+
+async def saved_at(stage: Stage, arrivals: Sequence[float], latency_ms: int) -> list[float]:
+    """When answers are saved that come at these seconds and took so long; each write takes 10 ms."""
+    stage.ledger.write_seconds = 0.01
+    writing = asyncio.create_task(stage.writer.write_groups())
+
+    async def save(entry: LedgerEntry, at: float) -> float:
+        await stage.clock.sleep(at)
+        await stage.writer.save(entry)
+        return stage.clock.monotonic_seconds()
+
+    entries = stage.entries(len(arrivals), latency_ms=latency_ms)
+    seconds = await asyncio.gather(*(save(entry, at) for entry, at in zip(entries, arrivals, strict=True)))
+    writing.cancel()
+    return [round(each, 4) for each in seconds]
+
+
+async def test_answers_that_took_long_leave_together_every_50_ms_and_one_that_comes_alone_at_once() -> None:
+    stage = Stage()
+    arrivals = [0.0, 0.02, 0.03, 0.049, 0.051, 0.3]
+    assert await saved_at(stage, arrivals, latency_ms=3_000) == [0.01, 0.06, 0.06, 0.06, 0.11, 0.31]
+    assert stage.ledger.groups == [1, 3, 1, 1]
+
+
+async def test_answers_that_took_less_wait_less() -> None:
+    assert await saved_at(Stage(), [0.0, 0.02], latency_ms=100) == [0.01, 0.035], "a quarter of 100 ms apart"
+    assert await saved_at(Stage(), [0.0, 0.02], latency_ms=4) == [0.01, 0.03], "nobody comes in so short a time"
+
+
+async def test_a_group_that_is_full_waits_for_nobody() -> None:
+    arrivals = [0.0] * 3 * MAX_GROUP
+    stage = Stage()
+    assert set(await saved_at(stage, arrivals, latency_ms=3_000)) == {0.01, 0.02, 0.03}
+    assert stage.ledger.groups == [MAX_GROUP] * 3
 
 
 async def test_who_was_there_first_stands() -> None:
