@@ -47,7 +47,6 @@ from manga_enrichment.pipeline.batch.launch import BatchGateways
 from manga_enrichment.pipeline.catalog.reader import check_bucket_count
 from manga_enrichment.pipeline.engine.invocation import InvokeGateways
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
-from manga_enrichment.pipeline.engine.money.estimates import calls_before_first_answer
 from manga_enrichment.pipeline.enrichment.ask import Invoking
 from manga_enrichment.pipeline.enrichment.canaries import open_canaries
 from manga_enrichment.pipeline.enrichment.plan_run import Planning, PlanReport
@@ -112,13 +111,11 @@ def _planning(
     ledger: ResultLedger,
     status: StatusStore,
 ) -> Planning:
-    settings = inputs.settings
     return Planning(
         tables=tables,
         ledger=ledger,
         analyses=inputs.analyses,
         models=inputs.models,
-        first_calls=calls_before_first_answer(settings.concurrency, settings.requests_per_minute),
         lane=quota_lane(context.run_tags),
         canaries=open_canaries(status, inputs.analyses),
         remembers=True,

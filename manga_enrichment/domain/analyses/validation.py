@@ -6,6 +6,7 @@ for one repair. Stays out: the schemas and checks themselves (one module per ana
 """
 
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import islice
@@ -36,7 +37,7 @@ def readable_answer(answer: Answer) -> dict[str, Any]:
 def _readable(value: Any, levels: int) -> Any:
     if isinstance(value, str):
         return readable(value)
-    if not isinstance(value, Mapping | list):
+    if value is None or isinstance(value, (int, float)) or not isinstance(value, (dict, list, Mapping)):
         return value
     if not levels:
         return None
@@ -73,6 +74,8 @@ def _fits(analysis: AnalysisType, answer: Answer) -> bool:
 
 def answer_problems(analysis: AnalysisType, answer: Answer, inputs: TitleInputs) -> list[str]:
     """What is wrong with an answer, in a few short sentences; [] when it counts. An empty text is the schema's word."""
+    if _fits(analysis, answer) and _is_plain(answer):  # nearly all are; what follows finds words for the others
+        return _shortened(analysis.check(answer, inputs))
     unwritable = _unwritable(answer)
     if unwritable is not None:
         return [unwritable]
@@ -99,6 +102,25 @@ def _quick_check(analysis: AnalysisType) -> Callable[[Answer], Answer]:
 @cache
 def _validator(analysis: AnalysisType) -> Draft7Validator:
     return Draft7Validator(analysis.output_schema)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether each text in it can be seen and written, and each number, too. False as well where a look is needed."""
+    if isinstance(value, str):
+        return (value.isascii() or _is_encodable(value)) and not (value and is_blank(value))
+    if isinstance(value, dict):
+        return all(map(str.isascii, value)) and all(map(_is_plain, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    return math.isfinite(value) if isinstance(value, float) else value is None or isinstance(value, int)
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _unwritable(answer: Any) -> str | None:

@@ -19,23 +19,24 @@ from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.gateways.model import FoundationModel, ModelCall, ModelReply, Repair
 from manga_enrichment.pipeline.engine.calls import Call
-from manga_enrichment.pipeline.engine.money.billing import book_call, quota_tokens_used, with_guardrail
+from manga_enrichment.pipeline.engine.money.attempts import Sent, abandoned
+from manga_enrichment.pipeline.engine.money.billing import quota_tokens_used
 from manga_enrichment.pipeline.engine.money.budget import RunBudget
 from manga_enrichment.pipeline.engine.money.estimates import CallEstimate, estimate_attempt
+from manga_enrichment.pipeline.engine.money.prompt_cache import PromptCache
 from manga_enrichment.pipeline.engine.rate.rate_limiter import Limiter, Permit
 from manga_enrichment.pipeline.engine.verdicts import (
     CallOutcome,
     Refusal,
+    judged,
     no_turn,
     out_of_time,
     telling_reason,
     unfunded,
-    verdict,
     with_known_costs,
 )
 
 LARGER_LIMIT_FACTOR = 2
-_MESSAGE_CHARACTERS = 300
 
 
 @dataclass(slots=True)
@@ -88,7 +89,7 @@ class Caller:
         self._ending = ending
         self._stake = stake
         self._untaken_tiers: set[str] = set()  # models, for this run
-        self._cached_prefixes: set[tuple[str, str]] = set()  # model id and analysis
+        self.prompt_cache = PromptCache(clock)
         self._refreshing = asyncio.Lock()
         self._refreshed_at = -math.inf
         self.sending: set[asyncio.Task[Any]] = set()
@@ -102,7 +103,7 @@ class Caller:
         """
         progress = _Progress(call.prompt.max_tokens)
         if lost_micro_usd:
-            progress.attempts.append(self._abandoned(lost_micro_usd))
+            progress.attempts.append(abandoned(lost_micro_usd, self._clock.now()))
             self._budget.correct(lost_micro_usd)
         try:
             refusal = await self._try(call, progress, ready)
@@ -136,22 +137,17 @@ class Caller:
             if refusal.error_class is ErrorClass.EXPIRED_CREDENTIALS:
                 await self._refresh(progress.sent_at)
 
-    def _abandoned(self, cost_micro_usd: int) -> Attempt:
-        return Attempt(
-            number=1,
-            started_at=self._clock.now(),
-            latency_ms=0,
-            cost_micro_usd=cost_micro_usd,
-            error_class=ErrorClass.ABANDONED,
-            maybe_billed=True,
-            message="a run that was killed had claimed this answer: its call may have been made",
-        )
-
     async def _attempt(self, call: Call, progress: _Progress) -> Refusal | None:
-        """Make one attempt; None when it brought a valid answer."""
+        """Make one attempt when its turn has come; None when it brought a valid answer."""
+        if self.prompt_cache.is_open(call):
+            return await self._attempt_now(call, progress)
+        async with self.prompt_cache.turn(call, lambda: self._is_wanted(call)):
+            return await self._attempt_now(call, progress)
+
+    async def _attempt_now(self, call: Call, progress: _Progress) -> Refusal | None:
         if call.estimate.input_tokens > call.model.price_holds_up_to_input_tokens:
             return Refusal(ErrorClass.INVALID_REQUEST, "the prompt is longer than the model's price holds for")
-        estimate = estimate_attempt(self._estimate_of(call), progress.max_tokens, progress.repair)
+        estimate = estimate_attempt(self.prompt_cache.estimate(call), progress.max_tokens, progress.repair)
         estimated_cost = estimate.cost_micro_usd(call.model)
         try:
             if not await self._budget.reserve(estimated_cost):
@@ -181,33 +177,30 @@ class Caller:
             return Refusal(ErrorClass.STOPPED, "nothing new is asked any more")
         return no_turn(self._budget.brake)
 
-    def _estimate_of(self, call: Call) -> CallEstimate:
-        """Until an answer came, the prompt cache may not hold the prefix, and any call may pay for writing it."""
-        is_cached = (call.model.model_id, call.analysis.name) in self._cached_prefixes
-        return call.estimate if is_cached else call.estimate.writing_prefix()
-
     async def _send(self, call: Call, progress: _Progress, permit: Permit, estimate: CallEstimate) -> Refusal | None:
         """One request to the model and its line in the log."""
         request = call.as_sent(progress.max_tokens, progress.repair)
-        attempt = Attempt(len(progress.attempts) + 1, self._clock.now(), 0, service_tier=call.model.tier)
-        started = progress.sent_at = self._clock.monotonic_seconds()
-        progress.reply = None
+        sent = Sent.now(call, estimate, len(progress.attempts) + 1, self._clock)
+        progress.reply, progress.sent_at = None, sent.at
+        refusal: Refusal | None
         try:
-            progress.reply = (await self._converse(request)).shaped_for(call.analysis)
+            reply = await self._converse(request)
         except ModelError as error:
-            refusal: Refusal | None = Refusal(error.error_class, error.message, error.retry_after_seconds or 0.0)
+            refusal = Refusal(error.error_class, error.message, error.retry_after_seconds or 0.0)
             self._tell_limiter_of_failure(permit, error)
-            if TREATMENTS[error.error_class].maybe_billed:
-                attempt = replace(attempt, maybe_billed=True, cost_micro_usd=estimate.cost_micro_usd(call.model))
+            is_lost = TREATMENTS[error.error_class].maybe_billed
+            attempt = sent.unanswered(refusal, self._clock.monotonic_seconds(), maybe_billed=is_lost)
         except BaseException:  # cancelled, or an error that nobody foresaw: the request may have arrived
             self._limiter.settle(permit, permit.tokens)
-            refusal = Refusal(ErrorClass.ABANDONED, "the run was ended before the answer came")
-            attempt = replace(attempt, maybe_billed=True, cost_micro_usd=estimate.cost_micro_usd(call.model))
-            progress.attempts.append(self._closed(attempt, started, refusal))
+            lost = Refusal(ErrorClass.ABANDONED, "the run was ended before the answer came")
+            progress.attempts.append(sent.unanswered(lost, self._clock.monotonic_seconds(), maybe_billed=True))
             raise
         else:
-            attempt, refusal = self._read(progress.reply, call, attempt, estimate, permit)
-        progress.attempts.append(self._closed(attempt, started, refusal))
+            progress.reply, refusal = judged(call, reply)
+            attempt = sent.answered(progress.reply, refusal, self._clock.monotonic_seconds())
+            self.prompt_cache.answered(call)
+            self._limiter.settle(permit, quota_tokens_used(attempt.usage, call.model.output_burndown))
+        progress.attempts.append(attempt)
         return refusal
 
     async def _converse(self, request: ModelCall) -> ModelReply:
@@ -218,41 +211,6 @@ class Caller:
             return await self._model.converse(request)
         finally:
             self.sending.discard(task)
-
-    def _read(
-        self, reply: ModelReply, call: Call, attempt: Attempt, estimate: CallEstimate, permit: Permit
-    ) -> tuple[Attempt, Refusal | None]:
-        """What a complete reply cost, and whether it is an answer."""
-        self._cached_prefixes.add((call.model.model_id, call.analysis.name))
-        served = call.model.served_in(reply.service_tier)
-        booked = with_guardrail(
-            book_call(reply.usage, served, estimate),
-            call.guardrail,
-            reply.guarding,
-            estimate.guardrail_micro_usd,
-        )
-        self._limiter.settle(permit, quota_tokens_used(booked.usage, call.model.output_burndown))
-        attempt = replace(
-            attempt,
-            usage=booked.usage,
-            cost_micro_usd=booked.cost_micro_usd,
-            maybe_billed=booked.is_estimate,
-            stop_reason=reply.stop_reason,
-            message=booked.problem,
-            guardrail_micro_usd=booked.guardrail_micro_usd,
-            service_tier=served.tier,
-        )
-        return attempt, verdict(call, reply)
-
-    def _closed(self, attempt: Attempt, started: float, refusal: Refusal | None) -> Attempt:
-        """started: monotonic second at which the request left."""
-        message = ". ".join(filter(None, (attempt.message, refusal.message if refusal else "")))
-        return replace(
-            attempt,
-            latency_ms=round((self._clock.monotonic_seconds() - started) * 1000),
-            error_class=refusal.error_class if refusal else None,
-            message=message[:_MESSAGE_CHARACTERS],
-        )
 
     def _tell_limiter_of_failure(self, permit: Permit, error: ModelError) -> None:
         if error.error_class is ErrorClass.THROTTLED:

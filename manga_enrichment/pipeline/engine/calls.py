@@ -48,7 +48,7 @@ class Call:
         return ModelCall(self.model, self.prompt, max_tokens, repair, self.estimate.prefix_cached, self.guardrail)
 
     def most_micro_usd(self) -> int:
-        """The same for one of the first calls, which pays for writing the prompt cache."""
+        """The same where the call pays for writing the prompt cache."""
         return self.estimate.writing_prefix().cost_micro_usd(self.model)
 
 

@@ -100,7 +100,7 @@ class Engine:
         """
         self._unsaved = UnsavedCalls(self._writer, self._budget, keep)
         self._deliver = deliver
-        self._suspicion.is_patient = not isinstance(calls, Inbox)
+        self._suspicion.is_patient = self._caller.prompt_cache.is_patient = not isinstance(calls, Inbox)
         feeding = asyncio.create_task(self._feed_calls(calls))
         writing = asyncio.create_task(self._writer.write_groups())
         background = [writing, *self._watching()]

@@ -75,9 +75,13 @@ def judge(analysis: AnalysisType, inputs: TitleInputs, reply: ModelReply) -> tup
     return (ErrorClass.INVALID_ANSWER, "; ".join(problems)) if problems else None
 
 
-def verdict(call: Call, reply: ModelReply) -> Refusal | None:
+def judged(call: Call, reply: ModelReply) -> tuple[ModelReply, Refusal | None]:
+    """The reply, with the answer freed of its wrapping where it must be, and why it is no valid answer."""
     problem = judge(call.analysis, call.inputs, reply)
-    return None if problem is None else Refusal(*problem)
+    if problem is not None:
+        reply = reply.shaped_for(call.analysis)
+        problem = judge(call.analysis, call.inputs, reply)
+    return reply, None if problem is None else Refusal(*problem)
 
 
 _UNFUNDED = {

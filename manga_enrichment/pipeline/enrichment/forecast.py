@@ -13,7 +13,7 @@ from manga_enrichment.domain.trials.canary import Canary
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.candidates.tables import has_candidates
-from manga_enrichment.pipeline.engine.money.estimates import ASSUMED_LATENCY_MS, calls_before_first_answer
+from manga_enrichment.pipeline.engine.money.estimates import ASSUMED_LATENCY_MS
 from manga_enrichment.pipeline.enrichment.calibrations import read_calibrations
 from manga_enrichment.pipeline.enrichment.plan_run import AnalysisPlan, Planning, PlanReport
 from manga_enrichment.settings import Settings
@@ -92,13 +92,11 @@ def forecast_next_run(
             f"There are no candidate lists yet for bucket {', '.join(without)}, so calls cannot be told: "
             "materialize similar_candidates first, or run the job with dry_run"
         )
-    first_calls = calls_before_first_answer(pace.concurrency, pace.requests_per_minute)
     planning = Planning(
         tables=tables,
         ledger=ledger,
         analyses=analyses,
         models=models,
-        first_calls=first_calls,
         canaries=canaries,
         adds_up=True,
     )

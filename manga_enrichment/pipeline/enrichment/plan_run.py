@@ -88,15 +88,13 @@ class Planning:
         ledger: ResultLedger,
         analyses: Mapping[str, AnalysisType],
         models: ModelCatalog,
-        first_calls: int = 1,
         lane: str = NIGHT_MODELS,
         canaries: Collection[Canary] = (),
         adds_up: bool = False,
         remembers: bool = False,
     ) -> None:
-        """first_calls: so many leave before the first is answered, and may all pay for writing the prompt cache.
+        """canaries: of any of the analyses. adds_up: estimates are for their sum, not what nearly each stays below.
 
-        canaries: of any of the analyses. adds_up: estimates are for their sum, not what nearly each call stays below.
         remembers: puts down what was worked out, so that the next plan is quick.
         """
         self._remembers = remembers
@@ -105,7 +103,6 @@ class Planning:
         self._ledger = ledger
         self._analyses = analyses
         self._models = models
-        self._first_calls = first_calls
         self._lane = lane
         self._adds_up = adds_up
 
@@ -115,7 +112,7 @@ class Planning:
         """Write the plan of each bucket and return the sum. Raises ConfigurationError before anything is billed."""
         models, calibrations, planner = self._planner(buckets, selected)
         report = PlanReport()
-        writers = Counter(dict.fromkeys(self._analyses, self._first_calls))
+        unwritten = set(self._analyses)
         identities = self._identities(models)
         for bucket in buckets:
             known = KnownQuestions(self._tables, bucket, identities)
@@ -127,7 +124,7 @@ class Planning:
             ) -> Iterator[list[PlanRow]]:
                 for part, current in self._slices(planner, bucket, known, report):
                     priced = _adding_up(part, models, calibrations) if self._adds_up else part
-                    rows = plan_rows(_with_cache_writes(why.told(priced), models, writers))
+                    rows = plan_rows(_with_cache_writes(why.told(priced), models, unwritten))
                     _count(report, rows)
                     self._count_again(report, rows, current)
                     yield rows
@@ -226,14 +223,14 @@ def _adding_up(
 
 
 def _with_cache_writes(
-    planned: Iterable[Planned], models: Mapping[str, ModelSpec], writers: Counter[str]
+    planned: Iterable[Planned], models: Mapping[str, ModelSpec], unwritten: set[str]
 ) -> Iterator[Planned]:
-    """The first calls of each analysis at the price of writing the prompt cache. writers: how many are left."""
+    """The first call of each analysis at the price of writing the prompt cache. unwritten: which are still to come."""
     for item in planned:
-        if item.estimate is None or not item.estimate.prefix_cached or writers[item.analysis] <= 0:
+        if item.estimate is None or not item.estimate.prefix_cached or item.analysis not in unwritten:
             yield item
             continue
-        writers[item.analysis] -= 1
+        unwritten.remove(item.analysis)
         estimate = item.estimate.writing_prefix()
         yield replace(item, estimate=estimate, estimated_micro_usd=estimate.cost_micro_usd(models[item.analysis]))
 

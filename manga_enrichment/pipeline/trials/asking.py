@@ -22,7 +22,6 @@ from manga_enrichment.pipeline.engine.build_call import Question, build_call
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.invocation import Invocation, InvokeGateways, InvokeSettings, open_invocation
 from manga_enrichment.pipeline.engine.money.budget import scopes_of
-from manga_enrichment.pipeline.engine.money.estimates import calls_before_first_answer
 from manga_enrichment.pipeline.engine.tally import Tally
 from manga_enrichment.pipeline.enrichment.calibrations import read_calibration
 from manga_enrichment.pipeline.log.append import log_entries
@@ -54,12 +53,9 @@ def calls_of(contender: Contender, sample: Sample, tables: ObjectStore) -> list[
     ]
 
 
-def estimate_micro_usd(calls: Sequence[Call], settings: InvokeSettings) -> int:
-    """What asking all of them takes; the first ones pay for writing the prompt cache."""
-    first = calls_before_first_answer(settings.engine.concurrency, settings.requests_per_minute)
-    return sum(
-        call.most_micro_usd() if number < first else call.estimated_micro_usd() for number, call in enumerate(calls)
-    )
+def estimate_micro_usd(calls: Sequence[Call]) -> int:
+    """What asking all of them takes; the first one pays for writing the prompt cache."""
+    return sum(call.estimated_micro_usd() if number else call.most_micro_usd() for number, call in enumerate(calls))
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ class Trials:
         calls = {each.name: calls_of(each, sample, self.tables) for each in question.contenders}
         known = self.gateways.ledger.get_many([call.fingerprint for own in calls.values() for call in own])
         missing = {name: [call for call in own if call.fingerprint not in known] for name, own in calls.items()}
-        estimates = {name: estimate_micro_usd(own, self.settings) for name, own in missing.items()}
+        estimates = {name: estimate_micro_usd(own) for name, own in missing.items()}
         run_id = trial_id(question.contenders, question.titles, question.seed, self.tables.uri(""))
         planned = PlannedTrial(run_id, sample, calls, estimates, sum(map(len, missing.values())))
         if planned.estimated_micro_usd > question.cap_micro_usd:

@@ -123,6 +123,13 @@ def test_a_number_that_is_none_is_refused(value: float) -> None:
     ]
 
 
+def test_a_number_that_is_none_is_refused_deep_in_an_answer_too() -> None:
+    answer = {"primary_genre": "war", "genres": [{"genre": "war", "confidence": math.nan}], "themes": []}
+    assert answer_problems(get_analysis("genre_classification"), answer, INPUTS) == [
+        "the answer holds a number or character that JSON in UTF-8 cannot carry"
+    ]
+
+
 def test_a_text_that_cannot_be_stored_is_refused() -> None:
     answer = {"primary_genre": "war", "genres": [{"genre": "war", "confidence": 1}], "themes": ["tea \ud800"]}
     problems = answer_problems(get_analysis("genre_classification"), answer, INPUTS)

@@ -71,6 +71,7 @@ class CallWorld:
         self.budget = FlakyBudget()
         self.ledger = MemoryLedger(self.clock, self.budget)
         self.model = ScriptedModel(self.clock, latency_seconds=1.0)
+        self.limiter = RateLimiter(self.clock, requests_per_minute=6_000_000)
         self.results: list[CallResult] = []
 
     def scopes(self) -> list[BudgetScope]:
@@ -84,7 +85,7 @@ class CallWorld:
             model=self.model,
             ledger=self.ledger,
             budget=self.run_budget(spender),
-            limiter=RateLimiter(self.clock, requests_per_minute=6_000_000),
+            limiter=self.limiter,
             clock=self.clock,
             rng=random.Random(1),
             provenance=provenance(),

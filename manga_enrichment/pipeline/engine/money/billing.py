@@ -39,8 +39,10 @@ def book_call(said: Usage, model: ModelSpec, estimate: CallEstimate) -> BookedUs
     """said: usage as the model tells it. Beyond what was sent and allowed, the estimate is booked; never raises."""
     most_input = min(model.max_input_tokens, SHORTEST_BOUND_TOKENS + LONGEST_INPUT_FACTOR * estimate.input_tokens)
     most_output = estimate.max_tokens + model.thinking_tokens
-    booked = BookedUsage(estimate.usage, estimate.tokens_micro_usd(model))
-    return _booked(said, model, most_input, most_output, booked, batch=False)
+    booked = _booked(said, model, most_input, most_output, batch=False)
+    if isinstance(booked, BookedUsage):
+        return booked
+    return BookedUsage(estimate.usage, estimate.tokens_micro_usd(model), f"{ESTIMATED}{booked}")
 
 
 def with_guardrail(
@@ -62,20 +64,20 @@ def with_guardrail(
 
 def book_record(said: Usage, model: ModelSpec, estimate_micro_usd: int) -> BookedUsage:
     """The same for a record of a batch job, of which only the model's own limits are known."""
-    booked = BookedUsage(Usage(), estimate_micro_usd)
-    return _booked(said, model, model.max_input_tokens, model.max_output_tokens, booked, batch=True)
+    booked = _booked(said, model, model.max_input_tokens, model.max_output_tokens, batch=True)
+    if isinstance(booked, BookedUsage):
+        return booked
+    return BookedUsage(Usage(), estimate_micro_usd, f"{ESTIMATED}{booked}")
 
 
-def _booked(
-    said: Usage, model: ModelSpec, most_input: int, most_output: int, estimate: BookedUsage, *, batch: bool
-) -> BookedUsage:
-    problem = _impossible(said, most_input, most_output)
-    if not problem:
-        try:
-            return BookedUsage(said, cost_micro_usd(said, model.price, batch=batch))
-        except UnpricedUsageError as error:
-            problem = str(error)
-    return BookedUsage(estimate.usage, estimate.cost_micro_usd, f"{ESTIMATED}{problem}")
+def _booked(said: Usage, model: ModelSpec, most_input: int, most_output: int, *, batch: bool) -> BookedUsage | str:
+    """What the model said, or why that cannot be booked."""
+    if problem := _impossible(said, most_input, most_output):
+        return problem
+    try:
+        return BookedUsage(said, cost_micro_usd(said, model.price, batch=batch))
+    except UnpricedUsageError as error:
+        return str(error)
 
 
 def _impossible(said: Usage, most_input: int, most_output: int) -> str:

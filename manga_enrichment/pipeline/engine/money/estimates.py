@@ -17,7 +17,6 @@ from manga_enrichment.domain.prompts.prompt import Prompt
 from manga_enrichment.domain.prompts.prompt_tokens import TOOL_USE_TOKENS
 from manga_enrichment.domain.prompts.tokens import estimate_tokens
 from manga_enrichment.gateways.model import Repair
-from manga_enrichment.pipeline.engine.rate.rate_limiter import FIRST_CALLS_PER_SECOND
 
 ASSUMED_LATENCY_MS = 3_000
 """Of one call, until a run has measured it."""
@@ -31,7 +30,7 @@ class CallEstimate:
     """Tokens of one call.
 
     prefix_tokens    system text and tool, the same for every title: read from the prompt cache where that applies
-    prefix_written   one of the first calls: the cache does not hold the prefix yet, so this call pays for writing it
+    prefix_written   the first call: the cache does not hold the prefix yet, so this call pays for writing it
     user_tokens      what is said about this title
     output_tokens    a typical answer
     max_tokens       the limit sent along
@@ -117,12 +116,6 @@ def estimate_attempt(estimate: CallEstimate, max_tokens: int, repair: Repair | N
         added = REPAIR_FRAME_TOKENS + estimate_tokens(shown)
         estimate = replace(estimate, user_tokens=estimate.user_tokens + added)
     return estimate
-
-
-def calls_before_first_answer(concurrency: int, requests_per_minute: int | None) -> int:
-    """How many calls of an analysis leave before the first is answered. None: no quota told, so they start slowly."""
-    per_second = FIRST_CALLS_PER_SECOND if requests_per_minute is None else requests_per_minute / 60
-    return min(concurrency, math.ceil(per_second * ASSUMED_LATENCY_MS / 1000))
 
 
 def caches_prefix(model: ModelSpec, tokens: int) -> bool:
