@@ -20,8 +20,9 @@ _SET_ASIDE = "manga_enrichment_transact_items"
 
 def send_transactions_whole(client: "DynamoDBClient") -> None:
     """From now on the client takes transactions as they are. Values of type B have no JSON and raise TypeError."""
-    client.meta.events.register("provide-client-params.dynamodb.TransactWriteItems", _set_aside)
-    client.meta.events.register("before-call.dynamodb.TransactWriteItems", _put_in)
+    events: Any = client.meta.events  # its stubs know no handler that returns anything
+    events.register("provide-client-params.dynamodb.TransactWriteItems", _set_aside)
+    events.register("before-call.dynamodb.TransactWriteItems", _put_in)
 
 
 def _set_aside(params: dict[str, Any], context: dict[str, Any], **_kwargs: object) -> dict[str, Any]:
