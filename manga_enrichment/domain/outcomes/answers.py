@@ -5,7 +5,7 @@ Belongs here: `Attempt`, `LedgerEntry`, `Provenance`. Stays out: how entries are
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +26,10 @@ class Provenance:
     trigger: str
     partner_id: str = ""
     claim: str = ""
+
+    def of_claim(self, claim: str) -> "Provenance":
+        """The same for one request among many."""
+        return self if claim == self.claim else replace(self, claim=claim)
 
 
 @dataclass(frozen=True, slots=True)

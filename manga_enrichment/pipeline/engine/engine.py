@@ -16,7 +16,6 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -230,8 +229,7 @@ class Engine:
         entry: LedgerEntry | None = None
         try:
             if outcome.error_class is None or not TREATMENTS[outcome.error_class].transient:
-                payer = replace(self._provenance, claim=call.claim)
-                entry = entry_of(call, outcome, payer, self._clock.now())
+                entry = entry_of(call, outcome, self._provenance.of_claim(call.claim), self._clock.now())
                 result = settled(call, outcome, await self._writer.save(entry))
                 self._claims.settled(call.fingerprint)
             else:

@@ -6,7 +6,6 @@ Belongs here: single flight, claims that other runs hold, what need not be asked
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from manga_enrichment.domain.outcomes.answers import Asked, Provenance
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
@@ -120,14 +119,13 @@ class Feed:
                     deliver(cached(call, result.answered[fingerprint]))
 
     def _asked(self, call: Call) -> Asked:
-        payer = replace(self._provenance, claim=call.claim)
         return Asked(
             manga_id=call.manga_id,
             analysis=call.analysis.name,
             bucket=call.bucket,
             model_id=call.model.model_id,
             prompt_version=call.analysis.version,
-            provenance=payer,
+            provenance=self._provenance.of_claim(call.claim),
             at=self._clock.now(),
             service_tier=call.model.tier,
         )

@@ -56,7 +56,10 @@ class Suspicion:
     def heard(self, turn: Turn, call: Call, outcome: CallOutcome) -> list[Told]:
         """What can be told now that this call has ended: itself, others that waited for its word, or nothing yet."""
         self._under_way -= bool(turn.number)
-        if any(attempt.stop_reason for attempt in outcome.attempts):
+        if not self._since and outcome.error_class is not ErrorClass.REQUEST_REFUSED:  # nobody has been refused of late
+            self._replied = max(self._replied, turn.number if _is_replied(outcome) else 0)
+            return [(call, outcome)]
+        if _is_replied(outcome):
             self._replied = max(self._replied, turn.number)
         told: list[Told] = []
         if outcome.error_class is ErrorClass.REQUEST_REFUSED:
@@ -109,6 +112,10 @@ class Suspicion:
         """Nobody's fault as far as is known: nothing is remembered."""
         held, self._held = self._held, []
         return [(call, outcome) for _, call, outcome in held]
+
+
+def _is_replied(outcome: CallOutcome) -> bool:
+    return any(attempt.stop_reason for attempt in outcome.attempts)
 
 
 def _blamed(outcome: CallOutcome, error_class: ErrorClass, message: str) -> CallOutcome:

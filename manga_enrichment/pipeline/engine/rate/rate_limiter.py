@@ -97,6 +97,8 @@ class RateLimiter:
 
         is_wanted: looked at while waiting; None once the turn is not wanted any more.
         """
+        if not self._waiting and (permit := self._at_once(tokens, until, is_wanted)):  # as most calls find it
+            return permit
         waited = self._turn.locked()
         self._waiting += 1
         try:
@@ -113,12 +115,19 @@ class RateLimiter:
         finally:
             self._waiting -= 1
 
+    def _at_once(self, tokens: int, until: float, is_wanted: Callable[[], bool]) -> Permit | None:
+        ready_at = self.ready_at(tokens)
+        is_ready = ready_at <= self._clock.monotonic_seconds() <= until
+        return self.take(tokens, waited=False) if is_ready and is_wanted() else None
+
     def ready_at(self, tokens: int) -> float:
         """When a call of this size may leave, as far as is known now (monotonic seconds)."""
-        now = self._clock.monotonic_seconds()
+        now, pace = self._clock.monotonic_seconds(), self.rate.pace
         self._last = 1, tokens
-        turns = (bucket.ready_at(self._last[which], self.rate.pace, now) for which, bucket in self._buckets.items())
-        return max(self.rate.retry_at, *turns)
+        ready_at = self.rate.retry_at
+        for which, bucket in self._buckets.items():
+            ready_at = max(ready_at, bucket.ready_at(self._last[which], pace, now))
+        return ready_at
 
     def take(self, tokens: int, *, waited: bool) -> Permit:
         """Let a call leave that is ready; waited: it had to, because of the pace."""
