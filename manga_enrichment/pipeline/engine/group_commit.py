@@ -1,8 +1,8 @@
 """Group commit: answers that arrive together are put into the ledger together.
 
 Most of a write's CPU is the same for one answer and for many, so a group waits for company: half as long as the last
-write took, and until a moment has passed since the one before it left, in proportion to what the answers took. Answers
-are saved a little later, and fewer writes carry them (`docs/benchmarks.md`); one that comes alone waits for nobody.
+write took, and while answers come in numbers until a moment has passed since the last group left. Answers are saved a
+little later, and fewer writes carry them (`docs/benchmarks.md`); one that comes alone waits for nobody.
 
 A caller waits until its answer is saved, so nothing uses an answer the ledger does not have, and a kill loses at most
 the calls in flight. While the ledger is down no new call starts; what was paid for is kept and tried again.
@@ -21,7 +21,8 @@ from manga_enrichment.pipeline.engine.outage_retry import OutageRetry, in_thread
 
 MAX_GROUP = 90
 LONGEST_WAIT_SECONDS = 0.05
-WAIT_SHARE = 0.25  # of what an answer took: the slot that it holds stays busy with asking
+WAIT_SHARE = 0.25  # of what an answer took: the slot that it holds is to be busy with asking
+GOOD_COMPANY = 32  # answers of the last group; for fewer the wait is shorter in proportion, and soon not worth it
 _ENDED = "nobody writes to the ledger any more: this run is over"
 
 
@@ -45,6 +46,7 @@ class LedgerWriter:
         self._outage_retry = outage_retry
         self._left_at = -math.inf  # the last group, monotonic second
         self._write_seconds = 0.0  # what it took
+        self._last_size = 0
         self._pending: asyncio.Queue[_Pending] = asyncio.Queue()
         self._has_ended = False
 
@@ -85,13 +87,14 @@ class LedgerWriter:
         if self._pending.qsize() + 1 >= MAX_GROUP:
             return 0.0
         answer_seconds = entry.attempts[-1].latency_ms / 1000 if entry.attempts else 0.0
-        apart_seconds = min(LONGEST_WAIT_SECONDS, answer_seconds * WAIT_SHARE)
+        company = min(1.0, self._last_size / GOOD_COMPANY)
+        apart_seconds = company * min(LONGEST_WAIT_SECONDS, answer_seconds * WAIT_SHARE)
         company_seconds = self._write_seconds + min(LONGEST_WAIT_SECONDS, self._write_seconds / 2)
         return max(0.0, self._left_at + max(apart_seconds, company_seconds) - self._clock.monotonic_seconds())
 
     async def _write(self, group: list[_Pending]) -> None:
         entries = [pending.entry for pending in group]
-        self._left_at = self._clock.monotonic_seconds()
+        self._left_at, self._last_size = self._clock.monotonic_seconds(), len(group)
         try:
             stands = await self._outage_retry.call(self._ledger.put_many, entries, self._budget.spender)
         except Exception as error:  # noqa: BLE001 (raised by everyone who waits; this task goes on for the others)

@@ -8,7 +8,7 @@ import pytest
 
 from manga_enrichment.domain.outcomes.answers import LedgerEntry
 from manga_enrichment.gateways.errors import StoreUnavailableError
-from manga_enrichment.pipeline.engine.group_commit import MAX_GROUP, LedgerWriter
+from manga_enrichment.pipeline.engine.group_commit import GOOD_COMPANY, MAX_GROUP, LedgerWriter
 from manga_enrichment.pipeline.engine.money.budget import RunBudget
 from manga_enrichment.pipeline.engine.outage_retry import OutageRetry
 from manga_enrichment_tests.contracts.entries import make_entry
@@ -100,16 +100,29 @@ async def saved_at(stage: Stage, arrivals: Sequence[float], latency_ms: int) -> 
     return [round(each, 4) for each in seconds]
 
 
-async def test_answers_that_took_long_leave_together_every_50_ms_and_one_that_comes_alone_at_once() -> None:
+MANY = [0.0] * GOOD_COMPANY
+
+
+async def test_while_answers_come_in_numbers_they_leave_together_every_50_ms() -> None:
     stage = Stage()
-    arrivals = [0.0, 0.02, 0.03, 0.049, 0.051, 0.3]
-    assert await saved_at(stage, arrivals, latency_ms=3_000) == [0.01, 0.06, 0.06, 0.06, 0.11, 0.31]
-    assert stage.ledger.groups == [1, 3, 1, 1]
+    saved = await saved_at(stage, [*MANY, 0.02, 0.03, *[0.049] * GOOD_COMPANY, 0.07], latency_ms=3_000)
+    assert saved == [*[0.01] * GOOD_COMPANY, *[0.06] * (GOOD_COMPANY + 2), 0.11]
+    assert stage.ledger.groups == [GOOD_COMPANY, GOOD_COMPANY + 2, 1]
+
+
+async def test_one_that_comes_alone_leaves_at_once_and_a_few_do_not_wait_for_many() -> None:
+    stage = Stage()
+    assert await saved_at(stage, [*MANY, 0.3, 0.32, 0.326], latency_ms=3_000) == [
+        *[0.01] * GOOD_COMPANY,
+        0.31,
+        0.33,
+        0.345,
+    ]
 
 
 async def test_answers_that_took_less_wait_less() -> None:
-    assert await saved_at(Stage(), [0.0, 0.02], latency_ms=100) == [0.01, 0.035], "a quarter of 100 ms apart"
-    assert await saved_at(Stage(), [0.0, 0.02], latency_ms=4) == [0.01, 0.03], "nobody comes in so short a time"
+    assert (await saved_at(Stage(), [*MANY, 0.02], latency_ms=100))[-1] == 0.035, "a quarter of 100 ms apart"
+    assert (await saved_at(Stage(), [*MANY, 0.02], latency_ms=4))[-1] == 0.03, "nobody comes in so short a time"
 
 
 async def test_a_group_that_is_full_waits_for_nobody() -> None:
