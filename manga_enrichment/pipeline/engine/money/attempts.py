@@ -1,7 +1,8 @@
 """Attempts: a request that has left, and its line in the log, with what it cost.
 
-Belongs here: what an answer, an error or a lost word make of that line. Stays out: sending (`call_loop.py`), usage that
-cannot be true (`billing.py`), whether a reply is an answer (`verdicts.py`).
+Belongs here: what an answer, an error or a lost word make of that line. Stays out: sending
+(`pipeline/engine/call_loop.py`), usage that cannot be true (`billing.py`), whether a reply is an answer
+(`pipeline/engine/verdicts.py`).
 """
 
 from datetime import datetime
