@@ -55,8 +55,9 @@ def build_enriched(inputs: DefinitionInputs) -> dg.AssetsDefinition:
             with configuration_errors_are_final():
                 report = write_enriched(tables, bucket, analyses, Origin(context.run.run_id, clock.now()))
             log_changes(context, tables, report.changes)
-            metadata = {ROW_COUNT: report.rows, **all_rows, "uri": report.uri, **_states(status, analyses, bucket)}
-            metadata |= preview_of(some_enriched(tables, bucket, analyses))
+            counts = {ROW_COUNT: report.rows, **all_rows, "uri": report.uri}
+            metadata = {**preview_of(some_enriched(tables, bucket, analyses)), **counts}
+            metadata |= _states(status, analyses, bucket)
             metadata |= {f"with_{name}": count for name, count in report.answered.items()}
             context.add_asset_metadata(metadata, asset_key=dg.AssetKey(TABLE), partition_key=bucket)
 

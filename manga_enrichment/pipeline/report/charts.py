@@ -24,7 +24,7 @@ SERIES = 6
 GOOD, BAD, WAIT, NONE, PLAIN = range(SERIES, SERIES + 5)
 """Colours that mean one thing on every page: well; wrong; waits, or is worth a look; nobody can help it; no meaning."""
 _WIDTH_INCHES = 4.6
-_TEXT_POINTS = 11  # at the width of a phone a point is about a pixel, and less is hard to read
+_TEXT_POINTS = 11.5  # at the width of a phone 11 pixels, and less is hard to read
 _NAMES = [*(f"--series-{number + 1}" for number in range(SERIES)), "--good", "--bad", "--wait", "--none", "--plain"]
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: it can be selected, and it takes the page's font
