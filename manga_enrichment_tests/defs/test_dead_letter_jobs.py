@@ -38,7 +38,11 @@ def test_without_configuration_both_queues_are_redriven(world: DeadLetterWorld) 
 
 
 def test_a_dry_run_reports_and_moves_nothing(world: DeadLetterWorld) -> None:
-    assert run(world, dry_run=True, queue=DEAD_LETTERS, partners=["partner-1"]).output_for_node("redrive") == 1
+    result = run(world, dry_run=True, queue=DEAD_LETTERS, partners=["partner-1"])
+    assert result.output_for_node("redrive") == 1
+    (output,) = [each for each in result.all_events if each.event_type_value == "STEP_OUTPUT"]
+    assert next(iter(output.step_output_data.metadata)) == "result"
+    assert "1" in str(output.step_output_data.metadata["result"].value)
     assert len(world.dead()) == 1
 
 

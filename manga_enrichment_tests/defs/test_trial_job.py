@@ -47,6 +47,18 @@ def test_it_asks_a_sample_and_keeps_a_page() -> None:
 
 
 @pytest.mark.slow
+def test_a_dry_run_says_what_it_would_ask_as_its_result_and_as_a_tag_of_the_run() -> None:
+    stage = TrialStage()
+    result = run(stage, analysis=LEVEL, models=["sonnet"], titles=5, dry_run=True)
+    assert result.success
+    assert stage.asked == 0
+    (output,) = [each for each in result.all_events if each.event_type is dg.DagsterEventType.STEP_OUTPUT]
+    said = output.event_specific_data.metadata["result"].value
+    assert "5" in said
+    assert "USD" in said
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("config", "said"),
     [

@@ -10,6 +10,7 @@ import dagster as dg
 from pydantic import Field
 
 from manga_enrichment.defs.shared.policies import configuration_errors_are_final
+from manga_enrichment.defs.shared.progress import progress_of
 from manga_enrichment.defs.shared.tags import PARTNER_LANE
 from manga_enrichment.domain.requests.queues import DEAD_LETTER_QUEUES, REQUEST_QUEUES, Queue
 from manga_enrichment.gateways.clock import Clock
@@ -55,17 +56,16 @@ def redrive(
         config.younger_than_seconds,
     )
     redriving = Redrive(queues=queues, requests=requests, clock=clock)
-    reports = []
     with configuration_errors_are_final():
-        for queue in [config.queue] if config.queue else [each.name for each in DEAD_LETTER_QUEUES]:
-            reports.append(
-                redriving.redrive(queue, chosen, limit=config.limit, dry_run=config.dry_run, target=config.target)
-            )
-            context.log.info(reports[-1].sentence())
+        reports = [
+            redriving.redrive(queue, chosen, limit=config.limit, dry_run=config.dry_run, target=config.target)
+            for queue in ([config.queue] if config.queue else [each.name for each in DEAD_LETTER_QUEUES])
+        ]
     redriven = sum(report.redriven for report in reports)
-    context.add_output_metadata(
-        {"redriven": redriven, "dry_run": config.dry_run, "reports": [asdict(report) for report in reports]}
-    )
+    said = " ".join(report.sentence() for report in reports)
+    progress_of(context)(said)
+    counts = {"redriven": redriven, "dry_run": config.dry_run, "reports": [asdict(report) for report in reports]}
+    context.add_output_metadata({"result": said, **counts})
     return redriven
 
 

@@ -15,6 +15,7 @@ from manga_enrichment.defs.shared.inputs import DefinitionInputs
 from manga_enrichment.defs.shared.op_time import OpTime
 from manga_enrichment.defs.shared.pipeline_settings import invoke_settings
 from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY, configuration_errors_are_final
+from manga_enrichment.defs.shared.progress import progress_of
 from manga_enrichment.defs.shared.tags import TRIAL_LANE
 from manga_enrichment.domain.models.usage import micro_usd_from_usd, usd
 from manga_enrichment.domain.operations.quota_lanes import BACKFILL
@@ -107,12 +108,17 @@ def _try(
     buckets = inputs.settings.catalog_buckets
     check_bucket_count(tables, buckets)
     settings = invoke_settings(inputs.settings, BACKFILL, left_seconds)
-    trials = Trials(tables, gateways, settings, inputs.analyses, buckets, context.log.info)
+    say = progress_of(context)
+    trials = Trials(tables, gateways, settings, inputs.analyses, buckets, say)
     question = _question(wish, inputs, tables)
     planned = trials.plan(question)
-    context.log.info(planned.sentence())
-    if not wish.dry_run:
+    if wish.dry_run:
+        say(f"dry run: {planned.sentence()}")
+        context.add_output_metadata({"result": planned.sentence()})
+    else:
+        say(planned.sentence())
         report = trials.run(question, planned, f"{context.run_id}:{context.retry_number}")
+        say(f"tried on {report.titles:,} titles, {usd(report.billed_micro_usd):.4f} USD billed")
         context.add_output_metadata(_metadata(report, tables))
 
 
