@@ -19,6 +19,7 @@ from manga_enrichment.browse.pages import Pages, Question
 from manga_enrichment.browse.search import Find
 from manga_enrichment.browse.shelf import Shelf, State
 from manga_enrichment.browse.sql_box import Bounds, SqlBox
+from manga_enrichment.browse.title_index import build_index
 from manga_enrichment.domain.catalog.records import Author
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.pipeline.changes.replace import Origin
@@ -93,7 +94,7 @@ class Site:
     ) -> None:
         self.clock = clock or FakeClock()
         local = LocalCopy(FolderTableFiles(folder), PUBLISHED, home)
-        self.shelf = Shelf(local, PUBLISHED, list(ANALYSES.values()), self.clock)
+        self.shelf = Shelf(local, PUBLISHED, list(ANALYSES.values()), self.clock, build_index)
         self.box = SqlBox(PUBLISHED, home, bounds or Bounds())
         self.browse = Browse(self.shelf, self.box, Pages(Links(DAGSTER)), questions, find)
         self.app = build_app(self.browse, ["localhost"])

@@ -8,6 +8,7 @@ copy before the current one are kept, for queries that still run.
 """
 
 import hashlib
+import threading
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -63,6 +64,7 @@ class LocalCopy:
         self._files, self.home = files, home
         self._schemas = {table.name: _schema_in_file(table) for table in tables}
         self._kept: list[set[Path]] = []
+        self._cutting = threading.Lock()
 
     def refresh(self) -> Copy:
         """Look at the tables and fetch what is new. Raises ConfigurationError, StoreUnavailableError, OSError."""
@@ -72,6 +74,7 @@ class LocalCopy:
             missing = {path: local for path, local in wanted.items() if not local.exists()}
             with ThreadPoolExecutor(_FETCHING) as pool:
                 came = list(pool.map(self._fetch, missing, missing.values()))
+            pa.default_memory_pool().release_unused()
             if all(came):
                 break
             # Replaced, or merged with others, since it was listed: what the look after shows is whole.
@@ -104,7 +107,8 @@ class LocalCopy:
             tag = self._files.fetch(path, coming)
             if tag is None or self._local(path, tag) != local:
                 return False
-            _cut(coming, self._schemas[path.partition("/")[0]])
+            with self._cutting:  # one at a time, since it takes memory
+                _cut(coming, self._schemas[path.partition("/")[0]])
             coming.replace(local)
             return True
         finally:

@@ -4,7 +4,7 @@ Belongs here: when the copy is looked at, when the index is made anew, that a pa
 (`local_copy.py`), the index (`title_index.py`), the thread that renews (`server.py`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,13 +12,13 @@ from pathlib import Path
 import duckdb
 
 from manga_enrichment.browse.local_copy import Copy, LocalCopy
-from manga_enrichment.browse.tables import connect
-from manga_enrichment.browse.title_index import build_index, index_version
+from manga_enrichment.browse.tables import connect, view_statements
+from manga_enrichment.browse.title_index import INDEXED, index_version
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.pipeline.publish.tables import PublishedTable
 
-SERVING_MB = 160
+SERVING_MB = 128
 _THREADS = 2
 REST_RATIO = 10
 """The index rests so many times as long as making it took: partners' answers change the log every few seconds."""
@@ -35,11 +35,21 @@ class State:
     indexed_at: datetime
 
 
+Build = Callable[[Path, Sequence[str], Sequence[str]], None]
+"""`title_index.py:build_index`, here or in another process."""
+
+
 class Shelf:
     def __init__(
-        self, local: LocalCopy, published: Sequence[PublishedTable], analyses: Sequence[AnalysisType], clock: Clock
+        self,
+        local: LocalCopy,
+        published: Sequence[PublishedTable],
+        analyses: Sequence[AnalysisType],
+        clock: Clock,
+        build: Build,
     ) -> None:
         """analyses: of titles, in their order."""
+        self._build = build
         self.published, self.analyses = published, [each for each in analyses if not each.parts]
         self.names = [each.name for each in self.analyses]
         self._local, self._clock = local, clock
@@ -67,7 +77,8 @@ class Shelf:
         path = self._local.home / f"index-{version}.duckdb"
         if not path.exists():
             began = self._clock.monotonic_seconds()
-            build_index(path, self.published, copy, self.names)
+            followed = [table for table in self.published if table.name in INDEXED]
+            self._build(path, view_statements(followed, copy), self.names)
             ended = self._clock.monotonic_seconds()
             self.rest(ended - began)
         opened = connect(memory_mb=SERVING_MB, threads=_THREADS, database=str(path), is_read_only=True)
@@ -79,6 +90,6 @@ class Shelf:
         self._rests_until = self._clock.monotonic_seconds() + REST_RATIO * seconds
 
     def _forget_indexes(self, current: Path) -> None:
-        for path in self._local.home.glob("index-*.duckdb"):
+        for path in self._local.home.glob("index-*"):
             if path != current:  # whoever still asks it has it open
                 path.unlink(missing_ok=True)

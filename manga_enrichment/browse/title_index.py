@@ -6,16 +6,16 @@ questions to it (`search.py`), when it is made anew (`shelf.py`).
 
 from collections.abc import Sequence
 from pathlib import Path
+from uuid import uuid4
 
 import duckdb
 
 from manga_enrichment.browse.local_copy import Copy
-from manga_enrichment.browse.tables import add_views, connect
-from manga_enrichment.pipeline.publish.tables import PublishedTable
+from manga_enrichment.browse.tables import connect
 
 INDEXED = ("enriched_catalog", "outcomes", "requests")
 """Tables that the index follows."""
-BUILDING_MB = 256
+BUILDING_MB = 200
 _THREADS = 2
 SHAPE = "1"
 """Another one makes indexes of earlier releases be made anew."""
@@ -87,18 +87,28 @@ def index_version(copy: Copy, analyses: Sequence[str]) -> str:
     return f"{SHAPE}-{copy.version(INDEXED)}-{'-'.join(analyses)}"[:100]
 
 
-def build_index(path: Path, published: Sequence[PublishedTable], copy: Copy, analyses: Sequence[str]) -> None:
-    """Write the index file whole, or leave none. Takes at most BUILDING_MB and the disk beside `path`."""
-    building, spill = path.with_suffix(".building"), path.with_suffix(".spill")
-    building.unlink(missing_ok=True)
-    with connect(memory_mb=BUILDING_MB, threads=_THREADS, database=str(building), spill=spill) as connection:
-        connection.execute(f"CREATE MACRO folded(said) AS {_FOLDED}")
-        connection.execute("CREATE SCHEMA sources; USE sources")
-        add_views(connection, published, copy)
-        connection.execute("USE main; SET search_path = 'main,sources'")
-        _fill(connection, analyses)
-        connection.execute("USE main; DROP SCHEMA sources CASCADE; DROP TABLE costs; CHECKPOINT")
-    building.replace(path)
+def build_index(path: Path, views: Sequence[str], analyses: Sequence[str]) -> None:
+    """Write the index file whole, or leave none. views: SQL that makes the published tables (`tables.py`).
+
+    DuckDB takes at most BUILDING_MB, and the disk beside `path`.
+    """
+    building, spill = path.with_suffix(f".{uuid4().hex}.building"), path.with_suffix(".spill")
+    try:
+        with connect(memory_mb=BUILDING_MB, threads=_THREADS, database=str(building), spill=spill) as connection:
+            _build(connection, views, analyses)
+        building.replace(path)
+    finally:
+        building.unlink(missing_ok=True)
+
+
+def _build(connection: duckdb.DuckDBPyConnection, views: Sequence[str], analyses: Sequence[str]) -> None:
+    connection.execute(f"CREATE MACRO folded(said) AS {_FOLDED}")
+    connection.execute("CREATE SCHEMA sources; USE sources")
+    for statement in views:
+        connection.execute(statement)
+    connection.execute("USE main; SET search_path = 'main,sources'")
+    _fill(connection, analyses)
+    connection.execute("USE main; DROP SCHEMA sources CASCADE; DROP TABLE costs; CHECKPOINT")
 
 
 def _fill(connection: duckdb.DuckDBPyConnection, analyses: Sequence[str]) -> None:

@@ -36,6 +36,7 @@ def browse(host: str, port: int, names: tuple[str, ...], folder: Path | None, co
     except ImportError as error:
         raise click.ClickException(f"{error}: install the extra, pip install 'manga-enrichment[browse]'") from error
     from manga_enrichment.browse.app import Browse
+    from manga_enrichment.browse.index_worker import built_apart
     from manga_enrichment.browse.links import Links
     from manga_enrichment.browse.local_copy import LocalCopy
     from manga_enrichment.browse.pages import Pages
@@ -49,7 +50,7 @@ def browse(host: str, port: int, names: tuple[str, ...], folder: Path | None, co
     published = published_tables(analyses)
     files, name = _files(folder)
     home = copy_dir / hashlib.sha256(name.encode()).hexdigest()[:12]
-    shelf = Shelf(LocalCopy(files, published, home), published, analyses, SystemClock())
+    shelf = Shelf(LocalCopy(files, published, home), published, analyses, SystemClock(), built_apart)
     pages = Pages(Links(load_settings().dagster_url.rstrip("/")))
     found = Browse(shelf, SqlBox(published, home, Bounds()), pages, _questions(), None if folder else _find())
     click.echo(f"Tables of {name}, copied to {home}. Stop with Ctrl-C.")

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from manga_enrichment.browse.index_worker import built_apart
 from manga_enrichment.browse.server import keep_fresh
 from manga_enrichment.browse.shelf import REST_RATIO
-from manga_enrichment.browse.title_index import build_index
+from manga_enrichment.browse.tables import connect, view_statements
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.pipeline.changes.replace import Origin
 from manga_enrichment.pipeline.enrichment.wide_table import write_enriched
 from manga_enrichment_tests.analyses import ANALYSES
-from manga_enrichment_tests.browse_world import NAMES, PUBLISHED, Site, eventful_world, put_on_disk
+from manga_enrichment_tests.browse_world import NAMES, PUBLISHED, Site, put_on_disk
 from manga_enrichment_tests.builders import BUCKET, bare_record, put_catalog, record, title_id
 from manga_enrichment_tests.fakes import START, FakeClock, MemoryTables
 
@@ -70,14 +71,25 @@ def test_a_new_process_takes_the_index_that_is_there(tmp_path: Path) -> None:
     assert index.stat().st_mtime_ns == made
 
 
-def test_a_build_that_was_killed_is_begun_anew(tmp_path: Path) -> None:
-    site = Site(put_on_disk(eventful_world().tables, tmp_path / "tables"), tmp_path / "home")
+def test_what_a_killed_build_left_is_taken_away(tmp_path: Path) -> None:
+    site = Site(stored(tmp_path / "tables", [record(1)]), tmp_path / "home")
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "index-1.abc.building").write_bytes(b"half a file")
     site.shelf.refresh()
-    path = tmp_path / "other.duckdb"
-    path.with_suffix(".building").write_bytes(b"half a file")
-    build_index(path, PUBLISHED, site.state.copy, NAMES)
-    assert path.exists()
-    assert not path.with_suffix(".building").exists()
+    assert [path.suffix for path in (tmp_path / "home").glob("index-*")] == [".duckdb"]
+
+
+@pytest.mark.slow
+def test_an_index_is_made_in_a_process_of_its_own(tmp_path: Path) -> None:
+    site = Site(stored(tmp_path / "tables", [record(1)]), tmp_path / "home")
+    site.shelf.refresh()
+    views = view_statements(PUBLISHED, site.state.copy)
+    built_apart(tmp_path / "apart.duckdb", views, NAMES)
+    with connect(memory_mb=50, threads=1, database=str(tmp_path / "apart.duckdb")) as connection:
+        assert connection.execute("SELECT manga_id FROM titles").fetchall() == [(title_id(1),)]
+    with pytest.raises(OSError, match=r"The lists could not be made: .*nonsense"):
+        built_apart(tmp_path / "other.duckdb", ["nonsense"], NAMES)
+    assert not list(tmp_path.glob("other*"))
 
 
 def test_pages_stay_and_say_why_when_tables_are_away(tmp_path: Path) -> None:
