@@ -9,16 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import duckdb
 from starlette.types import ASGIApp, Message
 
 from manga_enrichment.aws.s3.table_files import FolderTableFiles
 from manga_enrichment.browse.app import Browse, build_app
 from manga_enrichment.browse.links import Links
-from manga_enrichment.browse.local_copy import LocalCopy
+from manga_enrichment.browse.local_copy import Copy, LocalCopy
 from manga_enrichment.browse.pages import Pages, Question
 from manga_enrichment.browse.search import Find
 from manga_enrichment.browse.shelf import Shelf, State
 from manga_enrichment.browse.sql_box import Bounds, SqlBox
+from manga_enrichment.browse.tables import view_statements
 from manga_enrichment.browse.title_index import build_index
 from manga_enrichment.domain.catalog.records import Author
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
@@ -64,6 +66,12 @@ def put_on_disk(tables: MemoryTables, folder: Path) -> Path:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(body)
     return folder / "enrichment"
+
+
+def add_views(connection: duckdb.DuckDBPyConnection, copy: Copy) -> None:
+    """All published tables over a copy."""
+    for statement in view_statements(PUBLISHED, copy):
+        connection.execute(statement)
 
 
 @dataclass(frozen=True, slots=True)

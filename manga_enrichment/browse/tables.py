@@ -51,13 +51,8 @@ def connect(
     return connection
 
 
-def add_views(connection: duckdb.DuckDBPyConnection, published: Iterable[PublishedTable], copy: Copy) -> None:
-    """Each table under its name; one that nothing was written to is empty."""
-    for statement in view_statements(published, copy):
-        connection.execute(statement)
-
-
 def view_statements(published: Iterable[PublishedTable], copy: Copy) -> list[str]:
+    """SQL that makes each table under its name; one that nothing was written to is empty."""
     statements = []
     for table in published:
         rows = _files_sql(table, [str(file.local) for file in copy.of(table.name)])

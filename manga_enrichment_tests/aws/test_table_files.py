@@ -7,11 +7,11 @@ import pytest
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.s3.table_files import S3TableFiles
 from manga_enrichment.browse.local_copy import LocalCopy
-from manga_enrichment.browse.tables import add_views, connect
+from manga_enrichment.browse.tables import connect
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment.pipeline.store.object_keys import TABLES_ROOT
-from manga_enrichment_tests.browse_world import PUBLISHED, eventful_world
+from manga_enrichment_tests.browse_world import PUBLISHED, add_views, eventful_world
 
 CATALOG = "catalog/bucket=0/part.parquet"
 
@@ -43,7 +43,7 @@ def test_tables_of_a_run_are_copied_and_asked(bucket: str, tmp_path: Path) -> No
         client.put_object(Bucket=bucket, Key=key, Body=body)
     copy = LocalCopy(S3TableFiles(client, bucket=bucket, prefix=TABLES_ROOT), PUBLISHED, tmp_path).refresh()
     with connect(memory_mb=50, threads=1) as connection:
-        add_views(connection, PUBLISHED, copy)
+        add_views(connection, copy)
         assert connection.execute("SELECT count(*), min(bucket) FROM enriched_catalog").fetchall() == [(5, "0")]
 
 

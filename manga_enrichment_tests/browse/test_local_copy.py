@@ -8,10 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from manga_enrichment.aws.s3.table_files import FolderTableFiles
-from manga_enrichment.browse.local_copy import LocalCopy
-from manga_enrichment.browse.tables import add_views, connect
+from manga_enrichment.browse.local_copy import Copy, LocalCopy
+from manga_enrichment.browse.tables import connect
 from manga_enrichment.domain.errors import ConfigurationError
-from manga_enrichment_tests.browse_world import PUBLISHED
+from manga_enrichment_tests.browse_world import PUBLISHED, add_views
 from manga_enrichment_tests.builders import catalog_table, record, title_id
 
 CATALOG = "catalog/bucket=0/part.parquet"
@@ -52,9 +52,9 @@ def files(tmp_path: Path) -> Files:
     return made
 
 
-def titles_of(copy: object) -> list[str]:
+def titles_of(copy: Copy) -> list[str]:
     with connect(memory_mb=50, threads=1) as connection:
-        add_views(connection, PUBLISHED, copy)  # type: ignore[arg-type]
+        add_views(connection, copy)
         return [row[0] for row in connection.execute("SELECT manga_id FROM catalog ORDER BY 1").fetchall()]
 
 
@@ -117,7 +117,7 @@ def test_a_file_of_an_earlier_release_gets_todays_columns(files: Files, tmp_path
     files.objects["catalog/bucket=1/part.parquet"] = ("two", tmp_path / "two.parquet")
     copy = LocalCopy(files, PUBLISHED, tmp_path / "home").refresh()
     with connect(memory_mb=50, threads=1) as connection:
-        add_views(connection, PUBLISHED, copy)
+        add_views(connection, copy)
         rows = connection.sql("SELECT * FROM catalog ORDER BY bucket, manga_id").to_arrow_table()
     assert "withdrawn" not in rows.column_names
     assert rows.column("themes").to_pylist() == [None, [], []]
@@ -128,7 +128,7 @@ def test_a_file_of_an_earlier_release_gets_todays_columns(files: Files, tmp_path
 def test_a_table_that_nothing_was_written_to_is_empty_and_has_its_columns(files: Files, tmp_path: Path) -> None:
     copy = LocalCopy(files, PUBLISHED, tmp_path / "home").refresh()
     with connect(memory_mb=50, threads=1) as connection:
-        add_views(connection, PUBLISHED, copy)
+        add_views(connection, copy)
         for table in PUBLISHED:
             found = connection.sql(f'SELECT * FROM "{table.name}"').to_arrow_table()  # noqa: S608
             in_path = [key.value for key in table.partition_keys]
