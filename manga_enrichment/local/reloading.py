@@ -9,22 +9,29 @@ import re
 import time
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 SUFFIXES = frozenset({".py", ".toml"})
 _LOOK_SECONDS = 1.0
 _RELOAD_SECONDS = 120.0
-_QUERY = """
-mutation Reload($location: String!) {
-  reloadRepositoryLocation(repositoryLocationName: $location) {
+_LOADED = "locationOrLoadError { __typename ... on PythonError { ...Fault } }"
+_FAULT = "fragment Fault on PythonError { message stack errorChain { error { message stack } } }"
+_RELOAD = f"""
+mutation Reload($location: String!) {{
+  reloadRepositoryLocation(repositoryLocationName: $location) {{
     __typename
-    ... on WorkspaceLocationEntry { locationOrLoadError { __typename ... on PythonError { ...Fault } } }
-    ... on PythonError { ...Fault }
-  }
-}
-fragment Fault on PythonError { message stack errorChain { error { message stack } } }
-"""
+    ... on WorkspaceLocationEntry {{ {_LOADED} }}
+    ... on PythonError {{ ...Fault }}
+  }}
+}}
+{_FAULT}"""
+_STATUS = f"""
+query Status($location: String!) {{
+  entry: workspaceLocationEntryOrError(name: $location) {{ ... on WorkspaceLocationEntry {{ {_LOADED} }} }}
+}}
+{_FAULT}"""
 _FRAME = re.compile(r'File "([^"]+)", line (\d+)')
 # A configured proxy cannot reach our loopback.
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -56,10 +63,22 @@ class Edits:
         return found
 
 
+def fault_at_start(post: Post, location: str, folders: Iterable[Path]) -> str:
+    """What is wrong with the definitions as they were first loaded, in a sentence; "" where nothing is.
+
+    Raises OSError while the webserver does not answer yet.
+    """
+    entry = (post({"query": _STATUS, "variables": {"location": location}}).get("data") or {}).get("entry") or {}
+    fault = entry.get("locationOrLoadError") or {}
+    if "message" not in fault:
+        return ""
+    return f"The definitions cannot be loaded until this is mended: {_told(fault, folders)}"
+
+
 def reload(post: Post, location: str, folders: Iterable[Path]) -> str:
     """Load the definitions anew; what came of it, in a sentence. folders: where a fault is looked for first."""
     try:
-        answer = post({"query": _QUERY, "variables": {"location": location}})
+        answer = post({"query": _RELOAD, "variables": {"location": location}})
     except OSError as error:
         return f"The definitions could not be loaded anew: {error}."
     loaded = (answer.get("data") or {}).get("reloadRepositoryLocation") or {}
@@ -86,9 +105,15 @@ def keep_loaded(url: str, location: str, folders: Iterable[Path], say: Callable[
     """For ever: after each edit, once the editor has been quiet for a look, load anew and say so. For a thread."""
     watched = tuple(folders)
     edits = Edits(watched)
-    waiting = False
+    waiting, is_looked_at = False, False
     while True:
         time.sleep(_LOOK_SECONDS)
+        if not is_looked_at:
+            with suppress(OSError):  # the webserver is still starting
+                fault = fault_at_start(lambda document: _post(url, document), location, watched)
+                is_looked_at = True
+                if fault:
+                    say(fault)
         changed = edits.newest()
         if waiting and not changed:
             say(reload(lambda document: _post(url, document), location, watched))

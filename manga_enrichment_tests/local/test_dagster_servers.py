@@ -50,8 +50,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_an_edit_is_loaded_and_a_fault_in_it_is_told_with_file_and_line(home: Path) -> None:
     port = free_port()
     url, module = f"http://{LOOPBACK}:{port}", home / "one_asset.py"
+    module.write_text("import dagster as dg\n\n\ndefs = dg.Definition()\n")
     with _program(home, port, PYTHONPATH=f"{os.environ.get('PYTHONPATH', '')}{os.pathsep}{home}"):
-        _wait_until(lambda: answers(f"{url}/server_info") and _locations(url) == {"a_location": "RepositoryLocation"})
+        at_start = f"until this is mended: {module}:4: AttributeError"
+        _wait_until(lambda: at_start in (home / "log").read_text("utf-8"))
         for text, said in (
             ("import dagster as dg\n\nraise ValueError('no good')\n", f"{module}:3: ValueError: no good"),
             ("import dagster as dg\n\ndefs = dg.Definitions(\n", f"{module}:3: SyntaxError: '(' was never closed"),

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from manga_enrichment.local.reloading import Edits, reload
+from manga_enrichment.local.reloading import Edits, fault_at_start, reload
 
 
 def test_new_changed_and_removed_sources_are_edits_and_each_is_told_once(tmp_path: Path) -> None:
@@ -50,6 +50,14 @@ def test_a_fault_is_told_by_our_own_last_line_and_the_cause_in_its_words(tmp_pat
     }
     said = reload(lambda _document: answer({"locationOrLoadError": fault}), "here", [tmp_path])
     assert said.endswith(f"{ours}:7: NameError: name 'dgg' is not defined")
+
+
+def test_a_fault_at_the_start_is_told_and_without_one_nothing_is(tmp_path: Path) -> None:
+    fault = {"message": "SyntaxError: invalid syntax", "stack": [f'  File "{tmp_path}/a.py", line 2\n']}
+    entries = [{"locationOrLoadError": {"__typename": "PythonError", **fault}}, {"locationOrLoadError": {}}]
+    said = [fault_at_start(lambda _document, e=e: {"data": {"entry": e}}, "here", [tmp_path]) for e in entries]  # type: ignore[misc]
+    assert said[0].endswith(f"{tmp_path}/a.py:2: SyntaxError: invalid syntax")
+    assert said[1] == ""
 
 
 def test_a_webserver_that_does_not_answer_is_a_sentence(tmp_path: Path) -> None:
