@@ -56,6 +56,9 @@ test-fast: $(INSTALLED)  ## tests without the local stack, processes and waiting
 test: $(INSTALLED)  ## all tests, in three processes with a local stack each
 	$(BIN)/python -m pytest -n 3 --dist loadfile
 
+test-fleet: $(INSTALLED)  ## outages of a fleet with real processes: minutes each; its quickest case is in test
+	$(BIN)/python -m pytest -m fleet manga_enrichment_tests/fleet
+
 test-pythons: $(INSTALLED)  ## test-fast on every other supported Python that this machine has
 	.ci/test-pythons $(FAST_TESTS)
 
@@ -102,6 +105,8 @@ bench: $(INSTALLED)  ## benchmarks: a table and one JSON line each
 
 clean:  ## remove local data and caches; the environment stays
 	rm -rf .local .dagster site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@for note in "$${TMPDIR:-/tmp}"/manga-postgres-*/belongs-to; do \
+	  if [ -f "$$note" ] && [ ! -d "$$(cat "$$note")" ]; then rm -rf "$${note%/*}"; fi; done
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -not -path './.venvs/*' -prune -exec rm -rf {} +
 
 distclean: clean  ## remove the environments, too

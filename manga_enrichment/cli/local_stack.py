@@ -7,6 +7,7 @@ meant for a stack that has ended: then the command stops.
 """
 
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,13 +44,17 @@ def local_receiver(ctx: click.Context) -> str:
 
 @contextmanager
 def stack_sentences() -> Iterator[None]:
-    """Around a command that starts a stack: why it did not start is a sentence, not a traceback."""
+    """Around a command that starts a stack: why it did not start, or Ctrl-C meanwhile, is a sentence, no traceback."""
+    from manga_enrichment.local.foreground import STOPPED
     from manga_enrichment.local.stack.local_stack import STACK_ERRORS
 
     try:
         yield
     except STACK_ERRORS as error:
         raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        click.echo("\nStopped; what was started here ends with it.", err=True)
+        sys.exit(STOPPED)
 
 
 @contextmanager

@@ -5,9 +5,12 @@ import os
 import uuid
 from pathlib import Path
 
+import click
 import pytest
+from click.testing import CliRunner
 
 from manga_enrichment.aws.gateways import Gateways
+from manga_enrichment.cli.local_stack import stack_sentences
 from manga_enrichment.domain.requests.queues import NORMAL
 from manga_enrichment.local.stack.endpoints import LocalEndpoints
 from manga_enrichment.local.stack.local_stack import LocalStack
@@ -69,3 +72,13 @@ def test_a_batch_without_callback_calls_the_stacks_receiver(
     gateways.queues.delete(NORMAL.name, [each.receipt_handle for each in messages])
     urls = {json.loads(each.body)["body"]["callback_url"] for each in messages}
     assert urls == {endpoints.callback_url, theirs}
+
+
+def test_ctrl_c_while_a_stack_starts_is_a_sentence() -> None:
+    @click.command()
+    def starts() -> None:
+        with stack_sentences():
+            raise KeyboardInterrupt
+
+    result = CliRunner().invoke(starts)
+    assert (result.exit_code, result.output) == (130, "\nStopped; what was started here ends with it.\n")

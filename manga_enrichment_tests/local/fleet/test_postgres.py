@@ -1,4 +1,4 @@
-"""PostgreSQL from a wheel: it keeps what it has over a stop, and lets in nobody without the password."""
+"""PostgreSQL from a wheel: it keeps what it has over a stop, lets in nobody without the password, and can go."""
 
 import importlib.util
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from manga_enrichment.local.fleet.postgres import DATABASE, USER, Postgres
+from manga_enrichment.local.fleet.postgres import DATABASE, HOME_PREFIX, NOTE, USER, Postgres
 from manga_enrichment.local.stack.processes import LOOPBACK, port_is_taken
 
 pytestmark = [
@@ -61,3 +61,31 @@ def test_a_killed_keeper_leaves_a_server_that_the_next_start_takes_over_from(pos
     os.kill(postgres.pid, signal.SIGKILL)
     postgres.start()
     assert psql(postgres, "select answer from kept", postgres.password).stdout.strip() == "42"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's has its data elsewhere")
+def test_among_temporary_files_it_says_whose_it_is(postgres: Postgres, tmp_path: Path) -> None:
+    home = Path(postgres.program("psql")).parents[3]
+    assert home.name.startswith(HOME_PREFIX)
+    assert (home / NOTE).read_text("utf-8") == str(tmp_path)
+    postgres.stop()
+    postgres.start()
+    assert (home / NOTE).read_text("utf-8") == str(tmp_path)
+    postgres.remove()
+    assert not home.exists()
+
+
+def test_make_clean_removes_it_when_the_folder_it_belongs_to_is_gone(tmp_path: Path) -> None:
+    own, others = (tmp_path / name / ".local" / "fleet" for name in ("own", "others"))
+    for number, owner in enumerate([own, others]):
+        owner.mkdir(parents=True)
+        home = tmp_path / f"{HOME_PREFIX}{number}"
+        (home / "data").mkdir(parents=True)
+        (home / NOTE).write_text(str(owner), "utf-8")
+    (tmp_path / f"{HOME_PREFIX}unknown").mkdir()
+    command = ["make", "--silent", "--file", str(Path(__file__).parents[3] / "Makefile"), "clean"]
+    subprocess.run(command, cwd=tmp_path / "own", env={**os.environ, "TMPDIR": str(tmp_path)}, check=True)
+    assert sorted(each.name for each in tmp_path.glob(f"{HOME_PREFIX}*")) == [
+        f"{HOME_PREFIX}1",
+        f"{HOME_PREFIX}unknown",
+    ]
