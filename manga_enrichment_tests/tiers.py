@@ -19,8 +19,12 @@ _FONTS = "fc-list"  # matplotlib asks it where fonts are, once a machine
 _running_fast: list[str] = []  # the node id of the fast test that runs now, if one does
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what asks for the local stack, however indirectly."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what asks for the local stack, however indirectly; set aside what is not asked for by its marker."""
+    if "fleet" not in config.option.markexpr:
+        outside = [item for item in items if item.get_closest_marker("fleet")]
+        items[:] = [item for item in items if item not in outside]
+        config.hook.pytest_deselected(items=outside)
     for item in items:
         if "local_stack" in getattr(item, "fixturenames", ()):
             item.add_marker("stack")

@@ -30,6 +30,7 @@ def open_fleet(
     local_stack: LocalStack, fresh_stack_state: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[OpenFleet]:
     """Call it with the size of the catalog and settings; nothing of Dagster runs yet."""
+    fleets: list[Fleet] = []
     with ExitStack() as stack:
 
         def open_fleet(
@@ -45,8 +46,7 @@ def open_fleet(
                 **(variables or {}),
             }
             fleet = Fleet(local_stack, tasks_at_once=tasks_at_once, given=given, folder=tmp_path / "fleet")
-            stack.callback(fleet.postgres.remove)
-            stack.enter_context(fleet)
+            fleets.append(stack.enter_context(fleet))
             for name, value in fleet.server_environment({}).items():
                 monkeypatch.setenv(name, value)
             world = FleetWorld(fleet, tmp_path / "fleet" / "logs", local_stack.client("logs"))
@@ -54,6 +54,9 @@ def open_fleet(
             return world
 
         yield open_fleet
+    for fleet in fleets:  # as little is kept as the stack keeps
+        with pytest.raises(FileNotFoundError):
+            _ = fleet.postgres.password
 
 
 @pytest.fixture

@@ -1,18 +1,17 @@
 """Tasks killed with -9: the night goes on in other tasks, on other disks; what is paid twice is booked."""
 
-import json
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
+from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from manga_enrichment.local.fleet.site import CONTAINER, FAMILY, LOG_GROUP, LOGS_BUCKET
 from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment.local.stack.model_control import ModelServerControl
 from manga_enrichment_tests.end_to_end.books import Books
+from manga_enrichment_tests.fleet import doomed
 from manga_enrichment_tests.fleet.conftest import HAS_POSTGRES, OpenFleet
-from manga_enrichment_tests.fleet.world import FleetWorld
+from manga_enrichment_tests.fleet.seen import assert_books_agree, assert_no_secret_is_told, say
 
 pytestmark = [
     pytest.mark.slow,
@@ -20,6 +19,8 @@ pytestmark = [
     pytest.mark.skipif(not HAS_POSTGRES, reason="the extra `fleet` is not installed"),
 ]
 TITLES = 24
+PARTS = 5
+"""The import and four groups of one bucket."""
 OpenBooks = Callable[[], Books]
 
 
@@ -53,61 +54,44 @@ def test_a_task_killed_with_calls_in_flight_is_followed_by_another_and_no_secret
     assert_no_secret_is_told(world, local_stack)
 
 
+@pytest.mark.fleet
+@pytest.mark.timeout(1800)
+def test_killed_in_every_step_a_night_comes_to_its_end_on_as_many_more_machines(
+    open_fleet: OpenFleet,
+    begin: Callable[[], None],
+    model_server: ModelServerControl,
+    local_stack: LocalStack,
+    open_books: OpenBooks,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    doom = tmp_path / "doom"
+    doom.mkdir()
+    world = open_fleet(
+        TITLES, tasks_at_once=4, catalog_buckets=4, buckets_per_run=1, variables={doomed.FOLDER: str(doom)}
+    )
+    world.change_instance({"run_retries": {"max_retries": 50}, "python_logs": doomed.PYTHON_LOGS})
+    world.start_code_server()
+    world.start_daemon()
+    begin()
+    seconds = world.wait_until("the night is over", lambda: world.is_night_over(PARTS), seconds=1_500)
+    killed = sorted(file.name for file in doom.iterdir())
+    say(capsys, f"a task killed in each of {len(killed)} steps", seconds)
+
+    runs = world.runs()
+    assert set(killed) == steps_begun(runs)
+    assert {"manga_catalog", "similar_candidates", "enrichment.plan", "enriched_catalog"} <= set(killed)
+    assert len(runs) == len({run.tags["ecs/task_arn"] for run in runs}) == len(killed) + PARTS
+    assert_books_agree(open_books(), model_server)
+    assert model_server.counters()["duplicates"] == 0, "no call was in flight when a step began"
+    assert_no_secret_is_told(world, local_stack)
+
+
+def steps_begun(runs: list[dg.DagsterRun]) -> set[str | None]:
+    with dg.DagsterInstance.get() as instance:
+        begun = (instance.all_logs(run.run_id, dg.DagsterEventType.STEP_START) for run in runs)
+        return {entry.step_key for entries in begun for entry in entries}
+
+
 def world_run(runs: list[dg.DagsterRun], run_id: str) -> dg.DagsterRun:
     return next(run for run in runs if run.run_id == run_id)
-
-
-def say(capsys: pytest.CaptureFixture[str], what: str, seconds: float) -> None:
-    """What a person who runs this wants to know."""
-    with capsys.disabled():
-        print(f"\n{what}: healthy {seconds:.0f} s later")  # noqa: T201
-
-
-def assert_books_agree(books: Books, model_server: ModelServerControl) -> None:
-    """Nothing lost; what was paid twice is among what is booked as maybe billed."""
-    books.assert_every_title_is_accounted_for()
-    books.assert_bill_is_logged(model_server.counters())
-
-
-def assert_no_secret_is_told(world: FleetWorld, stack: LocalStack) -> None:
-    """In no task definition, command, event, log or file of one; and all of these were there to be looked at."""
-    site = world.fleet.site
-    told = {name: list(texts) for name, texts in everything_told(world, stack).items()}
-    assert all(told.values()), {name: len(texts) for name, texts in told.items()}
-    for value in site.secret.values():
-        assert [name for name, texts in told.items() if any(value in text for text in texts)] == []
-    assert all(reference in told["task definition"][0] for reference in site.references.values())
-
-
-def everything_told(world: FleetWorld, stack: LocalStack) -> dict[str, Iterator[str]]:
-    ecs, logs, s3 = world.fleet.ecs(), stack.client("logs"), stack.client("s3")
-    folder = world.fleet.home.parent
-    return {
-        "task definition": iter([json.dumps(ecs.describe_task_definition(taskDefinition=FAMILY), default=str)]),
-        "tasks": (json.dumps(task, default=str) for task in world.tasks()),
-        "events": events(),
-        "logs of tasks": log_lines(logs),
-        "captured logs": objects(s3, LOGS_BUCKET),
-        "logs of servers": (file.read_text("utf-8", "replace") for file in (folder / "logs").iterdir()),
-        "instance": iter([(world.fleet.home / "dagster.yaml").read_text("utf-8")]),
-    }
-
-
-def events() -> Iterator[str]:
-    with dg.DagsterInstance.get() as instance:
-        for run in instance.get_runs():
-            yield str(run)
-            yield from (entry.to_json() for entry in instance.all_logs(run.run_id))
-
-
-def log_lines(logs: Any) -> Iterator[str]:
-    for stream in logs.describe_log_streams(logGroupName=LOG_GROUP)["logStreams"]:
-        name = stream["logStreamName"]
-        assert name.startswith(f"run/{CONTAINER}/")
-        found = logs.get_log_events(logGroupName=LOG_GROUP, logStreamName=name, startFromHead=True)["events"]
-        yield from (event["message"] for event in found)
-
-
-def objects(s3: Any, bucket: str) -> Iterator[str]:
-    for each in s3.list_objects_v2(Bucket=bucket).get("Contents", ()):
-        yield s3.get_object(Bucket=bucket, Key=each["Key"])["Body"].read().decode("utf-8", "replace")

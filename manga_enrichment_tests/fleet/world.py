@@ -5,6 +5,8 @@ Belongs here: processes, waiting, what is seen from outside. Stays out: what hap
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -84,6 +86,12 @@ class FleetWorld:
         )
         self._servers[name] = child = ChildProcess(program)
         child.wait_until_healthy(SECONDS)
+
+    def switch(self, sensor: str, *, on: bool) -> None:
+        """As the runbook's command does it for a person."""
+        words = ("sensor", "start" if on else "stop", sensor, "--workspace", str(self._workspace))
+        command = [str(Path(sys.executable).parent / "dagster"), *words]
+        subprocess.run(command, env=self.environment, cwd=self.fleet.home, check=True, capture_output=True)
 
     # What is seen
 
