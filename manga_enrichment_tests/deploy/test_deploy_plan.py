@@ -1,5 +1,6 @@
 """The printed plan deploys every template in an order in which each has what it takes; bash runs it to its end."""
 
+import json
 import os
 import re
 import shutil
@@ -19,6 +20,7 @@ from manga_enrichment.domain.operations.deploy_plan import ASKED, STACKS, Stack,
 from manga_enrichment.local.dagster_home import prepare_dagster_home
 from manga_enrichment.local.stack.local_stack import LocalStack
 from manga_enrichment.local.stack.provision import MAX_TEMPLATE_BYTES
+from manga_enrichment_tests.documents import commands, in_sentences
 from manga_enrichment_tests.infra.templates import INFRA, read_template
 
 REPOSITORY = INFRA.parent
@@ -99,6 +101,66 @@ def test_what_people_left_out_is_said_before_anything_is_done(name: str) -> None
     assert f"{name}: {ASKED[name].split(',')[0]}" in done.stderr
 
 
+AWS = r"""#!/usr/bin/env bash
+# In the CLI's place: says what it was asked. The first wait is over before the task is.
+printf '%s\0' "$@" $'\n' >> "$AWS_LOG"
+case "$1 $2" in
+    "ecs wait") [[ -e $AWS_LOG.waited ]] || { touch "$AWS_LOG.waited"; exit 255; } ;;
+    "ecs describe-tasks") echo 0 ;;
+    *) [[ "$*" =~ ParameterKey==\'([A-Za-z]+) ]] && echo "former-${BASH_REMATCH[1]}" || echo given ;;
+esac
+"""
+
+
+def asked_of_aws(tmp_path: Path, *words: str, **given: str) -> list[list[str]]:
+    """Words of each call that the plan makes, where the stack of Dagster has been deployed before."""
+    aws, log = tmp_path / "aws", tmp_path / "aws.log"
+    aws.write_text(AWS)
+    aws.chmod(0o755)
+    done = bash(deploy_plan(), {"PATH": f"{tmp_path}:/usr/bin:/bin", "AWS_LOG": str(log), **given}, *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return [line.split("\0")[:-1] for line in log.read_text("utf-8").split("\n\0")[:-1]]
+
+
+@pytest.mark.slow
+def test_an_upgrade_asks_for_the_version_alone(tmp_path: Path) -> None:
+    """What was said before is read from the stack; what is given anew counts."""
+    calls = asked_of_aws(tmp_path, IMAGE_TAG="abc1234", BUDGET_USD_PER_DAY="7")
+    (dagster,) = (each for each in calls if "infra/dagster.yaml" in each)
+    assert {
+        "VpcId=former-VpcId",
+        "SubnetIds=former-SubnetIds",
+        "CatalogUri=former-CatalogUri",
+        "BudgetUsdPerDay=7",
+        "ImageTag=abc1234",
+    } <= set(dagster)
+    assert sum("deploy" in each[:2] for each in calls) == len(STACKS)
+
+
+@pytest.mark.slow
+def test_a_command_on_ecs_has_its_words_as_they_are_and_is_waited_for(tmp_path: Path) -> None:
+    words = ["manga-enrichment", "sql", 'SELECT "a b"', r"\d", "棚"]
+    calls = asked_of_aws(tmp_path, *words)
+    (task,) = (each for each in calls if each[:2] == ["ecs", "run-task"])
+    (container,) = json.loads(task[task.index("--overrides") + 1])["containerOverrides"]
+    assert container == {"name": "run", "command": words}
+    assert sum(each[:2] == ["ecs", "wait"] for each in calls) == 2
+    assert not [each for each in calls if "deploy" in each[:2]]
+
+
+ON_ECS = sorted({tuple(each.words()[2:]) for each in (*commands("bash"), *in_sentences("bash")) if each.words()[2:]})
+"""What the pages have people run as `bash plan.sh WORD ...`."""
+LATER = [each.text for each in commands("aws") if " deploy --stack-name manga-dagster " in each.text]
+"""What the pages say to the deployed stack of Dagster: settings, an upgrade, a rollback, a restore."""
+
+
+def test_the_pages_have_something_to_run_afterwards() -> None:
+    assert ("dagster", "instance", "migrate") in ON_ECS
+    assert any(words[0] == "manga-enrichment" for words in ON_ECS)
+    told = {word.partition("=")[0] for line in LATER for word in line.partition("--parameter-overrides")[2].split()}
+    assert told == {"Servers", "ImageTag", "SettingsFileArn", "DatabaseSnapshot"}
+
+
 DOCKER = """#!/usr/bin/env bash
 # In Docker's place: says what it was asked.
 [[ $1 == login ]] && cat > /dev/null
@@ -136,21 +198,32 @@ def test_bash_runs_it_to_its_end_on_the_emulator(
     try:
         with containers(local_stack, "plan-manga-enrichment-run", prepare_dagster_home(tmp_path)):
             done = bash(deploy_plan("plan"), environment)
-            alone = bash(deploy_plan("plan"), environment, "manga-enrichment", "brake", "status")
+            alone = [bash(deploy_plan("plan"), environment, *words) for words in ON_ECS]
+        later = [bash(line.replace(" manga-dagster ", " plan-manga-dagster "), environment) for line in LATER]
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
         assert "works   ledger table" in done.stdout
         assert "off     MANGA_EMAIL_FROM is empty" in done.stdout
         assert "MANGA_ALERTS_TOPIC_ARN is empty" not in done.stdout
         assert re.search(r"total\D+[1-9]", done.stdout), done.stdout[-1500:]
-        assert alone.returncode == 0, alone.stdout[-3000:] + alone.stderr[-3000:]
-        assert "the brake is off" in alone.stdout
-        assert "changeset" not in alone.stdout, "a command deploys nothing"
+        for ended in (*alone, *later):
+            is_done = ended.returncode == 0 or "is up to date" in ended.stdout + ended.stderr
+            assert is_done, f"{ended.args}: {ended.stdout[-3000:]}{ended.stderr[-3000:]}"
+        assert not [each for each in alone if "changeset" in each.stdout], "a command deploys nothing"
+        assert any("genre_classification" in each.stdout for each in alone)
+        told = of_stack(local_stack, "plan-manga-dagster")
+        assert (told["ImageTag"], told["CatalogUri"]) == ("THE_ONE_BEFORE", environment["CATALOG_URI"])
         asked = log.read_text("utf-8").splitlines()
         assert [line.split()[1] for line in asked] == ["login", "build", "push"]
         assert asked[2].endswith("/plan-manga-enrichment:abc1234")
     finally:
         for stack in reversed(STACKS):
             local_stack.client("cloudformation").delete_stack(StackName=f"plan-manga-{stack.name}")
+
+
+def of_stack(local_stack: LocalStack, name: str) -> dict[str, str]:
+    """Its parameters."""
+    (found,) = local_stack.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+    return {each["ParameterKey"]: each["ParameterValue"] for each in found["Parameters"]}
 
 
 @contextmanager

@@ -19,7 +19,9 @@ ASKED: Mapping[str, str] = MappingProxyType(
         "IMAGE_TAG": "the version, for example the commit (git rev-parse --short HEAD)",
     }
 )
-"""Variable -> what people are told when they left it out."""
+"""Variable -> what people are told when they left it out, and no deployment before said it."""
+_KEPT = ("VPC_ID", "SUBNET_IDS", "CATALOG_URI", "BUDGET_USD_PER_DAY")
+"""Those that stay what they were unless they are given anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ STACKS = (
             'there=$(aws ecr list-images --repository-name "${RepositoryUri#*/}" --query "$query" --output text)',
             "if [[ -z $there ]]; then",
             '    aws ecr get-login-password | docker login --username AWS --password-stdin "${RepositoryUri%%/*}"',
-            '    docker build --file deploy/Dockerfile --tag "$RepositoryUri:$IMAGE_TAG" .',
+            '    docker build --platform linux/amd64 --file deploy/Dockerfile --tag "$RepositoryUri:$IMAGE_TAG" .',
             '    docker push "$RepositoryUri:$IMAGE_TAG"',
             "fi",
         ),
@@ -134,6 +136,10 @@ output() { # NAME OUTPUT
     [[ -n $value ]] || { echo "stack $PREFIX-$1 has no output $2" >&2; return 1; }
     echo "$value"
 }
+before() { # PARAMETER: what it is in the deployed stack of Dagster, if there is one
+    aws cloudformation describe-stacks --stack-name "$PREFIX-dagster" --output text \\
+        --query "Stacks[0].Parameters[?ParameterKey=='$1'].ParameterValue" 2> /dev/null || true
+}
 # A command with the role, the settings and the network of a run: it ends as the command does.
 on_ecs() { # WORD ...
     local command="" word task code cluster definition subnets group logs
@@ -142,12 +148,16 @@ on_ecs() { # WORD ...
     subnets=$(output dagster RunSubnets)
     group=$(output dagster RunSecurityGroup)
     logs=$(output dagster RunLogGroup)
-    for word in "$@"; do command+="${command:+,}\\"$word\\""; done
+    for word in "$@"; do
+        word=${word//\\\\/\\\\\\\\} # as JSON has it
+        command+="${command:+,}\\"${word//\\"/\\\\\\"}\\""
+    done
     task=$(aws ecs run-task --cluster "$cluster" --launch-type FARGATE --task-definition "$definition" \\
         --network-configuration "awsvpcConfiguration={subnets=[$subnets],securityGroups=[$group]}" \\
         --overrides "{\\"containerOverrides\\": [{\\"name\\": \\"run\\", \\"command\\": [$command]}]}" \\
         --query "tasks[0].taskArn" --output text)
-    aws ecs wait tasks-stopped --cluster "$cluster" --tasks "$task"
+    # It waits for ten minutes, which the import of a large catalog takes longer than.
+    for _ in {1..36}; do aws ecs wait tasks-stopped --cluster "$cluster" --tasks "$task" && break; done
     aws logs get-log-events --log-group-name "$logs" --log-stream-name "run/run/${task##*/}" --start-from-head \\
         --query "events[].[message]" --output text
     code=$(aws ecs describe-tasks --cluster "$cluster" --tasks "$task" \\
@@ -173,9 +183,15 @@ echo "The UI is at $UiUrl"
 
 def deploy_plan(stage: str = "") -> str:
     """The script. stage: MANGA_STAGE, "" for none."""
-    asked = "\n".join(f': "${{{name}:?{meaning}}}"' for name, meaning in ASKED.items())
+    kept = [f"{name}=${{{name}:-$(before {_parameter(name)})}}" for name in _KEPT]
+    asked = "\n".join([*kept, *(f': "${{{name}:?{meaning}}}"' for name, meaning in ASKED.items())])
     stacks = "\n\n".join("\n".join(_lines(each, number, stage)) for number, each in enumerate(STACKS, start=1))
     return f"{_HEAD}PREFIX={staged(stage, 'manga')}\n{_FUNCTIONS}\n{asked}\n\n{stacks}\n{_LAST}"
+
+
+def _parameter(variable: str) -> str:
+    (dagster,) = (stack for stack in STACKS if stack.name == "dagster")
+    return next(parameter for parameter, word in dagster.says.items() if word == f"${variable}")
 
 
 def _lines(stack: Stack, number: int, stage: str) -> Iterator[str]:
