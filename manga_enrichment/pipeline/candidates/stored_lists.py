@@ -26,8 +26,8 @@ _SCHEMA = arrow_schema(CANDIDATE_COLUMNS)
 _LIST = _SCHEMA.field("candidates").type
 _NONE = np.zeros(0, np.int32)
 _DRAWN = pa.schema([("manga_id", pa.string()), ("digest", pa.uint64()), ("method", pa.string()), ("waiting", _LIST)])
-LISTS_AT_ONCE = 10_000
-"""With their texts they take 40 MB, and as much again while they are read and while they are written."""
+LISTS_AT_ONCE = 5_000
+"""With their texts they take 20 MB, and as much again while they are read and while they are written."""
 
 READ_AT_ONCE = 2_500
 
