@@ -112,6 +112,10 @@ def test_dagster_knows_the_tables_and_what_was_added_to_each(tmp_path: Path) -> 
     assert sum(each["titles_removed"] for each in told[ENRICHED_CHANGES].values()) == 1
     last = {row["version"] for row in enriched if row["previous_version"]}
     assert {each["version"] for each in told[ENRICHED_CHANGES].values()} == last
+    shown = "\n".join(each["preview"] for each in told[CATALOG_CHANGES].values())
+    assert shown.startswith("| title | kind | field | from | to |")
+    assert "| `changed` | `synopsis` |" in shown
+    assert nights.titles[3]["title"] in shown
     (bucket,) = told[TOMBSTONES]
     assert nights.project.world.tables.read(tombstones_key(bucket)) is not None
     assert materialized(nights.run()).keys().isdisjoint({ENRICHED_CHANGES, CATALOG_CHANGES, TOMBSTONES})

@@ -14,7 +14,7 @@ import dagster as dg
 from manga_enrichment.defs.partner.runs import PartnerRun
 from manga_enrichment.defs.partner.settings import notification_policy, settle_limits
 from manga_enrichment.defs.shared.inputs import DefinitionInputs
-from manga_enrichment.defs.shared.metadata import invoke_metadata
+from manga_enrichment.defs.shared.metadata import ROW_COUNT, invoke_metadata
 from manga_enrichment.defs.shared.op_outputs import IN_MEMORY
 from manga_enrichment.defs.shared.op_time import OpTime
 from manga_enrichment.defs.shared.pipeline_settings import invoke_settings
@@ -227,6 +227,7 @@ def partner_endings(
 def settle_metadata(report: SettleReport, tables: ObjectStore) -> dict[str, Any]:
     """Flat numbers, so that the UI plots them."""
     return {
+        ROW_COUNT: report.items["items"],
         "requests": report.states.total(),
         **{f"requests_{name}": count for name, count in sorted(report.states.items())},
         **{name if name == "items" else f"items_{name}": count for name, count in sorted(report.items.items())},

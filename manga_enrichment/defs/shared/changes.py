@@ -14,10 +14,11 @@ import dagster as dg
 from manga_enrichment.defs.shared.inputs import DefinitionInputs
 from manga_enrichment.defs.shared.metadata import ROW_COUNT
 from manga_enrichment.defs.shared.names import OWNERS
-from manga_enrichment.defs.shared.tables import columns_shown
+from manga_enrichment.defs.shared.tables import columns_shown, preview_of
 from manga_enrichment.domain.tables.columns import Column
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.changes.replace import ChangeReport
+from manga_enrichment.pipeline.enrichment.previews import some_changes
 
 FOLLOWS_TAG = "follows"
 """Tag with the asset whose rows these are about."""
@@ -49,5 +50,6 @@ def log_changes(context: dg.AssetExecutionContext, tables: ObjectStore, report: 
             "values_changed": report.values,
             "version": report.version,
             "uri": tables.uri(report.key),
+            **preview_of(some_changes(tables, report.key, report.bucket)),
         }
         context.log_event(dg.AssetMaterialization(report.changes, partition=report.bucket, metadata=metadata))

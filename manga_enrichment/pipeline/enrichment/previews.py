@@ -80,6 +80,26 @@ def _named(value: Any, names: Mapping[str, str]) -> Any:
     return [names.get(each["manga_id"], each["manga_id"]) for each in value] if _names_titles(value) else value
 
 
+def some_changes(tables: ObjectStore, key: str, bucket: str) -> list[dict[str, Any]]:
+    """Of an object with changes: values that changed before titles that came and left, of which it is said alone."""
+    stored = tables.read(key, ["manga_id", "kind", "field", "from_value", "to_value"])
+    if stored is None:
+        return []
+    values = stored.table.filter(pc.field("field").is_valid())
+    rows = (values if values.num_rows else stored.table).slice(0, ROWS).to_pylist()
+    titles = titles_of(tables, bucket, (row["manga_id"] for row in rows))
+    return [
+        {
+            "title": titles.get(row["manga_id"], row["manga_id"]),
+            "kind": row["kind"],
+            "field": row["field"],
+            "from": row["from_value"] if row["field"] else None,
+            "to": row["to_value"] if row["field"] else None,
+        }
+        for row in rows
+    ]
+
+
 def titles_of(tables: ObjectStore, bucket: str, manga_ids: Iterable[str]) -> dict[str, str]:
     """Titles of the catalog by id; those that have left are left out."""
     stored = tables.read(table_key("catalog", bucket), ["manga_id", "title"])
