@@ -13,6 +13,7 @@ WHILE_EMPTY: Mapping[str, str] = MappingProxyType(
         "results_topic_arn": "no topic hears of requests that have ended",
         "callback_secret": "callbacks to partners wait and are not sent",
         "api_url": "callbacks have no link to the result",
+        "browse_url": "titles of the report are no links",
         "email_from": "no mail goes to partners",
         "partners_file": "every partner may do anything, without caps",
         "budget_usd_per_day": "a day may cost anything",
