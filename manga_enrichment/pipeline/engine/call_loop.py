@@ -184,20 +184,20 @@ class Caller:
         progress.reply, progress.sent_at = None, sent.at
         refusal: Refusal | None
         try:
-            reply = await self._converse(request)
+            reply, refusal = judged(call, await self._converse(request))
         except ModelError as error:
             refusal = Refusal(error.error_class, error.message, error.retry_after_seconds or 0.0)
             self._tell_limiter_of_failure(permit, error)
             is_lost = TREATMENTS[error.error_class].maybe_billed
             attempt = sent.unanswered(refusal, self._clock.monotonic_seconds(), maybe_billed=is_lost)
-        except BaseException:  # cancelled, or an error that nobody foresaw: the request may have arrived
+        except BaseException:  # cancelled, or an error that nobody foresaw: the request may have been answered
             self._limiter.settle(permit, permit.tokens)
             lost = Refusal(ErrorClass.ABANDONED, "the run was ended before the answer came")
             progress.attempts.append(sent.unanswered(lost, self._clock.monotonic_seconds(), maybe_billed=True))
             raise
         else:
-            progress.reply, refusal = judged(call, reply)
-            attempt = sent.answered(progress.reply, refusal, self._clock.monotonic_seconds())
+            progress.reply = reply
+            attempt = sent.answered(reply, refusal, self._clock.monotonic_seconds())
             self.prompt_cache.answered(call)
             self._limiter.settle(permit, quota_tokens_used(attempt.usage, call.model.output_burndown))
         progress.attempts.append(attempt)

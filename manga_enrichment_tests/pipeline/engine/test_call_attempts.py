@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from manga_enrichment.domain.analyses.base import Answer, TitleInputs
 from manga_enrichment.domain.models.usage import Usage, cost_micro_usd
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
 from manga_enrichment.domain.outcomes.outcome import Outcome
@@ -105,6 +106,19 @@ async def test_an_error_that_nobody_foresaw_is_told_with_what_was_sent() -> None
     assert (word.error_class, word.message) == (ErrorClass.STOPPED, "the run was ended by the socket is gone")
     (attempt,) = word.attempts
     assert (attempt.error_class, attempt.maybe_billed) == (ErrorClass.ABANDONED, True)
+
+
+async def test_an_answer_that_its_analysis_cannot_look_at_may_have_been_billed() -> None:
+    def broken(_answer: Answer, _inputs: TitleInputs) -> list[str]:
+        raise ZeroDivisionError("a rule of somebody's own")
+
+    world = CallWorld()
+    call = replace(CALL, analysis=replace(CALL.analysis, check=broken))
+    outcome = await world.caller().ask(call, at_once)
+    assert isinstance(outcome.failure, ZeroDivisionError)
+    [attempt] = outcome.attempts
+    assert (attempt.maybe_billed, attempt.error_class) == (True, ErrorClass.ABANDONED)
+    assert attempt.cost_micro_usd == CALL.most_micro_usd()
 
 
 async def test_a_failed_attempt_keeps_what_the_model_said() -> None:
