@@ -42,7 +42,7 @@ def test_every_op_of_an_asset_and_of_a_check_is_tried_again() -> None:
         "similar_candidates",
         "invoke_reading_level",
         "enriched_catalog",
-        "reading_level_rows_are_valid",
+        "check_reading_level",
     } <= set(policies)
     assert [name for name, policy in policies.items() if policy is not OP_RETRY_POLICY] == []
 

@@ -6,13 +6,11 @@ titles back (`pipeline/enrichment/planner.py`).
 
 import dagster as dg
 
+from manga_enrichment.defs.enrichment.analysis_checks import Check, Looking
 from manga_enrichment.defs.shared.inputs import DefinitionInputs
-from manga_enrichment.defs.shared.policies import store_check
 from manga_enrichment.defs.shared.severity import with_next_step
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.trials.canary import CanaryState
-from manga_enrichment.gateways.objects import ObjectStore
-from manga_enrichment.gateways.status import StatusStore
 from manga_enrichment.pipeline.enrichment.canaries import Verdict, is_in_force, judge
 
 CANARY_CHECK = "answers_have_not_drifted"
@@ -21,31 +19,25 @@ CANARY_CHECK = "answers_have_not_drifted"
 _MORE_TITLES = "accept it (`manga-enrichment canary accept`), or begin one over more titles"
 
 
-def build_canary_checks(inputs: DefinitionInputs) -> list[dg.AssetChecksDefinition]:
-    return [_answers_have_not_drifted(analysis, inputs) for analysis in inputs.analyses.values()]
-
-
-def _answers_have_not_drifted(analysis: AnalysisType, inputs: DefinitionInputs) -> dg.AssetChecksDefinition:
-    @store_check(
-        asset=analysis.name,
-        name=CANARY_CHECK,
-        additional_deps=list(analysis.parts),  # a combined one is judged by their tables
-        description="The answers of a canary are distributed as those before it; only then is the rest asked.",
-    )
-    def answers_have_not_drifted(
-        tables: dg.ResourceParam[ObjectStore], status: dg.ResourceParam[StatusStore]
-    ) -> dg.AssetCheckResult:
-        canary = status.canary(analysis.name)
+def canary_check(analysis: AnalysisType, inputs: DefinitionInputs) -> Check:
+    def look(at: Looking) -> dg.AssetCheckResult:
+        canary = at.status.canary(analysis.name)
         if canary is None or not is_in_force(canary, inputs.analyses, inputs.models):
             return dg.AssetCheckResult(passed=True, description="there is no canary")
         if canary.state is not CanaryState.ASKING:
             return _result(Verdict(canary, canary.said))
-        verdict = judge(canary, tables, inputs.buckets, inputs.analyses, inputs.models)
+        verdict = judge(canary, at.tables, inputs.buckets, inputs.analyses, inputs.models)
         if verdict.canary.state is not CanaryState.ASKING:
-            status.judge_canary(verdict.canary)
+            at.status.judge_canary(verdict.canary)
         return _result(verdict)
 
-    return answers_have_not_drifted
+    spec = dg.AssetCheckSpec(
+        CANARY_CHECK,
+        asset=analysis.name,
+        additional_deps=list(analysis.parts),  # a combined one is judged by their tables
+        description="The answers of a canary are distributed as those before it; only then is the rest asked.",
+    )
+    return Check(spec, look)
 
 
 def _result(verdict: Verdict) -> dg.AssetCheckResult:

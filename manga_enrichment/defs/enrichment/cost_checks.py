@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import dagster as dg
 
+from manga_enrichment.defs.enrichment.analysis_checks import Check, Looking
 from manga_enrichment.defs.shared.inputs import DefinitionInputs
 from manga_enrichment.defs.shared.policies import store_check
 from manga_enrichment.defs.shared.severity import graded
@@ -95,19 +96,10 @@ def _next_step(costs: RunCosts, analyses: Mapping[str, AnalysisType]) -> str:
     return next_step(error_class, asked_again=in_parts)
 
 
-def build_model_checks(analyses: Mapping[str, AnalysisType], models: ModelCatalog) -> list[dg.AssetChecksDefinition]:
-    return [_model_is_not_ending(analysis, models) for analysis in analyses.values()]
-
-
-def _model_is_not_ending(analysis: AnalysisType, models: ModelCatalog) -> dg.AssetChecksDefinition:
-    @store_check(
-        asset=analysis.name,
-        name="model_is_not_ending",
-        description=f"The model is sold for at least {END_OF_LIFE_DAYS} more days (ERROR when it is gone).",
-    )
-    def model_is_not_ending(clock: dg.ResourceParam[Clock]) -> dg.AssetCheckResult:
+def model_check(analysis: AnalysisType, models: ModelCatalog) -> Check:
+    def look(at: Looking) -> dg.AssetCheckResult:
         model = models.asked_for(analysis.name, analysis.model_alias)
-        today = clock.now().date()
+        today = at.clock.now().date()
         gone = model.ends_within(0, today)
         end = model.end_of_life.isoformat() if model.end_of_life else "no date announced"
         return dg.AssetCheckResult(
@@ -117,7 +109,12 @@ def _model_is_not_ending(analysis: AnalysisType, models: ModelCatalog) -> dg.Ass
             metadata={"model_id": model.model_id, "end_of_life": end},
         )
 
-    return model_is_not_ending
+    spec = dg.AssetCheckSpec(
+        "model_is_not_ending",
+        asset=analysis.name,
+        description=f"The model is sold for at least {END_OF_LIFE_DAYS} more days (ERROR when it is gone).",
+    )
+    return Check(spec, look)
 
 
 def _costs(context: dg.AssetCheckExecutionContext, tables: ObjectStore, clock: Clock) -> RunCosts:

@@ -17,7 +17,7 @@ from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.local.demo.partners import BatchReport
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE as ENRICHED_TABLE
-from manga_enrichment.pipeline.health.table_quality import FAILED_IN_PASSING, HELD_BACK, count_outcomes
+from manga_enrichment.pipeline.health.table_quality import FAILED_IN_PASSING, HELD_BACK, outcome_facts
 from manga_enrichment.pipeline.store.object_keys import TABLES_ROOT, rejects_key, table_key
 from manga_enrichment.settings import Settings, known_analyses
 
@@ -80,7 +80,7 @@ def account(
     )
     report.titles = report.tables[0]["rows"]
     for name in singles:
-        report.outcomes[name] = dict(count_outcomes(tables, name, keys))
+        report.outcomes[name] = dict(outcome_facts(tables, name, keys).standings)
         report.calls_cached += sum(_rows_of_earlier_runs(tables, table_key(name, b), run_ids) for b in keys)
     return report
 

@@ -1,22 +1,23 @@
-"""What must hold of the tables, checked row by row. Pure but for reading.
+"""What must hold of the tables, checked column by column. Pure but for reading.
 
 Belongs here: problems with an example each. Stays out: severities (`defs/enrichment/quality_checks.py`).
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.tables.columns import ListOf, StructOf
 from manga_enrichment.gateways.objects import ObjectStore
-from manga_enrichment.pipeline.catalog.reader import read_ids
+from manga_enrichment.pipeline.catalog.reader import read_catalog
 from manga_enrichment.pipeline.store.object_keys import outcomes_key, table_key
 from manga_enrichment.pipeline.store.rows import answer_schema
 
@@ -41,13 +42,14 @@ def check_rows(tables: ObjectStore, analysis: AnalysisType, buckets: Sequence[st
     """Schema, unique ids, ids that exist in the catalog, values that the analysis knows."""
     report = QualityReport()
     for bucket in buckets:
-        stored = tables.read(table_key(analysis.name, bucket))
+        stored = tables.open(table_key(analysis.name, bucket))
         if stored is None:
             continue
-        report.rows += stored.table.num_rows
-        if _check_schema(report, analysis, stored.table, bucket):
-            _check_ids(report, stored.table, read_ids(tables, bucket), bucket)
-            _check_values(report, analysis, stored.table)
+        report.rows += stored.file.metadata.num_rows
+        if _check_schema(report, analysis, stored.file.schema_arrow, bucket):
+            catalog = read_catalog(tables, bucket, ["manga_id"]).column("manga_id").combine_chunks()
+            _check_ids(report, stored.file.read(["manga_id"], use_threads=False).column("manga_id"), catalog, bucket)
+            _check_values(report, analysis, stored.file)
     return report
 
 
@@ -61,45 +63,59 @@ def check_references(
 ) -> QualityReport:
     """Whether the other titles that rows of `buckets` name are in the catalog, in whichever bucket."""
     report = QualityReport()
-    known = set().union(*(read_ids(tables, bucket) for bucket in all_buckets))
+    ids = [read_catalog(tables, bucket, ["manga_id"]) for bucket in all_buckets]
+    known = pa.concat_tables(ids).column("manga_id").combine_chunks() if ids else pa.array([], pa.string())
     columns = _reference_columns(analysis)
     for bucket in buckets:
-        stored = tables.read(table_key(analysis.name, bucket), ["manga_id", *columns])
-        for row in stored.table.to_pylist() if stored else ():
-            report.rows += 1
-            for other in (each["manga_id"] for name in columns for each in row[name] or ()):
-                if other not in known:
-                    report.note("dangling_id", f"{row['manga_id']} names {other}, which is not in the catalog")
+        stored = tables.open(table_key(analysis.name, bucket))
+        if stored is None:
+            continue
+        report.rows += stored.file.metadata.num_rows
+        for batch in stored.file.iter_batches(columns=["manga_id", *columns], use_threads=False):
+            for name in columns:
+                others = pc.struct_field(pc.list_flatten(batch.column(name)), "manga_id")
+                for owner, other in _outside(batch, name, others, known):
+                    report.note("dangling_id", f"{owner} names {other}, which is not in the catalog")
     return report
 
 
-def _check_schema(report: QualityReport, analysis: AnalysisType, table: pa.Table, bucket: str) -> bool:
+def _check_schema(report: QualityReport, analysis: AnalysisType, schema: pa.Schema, bucket: str) -> bool:
     """Also what may be null: a file whose schema forbids it holds no null. True when it fits."""
     expected = answer_schema(analysis)
-    if not table.schema.equals(expected):
-        wrong = [column.name for column in expected if column not in list(table.schema)]
+    if not schema.equals(expected):
+        wrong = [column.name for column in expected if column not in list(schema)]
         there = f"{', '.join(wrong)} differ" if wrong else f"unexpected columns beside {expected.names}"
         report.note("schema", f"bucket {bucket}: {there}")
         return False
     return True
 
 
-def _check_ids(report: QualityReport, table: pa.Table, catalog_ids: set[str], bucket: str) -> None:
-    counts = Counter(table.column("manga_id").to_pylist())
-    for manga_id, count in counts.items():
-        if manga_id not in catalog_ids:
-            report.note("unknown_id", f"{manga_id} is not in catalog bucket {bucket}")
-        if count > 1:
-            report.note("duplicate_id", f"{manga_id} has {count} rows in bucket {bucket}")
+def _check_ids(report: QualityReport, ids: pa.ChunkedArray, catalog_ids: pa.Array, bucket: str) -> None:
+    counts = pc.value_counts(ids)
+    unknown = counts.filter(pc.invert(pc.is_in(counts.field("values"), value_set=catalog_ids)))
+    for each in unknown.field("values").to_pylist():
+        report.note("unknown_id", f"{each} is not in catalog bucket {bucket}")
+    for each in counts.filter(pc.greater(counts.field("counts"), 1)).to_pylist():
+        report.note("duplicate_id", f"{each['values']} has {each['counts']} rows in bucket {bucket}")
 
 
-def _check_values(report: QualityReport, analysis: AnalysisType, table: pa.Table) -> None:
-    owners = table.column("manga_id").to_pylist()
-    for column in (column for column in analysis.columns if column.values):
-        for owner, value in zip(owners, table.column(column.name).to_pylist(), strict=True):
-            for each in value if isinstance(value, list) else [value]:
-                if each is not None and each not in column.values:
-                    report.note("unknown_value", f"{owner} has {column.name} {each!r}")
+def _check_values(report: QualityReport, analysis: AnalysisType, file: pq.ParquetFile) -> None:
+    columns = [column for column in analysis.columns if column.values]
+    for batch in file.iter_batches(columns=["manga_id", *(each.name for each in columns)], use_threads=False):
+        for column in columns:
+            values = batch.column(column.name)
+            values = pc.list_flatten(values) if pa.types.is_list(values.type) else values
+            for owner, value in _outside(batch, column.name, values, pa.array(column.values, values.type)):
+                report.note("unknown_value", f"{owner} has {column.name} {value!r}")
+
+
+def _outside(batch: pa.RecordBatch, name: str, values: pa.Array, known: pa.Array) -> Iterator[tuple[str, Any]]:
+    """(manga_id, value) of what is none of the known. values: those of a column, of lists all their elements."""
+    is_list = pa.types.is_list(batch.column(name).type)
+    owners = pc.list_parent_indices(batch.column(name)) if is_list else pa.array(range(len(values)))
+    strange = pc.and_(values.is_valid(), pc.invert(pc.is_in(values, value_set=known)))
+    named = batch.column("manga_id").take(owners.filter(strange))
+    yield from zip(named.to_pylist(), values.filter(strange).to_pylist(), strict=True)
 
 
 def _reference_columns(analysis: AnalysisType) -> list[str]:
@@ -120,13 +136,59 @@ FAILED_IN_PASSING = "failed_in_passing"
 """Of titles that failed, and are asked again by the next run."""
 
 
-def count_outcomes(tables: ObjectStore, analysis: str, buckets: Sequence[str]) -> Counter[str]:
-    """Titles by standing over all buckets that have an outcomes table."""
-    counts: Counter[str] = Counter()
+@dataclass(frozen=True, slots=True)
+class OutcomeFacts:
+    """Titles of some buckets that have outcomes: how many by STANDING_COLUMNS, and who is asked no more."""
+
+    counts: Counter[tuple[str, str | None, bool]]
+    given_up: Sequence[str]
+
+    @property
+    def standings(self) -> Counter[str]:
+        found: Counter[str] = Counter()
+        for row, count in self.counts.items():
+            found[_standing(row)] += count
+        return found
+
+    @property
+    def missing(self) -> Counter[tuple[str, bool]]:
+        """Titles that should have an answer and have none, by (error class, whether the next run asks again)."""
+        found: Counter[tuple[str, bool]] = Counter()
+        for row, count in self.counts.items():
+            _, error_class, transient = row
+            if error_class and _standing(row) not in (HELD_BACK, Outcome.SUCCEEDED.value):
+                found[error_class, transient] += count
+        return found
+
+    @property
+    def deferred(self) -> Counter[str]:
+        """Titles that the next run asks for, by error class: why this one left them."""
+        found: Counter[str] = Counter()
+        for (outcome, error_class, _), count in self.counts.items():
+            if outcome == Outcome.DEFERRED.value:
+                found[str(error_class)] += count
+        return found
+
+    def check_given_up(self) -> QualityReport:
+        """Titles that are asked no more, since what the model gave was no answer night after night."""
+        report = QualityReport(rows=sum(self.counts.values()))
+        for manga_id in self.given_up:
+            report.note("unanswerable", manga_id)
+        return report
+
+
+def outcome_facts(tables: ObjectStore, analysis: str, buckets: Sequence[str]) -> OutcomeFacts:
+    counts: Counter[tuple[str, str | None, bool]] = Counter()
+    given_up: list[str] = []
     for bucket in buckets:
-        stored = tables.read(outcomes_key(analysis, bucket), STANDING_COLUMNS)
-        counts.update(standing(row) for row in (stored.table.to_pylist() if stored is not None else ()))
-    return counts
+        stored = tables.read(outcomes_key(analysis, bucket), ["manga_id", *STANDING_COLUMNS])
+        if stored is None:
+            continue
+        found = stored.table.group_by(STANDING_COLUMNS).aggregate([([], "count_all")]).to_pylist()
+        counts.update({(*(each[name] for name in STANDING_COLUMNS),): each["count_all"] for each in found})
+        lost = stored.table.filter(pc.field("error_class") == ErrorClass.UNANSWERABLE.value)
+        given_up += lost.column("manga_id").to_pylist()
+    return OutcomeFacts(counts, given_up)
 
 
 def standing(row: Mapping[str, Any]) -> str:
@@ -137,38 +199,8 @@ def standing(row: Mapping[str, Any]) -> str:
     return FAILED_IN_PASSING if failed_in_passing else str(row["outcome"])
 
 
-def check_given_up(tables: ObjectStore, analysis: str, buckets: Sequence[str]) -> QualityReport:
-    """Titles that are asked no more, since what the model gave was no answer night after night."""
-    report = QualityReport()
-    for bucket in buckets:
-        stored = tables.read(outcomes_key(analysis, bucket), ["manga_id", "error_class"])
-        for row in stored.table.to_pylist() if stored else ():
-            report.rows += 1
-            if row["error_class"] == ErrorClass.UNANSWERABLE:
-                report.note("unanswerable", row["manga_id"])
-    return report
-
-
-def count_deferred(tables: ObjectStore, analysis: str, buckets: Sequence[str]) -> Counter[str]:
-    """Titles that the next run asks for, by error class: why this one left them."""
-    counts: Counter[str] = Counter()
-    for bucket in buckets:
-        stored = tables.read(outcomes_key(analysis, bucket), ["outcome", "error_class"])
-        if stored is not None:
-            left = stored.table.filter(pc.field("outcome") == Outcome.DEFERRED.value)
-            counts.update(left.column("error_class").to_pylist())
-    return counts
-
-
-def count_missing(tables: ObjectStore, analysis: str, buckets: Sequence[str]) -> Counter[tuple[str, bool]]:
-    """Titles that should have an answer and have none, by (error class, whether the next run asks again)."""
-    counts: Counter[tuple[str, bool]] = Counter()
-    for bucket in buckets:
-        stored = tables.read(outcomes_key(analysis, bucket), STANDING_COLUMNS)
-        for row in stored.table.to_pylist() if stored is not None else ():
-            if row["error_class"] and standing(row) not in (HELD_BACK, Outcome.SUCCEEDED.value):
-                counts[row["error_class"], row["transient"]] += 1
-    return counts
+def _standing(values: Sequence[Any]) -> str:
+    return standing(dict(zip(STANDING_COLUMNS, values, strict=True)))
 
 
 def coverage(counts: Mapping[str, int]) -> float:

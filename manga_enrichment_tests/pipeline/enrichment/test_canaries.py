@@ -14,7 +14,7 @@ from manga_enrichment.pipeline.engine.money.budget import Caps
 from manga_enrichment.pipeline.enrichment.canaries import Verdict, is_in_force, judge, open_canaries
 from manga_enrichment.pipeline.enrichment.forecast import Throughput, forecast_next_run
 from manga_enrichment.pipeline.enrichment.plan_run import Planning, PlanReport
-from manga_enrichment.pipeline.health.table_quality import count_outcomes, coverage
+from manga_enrichment.pipeline.health.table_quality import coverage, outcome_facts
 from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import BUCKET, COMBINED, MODELS, World, bare_record, put_catalog, record, title_id
 from manga_enrichment_tests.scripted_model import DEFAULT_USAGE, prompt_fields_of, valid_answer
@@ -96,7 +96,7 @@ def test_only_its_titles_are_asked_and_the_others_keep_their_answers_and_are_no_
 def test_who_waits_for_a_canary_is_no_gap_in_coverage() -> None:
     world = CanaryWorld()
     world.night("run-2")
-    counts = count_outcomes(world.tables, LEVEL, [BUCKET])
+    counts = outcome_facts(world.tables, LEVEL, [BUCKET]).standings
     waiting = TITLES - len(world.own)
     assert counts == {"succeeded": len(world.own), "held_back": waiting, "insufficient_input": 1}
     assert coverage(counts) == 1.0

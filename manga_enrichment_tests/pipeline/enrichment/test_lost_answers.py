@@ -8,7 +8,7 @@ from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.gateways.model import ModelCall, ModelReply
 from manga_enrichment.pipeline.enrichment.outcomes import LOST_NIGHTS
-from manga_enrichment.pipeline.health.table_quality import check_given_up
+from manga_enrichment.pipeline.health.table_quality import outcome_facts
 from manga_enrichment_tests.builders import BUCKET, COMBINED, World, provenance, put_catalog, record, title_id
 from manga_enrichment_tests.fakes import DEFAULT_USAGE, ScriptedModel, Step, valid_answer
 from manga_enrichment_tests.pipeline.engine.engine_rig import FailingPuts
@@ -50,7 +50,7 @@ def test_after_three_nights_it_is_remembered_and_asked_no_more() -> None:
     ]
     assert world.model.attempts_for(title_id(1)) == 2 * LOST_NIGHTS
     assert world.answers(LEVEL).keys() == {title_id(2)}
-    assert check_given_up(world.tables, LEVEL, [BUCKET]).examples == [f"unanswerable: {title_id(1)}"]
+    assert outcome_facts(world.tables, LEVEL, [BUCKET]).check_given_up().examples == [f"unanswerable: {title_id(1)}"]
 
 
 def test_all_that_was_billed_for_it_is_logged_and_booked_once() -> None:
@@ -70,7 +70,7 @@ def test_an_answer_that_comes_before_ends_the_count(nights: int) -> None:
         night(world, number)
     assert lost(world) == (None, None, False)
     assert world.answers(LEVEL).keys() == {title_id(1), title_id(2)}
-    assert check_given_up(world.tables, LEVEL, [BUCKET]).problems == {}
+    assert outcome_facts(world.tables, LEVEL, [BUCKET]).check_given_up().problems == {}
 
 
 def test_a_night_that_brought_no_word_neither_counts_nor_ends_the_count() -> None:

@@ -8,8 +8,8 @@ import pytest
 from manga_enrichment.pipeline.health.table_quality import (
     check_references,
     check_rows,
-    count_outcomes,
     coverage,
+    outcome_facts,
     outcome_summary,
     refers_to_titles,
 )
@@ -130,7 +130,7 @@ def test_only_a_few_examples_are_kept(world: World) -> None:
 
 
 def test_coverage_is_the_answered_share_of_titles_with_enough_text(world: World) -> None:
-    counts = count_outcomes(world.tables, LEVEL, [BUCKET, "no such bucket"])
+    counts = outcome_facts(world.tables, LEVEL, [BUCKET, "no such bucket"]).standings
     assert counts == {"succeeded": 4, "insufficient_input": 1}
     assert coverage(counts) == 1.0
     assert coverage({"succeeded": 3, "failed": 1, "insufficient_input": 100}) == 0.75
