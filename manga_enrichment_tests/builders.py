@@ -25,6 +25,7 @@ from manga_enrichment.domain.prompts.fingerprint import content_hash, fingerprin
 from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
 from manga_enrichment.gateways.model import FoundationModel
 from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.pipeline.catalog.reader import read_catalog
 from manga_enrichment.pipeline.catalog.tables import CATALOG_SCHEMA, batch_of, record_row
 from manga_enrichment.pipeline.changes.replace import Origin
 from manga_enrichment.pipeline.engine.calls import EngineSettings
@@ -175,6 +176,11 @@ def put_catalog(tables: ObjectStore, records: Sequence[MangaRecord]) -> None:
     hashed = content_hash(ANALYSES.values())
     tables.write(table_key("catalog", BUCKET), catalog_table((each, hashed(each)) for each in ordered))
     tables.write(table_key("similar_candidates", BUCKET), candidates_table(candidates_of(ordered).items()))
+
+
+def ids_of_bucket(tables: ObjectStore, bucket: str = BUCKET) -> set[str]:
+    """Titles of a bucket of the catalog."""
+    return set(read_catalog(tables, bucket, ["manga_id"]).column("manga_id").to_pylist())
 
 
 def catalog_row(number: int, **changes: Any) -> dict[str, Any]:

@@ -20,6 +20,8 @@ WHILE_ASKING = [
 ]
 WHILE_WRITING = [
     Doom("tables", "write", where="enrichment/requests/"),
+    Doom("tables", "write", where="/entries/"),
+    Doom("tables", "write", where="/entries/", after=True),
     Doom("tables", "write", where=LEVEL),
     Doom("tables", "write", where=LEVEL, after=True),
     Doom("status", "put_partition"),

@@ -11,17 +11,22 @@ import pyarrow as pa
 
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.errors import ConfigurationError
-from manga_enrichment.gateways.objects import ObjectStore, StoredFile, TableReader
+from manga_enrichment.gateways.objects import ObjectStore, StoredFile, StoredTable, TableReader
 from manga_enrichment.pipeline.catalog.tables import records_from_table
 from manga_enrichment.pipeline.store.object_keys import catalog_hashes_key, catalog_state_key, table_key
 
 
 def read_catalog(tables: TableReader, bucket: str, columns: Sequence[str] | None = None) -> pa.Table:
     """The catalog table of a bucket. Raises ConfigurationError when it was never imported."""
+    return read_stored_catalog(tables, bucket, columns).table
+
+
+def read_stored_catalog(tables: TableReader, bucket: str, columns: Sequence[str] | None = None) -> StoredTable:
+    """As `read_catalog`, with its etag."""
     stored = tables.read(table_key("catalog", bucket), columns)
     if stored is None:
         raise _never_imported(bucket)
-    return stored.table
+    return stored
 
 
 def open_catalog(tables: ObjectStore, bucket: str) -> StoredFile:
@@ -40,10 +45,6 @@ def _never_imported(bucket: str) -> ConfigurationError:
 
 def read_records(tables: ObjectStore, bucket: str) -> Iterator[MangaRecord]:
     return records_from_table(read_catalog(tables, bucket))
-
-
-def read_ids(tables: ObjectStore, bucket: str) -> set[str]:
-    return set(read_catalog(tables, bucket, ["manga_id"]).column("manga_id").to_pylist())
 
 
 def hashes_are_of(tables: ObjectStore) -> tuple[str, ...]:

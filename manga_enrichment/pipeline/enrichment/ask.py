@@ -27,6 +27,7 @@ from manga_enrichment.pipeline.enrichment.calibrations import read_calibration, 
 from manga_enrichment.pipeline.enrichment.plan_files import read_plan
 from manga_enrichment.pipeline.enrichment.planner import Action
 from manga_enrichment.pipeline.log.arrears import keep_arrears, settle_arrears
+from manga_enrichment.pipeline.log.kept_entries import KeptEntries
 from manga_enrichment.pipeline.log.unledgered import UnledgeredAttempts
 
 
@@ -73,15 +74,23 @@ class Invoking:
         tally: Tally,
         say: Callable[[str], None],
     ) -> InvokeReport:
-        unledgered = UnledgeredAttempts(provenance, self._clock)
+        unledgered, kept = UnledgeredAttempts(provenance, self._clock), KeptEntries(provenance)
+
+        def told(result: CallResult) -> None:
+            kept.add(result)
+            unledgered.add(result)
+
+        def flush() -> None:
+            kept.write(self._tables, analysis.name)
+            unledgered.write(self._tables, analysis.name)
+
         calls = planned_calls(self._tables, analysis, model, buckets, provenance.run_id)
         pending = BatchStore(self._tables).pending(buckets)
         async with open_invocation(self._gateways, self._settings, tally, provenance.run_id, say) as invocation:
             await invocation.reach()
             engine = invocation.engine(model, provenance, spender)
-            flush = partial(unledgered.write, self._tables, analysis.name)
             keep = partial(keep_arrears, self._tables)
-            await engine.run(_not_pending(calls, pending), invocation.counted(unledgered.add), flush, keep)
+            await engine.run(_not_pending(calls, pending), invocation.counted(told), flush, keep)
         learned = tally.calibration()
         if learned is not None:
             write_calibration(self._tables, analysis.name, model.model_id, learned)

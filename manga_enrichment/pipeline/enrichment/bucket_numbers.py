@@ -5,7 +5,7 @@ op did (`pipeline/engine/tally.py`), rows of tables (`write.py`).
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,20 +25,40 @@ class BucketNumbers:
     latency_p50_ms: int = 0
     latency_p95_ms: int = 0
 
-    @classmethod
-    def of(
-        cls, entries: Sequence[LedgerEntry], unledgered: Iterable[Mapping[str, Any]], run_id: str
-    ) -> "BucketNumbers":
-        own = [attempt for e in entries if e.provenance.run_id == run_id for attempt in e.attempts]
-        sent = [row for row in unledgered if row["attempt"] > 0]
-        answered = [attempt.latency_ms for attempt in own if attempt.stop_reason]
-        latencies = Counter([*answered, *(row["latency_ms"] for row in sent if row["stop_reason"])])
-        return cls(
-            calls=len(own) + len(sent),
-            cached=sum(e.provenance.run_id != run_id for e in entries),
-            input_tokens=sum(a.usage.input_tokens for a in own) + sum(row["input_tokens"] for row in sent),
-            output_tokens=sum(a.usage.output_tokens for a in own) + sum(row["output_tokens"] for row in sent),
-            cost_micro_usd=sum(a.cost_micro_usd for a in own) + sum(row["cost_micro_usd"] for row in sent),
-            latency_p50_ms=nearest_rank_or_zero(latencies, 50),
-            latency_p95_ms=nearest_rank_or_zero(latencies, 95),
+
+class NumbersSoFar:
+    """Entries and attempts are added as they are found."""
+
+    def __init__(self, run_id: str) -> None:
+        self._run_id = run_id
+        self._sums = Counter[str]()
+        self._latencies = Counter[int]()
+
+    def add(self, entries: Iterable[LedgerEntry]) -> None:
+        for entry in entries:
+            if entry.provenance.run_id != self._run_id:
+                self._sums["cached"] += 1
+                continue
+            for attempt in entry.attempts:
+                self._add(attempt.usage.input_tokens, attempt.usage.output_tokens, attempt.cost_micro_usd)
+                if attempt.stop_reason:
+                    self._latencies[attempt.latency_ms] += 1
+
+    def add_rows(self, unledgered: Iterable[Mapping[str, Any]]) -> None:
+        for row in unledgered:
+            if row["attempt"] > 0:
+                self._add(row["input_tokens"], row["output_tokens"], row["cost_micro_usd"])
+                if row["stop_reason"]:
+                    self._latencies[row["latency_ms"]] += 1
+
+    def result(self) -> BucketNumbers:
+        return BucketNumbers(
+            **self._sums,
+            latency_p50_ms=nearest_rank_or_zero(self._latencies, 50),
+            latency_p95_ms=nearest_rank_or_zero(self._latencies, 95),
+        )
+
+    def _add(self, input_tokens: int, output_tokens: int, cost_micro_usd: int) -> None:
+        self._sums.update(
+            calls=1, input_tokens=input_tokens, output_tokens=output_tokens, cost_micro_usd=cost_micro_usd
         )

@@ -20,17 +20,23 @@ from manga_enrichment.pipeline.enrichment.known_questions import Slice
 from manga_enrichment.pipeline.store.in_order import InOrder, batches_in_order, beside
 from manga_enrichment.pipeline.store.object_keys import table_key
 
+CANDIDATES = "similar_candidates"
+
 
 class BucketTables:
-    """Gone through once. A slice is to be asked about before the next is taken."""
+    """Gone through once. A slice is to be asked about before the next is taken. etags: by name, of what is there."""
 
     def __init__(self, tables: ObjectStore, bucket: str, analyses: Sequence[str]) -> None:
         """analyses: whose answers are wanted. Raises ConfigurationError for a bucket that was never imported."""
-        self._catalog = open_catalog(tables, bucket).file
+        catalog = open_catalog(tables, bucket)
+        self._catalog = catalog.file
         self._records = InOrder(self._catalog)
-        lists = _opened(tables, "similar_candidates", bucket)
+        stored = {name: tables.open(table_key(name, bucket)) for name in (CANDIDATES, *analyses)}
+        self.etags = {"catalog": catalog.etag, **{name: each.etag for name, each in stored.items() if each}}
+        files = {name: None if each is None else each.file for name, each in stored.items()}
+        lists = files[CANDIDATES]
         self._list_ids, self._lists = InOrder(lists, ["manga_id", *_paths_of_ids(lists)]), InOrder(lists)
-        self._answers = {name: InOrder(_opened(tables, name, bucket), ["manga_id", "fingerprint"]) for name in analyses}
+        self._answers = {name: InOrder(files[name], ["manga_id", "fingerprint"]) for name in analyses}
 
     def slices(self) -> Iterator[Slice]:
         for part in batches_in_order(self._catalog, ["manga_id", "content_hash"]):
@@ -54,11 +60,6 @@ class BucketTables:
             named = pc.is_in(lists.column("manga_id"), value_set=part.ids.filter(wanted))
             known = candidates_from_table(lists.filter(named))
         return ([] if records is None else list(records_from_table(records.filter(wanted)))), known
-
-
-def _opened(tables: ObjectStore, table: str, bucket: str) -> pq.ParquetFile | None:
-    stored = tables.open(table_key(table, bucket))
-    return None if stored is None else stored.file
 
 
 def _paths_of_ids(lists: pq.ParquetFile | None) -> list[str]:

@@ -5,17 +5,19 @@ Belongs here: deciding a title's outcome from plan, ledger, unledgered attempts 
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from manga_enrichment.domain.outcomes.answers import LedgerEntry, Provenance
 from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.pipeline.enrichment.plan_files import PlanRow
 from manga_enrichment.pipeline.enrichment.planner import Action
+from manga_enrichment.pipeline.store.rows import OUTCOME_SCHEMA, fitted
 
 _DECISION = ("outcome", "error_class", "reason", "lost_nights", "transient", "via", "fingerprint")
 _UNANSWERABLE = "what the model gave was no answer, night after night"
@@ -49,30 +51,49 @@ class OutcomeRows:
         self.error_classes: Counter[str] = Counter()
 
     def merged(
-        self, stored: pa.Table | None, ids: Collection[str], answers: pa.Table
+        self, stored: pa.Table | None, ids: pa.Array, answers: pa.Table
+    ) -> tuple[pa.Table, list[dict[str, Any]]]:
+        """(all rows by manga_id, those that are new or changed). A decision that stands keeps its date and run.
+
+        ids: of the catalog, each once.
+        """
+        current = OUTCOME_SCHEMA.empty_table() if stored is None else fitted(stored, OUTCOME_SCHEMA)
+        current = current.filter(pc.is_in(current.column("manga_id"), value_set=ids))
+        answers = answers.select(["manga_id", "fingerprint", "via"])
+        stands = current.filter(self._still_succeeded(current, answers))
+        undecided = ids.filter(pc.invert(pc.is_in(ids, value_set=_whole(stands, "manga_id"))))
+        rows, changed = self._decided(undecided.take(pc.sort_indices(undecided)), current, answers)
+        parts = [stands, pa.Table.from_pylist(rows, schema=OUTCOME_SCHEMA)]
+        table = pa.concat_tables(parts).sort_by("manga_id").combine_chunks()
+        self.outcomes, self.error_classes = (_counts(table, name) for name in ("outcome", "error_class"))
+        return table, changed
+
+    def _still_succeeded(self, current: pa.Table, answers: pa.Table) -> pa.Array:
+        """Which rows nobody need look at: nothing is planned, and the answer is the one that they are about."""
+        ids = _whole(current, "manga_id")
+        places = pc.index_in(ids, value_set=_whole(answers, "manga_id"))
+        same = pc.equal(_whole(current, "outcome"), Outcome.SUCCEEDED.value)
+        for name in ("fingerprint", "via"):
+            same = pc.and_(same, pc.equal(_whole(current, name), _whole(answers, name).take(places)))
+        planned = pc.is_in(ids, value_set=pa.array(self._planned, pa.string()))
+        return pc.and_(pc.fill_null(same, fill_value=False), pc.invert(planned))
+
+    def _decided(
+        self, ids: pa.Array, current: pa.Table, answers: pa.Table
     ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """(all rows by manga_id, those that are new or changed). A decision that stands keeps its date and run."""
-        before = {row["manga_id"]: row for row in stored.to_pylist()} if stored is not None else {}
-        answered = {
-            manga_id: (fingerprint, via)
-            for manga_id, fingerprint, via in zip(
-                *(answers.column(name).to_pylist() for name in ("manga_id", "fingerprint", "via")), strict=True
-            )
-        }
-        self.outcomes.clear()
-        self.error_classes.clear()
+        """(rows of these titles, those that are new or changed)"""
+        own = (table.filter(pc.is_in(table.column("manga_id"), value_set=ids)) for table in (current, answers))
+        before, answered = ({row["manga_id"]: row for row in table.to_pylist()} for table in own)
         rows, changed = [], []
-        for manga_id in sorted(ids):
-            old = before.get(manga_id)
-            row = self._counted(self._decide(manga_id, answered.get(manga_id)), old)
+        for manga_id in ids.to_pylist():
+            old, answer = before.get(manga_id), answered.get(manga_id)
+            found = self._decide(manga_id, None if answer is None else (answer["fingerprint"], answer["via"]))
+            row = self._counted(found, old)
             if old is not None and all(old.get(name) == row[name] for name in _DECISION):
                 row = old
             else:
                 changed.append(row)
             rows.append(row)
-            self.outcomes[row["outcome"]] += 1
-            if row["error_class"]:
-                self.error_classes[row["error_class"]] += 1
         return rows, changed
 
     def _counted(self, row: dict[str, Any], old: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -175,3 +196,13 @@ class OutcomeRows:
             "decided_at": self._now,
             "dagster_run_id": self._run_id,
         }
+
+
+def _whole(table: pa.Table, name: str) -> pa.Array:
+    found = table.column(name).combine_chunks()
+    return found if isinstance(found, pa.Array) else pa.concat_arrays(found.chunks)
+
+
+def _counts(table: pa.Table, name: str) -> Counter[str]:
+    found = pc.value_counts(table.column(name).drop_null()).to_pylist()
+    return Counter({each["values"]: each["counts"] for each in found})

@@ -1,13 +1,17 @@
 """A run's plan on disk: one small Parquet file per bucket, so that ops hand on pointers, not titles."""
 
-from collections.abc import Iterable, Sequence
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.enrichment.planner import Action, Planned
+from manga_enrichment.pipeline.store.in_order import InOrder, batches_in_order
 from manga_enrichment.pipeline.store.object_keys import plan_key
 from manga_enrichment.pipeline.store.spool import reader_of
 
@@ -24,6 +28,8 @@ PLAN_SCHEMA = pa.schema(
         ("estimated_micro_usd", pa.int64()),
     ]
 )
+_OF = b"manga.plan_of"
+_END = "\U0010ffff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,23 +64,65 @@ def plan_rows(planned: Iterable[Planned]) -> list[PlanRow]:
     ]
 
 
-def write_plan(tables: ObjectStore, run_id: str, bucket: str, parts: Iterable[Sequence[PlanRow]]) -> None:
-    """Rows as they come, in the catalog's order."""
+def write_plan(
+    tables: ObjectStore, run_id: str, bucket: str, parts: Iterable[Sequence[PlanRow]], of: Mapping[str, str]
+) -> None:
+    """Rows as they come, in the catalog's order. of: etags of the tables that it is the plan of, by name."""
     columns = ({name: [_plain(getattr(row, name)) for row in rows] for name in PLAN_SCHEMA.names} for rows in parts)
     found = (pa.table(each, schema=PLAN_SCHEMA) for each in columns)
-    tables.write(plan_key(run_id, bucket), reader_of(found, PLAN_SCHEMA))
+    schema = PLAN_SCHEMA.with_metadata({_OF: json.dumps(dict(of)).encode()})
+    tables.write(plan_key(run_id, bucket), reader_of(found, schema))
 
 
 def read_plan(tables: ObjectStore, run_id: str, bucket: str, analyses: Sequence[str]) -> list[PlanRow]:
     """Rows of these analyses, in the catalog's order. Raises LookupError when the run has no plan for the bucket."""
-    stored = tables.read(plan_key(run_id, bucket))
+    return open_plan(tables, run_id, bucket, analyses).up_to(_END)
+
+
+def open_plan(tables: ObjectStore, run_id: str, bucket: str, analyses: Sequence[str]) -> "OpenPlan":
+    """As `read_plan`, for whoever goes through it part by part."""
+    stored = tables.open(plan_key(run_id, bucket))
     if stored is None:
         raise LookupError(f"run {run_id} has no plan for bucket {bucket}: re-execute it from the plan step")
-    own = pc.is_in(stored.table.column("analysis"), value_set=pa.array(list(analyses), pa.string()))
-    return [
-        PlanRow(**{**row, "action": Action(row["action"]), "fills": tuple(row["fills"])})
-        for row in stored.table.filter(own).to_pylist()
-    ]
+    return OpenPlan(stored.file, analyses)
+
+
+class OpenPlan:
+    """of: etags of the tables that it is the plan of, by name. counts: rows by analysis and action."""
+
+    def __init__(self, file: pq.ParquetFile, analyses: Sequence[str]) -> None:
+        self._file = file
+        self._own = pa.array(list(analyses), pa.string())
+        self.of: Mapping[str, str] = json.loads((file.schema_arrow.metadata or {}).get(_OF, b"{}"))
+        about = file.read(["analysis", "action"], use_threads=False)
+        found = about.filter(pc.is_in(about.column("analysis"), value_set=self._own))
+        counts = found.group_by(["analysis", "action"]).aggregate([([], "count_all")]).to_pylist()
+        self.counts = Counter({(each["analysis"], Action(each["action"])): each["count_all"] for each in counts})
+        self.rewind()
+
+    @property
+    def asked(self) -> Counter[str]:
+        """Planned calls by analysis."""
+        return Counter({name: count for (name, action), count in self.counts.items() if action is Action.ASK})
+
+    def rewind(self) -> None:
+        self._rows = InOrder(self._file)
+
+    def parts(self) -> Iterator[list[PlanRow]]:
+        """All rows, some thousand at a time."""
+        for part in batches_in_order(self._file):
+            yield self._rows_of(part)
+
+    def up_to(self, last: str) -> list[PlanRow]:
+        """Those not given yet of titles up to this manga_id."""
+        part = self._rows.between("", last)
+        return [] if part is None else self._rows_of(part)
+
+    def _rows_of(self, part: pa.Table) -> list[PlanRow]:
+        own = part.filter(pc.is_in(part.column("analysis"), value_set=self._own))
+        return [
+            PlanRow(**{**row, "action": Action(row["action"]), "fills": tuple(row["fills"])}) for row in own.to_pylist()
+        ]
 
 
 def _plain(value: object) -> object:

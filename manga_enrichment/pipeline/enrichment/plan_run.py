@@ -119,31 +119,32 @@ class Planning:
             why = WhyAsked(self._tables, bucket, self._analyses, models)
             before = report.titles
 
+            stored = BucketTables(self._tables, bucket, planner.wanted)
+
             def planned(
-                bucket: str = bucket, known: KnownQuestions = known, why: WhyAsked = why
+                stored: BucketTables = stored, known: KnownQuestions = known, why: WhyAsked = why
             ) -> Iterator[list[PlanRow]]:
-                for part, current in self._slices(planner, bucket, known, report):
+                for part, current in self._slices(planner, stored, known, report):
                     priced = _adding_up(part, models, calibrations) if self._adds_up else part
                     rows = plan_rows(_with_cache_writes(why.told(priced), models, unwritten))
                     _count(report, rows)
                     self._count_again(report, rows, current)
                     yield rows
 
-            write_plan(self._tables, run_id, bucket, planned())
+            write_plan(self._tables, run_id, bucket, planned(), stored.etags)
             if self._remembers and any(identities.values()):
                 known.write()
             say(f"bucket {bucket}: {report.titles - before} titles, {report.calls} calls planned so far")
         return report
 
     def _slices(
-        self, planner: Planner, bucket: str, known: KnownQuestions, report: PlanReport
+        self, planner: Planner, stored: BucketTables, known: KnownQuestions, report: PlanReport
     ) -> Iterator[tuple[list[Planned], Current]]:
         """Some thousand titles at a time, what is planned about them, worked out where anything has changed or is
         missing; and the fingerprints that tables have of those."""
-        bucket_tables = BucketTables(self._tables, bucket, planner.wanted)
-        for part in bucket_tables.slices():
+        for part in stored.slices():
             report.titles += len(part.ids)
-            current = bucket_tables.fingerprints(part)
+            current = stored.fingerprints(part)
             settled = known.settled(part, current, planner.wish)
             ids = part.ids.to_pylist()
             found = [
@@ -155,7 +156,7 @@ class Planning:
             if pc.any(open_titles).as_py():
                 places = {manga_id: place for place, manga_id in enumerate(ids)}
                 rows = {name: _known_of(part.ids, column) for name, column in current.items()}
-                records, candidates = bucket_tables.titles(part, open_titles)
+                records, candidates = stored.titles(part, open_titles)
                 items = planner.plan(records, candidates, rows, self._ledger.get_many, worked_out)
                 found += [(places[item.manga_id], item) for item in items]
             known.note(part, worked_out)

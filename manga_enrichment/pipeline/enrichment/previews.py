@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE as ENRICHED_TABLE
+from manga_enrichment.pipeline.store.in_order import batches_in_order
 from manga_enrichment.pipeline.store.object_keys import table_key
 
 ROWS = 5
@@ -36,17 +37,24 @@ def some_candidates(tables: ObjectStore, bucket: str) -> list[dict[str, Any]]:
 
 
 def some_answers(tables: ObjectStore, analysis: AnalysisType, bucket: str, answers: pa.Table) -> list[dict[str, Any]]:
-    """answers: the table of this bucket. Its newest rows, with the columns that the model answered."""
-    if not answers.num_rows:
+    """answers: the table of this bucket, or its newest rows. With the columns that the model answered."""
+    rows = newest_of(answers).to_pylist()
+    if not rows:
         return []
-    newest = [("answered_at", "descending"), ("manga_id", "ascending")]
-    rows = answers.take(pc.select_k_unstable(answers, min(ROWS, answers.num_rows), newest)).to_pylist()
     titles = titles_of(tables, bucket, (row["manga_id"] for row in rows))
     shown = [
         {"title": titles.get(row["manga_id"], row["manga_id"]), **{c.name: row[c.name] for c in analysis.columns}}
         for row in rows
     ]
     return with_names(tables, bucket, [row["manga_id"] for row in rows], shown)
+
+
+def newest_of(answers: pa.Table) -> pa.Table:
+    """As many as are shown."""
+    if answers.num_rows <= 1:
+        return answers
+    newest = [("answered_at", "descending"), ("manga_id", "ascending")]
+    return answers.take(pc.select_k_unstable(answers, min(ROWS, answers.num_rows), newest))
 
 
 def some_enriched(tables: ObjectStore, bucket: str, analyses: Iterable[AnalysisType]) -> list[dict[str, Any]]:
@@ -64,10 +72,12 @@ def with_names(
     manga_ids: those that the rows are about.
     """
     named = any(_names_titles(value) for row in rows for value in row.values())
-    stored = tables.read(table_key(_CANDIDATES, bucket), ["manga_id", "candidates"]) if named else None
+    stored = tables.open(table_key(_CANDIDATES, bucket)) if named else None
     if stored is None:
         return list(rows)
-    lists = stored.table.filter(pc.field("manga_id").isin(manga_ids)).column("candidates").to_pylist()
+    wanted = pc.field("manga_id").isin(manga_ids)
+    parts = (part.filter(wanted) for part in batches_in_order(stored.file, ["manga_id", "candidates"]))
+    lists = [candidates for part in parts for candidates in part.column("candidates").to_pylist()]
     names = {each["manga_id"]: each["title"] for candidates in lists for each in candidates}
     return [{name: _named(value, names) for name, value in row.items()} for row in rows]
 

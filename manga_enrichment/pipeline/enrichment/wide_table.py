@@ -1,18 +1,21 @@
 """`enriched_catalog`: one wide row per title, catalog columns beside those of every analysis."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.catalog.columns import CATALOG_COLUMNS
 from manga_enrichment.domain.tables.changes import ENRICHED_CHANGES
 from manga_enrichment.domain.tables.columns import Column
 from manga_enrichment.gateways.objects import ObjectStore
-from manga_enrichment.pipeline.catalog.reader import read_catalog
+from manga_enrichment.pipeline.catalog.reader import open_catalog
 from manga_enrichment.pipeline.changes.replace import ChangeReport, Followed, Origin
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
+from manga_enrichment.pipeline.store.in_order import InOrder, batches_in_order
 from manga_enrichment.pipeline.store.object_keys import table_key
 from manga_enrichment.pipeline.store.rows import fitted
 
@@ -46,43 +49,77 @@ def write_enriched(
 ) -> EnrichedReport:
     """Join one bucket's tables on manga_id, and put what changed into its wide table and into `enriched_changes`."""
     singles = [analysis for analysis in analyses if not analysis.parts]
-    answered: dict[str, int] = {}
+    made: list[_Joined] = []
 
-    def joined() -> list[pa.Table]:
-        return [_joined(tables, bucket, singles, answered)]
+    def joined() -> "_Joined":
+        made.append(_Joined(tables, bucket, singles))
+        return made[-1]
 
     key = table_key(TABLE, bucket)
-    parts, changes = Followed(tables, key, ENRICHED_CHANGES, bucket).replace(joined, origin)
-    return EnrichedReport(bucket, sum(part.num_rows for part in parts), answered, tables.uri(key), changes)
+    _, changes = Followed(tables, key, ENRICHED_CHANGES, bucket).replace(joined, origin)
+    return EnrichedReport(bucket, made[-1].rows, made[-1].answered, tables.uri(key), changes)
 
 
-def _joined(tables: ObjectStore, bucket: str, singles: Sequence[AnalysisType], answered: dict[str, int]) -> pa.Table:
-    """answered: is told how many rows each analysis has."""
-    wide = read_catalog(tables, bucket)
-    for analysis in singles:
-        names = ["manga_id", *(column.name for column in analysis.columns), "answered_at"]
-        stored = tables.read(table_key(analysis.name, bucket), names)
-        if stored is None:
-            answered[analysis.name] = 0
-            continue
-        today = arrow_schema(column for column in analysis.table_columns if column.name in names)
-        answers = fitted(stored.table.select([name for name in names if name in stored.table.column_names]), today)
-        answered[analysis.name] = answers.num_rows
-        wide = _left_join(wide, answers, f"{analysis.name}_answered_at")
-    schema = arrow_schema(enriched_columns(singles))
-    columns = [
-        wide.column(field.name) if field.name in wide.column_names else pa.nulls(wide.num_rows, field.type)
-        for field in schema
-    ]
-    return pa.table(columns, schema=schema)
+class _Joined:
+    """The wide table in parts, some thousand titles each, as often as one likes.
+
+    rows: of the catalog. answered: rows that each analysis has, known when it has been gone through.
+    """
+
+    def __init__(self, tables: ObjectStore, bucket: str, singles: Sequence[AnalysisType]) -> None:
+        self._catalog = open_catalog(tables, bucket).file
+        self._answers = {each: tables.open(table_key(each.name, bucket)) for each in singles}
+        self._schema = arrow_schema(enriched_columns(singles))
+        self.rows = self._catalog.metadata.num_rows
+        self.answered: Mapping[str, int] = {}
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        answered = Counter({analysis.name: 0 for analysis in self._answers})
+        answers = {
+            analysis: InOrder(stored.file, _wanted(analysis).names)
+            for analysis, stored in self._answers.items()
+            if stored is not None
+        }
+        for part in batches_in_order(self._catalog):
+            if not part.num_rows:
+                continue
+            wide, ids = part, part.column("manga_id")
+            for analysis, rows in answers.items():
+                own = rows.between(ids[0].as_py(), ids[-1].as_py())
+                if own is not None:
+                    own = fitted(own, _wanted(analysis))
+                    answered[analysis.name] += own.num_rows
+                    wide = _left_join(wide, own, f"{analysis.name}_answered_at")
+            yield self._in_whole(wide)
+        if not self.rows:
+            yield self._schema.empty_table()
+        self.answered = answered
+
+    def _in_whole(self, wide: pa.Table) -> pa.Table:
+        columns = [
+            wide.column(field.name) if field.name in wide.column_names else pa.nulls(wide.num_rows, field.type)
+            for field in self._schema
+        ]
+        return pa.table(columns, schema=self._schema)
+
+
+def _wanted(analysis: AnalysisType) -> pa.Schema:
+    """What the wide table takes of an analysis."""
+    names = ["manga_id", *(column.name for column in analysis.columns), "answered_at"]
+    return arrow_schema(column for column in analysis.table_columns if column.name in names)
 
 
 def _left_join(wide: pa.Table, answers: pa.Table, answered_at: str) -> pa.Table:
     """Both are unique by manga_id; pyarrow's join does not carry list columns, so rows are taken by position."""
-    positions = {manga_id: row for row, manga_id in enumerate(answers.column("manga_id").to_pylist())}
-    take = pa.array([positions.get(manga_id) for manga_id in wide.column("manga_id").to_pylist()], pa.int64())
+    ids = (_whole(table, "manga_id") for table in (wide, answers))
+    take = pc.index_in(next(ids), value_set=next(ids))
     for name in answers.column_names:
         if name != "manga_id":
-            taken = answers.column(name).combine_chunks().take(take)
+            taken = _whole(answers, name).take(take)
             wide = wide.append_column(answered_at if name == "answered_at" else name, taken)
     return wide
+
+
+def _whole(table: pa.Table, name: str) -> pa.Array:
+    found = table.column(name).combine_chunks()
+    return found if isinstance(found, pa.Array) else pa.concat_arrays(found.chunks)

@@ -5,32 +5,26 @@ finds the same entries in the ledger and not in the table; every step written tw
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from manga_enrichment.domain.analyses.base import AnalysisType
-from manga_enrichment.domain.outcomes.answers import LedgerEntry, Provenance
-from manga_enrichment.domain.outcomes.error_classes import ErrorClass
+from manga_enrichment.domain.outcomes.answers import Provenance
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.errors import WriteConflictError
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.status import PartitionStatus, StatusStore
-from manga_enrichment.pipeline.catalog.reader import read_ids
-from manga_enrichment.pipeline.enrichment.bucket_numbers import BucketNumbers
-from manga_enrichment.pipeline.enrichment.outcomes import OutcomeRows
-from manga_enrichment.pipeline.enrichment.plan_files import PlanRow, read_plan
-from manga_enrichment.pipeline.enrichment.previews import some_answers
-from manga_enrichment.pipeline.log.append import log_entries, log_rows
-from manga_enrichment.pipeline.log.rows import row_identity, unsent_row
-from manga_enrichment.pipeline.log.unledgered import read_unledgered
-from manga_enrichment.pipeline.store.conditional_writes import rewrite_table
+from manga_enrichment.pipeline.enrichment.bucket_numbers import BucketNumbers, NumbersSoFar
+from manga_enrichment.pipeline.enrichment.bucket_write import BucketWrite
+from manga_enrichment.pipeline.enrichment.plan_files import OpenPlan, open_plan
+from manga_enrichment.pipeline.enrichment.planner import Action
+from manga_enrichment.pipeline.enrichment.settlement import Settlement, Written, settled_as
+from manga_enrichment.pipeline.enrichment.told import Told
+from manga_enrichment.pipeline.store.conditional_writes import CONFLICT_TRIES
 from manga_enrichment.pipeline.store.object_keys import outcomes_key, table_key
-from manga_enrichment.pipeline.store.rows import OUTCOME_SCHEMA, answer_row, answer_schema, merge_rows
 
 
 @dataclass(slots=True)
@@ -73,110 +67,87 @@ class Writing:
         date, no later run looks at them again.
         """
         combined = [name for name, other in self._analyses.items() if analysis.name in other.parts]
-        sources = [analysis.name, *combined]
-        plan = read_plan(self._tables, provenance.run_id, bucket, sources)
-        entries = self._entries(plan)
-        unledgered = read_unledgered(self._tables, provenance.run_id, sources, bucket)
-        log_entries(self._tables, entries.values())
-        log_rows(self._tables, provenance, unledgered)
-        ids = read_ids(self._tables, bucket)
-        planned = {row.manga_id: row for row in plan if analysis.name in row.fills}
-        table, new_rows = self._write_answers(analysis, bucket, planned, entries, ids)
-        rows = OutcomeRows(analysis.name, planned, entries, unledgered, provenance.run_id, self._clock.now())
-        self._write_outcomes(analysis.name, bucket, rows, ids, table, provenance)
-        own = [row for row in unledgered if row["analysis"] == analysis.name]
-        report = self._report(analysis, bucket, table, new_rows, rows, entries, own, provenance)
-        self._put_status(report, provenance)
-        return report
-
-    def write_log(self, analysis: AnalysisType, bucket: str, provenance: Provenance) -> WriteReport:
-        """Log the requests of a combined analysis; its answers are in its parts' tables."""
-        plan = read_plan(self._tables, provenance.run_id, bucket, [analysis.name, *analysis.parts])
-        entries = [entry for entry in self._entries(plan).values() if entry.analysis == analysis.name]
-        unledgered = read_unledgered(self._tables, provenance.run_id, [analysis.name], bucket)
-        log_entries(self._tables, entries)
-        log_rows(self._tables, provenance, unledgered)
-        decided = {entry.manga_id for entry in entries}
-        undecided = {row["manga_id"]: row for row in unledgered if row["manga_id"] not in decided}.values()
-        outcomes = Counter([*(entry.outcome.value for entry in entries), *(row["status"] for row in undecided)])
-        error_classes = [*(entry.error_class for entry in entries), *(row["error_class"] for row in undecided)]
+        plan = open_plan(self._tables, provenance.run_id, bucket, [analysis.name, *combined])
+        written = self._untouched(analysis, bucket, plan) or self._brought_up_to_date(
+            analysis, bucket, plan, provenance
+        )
         report = WriteReport(
             analysis=analysis.name,
             bucket=bucket,
-            new_rows=outcomes[Outcome.SUCCEEDED.value],
-            numbers=BucketNumbers.of(entries, unledgered, provenance.run_id),
-            outcomes=dict(outcomes),
-            error_classes=dict(Counter(name for name in error_classes if name)),
+            rows=written.answers,
+            new_rows=written.new_rows,
+            numbers=written.numbers,
+            outcomes=dict(written.outcomes),
+            error_classes=dict(written.error_classes),
+            uri=self._tables.uri(table_key(analysis.name, bucket)),
+            preview=written.preview,
         )
         self._put_status(report, provenance)
         return report
 
-    def _entries(self, plan: Sequence[PlanRow]) -> dict[str, LedgerEntry]:
-        asked = [row.fingerprint for row in plan if row.fingerprint]
-        return self._ledger.get_many(asked) if asked else {}
+    def _untouched(self, analysis: AnalysisType, bucket: str, plan: OpenPlan) -> Written | None:
+        """A bucket that is as it was when all of it was settled: nothing is planned but what cannot be asked, and
+        catalog and answers are those of then."""
+        if any(action is not Action.INSUFFICIENT for _, action in plan.counts) or analysis.name not in plan.of:
+            return None
+        stored = self._tables.read(outcomes_key(analysis.name, bucket), ["outcome"])
+        if stored is None:
+            return None
+        settlement = Settlement(analysis.name)
+        for rows in plan.parts():
+            settlement.add(rows)
+        return settled_as(stored.table, settlement.of(plan.of["catalog"], plan.of[analysis.name]))
 
-    def _write_answers(
-        self,
-        analysis: AnalysisType,
-        bucket: str,
-        planned: Mapping[str, PlanRow],
-        entries: Mapping[str, LedgerEntry],
-        ids: set[str],
-    ) -> tuple[pa.Table, int]:
-        found = (entries.get(row.fingerprint) for manga_id, row in planned.items() if manga_id in ids)
-        rows = [answer_row(analysis, entry) for entry in found if entry and entry.outcome is Outcome.SUCCEEDED]
+    def _brought_up_to_date(
+        self, analysis: AnalysisType, bucket: str, plan: OpenPlan, provenance: Provenance
+    ) -> Written:
+        """Raises WriteConflictError when other writers were faster each time."""
+        for tries_left in range(CONFLICT_TRIES - 1, -1, -1):
+            plan.rewind()
+            told = Told(self._tables, self._ledger, provenance, bucket, plan.asked, analysis.name)
+            writing = BucketWrite(self._tables, analysis, bucket, provenance, self._clock.now(), plan)
+            try:
+                written, given_up = writing.write(told)
+            except WriteConflictError:
+                if not tries_left:
+                    raise
+                continue
+            if given_up:
+                self._ledger.put_many(given_up, None)
+            return written
+        raise AssertionError("the last try returns or raises")
 
-        def merged(current: pa.Table | None) -> pa.Table:
-            return merge_rows(current, rows, ids, answer_schema(analysis))
-
-        return rewrite_table(self._tables, table_key(analysis.name, bucket), merged), len(rows)
-
-    def _write_outcomes(
-        self,
-        analysis: str,
-        bucket: str,
-        rows: OutcomeRows,
-        ids: set[str],
-        answers: pa.Table,
-        provenance: Provenance,
-    ) -> None:
-        """Log what is new in them first: after the write nobody could tell that it was new."""
-
-        def merged(current: pa.Table | None) -> pa.Table:
-            table_rows, changed = rows.merged(current, ids, answers)
-            log_rows(self._tables, provenance, _unsent_rows(changed, analysis, bucket, provenance))
-            return pa.Table.from_pylist(table_rows, schema=OUTCOME_SCHEMA)
-
-        written = rewrite_table(self._tables, outcomes_key(analysis, bucket), merged)
-        lost = written.filter(pc.field("error_class") == ErrorClass.UNANSWERABLE.value).to_pylist()
-        if given_up := rows.given_up(bucket, provenance, lost):
-            self._ledger.put_many(given_up, None)
-
-    def _report(
-        self,
-        analysis: AnalysisType,
-        bucket: str,
-        table: pa.Table,
-        new_rows: int,
-        rows: OutcomeRows,
-        entries: Mapping[str, LedgerEntry],
-        unledgered: Sequence[Mapping[str, Any]],
-        provenance: Provenance,
-    ) -> WriteReport:
-        numbers = BucketNumbers.of(
-            [entry for entry in entries.values() if entry.analysis == analysis.name], unledgered, provenance.run_id
-        )
-        return WriteReport(
-            analysis=analysis.name,
+    def write_log(self, analysis: AnalysisType, bucket: str, provenance: Provenance) -> WriteReport:
+        """Log the requests of a combined analysis; its answers are in its parts' tables."""
+        name = analysis.name
+        plan = open_plan(self._tables, provenance.run_id, bucket, [name, *analysis.parts])
+        asked = Counter({name: plan.asked[name]}) if plan.asked[name] else Counter[str]()
+        told = Told(self._tables, self._ledger, provenance, bucket, asked, name)
+        attempts = told.attempts_of(name)
+        undecided = {row["manga_id"]: row for row in attempts}
+        numbers, outcomes, error_classes = NumbersSoFar(provenance.run_id), Counter[str](), Counter[str]()
+        for rows in plan.parts():
+            own = [row for row in rows if row.analysis == name or row.action is not Action.ASK]
+            entries = [entry for entry in told.entries(own).values() if entry.analysis == name]
+            numbers.add(entries)
+            outcomes.update(entry.outcome.value for entry in entries)
+            error_classes.update(entry.error_class for entry in entries if entry.error_class)
+            for entry in entries:
+                undecided.pop(entry.manga_id, None)
+        told.flush()
+        numbers.add_rows(attempts)
+        outcomes.update(row["status"] for row in undecided.values())
+        error_classes.update(row["error_class"] for row in undecided.values() if row["error_class"])
+        report = WriteReport(
+            analysis=name,
             bucket=bucket,
-            rows=table.num_rows,
-            new_rows=new_rows,
-            numbers=numbers,
-            outcomes=dict(rows.outcomes),
-            error_classes=dict(rows.error_classes),
-            uri=self._tables.uri(table_key(analysis.name, bucket)),
-            preview=some_answers(self._tables, analysis, bucket, table),
+            new_rows=outcomes[Outcome.SUCCEEDED.value],
+            numbers=numbers.result(),
+            outcomes={each: count for each, count in outcomes.items() if count},
+            error_classes=dict(error_classes),
         )
+        self._put_status(report, provenance)
+        return report
 
     def _put_status(self, report: WriteReport, provenance: Provenance) -> None:
         unfinished = report.outcomes.get(Outcome.DEFERRED.value, 0) + report.outcomes.get(Outcome.FAILED.value, 0)
@@ -193,17 +164,3 @@ class Writing:
                 error_class=next(iter(report.error_classes), ""),
             )
         )
-
-
-def _unsent_rows(
-    changed: Iterable[Mapping[str, Any]], analysis: str, bucket: str, provenance: Provenance
-) -> Iterable[dict[str, Any]]:
-    """Requests rows for titles that were decided without a request: too little text."""
-    for row in changed:
-        if row["outcome"] == Outcome.INSUFFICIENT_INPUT.value:
-            yield unsent_row(
-                row_identity(manga_id=row["manga_id"], analysis=analysis, bucket=bucket, provenance=provenance),
-                status=row["outcome"],
-                at=row["decided_at"],
-                message=row["reason"],
-            )

@@ -67,7 +67,7 @@ def _add(objects: ObjectStore, analysis: str, labels: Iterable[Label]) -> int:
         fresh = [row for row in rows if _identity(row) not in said]
         return pa.Table.from_pylist([*known, *fresh], schema=LABEL_SCHEMA)
 
-    table = rewrite_table(objects, labels_key(analysis), added)
+    table = rewrite_table(objects, labels_key(analysis), added).table
     return max(table.column("version").to_pylist(), default=0)
 
 

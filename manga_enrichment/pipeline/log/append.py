@@ -10,26 +10,62 @@ Belongs here: keys of rows. Stays out: the rows (`rows.py`), the race with other
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import chain
+
+import pyarrow as pa
 
 from manga_enrichment.domain.outcomes.answers import LedgerEntry, Provenance
-from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.gateways.errors import WriteConflictError
+from manga_enrichment.gateways.objects import ObjectStore, StoredFile
 from manga_enrichment.pipeline.log.rows import (
+    KEY,
     PARTNER_TRIGGER,
     REQUEST_SCHEMA,
     Row,
+    key_of,
+    keys_of,
     missing_rows,
     request_rows,
     union_requests,
 )
-from manga_enrichment.pipeline.store.conditional_writes import rewrite_table
+from manga_enrichment.pipeline.store.conditional_writes import CONFLICT_TRIES, rewrite_table
 from manga_enrichment.pipeline.store.flusher import Part
 from manga_enrichment.pipeline.store.hour_keys import group_of, hour_group, merged_key, part_key
 from manga_enrichment.pipeline.store.object_keys import requests_key, requests_prefix
+from manga_enrichment.pipeline.store.spool import Spool, reader_of
 
 
 def append_requests(objects: ObjectStore, key: str, rows: Sequence[Row]) -> None:
     """Add rows to one object; rows that are there already change nothing. Raises WriteConflictError."""
     rewrite_table(objects, key, lambda current: union_requests(current, rows))
+
+
+def append_parts(objects: ObjectStore, key: str, rows: Spool) -> None:
+    """As `append_requests`, of rows that would not fit into memory as dicts, each once. Raises WriteConflictError."""
+    if not rows.has_rows:
+        return
+    for _ in range(CONFLICT_TRIES):
+        stored = objects.open(key)
+        try:
+            if stored is None:
+                objects.write(key, reader_of(rows, rows.schema), new=True)
+            else:
+                _add_to(objects, key, stored, rows)
+        except WriteConflictError:
+            continue
+        return
+    raise WriteConflictError(f"{objects.uri(key)} kept changing under {CONFLICT_TRIES} writes")
+
+
+def _add_to(objects: ObjectStore, key: str, stored: StoredFile, rows: Spool) -> None:
+    known = keys_of(pa.Table.from_batches([each]) for each in stored.file.iter_batches(columns=list(KEY)))
+    with Spool(REQUEST_SCHEMA) as fresh:
+        for part in rows:
+            new = [row for row in part.to_pylist() if key_of(row) not in known]
+            fresh.add(pa.Table.from_pylist(new, schema=REQUEST_SCHEMA))
+        if fresh.has_rows:
+            before = (union_requests(pa.Table.from_batches([each]), ()) for each in stored.file.iter_batches())
+            objects.write(key, reader_of(chain(before, fresh), REQUEST_SCHEMA), expected_etag=stored.etag)
 
 
 def log_entries(objects: ObjectStore, entries: Iterable[LedgerEntry]) -> None:

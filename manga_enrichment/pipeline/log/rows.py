@@ -134,11 +134,14 @@ def union_requests(existing: pa.Table | None, rows: Iterable[Row]) -> pa.Table:
 
 def missing_rows(existing: pa.Table | None, rows: Iterable[Row]) -> list[Row]:
     """Those that are not among the existing ones, each once."""
-    known: set[tuple[Any, ...]] = set()
-    if existing is not None:
-        known.update(map(_key, existing.select(list(KEY)).to_pylist()))
-    return list({key: row for row in rows if (key := _key(row)) not in known}.values())
+    known = keys_of([] if existing is None else [existing])
+    return list({key: row for row in rows if (key := key_of(row)) not in known}.values())
 
 
-def _key(row: Row) -> tuple[Any, ...]:
+def keys_of(tables: Iterable[pa.Table]) -> set[tuple[Any, ...]]:
+    return {key_of(row) for table in tables for row in table.select(list(KEY)).to_pylist()}
+
+
+def key_of(row: Row) -> tuple[Any, ...]:
+    """What two rows have in common that are the same."""
     return (*(row.get(name) for name in _KEY), row["started_at"] if row["attempt"] else None)

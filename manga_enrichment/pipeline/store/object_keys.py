@@ -116,6 +116,11 @@ def results_prefix(run_id: str) -> str:
     return f"{RUNS_ROOT}/{run_id}/results/"
 
 
+def entries_key(run_id: str, analysis: str, bucket: str) -> str:
+    """The ledger's entries that an op of a run was given."""
+    return f"{RUNS_ROOT}/{run_id}/entries/{analysis}/bucket={bucket}.parquet"
+
+
 def output_key(run_id: str, step: str, name: str) -> str:
     """What an op of a run hands on to others."""
     return f"{RUNS_ROOT}/{run_id}/outputs/{step}/{name}.json"

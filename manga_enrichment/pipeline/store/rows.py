@@ -42,7 +42,10 @@ def answer_row(analysis: AnalysisType, entry: LedgerEntry) -> dict[str, Any]:
 
 
 def merge_rows(
-    current: pa.Table | None, rows: Sequence[Mapping[str, Any]], keep_ids: Collection[str], schema: pa.Schema
+    current: pa.Table | None,
+    rows: Sequence[Mapping[str, Any]],
+    keep_ids: Collection[str] | pa.Array,
+    schema: pa.Schema,
 ) -> pa.Table:
     """Current rows of titles still in the catalog, replaced and joined by `rows`, sorted by manga_id."""
     new = pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
@@ -50,7 +53,7 @@ def merge_rows(
     if current is not None and current.num_rows:
         ids = current.column("manga_id")
         kept = pc.and_(
-            pc.is_in(ids, value_set=pa.array(sorted(keep_ids), pa.string())),
+            pc.is_in(ids, value_set=pa.array(keep_ids, pa.string())),
             pc.invert(pc.is_in(ids, value_set=new.column("manga_id").combine_chunks())),
         )
         parts.append(fitted(current.filter(kept), schema))

@@ -7,12 +7,12 @@ import pytest
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.pipeline.catalog.reader import (
     check_bucket_count,
+    open_catalog,
     read_catalog,
-    read_ids,
     read_records,
 )
 from manga_enrichment.pipeline.store.object_keys import catalog_state_key
-from manga_enrichment_tests.builders import BUCKET, bare_record, put_catalog, record
+from manga_enrichment_tests.builders import BUCKET, bare_record, ids_of_bucket, put_catalog, record
 from manga_enrichment_tests.fakes import MemoryTables
 
 TITLES = [record(1), bare_record(2)]
@@ -22,11 +22,13 @@ def test_records_come_back_as_they_were_stored() -> None:
     tables = MemoryTables()
     put_catalog(tables, TITLES)
     assert list(read_records(tables, BUCKET)) == TITLES
-    assert read_ids(tables, BUCKET) == {title.manga_id for title in TITLES}
+    assert ids_of_bucket(tables) == {title.manga_id for title in TITLES}
     assert read_catalog(tables, BUCKET, ["title"]).column_names == ["title"]
 
 
-@pytest.mark.parametrize("read", [read_ids, read_catalog, lambda tables, bucket: list(read_records(tables, bucket))])
+@pytest.mark.parametrize(
+    "read", [open_catalog, read_catalog, lambda tables, bucket: list(read_records(tables, bucket))]
+)
 def test_a_bucket_that_was_never_imported_is_refused_with_what_to_do(
     read: Callable[[MemoryTables, str], object],
 ) -> None:

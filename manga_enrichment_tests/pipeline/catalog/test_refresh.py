@@ -20,12 +20,12 @@ from manga_enrichment.pipeline.catalog.plausibility import (
     ImplausibleCatalogError,
     PlausibleLimits,
 )
-from manga_enrichment.pipeline.catalog.reader import hashes_are_of, read_ids, read_records
+from manga_enrichment.pipeline.catalog.reader import hashes_are_of, read_records
 from manga_enrichment.pipeline.catalog.refresh import CatalogState, load_state, refresh_catalog
 from manga_enrichment.pipeline.catalog.sink import Following
 from manga_enrichment.pipeline.store.object_keys import catalog_ids_key, catalog_state_key, rejects_key
 from manga_enrichment_tests.analyses import ANALYSES
-from manga_enrichment_tests.builders import catalog_row, title_id, write_source
+from manga_enrichment_tests.builders import catalog_row, ids_of_bucket, title_id, write_source
 from manga_enrichment_tests.fakes import FakeClock, MemoryTables
 
 BUCKETS = 4
@@ -78,7 +78,7 @@ class Catalog:
         )
 
     def ids(self) -> set[str]:
-        return {manga_id for bucket in bucket_keys(BUCKETS) for manga_id in read_ids(self.tables, bucket)}
+        return {manga_id for bucket in bucket_keys(BUCKETS) for manga_id in ids_of_bucket(self.tables, bucket)}
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_a_changed_source_is_read_and_only_its_buckets_get_another_digest(catalo
     write_source(catalog.path, rows)
     after, imported = catalog.refresh()
     changed = {bucket for bucket in before.digests if before.digests[bucket] != after.digests[bucket]}
-    (home,) = (bucket for bucket in bucket_keys(BUCKETS) if title_id(3) in read_ids(catalog.tables, bucket))
+    (home,) = (bucket for bucket in bucket_keys(BUCKETS) if title_id(3) in ids_of_bucket(catalog.tables, bucket))
     assert (imported, catalog.source.reads, changed) == (True, 2, {home})
     assert before.catalog_version != after.catalog_version
 

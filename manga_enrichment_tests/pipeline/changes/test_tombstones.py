@@ -10,14 +10,22 @@ import pytest
 from manga_enrichment.aws.s3.catalog_source import LocalCatalog
 from manga_enrichment.pipeline.catalog.files.rows import Reading
 from manga_enrichment.pipeline.catalog.plausibility import PlausibleLimits
-from manga_enrichment.pipeline.catalog.reader import read_ids
 from manga_enrichment.pipeline.catalog.refresh import refresh_catalog
 from manga_enrichment.pipeline.catalog.sink import Following
 from manga_enrichment.pipeline.changes.replace import ChangeReport
 from manga_enrichment.pipeline.enrichment.wide_table import write_enriched
 from manga_enrichment.pipeline.store.object_keys import tombstones_key
 from manga_enrichment_tests.analyses import ANALYSES
-from manga_enrichment_tests.builders import BUCKET, ORIGIN, SINGLES, World, catalog_row, title_id, write_source
+from manga_enrichment_tests.builders import (
+    BUCKET,
+    ORIGIN,
+    SINGLES,
+    World,
+    catalog_row,
+    ids_of_bucket,
+    title_id,
+    write_source,
+)
 from manga_enrichment_tests.follower import Follower
 from manga_enrichment_tests.kill_switch import Killed, KillSwitch, Mortal
 
@@ -52,7 +60,7 @@ class Store:
         write_enriched(self.tables, BUCKET, ALL, ORIGIN)
 
     def ids(self) -> set[str]:
-        return read_ids(self.tables, BUCKET)
+        return ids_of_bucket(self.tables)
 
     def gone(self) -> dict[str, dict[str, Any]]:
         stored = self.tables.read(tombstones_key(BUCKET))

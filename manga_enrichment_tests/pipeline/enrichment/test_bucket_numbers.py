@@ -1,6 +1,6 @@
 """A bucket's numbers tell what a run sent from what it found."""
 
-from manga_enrichment.pipeline.enrichment.bucket_numbers import BucketNumbers
+from manga_enrichment.pipeline.enrichment.bucket_numbers import NumbersSoFar
 from manga_enrichment_tests.builders import candidates_of, entry, record
 
 LEVEL = "reading_level"
@@ -12,7 +12,11 @@ def test_a_bucket_counts_what_its_run_sent_and_what_it_found() -> None:
     found = entry(LEVEL, record(2), CANDIDATES[record(2).manga_id], run_id="run-0")
     left = {"attempt": 1, "input_tokens": 0, "output_tokens": 0, "cost_micro_usd": 11, "stop_reason": None}
     unsent = {**left, "attempt": 0, "cost_micro_usd": 0}
-    numbers = BucketNumbers.of([own, found], [left, unsent], "run-1")
+    so_far = NumbersSoFar("run-1")
+    so_far.add([own])
+    so_far.add([found])
+    so_far.add_rows([left, unsent])
+    numbers = so_far.result()
     assert (numbers.calls, numbers.cached) == (2, 1)
     assert numbers.cost_micro_usd == own.cost_micro_usd + 11
     assert numbers.input_tokens == own.attempts[0].usage.input_tokens

@@ -53,8 +53,12 @@ def outcome_rows(
 
 
 def decide(rows: OutcomeRows, table: pa.Table = NO_ANSWERS, number: int = 1) -> dict[str, Any]:
-    (row,), _changed = rows.merged(None, {title_id(number)}, table)
-    return row
+    (row,) = rows.merged(None, ids_of(number), table)[0].to_pylist()
+    return dict(row)
+
+
+def ids_of(*numbers: int) -> pa.Array:
+    return pa.array([title_id(number) for number in numbers], pa.string())
 
 
 def test_an_answer_in_the_table_is_a_success() -> None:
@@ -113,21 +117,19 @@ def test_an_outdated_answer_does_not_pass_for_the_new_one() -> None:
 
 def test_a_decision_that_stands_keeps_its_date_and_run() -> None:
     plan = planned(2, Action.FAILED_BEFORE, REFUSED.fingerprint)
-    first, changed = outcome_rows(plan, entries=[REFUSED]).merged(None, {title_id(2)}, NO_ANSWERS)
-    assert changed == first
-    stored = pa.Table.from_pylist(first, schema=OUTCOME_SCHEMA)
+    stored, changed = outcome_rows(plan, entries=[REFUSED]).merged(None, ids_of(2), NO_ANSWERS)
+    assert changed == stored.to_pylist()
     later = outcome_rows(plan, entries=[REFUSED], run_id="run-2", later=timedelta(days=1))
-    again, changed = later.merged(stored, {title_id(2)}, NO_ANSWERS)
-    assert (again, changed) == (first, [])
+    again, changed = later.merged(stored, ids_of(2), NO_ANSWERS)
+    assert (again, changed) == (stored, [])
 
 
 def test_a_changed_decision_has_the_date_and_run_that_changed_it() -> None:
     plan = planned(1, Action.ASK, ANSWERED.fingerprint)
-    before, _ = outcome_rows(plan).merged(None, {title_id(1)}, NO_ANSWERS)
-    stored = pa.Table.from_pylist(before, schema=OUTCOME_SCHEMA)
+    stored, _ = outcome_rows(plan).merged(None, ids_of(1), NO_ANSWERS)
     table = answers(answer_row(ANALYSES[LEVEL], ANSWERED))
-    rows, changed = outcome_rows(run_id="run-2", later=timedelta(days=1)).merged(stored, {title_id(1)}, table)
-    assert rows == changed
+    later, changed = outcome_rows(run_id="run-2", later=timedelta(days=1)).merged(stored, ids_of(1), table)
+    assert (rows := later.to_pylist()) == changed
     assert (rows[0]["dagster_run_id"], rows[0]["decided_at"]) == ("run-2", START + timedelta(days=1))
 
 
@@ -149,9 +151,10 @@ def test_whatever_happened_every_title_has_one_outcome_and_all_that_did_not_succ
         unledgered=unledgered,
     )
     table = answers(answer_row(ANALYSES[LEVEL], ANSWERED))
-    decided, _changed = rows.merged(None, {title_id(number) for number in ids}, table)
+    found, _changed = rows.merged(None, ids_of(*ids), table)
+    decided = found.to_pylist()
     assert [row["manga_id"] for row in decided] == [title_id(number) for number in sorted(ids)]
     assert sum(rows.outcomes.values()) == len(ids)
     for row in decided:
         assert row["outcome"] == Outcome.SUCCEEDED.value or row["error_class"] or row["reason"]
-    assert pa.Table.from_pylist(decided, schema=OUTCOME_SCHEMA).num_rows == len(ids)
+    assert (found.num_rows, found.schema) == (len(ids), OUTCOME_SCHEMA)

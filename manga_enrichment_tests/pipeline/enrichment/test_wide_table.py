@@ -2,13 +2,28 @@
 
 from dataclasses import replace
 
+import pyarrow as pa
+
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.tables.columns import Column
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE, enriched_columns, write_enriched
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
+from manga_enrichment.pipeline.store.in_order import TITLES_AT_ONCE
 from manga_enrichment.pipeline.store.object_keys import table_key
+from manga_enrichment.pipeline.store.rows import answer_row, answer_schema
 from manga_enrichment_tests.analyses import ANALYSES
-from manga_enrichment_tests.builders import BUCKET, ORIGIN, SINGLES, World, bare_record, put_catalog, record, title_id
+from manga_enrichment_tests.builders import (
+    BUCKET,
+    ORIGIN,
+    SINGLES,
+    World,
+    bare_record,
+    catalog_table,
+    entry,
+    put_catalog,
+    record,
+    title_id,
+)
 from manga_enrichment_tests.fakes import ScriptedModel
 
 TITLES = [record(1), record(2), record(3), record(4), bare_record(5)]
@@ -85,3 +100,19 @@ def test_an_analysis_with_other_columns_than_when_its_rows_were_written_is_joine
     assert set(stored.table.column("reading_level").to_pylist()) == {"teen", None}
     assert stored.table.column("mood").null_count == 5
     assert set(stored.table.column("min_age").to_pylist()) == {"12", None}
+
+
+def test_a_bucket_of_more_titles_than_are_joined_at_once_is_one_table() -> None:
+    world = World()
+    titles = [bare_record(number) for number in range(1, TITLES_AT_ONCE + 100)]
+    world.tables.write(table_key("catalog", BUCKET), catalog_table((each, "hash") for each in titles))
+    answered = [entry("reading_level", titles[place]) for place in (0, TITLES_AT_ONCE - 1, TITLES_AT_ONCE, -1)]
+    level = ANALYSES["reading_level"]
+    rows = sorted((answer_row(level, each) for each in answered), key=lambda row: str(row["manga_id"]))
+    table = pa.Table.from_pylist(rows, schema=answer_schema(level))
+    world.tables.write(table_key("reading_level", BUCKET), table)
+    report = write_enriched(world.tables, BUCKET, ALL, ORIGIN)
+    assert (report.rows, report.answered["reading_level"]) == (len(titles), 4)
+    wide = {row["manga_id"]: row["reading_level"] for row in world.rows(table_key(TABLE, BUCKET))}
+    assert list(wide) == [each.manga_id for each in titles]
+    assert {each for each, level in wide.items() if level} == {row["manga_id"] for row in rows}

@@ -1,0 +1,150 @@
+"""What a run's op was answered, as the ledger has it, kept beside the plan so that writing does not read it again.
+
+    runs/<run>/entries/<analysis>/bucket=<b>.parquet
+
+Belongs here: keeping entries as they come, logging them, reading them. Stays out: what no entry has (`unledgered.py`).
+
+Nothing rests on these files: what a plan waits for and they lack is looked up in the ledger, as after a kill. Entries
+are logged before they are kept, so that who finds them need not log them.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from datetime import datetime
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from manga_enrichment.domain.models.usage import Usage
+from manga_enrichment.domain.outcomes.answers import Attempt, LedgerEntry, Provenance
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
+from manga_enrichment.domain.outcomes.outcome import Outcome
+from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.pipeline.engine.calls import CallResult
+from manga_enrichment.pipeline.log.append import append_parts, log_entries
+from manga_enrichment.pipeline.log.rows import REQUEST_SCHEMA, request_rows
+from manga_enrichment.pipeline.store.object_keys import entries_key, requests_key
+from manga_enrichment.pipeline.store.spool import Spool, reader_of
+
+_SCHEMA = pa.schema([("manga_id", pa.string()), ("entry", pa.string())])
+_OWN = b"manga.own"
+_ENTRIES_AT_ONCE = 1_000
+
+
+class KeptEntries:
+    """Of one analysis, by bucket."""
+
+    def __init__(self, provenance: Provenance) -> None:
+        self._provenance = provenance
+        self._waiting: dict[str, list[LedgerEntry]] = {}
+        self._entries: dict[str, Spool] = {}
+        self._rows: dict[str, Spool] = {}
+        self._own = Counter[str]()
+        self._others: list[LedgerEntry] = []
+        """Paid by other runs, which may not have come to log them."""
+
+    def add(self, result: CallResult) -> None:
+        if result.entry is None:
+            return
+        waiting = self._waiting.setdefault(result.call.bucket, [])
+        waiting.append(result.entry)
+        if len(waiting) >= _ENTRIES_AT_ONCE:
+            self._pack(result.call.bucket)
+
+    def write(self, objects: ObjectStore, analysis: str) -> None:
+        """Log all, then keep them: a file per bucket. Safe to repeat."""
+        for bucket in list(self._waiting):
+            self._pack(bucket)
+        log_entries(objects, self._others)
+        run = self._provenance
+        for bucket, entries in self._entries.items():
+            if bucket in self._rows:
+                append_parts(objects, requests_key(run.run_date, run.run_id, analysis, bucket), self._rows[bucket])
+            schema = _SCHEMA.with_metadata({_OWN: str(self._own[bucket]).encode()})
+            objects.write(entries_key(run.run_id, analysis, bucket), reader_of(entries, schema))
+        with ExitStack() as spools:  # whoever comes so far does not come again
+            for each in (*self._entries.values(), *self._rows.values()):
+                spools.enter_context(each)
+
+    def _pack(self, bucket: str) -> None:
+        entries = self._waiting.pop(bucket)
+        found = [[entry.manga_id for entry in entries], [orjson.dumps(entry).decode() for entry in entries]]
+        self._entries.setdefault(bucket, Spool(_SCHEMA)).add(pa.table(found, schema=_SCHEMA))
+        own = [entry for entry in entries if entry.provenance == self._provenance]
+        self._own[bucket] += len(own)
+        rows = [row for entry in own for row in request_rows(entry)]
+        if rows:
+            spool = self._rows.setdefault(bucket, Spool(REQUEST_SCHEMA))
+            spool.add(pa.Table.from_pylist(rows, schema=REQUEST_SCHEMA))
+        self._others += [entry for entry in entries if entry.provenance != self._provenance]
+
+
+def open_kept(objects: ObjectStore, run: Provenance, analysis: str, bucket: str) -> "OpenEntries":
+    """Of nothing where the run's op kept nothing."""
+    stored = objects.open(entries_key(run.run_id, analysis, bucket))
+    return OpenEntries(None if stored is None else stored.file)
+
+
+class OpenEntries:
+    """Looked up some at a time. own: how many the run has paid for."""
+
+    def __init__(self, file: pq.ParquetFile | None) -> None:
+        self._file = file
+        self.own = 0
+        self._ids, self._groups = pa.array([], pa.string()), pa.array([], pa.int64())
+        if file is not None:
+            self.own = int((file.schema_arrow.metadata or {}).get(_OWN, b"0"))
+            self._ids = _whole(file.read(["manga_id"], use_threads=False), "manga_id")
+            sizes = (file.metadata.row_group(each).num_rows for each in range(file.metadata.num_row_groups))
+            self._groups = pa.array([group for group, size in enumerate(sizes) for _ in range(size)], pa.int64())
+
+    def of(self, manga_ids: Sequence[str]) -> dict[str, LedgerEntry]:
+        """By fingerprint."""
+        if self._file is None or not manga_ids:
+            return {}
+        wanted = pa.array(manga_ids, pa.string())
+        groups = pc.unique(self._groups.filter(pc.is_in(self._ids, value_set=wanted))).to_pylist()
+        found = {}
+        for group in groups:
+            table = self._file.read_row_group(group, ["manga_id", "entry"], use_threads=False)
+            own = table.filter(pc.is_in(table.column("manga_id"), value_set=wanted))
+            for text in own.column("entry").to_pylist():
+                entry = _entry_of(orjson.loads(text))
+                found[entry.fingerprint] = entry
+        return found
+
+
+def _whole(table: pa.Table, name: str) -> pa.Array:
+    column = table.column(name).combine_chunks()
+    return column if isinstance(column, pa.Array) else pa.concat_arrays(column.chunks)
+
+
+def _entry_of(document: Mapping[str, Any]) -> LedgerEntry:
+    """What `orjson.dumps` made of an entry. Written by a run for itself, so it is not looked at again."""
+    error = document["error_class"]
+    return LedgerEntry(
+        **{
+            **document,
+            "outcome": Outcome(document["outcome"]),
+            "provenance": Provenance(**document["provenance"]),
+            "created_at": datetime.fromisoformat(document["created_at"]),
+            "attempts": tuple(map(_attempt_of, document["attempts"])),
+            "error_class": ErrorClass(error) if error else None,
+        }
+    )
+
+
+def _attempt_of(document: Mapping[str, Any]) -> Attempt:
+    error = document["error_class"]
+    return Attempt(
+        **{
+            **document,
+            "started_at": datetime.fromisoformat(document["started_at"]),
+            "usage": Usage(**document["usage"]),
+            "error_class": ErrorClass(error) if error else None,
+        }
+    )
