@@ -16,6 +16,7 @@ NAMES = (
     "fleet",
     "partners",
     "night",
+    "scale",
 )
 QUICK = NAMES[:-4]
 

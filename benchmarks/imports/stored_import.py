@@ -10,6 +10,7 @@ titles, titles by what became of them, CPU seconds, and the peak of memory befor
 import hashlib
 import io
 import json
+import shutil
 import sys
 import time
 from collections import Counter
@@ -40,18 +41,18 @@ class FolderClient:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def put_object(self, *, Key: str, Body: bytes, **_how: Any) -> dict[str, str]:  # noqa: N803 - boto3's names
+    def put_object(self, *, Key: str, Body: Any, **_how: Any) -> dict[str, str]:  # noqa: N803 - boto3's names
         path = self._folder / Key
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(Body)
-        return {"ETag": hashlib.sha256(Body).hexdigest()}
+        with io.BytesIO(Body) if isinstance(Body, bytes) else Body as body, path.open("wb") as file:
+            shutil.copyfileobj(body, file)
+        return {"ETag": _etag(path)}
 
     def get_object(self, *, Key: str, **_how: Any) -> dict[str, Any]:  # noqa: N803 - boto3's names
         path = self._folder / Key
         if not path.exists():
             raise ClientError({"Error": {"Code": "NoSuchKey"}}, "GetObject")
-        body = path.read_bytes()
-        return {"Body": io.BytesIO(body), "ETag": hashlib.sha256(body).hexdigest()}
+        return {"Body": path.open("rb"), "ETag": _etag(path)}
 
     def delete_object(self, *, Key: str, **_how: Any) -> None:  # noqa: N803 - boto3's names
         (self._folder / Key).unlink(missing_ok=True)
@@ -62,6 +63,11 @@ class FolderClient:
     def paginate(self, *, Prefix: str, **_how: Any) -> list[dict[str, Any]]:  # noqa: N803 - boto3's names
         keys = (str(path.relative_to(self._folder)) for path in self._folder.rglob("*") if path.is_file())
         return [{"Contents": [{"Key": key} for key in sorted(keys) if key.startswith(Prefix)]}]
+
+
+def _etag(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def main(path: Path, folder: Path, mapping_file: str = "", preset: str = "") -> None:

@@ -13,7 +13,7 @@ from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.s3.objects import S3ObjectStore, table_of
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.operations.retention import AS_CONVERSATION, KEPT_AS
-from manga_enrichment.gateways.errors import StoreUnavailableError
+from manga_enrichment.gateways.errors import StoreUnavailableError, WriteConflictError
 from manga_enrichment.local.stack.local_stack import LocalStack
 
 ONE_ATTEMPT = Config(retries={"total_max_attempts": 1})
@@ -83,3 +83,26 @@ def test_an_object_that_ends_early_has_the_tag_that_its_lifecycle_rule_looks_for
         for name in ("tagged", "plain")
     ]
     assert tags == [[{"Key": KEPT_AS, "Value": AS_CONVERSATION}], []]
+
+
+def test_a_large_object_is_written_and_read_by_way_of_a_file(
+    aws_environment: dict[str, str], local_stack: LocalStack
+) -> None:
+    client, bucket = AwsClients().s3, local_stack.endpoints.bucket
+    small, large = (S3ObjectStore(client, bucket=bucket, in_memory_bytes=each) for each in (10**9, 100))
+    table = pa.table({"manga_id": [f"MNG-{number:08d}" for number in range(5_000)]})
+    etag = large.write("enrichment/large.parquet", table, new=True)
+    with pytest.raises(WriteConflictError):
+        large.write("enrichment/large.parquet", table, new=True)
+    for store in (small, large):
+        opened = store.open("enrichment/large.parquet")
+        assert opened is not None
+        assert opened.etag == etag
+        batches = list(opened.file.iter_batches(1_000))
+        assert len(batches) == 5
+        assert pa.Table.from_batches(batches).equals(table)
+        opened.file.close(force=True)
+    assert large.write("enrichment/large.parquet", table.slice(1), expected_etag=etag) != etag
+    stored = small.read("enrichment/large.parquet")
+    assert stored is not None
+    assert stored.table.equals(table.slice(1))

@@ -4,9 +4,11 @@ boto3 rather than pyarrow's S3FileSystem: that one ignores AWS_ENDPOINT_URL, and
 half a table when it is interrupted.
 """
 
-import io
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory, TemporaryFile
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 import orjson
 import pyarrow as pa
@@ -25,6 +27,7 @@ ROW_GROUP_ROWS = 131_072
 PARQUET: dict[str, Any] = {"compression": "zstd", "dictionary_pagesize_limit": 4 * 1024**2}
 """How tables are stored. Of a column's texts that repeat, up to 4 MB are kept once: candidates' hints need 2.5 MB."""
 
+IN_MEMORY_BYTES = 32 * 1024**2
 _BODY_TRIES = 3
 _MISSING = {"NoSuchKey", "404"}
 _CONFLICT = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
@@ -41,10 +44,12 @@ def table_of(source: Any, columns: Sequence[str] | None) -> pa.Table:
 
 
 class S3ObjectStore:
-    def __init__(self, client: "S3Client", *, bucket: str) -> None:
-        """Keys are whole keys of objects in `bucket`."""
+    def __init__(self, client: "S3Client", *, bucket: str, in_memory_bytes: int = IN_MEMORY_BYTES) -> None:
+        """Keys are whole keys of objects in `bucket`. in_memory_bytes: what is larger lies in a temporary file while it
+        is read part by part, or written."""
         self._client = client
         self._bucket = bucket
+        self._in_memory_bytes = in_memory_bytes
 
     def read(self, key: str, columns: Sequence[str] | None = None) -> StoredTable | None:
         found = self._get(key)
@@ -53,16 +58,19 @@ class S3ObjectStore:
         return StoredTable(table_of(pa.BufferReader(found[0]), columns), found[1])
 
     def open(self, key: str) -> StoredFile | None:
-        found = self._get(key)
-        return None if found is None else StoredFile(pq.ParquetFile(pa.BufferReader(found[0])), found[1])
+        found = self._get(key, self._kept)
+        return None if found is None else StoredFile(pq.ParquetFile(found[0]), found[1])
 
     def write(self, key: str, table: Rows, *, expected_etag: str | None = None, new: bool = False) -> str:
-        sink = io.BytesIO()
-        with pq.ParquetWriter(sink, table.schema, **PARQUET) as writer:
-            for rows in [table] if isinstance(table, pa.Table) else table:
-                writer.write(rows, ROW_GROUP_ROWS)
-                del rows  # or they stay while the next are made
-        return self._put(key, sink.getvalue(), "application/vnd.apache.parquet", expected_etag=expected_etag, new=new)
+        with TemporaryFile() as sink:
+            with pq.ParquetWriter(sink, table.schema, **PARQUET) as writer:
+                for rows in [table] if isinstance(table, pa.Table) else table:
+                    writer.write(rows, ROW_GROUP_ROWS)
+                    del rows  # or they stay while the next are made
+            is_large = sink.tell() > self._in_memory_bytes
+            sink.seek(0)
+            body = sink if is_large else sink.read()
+            return self._put(key, body, "application/vnd.apache.parquet", expected_etag=expected_etag, new=new)
 
     def read_json(self, key: str) -> dict[str, Any] | None:
         found = self.read_document(key)
@@ -107,7 +115,20 @@ class S3ObjectStore:
     def uri(self, key: str) -> str:
         return f"s3://{self._bucket}/{key}"
 
-    def _get(self, key: str) -> tuple[bytes, str] | None:
+    def _kept(self, body: Any) -> pa.NativeFile:
+        """An object's body, for whoever does not hold it whole."""
+        first = body.read(self._in_memory_bytes + 1)
+        if len(first) <= self._in_memory_bytes:
+            return pa.BufferReader(first)
+        with TemporaryDirectory() as folder:  # its name goes at once, the file with what reads it
+            path = Path(folder) / "object"
+            with path.open("wb") as file:
+                file.write(first)
+                shutil.copyfileobj(body, file)
+            return pa.OSFile(str(path), "rb")
+
+    def _get(self, key: str, take: Callable[[Any], Any] = lambda body: body.read()) -> tuple[Any, str] | None:
+        """(what `take` makes of the body, etag)"""
         for tries_left in range(_BODY_TRIES - 1, -1, -1):
             try:
                 response = self._client.get_object(Bucket=self._bucket, Key=key)
@@ -122,7 +143,7 @@ class S3ObjectStore:
                     self._fail(error)
                 continue
             try:
-                return response["Body"].read(), response["ETag"]
+                return take(response["Body"]), response["ETag"]
             except BotoCoreError as error:
                 # The SDK tries again until an answer has begun, and no further.
                 if not (tries_left and isinstance(error, (ReadTimeoutError, ResponseStreamingError))):
@@ -132,7 +153,7 @@ class S3ObjectStore:
     def _put(
         self,
         key: str,
-        body: bytes,
+        body: bytes | IO[bytes],
         content_type: str,
         *,
         expected_etag: str | None = None,
