@@ -112,13 +112,16 @@ def some_changes(tables: ObjectStore, key: str, bucket: str) -> list[dict[str, A
 
 def titles_of(tables: ObjectStore, bucket: str, manga_ids: Iterable[str]) -> dict[str, str]:
     """Titles of the catalog by id; those that have left are left out."""
-    stored = tables.read(table_key("catalog", bucket), ["manga_id", "title"])
+    stored, wanted = tables.open(table_key("catalog", bucket)), pc.field("manga_id").isin(list(manga_ids))
     if stored is None:
         return {}
-    found = stored.table.filter(pc.field("manga_id").isin(list(manga_ids)))
-    return dict(zip(*(found.column(name).to_pylist() for name in ("manga_id", "title")), strict=True))
+    parts = (part.filter(wanted) for part in batches_in_order(stored.file, ["manga_id", "title"]))
+    return {row["manga_id"]: row["title"] for part in parts for row in part.to_pylist()}
 
 
 def _rows(tables: ObjectStore, name: str, bucket: str, columns: Sequence[str]) -> list[dict[str, Any]]:
-    stored = tables.read(table_key(name, bucket), list(columns))
-    return [] if stored is None else [{c: row[c] for c in columns} for row in stored.table.slice(0, ROWS).to_pylist()]
+    stored = tables.open(table_key(name, bucket))
+    if stored is None:
+        return []
+    first = next(stored.file.iter_batches(ROWS, columns=list(columns)), None)
+    return [] if first is None else [{c: row[c] for c in columns} for row in first.to_pylist()]
