@@ -18,7 +18,7 @@ NAMES = (
     "night",
     "scale",
 )
-QUICK = NAMES[:-4]
+QUICK = NAMES[:-5]
 
 
 def main(arguments: list[str]) -> None:
