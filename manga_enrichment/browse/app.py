@@ -7,9 +7,11 @@ opened in the same browser, does not get at a server on loopback by a name of it
 """
 
 import re
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 
+import duckdb
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -30,6 +32,8 @@ from manga_enrichment.browse.title import read_title, read_tombstone
 from manga_enrichment.domain.prompts.known_titles import named_ids
 
 SHOWN_ROWS = 500
+AT_ONCE = 2
+"""Lists and titles that are worked out at a time: they share the memory of one connection, and a machine's cores."""
 HEADERS = {
     "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'",
@@ -54,6 +58,7 @@ class Browse:
         """find: the candidate index; None where there is none, as over a folder."""
         self._shelf, self._box, self._pages = shelf, box, pages
         self._questions, self._find = questions, find
+        self._turns = threading.BoundedSemaphore(AT_ONCE)
         self.fault = ""
         """Why tables could not be read last; "" when they could."""
 
@@ -66,7 +71,8 @@ class Browse:
             wanted = wanted_of(request.query_params, names)
             if not all(request.query_params.values()):  # a form sends its empty fields, too
                 return RedirectResponse(f"{request.url.path}{wanted.url()}")
-            found = search(cursor, wanted, names, self._find)
+            with self._turns:
+                found = search(cursor, wanted, names, self._find)
         except BadQueryError as error:
             html = self._pages.titles(state, Wanted(), None, facets(cursor), names, str(error))
             return HTMLResponse(html, 400)
@@ -78,7 +84,8 @@ class Browse:
             return self._waiting()
         manga_id = request.path_params["manga_id"]
         is_id = _MANGA_ID.fullmatch(manga_id) is not None
-        title = read_title(state, self._shelf.analyses, manga_id) if is_id else None
+        with self._turns:
+            title = read_title(state, self._shelf.analyses, manga_id) if is_id else None
         if title is None:
             tombstone = read_tombstone(state, manga_id) if is_id else None
             return HTMLResponse(self._pages.gone(state, manga_id, tombstone), 404)
@@ -114,6 +121,11 @@ class Browse:
         media_type, end, made = FORMS[form]
         headers = {"content-disposition": f'attachment; filename="result.{end}"'}
         return Response(made(result.table), media_type=media_type, headers=headers)
+
+    def too_much(self, _request: Request, error: Exception) -> Response:
+        """DuckDB gave up: it has a bound of memory for all pages together."""
+        sentence = f"The answer could not be worked out now: {str(error).splitlines()[0]}. Ask for less, or again."
+        return HTMLResponse(self._pages.problem(self._shelf.state, sentence), 503)
 
     def health(self, _request: Request) -> Response:
         return PlainTextResponse("ready" if self._shelf.state else "reading", 200 if self._shelf.state else 503)
@@ -171,7 +183,8 @@ def build_app(browse: Browse, hosts: Sequence[str], lifespan: Lifespan | None = 
         Middleware(_Headers),
         Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False),
     ]
-    return Starlette(routes=routes, middleware=middleware, lifespan=lifespan)
+    handlers = {duckdb.Error: browse.too_much}
+    return Starlette(routes=routes, middleware=middleware, lifespan=lifespan, exception_handlers=handlers)
 
 
 class _Headers:

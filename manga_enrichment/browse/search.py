@@ -133,11 +133,26 @@ def search(connection: duckdb.DuckDBPyConnection, wanted: Wanted, analyses: Sequ
             order = f"starts_with(sorted_by, folded($whole)) DESC, {order}"
             values["whole"] = wanted.q
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    place = f"LIMIT {PAGE_ROWS} OFFSET {(wanted.page - 1) * PAGE_ROWS}"
-    rows = f"SELECT {_COLUMNS} FROM titles {where} ORDER BY {order} {place}"  # noqa: S608 (values are parameters)
     counted = {name: value for name, value in values.items() if f"${name}" in where}
     total = connection.execute(f"SELECT count(*) FROM titles {where}", counted).fetchall()[0][0]  # noqa: S608
-    return Found(connection.sql(rows, params=values).to_arrow_table().to_pylist(), int(total), why)
+    return Found(_rows(connection, f"{where} ORDER BY {order}", values, wanted.page), int(total), why)
+
+
+def _rows(
+    connection: duckdb.DuckDBPyConnection, chosen: str, values: Mapping[str, Any], page: int
+) -> list[Mapping[str, Any]]:
+    """chosen: WHERE and ORDER BY. A later page takes two steps, or all columns of all rows before it would be held."""
+    limit = f"LIMIT {PAGE_ROWS} OFFSET {(page - 1) * PAGE_ROWS}"
+    if page == 1:
+        sql = f"SELECT {_COLUMNS} FROM titles {chosen} {limit}"  # noqa: S608 (values are parameters)
+        return list(connection.sql(sql, params=values).to_arrow_table().to_pylist())
+    places = [row[0] for row in connection.execute(f"SELECT rowid FROM titles {chosen} {limit}", values).fetchall()]  # noqa: S608
+    if not places:
+        return []
+    listed = ", ".join(map(str, places))
+    sql = f"SELECT rowid AS place, {_COLUMNS} FROM titles WHERE rowid IN ({listed})"  # noqa: S608 (numbers)
+    rows = {row["place"]: row for row in connection.sql(sql).to_arrow_table().to_pylist()}
+    return [rows[place] for place in places]
 
 
 def facets(connection: duckdb.DuckDBPyConnection, limit: int = 200) -> dict[str, list[tuple[str, int]]]:

@@ -135,3 +135,14 @@ def test_a_new_installation_has_pages_that_say_what_to_do(tmp_path: Path) -> Non
     fresh.shelf.refresh()
     assert "run the job nightly_enrichment" in fresh.get("/").text
     assert fresh.get(f"/titles/{title_id(1)}").status == 404
+
+
+def test_a_question_that_takes_too_much_is_a_sentence(tables_folder: Path, tmp_path: Path) -> None:
+    small = Site(tables_folder, tmp_path)
+    small.shelf.refresh()
+    small.state.connection.execute("SET memory_limit = '1KB'")
+    page = small.get("/?q=sea")
+    assert page.status == 503
+    assert "could not be worked out now: Out of Memory" in page.text
+    small.state.connection.execute("SET memory_limit = '100MB'")
+    assert small.get("/?q=sea").status == 200  # its turn was given back

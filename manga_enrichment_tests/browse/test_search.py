@@ -1,13 +1,18 @@
 """Lists of titles: every filter finds what it says, whatever script a title is typed in, and a URL is the state."""
 
 import re
+from pathlib import Path
 from urllib.parse import parse_qsl
 
 import pytest
 
-from manga_enrichment.browse.search import MAX_PAGES, SORTS, BadQueryError, Wanted, facets, search, wanted_of
-from manga_enrichment_tests.browse_world import HOSTILE, JAPANESE, NAMES, Site
-from manga_enrichment_tests.builders import title_id
+from manga_enrichment.browse.search import MAX_PAGES, PAGE_ROWS, SORTS, BadQueryError, Wanted, facets, search, wanted_of
+from manga_enrichment.pipeline.changes.replace import Origin
+from manga_enrichment.pipeline.enrichment.wide_table import write_enriched
+from manga_enrichment_tests.analyses import ANALYSES
+from manga_enrichment_tests.browse_world import HOSTILE, JAPANESE, NAMES, Site, put_on_disk
+from manga_enrichment_tests.builders import BUCKET, put_catalog, record, title_id
+from manga_enrichment_tests.fakes import START, MemoryTables
 
 
 def ids(site: Site, **query: str) -> list[str]:
@@ -93,6 +98,20 @@ def test_costs_are_those_of_all_requests(site: Site) -> None:
 @pytest.mark.parametrize("sort", SORTS)
 def test_every_sort_lists_every_title_once(site: Site, sort: str) -> None:
     assert sorted(ids(site, sort=sort)) == [title_id(n) for n in range(1, 6)]
+
+
+def test_pages_follow_one_another_in_the_lists_order(tmp_path: Path) -> None:
+    titles = [record(number) for number in range(1, 2 * PAGE_ROWS + 8)]
+    tables = MemoryTables()
+    put_catalog(tables, titles)
+    write_enriched(tables, BUCKET, list(ANALYSES.values()), Origin("run-1", START))
+    many = Site(put_on_disk(tables, tmp_path / "tables"), tmp_path / "home")
+    many.shelf.refresh()
+    pages = [ids(many, page=str(page), sort="newest") for page in (1, 2, 3, 4)]
+    assert [len(page) for page in pages] == [PAGE_ROWS, PAGE_ROWS, 7, 0]
+    assert [each for page in pages for each in page] == [title.manga_id for title in titles]
+    assert "Page 2 of 3" in many.get("/?page=2").text
+    assert 'rel="next" href="/?page=3"' in many.get("/?page=2").text
 
 
 def test_facets_say_how_many_titles_have_a_value(site: Site) -> None:
