@@ -107,6 +107,19 @@ def test_a_claim_past_its_time_says_what_may_have_been_billed() -> None:
     assert not is_abandoned(entry_item(make_entry("f", NOW), timedelta(days=1)), NOW + timedelta(days=9))
 
 
+def test_an_answer_of_a_newer_version_is_read_whatever_came_before_it() -> None:
+    entry = make_entry("f", NOW, throttles=2, cost_micro_usd=9)
+    item = entry_item(entry, RETENTION)
+    stored = orjson.loads(item["entry"]["S"])
+    stored["attempts"][0] |= {"error_class": "a_reason_of_tomorrow", "message": "what it was", "cost_micro_usd": 4}
+    found = entry_from_item({**item, "entry": {"S": orjson.dumps(stored).decode()}}, NOW)
+    assert found is not None
+    assert (found.answer, found.cost_micro_usd) == (entry.answer, 13)
+    assert found.attempts[1:] == entry.attempts[1:]
+    first = found.attempts[0]
+    assert (first.error_class, first.message) == (ErrorClass.STOPPED, "a_reason_of_tomorrow: what it was")
+
+
 @pytest.mark.parametrize("throttles", [0, 1, 100])
 def test_an_ordinary_entry_is_stored_as_it_is(throttles: int) -> None:
     entry = make_entry("f", NOW, throttles=throttles)

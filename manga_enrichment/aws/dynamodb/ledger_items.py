@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 
 from manga_enrichment.domain.operations.retention import ledger_retention
 from manga_enrichment.domain.outcomes.answers import AbandonedClaim, Asked, LedgerEntry
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 
 MAX_FREE_ATTEMPTS = 100
 """Of the attempts that cost nothing. A title that was throttled for hours has hundreds, and an item ends at 400 KB."""
@@ -22,6 +23,7 @@ MAX_FREE_ATTEMPTS = 100
 _CLAIM_RETENTION_SECONDS = 30 * 24 * 3600
 _ENTRY = TypeAdapter(LedgerEntry)
 _ASKED = TypeAdapter(Asked)
+_REASONS = frozenset([None, *ErrorClass])
 
 
 def storable(entry: LedgerEntry) -> LedgerEntry:
@@ -66,7 +68,16 @@ def entry_from_item(item: Mapping[str, Any], now: datetime) -> LedgerEntry | Non
 
 
 def _stored_entry(item: Mapping[str, Any]) -> LedgerEntry:
-    return _ENTRY.validate_python({"memory": 0, **orjson.loads(item["entry"]["S"])})
+    entry = {"memory": 0, **orjson.loads(item["entry"]["S"])}
+    return _ENTRY.validate_python({**entry, "attempts": list(map(_readable, entry.get("attempts", ())))})
+
+
+def _readable(attempt: Mapping[str, Any]) -> Mapping[str, Any]:
+    """With a reason that we know: after a rollback a newer version's answers are found, whatever came before them."""
+    reason = attempt.get("error_class")
+    if reason in _REASONS:
+        return attempt
+    return {**attempt, "error_class": ErrorClass.STOPPED, "message": f"{reason}: {attempt.get('message', '')}"}
 
 
 def claim_item(
