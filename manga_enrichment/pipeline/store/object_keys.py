@@ -101,6 +101,11 @@ def index_key(name: str) -> str:
 
 
 def calibration_key(analysis: str, model_id: str) -> str:
+    return f"calibration/{analysis}/{model_id.replace(':', '_')}.means.json"
+
+
+def former_calibration_key(analysis: str, model_id: str) -> str:
+    """Until 0.2.0."""
     return f"calibration/{analysis}/{model_id.replace(':', '_')}.json"
 
 
