@@ -166,4 +166,4 @@ def test_the_report_is_made_of_it(settings: Settings, tmp_path: Path) -> None:
     page = tmp_path / "report.html"
     result = CliRunner().invoke(main, ["report", "--out", str(page)])
     assert result.exit_code == 0, result.output
-    assert f"21 of {TITLES} titles" in page.read_text("utf-8")  # three have too little text for a summary
+    assert "21 of 21" in page.read_text("utf-8")  # the other three have too little text for a summary
