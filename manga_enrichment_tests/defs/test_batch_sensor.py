@@ -168,9 +168,11 @@ def test_a_model_without_a_batch_price_stops_the_run_before_anything_is_billed(t
     assert (project.batch.created, project.world.model.sent) == ({}, [])
 
 
-def test_a_lane_that_does_not_exist_is_one_clear_sentence(tmp_path: Path) -> None:
+def test_a_lane_that_does_not_exist_is_refused_before_a_run_begins(tmp_path: Path) -> None:
     project = BatchProject(tmp_path)
-    assert "on_demand, batch, auto" in failures(project.run(config=config(lane="express")))["plan"]
+    with pytest.raises(dg.DagsterInvalidConfigError, match="lane not in enum type OfferedLane got express"):
+        project.run(config=config(lane="express"))
+    assert project.world.model.sent == []
 
 
 def test_a_dry_run_orders_nothing(tmp_path: Path) -> None:
