@@ -1,6 +1,6 @@
 """What a night is said to cost before anything is billed, held against the bill, title by title."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from io import StringIO
@@ -47,6 +47,12 @@ def estimated_by_title(books: Books, run_id: str, bucket: str) -> dict[str, int]
     return {manga_id: cost for manga_id, cost in sums.items() if cost}
 
 
+def cache_writes(books: Books, run_id: str) -> Counter[str]:
+    """Calls of a run that paid for writing the prompt cache, by analysis."""
+    attempts = (each for each in books.attempts() if each["dagster_run_id"] == run_id)
+    return Counter(each["analysis"] for each in attempts if each["cache_write_tokens"])
+
+
 def test_the_estimate_covers_nearly_every_title_and_is_near_in_total(
     arrange: Callable[..., dict[str, str]], model_server: ModelServerControl, open_books: Callable[[], Books]
 ) -> None:
@@ -59,7 +65,7 @@ def test_the_estimate_covers_nearly_every_title_and_is_near_in_total(
     assert model_server.counters()["billed"] == 0
     for bucket in ("0", "1"):
         model_server.reset()  # its prompt cache has run out since the last night
-        model_server.faults(latency={"fixed_ms": 200})  # calls overlap, so the first ones all write the prompt cache
+        model_server.faults(latency={"fixed_ms": 200})  # calls would overlap before one has written the prompt cache
         said = estimate(bucket)
         run_id = nightly(bucket)
         books, bill = open_books(), model_server.counters()
@@ -70,8 +76,10 @@ def test_the_estimate_covers_nearly_every_title_and_is_near_in_total(
             if attempt["dagster_run_id"] == run_id:
                 billed[attempt["manga_id"]] += attempt["cost_micro_usd"]
         assert sum(billed.values()) == bill["cost_micro_usd"]
+        assert set(cache_writes(books, run_id).values()) == {1}, "a told quota costs no more than an untold one"
         estimated = estimated_by_title(books, run_id, bucket)
         assert set(estimated) == set(billed)
         covered = sum(estimated[manga_id] >= billed[manga_id] for manga_id in billed) / len(billed)
         assert covered >= 0.95
-        assert said["cost_usd"] == pytest.approx(bill["cost_micro_usd"] / 1e6, rel=0.3)
+        # Rules of thumb lean to the high side, and a prefix that is written once no longer hides by how much.
+        assert said["cost_usd"] == pytest.approx(bill["cost_micro_usd"] / 1e6, rel=0.4)

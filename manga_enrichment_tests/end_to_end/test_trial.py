@@ -35,7 +35,7 @@ def test_a_bake_off_bills_what_it_says_pays_once_and_a_promotion_pays_for_the_re
 ) -> None:
     arrange(TITLES, catalog_buckets=1, concurrency=8, requests_per_minute=60_000)
     assert build_definitions().resolve_job_def(NIGHTLY_JOB).execute_in_process(tags=range_tags("0", "0")).success
-    model_server.faults(latency={"fixed_ms": 200})  # calls overlap, so the first ones all write the prompt cache
+    model_server.faults(latency={"fixed_ms": 200})  # calls would overlap before one has written the prompt cache
     before = model_server.counters()
     candidate = tmp_path / "shorter.toml"
     candidate.write_text(PACKAGED.read_text("utf-8").replace("Read the title once", "Read it once"), "utf-8")
@@ -47,7 +47,7 @@ def test_a_bake_off_bills_what_it_says_pays_once_and_a_promotion_pays_for_the_re
 
     billed = model_server.counters()["cost_micro_usd"] - before["cost_micro_usd"]
     assert report["billed_micro_usd"] == billed > 0
-    assert report["estimated_micro_usd"] == pytest.approx(billed, rel=0.35)
+    assert report["estimated_micro_usd"] == pytest.approx(billed, rel=0.5)  # rules of thumb lean to the high side
     assert [each["name"] for each in report["standings"]] == ["today", "shorter", "sonnet", "nova-lite"]
     assert all(each["outcomes"] == {"succeeded": TRIED} for each in report["standings"])
     logged = [row for row in open_books().attempts() if row["dagster_run_id"] == report["trial_id"]]
