@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from manga_enrichment.domain.outcomes.answers import LedgerEntry, Provenance
 from manga_enrichment.gateways.errors import WriteConflictError
@@ -58,7 +59,9 @@ def append_parts(objects: ObjectStore, key: str, rows: Spool) -> None:
 
 
 def _add_to(objects: ObjectStore, key: str, stored: StoredFile, rows: Spool) -> None:
-    known = keys_of(pa.Table.from_batches([each]) for each in stored.file.iter_batches(columns=list(KEY)))
+    titles = pa.array({row["manga_id"] for part in rows for row in part.select(["manga_id"]).to_pylist()}, pa.string())
+    there = (pa.Table.from_batches([each]) for each in stored.file.iter_batches(columns=list(KEY)))
+    known = keys_of(part.filter(pc.is_in(part.column("manga_id"), value_set=titles)) for part in there)
     with Spool(REQUEST_SCHEMA) as fresh:
         for part in rows:
             new = [row for row in part.to_pylist() if key_of(row) not in known]
