@@ -151,7 +151,10 @@ def test_a_command_on_ecs_has_its_words_as_they_are_and_is_waited_for(tmp_path: 
 ON_ECS = sorted({tuple(each.words()[2:]) for each in (*commands("bash"), *in_sentences("bash")) if each.words()[2:]})
 """What the pages have people run as `bash plan.sh WORD ...`."""
 LATER = [each.text for each in commands("aws") if " deploy --stack-name manga-dagster " in each.text]
-"""What the pages say to the deployed stack of Dagster: settings, an upgrade, a rollback, a restore."""
+"""What the pages say to the deployed stack of Dagster: settings, an upgrade, a rollback, a restore.
+
+`test_aws_commands.py` holds their words to the template.
+"""
 
 
 def test_the_pages_have_something_to_run_afterwards() -> None:
@@ -199,31 +202,21 @@ def test_bash_runs_it_to_its_end_on_the_emulator(
         with containers(local_stack, "plan-manga-enrichment-run", prepare_dagster_home(tmp_path)):
             done = bash(deploy_plan("plan"), environment)
             alone = [bash(deploy_plan("plan"), environment, *words) for words in ON_ECS]
-        later = [bash(line.replace(" manga-dagster ", " plan-manga-dagster "), environment) for line in LATER]
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
         assert "works   ledger table" in done.stdout
         assert "off     MANGA_EMAIL_FROM is empty" in done.stdout
         assert "MANGA_ALERTS_TOPIC_ARN is empty" not in done.stdout
         assert re.search(r"total\D+[1-9]", done.stdout), done.stdout[-1500:]
-        for ended in (*alone, *later):
-            is_done = ended.returncode == 0 or "is up to date" in ended.stdout + ended.stderr
-            assert is_done, f"{ended.args}: {ended.stdout[-3000:]}{ended.stderr[-3000:]}"
+        for ended in alone:
+            assert ended.returncode == 0, f"{ended.args}: {ended.stdout[-3000:]}{ended.stderr[-3000:]}"
         assert not [each for each in alone if "changeset" in each.stdout], "a command deploys nothing"
         assert any("genre_classification" in each.stdout for each in alone)
-        told = of_stack(local_stack, "plan-manga-dagster")
-        assert (told["ImageTag"], told["CatalogUri"]) == ("THE_ONE_BEFORE", environment["CATALOG_URI"])
         asked = log.read_text("utf-8").splitlines()
         assert [line.split()[1] for line in asked] == ["login", "build", "push"]
         assert asked[2].endswith("/plan-manga-enrichment:abc1234")
     finally:
         for stack in reversed(STACKS):
             local_stack.client("cloudformation").delete_stack(StackName=f"plan-manga-{stack.name}")
-
-
-def of_stack(local_stack: LocalStack, name: str) -> dict[str, str]:
-    """Its parameters."""
-    (found,) = local_stack.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
-    return {each["ParameterKey"]: each["ParameterValue"] for each in found["Parameters"]}
 
 
 @contextmanager
