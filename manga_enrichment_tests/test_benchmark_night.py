@@ -79,7 +79,8 @@ def test_the_model_alone_takes_its_latency_for_each_slot() -> None:
 
 
 def test_of_a_changed_catalog_each_hundredth_title_is_another(tmp_path: Path) -> None:
-    catalog = write_catalog(tmp_path / "catalog.jsonl", 300, seed=1)
+    catalog = tmp_path / "catalog.jsonl"
+    write_catalog(catalog, 300, seed=1)
     before = [json.loads(line) for line in catalog.read_text("utf-8").splitlines()]
     change(catalog)
     after = [json.loads(line) for line in catalog.read_text("utf-8").splitlines()]
@@ -89,3 +90,4 @@ def test_of_a_changed_catalog_each_hundredth_title_is_another(tmp_path: Path) ->
         250,
     ]
     assert all(one["manga_id"] == other["manga_id"] for one, other in zip(before, after, strict=True))
+    assert "A new edition." in str(after[50].get("synopsis") or after[50]["title"])

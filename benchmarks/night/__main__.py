@@ -70,7 +70,8 @@ def _arguments() -> argparse.Namespace:
 def measured(name: str, tree: Path, folder: Path, given: argparse.Namespace) -> tuple[Stages, list[Row]]:
     """(seconds by night and stage, a row a night)"""
     folder.mkdir()
-    catalog = write_catalog(folder / "catalog.jsonl", given.titles, seed=1)
+    catalog = folder / "catalog.jsonl"
+    write_catalog(catalog, given.titles, seed=1)  # gives the path of the truth beside it
     settings = {
         "MANGA_CATALOG_BUCKETS": str(given.buckets),
         "MANGA_CONCURRENCY": str(SLOTS),
