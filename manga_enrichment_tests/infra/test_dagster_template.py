@@ -154,6 +154,7 @@ OFF_UNTIL_SAID = {
     "budget_usd_per_partner_per_day": "by SettingsFileArn",
     "guardrail_id": "by SettingsFileArn",
     "batch_min_titles": "by SettingsFileArn",
+    "browse_url": "pages of titles are no service of these stacks",
 }
 
 
