@@ -14,9 +14,12 @@ from manga_enrichment.analysts.plain import QueryError
 
 ROW_MAKERS = frozenset({"unnest", "range", "generate_series", "generate_subscripts"})
 """Functions that may stand in place of a table: they read nothing."""
+_TOO_DEEP = "The query is nested too deep."
 _TABLES = {"BASE_TABLE"}
 _OTHER_SOURCES = {"SHOW_REF", "TABLE_FUNCTION"}
 MAX_CHARACTERS = 20_000
+MAX_DEPTH = 800
+"""Of a statement's tree; some levels of it are one of SQL. Below what Python reads, whose own limit others may move."""
 
 
 class RefusedQueryError(QueryError):
@@ -50,7 +53,7 @@ def _statements(sql: str) -> list[Any]:
     try:
         found = json.loads(told)
     except RecursionError:
-        raise RefusedQueryError("The query is nested too deep.") from None
+        raise RefusedQueryError(_TOO_DEEP) from None
     if found["error"]:
         message = str(found.get("error_message", ""))
         is_other = found.get("error_type") == "not implemented"
@@ -63,14 +66,15 @@ def _statements(sql: str) -> list[Any]:
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
     """Every object of the tree, without recursion: how deep a query is nested is its author's choice."""
-    left = [tree]
+    left = [(tree, 0)]
     while left:
-        each = left.pop()
+        each, depth = left.pop()
+        if depth > MAX_DEPTH:
+            raise RefusedQueryError(_TOO_DEEP)
         if isinstance(each, dict):
             yield each
-            left.extend(each.values())
-        elif isinstance(each, list):
-            left.extend(each)
+        if isinstance(each, dict | list):
+            left.extend((inner, depth + 1) for inner in (each.values() if isinstance(each, dict) else each))
 
 
 def _with_names(nodes: Collection[dict[str, Any]]) -> Iterator[str]:

@@ -1,5 +1,7 @@
 """The SQL box lets in one SELECT over published tables, in whatever way it is written, and nothing else."""
 
+import sys
+
 import pytest
 
 from manga_enrichment.analysts.guarded_sql import MAX_CHARACTERS, RefusedQueryError, check_query
@@ -93,5 +95,15 @@ def test_nesting_ends_in_a_sentence() -> None:
     check_query("SELECT " + "(" * 400 + "1" + ")" * 400, NAMES)
     with pytest.raises(RefusedQueryError, match="depth limit"):
         check_query("SELECT " + "(" * 5000 + "1" + ")" * 5000, NAMES)
-    with pytest.raises(RefusedQueryError, match="nested too deep"):
-        check_query("SELECT * FROM (" * 500 + "SELECT 1" + ")" * 500, NAMES)
+
+
+@pytest.mark.parametrize("limit", [1_000, 20_000])
+def test_how_deep_a_query_may_be_does_not_depend_on_what_python_reads(limit: int) -> None:
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(limit)
+    try:
+        check_query("SELECT * FROM (" * 50 + "SELECT 1" + ")" * 50, NAMES)
+        with pytest.raises(RefusedQueryError, match="nested too deep"):
+            check_query("SELECT * FROM (" * 500 + "SELECT 1" + ")" * 500, NAMES)
+    finally:
+        sys.setrecursionlimit(before)
