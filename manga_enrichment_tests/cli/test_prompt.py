@@ -1,8 +1,16 @@
 """`manga-enrichment prompt`: what is sent about one title, and what came back, over the local stack."""
 
+import pytest
+
 from manga_enrichment.aws.gateways import Gateways
 from manga_enrichment_tests.builders import put_catalog, record
 from manga_enrichment_tests.cli.conftest import Command
+
+
+@pytest.fixture(autouse=True)
+def one_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `put_catalog` makes them."""
+    monkeypatch.setenv("MANGA_CATALOG_BUCKETS", "1")
 
 
 def test_what_would_be_sent_is_shown_with_what_it_would_cost(
