@@ -19,6 +19,8 @@ from manga_enrichment.gateways.errors import SpenderClosedError, StoreUnavailabl
 from manga_enrichment.pipeline.engine.money.brake_watch import BrakeWatch
 from manga_enrichment.pipeline.engine.outage_retry import OutageRetry, in_thread
 
+MOST_LOOKS = 5
+"""For a cap that has refused and has room when it is looked at; whoever else shares it may be faster each time."""
 NO_CAP_MICRO_USD = 2**53
 FIRST_BLOCK_CALLS = 8
 LARGEST_BLOCK_CALLS = 512
@@ -87,6 +89,7 @@ class RunBudget:
         Waits while own open calls may still return part of their estimates. Raises StoreUnavailableError.
         """
         await self.know_brake()
+        looks_left = MOST_LOOKS
         while self._free_micro_usd < estimate_micro_usd or self.brake is not None:
             if self.brake is not None or self.has_no_room_for(estimate_micro_usd):
                 return False
@@ -94,6 +97,10 @@ class RunBudget:
                 continue
             if self._calls_open == 0:
                 self.refused_by = await self._refusing(estimate_micro_usd - self._free_micro_usd)
+                looks_left -= 1
+                if not self.refused_by and looks_left:  # others gave back meanwhile
+                    self._too_much = None
+                    continue
                 self._no_room_for = estimate_micro_usd
                 self._wake_all()
                 return False

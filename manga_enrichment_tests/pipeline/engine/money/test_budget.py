@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from manga_enrichment.domain.outcomes.answers import Provenance
 from manga_enrichment.gateways.budget import BudgetScope
 from manga_enrichment.gateways.errors import StoreUnavailableError
-from manga_enrichment.pipeline.engine.money.budget import NO_CAP_MICRO_USD, NO_CAPS, Caps, RunBudget, scopes_of
+from manga_enrichment.pipeline.engine.money.budget import (
+    MOST_LOOKS,
+    NO_CAP_MICRO_USD,
+    NO_CAPS,
+    Caps,
+    RunBudget,
+    scopes_of,
+)
 from manga_enrichment.pipeline.engine.outage_retry import OutageRetry
 from manga_enrichment_tests.fakes import FakeClock
 from manga_enrichment_tests.pipeline.engine.call_world import FlakyBudget
@@ -77,6 +84,41 @@ async def test_a_call_that_finds_no_room_does_not_shut_out_cheaper_ones() -> Non
     assert budget.has_no_room_for(1_000)
     assert not budget.has_no_room_for(999)
     assert await budget.reserve(100)
+
+
+class ReturnsWhenLookedAt(FlakyBudget):
+    """Another spender gives its money back between the refusal and the look at who refused."""
+
+    def spent(self, counter: str) -> tuple[int, int]:
+        self.close("another")
+        return super().spent(counter)
+
+
+async def test_room_that_others_gave_back_meanwhile_is_taken_instead_of_refusing_for_no_reason() -> None:
+    purses = Purses(cap=100)
+    purses.store = ReturnsWhenLookedAt()
+    assert await purses.open("another").reserve(80)
+    budget = purses.open()
+    assert await budget.reserve(50)
+    assert not budget.has_no_room_for(50)
+
+
+class NeverGrants(FlakyBudget):
+    looks = 0
+
+    def reserve(self, *_: object, **__: object) -> bool:
+        return False
+
+    def spent(self, counter: str) -> tuple[int, int]:
+        self.looks += 1
+        return super().spent(counter)
+
+
+async def test_a_cap_that_refuses_although_it_has_room_ends_in_a_refusal() -> None:
+    purses = Purses(cap=100)
+    purses.store = store = NeverGrants()
+    assert not await purses.open().reserve(50)
+    assert store.looks == MOST_LOOKS
 
 
 async def test_once_a_cap_has_refused_it_is_not_asked_again_for_every_call() -> None:
