@@ -79,9 +79,10 @@ def test_killed_in_every_step_a_night_comes_to_its_end_on_as_many_more_machines(
     say(capsys, f"a task killed in each of {len(killed)} steps", seconds)
 
     runs = world.runs()
-    assert set(killed) == steps_begun(runs)
-    assert {"manga_catalog", "similar_candidates", "enrichment.plan", "enriched_catalog"} <= set(killed)
-    assert len(runs) == len({run.tags["ecs/task_arn"] for run in runs}) == len(killed) + PARTS
+    of_the_night = steps_begun(runs)
+    assert of_the_night <= set(killed), "the rest are of the run that adds up costs after it"
+    assert {"manga_catalog", "similar_candidates", "enrichment.plan", "enriched_catalog"} <= of_the_night
+    assert len(runs) == len({run.tags["ecs/task_arn"] for run in runs}) == len(of_the_night) + PARTS
     assert_books_agree(open_books(), model_server)
     assert model_server.counters()["duplicates"] == 0, "no call was in flight when a step began"
     assert_no_secret_is_told(world, local_stack)
