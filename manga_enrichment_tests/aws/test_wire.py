@@ -81,6 +81,7 @@ def test_headers_and_signature_are_those_of_that_body(client: Any) -> None:
     assert "Signature=" in str(request.headers["Authorization"])
 
 
+@pytest.mark.slow  # the SDK waits up to a second before it tries again
 def test_sent_again_after_a_lost_reply_it_is_the_same_with_the_same_token(client: Any) -> None:
     wire = Wire(client, 500, 200)
     assert transact(client, ACTIONS) is None
