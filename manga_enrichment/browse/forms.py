@@ -8,22 +8,21 @@ import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from math import isnan
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+from manga_enrichment.domain.text.csv_cells import csv_cell, spreadsheet_cell
 
 
 def csv_bytes(table: pa.Table, *, is_for_spreadsheet: bool = False) -> bytes:
     """Lists and structs are JSON. For a spreadsheet, texts that it would run as formulas begin with an apostrophe."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
-    told = _neutral if is_for_spreadsheet else _same
-    writer.writerow([told(name) for name in table.column_names])
-    writer.writerows([told(_flat(value)) for value in row] for row in rows_of(table))
+    cell = spreadsheet_cell if is_for_spreadsheet else csv_cell
+    writer.writerow(map(cell, table.column_names))
+    writer.writerows(map(cell, row) for row in rows_of(table))
     return out.getvalue().encode()
 
 
@@ -71,18 +70,3 @@ _SAID: Mapping[type, Callable[[Any], str]] = {
     Mapping: lambda value: " ".join(shown(each) for each in value.values() if each is not None),
     Sequence: lambda value: ", ".join(map(shown, value)) or "none",
 }
-
-
-def _flat(value: Any) -> Any:
-    if isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False, default=str)
-    return "" if value is None or (isinstance(value, float) and isnan(value)) else value
-
-
-def _same(value: Any) -> Any:
-    return value
-
-
-def _neutral(value: Any) -> Any:
-    """Numbers stay numbers, negative ones too."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value

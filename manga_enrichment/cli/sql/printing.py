@@ -8,11 +8,11 @@ import json
 import sys
 from collections.abc import Sequence
 from datetime import date, datetime
-from math import isnan
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from manga_enrichment.domain.text.csv_cells import csv_cell, spreadsheet_cell
 from manga_enrichment.domain.text.shown import escaped
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ _WIDEST_CELL = 60
 _NARROWEST_TEXT = 16
 _LONGEST_WORD = 24
 _ROWS_AT_ONCE = 4096
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def print_table(found: "pa.Table", *, wide: bool, terminal: TextIO | None = None, columns: int | None = None) -> None:
@@ -114,7 +113,7 @@ def _cell(value: Any, name: str) -> str:
         return _number(value, name)
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}"
-    return escaped(str(_text_of(value)))
+    return escaped(str(csv_cell(value)))
 
 
 def _number(value: float, name: str) -> str:
@@ -137,25 +136,12 @@ class _Lines:
 
 def print_csv(found: "pa.Table", *, spreadsheet: bool) -> None:
     """RFC 4180, values as they are; for a spreadsheet, texts that it would run as formulas begin with an apostrophe."""
-    neutral = _neutral if spreadsheet else _text_of
+    cell = spreadsheet_cell if spreadsheet else csv_cell
     writer = csv.writer(_Lines(), lineterminator="\r\n")
-    writer.writerow([neutral(name) for name in found.column_names])
+    writer.writerow(map(cell, found.column_names))
     for batch in found.to_batches(max_chunksize=_ROWS_AT_ONCE):
         columns = [column.to_pylist() for column in batch.columns]
-        writer.writerows([neutral(_text_of(value)) for value in row] for row in zip(*columns, strict=True))
-
-
-def _text_of(value: Any) -> Any:
-    """Lists, structs and maps as JSON; null as nothing; all else as the csv module writes it."""
-    if isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False, default=str)
-    is_nothing = value is None or (isinstance(value, float) and isnan(value))
-    return "" if is_nothing else value
-
-
-def _neutral(value: Any) -> Any:
-    """Numbers stay numbers, negative ones too."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
+        writer.writerows(map(cell, row) for row in zip(*columns, strict=True))
 
 
 def print_json(found: "pa.Table") -> None:
