@@ -38,8 +38,9 @@ CONCURRENCY = 16
 WAVES_BETWEEN_KILLS = 4
 FAULTS = {"refusal_probability": 0.08, "error_probability": 0.04, "throttle_probability": 0.04}
 SENDERS = 8
-HIDDEN_SECONDS = 2
-"""In a killed wave, instead of the queue's own minute, so that its messages come again soon."""
+HIDDEN_SECONDS = 10
+"""In a killed wave, instead of the queue's own minute, so that its messages come again soon; yet not before a process
+that is slow to start has extended them, or it gives them up and ends without a call."""
 
 
 def session_id(number: int) -> str:
