@@ -32,6 +32,7 @@ from manga_enrichment.cli.partner.requests import results, status, submit
 from manga_enrichment.cli.promote import canary_group, promote
 from manga_enrichment.cli.report import report
 from manga_enrichment.cli.sql.command import sql
+from manga_enrichment.cli.titles.correct import correct, corrections
 from manga_enrichment.cli.titles.prompt import prompt
 from manga_enrichment.cli.trial import trial
 from manga_enrichment.domain.text.shown import escaped_lines
@@ -139,6 +140,8 @@ for _command in (
     sql,
     report,
     label,
+    correct,
+    corrections,
     trial,
     promote,
     prompt,

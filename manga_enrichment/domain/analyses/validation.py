@@ -92,6 +92,38 @@ def _schema_problems(analysis: AnalysisType, answer: Answer) -> list[str]:
     return []
 
 
+def value_problems(schema: Mapping[str, Any], value: Any) -> list[str]:
+    """What is wrong with one value of an answer, that a person gives; [] when the schema takes it."""
+    unwritable = _unwritable(value)
+    if unwritable is not None:
+        return [unwritable]
+    errors = Draft7Validator(schema).iter_errors(value)
+    return _shortened([*map(_of_value, errors), *_blank_texts(value, "the value")])
+
+
+_RULES_IN_WORDS: Mapping[str, str] = {
+    "enum": "must be one of {}",
+    "type": "must be of type {}",
+    "minLength": "must have at least {} characters",
+    "maxLength": "must have at most {} characters",
+    "minItems": "must have at least {} entries",
+    "maxItems": "must have at most {} entries",
+    "minimum": "must be at least {}",
+    "maximum": "must be at most {}",
+}
+
+
+def _of_value(error: ValidationError) -> str:
+    """For people; the value itself may be long."""
+    path = "".join(f"{part}: " for part in error.absolute_path)
+    if str(error.validator) not in _RULES_IN_WORDS:
+        return f"{path}{error.message}"
+    limit = error.validator_value
+    said = ", ".join(str(each) for each in limit) if isinstance(limit, list) else str(limit)
+    shown = f"{json.dumps(error.instance, ensure_ascii=False):.60}"
+    return f"{path}{shown} {_RULES_IN_WORDS[str(error.validator)].format(said)}"
+
+
 @cache
 def _quick_check(analysis: AnalysisType) -> Callable[[Answer], Answer]:
     """A compiled validator: nearly every answer is fine, and jsonschema takes several times as long to say so."""

@@ -12,17 +12,21 @@ from typing import Any
 
 
 class LabelKind(StrEnum):
-    """label: said without having seen an answer. correction: said of an answer."""
+    """label: said without having seen an answer. correction: said of an answer; readers get it instead. taken_back: the
+    correction before it holds no more."""
 
     LABEL = "label"
     CORRECTION = "correction"
+    TAKEN_BACK = "taken_back"
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """field, value: a column of the analysis' table, and a JSON value; None takes back what was said before.
+    """field, value: a column of the analysis' table, and a JSON value; of a label None takes back what was said before,
+    of a correction it is the right value.
 
-    by: who says so, as the team calls them (initials are enough). at: when, UTC. why: a note; "" for none.
+    by: who says so, as the team calls them (initials are enough). at: when, UTC. why: a note; "" for none. replaced:
+    what readers got until then; None where nobody noted it.
     """
 
     manga_id: str
@@ -33,15 +37,40 @@ class Label:
     at: datetime
     why: str = ""
     kind: LabelKind = LabelKind.LABEL
+    replaced: Any = None
 
 
 def standing(labels: Iterable[Label]) -> dict[str, dict[str, Any]]:
-    """What holds: manga_id -> field -> value. labels: oldest first; of the same moment the later one counts."""
+    """What is true of titles: manga_id -> field -> value, of labels and corrections whatever was said last.
+
+    labels: oldest first; of the same moment the later one counts. What a correction covered holds again when that is
+    taken back.
+    """
+    said = list(labels)
+    unseen = _last(each for each in said if each.kind is LabelKind.LABEL)
     found: dict[str, dict[str, Any]] = {}
-    for label in sorted(labels, key=lambda each: each.at):
+    for label in _in_order([*unseen, *standing_corrections(said)]):
         fields = found.setdefault(label.manga_id, {})
         if label.value is None:
             fields.pop(label.field, None)
         else:
             fields[label.field] = label.value
     return {manga_id: fields for manga_id, fields in found.items() if fields}
+
+
+def standing_corrections(labels: Iterable[Label]) -> list[Label]:
+    """What readers get instead of answers, one a title and field. labels: as of `standing`."""
+    return [
+        each
+        for each in _last(each for each in labels if each.kind is not LabelKind.LABEL)
+        if each.kind is LabelKind.CORRECTION
+    ]
+
+
+def _in_order(labels: Iterable[Label]) -> list[Label]:
+    return sorted(labels, key=lambda each: each.at)
+
+
+def _last(labels: Iterable[Label]) -> list[Label]:
+    """Of each title and field."""
+    return list({(each.manga_id, each.field): each for each in _in_order(labels)}.values())

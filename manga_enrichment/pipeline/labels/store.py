@@ -29,9 +29,11 @@ LABEL_SCHEMA = pa.schema(
         ("at", pa.timestamp("us", tz="UTC")),
         ("why", pa.string()),
         ("kind", pa.string()),
+        ("replaced", pa.string()),
     ]
 )
-_JSON = "value"
+_VALUES = ("value", "replaced")
+"""Texts of JSON."""
 
 
 def add_labels(objects: ObjectStore, labels: Iterable[Label]) -> dict[str, int]:
@@ -72,7 +74,7 @@ def _add(objects: ObjectStore, analysis: str, labels: Iterable[Label]) -> int:
 
 
 def _identity(row: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(row[name] for name in LABEL_SCHEMA.names if name != "version")
+    return tuple(row.get(name) for name in LABEL_SCHEMA.names if name != "version")
 
 
 def _row(label: Label, version: int) -> dict[str, Any]:
@@ -81,14 +83,22 @@ def _row(label: Label, version: int) -> dict[str, Any]:
         "manga_id": label.manga_id,
         "analysis": label.analysis,
         "field": label.field,
-        _JSON: json.dumps(label.value, ensure_ascii=False),
+        "value": json.dumps(label.value, ensure_ascii=False),
         "by": label.by,
         "at": label.at,
         "why": label.why,
         "kind": label.kind.value,
+        "replaced": None if label.replaced is None else json.dumps(label.replaced, ensure_ascii=False),
     }
 
 
 def _label(row: dict[str, Any]) -> Label:
-    values = {name: value for name, value in row.items() if name not in ("version", _JSON, "kind")}
-    return Label(**values, value=json.loads(row[_JSON]), kind=LabelKind(row["kind"]))
+    """Files of 0.3.0 and before have no `replaced`."""
+    values = {name: value for name, value in row.items() if name not in ("version", "kind", *_VALUES)}
+    replaced = row.get("replaced")
+    return Label(
+        **values,
+        value=json.loads(row["value"]),
+        kind=LabelKind(row["kind"]),
+        replaced=None if replaced is None else json.loads(replaced),
+    )

@@ -1,0 +1,91 @@
+"""An editor corrects an answer, or takes that back.
+
+Belongs here: what must hold first, the order: store, then what readers read. Stays out: what a value may be, laying
+corrections over rows (`pipeline/labels/corrections.py`), who the editor is.
+
+The store is the truth: whoever builds a table or answers a partner after it has the row lays it over what the model
+said. A kill before `enriched_catalog` has it leaves that to the next run that builds it.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow.compute as pc
+
+from manga_enrichment.domain.analyses.base import AnalysisType
+from manga_enrichment.domain.catalog.records import bucket_of
+from manga_enrichment.domain.labels.labels import Label, LabelKind
+from manga_enrichment.domain.text.rule import readable
+from manga_enrichment.gateways.clock import Clock
+from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.pipeline.labels.corrections import CorrectionError, check_correction, read_corrections
+from manga_enrichment.pipeline.labels.store import add_labels
+from manga_enrichment.pipeline.store.object_keys import table_key
+
+MOST_CHARACTERS = {"by": 100, "because": 1000}
+
+
+class Editing:
+    """analyses: of titles, by name. buckets: of the catalog."""
+
+    def __init__(self, objects: ObjectStore, analyses: Mapping[str, AnalysisType], buckets: int, clock: Clock) -> None:
+        self._objects, self._analyses, self._buckets, self._clock = objects, analyses, buckets, clock
+
+    def correct(self, manga_id: str, analysis: str, field: str, value: Any, *, by: str, because: str) -> Label:
+        """From now on readers get `value`. Said twice it is one correction.
+
+        field: a column of the analysis' table; value: JSON's. Raises CorrectionError, WriteConflictError,
+        StoreUnavailableError.
+        """
+        known = self._known(analysis)
+        wanted = check_correction(known, field, value)
+        by, because = _said("by", by), _said("because", because)
+        replaced = self._answer(known, manga_id, field)
+        standing = self._standing(known, manga_id, field)
+        if standing is not None and standing.value == wanted:
+            return standing
+        if standing is None and replaced == wanted:
+            raise CorrectionError(f"{field} of {manga_id} is that already: there is nothing to correct")
+        if standing is not None:
+            replaced = standing.value
+        now = self._clock.now()
+        said = Label(manga_id, analysis, field, wanted, by, now, because, LabelKind.CORRECTION, replaced)
+        add_labels(self._objects, [said])
+        return said
+
+    def take_back(self, manga_id: str, analysis: str, field: str, *, by: str, because: str) -> Label:
+        """From now on readers get what the model says. Raises as `correct`."""
+        known = self._known(analysis)
+        by, because = _said("by", by), _said("because", because)
+        standing = self._standing(known, manga_id, field)
+        if standing is None:
+            raise CorrectionError(f"{field} of {manga_id} has no correction that could be taken back")
+        now = self._clock.now()
+        said = Label(manga_id, analysis, field, None, by, now, because, LabelKind.TAKEN_BACK, standing.value)
+        add_labels(self._objects, [said])
+        return said
+
+    def _known(self, analysis: str) -> AnalysisType:
+        if analysis not in self._analyses:
+            raise CorrectionError(f"There is no analysis {analysis!r:.60}; there are {', '.join(self._analyses)}")
+        return self._analyses[analysis]
+
+    def _standing(self, analysis: AnalysisType, manga_id: str, field: str) -> Label | None:
+        found = read_corrections(self._objects, analysis).by_title.get(manga_id, ())
+        return next((each for each in found if each.field == field), None)
+
+    def _answer(self, analysis: AnalysisType, manga_id: str, field: str) -> Any:
+        """What the model says. Raises CorrectionError where it says nothing of this title."""
+        key = table_key(analysis.name, bucket_of(manga_id, self._buckets))
+        stored = self._objects.read(key, ["manga_id", field])
+        rows = [] if stored is None else stored.table.filter(pc.field("manga_id") == manga_id).to_pylist()
+        if not rows:
+            raise CorrectionError(f"{manga_id:.60} has no answer of {analysis.name} that could be corrected")
+        return rows[0].get(field)
+
+
+def _said(name: str, text: str) -> str:
+    said = readable(text).strip()
+    if not said or len(said) > MOST_CHARACTERS[name]:
+        raise CorrectionError(f"{name} is needed, in 1 to {MOST_CHARACTERS[name]} characters")
+    return said

@@ -1,0 +1,96 @@
+"""Corrections: what may be said of an answer, and what readers get instead of it.
+
+Belongs here: checking a value, which corrections stand, laying them over rows. Stays out: where they are kept
+(`store.py`), how one is made and shown at once (`pipeline/editing/editing.py`).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from manga_enrichment.domain.analyses.answer_schemas import cell
+from manga_enrichment.domain.analyses.base import AnalysisType
+from manga_enrichment.domain.analyses.shaping import shaped
+from manga_enrichment.domain.analyses.validation import value_problems
+from manga_enrichment.domain.labels.labels import Label, LabelKind, standing_corrections
+from manga_enrichment.gateways.objects import TableReader
+from manga_enrichment.pipeline.labels.store import read_labels
+
+
+class CorrectionError(Exception):
+    """What cannot be corrected so, and what to do about it, in a sentence."""
+
+
+def check_correction(analysis: AnalysisType, field: str, value: Any) -> Any:
+    """The value as the table has it. field: a column; value: JSON's, None where the column may be null.
+
+    Raises CorrectionError.
+    """
+    schema = _schema(analysis, field)
+    problems = value_problems(schema, value)
+    if problems:
+        raise CorrectionError(f"{field} cannot be that: {'; '.join(problems)}")
+    return cell(schema, value)
+
+
+def correction_in(analysis: AnalysisType, field: str, text: str) -> Any:
+    """What somebody typed, as `check_correction` returns it: words as they are, all else as JSON, lists of words also
+    with `;` between them, null for nothing where that may be. Raises CorrectionError."""
+    schema = _schema(analysis, field)
+    value = shaped(schema, text.strip())
+    if isinstance(value, str) and schema.get("items", {}).get("type") == "string":
+        value = [part.strip() for part in value.split(";") if part.strip()]
+    return check_correction(analysis, field, value)
+
+
+@dataclass(frozen=True, slots=True)
+class Corrections:
+    """Of one analysis, as they stand. by_title: by manga_id, one a field."""
+
+    analysis: AnalysisType
+    by_title: Mapping[str, Sequence[Label]]
+
+    def of(self, manga_id: str) -> dict[str, Any]:
+        """Field -> value. Without those that today's schema refuses: the analysis may have been another one then."""
+        return {each.field: each.value for each in self.by_title.get(manga_id, ()) if is_fitting(self.analysis, each)}
+
+
+def is_fitting(analysis: AnalysisType, correction: Label) -> bool:
+    """Whether today's schema takes it."""
+    try:
+        check_correction(analysis, correction.field, correction.value)
+    except CorrectionError:
+        return False
+    return True
+
+
+def corrections_of(objects: TableReader, analyses: Iterable[AnalysisType], manga_id: str = "") -> list[Label]:
+    """All that was said of answers and taken back, oldest first. manga_id: of one title."""
+    found = [
+        label
+        for analysis in analyses
+        for label in read_labels(objects, analysis.name)
+        if manga_id in ("", label.manga_id) and label.kind is not LabelKind.LABEL
+    ]
+    return sorted(found, key=lambda each: each.at)
+
+
+def read_corrections(objects: TableReader, analysis: AnalysisType) -> Corrections:
+    """What readers get instead of answers."""
+    by_title: dict[str, list[Label]] = {}
+    for each in standing_corrections(read_labels(objects, analysis.name)):
+        by_title.setdefault(each.manga_id, []).append(each)
+    return Corrections(analysis, by_title)
+
+
+def _schema(analysis: AnalysisType, field: str) -> Mapping[str, Any]:
+    """Of the property that a column is made of: columns stand in the order of properties. Raises CorrectionError."""
+    if analysis.parts:
+        raise CorrectionError(f"{analysis.name} fills other tables: correct {', '.join(analysis.parts)}")
+    names, said = [each.name for each in analysis.columns], analysis.output_schema["properties"].values()
+    properties = dict(zip(names, said, strict=True)) if names else {}
+    if field not in properties:
+        has = f"its fields are {', '.join(properties)}" if properties else "it has no table that could be corrected"
+        raise CorrectionError(f"{analysis.name} has no field {field!r:.60}: {has}")
+    found: Mapping[str, Any] = properties[field]
+    return found
