@@ -2,7 +2,7 @@
 
 import threading
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -54,6 +54,9 @@ class MemoryOutbox:
             self.deliveries[delivery.delivery_id] = delivery
             return True
 
+    def add_all(self, deliveries: Sequence[Delivery]) -> set[str]:
+        return {each.delivery_id for each in deliveries if self.add(each)}
+
     def due(self, now: datetime, limit: int) -> list[Delivery]:
         with self._lock:
             found = [each for each in self.deliveries.values() if not each.told and each.due_at <= now]
@@ -66,6 +69,9 @@ class MemoryOutbox:
                 return False
             self.deliveries[seen.delivery_id] = following
             return True
+
+    def replace_all(self, changes: Sequence[tuple[Delivery, Delivery]]) -> set[str]:
+        return {seen.delivery_id for seen, following in changes if self.replace(seen, following)}
 
     def get(self, delivery_id: str) -> Delivery | None:
         return self.deliveries.get(delivery_id)

@@ -33,6 +33,7 @@ from manga_enrichment.gateways.errors import (
     QueueUnavailableError,
     StoreUnavailableError,
 )
+from manga_enrichment.gateways.notify import Notification
 from manga_enrichment.gateways.queue import Message, QueueDepth
 from manga_enrichment.gateways.residents import Resident
 
@@ -360,6 +361,17 @@ class MemoryNotifier:
     def publish(self, topic_arn: str, subject: str, message: str, *, deduplication_id: str = "") -> None:
         with _Call(self._lock, self.failures, "publish", NotifierUnavailableError):
             self.published.append(Published(topic_arn, subject, message, deduplication_id))
+
+    def publish_all(self, topic_arn: str, notifications: Sequence[Notification]) -> list[str]:
+        problems = []
+        for each in notifications:
+            try:
+                self.publish(topic_arn, each.subject, each.message, deduplication_id=each.deduplication_id)
+            except NotifierUnavailableError as error:
+                problems.append(str(error))
+            else:
+                problems.append("")
+        return problems
 
 
 class _Call:

@@ -1,6 +1,6 @@
 """Telling people and partners: callbacks over HTTPS, topics of SNS."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,6 +27,15 @@ class Mailer(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """One message for a topic. deduplication_id: as in `Notifier.publish`; unlike those of the others beside it."""
+
+    subject: str
+    message: str
+    deduplication_id: str
+
+
 class Notifier(Protocol):
     """SNS."""
 
@@ -35,4 +44,8 @@ class Notifier(Protocol):
 
         deduplication_id reaches subscribers as the attribute `event_id`, so that they can tell a repetition.
         """
+        ...
+
+    def publish_all(self, topic_arn: str, notifications: Sequence[Notification]) -> list[str]:
+        """Many at once: why each was not taken, "" for those that were. Never raises for a topic, as `publish` does."""
         ...

@@ -4,6 +4,7 @@ Belongs here: storing deliveries. Stays out: sending them (`notify.py`), what ma
 (`domain/callbacks/deliveries.py`).
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -20,12 +21,20 @@ class OutboxStore(Protocol):
         """
         ...
 
+    def add_all(self, deliveries: Sequence[Delivery]) -> set[str]:
+        """Put each as `add` does; ids of those that were put. No two of one id."""
+        ...
+
     def due(self, now: datetime, limit: int) -> list[Delivery]:
         """Those that are not told and whose time has come, the longest waiting first. Eventually consistent."""
         ...
 
     def replace(self, seen: Delivery, following: Delivery) -> bool:
         """Put `following` if `seen` is still what stands; False when another worker was faster."""
+        ...
+
+    def replace_all(self, changes: Sequence[tuple[Delivery, Delivery]]) -> set[str]:
+        """`replace` for each pair; ids of those that were replaced. No two of one id."""
         ...
 
     def get(self, delivery_id: str) -> Delivery | None: ...

@@ -8,7 +8,7 @@ import pytest
 
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.outbound.notify import SnsNotifier
-from manga_enrichment.gateways.notify import Notifier
+from manga_enrichment.gateways.notify import Notification, Notifier
 from manga_enrichment_tests.request_fakes import MemoryNotifier, Published
 
 
@@ -48,6 +48,14 @@ def test_a_notification_arrives_with_its_event_id(topic: Topic) -> None:
     message = json.dumps({"title": "港の店"}, ensure_ascii=False)
     topic.notifier.publish(topic.arn, "Request completed", message, deduplication_id="event-1")
     assert topic.received() == [Published(topic.arn, "Request completed", message, "event-1")]
+
+
+def test_many_arrive_with_one_call_each_with_its_event_id(topic: Topic) -> None:
+    wanted = [Notification(f"Request {number}", f"第{number}巻", f"event-{number}") for number in range(12)]
+    assert topic.notifier.publish_all(topic.arn, wanted) == [""] * 12
+    arrived = [*topic.received(), *topic.received()][:12]
+    assert {each.deduplication_id for each in arrived} == {each.deduplication_id for each in wanted}
+    assert {each.message for each in arrived} == {each.message for each in wanted}
 
 
 def test_subject_and_event_id_may_be_missing(topic: Topic) -> None:

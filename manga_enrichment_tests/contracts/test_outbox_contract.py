@@ -139,6 +139,43 @@ def test_only_one_of_many_workers_gets_a_delivery(outbox: OutboxStore, now: date
     assert won.count(True) == 1
 
 
+def test_of_many_that_are_added_each_is_judged_by_itself(outbox: OutboxStore, now: datetime) -> None:
+    known, anew_ = some(now), some(now)
+    fresh = [some(now) for _ in range(11)]
+    outbox.add(known)
+    outbox.add(anew_)
+    failed = put(outbox, anew_, refused(anew_, now, "no"))
+    put(outbox, failed, told(failed, now))
+    put_now = outbox.add_all([fresh[0], known, anew_, *fresh[1:]])
+    assert put_now == {each.delivery_id for each in (*fresh, anew_)}
+    assert [outbox.get(each.delivery_id) for each in (known, anew_, *fresh)] == [known, anew_, *fresh]
+    assert outbox.add_all([*fresh, known]) == set()
+    assert outbox.add_all([]) == set()
+
+
+def test_of_many_that_are_replaced_each_is_judged_by_itself(outbox: OutboxStore, now: datetime) -> None:
+    there = [some(now) for _ in range(12)]
+    outbox.add_all(there)
+    taken = put(outbox, there[3], leased(there[3], now))
+    unknown = some(now)
+    changes = [(each, leased(each, now)) for each in (*there, unknown)]
+    replaced = outbox.replace_all(changes)
+    assert replaced == {each.delivery_id for each in there if each is not there[3]}
+    assert outbox.get(there[3].delivery_id) == taken
+    assert outbox.get(there[0].delivery_id) == leased(there[0], now)
+    assert outbox.get(unknown.delivery_id) is None
+    assert outbox.replace_all(changes) == set()
+
+
+def test_of_many_workers_with_the_same_ten_each_is_had_by_one(outbox: OutboxStore, now: datetime) -> None:
+    there = [some(now) for _ in range(10)]
+    outbox.add_all(there)
+    changes = [(each, leased(each, now)) for each in there]
+    with ThreadPoolExecutor(4) as workers:
+        won = list(workers.map(lambda _: outbox.replace_all(changes), range(4)))
+    assert sorted(name for names in won for name in names) == sorted(each.delivery_id for each in there)
+
+
 def test_a_version_that_is_no_longer_there_cannot_be_replaced(outbox: OutboxStore, now: datetime) -> None:
     delivery = some(now)
     assert not outbox.replace(delivery, leased(delivery, now))

@@ -11,6 +11,8 @@ Each step may be the last one before a kill -9:
     status row     written again by the next tick, without another try
     told           done
 
+What goes to a topic takes these steps ten at a time: nobody waits for a partner there.
+
 One receiver must not hold up the others. Each has a few lanes at most; when one gives no answer at all, the rest of
 what is meant for it waits a minute; what a tick had no time for goes to the back of the queue.
 """
@@ -43,7 +45,7 @@ from manga_enrichment.domain.callbacks.signatures import SigningKey, partner_sig
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import NotifierUnavailableError
-from manga_enrichment.gateways.notify import CallbackAnswer, CallbackSender, Mailer, Notifier
+from manga_enrichment.gateways.notify import CallbackAnswer, CallbackSender, Mailer, Notification, Notifier
 from manga_enrichment.gateways.outbox import OutboxStore
 from manga_enrichment.gateways.requests import RequestStore
 from manga_enrichment.pipeline.outbox.announce import NotificationPolicy
@@ -53,6 +55,8 @@ START_SECONDS = 8.0
 
 WORKERS = 16
 LANES_PER_RECEIVER = 4
+TOGETHER = 10
+"""Deliveries to one topic in hand at once: what one call to SNS takes."""
 SILENCE_PAUSE = timedelta(minutes=1)
 UNSIGNED_PAUSE = timedelta(minutes=5)
 
@@ -118,7 +122,7 @@ class _Tick:
 class _Wait:
     handled: Handled
     pause: timedelta
-    problem: str
+    problem: str = ""
 
 
 class OutboxRelay:
@@ -151,48 +155,72 @@ class OutboxRelay:
         return report
 
     def _work(self, tick: _Tick, lane: Sequence[Delivery]) -> Counter[Handled]:
-        return Counter(self._handle(tick, delivery) for delivery in lane)
+        done: Counter[Handled] = Counter()
+        for delivery in lane:
+            if _is_over(delivery):
+                done[self._tell(delivery)] += 1
+        waiting = [each for each in lane if not _is_over(each)]
+        while waiting:
+            together = TOGETHER if waiting[0].channel is Channel.TOPIC else 1
+            some, waiting = waiting[:together], waiting[together:]
+            if wait := self._reason_to_wait(tick, some[0]):
+                done.update(self._postpone(each, wait) for each in some)
+            else:
+                done.update(self._handle(tick, some))
+        return done
 
-    def _handle(self, tick: _Tick, delivery: Delivery) -> Handled:
-        if delivery.state is not DeliveryState.PENDING:
-            return self._tell(delivery)
-        if wait := self._reason_to_wait(tick, delivery):
-            return self._postpone(delivery, wait)
-        in_hand = leased(delivery, self._to.clock.now())
-        if not self._to.outbox.replace(delivery, in_hand):
-            return Handled.TAKEN
+    def _handle(self, tick: _Tick, deliveries: Sequence[Delivery]) -> list[Handled]:
+        """Of one receiver."""
+        leases = [(each, leased(each, self._to.clock.now())) for each in deliveries]
+        held = self._to.outbox.replace_all(leases)
+        in_hand = [lease for _, lease in leases if lease.delivery_id in held]
         settled = self._tried(in_hand)
-        is_over = settled.state is not DeliveryState.PENDING
-        if not is_over and not settled.status:
-            tick.silent.add(settled.receiver)
-        has_row = settled.channel is Channel.CALLBACK and settled.request_id
-        ended = told(settled, self._to.clock.now()) if is_over and not has_row else settled
-        if not self._to.outbox.replace(in_hand, ended):
-            return Handled.TAKEN
-        if is_over and has_row:
-            self._tell(settled)
-        return _handled(tick, settled)
+        now = self._to.clock.now()
+        ends = [told(each, now) if _is_over(each) and not _has_row(each) else each for each in settled]
+        kept = self._to.outbox.replace_all(list(zip(in_hand, ends, strict=True))) if in_hand else set()
+        handled = [Handled.TAKEN] * (len(deliveries) - len(kept))
+        if settled and not any(_is_over(each) or each.status for each in settled):
+            tick.silent.add(settled[0].receiver)
+        for each in settled:
+            if each.delivery_id in kept:
+                if _is_over(each) and _has_row(each):
+                    self._tell(each)
+                handled.append(_handled(tick, each))
+        return handled
 
     def _reason_to_wait(self, tick: _Tick, delivery: Delivery) -> _Wait | None:
         if delivery.receiver in tick.silent:
             return _Wait(Handled.POSTPONED, SILENCE_PAUSE, _SILENT)
         if self._to.clock.monotonic_seconds() >= tick.ends_at_seconds:
-            return _Wait(Handled.LEFT, timedelta(0), delivery.problem)
+            return _Wait(Handled.LEFT, timedelta(0))
         if delivery.channel is Channel.CALLBACK and self._to.signing_key is None:
             tick.note(_UNSIGNED)
             return _Wait(Handled.POSTPONED, UNSIGNED_PAUSE, _UNSIGNED)
         return None
 
     def _postpone(self, delivery: Delivery, wait: _Wait) -> Handled:
-        later = postponed(delivery, self._to.clock.now(), wait.pause, wait.problem)
+        later = postponed(delivery, self._to.clock.now(), wait.pause, wait.problem or delivery.problem)
         return wait.handled if self._to.outbox.replace(delivery, later) else Handled.TAKEN
 
-    def _tried(self, delivery: Delivery) -> Delivery:
-        """The delivery as it stands after one try."""
-        if refusal := self._policy.refusal(delivery):
-            return refused(delivery, self._to.clock.now(), refusal)
-        send = {Channel.TOPIC: self._publish, Channel.EMAIL: self._mail, Channel.CALLBACK: self._post}
-        answer = send[delivery.channel](delivery)
+    def _tried(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        """The deliveries as they stand after one try."""
+        refusals = [self._policy.refusal(each) for each in deliveries]
+        allowed = [each for each, refusal in zip(deliveries, refusals, strict=True) if not refusal]
+        answers = iter(self._sent(allowed))
+        return [
+            refused(each, self._to.clock.now(), refusal) if refusal else self._answered(each, next(answers))
+            for each, refusal in zip(deliveries, refusals, strict=True)
+        ]
+
+    def _sent(self, deliveries: Sequence[Delivery]) -> list[CallbackAnswer]:
+        """Of one receiver; what it said to each."""
+        if deliveries and deliveries[0].channel is Channel.TOPIC:
+            told_of = [Notification(each.event_type, each.body, each.event_id) for each in deliveries]
+            problems = self._to.notifier.publish_all(deliveries[0].target, told_of)
+            return [CallbackAnswer(0, problem) for problem in problems]
+        return [self._mail(each) if each.channel is Channel.EMAIL else self._post(each) for each in deliveries]
+
+    def _answered(self, delivery: Delivery, answer: CallbackAnswer) -> Delivery:
         now = self._to.clock.now()
         if not answer.problem:
             return delivered(delivery, now, answer.status)
@@ -213,22 +241,22 @@ class OutboxRelay:
             return CallbackAnswer(0, str(error) or type(error).__name__)
         return CallbackAnswer(0)
 
-    def _publish(self, delivery: Delivery) -> CallbackAnswer:
-        try:
-            self._to.notifier.publish(
-                delivery.target, delivery.event_type, delivery.body, deduplication_id=delivery.event_id
-            )
-        except (NotifierUnavailableError, ConfigurationError) as error:
-            return CallbackAnswer(0, str(error) or type(error).__name__)
-        return CallbackAnswer(0)
-
     def _tell(self, delivery: Delivery) -> Handled:
         """The status row learns how its callback ended; after that there is nothing left to do."""
-        if delivery.channel is Channel.CALLBACK and delivery.request_id:
+        if _has_row(delivery):
             state = _CALLBACK_STATES[delivery.state]
             self._to.requests.set_callback_state(delivery.request_id, delivery.request_state, state.value)
         self._to.outbox.replace(delivery, told(delivery, self._to.clock.now()))
         return Handled.TOLD
+
+
+def _is_over(delivery: Delivery) -> bool:
+    return delivery.state is not DeliveryState.PENDING
+
+
+def _has_row(delivery: Delivery) -> bool:
+    """Whether a status row is to learn of its end."""
+    return delivery.channel is Channel.CALLBACK and bool(delivery.request_id)
 
 
 def _handled(tick: _Tick, settled: Delivery) -> Handled:

@@ -2,24 +2,25 @@
 
 import json
 from collections import Counter
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from uuid import NAMESPACE_URL, uuid5
 
 import pytest
 
-from manga_enrichment.domain.callbacks.deliveries import LEASE, MAX_ATTEMPTS, DeliveryState
+from manga_enrichment.domain.callbacks.deliveries import LEASE, MAX_ATTEMPTS, DeliveryState, leased
 from manga_enrichment.domain.callbacks.signatures import partner_signing_key, verify
-from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.gateways.errors import StoreUnavailableError
-from manga_enrichment.gateways.notify import CallbackAnswer
+from manga_enrichment.gateways.notify import CallbackAnswer, Notification
 from manga_enrichment.pipeline.outbox.announce import NotificationPolicy
-from manga_enrichment.pipeline.outbox.relay import LANES_PER_RECEIVER, START_SECONDS, Handled
+from manga_enrichment.pipeline.outbox.relay import LANES_PER_RECEIVER, START_SECONDS, TOGETHER, Handled
 from manga_enrichment_tests.outbox_fakes import (
     MASTER,
     PARTNER,
     PARTNER_TOPIC,
     REQUEST_ID,
+    RESULTS_TOPIC,
     SILENT,
     TAKEN,
     URL,
@@ -169,14 +170,107 @@ def test_a_topic_that_does_not_answer_is_tried_again() -> None:
 
 def test_a_topic_closed_to_us_is_tried_again_because_its_policy_may_be_mended() -> None:
     class Closed:
-        def publish(self, topic_arn: str, subject: str, message: str, *, deduplication_id: str = "") -> None:
-            raise ConfigurationError("SNS topic may not be used by this role")
+        def publish_all(self, topic_arn: str, notifications: Sequence[Notification]) -> list[str]:
+            return ["SNS topic may not be used by this role"] * len(notifications)
 
     world = OutboxWorld(policy=NotificationPolicy(allowed_topics=frozenset({PARTNER_TOPIC})))
     world.outbox_writer.announce(ended(), topic_arn=PARTNER_TOPIC)
     report = world.relay(notifier=Closed()).deliver_due(10)
     assert report.counts == Counter({Handled.RETRY: 1})
     assert world.only.problem == "SNS topic may not be used by this role"
+
+
+def topics(count: int) -> OutboxWorld:
+    """So many requests whose ends a topic is to hear of."""
+    world = OutboxWorld(policy=NotificationPolicy(allowed_topics=frozenset({PARTNER_TOPIC})))
+    for number in range(count):
+        world.outbox_writer.announce(ended(str(uuid5(NAMESPACE_URL, str(number)))), topic_arn=PARTNER_TOPIC)
+    return world
+
+
+class Counted:
+    """A gateway that counts how often its methods are called."""
+
+    def __init__(self, target: object) -> None:
+        self._target = target
+        self.calls: Counter[str] = Counter()
+
+    def __getattr__(self, name: str) -> object:
+        self.calls[name] += 1
+        return getattr(self._target, name)
+
+
+def test_topics_hear_of_ten_ends_with_one_call_and_two_writes() -> None:
+    world = topics(8 * TOGETHER)
+    outbox, notifier = Counted(world.outbox), Counted(world.notifier)
+    report = world.relay(outbox=outbox, notifier=notifier).deliver_due(500)
+    assert report.counts == Counter({Handled.DELIVERED: 8 * TOGETHER})
+    assert notifier.calls == Counter({"publish_all": 8})
+    assert outbox.calls == Counter({"due": 1, "replace_all": 16})
+    published = [each.deduplication_id for each in world.notifier.published]
+    assert sorted(published) == sorted(each.event_id for each in world.outbox.deliveries.values())
+    assert all(each.told for each in world.outbox.deliveries.values())
+
+
+def test_of_ten_for_one_topic_only_what_was_not_taken_is_tried_again() -> None:
+    count = LANES_PER_RECEIVER * TOGETHER
+    world = topics(count)
+    world.notifier.failures["publish"] = 3
+    assert world.deliver().counts == Counter({Handled.DELIVERED: count - 3, Handled.RETRY: 3})
+    waiting = [each for each in world.outbox.deliveries.values() if not each.told]
+    assert [each.problem for each in waiting] == ["the fake was told to fail in publish"] * 3
+    world.pass_time(seconds=30)
+    assert world.deliver().counts == Counter({Handled.DELIVERED: 3})
+    assert len({each.deduplication_id for each in world.notifier.published}) == len(world.notifier.published) == count
+
+
+def test_what_another_worker_has_of_ten_is_left_to_it() -> None:
+    world = topics(TOGETHER)
+    others = world.outbox.due(world.clock.now(), TOGETHER)[:4]
+
+    class Slow:
+        """By the time this one has read what is due, another worker has leased some of it."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(world.outbox, name)
+
+        def due(self, now: datetime, limit: int) -> object:
+            found = world.outbox.due(now, limit)
+            world.outbox.replace_all([(each, leased(each, now)) for each in others])
+            return found
+
+    report = world.relay(outbox=Slow()).deliver_due(500)
+    assert report.counts == Counter({Handled.TAKEN: 4, Handled.DELIVERED: TOGETHER - 4})
+    assert {each.deduplication_id for each in world.notifier.published}.isdisjoint(each.event_id for each in others)
+
+
+def test_a_topic_that_is_not_allowed_is_refused_beside_one_that_is() -> None:
+    world = OutboxWorld(policy=NotificationPolicy(results_topic=RESULTS_TOPIC))
+    world.outbox_writer.announce(ended(), topic_arn=PARTNER_TOPIC)
+    assert world.deliver().counts == Counter({Handled.DELIVERED: 1, Handled.FAILED: 1})
+    assert [each.topic_arn for each in world.notifier.published] == [RESULTS_TOPIC]
+
+
+def test_no_ten_begin_when_the_time_of_a_tick_is_over_and_each_keeps_its_own_problem() -> None:
+    world = topics(3 * TOGETHER)
+    world.notifier.failures["publish"] = 3 * TOGETHER
+    world.deliver()
+    world.pass_time(minutes=1)
+
+    class Late:
+        """The tick's time is over once it knows what is due."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(world.outbox, name)
+
+        def due(self, now: datetime, limit: int) -> object:
+            world.pass_time(seconds=START_SECONDS)
+            return world.outbox.due(now, limit)
+
+    before = {each.delivery_id: each.problem for each in world.outbox.deliveries.values()}
+    assert world.relay(outbox=Late()).deliver_due(500).counts == Counter({Handled.LEFT: 3 * TOGETHER})
+    assert {each.delivery_id: each.problem for each in world.outbox.deliveries.values()} == before
+    assert len(set(before.values())) == 2  # some were told the topic was silent before them
 
 
 def many(world: OutboxWorld, count: int, url: str) -> None:
