@@ -181,7 +181,7 @@ def build_collect_op() -> dg.OpDefinition:
 
 def build_settle_op(inputs: DefinitionInputs) -> dg.OpDefinition:
     @dg.op(
-        description="Results, status, announcement, ack: in this order, request by request.",
+        description="Results and status, request by request, then their rows, announcements and acks.",
         out=dg.Out(dg.Nothing, is_required=False),
         retry_policy=OP_RETRY_POLICY,
         tags={"kind": "parquet"},

@@ -5,7 +5,7 @@ Belongs here: who is told of what, and where we send at all. Stays out: sending 
 For whoever settles a request, the order that loses nothing:
 
 1. the fenced status write with the final state and `callback_state = callback_pending`;
-2. `announce`;
+2. `put` the `deliveries`, for as many requests as are acked together;
 3. ack.
 
 Killed between 1 and 2, the message is delivered again and its request is found final: announce again if the row still
@@ -13,7 +13,7 @@ says `callback_pending`, then ack. Announcing twice is harmless, since a deliver
 Announcing before 1 is not: a worker that lost its lease would tell of an end that never was.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from manga_enrichment.domain.callbacks.deliveries import Channel, Delivery, new_delivery
@@ -82,10 +82,23 @@ class OutboxWriter:
         self._policy = policy
 
     def announce(self, event: Event, *, callback_url: str = "", topic_arn: str = "", email: str = "") -> list[Delivery]:
-        """Put the event down for the partner's URL, topic and address ("": none) and for our own topics.
+        """Put one event down. Raises StoreUnavailableError: do not ack then."""
+        deliveries = self.deliveries(event, callback_url=callback_url, topic_arn=topic_arn, email=email)
+        self.put(deliveries)
+        return deliveries
 
-        A target that is not allowed is put down as well: the delivery then ends as failed, with the reason, where
-        people look for it. Raises StoreUnavailableError: do not ack then.
+    def put(self, deliveries: Sequence[Delivery]) -> None:
+        """Of any events. Raises StoreUnavailableError: do not ack then."""
+        if deliveries:
+            self._outbox.add_all(deliveries)
+
+    def deliveries(
+        self, event: Event, *, callback_url: str = "", topic_arn: str = "", email: str = ""
+    ) -> list[Delivery]:
+        """Those of the event to the partner's URL, topic and address ("": none) and to our own topics.
+
+        A target that is not allowed is among them: the delivery then ends as failed, with the reason, where people
+        look for it.
         """
         now = self._clock.now()
         if event.result and self._policy.api_url:
@@ -93,10 +106,7 @@ class OutboxWriter:
         targets = dict.fromkeys(self._targets(event, callback_url, topic_arn))
         if email and self._policy.sends_mail:  # else the request was warned that nobody gets any
             targets[Channel.EMAIL, email] = None
-        deliveries = [new_delivery(event, channel, target, now) for channel, target in targets]
-        for delivery in deliveries:
-            self._outbox.add(delivery)
-        return deliveries
+        return [new_delivery(event, channel, target, now) for channel, target in targets]
 
     def _targets(self, event: Event, callback_url: str, topic_arn: str) -> Iterator[tuple[Channel, str]]:
         if callback_url:

@@ -67,7 +67,7 @@ def test_a_request_that_its_caller_has_read_is_not_read_again(make_world: MakeWo
     counted = Counted()
     counted.objects = world.base.tables.objects
     world.base.tables = counted
-    world.endings().announce(row, stored, document)
+    world.endings().announce(world.endings().word_of(row, stored, document))
     world.endings().ack([(row, stored)])
     assert reads == []
     world.endings().finish_again(row, row.queue, row.receipt_handle)

@@ -22,7 +22,7 @@ LATE = {
 }
 """Before its request was final: the next generation ends it."""
 TOO_LATE = {
-    "about to announce": Stop("outbox", "add"),
+    "about to announce": Stop("outbox", "add_all"),
     "before its flush": Stop("tables", "write", "partner_results/"),
     "before its ack": Stop("queue", "delete"),
 }

@@ -16,7 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from manga_enrichment.domain.callbacks.deliveries import CallbackState
+from manga_enrichment.domain.callbacks.deliveries import CallbackState, Delivery
 from manga_enrichment.domain.callbacks.events import Event
 from manga_enrichment.domain.outcomes.answers import LedgerEntry
 from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass
@@ -55,12 +55,19 @@ class Completion:
         self._outbox_writer = outbox_writer
         self._dead_letters = dead_letters
 
-    def announce(self, row: RequestRow, request: StoredRequest, document: Mapping[str, Any] | None) -> None:
-        """Tell of a final row. document: of its result. Safe to repeat. Nobody is told of a quote."""
-        if row.callback_state not in _TOLD and row.schema != QUOTE:
-            event = event_of(row).with_answers(document)
-            asked = {"callback_url": request.callback_url, "topic_arn": request.topic_arn, "email": request.email}
-            self._outbox_writer.announce(event, **asked)
+    def word_of(
+        self, row: RequestRow, request: StoredRequest, document: Mapping[str, Any] | None
+    ) -> Sequence[Delivery]:
+        """What tells of a final row. document: of its result. Nobody is told of a quote."""
+        if row.callback_state in _TOLD or row.schema == QUOTE:
+            return ()
+        event = event_of(row).with_answers(document)
+        asked = {"callback_url": request.callback_url, "topic_arn": request.topic_arn, "email": request.email}
+        return self._outbox_writer.deliveries(event, **asked)
+
+    def announce(self, word: Sequence[Delivery]) -> None:
+        """Tell of any number of final rows. Safe to repeat."""
+        self._outbox_writer.put(word)
 
     def ack(self, ended: Iterable[tuple[RequestRow, StoredRequest | None]]) -> None:
         """Take the messages of final rows from their queues: to the dead letters where a redrive can help.
@@ -88,7 +95,7 @@ class Completion:
         if document is not None:  # else it has ended, long after its message should have
             self._write_rows_again(row, document)
         if request is not None:
-            self.announce(row, request, document)
+            self.announce(self.word_of(row, request, document))
         return request
 
     def _write_rows_again(self, row: RequestRow, document: Mapping[str, Any]) -> None:

@@ -1,12 +1,12 @@
-"""Settling: result document, status, announcement, rows, ack. In this order a kill loses nothing.
+"""Settling: result document, status, rows, announcement, ack. In this order a kill loses nothing.
 
     result document   the fence: written again by the next generation, never over a later one's
     status (fenced)   from here on the request is final; what is missing below is made up for when its message comes
                       again (`complete.py`)
-    outbox            the same event has the same id
     rows              of `partner_results`, and of the requests log where the run flushes those, with those of other
                       requests (`pipeline/store/flusher.py`)
-    ack               once its rows are written. A message that was not deleted finds its request final
+    outbox            once its rows are written, for many requests at once; the same event has the same id
+    ack               with those of the others. A message that was not deleted finds its request final
 
 Belongs here: this order, for one request. Stays out: those of a run (`settle_run.py`), what the results are
 (`collect.py`), the document (`pipeline/partner/stored/results.py`).
@@ -17,7 +17,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from manga_enrichment.domain.callbacks.deliveries import CallbackState
+from manga_enrichment.domain.callbacks.deliveries import CallbackState, Delivery
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.requests.claims import RequestRow
@@ -53,12 +53,13 @@ class SettleLimits:
 @dataclass(frozen=True, slots=True)
 class Settled:
     """written: done with the flush of its rows; request: as stored; both None for one that was given back.
-    is_new: its status was written now, by this run."""
+    is_new: its status was written now, by this run. word: what tells of its end."""
 
     row: RequestRow
     written: "Future[None] | None" = None
     request: StoredRequest | None = None
     is_new: bool = False
+    word: Sequence[Delivery] = ()
 
 
 class Settling:
@@ -88,8 +89,8 @@ class Settling:
     ) -> Settled:
         """Bring one request of ours to its end, or give it back when items of it must wait.
 
-        One that ended has its message still: `ack` it when its rows are written. log: rows of the requests log that are
-        to be flushed with them. tried_before: by this run; such a request may be final already.
+        One that ended has its message still, and nobody was told: `ack` it when its rows are written. log: rows of the
+        requests log that are to be flushed with them. tried_before: by this run; such a request may be final already.
 
         Safe to repeat. Raises FencedError when it is ours no more, and what the gateways raise; nothing is acked then.
         """
@@ -109,12 +110,17 @@ class Settling:
             row = self._write_status(request, result, heading, stored, model_seconds)
             since = row.accepted_at or row.submitted_at
             self._requests.note_pace(row.queue, (heading.completed_at - since).total_seconds())
-        self._endings.announce(row, stored, document)
-        return Settled(row, self.flusher.add([result_part(document, row), *log]), stored, is_new)
+        written, word = (
+            self.flusher.add([result_part(document, row), *log]),
+            self._endings.word_of(row, stored, document),
+        )
+        return Settled(row, written, stored, is_new, word)
 
     def ack(self, settled: Sequence[Settled]) -> None:
-        """Take the messages of requests whose rows are written. Raises QueueUnavailableError, StoreUnavailableError."""
+        """Tell of requests whose rows are written, and take their messages. Raises QueueUnavailableError,
+        StoreUnavailableError."""
         self._requests.note_usage([each.row for each in settled if each.is_new])
+        self._endings.announce([delivery for each in settled for delivery in each.word])
         self._endings.ack((each.row, each.request) for each in settled if each.request is not None)
 
     def _defer(self, request: UnitRequest, result: RequestResult, **so_far: float) -> RequestRow:
