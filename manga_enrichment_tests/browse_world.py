@@ -10,10 +10,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import duckdb
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message
 
 from manga_enrichment.aws.s3.table_files import FolderTableFiles
 from manga_enrichment.browse.app import Browse, build_app
+from manga_enrichment.browse.edit.genuine import Genuine
+from manga_enrichment.browse.edit.identity import Identify
+from manga_enrichment.browse.edit.routes import Edits
 from manga_enrichment.browse.links import Links
 from manga_enrichment.browse.local_copy import Copy, LocalCopy
 from manga_enrichment.browse.pages import Pages, Question
@@ -25,6 +29,7 @@ from manga_enrichment.browse.title_index import build_index
 from manga_enrichment.domain.catalog.records import Author
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.pipeline.changes.replace import Origin
+from manga_enrichment.pipeline.editing.editing import Editing
 from manga_enrichment.pipeline.enrichment.wide_table import write_enriched
 from manga_enrichment.pipeline.publish.tables import PublishedTable, published_tables
 from manga_enrichment_tests.analyses import ANALYSES
@@ -35,6 +40,7 @@ HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
 JAPANESE = "カタツムリの午後"
 NAMES = [name for name, analysis in ANALYSES.items() if not analysis.parts]
 PUBLISHED: list[PublishedTable] = published_tables(list(ANALYSES.values()))
+FORM = "application/x-www-form-urlencoded"
 DAGSTER = "http://dagster.test"
 
 
@@ -99,21 +105,39 @@ class Site:
         questions: Sequence[Question] = (),
         bounds: Bounds | None = None,
         clock: FakeClock | None = None,
+        identify: Identify | None = None,
+        tables: MemoryTables | None = None,
     ) -> None:
+        """tables: where answers are corrected; None: they are not."""
         self.clock = clock or FakeClock()
         local = LocalCopy(FolderTableFiles(folder), PUBLISHED, home)
         self.shelf = Shelf(local, PUBLISHED, list(ANALYSES.values()), self.clock, build_index)
         self.box = SqlBox(PUBLISHED, home, bounds or Bounds())
-        self.browse = Browse(self.shelf, self.box, Pages(Links(DAGSTER)), questions, find)
-        self.app = build_app(self.browse, ["localhost"])
+        pages = Pages(Links(DAGSTER), is_editable=tables is not None)
+        self.browse = Browse(self.shelf, self.box, pages, questions, find)
+        self.genuine = Genuine(b"s" * 32, self.clock)
+        edits = [] if tables is None else self._edits(tables)
+        self.app = build_app(self.browse, ["localhost"], identify=identify, edits=edits)
 
     @property
     def state(self) -> State:
         assert self.shelf.state is not None
         return self.shelf.state
 
-    def get(self, url: str, *, host: str = "localhost", method: str = "GET") -> Answer:
-        return asyncio.run(_asked(self.app, url, host, method))
+    def get(
+        self, url: str, *, host: str = "localhost", method: str = "GET", headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        return asyncio.run(_asked(self.app, url, method, {"host": host, **(headers or {})}))
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """A form, as a browser sends it from a page of this site, but for `headers`; one that is "" is not sent."""
+        sent = {"host": "localhost", "origin": "http://localhost", "content-type": FORM, **headers}
+        return asyncio.run(_asked(self.app, url, "POST", {name: text for name, text in sent.items() if text}, body))
+
+    def _edits(self, tables: MemoryTables) -> list[Route]:
+        analyses = {name: ANALYSES[name] for name in NAMES}
+        editing = Editing(tables, analyses, 1, self.clock)
+        return Edits(self.browse, tables, editing, analyses, self.genuine).routes
 
 
 def never(_words: str) -> list[tuple[str, tuple[str, ...]]]:
@@ -124,7 +148,7 @@ def found(*manga_ids: str) -> Callable[[str], list[tuple[str, tuple[str, ...]]]]
     return lambda words: [(each, (f"for {words}",)) for each in manga_ids]
 
 
-async def _asked(app: ASGIApp, url: str, host: str, method: str) -> Answer:
+async def _asked(app: ASGIApp, url: str, method: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
     parts = urlsplit(url)
     scope = {
         "type": "http",
@@ -136,17 +160,17 @@ async def _asked(app: ASGIApp, url: str, host: str, method: str) -> Answer:
         "raw_path": parts.path.encode(),
         "root_path": "",
         "query_string": parts.query.encode(),
-        "headers": [(b"host", host.encode())],
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
         "server": ("localhost", 80),
     }
     told: list[Message] = []
 
     async def receive() -> Message:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        return {"type": "http.request", "body": body, "more_body": False}
 
     async def send(message: Message) -> None:
         told.append(message)
 
     await app(scope, receive, send)
-    headers = {name.decode(): value.decode() for name, value in told[0]["headers"]}
-    return Answer(told[0]["status"], headers, b"".join(each.get("body", b"") for each in told[1:]))
+    answered = {name.decode(): value.decode() for name, value in told[0]["headers"]}
+    return Answer(told[0]["status"], answered, b"".join(each.get("body", b"") for each in told[1:]))

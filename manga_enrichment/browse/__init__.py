@@ -1,4 +1,4 @@
-"""Titles and their answers as pages on this machine: `manga-enrichment browse`, read-only.
+"""Titles and their answers as pages on this machine: `manga-enrichment browse`, read-only but for `edit/`.
 
     local_copy ─► tables ─► title_index ─► search, title_page ─► pages ─► app ─► server
                      └────► sql_worker (a process of its own) ◄─ sql_box ◄─ analysts/guarded_sql

@@ -1,6 +1,7 @@
 """The pages' addresses: `/`, `/titles/{id}`, `/sql` and its results as files. Only GET; nothing is changed by any.
 
-Belongs here: what a URL asks for, status codes, headers. Stays out: pages (`pages.py`), the socket (`server.py`).
+Belongs here: what a URL asks for, status codes, headers. Stays out: pages (`pages.py`), the socket (`server.py`),
+addresses that change something (`edit/routes.py`).
 
 Whoever reaches the port may read everything, so the host names that requests may be for are told: a page of a stranger,
 opened in the same browser, does not get at a server on loopback by a name of its own.
@@ -22,9 +23,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from manga_enrichment.analysts.guarded_sql import RefusedQueryError
 from manga_enrichment.analysts.questions import parameters_of
+from manga_enrichment.browse.edit.identity import Identify
+from manga_enrichment.browse.edit.view import Editable, Said
+from manga_enrichment.browse.edit.who_asks import OPEN, WhoAsks
 from manga_enrichment.browse.forms import FORMS
 from manga_enrichment.browse.pages import Asked, Pages, Question
-from manga_enrichment.browse.search import BadQueryError, Find, Wanted, facets, search, wanted_of
+from manga_enrichment.browse.search import BadQueryError, Find, Wanted, facets, search, titles_of, wanted_of
 from manga_enrichment.browse.shelf import Shelf, State
 from manga_enrichment.browse.sql_box import Parameters, SqlBox
 from manga_enrichment.browse.tables import names_of
@@ -38,7 +42,7 @@ HEADERS = {
     "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
+    "referrer-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
 }
@@ -79,17 +83,31 @@ class Browse:
         return HTMLResponse(self._pages.titles(state, wanted, found, facets(cursor), names, ""))
 
     def title(self, request: Request) -> Response:
+        return self.shown(request.path_params["manga_id"])
+
+    def shown(self, manga_id: str, editable: Editable | None = None, status: int = 200) -> Response:
+        """A title. editable: what its editor's page has beside it; status: when there is such a title."""
         state = self._shelf.state
         if state is None:
             return self._waiting()
-        manga_id = request.path_params["manga_id"]
         is_id = _MANGA_ID.fullmatch(manga_id) is not None
         with self._turns:
             title = read_title(state, self._shelf.analyses, manga_id) if is_id else None
         if title is None:
             tombstone = read_tombstone(state, manga_id) if is_id else None
             return HTMLResponse(self._pages.gone(state, manga_id, tombstone), 404)
-        return HTMLResponse(self._pages.title(state, title))
+        return HTMLResponse(self._pages.title(state, title, editable), status)
+
+    def corrections(self, said: Said) -> Response:
+        state = self._shelf.state
+        if state is None:
+            return self._waiting()
+        titles = titles_of(state.connection.cursor(), [each.manga_id for each in said.rows])
+        return HTMLResponse(self._pages.corrections(state, said, titles, self._shelf.names))
+
+    def problem(self, sentence: str) -> str:
+        """As a page."""
+        return self._pages.problem(self._shelf.state, sentence)
 
     def sql(self, request: Request) -> Response:
         state = self._shelf.state
@@ -125,7 +143,7 @@ class Browse:
     def too_much(self, _request: Request, error: Exception) -> Response:
         """DuckDB gave up: it has a bound of memory for all pages together."""
         sentence = f"The answer could not be worked out now: {str(error).splitlines()[0]}. Ask for less, or again."
-        return HTMLResponse(self._pages.problem(self._shelf.state, sentence), 503)
+        return HTMLResponse(self.problem(sentence), 503)
 
     def health(self, _request: Request) -> Response:
         return PlainTextResponse("ready" if self._shelf.state else "reading", 200 if self._shelf.state else 503)
@@ -170,9 +188,18 @@ class Browse:
 _IN_WORDS = re.compile(r"^--\s*\$(\w+):\s*in words\b", re.MULTILINE)
 
 
-def build_app(browse: Browse, hosts: Sequence[str], lifespan: Lifespan | None = None) -> Starlette:
-    """hosts: names that requests may be for, without ports."""
+def build_app(
+    browse: Browse,
+    hosts: Sequence[str],
+    lifespan: Lifespan | None = None,
+    *,
+    identify: Identify | None = None,
+    edits: Sequence[Route] = (),
+) -> Starlette:
+    """hosts: names that requests may be for, without ports. identify: who asks, None where nobody is asked. edits: what
+    changes something, none of it without `identify`."""
     routes = [
+        *edits,
         Route("/", browse.titles),
         Route("/titles/{manga_id}", browse.title),
         Route("/sql", browse.sql),
@@ -181,10 +208,19 @@ def build_app(browse: Browse, hosts: Sequence[str], lifespan: Lifespan | None = 
     ]
     middleware = [
         Middleware(_Headers),
-        Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False),
+        Middleware(_Hosts, allowed_hosts=list(hosts), www_redirect=False),
     ]
+    if identify is not None:
+        middleware.append(Middleware(WhoAsks, identify=identify, problem=browse.problem))
     handlers = {duckdb.Error: browse.too_much}
     return Starlette(routes=routes, middleware=middleware, lifespan=lifespan, exception_handlers=handlers)
+
+
+class _Hosts(TrustedHostMiddleware):
+    """A load balancer asks for the health of an address, by no name."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await (self.app if scope.get("path") in OPEN else super().__call__)(scope, receive, send)
 
 
 class _Headers:

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 from jinja2 import Environment
 
+from manga_enrichment.browse.edit.view import Editable, Said
 from manga_enrichment.browse.forms import rows_of, shown
 from manga_enrichment.browse.links import Links
 from manga_enrichment.browse.search import IN_WORDS, PAGE_ROWS, SORTS, Found, Wanted
@@ -65,8 +66,8 @@ class Asked:
 
 
 class Pages:
-    def __init__(self, links: Links) -> None:
-        self._environment = _environment(links)
+    def __init__(self, links: Links, *, is_editable: bool = False) -> None:
+        self._environment = _environment(links, is_editable)
 
     def titles(
         self,
@@ -93,11 +94,15 @@ class Pages:
             fault=fault,
         )
 
-    def title(self, state: State, title: Title) -> str:
+    def title(self, state: State, title: Title, editable: Editable | None = None) -> str:
         told = {**title.record, "authors": [_person(each) for each in title.record["authors"] or []]}
         facts = [(name, told[field]) for field, name in TITLE_FIELDS if told[field] not in (None, [])]
         cost = sum(each["cost_micro_usd"] for answer in title.answers for each in answer.attempts)
-        return self._page("title.html", state, title=title, record=title.record, facts=facts, cost_micro_usd=cost)
+        own = {"record": title.record, "facts": facts, "cost_micro_usd": cost, "edit": editable}
+        return self._page("title.html", state, title=title, **own)
+
+    def corrections(self, state: State, said: Said, titles: Mapping[str, str], names: Sequence[str]) -> str:
+        return self._page("corrections.html", state, said=said, titles=titles, analyses=names)
 
     def gone(self, state: State, manga_id: str, tombstone: Row | None) -> str:
         return self._page("gone.html", state, manga_id=manga_id, tombstone=tombstone)
@@ -119,16 +124,15 @@ class Pages:
         return self._page("problem.html", state, sentence=sentence)
 
     def _page(self, name: str, state: State | None, **values: Any) -> str:
-        here = "sql" if name == "sql.html" else "titles" if name == "title_list.html" else ""
-        return self._environment.get_template(name).render(state=state, here=here, **values)
+        return self._environment.get_template(name).render(state=state, here=name.removesuffix(".html"), **values)
 
 
 def _person(author: Row) -> str:
     return f"{author['name']} ({author['role']})" if author["role"] else str(author["name"])
 
 
-def _environment(links: Links) -> Environment:
+def _environment(links: Links, is_editable: bool) -> Environment:
     environment = page_environment("manga_enrichment.browse")
     environment.filters |= {"shown": shown}
-    environment.globals |= {"links": links}
+    environment.globals |= {"links": links, "is_editable": is_editable}
     return environment

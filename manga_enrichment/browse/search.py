@@ -169,6 +169,14 @@ def facets(connection: duckdb.DuckDBPyConnection, limit: int = 200) -> dict[str,
     return found
 
 
+def titles_of(connection: duckdb.DuckDBPyConnection, manga_ids: Sequence[str]) -> dict[str, str]:
+    """manga_id -> title, of those that the index has."""
+    rows = connection.execute(
+        "SELECT manga_id, title FROM titles WHERE list_contains($ids, manga_id)", {"ids": list(manga_ids)}
+    ).fetchall()
+    return dict(rows)
+
+
 def _filters(wanted: Wanted, analyses: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
     any_outcome = " OR ".join(f"outcome_{name} = $outcome" for name in analyses)
     of_one = f"outcome_{wanted.analysis} = $outcome" if wanted.analysis else f"({any_outcome})"

@@ -5,14 +5,14 @@ a look does (`shelf.py`).
 """
 
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import duckdb
 import uvicorn
 from starlette.applications import Starlette
 
-from manga_enrichment.browse.app import Browse, Lifespan, build_app
+from manga_enrichment.browse.app import Browse, Lifespan
 from manga_enrichment.browse.shelf import Shelf
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.gateways.errors import StoreUnavailableError
@@ -23,11 +23,8 @@ MAX_OPEN = 64
 """Requests under way; more are told to come back."""
 
 
-def serve(
-    shelf: Shelf, browse: Browse, *, host: str, port: int, hosts: Sequence[str], say: Callable[[str], None]
-) -> None:
+def serve(app: Starlette, *, host: str, port: int, say: Callable[[str], None]) -> None:
     """Until SIGINT or SIGTERM. Raises ConfigurationError where the port is taken."""
-    app = build_app(browse, hosts, _renewing(shelf, browse))
     config = uvicorn.Config(
         app,
         host=host,
@@ -50,7 +47,9 @@ def serve(
     uvicorn.Server(config).run(sockets=[listening])
 
 
-def _renewing(shelf: Shelf, browse: Browse) -> Lifespan:
+def renewing(shelf: Shelf, browse: Browse) -> Lifespan:
+    """While the pages are served, the tables are looked at."""
+
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         is_over = threading.Event()

@@ -9,8 +9,13 @@ import click
 from manga_enrichment.cli.parameters import configured_analyses
 
 if TYPE_CHECKING:
+    from starlette.routing import Route
+
+    from manga_enrichment.browse.app import Browse
+    from manga_enrichment.browse.edit.identity import Identify
     from manga_enrichment.browse.pages import Question
     from manga_enrichment.browse.search import Find
+    from manga_enrichment.browse.shelf import Shelf
     from manga_enrichment.gateways.table_files import TableFiles
 
 _FOUND_IN_WORDS = 100
@@ -18,7 +23,9 @@ LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; there is no login.")
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="Address to listen on; there is no login of its own."
+)
 @click.option("--port", type=click.IntRange(0, 65535), default=3001, show_default=True, help="0 for any free one.")
 @click.option("--allow-host", "names", multiple=True, help="Another name by which people reach it, such as a proxy's.")
 @click.option("--folder", type=click.Path(path_type=Path), help="Tables on this disk instead of the bucket's.")
@@ -29,12 +36,37 @@ LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
     show_default="~/.cache/manga-enrichment/browse",
     help="Where the copy of the tables is kept.",
 )
-def browse(host: str, port: int, names: tuple[str, ...], folder: Path | None, copy_dir: Path) -> None:
-    """Look at titles, their answers and the tables in a browser. Read-only; asks no model."""
+@click.option("--edit", "is_editable", is_flag=True, help="Answers can be corrected; without it nothing is written.")
+@click.option("--as", "local_name", default="", help="Whose corrections they are, where no door says who somebody is.")
+def browse(
+    *,
+    host: str,
+    port: int,
+    names: tuple[str, ...],
+    folder: Path | None,
+    copy_dir: Path,
+    is_editable: bool,
+    local_name: str,
+) -> None:
+    """Look at titles, their answers and the tables in a browser. Read-only without --edit; asks no model."""
     try:
-        from manga_enrichment.browse.server import serve
+        from manga_enrichment.browse.server import renewing, serve
     except ImportError as error:
         raise click.ClickException(f"{error}: install the extra, pip install 'manga-enrichment[browse]'") from error
+    from manga_enrichment.browse.app import build_app
+
+    if is_editable and folder is not None:
+        raise click.ClickException("--edit keeps corrections in the bucket: leave --folder out")
+    identify = _identify(host, names, local_name, is_editable=is_editable)
+    shelf, found = _opened(folder, copy_dir, is_editable=is_editable)
+    edits = _edits(found) if is_editable else ()
+    app = build_app(found, (*LOOPBACK, host, *names), renewing(shelf, found), identify=identify, edits=edits)
+    click.echo(f"Copied to {shelf.home}. Stop with Ctrl-C.")
+    serve(app, host=host, port=port, say=click.echo)
+
+
+def _opened(folder: Path | None, copy_dir: Path, *, is_editable: bool) -> "tuple[Shelf, Browse]":
+    """The tables, and pages over them."""
     from manga_enrichment.browse.app import Browse
     from manga_enrichment.browse.index_worker import built_apart
     from manga_enrichment.browse.links import Links
@@ -49,12 +81,48 @@ def browse(host: str, port: int, names: tuple[str, ...], folder: Path | None, co
     analyses = list(configured_analyses().of_titles.values())
     published = published_tables(analyses)
     files, name = _files(folder)
+    click.echo(f"Tables of {name}.")
     home = copy_dir / hashlib.sha256(name.encode()).hexdigest()[:12]
     shelf = Shelf(LocalCopy(files, published, home), published, analyses, SystemClock(), built_apart)
-    pages = Pages(Links(load_settings().dagster_url.rstrip("/")))
-    found = Browse(shelf, SqlBox(published, home, Bounds()), pages, _questions(), None if folder else _find())
-    click.echo(f"Tables of {name}, copied to {home}. Stop with Ctrl-C.")
-    serve(shelf, found, host=host, port=port, hosts=(*LOOPBACK, host, *names), say=click.echo)
+    pages = Pages(Links(load_settings().dagster_url.rstrip("/")), is_editable=is_editable)
+    return shelf, Browse(shelf, SqlBox(published, home, Bounds()), pages, _questions(), None if folder else _find())
+
+
+def _identify(host: str, names: tuple[str, ...], local_name: str, *, is_editable: bool) -> "Identify | None":
+    """Who asks; None where anybody may who reaches the port. Raises ConfigurationError."""
+    from manga_enrichment.browse.edit.identity import local_user
+    from manga_enrichment.settings import door_of, load_settings
+
+    door = door_of(load_settings())
+    if local_name and (door or not is_editable):
+        raise click.ClickException("--as names who uses --edit on this machine, where no door (MANGA_DOOR_ARN) does")
+    if door is None:
+        return local_user(local_name, host, names) if is_editable else None
+    from manga_enrichment.aws.outbound.door_keys import DoorKeys
+    from manga_enrichment.browse.edit.door import through
+    from manga_enrichment.browse.edit.known_keys import KnownKeys
+    from manga_enrichment.runtime.clock import SystemClock
+
+    clock = SystemClock()
+    return through(door, KnownKeys(DoorKeys(door.keys_url, clock).fetch, clock), clock)
+
+
+def _edits(browse: "Browse") -> "list[Route]":
+    """Addresses that change something."""
+    import secrets
+
+    from manga_enrichment.browse.edit.genuine import Genuine
+    from manga_enrichment.browse.edit.routes import Edits
+    from manga_enrichment.cli.parameters import open_configured_gateways
+    from manga_enrichment.pipeline.catalog.reader import check_bucket_count
+    from manga_enrichment.pipeline.editing.editing import Editing
+    from manga_enrichment.settings import load_settings
+
+    gateways, buckets = open_configured_gateways(), load_settings().catalog_buckets
+    check_bucket_count(gateways.tables, buckets)
+    analyses = configured_analyses().of_titles
+    editing = Editing(gateways.tables, analyses, buckets, gateways.clock)
+    return Edits(browse, gateways.tables, editing, analyses, Genuine(secrets.token_bytes(32), gateways.clock)).routes
 
 
 def _files(folder: Path | None) -> "tuple[TableFiles, str]":

@@ -13,6 +13,7 @@ from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.loading import load_models
 from manga_enrichment.domain.models.specs import OTHER_ANALYSES, ModelCatalog
 from manga_enrichment.domain.models.usage import micro_usd_from_usd
+from manga_enrichment.domain.operations.door import Door, keys_url_of
 from manga_enrichment.domain.operations.quota_lanes import batch_models
 from manga_enrichment.domain.requests.policies import NO_POLICIES, Policies, PolicyError, read_policies
 from manga_enrichment.domain.requests.validation import RequestPolicy
@@ -75,3 +76,23 @@ def signing_key(settings: Settings) -> SigningKey | None:
     """The key that those of partners are derived from; None: callbacks wait."""
     secret = settings.callback_secret
     return None if secret is None else SigningKey(settings.callback_key_id, secret.get_secret_value())
+
+
+def door_of(settings: Settings) -> Door | None:
+    """Who says who somebody is before pages of titles; None: nobody does. Raises ConfigurationError."""
+    said = {
+        "MANGA_DOOR_ARN": settings.door_arn,
+        "MANGA_DOOR_ISSUER": settings.door_issuer,
+        "MANGA_DOOR_CLIENT_ID": settings.door_client_id,
+    }
+    if not any(said.values()):
+        return None
+    if missing := [name for name, value in said.items() if not value]:
+        raise ConfigurationError(f"{', '.join(missing)} is missing: a door is {', '.join(said)}, all or none")
+    return Door(
+        settings.door_arn,
+        settings.door_issuer,
+        settings.door_client_id,
+        settings.door_keys_url or keys_url_of(settings.door_arn),
+        settings.door_claim,
+    )

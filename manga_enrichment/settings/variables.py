@@ -111,6 +111,21 @@ class Settings(BaseSettings):
         pattern="^(https?://[^ ]*[^ /])?$",
         description="where people reach `manga-enrichment browse`; titles of the report link there; unset: no links",
     )
+    door_arn: str = Field(
+        "",
+        pattern="^(arn:aws[-a-z]*:elasticloadbalancing:[^ ]+:loadbalancer/app/[^ ]+)?$",
+        description="ARN of the load balancer before `manga-enrichment browse` that asks who somebody is; unset: none",
+    )
+    door_issuer: str = Field("", description="whom that load balancer asks, as its tokens say; set it with the ARN")
+    door_client_id: str = Field("", description="its client id there, which tokens are for; set it with the ARN")
+    door_keys_url: str = Field(
+        "",
+        pattern=r"^(https://[^ ]*[^ /]|http://127\.0\.0\.1(:[0-9]+)?(/[^ ]*[^ /])?)?$",
+        description="where its public keys are; unset: where AWS has those of its region",
+    )
+    door_claim: str = Field(
+        "email", min_length=1, description="what names a person in its tokens and beside corrections, for example sub"
+    )
     run_history_days: int = Field(
         RUN_HISTORY_DAYS, ge=1, description="finished runs older than this are deleted from Dagster"
     )

@@ -6,11 +6,18 @@ import pytest
 
 from manga_enrichment_tests.browse_world import Site, eventful_world, found, put_on_disk
 from manga_enrichment_tests.builders import title_id
+from manga_enrichment_tests.fakes import MemoryTables
 
 
 @pytest.fixture(scope="session")
-def tables_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return put_on_disk(eventful_world().tables, tmp_path_factory.mktemp("browse-tables"))
+def tables() -> MemoryTables:
+    """What pages are made from; not for writing."""
+    return eventful_world().tables
+
+
+@pytest.fixture(scope="session")
+def tables_folder(tables: MemoryTables, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return put_on_disk(tables, tmp_path_factory.mktemp("browse-tables"))
 
 
 @pytest.fixture(scope="session")
