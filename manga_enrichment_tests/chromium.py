@@ -7,16 +7,19 @@ import asyncio
 import json
 import shutil
 import tempfile
+import threading
 import time
 from asyncio.subprocess import DEVNULL
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+import uvicorn
+from starlette.types import ASGIApp
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 SECONDS = 60
@@ -67,11 +70,11 @@ class Tab:
         await self.tell("Emulation.setEmulatedMedia", features=[scheme])
 
     async def press(self, key: str) -> None:
-        """Tab, or Enter, which opens another page and is over when that is there."""
+        """Tab, Space, or Enter, which opens another page and is over when that is there."""
         self.events.clear()
-        codes = {"Tab": (9, ""), "Enter": (13, "\r")}
+        codes = {"Tab": (9, ""), "Enter": (13, "\r"), "Space": (32, " ")}
         code, text = codes[key]
-        down = {"key": key, "code": key, "windowsVirtualKeyCode": code}
+        down = {"key": " " if key == "Space" else key, "code": key, "windowsVirtualKeyCode": code}
         await self.tell("Input.dispatchKeyEvent", type="keyDown", text=text, **down)
         await self.tell("Input.dispatchKeyEvent", type="keyUp", **down)
         if key == "Enter":
@@ -87,6 +90,11 @@ class Tab:
 
     async def type(self, text: str) -> None:
         await self.tell("Input.insertText", text=text)
+
+    async def type_over(self, text: str) -> None:
+        """In place of what stands in the field."""
+        await self.tell("Input.dispatchKeyEvent", type="rawKeyDown", key="a", modifiers=2, commands=["selectAll"])
+        await self.type(text)
 
 
 @asynccontextmanager
@@ -131,3 +139,31 @@ async def _page(session: aiohttp.ClientSession, port: str) -> str:
             if pages:
                 return str(pages[0]["webSocketDebuggerUrl"])
             await asyncio.sleep(0.05)
+
+
+class _Served(uvicorn.Server):
+    """Tells when it listens; its process is ours, so it takes no signals."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listens = threading.Event()
+
+    async def startup(self, sockets: object = None) -> None:
+        await super().startup()
+        self.listens.set()
+
+
+@contextmanager
+def served(app: ASGIApp) -> Iterator[str]:
+    """Pages at an address for a browser, if there is one."""
+    needs_chromium()
+    server = _Served(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", ws="none"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    assert server.listens.wait(30)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield f"http://localhost:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()

@@ -1,43 +1,22 @@
 """Pages in a real browser: by keyboard alone, on a telephone, in the dark, and with a title that would be a script."""
 
-import threading
 from collections.abc import Iterator
 
 import pytest
-import uvicorn
 
 from manga_enrichment_tests.browse_world import Site
 from manga_enrichment_tests.builders import record, title_id
-from manga_enrichment_tests.chromium import a_tab, needs_chromium
+from manga_enrichment_tests.chromium import a_tab, served
 
 pytestmark = pytest.mark.slow
 SQL = "/sql?q=SELECT+title,synopsis,*+FROM+catalog"
 PAGES = ("/?q=sea", f"/titles/{title_id(1)}", f"/titles/{title_id(4)}", SQL)
 
 
-class _Served(uvicorn.Server):
-    """Tells when it listens; its process is ours, so it takes no signals."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.listens = threading.Event()
-
-    async def startup(self, sockets: object = None) -> None:
-        await super().startup()
-        self.listens.set()
-
-
 @pytest.fixture(scope="module")
 def address(site: Site) -> Iterator[str]:
-    needs_chromium()
-    server = _Served(uvicorn.Config(site.app, host="127.0.0.1", port=0, log_level="error", ws="none"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    assert server.listens.wait(30)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://localhost:{port}"
-    server.should_exit = True
-    thread.join()
+    with served(site.app) as told:
+        yield told
 
 
 async def test_a_title_is_found_and_opened_by_keyboard_alone(address: str) -> None:

@@ -146,3 +146,11 @@ def test_a_question_that_takes_too_much_is_a_sentence(tables_folder: Path, tmp_p
     assert "could not be worked out now: Out of Memory" in page.text
     small.state.connection.execute("SET memory_limit = '100MB'")
     assert small.get("/?q=sea").status == 200  # its turn was given back
+
+
+def test_every_colour_of_a_page_is_one_that_there_is(site: Site) -> None:
+    """A name that is none leaves a text without its colour, and nobody is told."""
+    page = site.get(f"/titles/{title_id(2)}").text
+    used, there = (set(re.findall(pattern, page)) for pattern in (r"var\((--[\w-]+)\)", r"(--[\w-]+):"))
+    assert "--wait-ground" in used
+    assert used - there == {"--part"}  # of bars, each of which has its own

@@ -66,7 +66,7 @@ class Field:
         if not text and self.column.nullable:
             return None
         if self.choices and text not in self.choices:
-            raise UnreadableValueError(f"it is one of {', '.join(self.choices)}, not {text!r:.60}")
+            raise UnreadableValueError(f"It is one of {', '.join(self.choices)}, not {text!r:.60}")
         return _scalar(kind, text) if not isinstance(kind, StructOf) else _item(kind, text)
 
 
@@ -81,7 +81,7 @@ def _item(item: Scalar | StructOf, line: str) -> Any:
         return _scalar(item, line)
     parts = [part.strip() for part in line.split(_PART.strip(), len(item.fields) - 1)]
     if len(parts) != len(item.fields):
-        raise UnreadableValueError(f"a line is {_PART.join(name for name, _ in item.fields)}, not {line!r:.60}")
+        raise UnreadableValueError(f"A line is {_PART.join(name for name, _ in item.fields)}, not {line!r:.60}")
     return {name: _scalar(kind, part) for (name, kind), part in zip(item.fields, parts, strict=True)}
 
 
@@ -96,5 +96,5 @@ def _scalar(kind: Scalar, text: str) -> Any:
         number = None
     is_finite = not isinstance(number, float) or math.isfinite(number)
     if isinstance(number, bool) or not isinstance(number, int if kind == "int64" else int | float) or not is_finite:
-        raise UnreadableValueError(f"it is a {'whole number' if kind == 'int64' else 'number'}, not {text!r:.60}")
+        raise UnreadableValueError(f"It is a {'whole number' if kind == 'int64' else 'number'}, not {text!r:.60}")
     return number

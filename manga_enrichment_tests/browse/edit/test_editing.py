@@ -34,7 +34,7 @@ def test_a_correction_leads_back_to_the_title_which_says_so(desk: Desk) -> None:
     )
     page = text_of(desk.get(answer.headers["location"]).text)
     assert f"Reading level is corrected: {another(was)}." in page
-    assert f"corrected by {EDITOR}, 2026-01-15 03:00 UTC: The cover says 16+.. The model said: {was}" in page
+    assert f"corrected by {EDITOR}, 2026-01-15 03:00 UTC, because: The cover says 16+. The model said: {was}" in page
 
 
 def test_the_record_says_who_when_what_it_was_what_it_is_and_why(desk: Desk) -> None:
@@ -99,16 +99,16 @@ def test_each_kind_of_field_can_be_filled_in(desk: Desk, field: str, value: str 
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({"value": "banana"}, "it is one of kids, teen, adult, mature, not 'banana'"),
-        ({"value": ""}, "it is one of kids, teen, adult, mature, not ''"),
+        ({"value": "banana"}, "It is one of kids, teen, adult, mature, not 'banana'"),
+        ({"value": ""}, "It is one of kids, teen, adult, mature, not ''"),
         ({"value": "adult", "because": "  "}, "because is needed"),
         ({"value": "adult", "because": "x" * 1001}, "because is needed, in 1 to 1000"),
-        ({"field": "min_age", "value": "sixteen"}, "it is a whole number, not 'sixteen'"),
+        ({"field": "min_age", "value": "sixteen"}, "It is a whole number, not 'sixteen'"),
         ({"field": "min_age", "value": "-3"}, "min_age cannot be that"),
-        ({"field": "min_age", "value": "NaN"}, "it is a whole number"),
+        ({"field": "min_age", "value": "NaN"}, "It is a whole number"),
         ({"analysis": "content_summary", "field": "summary_en", "value": "  "}, "summary_en cannot be that"),
         ({"analysis": "content_summary", "field": "content_warnings", "value": ["gore", "cats"]}, "cannot be that"),
-        ({"analysis": "genre_classification", "field": "genres", "value": "horror"}, "a line is genre | confidence"),
+        ({"analysis": "genre_classification", "field": "genres", "value": "horror"}, "A line is genre | confidence"),
         ({"analysis": "genre_classification", "field": "genres", "value": "horror | 7"}, "genres cannot be that"),
     ],
 )
