@@ -18,7 +18,7 @@ html_show_copyright = False
 
 ORDER = {
     "First": ["docs/five_minutes", "CONTRIBUTING", "docs/architecture", "docs/glossary", "docs/debugging"],
-    "Analysts": ["docs/analysts", "docs/browse", "docs/catalog", "docs/tables"],
+    "Analysts": ["docs/analysts", "docs/browse", "docs/corrections", "docs/catalog", "docs/tables"],
     "Operators": [
         "docs/aws", "docs/runbook", "docs/monitoring", "docs/batch", "docs/reliability", "docs/retention",
         "docs/settings", "docs/models", "docs/capacity", "deploy/own/README",

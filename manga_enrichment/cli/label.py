@@ -3,6 +3,7 @@
 Belongs here: the files. Stays out: sheets (`domain/labels/sheets.py`), the store (`pipeline/labels/store.py`).
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from manga_enrichment.cli.parameters import configured_analyses, open_configured
 
 if TYPE_CHECKING:
     from manga_enrichment.domain.analyses.base import AnalysisType
+    from manga_enrichment.domain.labels.labels import Label
 
 
 @click.command()
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Where the sheet (CSV) goes.")
 @click.option("--read", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A filled sheet.")
 @click.option("--by", default="", help="Who filled it in; needed with --read.")
-@click.option("--correction", is_flag=True, help="They had seen the answers that they correct.")
+@click.option("--correction", is_flag=True, help="They had seen the answers that they correct: readers get these.")
 @click.option("--why", default="", help="A note for all of it; a cell `note` is one for its title.")
 def label(
     *,
@@ -88,5 +90,19 @@ def _read(analysis: "AnalysisType", file: Path, by: str, why: str, *, is_correct
         for manga_id, values in truth.items()
         for name, value in sorted(values.items())
     ]
+    if is_correction:
+        labels = [_checked(analysis, each) for each in labels]
     version = add_labels(gateways.tables, labels)[analysis.name]
     click.echo(f"{len(labels)} labels of {len(truth)} titles are kept (version {version} of {analysis.name})")
+
+
+def _checked(analysis: "AnalysisType", said: "Label") -> "Label":
+    """Readers get it instead of an answer, so it must be one, and have a reason."""
+    from manga_enrichment.pipeline.labels.corrections import CorrectionError, check_correction
+
+    if not said.why:
+        raise click.ClickException(f"{said.manga_id}: a correction needs a reason: --why, or a cell `note`")
+    try:
+        return replace(said, value=check_correction(analysis, said.field, said.value))
+    except CorrectionError as error:
+        raise click.ClickException(f"{said.manga_id}: {error}") from error

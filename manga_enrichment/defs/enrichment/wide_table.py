@@ -55,7 +55,7 @@ def build_enriched(inputs: DefinitionInputs) -> dg.AssetsDefinition:
             with configuration_errors_are_final():
                 report = write_enriched(tables, bucket, analyses, Origin(context.run.run_id, clock.now()))
             log_changes(context, tables, report.changes)
-            counts = {ROW_COUNT: report.rows, **all_rows, "uri": report.uri}
+            counts = {ROW_COUNT: report.rows, **all_rows, "uri": report.uri, "corrected": report.corrected}
             metadata = {**preview_of(some_enriched(tables, bucket, analyses)), **counts}
             metadata |= _states(status, analyses, bucket)
             metadata |= {f"with_{name}": count for name, count in report.answered.items()}

@@ -12,7 +12,7 @@ from manga_enrichment.domain.analyses.base import AnalysisType, Rules
 from manga_enrichment.domain.analyses.documents import AnalysisDocumentError, Document, read_document
 from manga_enrichment.domain.analyses.registry import AnalysisSet, assembled, packaged_documents, packaged_rules
 from manga_enrichment.domain.tables.columns import sql_words
-from manga_enrichment.domain.tables.shared_columns import MANGA_ID_COLUMN, PROVENANCE_COLUMNS
+from manga_enrichment.domain.tables.shared_columns import CORRECTED_COLUMN, MANGA_ID_COLUMN, PROVENANCE_COLUMNS
 
 MOST_OWN = 50
 _TAKEN_NAMES = frozenset(
@@ -117,7 +117,9 @@ def _narrower(place: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> 
 def _meeting_columns(
     analyses: Mapping[str, AnalysisType], own: Collection[str], catalog: Collection[str]
 ) -> Iterator[str]:
-    owner = dict.fromkeys((*catalog, *(each.name for each in (MANGA_ID_COLUMN, *PROVENANCE_COLUMNS))), "every title")
+    owner = dict.fromkeys(
+        (*catalog, *(each.name for each in (MANGA_ID_COLUMN, *PROVENANCE_COLUMNS, CORRECTED_COLUMN))), "every title"
+    )
     owner |= {f"{name}_answered_at": name for name in analyses}
     for name in sorted(analyses, key=lambda name: name in own):
         for column in analyses[name].columns:

@@ -39,7 +39,7 @@ CHANGE_COLUMNS = (
     Column("bucket", "string", "bucket of the title", nullable=False),
     Column("version", "string", "version of the bucket's table that has the change", nullable=False),
     Column("previous_version", "string", "version it was compared with; null for a bucket's first"),
-    Column("dagster_run_id", "string", "run that wrote the table", nullable=False),
+    Column("dagster_run_id", "string", "run that wrote the table; `correction` where an editor did", nullable=False),
     Column("changed_at", "timestamp", "when it was compared (UTC); later in every later version", nullable=False),
 )
 """The first five are of a comparison, the others the same for all rows of one."""

@@ -3,7 +3,7 @@
 `docs/tables.md` is generated from these descriptions; a test holds the two together.
 """
 
-from manga_enrichment.domain.tables.columns import Column
+from manga_enrichment.domain.tables.columns import Column, ListOf
 
 PROVENANCE_COLUMNS = (
     Column(
@@ -17,6 +17,11 @@ PROVENANCE_COLUMNS = (
 )
 
 MANGA_ID_COLUMN = Column("manga_id", "string", "store id of the title, MNG- and 8 characters", nullable=False)
+
+CORRECTED_COLUMN = Column(
+    "corrected", ListOf("string"), "columns in which a person's correction stands instead of the model's answer"
+)
+"""Null for most titles: in those everything is the model's."""
 
 OUTCOME_COLUMNS = (
     MANGA_ID_COLUMN,

@@ -1,10 +1,10 @@
 """An editor corrects an answer, or takes that back.
 
-Belongs here: what must hold first, the order: store, then what readers read. Stays out: what a value may be, laying
-corrections over rows (`pipeline/labels/corrections.py`), who the editor is.
+Belongs here: what must hold first, the order: store, then what readers read (`showing.py`). Stays out: what a value may
+be (`pipeline/labels/corrections.py`), laying it over rows (`pipeline/labels/overlay.py`), who the editor is.
 
-The store is the truth: whoever builds a table or answers a partner after it has the row lays it over what the model
-said. A kill before `enriched_catalog` has it leaves that to the next run that builds it.
+The store is the truth: whoever builds a table or answers a partner lays what stands in it over what the model said. A
+kill between the two leaves `enriched_catalog` to whoever says the same again, or to the next run that builds it.
 """
 
 from collections.abc import Mapping
@@ -18,10 +18,19 @@ from manga_enrichment.domain.labels.labels import Label, LabelKind
 from manga_enrichment.domain.text.rule import readable
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.objects import ObjectStore
-from manga_enrichment.pipeline.labels.corrections import CorrectionError, check_correction, read_corrections
+from manga_enrichment.pipeline.changes.replace import Origin
+from manga_enrichment.pipeline.editing.showing import show_corrections
+from manga_enrichment.pipeline.labels.corrections import (
+    CorrectionError,
+    check_correction,
+    corrections_of,
+    read_corrections,
+)
 from manga_enrichment.pipeline.labels.store import add_labels
 from manga_enrichment.pipeline.store.object_keys import table_key
 
+RUN_ID = "correction"
+"""Who changed a row, in `enriched_changes`: no run did."""
 MOST_CHARACTERS = {"by": 100, "because": 1000}
 
 
@@ -43,7 +52,7 @@ class Editing:
         replaced = self._answer(known, manga_id, field)
         standing = self._standing(known, manga_id, field)
         if standing is not None and standing.value == wanted:
-            return standing
+            return self._shown(known, standing)
         if standing is None and replaced == wanted:
             raise CorrectionError(f"{field} of {manga_id} is that already: there is nothing to correct")
         if standing is not None:
@@ -51,18 +60,26 @@ class Editing:
         now = self._clock.now()
         said = Label(manga_id, analysis, field, wanted, by, now, because, LabelKind.CORRECTION, replaced)
         add_labels(self._objects, [said])
-        return said
+        return self._shown(known, said)
 
     def take_back(self, manga_id: str, analysis: str, field: str, *, by: str, because: str) -> Label:
-        """From now on readers get what the model says. Raises as `correct`."""
+        """From now on readers get what the model says. Said twice it is taken back once. Raises as `correct`."""
         known = self._known(analysis)
         by, because = _said("by", by), _said("because", because)
-        standing = self._standing(known, manga_id, field)
-        if standing is None:
+        said = [each for each in corrections_of(self._objects, [known], manga_id) if each.field == field]
+        if not said:
             raise CorrectionError(f"{field} of {manga_id} has no correction that could be taken back")
+        last = said[-1]
+        if last.kind is LabelKind.TAKEN_BACK:
+            return self._shown(known, last)
         now = self._clock.now()
-        said = Label(manga_id, analysis, field, None, by, now, because, LabelKind.TAKEN_BACK, standing.value)
-        add_labels(self._objects, [said])
+        back = Label(manga_id, analysis, field, None, by, now, because, LabelKind.TAKEN_BACK, last.value)
+        add_labels(self._objects, [back])
+        return self._shown(known, back)
+
+    def _shown(self, analysis: AnalysisType, said: Label) -> Label:
+        bucket = bucket_of(said.manga_id, self._buckets)
+        show_corrections(self._objects, bucket, said.manga_id, analysis, Origin(RUN_ID, self._clock.now()))
         return said
 
     def _known(self, analysis: str) -> AnalysisType:

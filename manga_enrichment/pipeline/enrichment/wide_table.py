@@ -11,9 +11,12 @@ from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.catalog.columns import CATALOG_COLUMNS
 from manga_enrichment.domain.tables.changes import ENRICHED_CHANGES
 from manga_enrichment.domain.tables.columns import Column
+from manga_enrichment.domain.tables.shared_columns import CORRECTED_COLUMN
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.catalog.reader import open_catalog
 from manga_enrichment.pipeline.changes.replace import ChangeReport, Followed, Origin
+from manga_enrichment.pipeline.labels.corrections import read_corrections
+from manga_enrichment.pipeline.labels.overlay import corrected_among, flags, overlaid
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
 from manga_enrichment.pipeline.store.in_order import InOrder, batches_in_order
 from manga_enrichment.pipeline.store.object_keys import table_key
@@ -23,23 +26,25 @@ TABLE = "enriched_catalog"
 
 
 def enriched_columns(analyses: Iterable[AnalysisType]) -> tuple[Column, ...]:
-    """Catalog columns, each single analysis' columns, and when each was answered; analysis columns can be null."""
+    """Catalog columns, each single analysis' columns, and when each was answered; analysis columns can be null. In the
+    end which of them are corrected."""
     wide: list[Column] = list(CATALOG_COLUMNS)
     for analysis in analyses:
         if analysis.parts:
             continue
         wide += [Column(column.name, column.type, column.doc) for column in analysis.columns]
         wide.append(Column(f"{analysis.name}_answered_at", "timestamp", f"when {analysis.name} was answered (UTC)"))
-    return tuple(wide)
+    return (*wide, CORRECTED_COLUMN)
 
 
 @dataclass(frozen=True, slots=True)
 class EnrichedReport:
-    """One bucket: rows, how many of them have each analysis, and what changed."""
+    """One bucket: rows, how many of them have each analysis, in how many a correction stands, and what changed."""
 
     bucket: str
     rows: int
     answered: Mapping[str, int]
+    corrected: int
     uri: str
     changes: ChangeReport
 
@@ -47,7 +52,8 @@ class EnrichedReport:
 def write_enriched(
     tables: ObjectStore, bucket: str, analyses: Sequence[AnalysisType], origin: Origin
 ) -> EnrichedReport:
-    """Join one bucket's tables on manga_id, and put what changed into its wide table and into `enriched_changes`."""
+    """Join one bucket's tables on manga_id, with corrections in place of what the model said, and put what changed into
+    its wide table and into `enriched_changes`."""
     singles = [analysis for analysis in analyses if not analysis.parts]
     made: list[_Joined] = []
 
@@ -57,43 +63,57 @@ def write_enriched(
 
     key = table_key(TABLE, bucket)
     _, changes = Followed(tables, key, ENRICHED_CHANGES, bucket).replace(joined, origin)
-    return EnrichedReport(bucket, made[-1].rows, made[-1].answered, tables.uri(key), changes)
+    last = made[-1]
+    return EnrichedReport(bucket, last.rows, last.answered, last.corrected, tables.uri(key), changes)
 
 
 class _Joined:
     """The wide table in parts, some thousand titles each, as often as one likes.
 
-    rows: of the catalog. answered: rows that each analysis has, known when it has been gone through.
+    rows: of the catalog. answered: rows that each analysis has, corrected: rows with corrections, both known when it
+    has been gone through.
     """
 
     def __init__(self, tables: ObjectStore, bucket: str, singles: Sequence[AnalysisType]) -> None:
         self._catalog = open_catalog(tables, bucket).file
         self._answers = {each: tables.open(table_key(each.name, bucket)) for each in singles}
+        self._corrections = {each: read_corrections(tables, each) for each in singles}
         self._schema = arrow_schema(enriched_columns(singles))
         self.rows = self._catalog.metadata.num_rows
         self.answered: Mapping[str, int] = {}
+        self.corrected = 0
+        self._counts: Counter[str] = Counter()
 
     def __iter__(self) -> Iterator[pa.Table]:
-        answered = Counter({analysis.name: 0 for analysis in self._answers})
+        self._counts = Counter({analysis.name: 0 for analysis in self._answers})
+        self.corrected = 0
         answers = {
             analysis: InOrder(stored.file, _wanted(analysis).names)
             for analysis, stored in self._answers.items()
             if stored is not None
         }
         for part in batches_in_order(self._catalog):
-            if not part.num_rows:
-                continue
-            wide, ids = part, part.column("manga_id")
-            for analysis, rows in answers.items():
-                own = rows.between(ids[0].as_py(), ids[-1].as_py())
-                if own is not None:
-                    own = fitted(own, _wanted(analysis))
-                    answered[analysis.name] += own.num_rows
-                    wide = _left_join(wide, own, f"{analysis.name}_answered_at")
-            yield self._in_whole(wide)
+            if part.num_rows:
+                yield self._wide(part, answers)
         if not self.rows:
             yield self._schema.empty_table()
-        self.answered = answered
+        self.answered = self._counts
+
+    def _wide(self, part: pa.Table, answers: Mapping[AnalysisType, InOrder]) -> pa.Table:
+        wide, ids = part, part.column("manga_id")
+        corrected: dict[str, list[str]] = {}
+        for analysis, rows in answers.items():
+            own = rows.between(ids[0].as_py(), ids[-1].as_py())
+            if own is not None:
+                own = fitted(own, _wanted(analysis))
+                self._counts[analysis.name] += own.num_rows
+                values = corrected_among(own, self._corrections[analysis])
+                for manga_id, said in values.items():
+                    corrected.setdefault(manga_id, []).extend(said)
+                wide = _left_join(wide, overlaid(own, values), f"{analysis.name}_answered_at")
+        corrected_here = flags(wide, corrected)
+        self.corrected += len(corrected_here) - corrected_here.null_count
+        return self._in_whole(wide.append_column(CORRECTED_COLUMN.name, corrected_here))
 
     def _in_whole(self, wide: pa.Table) -> pa.Table:
         columns = [

@@ -1,13 +1,18 @@
 """Editors correct answers and take that back; each word of it is kept with who, when, why and what was."""
 
 import threading
+from typing import Any
 
 import pytest
 
 from manga_enrichment.domain.labels.labels import LabelKind
+from manga_enrichment.pipeline.changes.replace import Origin
 from manga_enrichment.pipeline.editing.editing import Editing
+from manga_enrichment.pipeline.enrichment.wide_table import TABLE, write_enriched
 from manga_enrichment.pipeline.labels.corrections import CorrectionError, corrections_of, read_corrections
-from manga_enrichment_tests.builders import World, put_catalog, record, title_id
+from manga_enrichment.pipeline.store.object_keys import changes_prefix, labels_key, table_key
+from manga_enrichment_tests.builders import BUCKET, World, put_catalog, record, title_id
+from manga_enrichment_tests.fakes import MemoryTables
 
 LEVEL = "reading_level"
 TITLE = title_id(1)
@@ -25,6 +30,16 @@ def world() -> World:
 @pytest.fixture
 def editing(world: World) -> Editing:
     return Editing(world.tables, world.analyses, 1, world.clock)
+
+
+def night(world: World, run_id: str = "run-1") -> bytes:
+    """The wide table as a night builds it."""
+    write_enriched(world.tables, BUCKET, list(world.analyses.values()), Origin(run_id, world.clock.now()))
+    return world.tables.objects[table_key(TABLE, BUCKET)]
+
+
+def wide(world: World) -> dict[str, dict[str, Any]]:
+    return {row["manga_id"]: row for row in world.rows(table_key(TABLE, BUCKET))}
 
 
 def level_of(world: World) -> str:
@@ -87,3 +102,106 @@ def test_editors_at_once_all_succeed(world: World, editing: Editing) -> None:
     for each in editors:
         each.join()
     assert read_corrections(world.tables, world.analyses[LEVEL]).of(TITLE) == fields
+
+
+def test_readers_get_it_at_once_as_a_night_would_give_it(world: World, editing: Editing) -> None:
+    night(world)
+    before = wide(world)
+    editing.correct(TITLE, LEVEL, "min_age", 17, by="ab", because="x")
+    editing.correct(TITLE, "content_summary", "summary_en", "Said by a person.", by="ab", because="x")
+    now = {"min_age": 17, "summary_en": "Said by a person.", "corrected": ["min_age", "summary_en"]}
+    assert wide(world) == before | {TITLE: before[TITLE] | now}
+    editing.take_back(TITLE, LEVEL, "min_age", by="ab", because="x")
+    at_once = wide(world)
+    assert at_once[TITLE] == before[TITLE] | {"summary_en": "Said by a person.", "corrected": ["summary_en"]}
+    night(world, "run-2")
+    assert wide(world) == at_once
+    editing.take_back(TITLE, "content_summary", "summary_en", by="ab", because="x")
+    assert wide(world) == before
+
+
+def test_followers_are_told_that_a_person_changed_it(world: World, editing: Editing) -> None:
+    night(world)
+    keys = set(world.tables.list_keys(changes_prefix("enriched_changes")))
+    editing.correct(TITLE, LEVEL, "min_age", 17, by="ab", because="x")
+    (key,) = set(world.tables.list_keys(changes_prefix("enriched_changes"))) - keys
+    rows = world.rows(key)
+    assert {(row["manga_id"], row["field"], row["to_value"], row["dagster_run_id"]) for row in rows} == {
+        (TITLE, "min_age", "17", "correction"),
+        (TITLE, "corrected", '["min_age"]', "correction"),
+    }
+
+
+def test_a_table_of_before_there_were_corrections_gets_their_column(world: World, editing: Editing) -> None:
+    night(world)
+    stored = world.tables.read(table_key(TABLE, BUCKET))
+    assert stored is not None
+    world.tables.write(table_key(TABLE, BUCKET), stored.table.drop_columns(["corrected"]))
+    editing.correct(TITLE, LEVEL, "min_age", 17, by="ab", because="x")
+    assert {row["manga_id"]: row["corrected"] for row in wide(world).values()} == {
+        TITLE: ["min_age"],
+        title_id(2): None,
+    }
+
+
+class Dying(MemoryTables):
+    """Is killed when the wide table is to be written."""
+
+    dies = False
+
+    def write(self, key: str, table: Any, **condition: Any) -> str:
+        if self.dies and key == table_key(TABLE, BUCKET):
+            raise KeyboardInterrupt
+        return super().write(key, table, **condition)
+
+
+@pytest.mark.parametrize("mended_by", ["saying it again", "a night"])
+def test_what_a_kill_leaves_out_is_shown_later(mended_by: str) -> None:
+    tables = Dying()
+    world = World(tables=tables)
+    put_catalog(tables, [record(1)])
+    world.run()
+    night(world)
+    editing = Editing(tables, world.analyses, 1, world.clock)
+    models = wide(world)[TITLE]["min_age"]
+    for again, shown in (
+        (lambda: editing.correct(TITLE, LEVEL, "min_age", 17, by="ab", because="x"), 17),
+        (lambda: editing.take_back(TITLE, LEVEL, "min_age", by="ab", because="x"), models),
+    ):
+        tables.dies = True
+        with pytest.raises(KeyboardInterrupt):
+            again()
+        tables.dies = False
+        assert wide(world)[TITLE]["min_age"] != shown
+        if mended_by == "a night":
+            night(world, "run-2")
+        else:
+            again()
+        assert wide(world)[TITLE]["min_age"] == shown
+    assert len(world.rows(labels_key(LEVEL))) == 2
+
+
+def test_corrections_stand_whatever_is_asked_again(world: World, editing: Editing) -> None:
+    night(world)
+    editing.correct(TITLE, LEVEL, "min_age", 17, by="ab", because="x")
+    put_catalog(world.tables, [record(1, synopsis="Another story altogether, told anew. " * 5), record(2)])
+    fingerprint = world.answers(LEVEL)[TITLE]["fingerprint"]
+    world.run("run-2")
+    night(world, "run-2")
+    assert world.answers(LEVEL)[TITLE]["fingerprint"] != fingerprint
+    assert (wide(world)[TITLE]["min_age"], wide(world)[TITLE]["corrected"]) == (17, ["min_age"])
+
+
+def test_a_title_that_left_keeps_its_corrections_for_its_return(world: World, editing: Editing) -> None:
+    night(world)
+    editing.correct(TITLE, LEVEL, "min_age", 17, by="ab", because="x")
+    put_catalog(world.tables, [record(2)])
+    world.run("run-2")
+    night(world, "run-2")
+    assert TITLE not in wide(world)
+    with pytest.raises(CorrectionError, match="has no answer of reading_level"):
+        editing.correct(TITLE, LEVEL, "min_age", 16, by="ab", because="x")
+    put_catalog(world.tables, [record(1), record(2)])
+    world.run("run-3")
+    night(world, "run-3")
+    assert wide(world)[TITLE]["corrected"] == ["min_age"]

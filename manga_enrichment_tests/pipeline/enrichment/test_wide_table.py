@@ -1,12 +1,15 @@
 """The wide table has one row per title, whatever was answered."""
 
 from dataclasses import replace
+from typing import Any
 
 import pyarrow as pa
 
+from manga_enrichment.domain.labels.labels import Label, LabelKind
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.tables.columns import Column
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE, enriched_columns, write_enriched
+from manga_enrichment.pipeline.labels.store import add_labels
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
 from manga_enrichment.pipeline.store.in_order import TITLES_AT_ONCE
 from manga_enrichment.pipeline.store.object_keys import table_key
@@ -116,3 +119,53 @@ def test_a_bucket_of_more_titles_than_are_joined_at_once_is_one_table() -> None:
     wide = {row["manga_id"]: row["reading_level"] for row in world.rows(table_key(TABLE, BUCKET))}
     assert list(wide) == [each.manga_id for each in titles]
     assert {each for each, level in wide.items() if level} == {row["manga_id"] for row in rows}
+
+
+def correct(world: World, number: int, analysis: str, field: str, value: Any) -> None:
+    """Say it; an editor's own check of the value is passed by."""
+    said = Label(title_id(number), analysis, field, value, "ab", world.clock.now(), "seen", LabelKind.CORRECTION)
+    add_labels(world.tables, [said])
+    world.clock.advance(1)
+
+
+def test_corrections_win_and_are_named() -> None:
+    world = enriched_world()
+    write_enriched(world.tables, BUCKET, ALL, ORIGIN)
+    before = {row["manga_id"]: row for row in world.rows(table_key(TABLE, BUCKET))}
+    genres = [{"genre": "war", "confidence": 1.0}]
+    similar = [{"manga_id": title_id(4), "score": 0.5, "reason": "By eye."}]
+    correct(world, 1, "reading_level", "min_age", 17)
+    correct(world, 1, "genre_classification", "genres", genres)
+    correct(world, 3, "similar_series", "similar_titles", similar)
+    correct(world, 3, "content_summary", "summary_en", "Said by a person.")
+    report = write_enriched(world.tables, BUCKET, ALL, ORIGIN)
+    after = {row["manga_id"]: row for row in world.rows(table_key(TABLE, BUCKET))}
+    first = before[title_id(1)] | {"min_age": 17, "genres": genres, "corrected": ["genres", "min_age"]}
+    third = {
+        "similar_titles": similar,
+        "summary_en": "Said by a person.",
+        "corrected": ["similar_titles", "summary_en"],
+    }
+    assert before[title_id(1)]["corrected"] is None
+    assert after == before | {title_id(1): first, title_id(3): before[title_id(3)] | third}
+    assert (report.corrected, report.changes.titles["changed"]) == (2, 2)
+    assert world.answers("reading_level")[title_id(1)]["min_age"] == before[title_id(1)]["min_age"]
+
+
+def test_a_correction_waits_for_an_answer_and_for_a_schema_that_takes_it() -> None:
+    world = enriched_world()
+    correct(world, 2, "reading_level", "reading_level", "mature")  # the model refused to answer
+    correct(world, 1, "reading_level", "reading_level", "toddlers")
+    correct(world, 99, "reading_level", "reading_level", "mature")  # it left the catalog
+    report = write_enriched(world.tables, BUCKET, ALL, ORIGIN)
+    rows = {row["manga_id"]: row for row in world.rows(table_key(TABLE, BUCKET))}
+    assert (report.corrected, rows[title_id(1)]["reading_level"], rows[title_id(2)]["reading_level"]) == (
+        0,
+        "teen",
+        None,
+    )
+    world.model = ScriptedModel(world.clock)
+    world.run("run-2")
+    assert write_enriched(world.tables, BUCKET, ALL, ORIGIN).corrected == 1
+    rows = {row["manga_id"]: row for row in world.rows(table_key(TABLE, BUCKET))}
+    assert (rows[title_id(2)]["reading_level"], rows[title_id(2)]["corrected"]) == ("mature", ["reading_level"])
