@@ -53,6 +53,7 @@ RIGHTS_OF = {
     "dynamodb:TransactWriteItems": [f"dynamodb:{each}Item" for each in ("Put", "Update", "Delete", "ConditionCheck")],
     "sqs:ChangeMessageVisibilityBatch": ["sqs:ChangeMessageVisibility"],
     "sqs:DeleteMessageBatch": ["sqs:DeleteMessage"],
+    "sns:PublishBatch": ["sns:Publish"],
     "bedrock:CreateModelInvocationJob": ["bedrock:CreateModelInvocationJob", "iam:PassRole"],
 }
 """Where a call needs other rights than the one of its name."""

@@ -3,7 +3,10 @@
 from manga_enrichment.domain.operations.switches import WHILE_EMPTY, switched_off
 from manga_enrichment.settings import Settings
 
-FOUND_OUT = {"catalog_encoding", "catalog_delimiter", "requests_per_minute", "tokens_per_minute"}
+FOUND_OUT = {
+    *("catalog_encoding", "catalog_delimiter", "requests_per_minute", "tokens_per_minute"),
+    *("door_arn", "door_keys_url"),  # of pages that are served by hand
+}
 """Empty, these are found out or adapted to: nothing is off."""
 
 
