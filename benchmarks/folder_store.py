@@ -4,7 +4,6 @@ Belongs here: what benchmarks of the candidate index stand on. Stays out: what t
 """
 
 import importlib
-import io
 import multiprocessing
 import threading
 import time
@@ -18,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.report import Row
-from manga_enrichment.aws.s3.objects import PARQUET, ROW_GROUP_ROWS, table_of
+from manga_enrichment.aws.s3.objects import IN_MEMORY_BYTES, PARQUET, ROW_GROUP_ROWS, table_of
 from manga_enrichment.gateways.errors import WriteConflictError
 from manga_enrichment.gateways.objects import Rows, StoredFile, StoredTable
 
@@ -26,7 +25,8 @@ _LOOK_SECONDS = 0.02
 
 
 class FolderStore:
-    """As much of an ObjectStore as candidate lists need. Objects are read and written whole, as by way of HTTP."""
+    """As much of an ObjectStore as candidate lists need. It holds as much in memory as `S3ObjectStore` does: what it
+    reads whole, what it opens if that is small, nothing of what it writes."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -36,6 +36,9 @@ class FolderStore:
         return None if found is None else StoredTable(table_of(found[0], columns), found[1])
 
     def open(self, key: str) -> StoredFile | None:
+        path = self.folder / key
+        if path.exists() and path.stat().st_size > IN_MEMORY_BYTES:
+            return StoredFile(pq.ParquetFile(pa.OSFile(str(path), "rb")), str(path.stat().st_mtime_ns))
         found = self._get(key)
         return None if found is None else StoredFile(pq.ParquetFile(found[0]), found[1])
 
@@ -50,12 +53,12 @@ class FolderStore:
         if new and path.exists():
             raise WriteConflictError(key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        body = io.BytesIO()
-        with pq.ParquetWriter(body, table.schema, **PARQUET) as writer:
+        unfinished = path.with_name("unfinished")
+        with unfinished.open("wb") as file, pq.ParquetWriter(file, table.schema, **PARQUET) as writer:
             for rows in [table] if isinstance(table, pa.Table) else table:
                 writer.write(rows, ROW_GROUP_ROWS)
                 del rows  # or they stay while the next are made
-        path.write_bytes(body.getbuffer())
+        unfinished.rename(path)  # who reads the former one goes on reading it
         return str(path.stat().st_mtime_ns)
 
     def read_json(self, key: str) -> dict[str, Any] | None:

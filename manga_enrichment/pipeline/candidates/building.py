@@ -81,7 +81,7 @@ class MatrixWriter:
         """Count terms, or take over how they were counted in another matrix; norms; works; the manifest, last."""
         self.__exit__()
         copied = (self._folder / "norms").stat().st_size // (4 * len(Block))
-        known, counts = _counted(self._folder) if counted is None else _taken_over(self._folder, counted, copied)
+        known, counts = counts_of(self._folder) if counted is None else _taken_over(self._folder, counted, copied)
         for name, values in (("known", known), ("counts", counts), ("works", np.zeros(self.titles))):
             np.asarray(values, ARRAYS[name]).tofile(self._folder / name)
         titles = self.titles if counted is None else counted.manifest["counted"]
@@ -103,14 +103,14 @@ class MatrixWriter:
         self._ends[name] = int(ends[-1]) if len(ends) else self._ends[name]
 
 
-def _counted(folder: Path) -> tuple[Numbers, Numbers]:
+def counts_of(folder: Path, at_once: int = COUNTED_AT_ONCE) -> tuple[Numbers, Numbers]:
     """Terms of two and more titles and their counts; in several passes, since all entries do not fit into memory."""
     entries = np.memmap(folder / "terms", ARRAYS["terms"]) if (folder / "terms").stat().st_size else np.zeros(0, "<i4")
     known, counts = [], []
-    for low, high in ranges_of(entries, COUNTED_AT_ONCE):
+    for low, high in ranges_of(entries, at_once):
         own = np.concatenate([some[(some > low) & (some <= high)] for some in _pieces(entries)] or [entries])
         own.sort()
-        starts = np.flatnonzero(np.diff(own, prepend=-1))
+        starts = np.append(0, 1 + np.flatnonzero(own[1:] != own[:-1]))[: len(own)]
         titles = np.diff(starts, append=len(own))
         known.append(own[starts][titles > 1])
         counts.append(titles[titles > 1].astype(np.int32))
