@@ -23,6 +23,7 @@ from manga_enrichment.pipeline.log.rows import (
     PARTNER_TRIGGER,
     REQUEST_SCHEMA,
     Row,
+    as_requests,
     key_of,
     keys_of,
     missing_rows,
@@ -34,6 +35,8 @@ from manga_enrichment.pipeline.store.flusher import Part
 from manga_enrichment.pipeline.store.hour_keys import group_of, hour_group, merged_key, part_key
 from manga_enrichment.pipeline.store.object_keys import requests_key, requests_prefix
 from manga_enrichment.pipeline.store.spool import Spool, reader_of
+
+ROWS_AT_ONCE = 16_384
 
 
 def append_requests(objects: ObjectStore, key: str, rows: Sequence[Row]) -> None:
@@ -60,14 +63,14 @@ def append_parts(objects: ObjectStore, key: str, rows: Spool) -> None:
 
 def _add_to(objects: ObjectStore, key: str, stored: StoredFile, rows: Spool) -> None:
     titles = pa.array({row["manga_id"] for part in rows for row in part.select(["manga_id"]).to_pylist()}, pa.string())
-    there = (pa.Table.from_batches([each]) for each in stored.file.iter_batches(columns=list(KEY)))
+    there = (pa.Table.from_batches([each]) for each in stored.file.iter_batches(ROWS_AT_ONCE, columns=list(KEY)))
     known = keys_of(part.filter(pc.is_in(part.column("manga_id"), value_set=titles)) for part in there)
     with Spool(REQUEST_SCHEMA) as fresh:
         for part in rows:
             new = [row for row in part.to_pylist() if key_of(row) not in known]
             fresh.add(pa.Table.from_pylist(new, schema=REQUEST_SCHEMA))
         if fresh.has_rows:
-            before = (union_requests(pa.Table.from_batches([each]), ()) for each in stored.file.iter_batches())
+            before = (as_requests(pa.Table.from_batches([each])) for each in stored.file.iter_batches(ROWS_AT_ONCE))
             objects.write(key, reader_of(chain(before, fresh), REQUEST_SCHEMA), expected_etag=stored.etag)
 
 

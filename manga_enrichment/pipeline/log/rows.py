@@ -129,7 +129,12 @@ def union_requests(existing: pa.Table | None, rows: Iterable[Row]) -> pa.Table:
     """Existing rows and those not among them yet: logging the same attempt twice changes nothing."""
     fresh = missing_rows(existing, rows)
     new = pa.Table.from_pylist([dict(row) for row in fresh], schema=REQUEST_SCHEMA)
-    return new if existing is None else joined([new.slice(0, 0), existing, new]).cast(REQUEST_SCHEMA)
+    return new if existing is None else as_requests(existing, new)
+
+
+def as_requests(*tables: pa.Table) -> pa.Table:
+    """Stored rows with all of today's columns."""
+    return joined([REQUEST_SCHEMA.empty_table(), *tables]).cast(REQUEST_SCHEMA)
 
 
 def missing_rows(existing: pa.Table | None, rows: Iterable[Row]) -> list[Row]:

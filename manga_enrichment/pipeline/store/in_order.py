@@ -22,7 +22,9 @@ def batches_in_order(
     ids = file.read(["manga_id"], use_threads=False).column("manga_id").combine_chunks()
     there = {*file.schema_arrow.names, *(file.schema.column(index).path for index in range(len(file.schema)))}
     wanted = None if columns is None else [name for name in columns if name in there]
-    if len(ids) > 1 and not pc.all(pc.less_equal(ids[:-1], ids[1:])).as_py():
+    is_in_order = len(ids) < 2 or pc.all(pc.less_equal(ids[:-1], ids[1:])).as_py()
+    del ids  # or they stay until the last part was taken
+    if not is_in_order:
         whole = file.read(wanted, use_threads=False).sort_by("manga_id").combine_chunks()
         yield from (pa.Table.from_batches([batch]) for batch in whole.to_batches(max_chunksize=at_once))
     else:

@@ -2,13 +2,16 @@
 
 from dataclasses import replace
 
+import pyarrow as pa
+
 from manga_enrichment.domain.outcomes.answers import LedgerEntry
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.prompts.prompt import title_inputs
 from manga_enrichment.pipeline.engine.build_call import Question, build_call
 from manga_enrichment.pipeline.engine.calls import CallResult
-from manga_enrichment.pipeline.log.append import log_entries
+from manga_enrichment.pipeline.log.append import ROWS_AT_ONCE, log_entries
 from manga_enrichment.pipeline.log.kept_entries import KeptEntries, open_kept
+from manga_enrichment.pipeline.log.rows import REQUEST_SCHEMA
 from manga_enrichment.pipeline.store.object_keys import entries_key, requests_key
 from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import BUCKET, entry, model_of, provenance, record
@@ -73,6 +76,26 @@ def test_a_second_try_adds_to_the_log_what_the_first_did_not_have() -> None:
     assert stored.table.num_rows == sum(len(each.attempts) for each in OWN)
     found = open_kept(objects, provenance(), LEVEL, BUCKET).of([each.manga_id for each in OWN])
     assert set(found) == {each.fingerprint for each in OWN}
+
+
+def test_a_second_try_completes_a_log_of_an_older_release() -> None:
+    """Whose attempts of many more titles stay, and are read some at a time."""
+    objects = MemoryTables()
+    kept(objects, OWN[0])
+    key = requests_key(provenance().run_date, "run-1", LEVEL, BUCKET)
+    stored = objects.read(key)
+    assert stored is not None
+    [row] = stored.table.drop_columns(["service_tier"]).to_pylist()
+    titles = [f"MNG-{number:08}" for number in range(ROWS_AT_ONCE)]
+    many = pa.Table.from_pylist([row, *({**row, "manga_id": each} for each in titles)])
+    objects.write(key, many)
+    kept(objects, *OWN)
+    stored = objects.read(key)
+    assert stored is not None
+    assert stored.table.schema.equals(REQUEST_SCHEMA)
+    own = [each.manga_id for entry in OWN for each in [entry] * len(entry.attempts)]
+    assert sorted(stored.table.column("manga_id").to_pylist()) == sorted([*titles, *own])
+    assert stored.table.column("service_tier").null_count >= ROWS_AT_ONCE
 
 
 def test_an_op_that_was_answered_nothing_keeps_nothing() -> None:
