@@ -42,6 +42,7 @@ from manga_enrichment.pipeline.partner.shelf import Shelf
 from manga_enrichment.pipeline.partner.stored.requests import StoredRequests
 from manga_enrichment.pipeline.partner.stored.results import each_result_once
 from manga_enrichment.pipeline.resident.recent_tables import RecentTables
+from manga_enrichment.pipeline.resident.shared_reads import SharedReads
 from manga_enrichment.pipeline.store.flusher import Flusher
 from manga_enrichment.pipeline.store.hour_groups import read_once
 from manga_enrichment.pipeline.store.object_keys import result_document_key
@@ -223,9 +224,10 @@ class PartnerWorld:
         )
 
     def planning(self, recent: RecentTables | None = None) -> PartnerPlanning:
+        ledger = self.mortal(self.base.ledger)
         return PartnerPlanning(
             tables=self.tables,
-            ledger=self.mortal(self.base.ledger),
+            ledger=SharedReads(ledger) if recent else ledger,
             analyses=self.policy.for_partners,
             models=self.models,
             bucket_count=1,

@@ -49,9 +49,10 @@ RUN_STEPS = [
     Doom("tables", "write_json", where="fm-results/"),
     Doom("tables", "write_json", where="fm-results/", after=True),
     Doom("requests", "update", call=2, after=True),  # completed
-    Doom("outbox", "add_all", after=True),
     Doom("tables", "write", where="partner_results/"),  # final, and its rows are in no table
     Doom("tables", "write", where="partner_results/", after=True),
+    Doom("outbox", "add_all"),  # nobody was told
+    Doom("outbox", "add_all", after=True),
     Doom("queues", "delete"),
     Doom("queues", "delete", after=True),
 ]

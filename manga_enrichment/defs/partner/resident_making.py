@@ -39,6 +39,7 @@ from manga_enrichment.pipeline.partner.stored.requests import StoredRequests
 from manga_enrichment.pipeline.resident.parts import ResidentParts, ResidentSettings
 from manga_enrichment.pipeline.resident.recent_tables import RecentTables
 from manga_enrichment.pipeline.resident.room import RoomLimits
+from manga_enrichment.pipeline.resident.shared_reads import SharedReads
 from manga_enrichment.pipeline.store.flusher import Flusher
 from manga_enrichment.settings import partner_policies
 
@@ -82,7 +83,7 @@ class ResidentMaking:
             invoke=invoke,
             invoke_settings=settings,
             planning=PartnerPlanning(
-                ledger=invoke.ledger,
+                ledger=SharedReads(invoke.ledger),
                 bucket_count=inputs.settings.catalog_buckets,
                 catalog=recent,
                 recall=recent.recall,

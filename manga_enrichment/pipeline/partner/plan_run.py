@@ -25,7 +25,7 @@ from manga_enrichment.domain.prompts.conversations import CONVERSATION, conversa
 from manga_enrichment.domain.prompts.prompt import title_inputs
 from manga_enrichment.domain.requests.reading.duplicates import unique_items
 from manga_enrichment.domain.requests.schemas import BATCH, QUOTE
-from manga_enrichment.gateways.ledger import ResultLedger
+from manga_enrichment.gateways.ledger import EntryReader
 from manga_enrichment.gateways.objects import ObjectStore, TableReader
 from manga_enrichment.pipeline.batch.job_store import BatchStore
 from manga_enrichment.pipeline.candidates.tables import candidates_from_table
@@ -80,7 +80,7 @@ class PartnerPlanning:
         self,
         *,
         tables: ObjectStore,
-        ledger: ResultLedger,
+        ledger: EntryReader,
         analyses: Mapping[str, AnalysisType],
         models: ModelCatalog,
         bucket_count: int,
