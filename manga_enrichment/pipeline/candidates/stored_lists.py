@@ -20,6 +20,7 @@ from manga_enrichment.pipeline.candidates.matrix import ID_PREFIX, NO_TITLE, Mat
 from manga_enrichment.pipeline.candidates.method import METHOD_VERSION
 from manga_enrichment.pipeline.candidates.terms import Numbers
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
+from manga_enrichment.pipeline.store.in_order import batches_in_order
 from manga_enrichment.pipeline.store.object_keys import drawn_key, table_key
 
 _SCHEMA = arrow_schema(CANDIDATE_COLUMNS)
@@ -165,13 +166,16 @@ def read_drawn(tables: ObjectStore, bucket: str, ids: Sequence[str]) -> Drawn:
     return Drawn(digests, known, methods)
 
 
-def read_waiting(tables: ObjectStore, bucket: str) -> dict[str, tuple[Candidate, ...]]:
-    """manga_id -> the list that will replace the stored one of an earlier method when its turn comes."""
-    stored = tables.read(drawn_key(bucket), ["manga_id", "waiting"])
-    if stored is None:
-        return {}
-    rows = stored.table.filter(pc.greater(pc.list_value_length(stored.table.column("waiting")), 0)).to_pylist()
-    return {row["manga_id"]: tuple(Candidate(**each) for each in row["waiting"]) for row in rows}
+def waiting_lists(tables: ObjectStore, bucket: str) -> Iterator[tuple[pa.Array, dict[str, tuple[Candidate, ...]]]]:
+    """Some thousand titles at a time, by id: (those that have one, manga_id -> the list that will replace the stored
+    one of an earlier method when its turn comes)."""
+    stored = tables.open(drawn_key(bucket))
+    parts = () if stored is None else batches_in_order(stored.file, ["manga_id", "waiting"])
+    for part in parts:
+        rows = part.filter(pc.greater(pc.list_value_length(part.column("waiting")), 0)).combine_chunks()
+        if rows.num_rows:
+            lists = {row["manga_id"]: tuple(Candidate(**each) for each in row["waiting"]) for row in rows.to_pylist()}
+            yield pa.array(lists, pa.string()), lists
 
 
 def _ids_of_candidates(file: pq.ParquetFile | None) -> list[str]:

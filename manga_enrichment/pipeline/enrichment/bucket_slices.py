@@ -24,7 +24,7 @@ CANDIDATES = "similar_candidates"
 
 
 class BucketTables:
-    """Gone through once. A slice is to be asked about before the next is taken. etags: by name, of what is there."""
+    """Gone through once. etags: by name, of what is there."""
 
     def __init__(self, tables: ObjectStore, bucket: str, analyses: Sequence[str]) -> None:
         """analyses: whose answers are wanted. Raises ConfigurationError for a bucket that was never imported."""
@@ -44,22 +44,23 @@ class BucketTables:
                 ids, hashes = (part.column(name).combine_chunks() for name in ("manga_id", "content_hash"))
                 yield Slice(ids, hashes, _beside(ids, self._list_ids))
 
-    def fingerprints(self, part: Slice) -> dict[str, pa.Array]:
-        """Of each analysis' rows, beside the slice's titles."""
+    def fingerprints(self, ids: pa.Array) -> dict[str, pa.Array]:
+        """Of each analysis' rows, beside these titles. ids: ascending, from one call to the next, too."""
         return {
-            name: beside(part.ids, answers.between(*_ends(part)), "fingerprint")
-            for name, answers in self._answers.items()
+            name: beside(ids, answers.between(*_ends(ids)), "fingerprint") for name, answers in self._answers.items()
         }
 
-    def titles(self, part: Slice, wanted: pa.Array) -> tuple[list[MangaRecord], dict[str, tuple[Candidate, ...]]]:
-        """(records, candidates by manga_id) of those titles of the slice for which `wanted` is true."""
-        records = self._records.between(*_ends(part))
-        lists = self._lists.between(*_ends(part))
-        known = {}
-        if lists is not None:
-            named = pc.is_in(lists.column("manga_id"), value_set=part.ids.filter(wanted))
-            known = candidates_from_table(lists.filter(named))
-        return ([] if records is None else list(records_from_table(records.filter(wanted)))), known
+    def titles(self, ids: pa.Array) -> tuple[list[MangaRecord], dict[str, tuple[Candidate, ...]]]:
+        """(records, candidates by manga_id) of these titles that are there. ids: as of `fingerprints`."""
+        records, lists = (_of(ids, rows.between(*_ends(ids))) for rows in (self._records, self._lists))
+        return (
+            [] if records is None else list(records_from_table(records)),
+            {} if lists is None else candidates_from_table(lists),
+        )
+
+
+def _of(ids: pa.Array, rows: pa.Table | None) -> pa.Table | None:
+    return None if rows is None else rows.filter(pc.is_in(rows.column("manga_id"), value_set=ids))
 
 
 def _paths_of_ids(lists: pq.ParquetFile | None) -> list[str]:
@@ -72,7 +73,7 @@ def _paths_of_ids(lists: pq.ParquetFile | None) -> list[str]:
 
 def _beside(ids: pa.Array, lists: InOrder) -> pa.Array:
     """The ids of each title's candidates as one text, null without a list."""
-    part = lists.between(ids[0].as_py(), ids[-1].as_py())
+    part = lists.between(*_ends(ids))
     if part is None:
         return pa.nulls(len(ids), pa.string())
     found = part.column("candidates").combine_chunks()
@@ -82,5 +83,5 @@ def _beside(ids: pa.Array, lists: InOrder) -> pa.Array:
     return beside(ids, part.select(["manga_id"]).append_column("texts", texts), "texts")
 
 
-def _ends(part: Slice) -> tuple[str, str]:
-    return part.ids[0].as_py(), part.ids[-1].as_py()
+def _ends(ids: pa.Array) -> tuple[str, str]:
+    return ids[0].as_py(), ids[-1].as_py()

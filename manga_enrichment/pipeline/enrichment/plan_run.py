@@ -17,17 +17,14 @@ from manga_enrichment.domain.trials.canary import Canary
 from manga_enrichment.gateways.ledger import ResultLedger
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.batch.job_store import BatchStore
-from manga_enrichment.pipeline.candidates.stored_lists import read_waiting
-from manga_enrichment.pipeline.candidates.tables import read_candidates
-from manga_enrichment.pipeline.catalog.reader import hashes_are_of, read_records
+from manga_enrichment.pipeline.candidates.stored_lists import waiting_lists
+from manga_enrichment.pipeline.catalog.reader import hashes_are_of
 from manga_enrichment.pipeline.enrichment.bucket_slices import BucketTables
 from manga_enrichment.pipeline.enrichment.calibrations import read_calibrations
 from manga_enrichment.pipeline.enrichment.known_questions import KnownQuestions, Questions
 from manga_enrichment.pipeline.enrichment.plan_files import PlanRow, plan_rows, write_plan
 from manga_enrichment.pipeline.enrichment.planner import Action, Planned, Planner
 from manga_enrichment.pipeline.enrichment.why_asked import WhyAsked
-from manga_enrichment.pipeline.store.object_keys import table_key
-from manga_enrichment.pipeline.store.rows import fingerprints
 
 Current = Mapping[str, Mapping[str, str]]
 """analysis -> manga_id -> fingerprint of the table's row"""
@@ -144,7 +141,7 @@ class Planning:
         missing; and the fingerprints that tables have of those."""
         for part in stored.slices():
             report.titles += len(part.ids)
-            current = stored.fingerprints(part)
+            current = stored.fingerprints(part.ids)
             settled = known.settled(part, current, planner.wish)
             ids = part.ids.to_pylist()
             found = [
@@ -156,7 +153,7 @@ class Planning:
             if pc.any(open_titles).as_py():
                 places = {manga_id: place for place, manga_id in enumerate(ids)}
                 rows = {name: _known_of(part.ids, column) for name, column in current.items()}
-                records, candidates = stored.titles(part, open_titles)
+                records, candidates = stored.titles(part.ids.filter(open_titles))
                 items = planner.plan(records, candidates, rows, self._ledger.get_many, worked_out)
                 found += [(places[item.manga_id], item) for item in items]
             known.note(part, worked_out)
@@ -167,16 +164,16 @@ class Planning:
         _, _, planner = self._planner(buckets, selected)
         moves = Moves()
         for bucket in buckets:
-            waiting = read_waiting(self._tables, bucket)
-            if not waiting:
-                continue
-            records = [record for record in read_records(self._tables, bucket) if record.manga_id in waiting]
-            current = {name: self._current(name, bucket) for name in planner.wanted}
-            moves.titles += len(records)
-            for lists, sign in ((waiting, 1), (read_candidates(self._tables, bucket), -1)):
-                for item in planner.plan(records, lists, current, self._ledger.get_many):
-                    moves.calls += sign * (item.action is Action.ASK)
-                    moves.cost_micro_usd += sign * item.estimated_micro_usd
+            stored = None
+            for ids, waiting in waiting_lists(self._tables, bucket):
+                stored = stored or BucketTables(self._tables, bucket, planner.wanted)
+                current = {name: _known_of(ids, column) for name, column in stored.fingerprints(ids).items()}
+                records, lists = stored.titles(ids)
+                moves.titles += len(records)
+                for shown, sign in ((waiting, 1), (lists, -1)):
+                    for item in planner.plan(records, shown, current, self._ledger.get_many):
+                        moves.calls += sign * (item.action is Action.ASK)
+                        moves.cost_micro_usd += sign * item.estimated_micro_usd
         return moves
 
     def _count_again(self, report: PlanReport, rows: Sequence[PlanRow], current: Current) -> None:
@@ -205,10 +202,6 @@ class Planning:
         pending = BatchStore(self._tables).pending(buckets)
         planner = Planner(self._analyses, models, selected, calibrations, pending, self._canaries)
         return models, calibrations, planner
-
-    def _current(self, analysis: str, bucket: str) -> dict[str, str]:
-        stored = self._tables.read(table_key(analysis, bucket), ["manga_id", "fingerprint"])
-        return fingerprints(stored.table if stored else None)
 
 
 def _adding_up(

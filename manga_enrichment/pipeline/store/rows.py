@@ -82,10 +82,3 @@ def _column(table: pa.Table, field: pa.Field) -> pa.ChunkedArray | pa.Array:
         except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
             pass
     return pa.nulls(table.num_rows, field.type)
-
-
-def fingerprints(table: pa.Table | None) -> dict[str, str]:
-    """manga_id -> fingerprint of a table of answers."""
-    if table is None:
-        return {}
-    return dict(zip(table.column("manga_id").to_pylist(), table.column("fingerprint").to_pylist(), strict=True))

@@ -13,7 +13,7 @@ from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.prompts.candidates import candidate_of
 from manga_enrichment.pipeline.candidates.lists import Lists
 from manga_enrichment.pipeline.candidates.refresh import CandidateReport, refresh_candidates
-from manga_enrichment.pipeline.candidates.stored_lists import read_waiting
+from manga_enrichment.pipeline.candidates.stored_lists import waiting_lists
 from manga_enrichment.pipeline.candidates.tables import read_candidates
 from manga_enrichment.pipeline.store.object_keys import candidates_state_key, table_key
 from manga_enrichment_tests.builders import BUCKET, candidates_table, put_catalog, record, title_id
@@ -182,7 +182,8 @@ def test_after_an_upgrade_no_list_moves_by_itself(upgraded: Nights) -> None:
 
 def test_what_waits_is_known_before_it_is_paid(upgraded: Nights) -> None:
     waiting = upgraded.refresh().waiting
-    lists = read_waiting(upgraded.tables, BUCKET)
+    [(ids, lists)] = waiting_lists(upgraded.tables, BUCKET)
+    assert ids.to_pylist() == sorted(lists)
     assert len(lists) == waiting
     upgraded.refresh(share=1)
     stored = read_candidates(upgraded.tables, BUCKET)
@@ -213,8 +214,8 @@ def test_a_set_share_moves_each_day_and_no_more_however_often_a_run_is_repeated(
 
 def test_new_and_changed_titles_get_lists_of_today(upgraded: Nights) -> None:
     upgraded.refresh()
-    waiting = read_waiting(upgraded.tables, BUCKET)
-    changed = min(waiting)
+    [(ids, _)] = waiting_lists(upgraded.tables, BUCKET)
+    changed = ids[0].as_py()
     records = [replace(each, synopsis="Another plot.") if each.manga_id == changed else each for each in titles(20)]
     upgraded.put([*records, record(20, themes=("music",))])
     before = upgraded.lists()

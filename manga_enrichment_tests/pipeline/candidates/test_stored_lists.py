@@ -11,8 +11,12 @@ import pyarrow.parquet as pq
 from hypothesis import given
 from hypothesis import strategies as st
 
+from manga_enrichment.domain.analyses.base import Candidate
 from manga_enrichment.pipeline.candidates.matrix import NO_TITLE, Matrix
-from manga_enrichment.pipeline.candidates.stored_lists import _SCHEMA, Stored
+from manga_enrichment.pipeline.candidates.stored_lists import _SCHEMA, Stored, waiting_lists
+from manga_enrichment.pipeline.store.in_order import TITLES_AT_ONCE
+from manga_enrichment.pipeline.store.object_keys import drawn_key
+from manga_enrichment_tests.fakes import MemoryTables
 from manga_enrichment_tests.pipeline.candidates.catalogs import matrix_of, record
 
 TITLES = 9
@@ -82,3 +86,18 @@ def test_whom_lists_name_is_known_by_rows_without_reading_texts(
 def without_the_first() -> Matrix:
     folder = Path(tempfile.mkdtemp())
     return matrix_of([record(number, f"Title {number}") for number in range(1, TITLES)], folder)
+
+
+def test_waiting_lists_come_in_parts_and_titles_without_one_are_left_out() -> None:
+    tables, ids = MemoryTables(), [f"MNG-{number:08}" for number in range(2 * TITLES_AT_ONCE + 50)]
+    shown = {"manga_id": IDS[0], "title": "now", "hint": ""}
+    has_one = [number % 3 == 0 and number < 2 * TITLES_AT_ONCE for number in range(len(ids))]
+    waiting = [[shown] if each else [] for each in has_one]
+    tables.write(drawn_key("0"), pa.table({"manga_id": ids, "waiting": waiting}))
+    found = list(waiting_lists(tables, "0"))
+    assert [len(some) for some, _ in found] == [1366, 1365]
+    assert [each for some, _ in found for each in some.to_pylist()] == [
+        i for i, one in zip(ids, has_one, strict=True) if one
+    ]
+    assert all(lists == dict.fromkeys(some.to_pylist(), (Candidate(**shown),)) for some, lists in found)
+    assert list(waiting_lists(tables, "1")) == []

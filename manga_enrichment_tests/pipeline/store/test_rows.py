@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
-from manga_enrichment.pipeline.store.rows import answer_row, answer_schema, fingerprints, merge_rows
+from manga_enrichment.pipeline.store.rows import answer_row, answer_schema, merge_rows
 from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import COMBINED, SINGLES, candidates_of, entry, record, title_id
 
@@ -62,12 +62,6 @@ def test_a_merge_has_one_row_per_title_sorted_and_new_rows_win(
 def test_the_first_merge_and_the_empty_one_have_the_schema() -> None:
     assert merge_rows(None, [], set(), SCHEMA).schema.equals(SCHEMA)
     assert merge_rows(None, [level_row(1)], {title_id(1)}, SCHEMA).num_rows == 1
-
-
-def test_fingerprints_are_those_of_the_rows() -> None:
-    table = pa.Table.from_pylist([level_row(1), level_row(2)], schema=SCHEMA)
-    assert fingerprints(table) == {row["manga_id"]: row["fingerprint"] for row in (level_row(1), level_row(2))}
-    assert fingerprints(None) == {}
 
 
 def test_rows_of_another_schema_are_kept_as_far_as_todays_columns_go() -> None:
