@@ -11,10 +11,11 @@ from manga_enrichment.pipeline.batch.follow import Followed, Follower
 from manga_enrichment.pipeline.batch.job_store import BatchStore
 from manga_enrichment.pipeline.batch.launch import BatchGateways
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
+from manga_enrichment.pipeline.enrichment.asking.ask import Wanted
+from manga_enrichment.pipeline.enrichment.asking.submit_batch import BatchLane, BatchSettings
 from manga_enrichment.pipeline.enrichment.plan_run import Planning, PlanReport
-from manga_enrichment.pipeline.enrichment.submit_batch import BatchLane, BatchSettings
 from manga_enrichment_tests.analyses import ANALYSES
-from manga_enrichment_tests.builders import BUCKET, World, provenance, put_catalog, record
+from manga_enrichment_tests.builders import BUCKET, World, provenance, put_catalog, record, report_of
 from manga_enrichment_tests.fake_batch import MemoryBatch, Reaper
 
 NAME = "genre_classification"
@@ -84,12 +85,16 @@ class BatchWorld:
                 return
         raise AssertionError(f"still waiting: {self.look().waiting}")
 
+    def ask(self, run_id: str) -> InvokeReport:
+        """On demand, what a run has planned."""
+        wanted = [Wanted(ANALYSES[NAME], MODEL, f"{run_id}:op")]
+        reports = self.world.invoking().invoke(wanted, [BUCKET], provenance(run_id), say=self.said.append)
+        return report_of(reports[NAME])
+
     def publish(self, run_id: str = "run-2") -> dict[str, dict[str, Any]]:
         """An ordinary run: plan, ask what is left on demand, write. Returns the answers by manga_id."""
         self.plan(run_id)
-        self.world.invoking().invoke(
-            ANALYSES[NAME], MODEL, [BUCKET], provenance(run_id), spender=f"{run_id}:op", say=self.said.append
-        )
+        self.ask(run_id)
         self.world.writing().write(ANALYSES[NAME], BUCKET, provenance(run_id))
         return self.world.answers(NAME)
 

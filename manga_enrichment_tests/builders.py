@@ -31,8 +31,7 @@ from manga_enrichment.pipeline.changes.replace import Origin
 from manga_enrichment.pipeline.engine.calls import EngineSettings
 from manga_enrichment.pipeline.engine.invocation import InvokeGateways, InvokeSettings
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
-from manga_enrichment.pipeline.enrichment.ask import Invoking
-from manga_enrichment.pipeline.enrichment.plan_files import read_plan
+from manga_enrichment.pipeline.enrichment.asking.ask import Invoking, Wanted, Written
 from manga_enrichment.pipeline.enrichment.plan_run import Planning, PlanReport
 from manga_enrichment.pipeline.enrichment.write import WriteReport, Writing
 from manga_enrichment.pipeline.log.read import each_row_once
@@ -53,6 +52,7 @@ from manga_enrichment_tests.fakes import (
     valid_answer,
 )
 from manga_enrichment_tests.health_fakes import MemoryServiceUsage
+from manga_enrichment_tests.planned import read_plan
 
 BUCKET = bucket_key(0, 1)
 """The only bucket of a catalog that has one."""
@@ -211,6 +211,13 @@ def _nothing(_line: str) -> None:
     """For tests that do not listen."""
 
 
+def report_of(found: InvokeReport | Exception) -> InvokeReport:
+    """Raises what the engine raised."""
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
 @dataclass
 class World:
     """All gateways in memory, and the steps of a run over them as the ops take them."""
@@ -253,11 +260,23 @@ class World:
         self, name: str, run_id: str = "run-1", attempt: int = 0, say: Callable[[str], None] = _nothing
     ) -> InvokeReport:
         """attempt: which try of the op this is."""
-        analysis = self.analyses[name]
-        spender = f"{run_id}:{name}:{attempt}"
-        what = analysis, model_of(analysis), [BUCKET], provenance(run_id)
-        planned = len(read_plan(self.tables, run_id, BUCKET, [name]))
-        return self.invoking().invoke(*what, spender=spender, say=say, planned=planned)
+        return report_of(self.invoke_all([name], run_id, attempt, say)[name])
+
+    def invoke_all(
+        self,
+        names: Sequence[str],
+        run_id: str = "run-1",
+        attempt: int = 0,
+        say: Callable[[str], None] = _nothing,
+        written: Written | None = None,
+    ) -> dict[str, InvokeReport | Exception]:
+        """Together, as the first op of a run does."""
+        planned = {name: len(read_plan(self.tables, run_id, BUCKET, [name])) for name in names}
+        wanted = [
+            Wanted(self.analyses[name], model_of(self.analyses[name]), f"{run_id}:{name}:{attempt}", planned[name])
+            for name in names
+        ]
+        return self.invoking().invoke(wanted, [BUCKET], provenance(run_id), say=say, written=written)
 
     def invoking(self) -> Invoking:
         gateways = InvokeGateways(self.ledger, self.budget, self.senders, self.open_model, self.clock)

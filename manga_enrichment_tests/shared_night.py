@@ -18,13 +18,13 @@ from manga_enrichment.gateways.model import ModelCall, ModelReply
 from manga_enrichment.pipeline.changes.replace import Origin
 from manga_enrichment.pipeline.engine.invocation import InvokeGateways
 from manga_enrichment.pipeline.engine.money.budget import day_counter
-from manga_enrichment.pipeline.enrichment.ask import Invoking
+from manga_enrichment.pipeline.enrichment.asking.ask import Invoking, Wanted
 from manga_enrichment.pipeline.enrichment.plan_run import Planning
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE, write_enriched
 from manga_enrichment.pipeline.enrichment.write import Writing
 from manga_enrichment.pipeline.store.object_keys import table_key
 from manga_enrichment_tests.analyses import ANALYSES
-from manga_enrichment_tests.builders import BUCKET, MODELS, SINGLES, model_of, put_catalog, record
+from manga_enrichment_tests.builders import BUCKET, MODELS, SINGLES, model_of, put_catalog, record, report_of
 from manga_enrichment_tests.fake_clock import START
 from manga_enrichment_tests.fakes import ScriptedModel
 from manga_enrichment_tests.partner_world import PartnerWorld
@@ -104,8 +104,8 @@ class SharedNight:
         gateways = InvokeGateways(ledger or base.ledger, budget or base.budget, base.senders, base.open_model, clock)
         for name in names:
             invoking = Invoking(tables=base.tables, gateways=gateways, settings=base.settings)
-            what = ANALYSES[name], model_of(ANALYSES[name]), [BUCKET], provenance
-            invoking.invoke(*what, spender=f"{run_id}:{name}:0", say=lambda _line: None)
+            wanted = Wanted(ANALYSES[name], model_of(ANALYSES[name]), f"{run_id}:{name}:0")
+            report_of(invoking.invoke([wanted], [BUCKET], provenance, say=lambda _line: None)[name])
         writing = Writing(tables=base.tables, ledger=base.ledger, status=base.status, clock=clock, analyses=ANALYSES)
         for name in names:
             (writing.write_log if ANALYSES[name].parts else writing.write)(ANALYSES[name], BUCKET, provenance)

@@ -15,9 +15,9 @@ from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
 from manga_enrichment.defs.shared.tags import range_tags
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.local.stack.model_control import ModelServerControl
-from manga_enrichment.pipeline.enrichment.plan_files import read_plan
 from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.end_to_end.books import Books
+from manga_enrichment_tests.planned import read_plan
 
 TITLES = 400
 

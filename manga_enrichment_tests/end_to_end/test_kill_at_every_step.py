@@ -17,15 +17,25 @@ WHILE_ASKING = [
     Doom("model", "converse", call=7),
     Doom("model", "converse", call=7, after=True),
     Doom("ledger", "put_many", call=2, after=True),
-]
-WHILE_WRITING = [
     Doom("tables", "write", where="enrichment/requests/"),
     Doom("tables", "write", where="/entries/"),
     Doom("tables", "write", where="/entries/", after=True),
+]
+"""The log of an analysis that has ended is written while others are asked."""
+WHILE_WRITING = [
     Doom("tables", "write", where=LEVEL),
     Doom("tables", "write", where=LEVEL, after=True),
     Doom("status", "put_partition"),
 ]
+
+
+WHILE_BOTH = [
+    Doom("tables", "write", where=LEVEL),
+    Doom("tables", "write", where=LEVEL, after=True),
+    Doom("tables", "write", where="/entries/", after=True),
+    Doom("status", "put_partition", call=2),
+]
+"""With more buckets than one, the first is written while others are at the model."""
 
 
 @pytest.fixture
@@ -62,3 +72,25 @@ def test_killed_while_writing_nothing_is_paid_twice_and_every_call_is_logged(
     assert bill["duplicates"] == 0
     assert len(attempts) == bill["billed"]
     assert sum(row["cost_micro_usd"] for row in attempts) == bill["cost_micro_usd"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("doom", WHILE_BOTH, ids=str)
+def test_killed_while_one_bucket_is_written_and_others_are_asked(
+    arrange: Callable[..., dict[str, str]],
+    doom: Doom,
+    model_server: ModelServerControl,
+    open_books: Callable[[], Books],
+) -> None:
+    environment = arrange(3 * TITLES, catalog_buckets=4, concurrency=CONCURRENCY, claim_seconds=5)
+    model_server.faults(latency={"fixed_ms": 100})
+    assert run_nightly(environment, doom) == -signal.SIGKILL
+    paid_before = model_server.counters()["billed"]
+    assert run_nightly(environment) == 0
+    books, bill = open_books(), model_server.counters()
+    books.assert_every_title_is_accounted_for()
+    assert 0 < paid_before < bill["billed"], "some were answered before the kill, others were still to be asked"
+    assert bill["duplicates"] <= CONCURRENCY
+    books.assert_bill_is_logged(bill)
+    assert run_nightly(environment) == 0
+    assert model_server.counters()["billed"] == bill["billed"]

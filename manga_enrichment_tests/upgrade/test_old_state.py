@@ -18,7 +18,6 @@ from manga_enrichment.domain.requests.queues import SESSION
 from manga_enrichment.domain.requests.states import RequestState
 from manga_enrichment.pipeline.batch.job_store import BatchStore
 from manga_enrichment.pipeline.enrichment.forecast import ForecastLine, Throughput, forecast_next_run
-from manga_enrichment.pipeline.enrichment.plan_files import read_plan
 from manga_enrichment.pipeline.enrichment.planner import Action
 from manga_enrichment.pipeline.partner.conversations import read_history, session_name
 from manga_enrichment.pipeline.partner.stored.requests import read_stored_request
@@ -29,6 +28,7 @@ from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import BUCKET, MODELS, World
 from manga_enrichment_tests.fakes import MemoryTables
 from manga_enrichment_tests.partner_world import PartnerWorld
+from manga_enrichment_tests.planned import read_plan
 from manga_enrichment_tests.upgrade.old_state import (
     ANSWERED,
     ARCHIVE,

@@ -3,14 +3,16 @@
 A shared `plan` sees all that a title lacks, so one `full_enrichment` call can replace several. Each analysis is its own
 branch, plan -> invoke -> write: it can be materialized alone, and when it fails the others go on.
 
-Belongs here: how ops hang together, what an asset says of itself. Stays out: the ops (`defs/enrichment/ops.py`).
+Belongs here: how ops hang together, what an asset says of itself. Stays out: the ops (`defs/enrichment/ops.py`,
+`defs/enrichment/invoke_op.py`).
 """
 
 from typing import Any
 
 import dagster as dg
 
-from manga_enrichment.defs.enrichment.ops import build_invoke_op, build_plan_op, build_write_op
+from manga_enrichment.defs.enrichment.invoke_op import build_invoke_op
+from manga_enrichment.defs.enrichment.ops import build_plan_op, build_write_op
 from manga_enrichment.defs.shared.inputs import DefinitionInputs
 from manga_enrichment.defs.shared.names import CANDIDATES, CATALOG, OWNERS
 from manga_enrichment.defs.shared.tables import columns_shown

@@ -8,7 +8,7 @@ one is tried again (`defs/shared/policies.py`).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from enum import StrEnum
 from functools import partial
 from typing import Any
@@ -17,41 +17,30 @@ import dagster as dg
 from pydantic import Field
 
 from manga_enrichment.defs.enrichment.metadata import all_answers, plan_metadata, plan_sentence, write_metadata
+from manga_enrichment.defs.enrichment.run_work import RunWork
 from manga_enrichment.defs.shared.inputs import DefinitionInputs
-from manga_enrichment.defs.shared.metadata import invoke_metadata
-from manga_enrichment.defs.shared.op_time import OpTime
-from manga_enrichment.defs.shared.pipeline_settings import batch_settings, invoke_settings
+from manga_enrichment.defs.shared.pipeline_settings import batch_settings
 from manga_enrichment.defs.shared.policies import (
     OP_RETRY_POLICY,
     configuration_errors_are_final,
     final_failure,
     permanent_failure,
-    retry_if_hopeful,
 )
-from manga_enrichment.defs.shared.progress import progress_of, say_done
+from manga_enrichment.defs.shared.progress import progress_of
 from manga_enrichment.defs.shared.run_facts import provenance_of, selected_names
 from manga_enrichment.defs.shared.tags import quota_lane
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models.batch_jobs import Lane, check_batch_model, choose_lane
-from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.outcomes.answers import Provenance
-from manga_enrichment.gateways.batch import BatchInference
-from manga_enrichment.gateways.budget import BudgetStore
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.ledger import ResultLedger
-from manga_enrichment.gateways.model import FoundationModel
 from manga_enrichment.gateways.objects import ObjectStore
-from manga_enrichment.gateways.senders import SenderTable
 from manga_enrichment.gateways.status import StatusStore
-from manga_enrichment.pipeline.batch.launch import BatchGateways
 from manga_enrichment.pipeline.catalog.reader import check_bucket_count
-from manga_enrichment.pipeline.engine.invocation import InvokeGateways
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
-from manga_enrichment.pipeline.enrichment.ask import Invoking
 from manga_enrichment.pipeline.enrichment.canaries import open_canaries
 from manga_enrichment.pipeline.enrichment.plan_run import Planning, PlanReport
-from manga_enrichment.pipeline.enrichment.submit_batch import BatchLane
-from manga_enrichment.pipeline.enrichment.write import Writing
+from manga_enrichment.runtime.garbage import rare_collections
 
 
 class OfferedLane(StrEnum):
@@ -94,7 +83,7 @@ def build_plan_op(inputs: DefinitionInputs) -> dg.OpDefinition:
         status: dg.ResourceParam[StatusStore],
         clock: dg.ResourceParam[Clock],
     ) -> dict[str, Any]:
-        with configuration_errors_are_final():
+        with configuration_errors_are_final(), rare_collections():
             check_bucket_count(tables, inputs.settings.catalog_buckets)
             planning = _planning(context, inputs, tables, ledger, status)
             report = planning.plan(context.run_id, context.partition_keys, selected_names(context), context.log.info)
@@ -147,80 +136,7 @@ def _planned(
     }
 
 
-def build_invoke_op(analysis: AnalysisType, inputs: DefinitionInputs) -> dg.OpDefinition:
-    """Raises ConfigurationError for a batch lane without a role."""
-    batches = batch_settings(inputs.settings)
-
-    @dg.op(
-        name=f"invoke_{analysis.name}",
-        description=f"Ask the model for what is missing. {analysis.about}",
-        retry_policy=OP_RETRY_POLICY,
-        tags={"kind": "bedrock"},
-    )
-    def invoke(
-        context: dg.OpExecutionContext,
-        plan: dict[str, Any],
-        tables: dg.ResourceParam[ObjectStore],
-        ledger: dg.ResourceParam[ResultLedger],
-        budget: dg.ResourceParam[BudgetStore],
-        senders: dg.ResourceParam[SenderTable],
-        open_model: dg.ResourceParam[Callable[[], FoundationModel]],
-        batch: dg.ResourceParam[BatchInference],
-        clock: dg.ResourceParam[Clock],
-    ) -> dict[str, Any]:
-        work = _Work(
-            context,
-            plan,
-            analysis,
-            inputs.models.asked_for(analysis.name, analysis.model_alias, quota_lane(context.run_tags)),
-        )
-        lane = BatchLane(BatchGateways(tables, ledger, budget, batch, clock), batches)
-        gateways = InvokeGateways(ledger, budget, senders, open_model, clock)
-        time = OpTime.of(context, clock, inputs.settings.deadline_seconds)
-        on_demand = invoke_settings(inputs.settings, quota_lane(context.run_tags), time.left_seconds())
-        return work.done_by(lane, Invoking(tables=tables, gateways=gateways, settings=on_demand), time)
-
-    return invoke
-
-
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """What one invoke op is to do: the calls of one analysis over the buckets of its run."""
-
-    context: dg.OpExecutionContext
-    plan: Mapping[str, Any]
-    analysis: AnalysisType
-    model: ModelSpec
-
-    def done_by(self, lane: BatchLane, invoking: Invoking, time: OpTime) -> dict[str, Any]:
-        """The report, by the lane that was planned. Raises Failure or RetryRequested."""
-        calls = self.plan["plan"]["analyses"].get(self.analysis.name, {}).get("actions", {}).get("ask", 0)
-        if self.plan["dry_run"] or not calls:
-            return InvokeReport(self.analysis.name).as_dict()
-        with configuration_errors_are_final(time.left_seconds):
-            is_batch = self.plan["lanes"][self.analysis.name] == Lane.BATCH.value
-            report = self._submitted(lane, calls) if is_batch else self._asked(invoking, calls)
-        retry_if_hopeful(self.context, report, time.left_seconds())
-        self.context.add_output_metadata(invoke_metadata(report))
-        return report.as_dict()
-
-    def _submitted(self, lane: BatchLane, calls: int) -> InvokeReport:
-        selected = self.plan["selected"]
-        return lane.submit(*self._what(), total=calls, selected=selected, say=self.context.log.info)
-
-    def _asked(self, invoking: Invoking, calls: int) -> InvokeReport:
-        spender = f"{self.context.run_id}:{self.analysis.name}:{self.context.retry_number}"
-        say = progress_of(self.context)
-        report = invoking.invoke(*self._what(), spender=spender, planned=calls, say=say)
-        say_done(self.context, report)
-        return report
-
-    def _what(self) -> tuple[AnalysisType, ModelSpec, Sequence[str], Provenance]:
-        return self.analysis, self.model, self.context.partition_keys, Provenance(**self.plan["provenance"])
-
-
 def build_write_op(analysis: AnalysisType, inputs: DefinitionInputs) -> dg.OpDefinition:
-    analyses = inputs.analyses
 
     @dg.op(
         name=f"write_{analysis.name}",
@@ -233,17 +149,15 @@ def build_write_op(analysis: AnalysisType, inputs: DefinitionInputs) -> dg.OpDef
         context: dg.AssetExecutionContext,
         plan: dict[str, Any],
         invoked: list[dict[str, Any]],
-        tables: dg.ResourceParam[ObjectStore],
-        ledger: dg.ResourceParam[ResultLedger],
         status: dg.ResourceParam[StatusStore],
-        clock: dg.ResourceParam[Clock],
+        run_work: dg.ResourceParam[RunWork],
     ) -> Iterator[dg.Output[None]]:
         if plan["dry_run"]:
             context.log.info("dry run: nothing asked, nothing written")
             return  # without an output, so that no asset counts as materialized
-        writing = Writing(tables=tables, ledger=ledger, status=status, clock=clock, analyses=analyses)
         known = partial(all_answers, status, analysis.name, inputs.buckets)
-        _write_buckets(context, plan, analysis, writing, [analyses[part] for part in analysis.parts], known)
+        with rare_collections():
+            _write_buckets(context, plan, analysis, run_work, known)
         _fail_for_good(analysis, invoked)
         yield dg.Output(None)
 
@@ -254,20 +168,16 @@ def _write_buckets(
     context: dg.AssetExecutionContext,
     plan: Mapping[str, Any],
     analysis: AnalysisType,
-    writing: Writing,
-    parts: Sequence[AnalysisType],
+    of_run: RunWork,
     known: Callable[[], dict[str, Any]],
 ) -> None:
-    """known: of all partitions. parts: of a combined analysis; their tables are written here where the run does not
-    select them."""
+    """known: of all partitions."""
     provenance = Provenance(**plan["provenance"])
     for bucket in context.partition_keys:
-        for part in parts:
-            if part.name not in plan["selected"]:
-                writing.write(part, bucket, provenance)
-        write = writing.write_log if parts else writing.write
-        metadata = write_metadata(write(analysis, bucket, provenance))
-        context.add_asset_metadata(metadata, asset_key=dg.AssetKey(analysis.name), partition_key=bucket)
+        report = of_run.ahead.take_written(analysis.name, bucket) or of_run.writing.write_all(
+            analysis, bucket, provenance, plan["selected"]
+        )
+        context.add_asset_metadata(write_metadata(report), asset_key=dg.AssetKey(analysis.name), partition_key=bucket)
     of_all = known()
     for bucket in context.partition_keys:
         context.add_asset_metadata(of_all, asset_key=dg.AssetKey(analysis.name), partition_key=bucket)

@@ -11,7 +11,7 @@ from manga_enrichment.domain.models.guardrails import Guardrail
 from manga_enrichment.pipeline.engine.calls import EngineSettings
 from manga_enrichment.pipeline.engine.invocation import InvokeSettings
 from manga_enrichment.pipeline.engine.money.budget import Caps
-from manga_enrichment.pipeline.enrichment.submit_batch import BatchSettings
+from manga_enrichment.pipeline.enrichment.asking.submit_batch import BatchSettings
 from manga_enrichment.settings import Settings, known_models, micro_usd
 
 

@@ -28,6 +28,13 @@ def selected_names(context: dg.OpExecutionContext) -> list[str]:
     return sorted(key.path[-1] for key in context.selected_asset_keys)
 
 
+def is_to_run(context: dg.OpExecutionContext, op: str) -> bool:
+    """Whether another op of the same graph belongs to what the run executes; a re-execution takes up some steps."""
+    steps = context.run.step_keys_to_execute
+    graph = str(context.op_handle).rpartition(".")[0]
+    return steps is None or f"{graph}.{op}".lstrip(".") in steps
+
+
 def units_in_flight(instance: dg.DagsterInstance) -> dict[str, list[str]]:
     """By queue the keys of the units whose runs have not ended."""
     found: dict[str, list[str]] = defaultdict(list)

@@ -5,7 +5,7 @@ Belongs here: workers, saving, ending. Stays out: claiming and single flight (`f
 (`pipeline/engine/money/budget.py`), what is missing (`pipeline/enrichment/planner.py`).
 
 Memory is bounded by the concurrency: calls are pulled from an iterator a chunk ahead, results are handed on as they
-arrive. A worker keeps its slot until its answer is saved, so a kill loses at most `concurrency` answers.
+arrive. A worker keeps its place until its answer is saved, so a kill loses at most as many answers as there are places.
 
 However a run ends, what is at the model is waited for, and what was sent is delivered: as an entry of the ledger, or
 with attempts that are booked and logged, or, while DynamoDB takes nothing, in arrears that the next run settles
@@ -15,7 +15,7 @@ with attempts that are booked and logged, or, while DynamoDB takes nothing, in a
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 from typing import Any
 
@@ -68,6 +68,7 @@ class Engine:
         settings: EngineSettings,
         may_ask: Callable[[Call], bool] = lambda _call: True,
     ) -> None:
+        self._places: asyncio.Semaphore | None = None
         self._clock, self._settings, self._provenance, self._budget = clock, settings, provenance, budget
         retry = self._outage_retry = OutageRetry(clock, clock.monotonic_seconds() + settings.deadline_seconds)
         self.endings = Endings(budget, retry, clock, settings.deadline_seconds, may_ask)
@@ -83,6 +84,10 @@ class Engine:
         self._failures: list[BaseException] = []
         self._failed = asyncio.Event()
         budget.use(retry)
+
+    def share(self, places: asyncio.Semaphore) -> None:
+        """Before it runs: each call is in one of them, and more calls than its concurrency while some are free."""
+        self._places = places
 
     async def run(
         self,
@@ -183,7 +188,9 @@ class Engine:
     def _call_worker(self) -> None:
         """One more, when no idle one is left for what is queued."""
         is_short = self._feed.queue.qsize() > self._idle_workers
-        if is_short and len(self._workers) < self._settings.concurrency and not self.endings.is_over:
+        are_free = self._places is not None and not self._places.locked()
+        has_room = are_free or len(self._workers) < self._settings.concurrency
+        if is_short and has_room and not self.endings.is_over:
             worker = asyncio.create_task(self._work())
             self._idle_workers += 1
             worker.add_done_callback(lambda _worker: self._failed.set())
@@ -196,15 +203,19 @@ class Engine:
         while not self.endings.is_over:
             call = await self._feed.queue.get()
             self._idle_workers -= 1
-            turn = Turn()
-            outcome = await self._caller.ask(call, partial(self._ready, turn), self._feed.lost.pop(call.fingerprint, 0))
-            self._keeping.add(task)
-            try:
-                await self._keep_all(self._suspicion.heard(turn, call, outcome))
-            finally:
-                self._idle_workers += 1
-                self._keeping.discard(task)
-                self._feed.queue.task_done()
+            async with self._places or nullcontext():
+                await self._ask(call, task)
+
+    async def _ask(self, call: Call, task: asyncio.Task[Any]) -> None:
+        turn = Turn()
+        outcome = await self._caller.ask(call, partial(self._ready, turn), self._feed.lost.pop(call.fingerprint, 0))
+        self._keeping.add(task)
+        try:
+            await self._keep_all(self._suspicion.heard(turn, call, outcome))
+        finally:
+            self._idle_workers += 1
+            self._keeping.discard(task)
+            self._feed.queue.task_done()
 
     async def _ready(self, turn: Turn) -> None:
         await self._outage_retry.ready()

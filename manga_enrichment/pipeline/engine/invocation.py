@@ -1,8 +1,9 @@
 """One op execution that asks a model: engines put together, counted as one, their progress said.
 
-Belongs here: one model client and one tally for all engines of the execution, a rate limiter per model with its share
-of the quota, the money each engine may spend. Stays out: which calls there are (`pipeline/enrichment/ask.py`,
-`pipeline/partner/ask.py`), keeping what the ledger does not (`pipeline/log/unledgered.py`).
+Belongs here: one model client for all engines of the execution, a rate limiter per model with its share of the quota, a
+tally for each analysis or for all, the money each engine may spend. Stays out: which calls there are
+(`pipeline/enrichment/asking/ask.py`, `pipeline/partner/ask.py`), keeping what the ledger does not
+(`pipeline/log/unledgered.py`).
 """
 
 import asyncio
@@ -75,12 +76,27 @@ class Invocation:
         self.tally = tally
         self._gateways = gateways
         self._settings = settings
+        self._run_id = run_id
+        self._beside: list[Invocation] = []
+        self._places: asyncio.Semaphore | None = None
         self._brake_watch = BrakeWatch(gateways.budget, gateways.clock)
         self._limiters: dict[str, RateLimiter] = {}
         self._sender = f"{run_id}:{tally.analysis}"
         self._keepers: list[ShareKeeper] = []
         self._engines: list[Engine] = []
         self._started = gateways.clock.monotonic_seconds()
+
+    def beside(self, tally: Tally) -> "Invocation":
+        """Of another analysis, counted apart: it asks through the same client, at the same pace, in the same places.
+
+        To be made before any engine; all of them are closed with the first.
+        """
+        self._places = self._places or asyncio.Semaphore(self._settings.engine.concurrency)
+        other = Invocation(self._gateways, self._settings, tally, self._run_id, self.model)
+        other._places, other._limiters, other._keepers = self._places, self._limiters, self._keepers
+        other._sender, other._brake_watch = self._sender, self._brake_watch
+        self._beside.append(other)
+        return other
 
     async def reach(self) -> None:
         """Raises ModelError when nobody answers at the endpoint, at the deadline at the latest."""
@@ -114,6 +130,8 @@ class Invocation:
             settings=replace(self._settings.engine, concurrency=concurrency),
             may_ask=may_ask,
         )
+        if self._places is not None:
+            engine.share(self._places)
         self._engines.append(engine)
         return engine
 
@@ -138,20 +156,26 @@ class Invocation:
         stopped = next((engine.endings for engine in self._engines if engine.endings.stopped_by), None)
         return self.tally.report(
             seconds=self.clock.monotonic_seconds() - self._started,
-            throttled=self._throttled(),
             stopped_by=stopped.stopped_by.value if stopped and stopped.stopped_by else "",
             stopped_message=stopped.stopped_message if stopped else "",
         )
 
     async def say_progress(self, say: Callable[[str], None]) -> None:
+        """One line for all analyses, those that have most to do before others."""
         while True:
-            titles, throttled = self.tally.titles, self._throttled()
+            asking = [self, *self._beside]
+            titles, throttled = [each.tally.titles for each in asking], self._throttled()
             await self.clock.sleep(PROGRESS_SECONDS)
-            per_second = (self.tally.titles - titles) / PROGRESS_SECONDS
-            say(self.tally.progress(per_second, self._throttled(), self._held_by(self._throttled() - throttled)))
+            held, lines = self._held_by(self._throttled() - throttled), []
+            for each, before in sorted(zip(asking, titles, strict=True), key=lambda pair: -pair[0].tally.left):
+                if each is self or each.tally.left:
+                    per_second = (each.tally.titles - before) / PROGRESS_SECONDS
+                    lines.append(each.tally.progress(per_second, self._throttled() if each is self else 0, held))
+            say(" | ".join(lines))
 
     def _held_by(self, refused_lately: int) -> str:
-        waits_for = next((each.endings.waits_for for each in self._engines if each.endings.waits_for), "")
+        engines = [engine for each in (self, *self._beside) for engine in each._engines]  # noqa: SLF001 (its like)
+        waits_for = next((each.endings.waits_for for each in engines if each.endings.waits_for), "")
         return waits_for or held_by(
             self._limiters.values(),
             refused_lately=refused_lately,

@@ -32,6 +32,7 @@ class Tally:
         self.titles = 0
         self.calls = 0
         self.cached = 0
+        self.throttled = 0
         self.cost_micro_usd = 0
         self.outcomes: Counter[str] = Counter()
         self.error_classes: Counter[str] = Counter()
@@ -52,20 +53,19 @@ class Tally:
 
     def _add_attempt(self, attempt: Attempt) -> None:
         self.calls += 1
+        self.throttled += attempt.error_class is ErrorClass.THROTTLED
         self.cost_micro_usd += attempt.cost_micro_usd
         self._usage += attempt.usage
         if attempt.stop_reason:
             self._latencies_ms[attempt.latency_ms] += 1
 
-    def report(
-        self, *, seconds: float, throttled: int = 0, stopped_by: str = "", stopped_message: str = ""
-    ) -> InvokeReport:
+    def report(self, *, seconds: float, stopped_by: str = "", stopped_message: str = "") -> InvokeReport:
         return InvokeReport(
             analysis=self.analysis,
             titles=self.titles,
             calls=self.calls,
             cached=self.cached,
-            throttled=throttled,
+            throttled=self.throttled,
             outcomes=dict(self.outcomes),
             error_classes=dict(self.error_classes),
             input_tokens=self._usage.input_tokens,
@@ -85,6 +85,11 @@ class Tally:
         return calibrate(self._samples)
 
     @property
+    def left(self) -> int:
+        """Titles that are still to come, as far as is known."""
+        return max(0, self.planned - self.titles)
+
+    @property
     def latency_p50_ms(self) -> int:
         """Of answered attempts; 0 before the first."""
         return nearest_rank_or_zero(self._latencies_ms, 50)
@@ -92,13 +97,12 @@ class Tally:
     def progress(self, per_second: float, throttled: int = 0, held_by: str = "") -> str:
         """How far it is, how long it takes still, what holds it now and what has. per_second: titles of late."""
         done = f"{self.titles} of {self.planned} titles" if self.planned else f"{self.titles} titles"
-        left = max(0, self.planned - self.titles)
-        until = f", about {duration_text(left / per_second)} more" if left and per_second else ""
+        until = f", about {duration_text(self.left / per_second)} more" if self.left and per_second else ""
         left_by = {"throttled": throttled, **{name: self.error_classes[name] for name in _LEFT}}
         by = ", ".join(f"{name} {count}" for name, count in left_by.items() if count)
         return (
             f"{self.analysis}: {done}, {per_second:.1f} a second{until}"
-            + (f"; held by {held_by}; " if held_by and (left or not self.planned) else "; ")
+            + (f"; held by {held_by}; " if held_by and (self.left or not self.planned) else "; ")
             + f"{self.outcomes[Outcome.SUCCEEDED.value]} answered ({self.cached} from the ledger), "
             f"{self.outcomes[Outcome.FAILED.value]} failed, {self.calls} calls, {self.cost_micro_usd / 1e6:.4f} USD"
             + (f"; so far: {by}" if by else "")

@@ -29,7 +29,6 @@ PLAN_SCHEMA = pa.schema(
     ]
 )
 _OF = b"manga.plan_of"
-_END = "\U0010ffff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +73,8 @@ def write_plan(
     tables.write(plan_key(run_id, bucket), reader_of(found, schema))
 
 
-def read_plan(tables: ObjectStore, run_id: str, bucket: str, analyses: Sequence[str]) -> list[PlanRow]:
-    """Rows of these analyses, in the catalog's order. Raises LookupError when the run has no plan for the bucket."""
-    return open_plan(tables, run_id, bucket, analyses).up_to(_END)
-
-
 def open_plan(tables: ObjectStore, run_id: str, bucket: str, analyses: Sequence[str]) -> "OpenPlan":
-    """As `read_plan`, for whoever goes through it part by part."""
+    """Rows of these analyses, in the catalog's order. Raises LookupError when the run has no plan for the bucket."""
     stored = tables.open(plan_key(run_id, bucket))
     if stored is None:
         raise LookupError(f"run {run_id} has no plan for bucket {bucket}: re-execute it from the plan step")

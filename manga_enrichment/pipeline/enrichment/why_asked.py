@@ -4,7 +4,7 @@ Belongs here: the words, and how one follows from what a table has and what beca
 is asked (`planner.py`).
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 
@@ -16,6 +16,7 @@ from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.enrichment.planner import Action, Planned
+from manga_enrichment.pipeline.store.in_order import InOrder
 from manga_enrichment.pipeline.store.object_keys import outcomes_key, table_key
 
 _COLUMNS = ("manga_id", "via", "model_id", "prompt_version")
@@ -33,7 +34,7 @@ class Why(StrEnum):
 
 
 class WhyAsked:
-    """Of one bucket. Tables are read when something of them is asked for."""
+    """Of one bucket, some thousand titles at a time, in order. A table is opened when something of it is asked for."""
 
     def __init__(
         self,
@@ -44,11 +45,11 @@ class WhyAsked:
     ) -> None:
         self._tables, self._bucket = tables, bucket
         self._today = {name: (models[name].model_id, each.version) for name, each in analyses.items()}
-        self._answers: dict[str, pa.Table | None] = {}
-        self._outcomes: dict[str, pa.Table | None] = {}
+        self._answers: dict[str, InOrder] = {}
+        self._outcomes: dict[str, InOrder] = {}
 
     def told(self, planned: Iterable[Planned]) -> Iterator[Planned]:
-        """The same, what is asked with its reason."""
+        """The same, what is asked with its reason. planned: of titles after those of the last time."""
         items = list(planned)
         asked = [item for item in items if item.action is Action.ASK]
         reasons: dict[tuple[str, str], str] = {}
@@ -65,8 +66,10 @@ class WhyAsked:
 
     def _whys(self, name: str, manga_ids: list[str]) -> Iterator[tuple[str, Why]]:
         ids = pa.array(manga_ids, pa.string())
-        answers, outcomes = self._read_answers(name), self._read_outcomes(name)
-        rows, tries = _rows_of(answers, ids), _rows_of(outcomes, ids)
+        ends = min(manga_ids), max(manga_ids)
+        answers = self._opened(self._answers, name, table_key(name, self._bucket), _COLUMNS)
+        outcomes = self._opened(self._outcomes, name, outcomes_key(name, self._bucket), ("manga_id", "outcome"))
+        rows, tries = (_rows_of(each.between(*ends), ids) for each in (answers, outcomes))
         for manga_id, row, tried in zip(manga_ids, rows, tries, strict=True):
             if row is None:
                 yield manga_id, Why.RETRY if tried and tried["outcome"] in _TRIED else Why.NEW
@@ -75,17 +78,11 @@ class WhyAsked:
             is_prompt, is_model = row["prompt_version"] != version, row["model_id"] != model_id
             yield manga_id, Why.PROMPT if is_prompt else Why.MODEL if is_model else Why.CHANGED
 
-    def _read_answers(self, name: str) -> pa.Table | None:
-        if name not in self._answers:
-            stored = self._tables.read(table_key(name, self._bucket), _COLUMNS)
-            self._answers[name] = stored.table if stored else None
-        return self._answers[name]
-
-    def _read_outcomes(self, name: str) -> pa.Table | None:
-        if name not in self._outcomes:
-            stored = self._tables.read(outcomes_key(name, self._bucket), ("manga_id", "outcome"))
-            self._outcomes[name] = stored.table if stored else None
-        return self._outcomes[name]
+    def _opened(self, known: dict[str, InOrder], name: str, key: str, columns: Sequence[str]) -> InOrder:
+        if name not in known:
+            stored = self._tables.open(key)
+            known[name] = InOrder(stored.file if stored else None, columns)
+        return known[name]
 
 
 def _rows_of(table: pa.Table | None, ids: pa.Array) -> list[dict[str, str] | None]:

@@ -5,7 +5,7 @@ finds the same entries in the ledger and not in the table; every step written tw
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,6 +59,18 @@ class Writing:
         self._status = status
         self._clock = clock
         self._analyses = analyses
+
+    def write_all(
+        self, analysis: AnalysisType, bucket: str, provenance: Provenance, selected: Collection[str]
+    ) -> WriteReport:
+        """What an analysis' op has to write of a bucket. Of a combined one that is its log, and the tables of its parts
+        that the run does not select."""
+        if not analysis.parts:
+            return self.write(analysis, bucket, provenance)
+        for part in analysis.parts:
+            if part not in selected:
+                self.write(self._analyses[part], bucket, provenance)
+        return self.write_log(analysis, bucket, provenance)
 
     def write(self, analysis: AnalysisType, bucket: str, provenance: Provenance) -> WriteReport:
         """Bring table, outcomes and log of one single analysis and bucket up to date.

@@ -8,10 +8,11 @@ Nothing rests on these files: what a plan waits for and they lack is looked up i
 are logged before they are kept, so that who finds them need not log them.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from datetime import datetime
+from threading import Lock
 from typing import Any
 
 import orjson
@@ -44,8 +45,9 @@ class KeptEntries:
         self._entries: dict[str, Spool] = {}
         self._rows: dict[str, Spool] = {}
         self._own = Counter[str]()
-        self._others: list[LedgerEntry] = []
+        self._others: dict[str, list[LedgerEntry]] = defaultdict(list)
         """Paid by other runs, which may not have come to log them."""
+        self._writing = Lock()  # entries of other buckets may come meanwhile
 
     def add(self, result: CallResult) -> None:
         if result.entry is None:
@@ -57,18 +59,25 @@ class KeptEntries:
 
     def write(self, objects: ObjectStore, analysis: str) -> None:
         """Log all, then keep them: a file per bucket. Safe to repeat."""
-        for bucket in list(self._waiting):
-            self._pack(bucket)
-        log_entries(objects, self._others)
+        for bucket in list(self._waiting.keys() | self._entries.keys()):
+            self.write_bucket(objects, analysis, bucket)
+
+    def write_bucket(self, objects: ObjectStore, analysis: str, bucket: str) -> None:
+        """The same of one bucket, to which no more will come. Safe to repeat, and from any thread."""
         run = self._provenance
-        for bucket, entries in self._entries.items():
-            if bucket in self._rows:
-                append_parts(objects, requests_key(run.run_date, run.run_id, analysis, bucket), self._rows[bucket])
-            schema = _SCHEMA.with_metadata({_OWN: str(self._own[bucket]).encode()})
-            objects.write(entries_key(run.run_id, analysis, bucket), reader_of(entries, schema))
-        with ExitStack() as spools:  # whoever comes so far does not come again
-            for each in (*self._entries.values(), *self._rows.values()):
-                spools.enter_context(each)
+        with self._writing, ExitStack() as spools:
+            if bucket in self._waiting:
+                self._pack(bucket)
+            log_entries(objects, self._others[bucket])
+            entries, rows = self._entries.get(bucket), self._rows.get(bucket)
+            if rows is not None:
+                append_parts(objects, requests_key(run.run_date, run.run_id, analysis, bucket), rows)
+            if entries is not None:
+                schema = _SCHEMA.with_metadata({_OWN: str(self._own[bucket]).encode()})
+                objects.write(entries_key(run.run_id, analysis, bucket), reader_of(entries, schema))
+            for each in (self._entries.pop(bucket, None), self._rows.pop(bucket, None)):
+                spools.enter_context(each or nullcontext())
+            self._others.pop(bucket, None)
 
     def _pack(self, bucket: str) -> None:
         entries = self._waiting.pop(bucket)
@@ -80,7 +89,7 @@ class KeptEntries:
         if rows:
             spool = self._rows.setdefault(bucket, Spool(REQUEST_SCHEMA))
             spool.add(pa.Table.from_pylist(rows, schema=REQUEST_SCHEMA))
-        self._others += [entry for entry in entries if entry.provenance != self._provenance]
+        self._others[bucket] += [entry for entry in entries if entry.provenance != self._provenance]
 
 
 def open_kept(objects: ObjectStore, run: Provenance, analysis: str, bucket: str) -> "OpenEntries":

@@ -49,12 +49,18 @@ class UnledgeredAttempts:
 
         What was sent is logged at once: should the run be killed before it writes its tables, nobody else will.
         """
-        for bucket in list(self._rows):
+        for bucket in list(self._rows.keys() | self._tables.keys()):
+            self.write_bucket(objects, analysis, bucket)
+
+    def write_bucket(self, objects: ObjectStore, analysis: str, bucket: str) -> None:
+        """The same of one bucket, to which no more will come."""
+        if bucket in self._rows:
             self._pack(bucket)
-        for bucket, parts in self._tables.items():
-            rows = pa.concat_tables(parts).to_pylist()
+        if bucket in self._tables:
+            rows = pa.concat_tables(self._tables[bucket]).to_pylist()
             append_requests(objects, results_key(self._provenance.run_id, analysis, bucket), rows)
             log_rows(objects, self._provenance, [row for row in rows if row["attempt"]])
+            del self._tables[bucket]
 
     def _pack(self, bucket: str) -> None:
         rows = self._rows.pop(bucket)

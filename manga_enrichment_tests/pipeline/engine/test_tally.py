@@ -1,6 +1,7 @@
 """Numbers that people see: sums over results, sums over what is stored."""
 
 import json
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,22 +34,23 @@ def attempt(number: int = 1, *, latency_ms: int = 100, cost_micro_usd: int = 7, 
 
 
 def report_of(tally: Tally) -> InvokeReport:
-    return tally.report(seconds=1.23456, throttled=3, stopped_by="", stopped_message="")
+    return tally.report(seconds=1.23456, stopped_by="", stopped_message="")
 
 
 def test_a_tally_adds_up_titles_attempts_tokens_and_money() -> None:
     tally = Tally(LEVEL)
-    tally.add(CallResult(call(), Outcome.SUCCEEDED, attempts=(attempt(1, answered=False), attempt(2))))
+    refused = replace(attempt(1, answered=False, cost_micro_usd=0), error_class=ErrorClass.THROTTLED)
+    tally.add(CallResult(call(), Outcome.SUCCEEDED, attempts=(refused, refused, attempt(3))))
     tally.add(CallResult(call(2), Outcome.SUCCEEDED, from_cache=True))
     tally.add(CallResult(call(3), Outcome.FAILED, error_class=ErrorClass.REFUSAL, attempts=(attempt(),)))
     report = report_of(tally)
-    assert (report.titles, report.calls, report.cached, report.throttled) == (3, 3, 1, 3)
+    assert (report.titles, report.calls, report.cached, report.throttled) == (3, 4, 1, 2)
     assert report.outcomes == {"succeeded": 2, "failed": 1}
     assert report.error_classes == {"refusal": 1}
     assert (report.input_tokens, report.output_tokens) == (200, 40)
     assert (report.cache_read_tokens, report.cache_write_tokens) == (10, 2)
-    assert (report.cost_micro_usd, report.seconds) == (21, 1.235)
-    counted = "2 answered (1 from the ledger), 1 failed, 3 calls, 0.0000 USD"
+    assert (report.cost_micro_usd, report.seconds) == (14, 1.235)
+    counted = "2 answered (1 from the ledger), 1 failed, 4 calls, 0.0000 USD"
     assert tally.progress(0.3) == f"{LEVEL}: 3 titles, 0.3 a second; {counted}"
 
 

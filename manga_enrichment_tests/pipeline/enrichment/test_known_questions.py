@@ -11,7 +11,7 @@ from manga_enrichment.domain.analyses.base import AnalysisType, Candidate, Title
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.prompts.fingerprint import hashed_fields, question_identity
-from manga_enrichment.pipeline.enrichment.plan_files import PlanRow, read_plan
+from manga_enrichment.pipeline.enrichment.plan_files import PlanRow
 from manga_enrichment.pipeline.enrichment.plan_run import Planning, PlanReport
 from manga_enrichment.pipeline.store.object_keys import catalog_hashes_key, plan_key, questions_key, table_key
 from manga_enrichment_tests.analyses import ANALYSES
@@ -29,6 +29,7 @@ from manga_enrichment_tests.builders import (
     record,
 )
 from manga_enrichment_tests.fakes import ScriptedModel
+from manga_enrichment_tests.planned import read_plan
 
 TITLES = [record(1), record(2), record(3, synopsis=None), bare_record(4), record(5)]
 KEY = questions_key(BUCKET)

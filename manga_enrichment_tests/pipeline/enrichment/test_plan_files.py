@@ -5,10 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manga_enrichment.pipeline.engine.money.estimates import CallEstimate
-from manga_enrichment.pipeline.enrichment.plan_files import plan_rows, read_plan, write_plan
+from manga_enrichment.pipeline.enrichment.plan_files import plan_rows, write_plan
 from manga_enrichment.pipeline.enrichment.planner import Action, Planned
 from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.fakes import MemoryTables
+from manga_enrichment_tests.planned import read_plan
 
 names = st.sampled_from(sorted(ANALYSES))
 tokens = st.integers(0, 100_000)

@@ -7,12 +7,12 @@ from manga_enrichment.domain.models.loading import load_models
 from manga_enrichment.domain.models.specs import UnknownModelError
 from manga_enrichment.domain.prompts.prompt import title_inputs
 from manga_enrichment.pipeline.engine.build_call import Question
-from manga_enrichment.pipeline.enrichment.plan_files import read_plan
 from manga_enrichment.pipeline.enrichment.plan_run import Planning
 from manga_enrichment.pipeline.enrichment.planner import Action
 from manga_enrichment.pipeline.store.object_keys import plan_key
 from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import BUCKET, COMBINED, SINGLES, World, bare_record, put_catalog, record
+from manga_enrichment_tests.planned import read_plan
 
 TITLES = [record(1), record(2), record(3), record(4), bare_record(5)]
 

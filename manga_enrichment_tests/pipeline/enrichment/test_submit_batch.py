@@ -8,13 +8,13 @@ from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.models.batch_jobs import Stage
 from manga_enrichment.gateways.model import ModelCall
 from manga_enrichment.pipeline.engine.money.budget import Caps
-from manga_enrichment.pipeline.enrichment.plan_files import read_plan
+from manga_enrichment.pipeline.enrichment.asking.submit_batch import BatchSettings
 from manga_enrichment.pipeline.enrichment.planner import Action
-from manga_enrichment.pipeline.enrichment.submit_batch import BatchSettings
 from manga_enrichment_tests.analyses import ANALYSES
-from manga_enrichment_tests.batch_world import DAY, MODEL, NAME, BatchWorld
+from manga_enrichment_tests.batch_world import DAY, NAME, BatchWorld
 from manga_enrichment_tests.builders import BUCKET, provenance, title_id
 from manga_enrichment_tests.fake_batch import UNAVAILABLE, MemoryBatch
+from manga_enrichment_tests.planned import read_plan
 
 
 def orders(world: BatchWorld) -> list[list[str]]:
@@ -56,9 +56,7 @@ def test_a_run_that_planned_before_the_job_was_made_does_not_ask_either() -> Non
     world = BatchWorld()
     world.plan("early")
     world.start()
-    report = world.world.invoking().invoke(
-        ANALYSES[NAME], MODEL, [BUCKET], provenance("early"), spender="early:op", say=world.said.append
-    )
+    report = world.ask("early")
     assert report.error_classes == {"batch_pending": 5}
     assert world.world.model.sent == []
 

@@ -8,13 +8,13 @@ import pytest
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.tables.shared_columns import REQUEST_COLUMNS
-from manga_enrichment.pipeline.enrichment.plan_files import read_plan
 from manga_enrichment.pipeline.enrichment.planner import Action, Planned
 from manga_enrichment.pipeline.enrichment.why_asked import Why, WhyAsked
 from manga_enrichment.pipeline.log.rows import REQUEST_SCHEMA, union_requests
 from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import BUCKET, COMBINED, SINGLES, World, model_of, put_catalog, record, title_id
 from manga_enrichment_tests.fakes import ScriptedModel
+from manga_enrichment_tests.planned import read_plan
 
 ONE = "reading_level"
 

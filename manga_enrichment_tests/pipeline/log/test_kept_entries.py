@@ -103,3 +103,23 @@ def test_an_op_that_was_answered_nothing_keeps_nothing() -> None:
     kept(objects, None)
     assert entries_key("run-1", LEVEL, BUCKET) not in objects.objects
     assert objects.objects == {}
+
+
+def test_a_bucket_that_has_ended_is_kept_and_logged_before_the_others() -> None:
+    objects, analysis = MemoryTables(), ANALYSES[LEVEL]
+    asked = build_call(Question(analysis, model_of(analysis), title_inputs(analysis, record(1))), BUCKET)
+    found = KeptEntries(provenance())
+    for bucket in (BUCKET, "9"):
+        for each in (*OWN, OTHERS):
+            found.add(CallResult(replace(asked, bucket=bucket), each.outcome, each))
+    titles = [each.manga_id for each in (*OWN, OTHERS)]
+    found.write_bucket(objects, LEVEL, BUCKET)
+    opened, still = (open_kept(objects, provenance(), LEVEL, bucket) for bucket in (BUCKET, "9"))
+    assert (opened.own, len(opened.of(titles)), still.own) == (len(OWN), len(titles), 0)
+    assert objects.read(requests_key(provenance().run_date, "run-0", LEVEL, BUCKET)) is not None
+    written = dict(objects.objects)
+    found.write(objects, LEVEL)
+    found.write(objects, LEVEL)
+    opened, rest = (open_kept(objects, provenance(), LEVEL, bucket) for bucket in (BUCKET, "9"))
+    assert len(opened.of(titles)) == len(rest.of(titles)) == len(titles)
+    assert {key: objects.objects[key] for key in written} == written

@@ -27,7 +27,7 @@ from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 from manga_enrichment.pipeline.engine.money.budget import NO_CAPS, Caps, scopes_of
 from manga_enrichment.pipeline.engine.results import cached, deferred
 from manga_enrichment.pipeline.engine.tally import Tally
-from manga_enrichment.pipeline.enrichment.ask import planned_calls
+from manga_enrichment.pipeline.enrichment.asking.planned_calls import planned_calls
 from manga_enrichment.pipeline.log.unledgered import UnledgeredAttempts
 
 PREPARING = timedelta(minutes=30)
