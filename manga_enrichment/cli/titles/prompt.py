@@ -10,7 +10,7 @@ from manga_enrichment.cli.parameters import configured_analyses, open_configured
 from manga_enrichment.domain.text.shown import escaped, escaped_lines
 
 if TYPE_CHECKING:
-    from manga_enrichment.pipeline.enrichment.title_questions import TitleQuestion
+    from manga_enrichment.pipeline.titles.questions import TitleQuestion
 
 
 @click.command()
@@ -31,7 +31,7 @@ def prompt(manga_id: str, name: str, schema: bool) -> None:
 
 
 def _questions(manga_id: str) -> "Sequence[TitleQuestion]":
-    from manga_enrichment.pipeline.enrichment.title_questions import find_title, questions_about
+    from manga_enrichment.pipeline.titles.questions import find_title, questions_about
     from manga_enrichment.settings import known_models, load_settings
 
     settings, gateways = load_settings(), open_configured_gateways()

@@ -32,12 +32,16 @@ class TitleInputs:
     """All that one prompt may depend on.
 
     fields holds the record's non-empty prompt fields by name (strings or lists of strings).
+
+    again: the number of the question (`domain/prompts/again.py`); no prompt shows it, and only an answer given under it
+    counts.
     """
 
     manga_id: str
     fields: Mapping[str, Any]
     candidates: tuple[Candidate, ...] = ()
     additional_context: str = ""
+    again: int = 0
 
 
 @dataclass(frozen=True, slots=True)

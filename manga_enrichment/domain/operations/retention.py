@@ -252,6 +252,11 @@ KINDS = (
         "truth made by people; values, notes, and who said so as the team calls them",
         (_stays("labels/"),),
     ),
+    Kind(
+        "what people had asked again",
+        "its numbers tell today's answers from those before; ids of titles, reasons, and who wanted it",
+        (_stays("again/"),),
+    ),
     Kind("what was forgotten", "it must be forgotten again after a restore; hashes", (_stays("forgotten/"),)),
 )
 

@@ -34,6 +34,7 @@ def fingerprint(analysis: AnalysisType, model: ModelSpec, inputs: TitleInputs) -
             "fields": dict(inputs.fields),
             "candidates": sorted(candidate.manga_id for candidate in inputs.candidates),
             "additional_context": inputs.additional_context,
+            **({"again": inputs.again} if inputs.again else {}),  # what was never asked again keeps its identity
         }
     )
 

@@ -55,10 +55,11 @@ def title_inputs(
     record: MangaRecord,
     candidates: Sequence[Candidate] = (),
     additional_context: str = "",
+    again: int = 0,
 ) -> TitleInputs:
     """What one prompt of this analysis may depend on: the record's non-empty fields, cleaned, and no others.
 
-    Candidates are kept only by an analysis that needs them, and never the title itself.
+    Candidates are kept only by an analysis that needs them, and never the title itself. again: the question's number.
     """
     shown = candidates if analysis.needs_candidates else ()
     return TitleInputs(
@@ -66,6 +67,7 @@ def title_inputs(
         fields=prompt_fields(record, analysis.fields),
         candidates=tuple(candidate for candidate in shown if candidate.manga_id != record.manga_id),
         additional_context=_clean_text(additional_context),
+        again=again,
     )
 
 

@@ -67,6 +67,7 @@ REQUEST_COLUMNS = (
     Column(
         "why",
         "string",
-        "why a run asked: new, changed field, new prompt, new model or retry; null for partners, trials, before 0.3.0",
+        "why a run asked: new, changed field, new prompt, new model, retry, or forced and the words of whoever had it "
+        "asked again; null for partners, trials, before 0.3.0",
     ),
 )

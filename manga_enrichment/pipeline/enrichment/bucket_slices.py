@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from manga_enrichment.domain.analyses.base import Candidate
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.pipeline.again.store import read_presses
 from manga_enrichment.pipeline.candidates.tables import candidates_from_table
 from manga_enrichment.pipeline.catalog.reader import open_catalog
 from manga_enrichment.pipeline.catalog.tables import records_from_table
@@ -24,11 +25,12 @@ CANDIDATES = "similar_candidates"
 
 
 class BucketTables:
-    """Gone through once. etags: by name, of what is there."""
+    """Gone through once. etags: by name, of what is there. presses: what people had asked again."""
 
     def __init__(self, tables: ObjectStore, bucket: str, analyses: Sequence[str]) -> None:
         """analyses: whose answers are wanted. Raises ConfigurationError for a bucket that was never imported."""
         catalog = open_catalog(tables, bucket)
+        self.presses = read_presses(tables, bucket)
         self._catalog = catalog.file
         self._records = InOrder(self._catalog)
         stored = {name: tables.open(table_key(name, bucket)) for name in (CANDIDATES, *analyses)}

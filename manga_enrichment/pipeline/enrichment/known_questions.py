@@ -8,7 +8,7 @@ what all its questions have in common (`domain/prompts/fingerprint.py:question_i
 the beginning of a question's fingerprint, or the reason why there is too little to ask, stands for the question.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
@@ -89,8 +89,9 @@ class KnownQuestions:
         self._is_new = self._unchanged != set(names)
         self._titles = 0
 
-    def settled(self, part: Slice, current: Mapping[str, pa.Array], wish: Wish) -> Settled:
-        """current: fingerprints of the tables' rows beside the slice's titles."""
+    def settled(self, part: Slice, current: Mapping[str, pa.Array], wish: Wish, again: Collection[str] = ()) -> Settled:
+        """current: fingerprints of the tables' rows beside the slice's titles. again: titles that people had asked
+        again, which are never settled: an answer may count for one of their analyses and not for another."""
         known = self._rows.between(part.ids[0].as_py(), part.ids[-1].as_py())
         is_same = pc.fill_null(pc.equal(beside(part.ids, known, "seen"), part.seen), fill_value=False)
         marks = {
@@ -102,7 +103,8 @@ class KnownQuestions:
         self._known = marks
         if any(name not in marks for each in wish.wanted for name in wish.sources[each]):
             return Settled(pa.repeat(pa.scalar(value=False), len(part.ids)))
-        return _settled(is_same, marks, current, wish)
+        looked_at = pc.is_in(part.ids, value_set=pa.array(again, pa.string()))
+        return _settled(pc.and_(is_same, pc.invert(looked_at)), marks, current, wish)
 
     def note(self, part: Slice, worked_out: Mapping[str, Questions]) -> None:
         """What was worked out of the slice that `settled` was asked about last, by manga_id."""

@@ -26,14 +26,16 @@ PLAN_SCHEMA = pa.schema(
         ("input_tokens", pa.int64()),
         ("output_tokens", pa.int64()),
         ("estimated_micro_usd", pa.int64()),
+        ("again", pa.int64()),
     ]
 )
 _OF = b"manga.plan_of"
+_OF_SOME = b"manga.plan_of_some"
 
 
 @dataclass(frozen=True, slots=True)
 class PlanRow:
-    """One planned title as read back."""
+    """One planned title as read back. again: the number of its question."""
 
     manga_id: str
     analysis: str
@@ -44,6 +46,7 @@ class PlanRow:
     input_tokens: int
     output_tokens: int
     estimated_micro_usd: int
+    again: int = 0
 
 
 def plan_rows(planned: Iterable[Planned]) -> list[PlanRow]:
@@ -58,18 +61,28 @@ def plan_rows(planned: Iterable[Planned]) -> list[PlanRow]:
             item.estimate.input_tokens if item.estimate else 0,
             item.estimate.output_tokens if item.estimate else 0,
             item.estimated_micro_usd,
+            item.again,
         )
         for item in planned
     ]
 
 
 def write_plan(
-    tables: ObjectStore, run_id: str, bucket: str, parts: Iterable[Sequence[PlanRow]], of: Mapping[str, str]
+    tables: ObjectStore,
+    run_id: str,
+    bucket: str,
+    parts: Iterable[Sequence[PlanRow]],
+    of: Mapping[str, str],
+    *,
+    is_of_some: bool = False,
 ) -> None:
-    """Rows as they come, in the catalog's order. of: etags of the tables that it is the plan of, by name."""
+    """Rows as they come, in the catalog's order. of: etags of the tables that it is the plan of, by name.
+
+    is_of_some: of the other titles of the bucket it says nothing.
+    """
     columns = ({name: [_plain(getattr(row, name)) for row in rows] for name in PLAN_SCHEMA.names} for rows in parts)
     found = (pa.table(each, schema=PLAN_SCHEMA) for each in columns)
-    schema = PLAN_SCHEMA.with_metadata({_OF: json.dumps(dict(of)).encode()})
+    schema = PLAN_SCHEMA.with_metadata({_OF: json.dumps(dict(of)).encode(), **({_OF_SOME: b"1"} if is_of_some else {})})
     tables.write(plan_key(run_id, bucket), reader_of(found, schema))
 
 
@@ -82,12 +95,15 @@ def open_plan(tables: ObjectStore, run_id: str, bucket: str, analyses: Sequence[
 
 
 class OpenPlan:
-    """of: etags of the tables that it is the plan of, by name. counts: rows by analysis and action."""
+    """of: etags of the tables that it is the plan of, by name. counts: rows by analysis and action. is_of_some: of the
+    other titles of the bucket it says nothing."""
 
     def __init__(self, file: pq.ParquetFile, analyses: Sequence[str]) -> None:
         self._file = file
         self._own = pa.array(list(analyses), pa.string())
-        self.of: Mapping[str, str] = json.loads((file.schema_arrow.metadata or {}).get(_OF, b"{}"))
+        metadata = file.schema_arrow.metadata or {}
+        self.of: Mapping[str, str] = json.loads(metadata.get(_OF, b"{}"))
+        self.is_of_some = _OF_SOME in metadata
         about = file.read(["analysis", "action"], use_threads=False)
         found = about.filter(pc.is_in(about.column("analysis"), value_set=self._own))
         counts = found.group_by(["analysis", "action"]).aggregate([([], "count_all")]).to_pylist()

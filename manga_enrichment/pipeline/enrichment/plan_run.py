@@ -113,10 +113,9 @@ class Planning:
         identities = self._identities(models)
         for bucket in buckets:
             known = KnownQuestions(self._tables, bucket, identities)
-            why = WhyAsked(self._tables, bucket, self._analyses, models)
-            before = report.titles
-
             stored = BucketTables(self._tables, bucket, planner.wanted)
+            why = WhyAsked(self._tables, bucket, self._analyses, models, stored.presses)
+            before = report.titles
 
             def planned(
                 stored: BucketTables = stored, known: KnownQuestions = known, why: WhyAsked = why
@@ -142,7 +141,7 @@ class Planning:
         for part in stored.slices():
             report.titles += len(part.ids)
             current = stored.fingerprints(part.ids)
-            settled = known.settled(part, current, planner.wish)
+            settled = known.settled(part, current, planner.wish, again := stored.presses.numbers)
             ids = part.ids.to_pylist()
             found = [
                 (place, Planned(ids[place], name, Action.INSUFFICIENT, (name,), reason=reason))
@@ -154,7 +153,7 @@ class Planning:
                 places = {manga_id: place for place, manga_id in enumerate(ids)}
                 rows = {name: _known_of(part.ids, column) for name, column in current.items()}
                 records, candidates = stored.titles(part.ids.filter(open_titles))
-                items = planner.plan(records, candidates, rows, self._ledger.get_many, worked_out)
+                items = planner.plan(records, candidates, rows, self._ledger.get_many, worked_out, again)
                 found += [(places[item.manga_id], item) for item in items]
             known.note(part, worked_out)
             yield [item for _, item in sorted(found, key=itemgetter(0))], rows
@@ -171,7 +170,8 @@ class Planning:
                 records, lists = stored.titles(ids)
                 moves.titles += len(records)
                 for shown, sign in ((waiting, 1), (lists, -1)):
-                    for item in planner.plan(records, shown, current, self._ledger.get_many):
+                    again = stored.presses.numbers
+                    for item in planner.plan(records, shown, current, self._ledger.get_many, again=again):
                         moves.calls += sign * (item.action is Action.ASK)
                         moves.cost_micro_usd += sign * item.estimated_micro_usd
         return moves

@@ -9,17 +9,17 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 
-from manga_enrichment.domain.analyses.base import AnalysisType, Candidate, TitleInputs
+from manga_enrichment.domain.analyses.base import AnalysisType, Candidate
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.models.calibration import Calibration
 from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.outcomes.answers import LedgerEntry
 from manga_enrichment.domain.outcomes.outcome import Outcome
-from manga_enrichment.domain.prompts.prompt import title_inputs
+from manga_enrichment.domain.prompts.again import NEVER, Numbers
 from manga_enrichment.domain.trials.canary import Canary
-from manga_enrichment.pipeline.engine.build_call import Question
 from manga_enrichment.pipeline.engine.money.estimates import CallEstimate
-from manga_enrichment.pipeline.enrichment.known_questions import Questions, Wish, question_mark
+from manga_enrichment.pipeline.enrichment.known_questions import Questions, Wish
+from manga_enrichment.pipeline.enrichment.options import Option, options_about
 
 Lookup = Callable[[Sequence[str]], Mapping[str, LedgerEntry]]
 
@@ -38,7 +38,8 @@ class Planned:
     """What to do about one title for one analysis type; a title that is up to date has none.
 
     fills: the analyses whose tables wait for it. A combined call answers all of its parts and fills only those that
-    nothing else does, so each wanted analysis of a title is filled by one plan at most.
+    nothing else does, so each wanted analysis of a title is filled by one plan at most. again: the number of a question
+    that is to be asked.
     """
 
     manga_id: str
@@ -49,24 +50,7 @@ class Planned:
     reason: str = ""
     estimate: CallEstimate | None = None
     estimated_micro_usd: int = 0
-
-
-class _Option(Question):
-    """One analysis type for one title, and why it can not be asked if so."""
-
-    def __init__(
-        self, analysis: AnalysisType, model: ModelSpec, inputs: TitleInputs, calibration: Calibration | None
-    ) -> None:
-        super().__init__(analysis, model, inputs, calibration)
-        self.insufficient = analysis.sufficient(inputs)
-
-    @property
-    def mark(self) -> str:
-        return question_mark("" if self.insufficient else self.fingerprint, self.insufficient)
-
-    def fills(self, name: str) -> bool:
-        """Whether an answer of this option is one of the analysis `name`, and can be had."""
-        return self.insufficient is None and (self.analysis.name == name or name in self.analysis.parts)
+    again: int = 0
 
 
 class Planner:
@@ -121,17 +105,21 @@ class Planner:
         current: Mapping[str, Mapping[str, str]],
         lookup: Lookup,
         worked_out: dict[str, Questions] | None = None,
+        again: Mapping[str, Numbers] = MappingProxyType({}),
     ) -> Iterator[Planned]:
         """Plan one bucket, or some of its titles.
 
         candidates: by manga_id. current: analysis -> manga_id -> fingerprint of the table's row. lookup: the ledger.
-        worked_out: is told the questions of each title.
+        worked_out: is told the questions of each title. again: by manga_id, of titles that were asked again.
         """
         missing = []
         for record in records:
-            options = self._options(record, candidates.get(record.manga_id, ()))
+            numbers = again.get(record.manga_id, NEVER)
+            options = self._options(record, candidates.get(record.manga_id, ()), numbers)
             if worked_out is not None:
-                worked_out[record.manga_id] = {name: option.mark for name, option in options.items()}
+                worked_out[record.manga_id] = {
+                    name: option.mark for name, option in options.items() if name in self._analyses
+                }
             if parts := self._missing(record.manga_id, options, current):
                 missing.append((options, parts))
         askable = {
@@ -144,20 +132,13 @@ class Planner:
         for options, parts in missing:
             yield from self._plan_title(options, parts, entries)
 
-    def _options(self, record: MangaRecord, candidates: Sequence[Candidate]) -> dict[str, _Option]:
+    def _options(self, record: MangaRecord, candidates: Sequence[Candidate], numbers: Numbers) -> dict[str, Option]:
         """All that could fill something wanted, selected or not: a combined call's row is as current as a single's."""
-        return {
-            analysis.name: self._option(analysis, record, candidates)
-            for analysis in self._analyses.values()
-            if analysis.name in self._wanted or analysis.parts
-        }
-
-    def _option(self, analysis: AnalysisType, record: MangaRecord, candidates: Sequence[Candidate]) -> _Option:
-        inputs = title_inputs(analysis, record, candidates)
-        return _Option(analysis, self._models[analysis.name], inputs, self._calibrations.get(analysis.name))
+        kinds = [each for each in self._analyses.values() if each.name in self._wanted or each.parts]
+        return options_about(record, candidates, numbers, kinds, self._models, self._calibrations)
 
     def _missing(
-        self, manga_id: str, options: Mapping[str, _Option], current: Mapping[str, Mapping[str, str]]
+        self, manga_id: str, options: Mapping[str, Option], current: Mapping[str, Mapping[str, str]]
     ) -> list[str]:
         """Wanted analyses whose table has no row of a fingerprint that counts today."""
         missing = []
@@ -168,7 +149,7 @@ class Planner:
         return missing
 
     def _plan_title(
-        self, options: Mapping[str, _Option], parts: Sequence[str], entries: Mapping[str, LedgerEntry]
+        self, options: Mapping[str, Option], parts: Sequence[str], entries: Mapping[str, LedgerEntry]
     ) -> Iterator[Planned]:
         held = self._held_back(options, parts)
         for name, reason in held.items():
@@ -192,7 +173,7 @@ class Planner:
         for name in left:
             yield from self._plan_single(options, name, entries)
 
-    def _held_back(self, options: Mapping[str, _Option], parts: Sequence[str]) -> dict[str, str]:
+    def _held_back(self, options: Mapping[str, Option], parts: Sequence[str]) -> dict[str, str]:
         """Name -> why, of what has to wait for a canary. What the ledger has waits, too: the old answer is kept."""
         manga_id = next(iter(options.values())).inputs.manga_id
         return {
@@ -204,7 +185,7 @@ class Planner:
         }
 
     def _failed_combined(
-        self, options: Mapping[str, _Option], missing: Sequence[str], entries: Mapping[str, LedgerEntry]
+        self, options: Mapping[str, Option], missing: Sequence[str], entries: Mapping[str, LedgerEntry]
     ) -> Iterator[Planned]:
         """Combined calls that failed for good. They fill nothing; named, so that a killed run's attempts get logged."""
         for analysis in self._combined:
@@ -214,7 +195,7 @@ class Planner:
                 yield _planned(option, Action.FAILED_BEFORE, option.fingerprint, failed.error_class or "", fills=())
 
     def _plan_single(
-        self, options: Mapping[str, _Option], name: str, entries: Mapping[str, LedgerEntry]
+        self, options: Mapping[str, Option], name: str, entries: Mapping[str, LedgerEntry]
     ) -> Iterator[Planned]:
         option = options[name]
         if name not in self._selected:  # only the combined analysis is selected, and it can not be asked
@@ -230,16 +211,16 @@ class Planner:
         else:
             yield _asked(option, (name,))
 
-    def _sources(self, name: str, options: Mapping[str, _Option]) -> Iterator[_Option]:
+    def _sources(self, name: str, options: Mapping[str, Option]) -> Iterator[Option]:
         """What may have answered this part: its own call first, then combined ones."""
         own = options[name]
         yield from (option for option in (own, *options.values()) if option.fills(name))
 
     def _cheaper_combined(
-        self, options: Mapping[str, _Option], missing: Sequence[str], entries: Mapping[str, LedgerEntry]
-    ) -> _Option | None:
+        self, options: Mapping[str, Option], missing: Sequence[str], entries: Mapping[str, LedgerEntry]
+    ) -> Option | None:
         """A selected combined call that costs less than the single calls it replaces; None when there is none."""
-        best: tuple[int, _Option] | None = None
+        best: tuple[int, Option] | None = None
         for analysis in self._combined:
             option = options[analysis.name]
             fills = [name for name in missing if name in analysis.parts]
@@ -252,7 +233,7 @@ class Planner:
         return best[1] if best else None
 
     def _singles_cost(
-        self, options: Mapping[str, _Option], names: Sequence[str], entries: Mapping[str, LedgerEntry]
+        self, options: Mapping[str, Option], names: Sequence[str], entries: Mapping[str, LedgerEntry]
     ) -> int:
         return sum(
             options[name].cost_micro_usd
@@ -268,26 +249,27 @@ def affected_by(analysis: str, known: Mapping[str, AnalysisType], combined: Iter
     return frozenset({analysis, *known[analysis].parts, *(part for whole in wholes for part in whole.parts)})
 
 
-def _answered(option: _Option, entries: Mapping[str, LedgerEntry]) -> bool:
+def _answered(option: Option, entries: Mapping[str, LedgerEntry]) -> bool:
     entry = entries.get(option.fingerprint)
     return entry is not None and entry.outcome is Outcome.SUCCEEDED
 
 
-def _error(option: _Option, entries: Mapping[str, LedgerEntry]) -> str:
+def _error(option: Option, entries: Mapping[str, LedgerEntry]) -> str:
     entry = entries.get(option.fingerprint)
     return (entry.error_class or "") if entry is not None else ""
 
 
-def _asked(option: _Option, fills: tuple[str, ...]) -> Planned:
+def _asked(option: Option, fills: tuple[str, ...]) -> Planned:
     return replace(
         _planned(option, Action.ASK, option.fingerprint, fills=fills),
         estimate=option.estimate,
         estimated_micro_usd=option.cost_micro_usd,
+        again=option.inputs.again,
     )
 
 
 def _planned(
-    option: _Option,
+    option: Option,
     action: Action,
     of_fingerprint: str,
     reason: str = "",

@@ -6,7 +6,9 @@ is asked (`planner.py`).
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,17 +17,23 @@ from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.pipeline.again.store import Presses
 from manga_enrichment.pipeline.enrichment.planner import Action, Planned
 from manga_enrichment.pipeline.store.in_order import InOrder
 from manga_enrichment.pipeline.store.object_keys import outcomes_key, table_key
 
-_COLUMNS = ("manga_id", "via", "model_id", "prompt_version")
+_COLUMNS = ("manga_id", "via", "model_id", "prompt_version", "answered_at")
+_OUTCOMES = ("manga_id", "outcome", "decided_at")
+_MOST_CHARACTERS = 200
+"""Of the words of whoever had it asked again."""
+_NOBODY = Presses()
 _TRIED = (Outcome.FAILED.value, Outcome.DEFERRED.value)
 
 
 class Why(StrEnum):
-    """Of several that hold, the first is told."""
+    """Of several that hold, the first is told. FORCED is followed by the words of whoever had it asked again."""
 
+    FORCED = "forced"
     PROMPT = "new prompt"
     MODEL = "new model"
     CHANGED = "changed field"
@@ -42,8 +50,9 @@ class WhyAsked:
         bucket: str,
         analyses: Mapping[str, AnalysisType],
         models: Mapping[str, ModelSpec],
+        presses: Presses = _NOBODY,
     ) -> None:
-        self._tables, self._bucket = tables, bucket
+        self._tables, self._bucket, self._presses = tables, bucket, presses
         self._today = {name: (models[name].model_id, each.version) for name, each in analyses.items()}
         self._answers: dict[str, InOrder] = {}
         self._outcomes: dict[str, InOrder] = {}
@@ -62,21 +71,37 @@ class WhyAsked:
                 yield item
                 continue
             found = {Why(reasons[item.manga_id, name]) for name in item.fills}
-            yield replace(item, reason=min(found, key=order.index, default=Why.NEW).value)
+            why = min(found, key=order.index, default=Why.NEW)
+            yield replace(item, reason=self._forced(item) if why is Why.FORCED else why.value)
+
+    def _forced(self, item: Planned) -> str:
+        named = (self._presses.of_number(item.manga_id, name) for name in item.fills)
+        last = max((each for each in named if each is not None), key=lambda each: each.number)
+        words = " ".join(last.because.split())
+        cut = words if len(words) <= _MOST_CHARACTERS else f"{words[: _MOST_CHARACTERS - 1]}…"
+        return f"{Why.FORCED.value}: {cut}"
+
+    def _is_since(self, manga_id: str, name: str, moment: datetime) -> bool:
+        """Whether it was asked again after that."""
+        press = self._presses.of_number(manga_id, name)
+        return press is not None and press.at > moment
 
     def _whys(self, name: str, manga_ids: list[str]) -> Iterator[tuple[str, Why]]:
         ids = pa.array(manga_ids, pa.string())
         ends = min(manga_ids), max(manga_ids)
         answers = self._opened(self._answers, name, table_key(name, self._bucket), _COLUMNS)
-        outcomes = self._opened(self._outcomes, name, outcomes_key(name, self._bucket), ("manga_id", "outcome"))
+        outcomes = self._opened(self._outcomes, name, outcomes_key(name, self._bucket), _OUTCOMES)
         rows, tries = (_rows_of(each.between(*ends), ids) for each in (answers, outcomes))
         for manga_id, row, tried in zip(manga_ids, rows, tries, strict=True):
-            if row is None:
+            told_at = tried["decided_at"] if row is None and tried else row["answered_at"] if row else None
+            if told_at is not None and self._is_since(manga_id, name, told_at):
+                yield manga_id, Why.FORCED
+            elif row is None:
                 yield manga_id, Why.RETRY if tried and tried["outcome"] in _TRIED else Why.NEW
-                continue
-            model_id, version = self._today.get(row["via"], ("", ""))
-            is_prompt, is_model = row["prompt_version"] != version, row["model_id"] != model_id
-            yield manga_id, Why.PROMPT if is_prompt else Why.MODEL if is_model else Why.CHANGED
+            else:
+                model_id, version = self._today.get(row["via"], ("", ""))
+                is_prompt, is_model = row["prompt_version"] != version, row["model_id"] != model_id
+                yield manga_id, Why.PROMPT if is_prompt else Why.MODEL if is_model else Why.CHANGED
 
     def _opened(self, known: dict[str, InOrder], name: str, key: str, columns: Sequence[str]) -> InOrder:
         if name not in known:
@@ -85,7 +110,7 @@ class WhyAsked:
         return known[name]
 
 
-def _rows_of(table: pa.Table | None, ids: pa.Array) -> list[dict[str, str] | None]:
+def _rows_of(table: pa.Table | None, ids: pa.Array) -> list[dict[str, Any] | None]:
     """A row for each id, None where the table has none."""
     if table is None:
         return [None] * len(ids)

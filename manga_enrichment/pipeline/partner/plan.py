@@ -42,8 +42,8 @@ def decided(analysis: str, manga_id: str, outcome: Outcome, error_class: str, re
 class PlannedCall:
     """One missing answer and the requests that wait for it.
 
-    fields, candidates and additional_context: a title's inputs. For a conversation, history: turns before the one to be
-    answered; body: the request; candidates: titles that it is shown, where it knows_catalog.
+    fields, candidates, additional_context, again: a title's inputs. For a conversation, history: turns before the one
+    to be answered; body: the request; candidates: titles that it is shown, where it knows_catalog.
     """
 
     fingerprint: str
@@ -60,10 +60,11 @@ class PlannedCall:
     body: Mapping[str, Any] = field(default_factory=dict)
     history: list[tuple[str, str]] = field(default_factory=list)
     knows_catalog: bool = False
+    again: int = 0
 
     def inputs(self) -> TitleInputs:
         values = {name: tuple(value) if isinstance(value, list) else value for name, value in self.fields.items()}
-        return TitleInputs(self.manga_id, values, self.candidates, self.additional_context)
+        return TitleInputs(self.manga_id, values, self.candidates, self.additional_context, self.again)
 
 
 @dataclass(slots=True)

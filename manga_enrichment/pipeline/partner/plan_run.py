@@ -4,7 +4,7 @@ Belongs here: finding titles, what is known already, which calls are missing. St
 (`plan.py`), asking (`ask.py`).
 
 An item without a note is the same question that the nightly run asks, so either uses the other's answer: its own, or
-its part of a combined one.
+its part of a combined one. What people had asked again counts for both; an item with a note is the partner's own.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -21,12 +21,14 @@ from manga_enrichment.domain.operations.quota_lanes import lane_of_priority
 from manga_enrichment.domain.outcomes.answers import LedgerEntry
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
+from manga_enrichment.domain.prompts.again import NEVER, Numbers, number_of, numbers_of
 from manga_enrichment.domain.prompts.conversations import CONVERSATION, conversation_fingerprint, conversation_inputs
 from manga_enrichment.domain.prompts.prompt import title_inputs
 from manga_enrichment.domain.requests.reading.duplicates import unique_items
 from manga_enrichment.domain.requests.schemas import BATCH, QUOTE
 from manga_enrichment.gateways.ledger import EntryReader
 from manga_enrichment.gateways.objects import ObjectStore, TableReader
+from manga_enrichment.pipeline.again.store import read_presses
 from manga_enrichment.pipeline.batch.job_store import BatchStore
 from manga_enrichment.pipeline.candidates.tables import candidates_from_table
 from manga_enrichment.pipeline.catalog.reader import check_bucket_count, read_catalog
@@ -60,6 +62,7 @@ class _Title:
     record: MangaRecord
     bucket: str
     candidates: tuple[Candidate, ...]
+    numbers: Numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +137,22 @@ class PartnerPlanning:
             by_bucket.setdefault(bucket_of(manga_id, self._bucket_count), []).append(manga_id)
         titles = {}
         for bucket, ids in by_bucket.items():
-            candidates = self._candidates(bucket, ids)
+            candidates, again = self._candidates(bucket, ids), self._again(bucket)
             for record in records_from_table(_only(read_catalog(self._catalog, bucket), ids)):
-                titles[record.manga_id] = _Title(record, bucket, candidates.get(record.manga_id, ()))
+                manga_id = record.manga_id
+                shown, numbers = candidates.get(manga_id, ()), again.get(manga_id, NEVER)
+                titles[manga_id] = _Title(record, bucket, shown, numbers)
         return titles
 
     def _candidates(self, bucket: str, ids: Sequence[str]) -> dict[str, tuple[Candidate, ...]]:
         stored = self._catalog.read(table_key("similar_candidates", bucket))
         return {} if stored is None else candidates_from_table(_only(stored.table, ids))
+
+    def _again(self, bucket: str) -> Mapping[str, Numbers]:
+        found: Mapping[str, Numbers] = self._recall(
+            f"asked again in {bucket}", lambda: read_presses(self._tables, bucket).numbers
+        )
+        return found
 
     def _wishes(self, request: StoredRequest, titles: Mapping[str, _Title]) -> Iterator[_Wish | PlannedItem]:
         for item in unique_items(request.body["items"]).items:
@@ -155,17 +166,22 @@ class PartnerPlanning:
     def _wish(self, request: StoredRequest, item: Mapping[str, Any], title: _Title) -> _Wish | PlannedItem:
         analysis = self._analyses[item["analysis_type"]]
         note = item.get("additional_context", "")
-        asked = self._question(analysis, title, note, request)
+        numbers = NEVER if note else title.numbers
+        number = number_of(analysis, numbers)
+        asked = self._question(analysis, title, note, request, number)
         inputs = asked.inputs
         problem = analysis.sufficient(inputs)
         if problem is not None:
             return decided(analysis.name, inputs.manga_id, Outcome.INSUFFICIENT_INPUT, "", problem)
-        kinds = [analysis, *(other for other in self._analyses.values() if analysis.name in other.parts)]
-        sources = tuple(self._question(kind, title, note, request).fingerprint for kind in kinds)
+        others = (other for other in self._analyses.values() if analysis.name in other.parts)
+        kinds = [(analysis, number), *((each, n) for each in others for n in numbers_of(each, numbers) if n >= number)]
+        sources = tuple(self._question(kind, title, note, request, n).fingerprint for kind, n in kinds)
         return _Wish(request, analysis, self._alias(analysis, request), asked.model, title.bucket, inputs, sources)
 
-    def _question(self, analysis: AnalysisType, title: _Title, note: str, request: StoredRequest) -> Question:
-        inputs = title_inputs(analysis, title.record, title.candidates, note)
+    def _question(
+        self, analysis: AnalysisType, title: _Title, note: str, request: StoredRequest, number: int
+    ) -> Question:
+        inputs = title_inputs(analysis, title.record, title.candidates, note, number)
         return Question(analysis, self._models.resolve_in(_lane(request), self._alias(analysis, request)), inputs)
 
     def _alias(self, analysis: AnalysisType, request: StoredRequest) -> str:
@@ -256,6 +272,7 @@ def _title_call(wish: _Wish) -> PlannedCall:
         fields=wish.inputs.fields,
         candidates=wish.inputs.candidates,
         additional_context=wish.inputs.additional_context,
+        again=wish.inputs.again,
         model_alias=wish.alias,
     )
 

@@ -5,7 +5,7 @@ the append-only log. What partners' requests add to it, and their rows in `enric
 hours (`hour_keys.py`). `runs/<run>/` holds a run's working files and `batch/<token>/` those of a batch job; lifecycle
 rules delete both. `candidates/` is what lists and plans go on from, `changes/` what tables are about to change.
 `fm-requests/` holds requests as they were accepted, `fm-results/` what partners fetch, `trials/` what trials found,
-`labels/` what people say is right.
+`labels/` what people say is right, `again/` what they had asked again.
 """
 
 TABLES_ROOT = "enrichment"
@@ -206,6 +206,11 @@ def report_figures_key() -> str:
 def labels_key(analysis: str) -> str:
     """All that people have said of an analysis, oldest first."""
     return f"labels/analysis={analysis}/part.parquet"
+
+
+def again_key(bucket: str) -> str:
+    """All that people had asked again of a bucket's titles, oldest first."""
+    return f"again/bucket={bucket}/part.parquet"
 
 
 def trial_key(trial_id: str, name: str) -> str:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from manga_enrichment.domain.outcomes.answers import Provenance
+from manga_enrichment.domain.prompts.again import number_of
 from manga_enrichment.domain.prompts.prompt import title_inputs
 from manga_enrichment.domain.trials.contenders import Contender
 from manga_enrichment.gateways.objects import ObjectStore
@@ -45,12 +46,12 @@ def calls_of(contender: Contender, sample: Sample, tables: ObjectStore) -> list[
     """One per title, with today's estimate."""
     analysis, model = contender.analysis, contender.model
     calibration = read_calibration(tables, analysis.name, model.model_id)
-    return [
-        build_call(
-            Question(analysis, model, title_inputs(analysis, title.record, title.candidates), calibration), title.bucket
-        )
-        for title in sample.titles.values()
-    ]
+    calls = []
+    for title in sample.titles.values():
+        again = number_of(analysis, title.numbers)
+        inputs = title_inputs(analysis, title.record, title.candidates, again=again)
+        calls.append(build_call(Question(analysis, model, inputs, calibration), title.bucket))
+    return calls
 
 
 def estimate_micro_usd(calls: Sequence[Call]) -> int:

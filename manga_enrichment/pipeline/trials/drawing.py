@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 
 from manga_enrichment.domain.analyses.base import AnalysisType, Candidate
 from manga_enrichment.domain.catalog.records import MangaRecord, bucket_keys, bucket_of
+from manga_enrichment.domain.prompts.again import Numbers
 from manga_enrichment.domain.prompts.prompt import title_inputs
 from manga_enrichment.domain.trials.contenders import TrialError
 from manga_enrichment.domain.trials.sampling import StratifiedSample, Stratum, stratum_of
 from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.pipeline.again.store import read_presses
 from manga_enrichment.pipeline.candidates.tables import read_candidates
 from manga_enrichment.pipeline.catalog.reader import read_records
 
@@ -29,6 +31,7 @@ class Title:
     bucket: str
     stratum: Stratum
     candidates: tuple[Candidate, ...] = ()
+    numbers: Numbers = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -69,9 +72,11 @@ def draw(
     _check(sample, size, preferred if must_know else ())
     drawn = drawing.drawn()
     for bucket in sorted({bucket_of(manga_id, bucket_count) for manga_id in drawn}):
+        presses = read_presses(tables, bucket)
         for record, candidates in _titles(tables, bucket, analyses):
-            if record.manga_id in drawn:
-                sample.titles[record.manga_id] = Title(record, bucket, drawn[record.manga_id], candidates)
+            manga_id = record.manga_id
+            if manga_id in drawn:
+                sample.titles[manga_id] = Title(record, bucket, drawn[manga_id], candidates, presses.of(manga_id))
     return sample
 
 

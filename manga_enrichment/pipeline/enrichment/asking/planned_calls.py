@@ -59,15 +59,16 @@ def _calls_of(
             continue
         ids = part.column("manga_id")
         first, last = ids[0].as_py(), ids[-1].as_py()
-        reasons = {row.manga_id: row.reason for row in plan.up_to(last) if row.action is Action.ASK}
-        if not reasons:
+        asked = {row.manga_id: row for row in plan.up_to(last) if row.action is Action.ASK}
+        if not asked:
             continue
-        wanted = pa.array(reasons, pa.string())
+        wanted = pa.array(asked, pa.string())
         near = lists.between(first, last)
         known = candidates_from_table(_rows_of(near, wanted)) if near is not None else {}
         for record in records_from_table(_rows_of(part, wanted)):
-            inputs = title_inputs(analysis, record, known.get(record.manga_id, ()))
-            yield build_call(Question(analysis, model, inputs, calibration), bucket, reasons[record.manga_id])
+            row = asked[record.manga_id]
+            inputs = title_inputs(analysis, record, known.get(record.manga_id, ()), again=row.again)
+            yield build_call(Question(analysis, model, inputs, calibration), bucket, row.reason)
 
 
 def _rows_of(table: pa.Table, manga_ids: pa.Array) -> pa.Table:

@@ -1,7 +1,7 @@
 """What would be asked about one title today, and what is known of each question: for people who look into one title.
 
 Belongs here: putting a night's own questions together for one title. Stays out: which of them a night asks
-(`planner.py`), showing them (`manga_enrichment/cli/titles`).
+(`pipeline/enrichment/planner.py`), showing them (`manga_enrichment/cli/titles`).
 """
 
 from collections.abc import Mapping
@@ -11,9 +11,11 @@ from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.catalog.records import MangaRecord, bucket_of
 from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.outcomes.answers import LedgerEntry
+from manga_enrichment.domain.prompts.again import number_of
 from manga_enrichment.domain.prompts.prompt import title_inputs
 from manga_enrichment.gateways.ledger import EntryReader
 from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.pipeline.again.store import read_presses
 from manga_enrichment.pipeline.candidates.tables import read_candidates
 from manga_enrichment.pipeline.catalog.reader import read_records
 from manga_enrichment.pipeline.engine.build_call import Question
@@ -47,10 +49,12 @@ def questions_about(
     buckets: int,
 ) -> list[TitleQuestion]:
     """A question for each analysis, as a night asks it. asked: analysis and the model that it is asked of, by name."""
-    candidates = read_candidates(tables, bucket_of(record.manga_id, buckets)).get(record.manga_id, ())
+    bucket = bucket_of(record.manga_id, buckets)
+    candidates = read_candidates(tables, bucket).get(record.manga_id, ())
+    numbers = read_presses(tables, bucket).of(record.manga_id)
     questions = []
     for analysis, model in asked.values():
-        inputs = title_inputs(analysis, record, candidates)
+        inputs = title_inputs(analysis, record, candidates, again=number_of(analysis, numbers))
         questions.append(Question(analysis, model, inputs, read_calibration(tables, analysis.name, model.model_id)))
     known = ledger.get_many([each.fingerprint for each in questions])
     return [

@@ -1,7 +1,7 @@
 """One title's questions are those that a night asks: what it answered is found by them."""
 
 from manga_enrichment.domain.outcomes.outcome import Outcome
-from manga_enrichment.pipeline.enrichment.title_questions import TitleQuestion, find_title, questions_about
+from manga_enrichment.pipeline.titles.questions import TitleQuestion, find_title, questions_about
 from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import World, bare_record, model_of, put_catalog, record, title_id
 

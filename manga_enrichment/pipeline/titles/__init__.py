@@ -1,0 +1,1 @@
+"""Some titles that a person named."""
