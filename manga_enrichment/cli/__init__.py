@@ -32,6 +32,7 @@ from manga_enrichment.cli.partner.requests import results, status, submit
 from manga_enrichment.cli.promote import canary_group, promote
 from manga_enrichment.cli.report import report
 from manga_enrichment.cli.sql.command import sql
+from manga_enrichment.cli.titles.ask_again import ask_again
 from manga_enrichment.cli.titles.correct import correct, corrections
 from manga_enrichment.cli.titles.prompt import prompt
 from manga_enrichment.cli.trial import trial
@@ -145,6 +146,7 @@ for _command in (
     trial,
     promote,
     prompt,
+    ask_again,
     canary_group,
 ):
     main.add_command(_command)

@@ -1,7 +1,7 @@
 """The one store of what people had asked again: a table a bucket, to which rows are added and from which none is taken.
 
 Belongs here: adding and reading. Stays out: what a number does (`domain/prompts/again.py`), who is given one
-(`pipeline/ask_again/press.py`).
+(`pipeline/titles/press.py`).
 
 A row is both the number that questions have from then on and the note of who wanted it, when and why. The same words
 about the same analysis of a title are one wish, however often they are said: whoever repeats a command, or a run that

@@ -95,7 +95,8 @@ class BucketWrite:
             append_parts(self._tables, self._log_key(), self._unsent)  # afterwards nobody could tell that it was new
             settled = self._settlement.of(self._catalog.etag, etag)
             self._written.preview = some_answers(self._tables, self._analysis, self._bucket, self._newest)
-            self._outcomes.put(note_of(settled, self._written) if is_settled(self._written.outcomes) else {})
+            is_noted = is_settled(self._written.outcomes) and not self._plan.is_of_some
+            self._outcomes.put(note_of(settled, self._written) if is_noted else {})
         self._numbers.add_rows(told.attempts_of(self._analysis.name))
         self._written.numbers = self._numbers.result()
         return self._written, self._given_up
@@ -115,7 +116,9 @@ class BucketWrite:
         self._numbers.add(entry for entry in entries.values() if entry.analysis == self._analysis.name)
         planned = {row.manga_id: row for row in rows if self._analysis.name in row.fills}
         answers = self._merged(ids, last, planned, entries)
-        outcomes = OutcomeRows(self._analysis.name, planned, entries, told.attempts(rows), self._run.run_id, self._now)
+        attempts, of_some = told.attempts(rows), self._plan.is_of_some
+        run_id, now = self._run.run_id, self._now
+        outcomes = OutcomeRows(self._analysis.name, planned, entries, attempts, run_id, now, is_of_some=of_some)
         before = self._outcomes.up_to(last)
         table, changed = outcomes.merged(before, ids, answers)
         self._outcomes.add(before, table)

@@ -36,11 +36,14 @@ class OutcomeRows:
         unledgered: Sequence[Mapping[str, Any]],
         run_id: str,
         now: datetime,
+        *,
+        is_of_some: bool = False,
     ) -> None:
         """planned: by manga_id, what this run does about titles that lack the analysis.
 
-        unledgered: rows of attempts, oldest first.
+        unledgered: rows of attempts, oldest first. is_of_some: titles that are not planned are as they were.
         """
+        self._is_of_some = is_of_some
         self._analysis = analysis
         self._entries = entries
         self._run_id = run_id
@@ -60,23 +63,29 @@ class OutcomeRows:
         current = OUTCOME_SCHEMA.empty_table() if stored is None else fitted(stored, OUTCOME_SCHEMA)
         current = current.filter(pc.is_in(current.column("manga_id"), value_set=ids))
         answers = answers.select(["manga_id", "fingerprint", "via"])
-        stands = current.filter(self._still_succeeded(current, answers))
+        stands = current.filter(self._stands(current, answers))
         undecided = ids.filter(pc.invert(pc.is_in(ids, value_set=_whole(stands, "manga_id"))))
+        if self._is_of_some:
+            undecided = undecided.filter(self._is_planned(undecided))
         rows, changed = self._decided(undecided.take(pc.sort_indices(undecided)), current, answers)
         parts = [stands, pa.Table.from_pylist(rows, schema=OUTCOME_SCHEMA)]
         table = pa.concat_tables(parts).sort_by("manga_id").combine_chunks()
         self.outcomes, self.error_classes = (_counts(table, name) for name in ("outcome", "error_class"))
         return table, changed
 
-    def _still_succeeded(self, current: pa.Table, answers: pa.Table) -> pa.Array:
+    def _is_planned(self, ids: pa.Array) -> pa.Array:
+        return pc.is_in(ids, value_set=pa.array(self._planned, pa.string()))
+
+    def _stands(self, current: pa.Table, answers: pa.Table) -> pa.Array:
         """Which rows nobody need look at: nothing is planned, and the answer is the one that they are about."""
         ids = _whole(current, "manga_id")
+        if self._is_of_some:
+            return pc.invert(self._is_planned(ids))
         places = pc.index_in(ids, value_set=_whole(answers, "manga_id"))
         same = pc.equal(_whole(current, "outcome"), Outcome.SUCCEEDED.value)
         for name in ("fingerprint", "via"):
             same = pc.and_(same, pc.equal(_whole(current, name), _whole(answers, name).take(places)))
-        planned = pc.is_in(ids, value_set=pa.array(self._planned, pa.string()))
-        return pc.and_(pc.fill_null(same, fill_value=False), pc.invert(planned))
+        return pc.and_(pc.fill_null(same, fill_value=False), pc.invert(self._is_planned(ids)))
 
     def _decided(
         self, ids: pa.Array, current: pa.Table, answers: pa.Table

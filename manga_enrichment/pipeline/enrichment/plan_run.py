@@ -121,8 +121,8 @@ class Planning:
                 stored: BucketTables = stored, known: KnownQuestions = known, why: WhyAsked = why
             ) -> Iterator[list[PlanRow]]:
                 for part, current in self._slices(planner, stored, known, report):
-                    priced = _adding_up(part, models, calibrations) if self._adds_up else part
-                    rows = plan_rows(_with_cache_writes(why.told(priced), models, unwritten))
+                    priced = adding_up(part, models, calibrations) if self._adds_up else part
+                    rows = plan_rows(with_cache_writes(why.told(priced), models, unwritten))
                     _count(report, rows)
                     self._count_again(report, rows, current)
                     yield rows
@@ -151,7 +151,7 @@ class Planning:
             rows: Current = {}
             if pc.any(open_titles).as_py():
                 places = {manga_id: place for place, manga_id in enumerate(ids)}
-                rows = {name: _known_of(part.ids, column) for name, column in current.items()}
+                rows = {name: known_of(part.ids, column) for name, column in current.items()}
                 records, candidates = stored.titles(part.ids.filter(open_titles))
                 items = planner.plan(records, candidates, rows, self._ledger.get_many, worked_out, again)
                 found += [(places[item.manga_id], item) for item in items]
@@ -166,7 +166,7 @@ class Planning:
             stored = None
             for ids, waiting in waiting_lists(self._tables, bucket):
                 stored = stored or BucketTables(self._tables, bucket, planner.wanted)
-                current = {name: _known_of(ids, column) for name, column in stored.fingerprints(ids).items()}
+                current = {name: known_of(ids, column) for name, column in stored.fingerprints(ids).items()}
                 records, lists = stored.titles(ids)
                 moves.titles += len(records)
                 for shown, sign in ((waiting, 1), (lists, -1)):
@@ -204,9 +204,10 @@ class Planning:
         return models, calibrations, planner
 
 
-def _adding_up(
+def adding_up(
     planned: Iterable[Planned], models: Mapping[str, ModelSpec], calibrations: Mapping[str, Calibration]
 ) -> Iterator[Planned]:
+    """With estimates for their sum."""
     for item in planned:
         calibration = calibrations.get(item.analysis)
         if item.estimate is None or calibration is None:
@@ -216,7 +217,7 @@ def _adding_up(
         yield replace(item, estimate=estimate, estimated_micro_usd=estimate.cost_micro_usd(models[item.analysis]))
 
 
-def _with_cache_writes(
+def with_cache_writes(
     planned: Iterable[Planned], models: Mapping[str, ModelSpec], unwritten: set[str]
 ) -> Iterator[Planned]:
     """The first call of each analysis at the price of writing the prompt cache. unwritten: which are still to come."""
@@ -239,6 +240,7 @@ def _count(report: PlanReport, rows: Sequence[PlanRow]) -> None:
         plan.estimated_micro_usd += sum(row.estimated_micro_usd for row in own)
 
 
-def _known_of(ids: pa.Array, column: pa.Array) -> dict[str, str]:
+def known_of(ids: pa.Array, column: pa.Array) -> dict[str, str]:
+    """By id the values that are there."""
     there = column.is_valid()
     return dict(zip(ids.filter(there).to_pylist(), column.filter(there).to_pylist(), strict=True))
