@@ -1,6 +1,6 @@
 """A million generated titles through import, plan and write: CPU and peak memory of each, in few and many buckets.
 
-    python -m benchmarks scale [--titles 1000000] [--buckets 1,8] [--stages import,plan,keep,write,enriched]
+    python -m benchmarks scale [--titles 1000000] [--buckets 1,8] [--stages import,plan,calls,keep,write,enriched]
 
 Needs Linux; for a million titles 10 GB of disk and about half an hour of CPU for each number of buckets.
 """

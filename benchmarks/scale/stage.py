@@ -2,9 +2,10 @@
 
 Belongs here: what is measured. Stays out: the order of stages (`__main__.py`).
 
-Run: python benchmarks/scale/stage.py STAGE FOLDER BUCKETS. Prints JSON. STAGE: import, plan, keep, write, enriched.
-`keep` is what the op that asks hands on to the writes; its answers are made up without a model and its engine, whose
-memory `python -m benchmarks memory` looks at.
+Run: python benchmarks/scale/stage.py STAGE FOLDER BUCKETS. Prints JSON. STAGE: import, plan, calls, keep, write,
+enriched. `calls` makes those that the plan says are to be asked, and asks nothing. `keep` is what the op that asks
+hands on to the writes; its answers are made up without a model and its engine, whose memory `python -m benchmarks memory`
+looks at.
 """
 
 import json
@@ -33,6 +34,7 @@ from manga_enrichment.pipeline.catalog.refresh import refresh_catalog
 from manga_enrichment.pipeline.catalog.sink import Following
 from manga_enrichment.pipeline.catalog.source_files import load_mapping
 from manga_enrichment.pipeline.changes.replace import Origin
+from manga_enrichment.pipeline.enrichment.asking.planned_calls import planned_calls
 from manga_enrichment.pipeline.enrichment.plan_files import open_plan
 from manga_enrichment.pipeline.enrichment.plan_run import Planning
 from manga_enrichment.pipeline.enrichment.planner import Action
@@ -81,6 +83,12 @@ def planning(tables: S3ObjectStore, _folder: Path, buckets: Sequence[str]) -> di
     plan = Planning(tables=tables, ledger=ForgetfulLedger(), analyses=ANALYSES, models=load_models(), remembers=True)
     report = plan.plan(RUN.run_id, buckets, [ANALYSIS], lambda _line: None)
     return {"titles": report.titles, "calls": report.calls}
+
+
+def calling(tables: S3ObjectStore, _folder: Path, buckets: Sequence[str]) -> dict[str, Any]:
+    analysis, models = ANALYSES[ANALYSIS], load_models()
+    model = models.asked_for(ANALYSIS, analysis.model_alias)
+    return {"titles": sum(1 for _ in planned_calls(tables, analysis, model, buckets, RUN.run_id))}
 
 
 def keeping(tables: S3ObjectStore, _folder: Path, buckets: Sequence[str]) -> dict[str, Any]:
@@ -135,6 +143,7 @@ def enriching(tables: S3ObjectStore, _folder: Path, buckets: Sequence[str]) -> d
 STAGES: dict[str, Stage] = {
     "import": importing,
     "plan": planning,
+    "calls": calling,
     "keep": keeping,
     "write": writing,
     "enriched": enriching,
