@@ -4,7 +4,7 @@ Belongs here: what is measured. Stays out: the order of stages (`__main__.py`).
 
 Run: python benchmarks/scale/stage.py STAGE FOLDER BUCKETS. Prints JSON. STAGE: import, plan, calls, keep, write,
 enriched. `calls` makes those that the plan says are to be asked, and asks nothing. `keep` is what the op that asks
-hands on to the writes; its answers are made up without a model and its engine, whose memory `python -m benchmarks memory`
+hands on to the writes; its answers are made up without a model and its engine, whose memory `benchmarks memory`
 looks at.
 """
 

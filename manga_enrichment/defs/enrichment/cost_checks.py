@@ -9,38 +9,26 @@ import dagster as dg
 
 from manga_enrichment.defs.enrichment.analysis_checks import Check, Looking
 from manga_enrichment.defs.shared.inputs import DefinitionInputs
-from manga_enrichment.defs.shared.policies import store_check
 from manga_enrichment.defs.shared.severity import graded
-from manga_enrichment.defs.shared.tags import partition_range
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models.specs import ModelCatalog
 from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.domain.outcomes.next_steps import counted, next_step
-from manga_enrichment.gateways.clock import Clock
-from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE
-from manga_enrichment.pipeline.health.daily_costs import days_until
-from manga_enrichment.pipeline.health.run_costs import RunCosts, latest_run, run_costs
+from manga_enrichment.pipeline.health.run_costs import RunCosts
 from manga_enrichment.settings import Settings
 
 END_OF_LIFE_DAYS = 90
-LOG_DAYS = 31
-"""How far back the latest run is looked for."""
-LONGEST_RUN_DAYS = 3
-"""A run is logged under the UTC day it began on, and is looked for under so many."""
 
 
-def build_cost_checks(inputs: DefinitionInputs) -> list[dg.AssetChecksDefinition]:
+def cost_checks(inputs: DefinitionInputs) -> list[Check]:
     """On `enriched_catalog`, so that they see the whole run."""
     return [_cost_per_run_within_limits(inputs.settings), _error_rate_within_limits(inputs)]
 
 
-def _cost_per_run_within_limits(settings: Settings) -> dg.AssetChecksDefinition:
-    @store_check(asset=TABLE, description="Cost of the whole run, against the settings' limits.")
-    def cost_per_run_within_limits(
-        context: dg.AssetCheckExecutionContext, tables: dg.ResourceParam[ObjectStore], clock: dg.ResourceParam[Clock]
-    ) -> dg.AssetCheckResult:
-        costs = _costs(context, tables, clock)
+def _cost_per_run_within_limits(settings: Settings) -> Check:
+    def look(at: Looking) -> dg.AssetCheckResult:
+        costs = at.costs
         return graded(
             usd(costs.cost_micro_usd),
             warn_above=settings.cost_per_run_usd_warn,
@@ -55,17 +43,15 @@ def _cost_per_run_within_limits(settings: Settings) -> dg.AssetChecksDefinition:
             },
         )
 
-    return cost_per_run_within_limits
+    said = "Cost of the whole run, against the settings' limits."
+    return Check(dg.AssetCheckSpec("cost_per_run_within_limits", asset=TABLE, description=said), look)
 
 
-def _error_rate_within_limits(inputs: DefinitionInputs) -> dg.AssetChecksDefinition:
+def _error_rate_within_limits(inputs: DefinitionInputs) -> Check:
     settings = inputs.settings
 
-    @store_check(asset=TABLE, description="Share of the asked titles that failed in the run.")
-    def error_rate_within_limits(
-        context: dg.AssetCheckExecutionContext, tables: dg.ResourceParam[ObjectStore], clock: dg.ResourceParam[Clock]
-    ) -> dg.AssetCheckResult:
-        costs = _costs(context, tables, clock)
+    def look(at: Looking) -> dg.AssetCheckResult:
+        costs = at.costs
         return graded(
             costs.error_rate,
             warn_above=settings.error_rate_warn,
@@ -80,7 +66,8 @@ def _error_rate_within_limits(inputs: DefinitionInputs) -> dg.AssetChecksDefinit
             },
         )
 
-    return error_rate_within_limits
+    said = "Share of the asked titles that failed in the run."
+    return Check(dg.AssetCheckSpec("error_rate_within_limits", asset=TABLE, description=said), look)
 
 
 def _classes(costs: RunCosts) -> str:
@@ -115,18 +102,3 @@ def model_check(analysis: AnalysisType, models: ModelCatalog) -> Check:
         description=f"The model is sold for at least {END_OF_LIFE_DAYS} more days (ERROR when it is gone).",
     )
     return Check(spec, look)
-
-
-def _costs(context: dg.AssetCheckExecutionContext, tables: ObjectStore, clock: Clock) -> RunCosts:
-    """Of this run when it asked anything, else of the latest one in the log (a checks-only run)."""
-    days = days_until(clock.now().date(), LOG_DAYS)
-    own = run_costs(tables, context.run.run_id, days[-LONGEST_RUN_DAYS:])
-    if own.calls or _materializes(context):
-        return own
-    latest = latest_run(tables, days)
-    return run_costs(tables, latest, days) if latest else own
-
-
-def _materializes(context: dg.AssetCheckExecutionContext) -> bool:
-    """A run of partitions materializes; a checks-only run has none."""
-    return partition_range(context.run.tags) != ("", "")

@@ -5,10 +5,10 @@ Belongs here: assembly. Stays out: assets, ops, checks, jobs and schedule (besid
 
 import dagster as dg
 
-from manga_enrichment.defs.enrichment.analysis_checks import build_analysis_checks
+from manga_enrichment.defs.enrichment.analysis_checks import build_checks
 from manga_enrichment.defs.enrichment.assets import build_analyses
 from manga_enrichment.defs.enrichment.canary_checks import canary_check
-from manga_enrichment.defs.enrichment.cost_checks import build_cost_checks, model_check
+from manga_enrichment.defs.enrichment.cost_checks import cost_checks, model_check
 from manga_enrichment.defs.enrichment.jobs import build_jobs
 from manga_enrichment.defs.enrichment.night_sensor import build_night_sensor
 from manga_enrichment.defs.enrichment.quality_checks import quality_checks
@@ -16,6 +16,7 @@ from manga_enrichment.defs.enrichment.schedule import assets_after_import, build
 from manga_enrichment.defs.enrichment.wide_table import build_enriched, build_enriched_changes
 from manga_enrichment.defs.shared.inputs import DefinitionInputs
 from manga_enrichment.domain.analyses.base import AnalysisType
+from manga_enrichment.pipeline.enrichment.wide_table import TABLE
 
 
 def build_enrichment(inputs: DefinitionInputs) -> dg.Definitions:
@@ -24,7 +25,7 @@ def build_enrichment(inputs: DefinitionInputs) -> dg.Definitions:
         assets=[build_analyses(inputs), build_enriched(inputs), build_enriched_changes(inputs)],
         asset_checks=[
             *(_checks_of(analysis, inputs) for analysis in inputs.analyses.values()),
-            *build_cost_checks(inputs),
+            build_checks(TABLE, cost_checks(inputs), inputs.buckets),
         ],
         jobs=build_jobs(),
         schedules=[build_nightly_schedule(inputs.bucket_groups, after_import)],
@@ -38,4 +39,4 @@ def _checks_of(analysis: AnalysisType, inputs: DefinitionInputs) -> dg.AssetChec
         canary_check(analysis, inputs),
         model_check(analysis, inputs.models),
     ]
-    return build_analysis_checks(analysis.name, checks, inputs.buckets)
+    return build_checks(analysis.name, checks, inputs.buckets)

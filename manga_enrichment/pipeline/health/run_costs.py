@@ -5,7 +5,7 @@ Belongs here: which objects belong to a run, sums over them. Stays out: writing 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -17,7 +17,8 @@ from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.log.read import read_log
 from manga_enrichment.pipeline.store.object_keys import requests_prefix
 
-_COLUMNS = ["analysis", "attempt", "status", "error_class", "cost_micro_usd", "dagster_run_id", "from_cache"]
+_KINDS = ["analysis", "status", "error_class"]
+_COLUMNS = [*_KINDS, "attempt", "cost_micro_usd", "dagster_run_id"]
 
 
 @dataclass(slots=True)
@@ -54,16 +55,21 @@ def run_costs(tables: ObjectStore, run_id: str, days: Iterable[str]) -> RunCosts
         parts = (rows for day in known for rows in read_log(tables, day, _COLUMNS))
     for part in parts:
         sent = part.filter((pc.field("attempt") > 0) & (pc.field("dagster_run_id") == run_id))
-        for row in sent.to_pylist():
-            costs.calls += 1
-            costs.cost_micro_usd += row["cost_micro_usd"]
-            costs.cost_by_analysis[row["analysis"]] += row["cost_micro_usd"]
-            if row["status"] != "retried":
-                costs.titles += 1
-                if row["status"] == Outcome.FAILED.value:
-                    costs.failed += 1
-                    costs.failed_by[row["error_class"], row["analysis"]] += 1
+        kinds = sent.group_by(_KINDS).aggregate([([], "count_all"), ("cost_micro_usd", "sum")])
+        for kind in kinds.to_pylist():
+            _add(costs, kind, kind["count_all"], kind["cost_micro_usd_sum"])
     return costs
+
+
+def _add(costs: RunCosts, kind: Mapping[str, str], rows: int, cost_micro_usd: int) -> None:
+    costs.calls += rows
+    costs.cost_micro_usd += cost_micro_usd
+    costs.cost_by_analysis[kind["analysis"]] += cost_micro_usd
+    if kind["status"] != "retried":
+        costs.titles += rows
+        if kind["status"] == Outcome.FAILED.value:
+            costs.failed += rows
+            costs.failed_by[kind["error_class"], kind["analysis"]] += rows
 
 
 def latest_run(tables: ObjectStore, days: Sequence[str]) -> str | None:
