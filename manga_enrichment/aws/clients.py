@@ -50,6 +50,7 @@ _SDK_CONFIG = Config(
     read_timeout=60,
     max_pool_connections=16,
     tcp_keepalive=True,
+    user_agent="manga-enrichment",  # else one is put together anew for each call; boto3 adds the SDK
 )
 # The SDK's look at each of the thousands of values in a transaction is two fifths of its CPU; DynamoDB looks anyway.
 _DYNAMODB = Config(parameter_validation=False, read_timeout=20)

@@ -5,6 +5,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import botocore
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
@@ -60,6 +61,21 @@ def test_a_small_object_is_sent_without_asking_first_whether_it_may_be(
     for size in (0, 100, AT_ONCE_BYTES):
         s3.put_object(Bucket="bucket", Key="key", Body=bytes(size))
     assert asks == [False, False, True]
+
+
+def test_every_service_hears_who_asks_and_by_which_sdk() -> None:
+    clients, heard = AwsClients(), set[str]()
+
+    def answer(request: Any, **_kwargs: Any) -> AWSResponse:
+        heard.add(request.headers["User-Agent"].decode())
+        return AWSResponse(request.url, 200, HTTPHeaders(), HTTPResponse(BytesIO(b"{}"), preload_content=False))
+
+    for client in (clients.dynamodb, clients.sqs):
+        events: Any = client.meta.events
+        events.register("before-send", answer)
+    clients.dynamodb.get_item(TableName="table", Key={"key": {"S": "value"}})
+    clients.sqs.list_queues()
+    assert heard == {f"manga-enrichment Botocore/{botocore.__version__}"}
 
 
 def test_a_missing_region_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

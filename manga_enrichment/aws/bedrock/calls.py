@@ -74,7 +74,7 @@ class BedrockModel:
         headers = await self._headers(url.raw_path, body)
         try:
             async with self._open().post(
-                url, data=body, headers=headers, proxy=self._proxy, allow_redirects=False
+                url, data=aiohttp.BytesPayload(body), headers=headers, proxy=self._proxy, allow_redirects=False
             ) as response:
                 payload = await response.read()
         except aiohttp.ClientError as error:

@@ -139,6 +139,8 @@ def _validator(analysis: AnalysisType) -> Draft7Validator:
 def _is_plain(value: Any) -> bool:
     """Whether each text in it can be seen and written, and each number, too. False as well where a look is needed."""
     if isinstance(value, str):
+        if value.isascii() and value.isprintable():  # its only white space is " "
+            return not value or not value.isspace()
         return (value.isascii() or _is_encodable(value)) and not (value and is_blank(value))
     if isinstance(value, dict):
         return all(map(str.isascii, value)) and all(map(_is_plain, value.values()))

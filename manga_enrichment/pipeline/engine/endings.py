@@ -61,7 +61,8 @@ class Endings:
     def before_claim(self, call: Call) -> tuple[ErrorClass, str] | None:
         """Why a call need not even be claimed, with a sentence; None when it is to be asked."""
         ending = self.of_call(call)
-        if ending is None and self._budget.has_no_room_for(call.estimated_micro_usd()):
+        is_short = ending is None and self._budget.has_refused  # seldom: then estimates are worth their CPU
+        if is_short and self._budget.has_no_room_for(call.estimated_micro_usd()):
             refusal = unfunded(None, self._budget.refused_by)
             return refusal.error_class, refusal.message
         return None if ending is None else (ending, self._why(ending))

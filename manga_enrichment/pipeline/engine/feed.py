@@ -6,6 +6,7 @@ Belongs here: single flight, claims that other runs hold, what need not be asked
 
 import asyncio
 from collections.abc import Callable, Mapping
+from datetime import datetime
 
 from manga_enrichment.domain.outcomes.answers import Asked, Provenance
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
@@ -95,7 +96,8 @@ class Feed:
         """wanted: in the caller's order, which is the catalog's."""
         try:
             at_stake = {each: calls[0].most_micro_usd() for each, calls in wanted.items()}
-            asked = {each: self._asked(calls[0]) for each, calls in wanted.items()}
+            now = self._clock.now()
+            asked = {each: self._asked(calls[0], now) for each, calls in wanted.items()}
             result = await self._claims.take(at_stake, asked)
         except StoreUnavailableError as error:
             for fingerprint, calls in wanted.items():
@@ -118,7 +120,7 @@ class Feed:
                 for call in calls:
                     deliver(cached(call, result.answered[fingerprint]))
 
-    def _asked(self, call: Call) -> Asked:
+    def _asked(self, call: Call, now: datetime) -> Asked:
         return Asked(
             manga_id=call.manga_id,
             analysis=call.analysis.name,
@@ -126,7 +128,7 @@ class Feed:
             model_id=call.model.model_id,
             prompt_version=call.analysis.version,
             provenance=self._provenance.of_claim(call.claim),
-            at=self._clock.now(),
+            at=now,
             service_tier=call.model.tier,
         )
 

@@ -17,6 +17,7 @@ from manga_enrichment.domain.analyses.validation import (
     readable_answer,
 )
 from manga_enrichment.domain.prompts.conversations import CONVERSATION
+from manga_enrichment.domain.text.rule import is_blank
 from manga_enrichment_tests.analyses import ANALYSES, get_analysis
 
 LEVEL = get_analysis("reading_level")
@@ -174,6 +175,13 @@ def test_a_text_that_is_blank_without_what_nobody_can_see_is_refused(analysis: A
     (problem, *_) = answer_problems(analysis, readable_answer(answer(blank)), INPUTS)
     told = ("has no visible character", "should be non-empty", "is too short", "minLength must be 1")
     assert any(words in problem for words in told)
+
+
+@given(st.one_of(st.text(), st.text(st.characters(codec="ascii"))))
+def test_every_text_is_judged_by_the_one_rule_whether_something_of_it_can_be_seen(text: str) -> None:
+    answer = {"reply": text}
+    is_refused = text == "" or is_blank(text) or any("\ud800" <= character <= "\udfff" for character in text)
+    assert bool(answer_problems(CONVERSATION, answer, INPUTS)) == is_refused
 
 
 def _genres(themes: list[str]) -> dict[str, Any]:

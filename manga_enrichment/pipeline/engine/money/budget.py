@@ -74,6 +74,11 @@ class RunBudget:
         """Try store calls again for as long as this allows; without it they are tried once."""
         self._outage_retry = outage_retry
 
+    @property
+    def has_refused(self) -> bool:
+        """Whether a call has found no room."""
+        return self._no_room_for is not None
+
     def has_no_room_for(self, estimate_micro_usd: int) -> bool:
         """Whether it is known already that a call of this estimate would be refused."""
         return self._no_room_for is not None and estimate_micro_usd >= self._no_room_for

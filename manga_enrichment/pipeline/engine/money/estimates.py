@@ -49,7 +49,7 @@ class CallEstimate:
 
     def writing_prefix(self) -> "CallEstimate":
         """The same call before the cache holds its prefix."""
-        return replace(self, prefix_written=self.prefix_cached)
+        return replace(self, prefix_written=True) if self.prefix_cached else self
 
     def as_one_of_many(self, calibration: Calibration) -> "CallEstimate":
         """The same call by the mean of such calls, for sums: not what this one may take, but what all take together."""

@@ -138,7 +138,8 @@ class RateLimiter:
 
     def settle(self, permit: Permit, tokens_used: int) -> None:
         """A call was accepted and used this many quota tokens (input + output times burndown)."""
-        self._take(0, tokens_used - permit.tokens)
+        if 1 in self._buckets:
+            self._take(0, tokens_used - permit.tokens)
         self.rate.accepted(permit, self._clock.monotonic_seconds())
 
     def drop(self, permit: Permit) -> None:
