@@ -108,12 +108,13 @@ _RESULT = {
     "cost_usd": 0.000225,
     "warnings": [],
     "items": [
-        _item(0, status="succeeded", answer=_ANSWER, error=None, **_SAID, **_SPENT),
+        _item(0, status="succeeded", answer=_ANSWER, error=None, corrected=[], **_SAID, **_SPENT),
         _item(
             1,
             status="failed",
             answer=None,
             error=_UNKNOWN,
+            corrected=[],
             **dict.fromkeys(_SAID),
             **{**dict.fromkeys(_SPENT, 0), "from_cache": False},
         ),

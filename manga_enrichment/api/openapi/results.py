@@ -43,11 +43,20 @@ _ITEM = obj(
         "via": or_null("string", "Analysis whose call gave the answer."),
         "fingerprint": or_null("string", "Identity of the answer."),
         "from_cache": said("boolean", "The answer was there already and cost nothing."),
+        "corrected": array(
+            {"type": "string"},
+            description="Where in the answer a word of our editors stands, for example primary_genre.",
+        ),
         "cost_micro_usd": said("integer", "0 for an item that repeats another."),
         "input_tokens": said("integer", "Likewise."),
         "output_tokens": said("integer", "Likewise."),
     },
-    optional=("reference", "input_tokens", "output_tokens"),  # which documents of releases before 0.3.0 have not
+    optional=(
+        "reference",
+        "corrected",
+        "input_tokens",
+        "output_tokens",
+    ),  # which documents of releases before 0.3.0 have not
 )
 _DOCUMENT = obj(
     {

@@ -11,7 +11,7 @@ from typing import Any
 
 from manga_enrichment.domain.prompts.conversations import CONVERSATION
 from manga_enrichment.domain.requests.claims import RequestRow
-from manga_enrichment.domain.tables.columns import Column
+from manga_enrichment.domain.tables.columns import Column, ListOf
 
 PARTNER_RESULT_COLUMNS = (
     Column("request_id", "string", "request of the partner", nullable=False),
@@ -41,6 +41,9 @@ PARTNER_RESULT_COLUMNS = (
     Column("item_reference", "string", "the partner's own name of the item"),
     Column("input_tokens", "int64", "input tokens of the item, where they are counted with its cost"),
     Column("output_tokens", "int64", "output tokens of the item, likewise"),
+    Column(
+        "corrected", ListOf("string"), "where in the answer a person's correction stands; null before there were any"
+    ),
 )
 
 
@@ -72,6 +75,7 @@ def _row(document: Mapping[str, Any], item: Mapping[str, Any], told: RequestRow)
         "item_reference": item.get("reference"),
         "input_tokens": item.get("input_tokens"),
         "output_tokens": item.get("output_tokens"),
+        "corrected": item.get("corrected"),
     }
 
 

@@ -26,7 +26,8 @@ CANCELLED = "cancelled"
 class ItemResult:
     """One different item. Cost and tokens are 0 when the answer was there before.
 
-    answer: JSON of the analysis; None unless the outcome is `succeeded`. earlier_micro_usd: what an earlier generation
+    answer: JSON of the analysis; None unless the outcome is `succeeded`. corrected: where in it a person's correction
+    stands instead of the model's word, `part.property` in a combined one. earlier_micro_usd: what an earlier generation
     of the same request paid for the answer. asked_from_ms, asked_until_ms: since 1970, of the first attempt
     of its call and the end of the last; 0 when this run asked nothing for it.
     """
@@ -42,6 +43,7 @@ class ItemResult:
     model_id: str = ""
     prompt_version: str = ""
     from_cache: bool = False
+    corrected: Sequence[str] = ()
     cost_micro_usd: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
@@ -250,6 +252,7 @@ def _item_document(item: ItemResult, *, is_first: bool) -> dict[str, Any]:
         "via": item.via or None,
         "fingerprint": item.fingerprint or None,
         "from_cache": item.from_cache,
+        "corrected": list(item.corrected),
         "cost_micro_usd": item.cost_micro_usd if is_first else 0,
         "input_tokens": item.input_tokens if is_first else 0,
         "output_tokens": item.output_tokens if is_first else 0,

@@ -54,6 +54,11 @@ class Corrections:
         """Field -> value. Without those that today's schema refuses: the analysis may have been another one then."""
         return {each.field: each.value for each in self.by_title.get(manga_id, ()) if is_fitting(self.analysis, each)}
 
+    def in_answer(self, manga_id: str) -> dict[str, Any]:
+        """As `of`, by the properties of the answer, which columns may be called after."""
+        found = self.of(manga_id) if manga_id in self.by_title else {}
+        return {_properties(self.analysis)[field]: value for field, value in found.items()}
+
 
 def is_fitting(analysis: AnalysisType, correction: Label) -> bool:
     """Whether today's schema takes it."""
@@ -84,13 +89,18 @@ def read_corrections(objects: TableReader, analysis: AnalysisType) -> Correction
 
 
 def _schema(analysis: AnalysisType, field: str) -> Mapping[str, Any]:
-    """Of the property that a column is made of: columns stand in the order of properties. Raises CorrectionError."""
+    """Of the property that a column is made of. Raises CorrectionError."""
     if analysis.parts:
         raise CorrectionError(f"{analysis.name} fills other tables: correct {', '.join(analysis.parts)}")
-    names, said = [each.name for each in analysis.columns], analysis.output_schema["properties"].values()
-    properties = dict(zip(names, said, strict=True)) if names else {}
+    properties = _properties(analysis)
     if field not in properties:
         has = f"its fields are {', '.join(properties)}" if properties else "it has no table that could be corrected"
         raise CorrectionError(f"{analysis.name} has no field {field!r:.60}: {has}")
-    found: Mapping[str, Any] = properties[field]
+    found: Mapping[str, Any] = analysis.output_schema["properties"][properties[field]]
     return found
+
+
+def _properties(analysis: AnalysisType) -> dict[str, str]:
+    """Column -> property of the answer that it is made of: they stand in one order."""
+    names = [each.name for each in analysis.columns]
+    return dict(zip(names, analysis.output_schema["properties"], strict=True)) if names else {}

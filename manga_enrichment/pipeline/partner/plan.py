@@ -23,6 +23,7 @@ class PlannedItem:
     fingerprint   of the answer to use, or to wait for; "" when the item was decided without one
     outcome       "" until there is an answer
     quote         what it would take, where that is all that was asked for
+    corrected     what editors say instead: by analysis, of a combined one by each part, value by property of the answer
     """
 
     analysis: str
@@ -32,6 +33,7 @@ class PlannedItem:
     error_class: str = ""
     reason: str = ""
     quote: Mapping[str, Any] | None = None
+    corrected: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def decided(analysis: str, manga_id: str, outcome: Outcome, error_class: str, reason: str) -> PlannedItem:

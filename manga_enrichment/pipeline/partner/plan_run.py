@@ -8,7 +8,8 @@ its part of a combined one. What people had asked again counts for both; an item
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -34,6 +35,7 @@ from manga_enrichment.pipeline.candidates.tables import candidates_from_table
 from manga_enrichment.pipeline.catalog.reader import check_bucket_count, read_catalog
 from manga_enrichment.pipeline.catalog.tables import records_from_table
 from manga_enrichment.pipeline.engine.build_call import Question
+from manga_enrichment.pipeline.labels.corrections import Corrections, read_corrections
 from manga_enrichment.pipeline.partner.conversations import read_history, session_name
 from manga_enrichment.pipeline.partner.plan import (
     UNKNOWN_TITLE,
@@ -114,16 +116,18 @@ class PartnerPlanning:
         wishes = [wish for each in found.values() for wish in each if isinstance(wish, _Wish)]
         entries = self._entries(wishes)
         pending = self._pending(wishes)
+        corrections = self._corrections(wish for wish in wishes if wish.request.schema == BATCH)
         plan = PartnerPlan()
         calls: dict[tuple[str, str], PlannedCall] = {}
         for request in requests:
             if request.schema == QUOTE:
                 plan.items[request.request_id] = list(_quoted(found[request.request_id], entries, pending))
             elif request.schema == BATCH:
-                plan.items[request.request_id] = [
+                items = (
                     _item(wish, entries, pending, calls) if isinstance(wish, _Wish) else wish
                     for wish in found[request.request_id]
-                ]
+                )
+                plan.items[request.request_id] = list(_corrected(items, corrections))
             else:
                 plan.items[request.request_id] = [self._conversation(request, calls)]
         plan.calls = list(calls.values())
@@ -200,6 +204,15 @@ class PartnerPlanning:
         found: Collection[str] = self._recall(name, lambda: BatchStore(self._tables).pending(buckets)) if wishes else ()
         return found
 
+    def _corrections(self, wishes: Iterable[_Wish]) -> dict[str, list[Corrections]]:
+        """By analysis; of a combined one those of its parts."""
+        parts = {wish.analysis.name: wish.analysis.parts or (wish.analysis.name,) for wish in wishes}
+        known: dict[str, Corrections] = {}
+        for name in sorted({name for each in parts.values() for name in each if self._analyses[name].columns}):
+            read = partial(read_corrections, self._tables, self._analyses[name])
+            known[name] = self._recall(f"corrections of {name}", read)
+        return {name: [known[each] for each in of if each in known] for name, of in parts.items()}
+
     def _conversation(self, request: StoredRequest, calls: dict[tuple[str, str], PlannedCall]) -> PlannedItem:
         session = session_name(request.partner_id, request.schema, request.body)
         history = read_history(self._tables, session, request.request_id)
@@ -243,6 +256,15 @@ def _item(
     if request.request_id not in call.request_ids:
         call.request_ids.append(request.request_id)
     return PlannedItem(name, manga_id, own)
+
+
+def _corrected(items: Iterable[PlannedItem], corrections: Mapping[str, Sequence[Corrections]]) -> Iterator[PlannedItem]:
+    """With what stands of them; its answer is known when it is collected."""
+    for item in items:
+        found = {each.analysis.name: each.in_answer(item.manga_id) for each in corrections.get(item.analysis, ())}
+        yield (
+            replace(item, corrected={name: said for name, said in found.items() if said}) if item.fingerprint else item
+        )
 
 
 def _quoted(

@@ -12,6 +12,7 @@ from manga_enrichment.domain.prompts.conversations import conversation_fingerpri
 from manga_enrichment.domain.prompts.known_titles import CATALOG_TOKENS, MOST_TITLES, NOTHING_FOUND
 from manga_enrichment.domain.prompts.tokens import estimate_tokens
 from manga_enrichment.domain.requests.queues import SESSION
+from manga_enrichment.pipeline.editing.editing import Editing
 from manga_enrichment.pipeline.enrichment.wide_table import write_enriched
 from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import BUCKET, ORIGIN, put_catalog, record
@@ -108,6 +109,17 @@ def test_a_title_is_shown_with_its_answers_in_the_questions_language(world: Part
     in_japanese, in_english = ask(world, "星と灯台は？").shown, ask(world, "hoshi to toudai").shown
     assert in_japanese[LIGHTHOUSE] == "星と灯台 | genre: drama; level: teen; 友人二人が小さな店を守る。"
     assert in_english[LIGHTHOUSE] == "星と灯台 | genre: drama; level: teen; Two friends keep a small shop open."
+
+
+def test_a_title_is_shown_with_what_an_editor_says_of_it(world: PartnerWorld) -> None:
+    world.base.model = ScriptedModel(world.clock)
+    world.base.run()
+    write_enriched(world.base.tables, BUCKET, list(ANALYSES.values()), ORIGIN)
+    editing = Editing(world.base.tables, ANALYSES, 1, world.clock)
+    editing.correct(LIGHTHOUSE, "reading_level", "reading_level", "kids", by="ab", because="x")
+    editing.correct(LIGHTHOUSE, "content_summary", "summary_en", "A lighthouse, and no shop.", by="ab", because="x")
+    shown = ask(world, "hoshi to toudai").shown[LIGHTHOUSE]
+    assert shown == "星と灯台 | genre: drama; level: kids; A lighthouse, and no shop."
 
 
 def test_ids_that_were_not_shown_are_taken_out_of_what_is_told_and_remembered(world: PartnerWorld) -> None:

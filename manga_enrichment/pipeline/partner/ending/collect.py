@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from manga_enrichment.domain.analyses.base import Answer
 from manga_enrichment.domain.outcomes.answers import LedgerEntry, Provenance
 from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
@@ -160,6 +161,9 @@ def _from_entry(planned: PlannedItem, entry: LedgerEntry, facts: Mapping[str, An
     answer = entry.answer
     if answer is not None and entry.analysis != planned.analysis:
         answer = answer[planned.analysis]
+    corrected: tuple[str, ...] = ()
+    if answer is not None and planned.corrected:
+        answer, corrected = _corrected(planned, answer)
     last = entry.attempts[-1].message if entry.attempts else ""
     return ItemResult(
         analysis=planned.analysis,
@@ -173,8 +177,21 @@ def _from_entry(planned: PlannedItem, entry: LedgerEntry, facts: Mapping[str, An
         model_id=entry.model_id,
         prompt_version=entry.prompt_version,
         from_cache=from_cache,
+        corrected=corrected,
         **facts,
     )
+
+
+def _corrected(planned: PlannedItem, answer: Answer) -> tuple[Answer, tuple[str, ...]]:
+    """What the partner gets, and where in it editors' words stand. The ledger's entry stays what the model said."""
+    own = planned.corrected.get(planned.analysis, {})
+    names = list(own)
+    parts = {}
+    for part, said in planned.corrected.items():
+        if part != planned.analysis:
+            parts[part] = {**answer[part], **said}
+            names += [f"{part}.{name}" for name in said]
+    return {**answer, **own, **parts}, tuple(sorted(names))
 
 
 def _from_unledgered(planned: PlannedItem, rows: Sequence[Row], facts: Mapping[str, Any]) -> ItemResult:
