@@ -65,7 +65,8 @@ def network_of(ec2: Any) -> dict[str, str]:
 
 
 def chosen() -> dict[str, str]:
-    return {"ImageTag": "1", "ApiUrl": "", "CatalogUri": "s3://b/c.parquet", "BudgetUsdPerDay": "5"}
+    pages = {"BrowseHost": "titles.example.com"}
+    return {"ImageTag": "1", "ApiUrl": "", "CatalogUri": "s3://b/c.parquet", "BudgetUsdPerDay": "5", **pages}
 
 
 @pytest.fixture(scope="module")

@@ -141,6 +141,7 @@ def test_only_the_load_balancer_hears_of_people() -> None:
     assert ingress == {
         "LoadBalancerGroup": [{"!Ref": "ClientCidr"}],
         "WebserverGroup": [{"!Ref": "LoadBalancerGroup"}],
+        "BrowseGroup": [{"!Ref": "LoadBalancerGroup"}],
         "WorkerGroup": [],
         "CodeServerGroup": [{"!Ref": "WebserverGroup"}, {"!Ref": "WorkerGroup"}],
         "DatabaseGroup": [{"!Ref": "WebserverGroup"}, {"!Ref": "WorkerGroup"}, {"!Ref": "CodeServerGroup"}],

@@ -134,7 +134,7 @@ BY_STACKS = {
     ],
     "outbox.yaml": ["OutboxTableName"],
     "queues.yaml": ["AlertsTopicArn", "ResultsTopicArn"],
-    "rights.yaml": ["ProcessPolicyArn"],
+    "rights.yaml": ["ProcessPolicyArn", "BrowsingPolicyArn", "EditingPolicyArn"],
     "registry.yaml": ["RepositoryArn", "RepositoryUri"],
     "api.yaml": ["ApiUrl"],
 }
@@ -154,7 +154,7 @@ OFF_UNTIL_SAID = {
     "budget_usd_per_partner_per_day": "by SettingsFileArn",
     "guardrail_id": "by SettingsFileArn",
     "batch_min_titles": "by SettingsFileArn",
-    "browse_url": "pages of titles are no service of these stacks",
+    "browse_url": "pages of titles have a name of their own, which comes first: BrowseHost",
 }
 
 

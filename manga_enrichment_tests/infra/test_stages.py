@@ -46,6 +46,7 @@ OF_A_PARENT = {
     "AWS::ECS::Cluster",
     "AWS::ECS::Service",
     "AWS::ElasticLoadBalancingV2::Listener",
+    "AWS::ElasticLoadBalancingV2::ListenerRule",
     "AWS::ElasticLoadBalancingV2::LoadBalancer",
     "AWS::ElasticLoadBalancingV2::TargetGroup",
     "AWS::Glue::Table",
@@ -83,7 +84,7 @@ def test_a_stage_is_in_every_name_and_without_one_they_are_as_ever() -> None:
         assert str(name).replace(f"{STAGE}-", "").replace(f"{STAGE}_", "") == str(plain), where
 
 
-LOGICAL = {"Definition", "RequestTemplates", "ResponseTemplates"}
+LOGICAL = {"Command", "Definition", "RequestTemplates", "ResponseTemplates"}
 """What runs inside: names are without the stage there, as in our code; `QueuesUrl` has it."""
 
 

@@ -208,7 +208,7 @@ KINDS = (
         "why something ended; ids, no texts, no keys",
         tuple(
             Place(f"/manga-enrichment/{name}", Means.LOG_GROUP, PROCESS_LOG_DAYS, "LogDays")
-            for name in ("code", "webserver", "daemon", "run")
+            for name in ("code", "webserver", "daemon", "run", "browse")
         ),
     ),
     Kind(
