@@ -1,6 +1,6 @@
 -- The titles that most others are said to be like, and how often that is mutual
 WITH edges AS (
-    SELECT manga_id AS source_id, unnest(similar_titles) AS similar_title FROM similar_series
+    SELECT manga_id AS source_id, unnest(similar_titles) AS similar_title FROM enriched_catalog
 ),
 named AS (
     SELECT source_id, similar_title.manga_id AS target_id, similar_title.score AS score FROM edges

@@ -6,7 +6,7 @@ WITH found AS (
 meant AS (
     SELECT f.manga_id, s.similar_titles
     FROM found AS f
-    JOIN similar_series AS s ON s.manga_id = f.manga_id
+    JOIN enriched_catalog AS s ON s.manga_id = f.manga_id AND s.similar_titles IS NOT NULL
     ORDER BY f.place
     LIMIT 1
 ),

@@ -1,4 +1,4 @@
-"""`manga-enrichment forget`: delete what is kept of a partner, a user or a request, and print a receipt."""
+"""`manga-enrichment forget`: delete what is kept of a partner, a user, a request or an editor, and print a receipt."""
 
 import json
 from collections.abc import Mapping
@@ -23,24 +23,31 @@ def _partner(context: click.Context, option: click.Parameter, value: str | None)
 @click.option("--partner", callback=_partner, help="All of a partner; with --user whose user is meant.")
 @click.option("--user", default="", help="A user of a partner, by the partner's own id.")
 @click.option("--request", "request_id", type=click.UUID, help="One request.")
+@click.option("--editor", default="", help="Who corrected answers, as the corrections say; what was said stays.")
 @click.option("--again", is_flag=True, help="Everything that was ever forgotten, as after a restore.")
 @click.option("--old-replies", is_flag=True, help="Replies to conversations that earlier versions kept without end.")
 @click.option("--dry-run", is_flag=True, help="Say what would be deleted; delete nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="The receipt as one JSON line, with all keys and ids.")
 def forget(*, dry_run: bool, yes: bool, as_json: bool, **chosen: Any) -> None:
-    """Delete for good, in every version, what is kept of a partner, a user or a request.
+    """Delete for good, in every version, what is kept of a partner, a user or a request, or an editor's name.
 
     The receipt says what was deleted, what ends by itself and when, and what stays and why. The books stay.
     """
-    named = [chosen["partner"] or chosen["user"], chosen["request_id"], chosen["again"], chosen["old_replies"]]
+    others = ("request_id", "editor", "again", "old_replies")
+    named = [chosen["partner"] or chosen["user"], *(chosen[each] for each in others)]
     if sum(map(bool, named)) != 1:
-        raise click.UsageError("name one: --partner, --user (with --partner), --request, --again or --old-replies")
+        raise click.UsageError(
+            "name one: --partner, --user (with --partner), --request, --editor, --again or --old-replies"
+        )
     from manga_enrichment.domain.operations.forgetting import StillWorkedOnError
 
     gateways = open_configured_gateways()
     if chosen["old_replies"]:
         _end_old_replies(gateways, dry_run=dry_run, yes=yes, as_json=as_json)
+        return
+    if chosen["editor"]:
+        _forget_editor(gateways, chosen["editor"], dry_run=dry_run, yes=yes, as_json=as_json)
         return
     forgetting = _forgetting(gateways)
     try:
@@ -49,6 +56,8 @@ def forget(*, dry_run: bool, yes: bool, as_json: bool, **chosen: Any) -> None:
             _show(_receipts(forgetting, subject, dry_run=True), subject, as_json=False)
             click.confirm("Delete this for good?", abort=True, err=True)
         _show(_receipts(forgetting, subject, dry_run=dry_run), subject, as_json=as_json)
+        if chosen["again"]:
+            _forget_editors_again(gateways, dry_run=dry_run)
     except (LookupError, StillWorkedOnError) as error:
         raise click.ClickException(str(error)) from error
 
@@ -65,6 +74,29 @@ def _end_old_replies(gateways: "Gateways", *, dry_run: bool, yes: bool, as_json:
     count = end(dry_run=dry_run)
     sentence = f"replies of {count} requests {'would be ended' if dry_run else 'ended'}"
     click.echo(json.dumps({"requests": count, "dry_run": dry_run}) if as_json else sentence)
+
+
+def _forget_editor(gateways: "Gateways", name: str, *, dry_run: bool, yes: bool, as_json: bool) -> None:
+    from manga_enrichment.pipeline.forgetting.editors import forget_editor
+
+    def forget(*, dry_run: bool) -> int:
+        return forget_editor(gateways.erasure, gateways.tables, name, dry_run=dry_run)
+
+    if not dry_run and not yes:
+        click.confirm(
+            f"Take the name out of {forget(dry_run=True)} labels and corrections for good?", abort=True, err=True
+        )
+    count = forget(dry_run=dry_run)
+    sentence = f"the name {'would be' if dry_run else 'was'} taken out of {count} labels and corrections"
+    click.echo(json.dumps({"labels": count, "dry_run": dry_run}) if as_json else sentence)
+
+
+def _forget_editors_again(gateways: "Gateways", *, dry_run: bool) -> None:
+    from manga_enrichment.pipeline.forgetting.editors import forget_editors_again
+
+    count = forget_editors_again(gateways.erasure, gateways.tables, dry_run=dry_run)
+    if count:
+        click.echo(f"editors' names: {count} labels and corrections had them again", err=True)
 
 
 def _forgetting(gateways: "Gateways") -> "Forgetting":

@@ -249,7 +249,7 @@ KINDS = (
     ),
     Kind(
         "labels and corrections",
-        "truth made by people; values, notes, and who said so as the team calls them",
+        "truth made by people; values, reasons, and who said so, as the team calls them, until `forget --editor`",
         (_stays("labels/"),),
     ),
     Kind(

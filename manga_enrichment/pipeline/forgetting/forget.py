@@ -31,6 +31,7 @@ from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.queue import Message, RequestQueue
 from manga_enrichment.pipeline.dead_letters.sweep import sweep
 from manga_enrichment.pipeline.forgetting.books import log_keys, take_words_out, with_words
+from manga_enrichment.pipeline.forgetting.editors import is_of_editor
 from manga_enrichment.pipeline.forgetting.find import Finding
 from manga_enrichment.pipeline.forgetting.objects import ObjectPlan, plan_objects
 from manga_enrichment.pipeline.log.append import log_entries
@@ -108,7 +109,7 @@ class Forgetting:
 
     def again(self, *, dry_run: bool) -> list[Receipt]:
         """Everything that was ever forgotten, as after a restore: what came back goes again."""
-        keys = self._tables.list_keys(forgotten_prefix())
+        keys = [key for key in self._tables.list_keys(forgotten_prefix()) if not is_of_editor(key)]
         listed = [_listed(key, document) for key in keys if (document := self._tables.read_json(key)) is not None]
         return [self._forget(each, dry_run=dry_run) for each in listed]
 

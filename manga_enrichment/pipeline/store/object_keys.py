@@ -12,6 +12,7 @@ TABLES_ROOT = "enrichment"
 RUNS_ROOT = "runs"
 BATCH_ROOT = "batch"
 CANDIDATES_ROOT = "candidates"
+LABELS_ROOT = "labels"
 
 
 def table_key(table: str, bucket: str) -> str:
@@ -205,7 +206,7 @@ def report_figures_key() -> str:
 
 def labels_key(analysis: str) -> str:
     """All that people have said of an analysis, oldest first."""
-    return f"labels/analysis={analysis}/part.parquet"
+    return f"{LABELS_ROOT}/analysis={analysis}/part.parquet"
 
 
 def again_key(bucket: str) -> str:
