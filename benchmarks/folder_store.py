@@ -38,9 +38,11 @@ class FolderStore:
     def open(self, key: str) -> StoredFile | None:
         path = self.folder / key
         if path.exists() and path.stat().st_size > IN_MEMORY_BYTES:
-            return StoredFile(pq.ParquetFile(pa.OSFile(str(path), "rb")), str(path.stat().st_mtime_ns))
+            return StoredFile(
+                pq.ParquetFile(pa.OSFile(str(path), "rb"), pre_buffer=False), str(path.stat().st_mtime_ns)
+            )
         found = self._get(key)
-        return None if found is None else StoredFile(pq.ParquetFile(found[0]), found[1])
+        return None if found is None else StoredFile(pq.ParquetFile(found[0], pre_buffer=False), found[1])
 
     def _get(self, key: str) -> tuple[pa.BufferReader, str] | None:
         path = self.folder / key

@@ -133,7 +133,7 @@ def _schema_in_file(table: PublishedTable) -> pa.Schema:
 
 def _cut(path: Path, schema: pa.Schema) -> None:
     """Columns as they are today, in a file of a release that had others; null where it had none."""
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, pre_buffer=False) as file:
         stored = file.schema_arrow
         if stored.names == schema.names and stored.types == schema.types:
             return

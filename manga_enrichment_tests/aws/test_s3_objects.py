@@ -1,5 +1,6 @@
 """S3ObjectStore: what only S3 does."""
 
+import os
 from hashlib import sha512
 from pathlib import Path
 
@@ -106,3 +107,17 @@ def test_a_large_object_is_written_and_read_by_way_of_a_file(
     stored = small.read("enrichment/large.parquet")
     assert stored is not None
     assert stored.table.equals(table.slice(1))
+
+
+def test_of_a_table_that_is_read_part_by_part_what_was_read_is_let_go(
+    aws_environment: dict[str, str], local_stack: LocalStack
+) -> None:
+    store = S3ObjectStore(AwsClients().s3, bucket=local_stack.endpoints.bucket, in_memory_bytes=100)
+    parts = [pa.record_batch({"noise": pa.array([os.urandom(2**20)])}) for _ in range(24)]
+    store.write("enrichment/noise.parquet", pa.RecordBatchReader.from_batches(parts[0].schema, parts))
+    opened = store.open("enrichment/noise.parquet")
+    assert opened is not None
+    before = pa.total_allocated_bytes()
+    held = [pa.total_allocated_bytes() - before for _ in opened.file.iter_batches(1)]
+    assert len(held) == 24
+    assert max(held) < 8 * 2**20

@@ -58,8 +58,8 @@ class S3ObjectStore:
         return StoredTable(table_of(pa.BufferReader(found[0]), columns), found[1])
 
     def open(self, key: str) -> StoredFile | None:
-        found = self._get(key, self._kept)
-        return None if found is None else StoredFile(pq.ParquetFile(found[0]), found[1])
+        found = self._get(key, self._kept)  # read ahead, what was read would stay in memory: all of it, in the end
+        return None if found is None else StoredFile(pq.ParquetFile(found[0], pre_buffer=False), found[1])
 
     def write(self, key: str, table: Rows, *, expected_etag: str | None = None, new: bool = False) -> str:
         with TemporaryFile() as sink:

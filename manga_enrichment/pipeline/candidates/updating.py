@@ -29,6 +29,7 @@ HITS_OF_CHANGED = 200
 """So many lists a changed title may enter."""
 
 LISTS_AT_ONCE = 20_000
+PLACES_AT_ONCE = 400_000
 
 Pairs = tuple[Numbers, Numbers, Numbers]
 """Rows of kept lists, changed titles, their scores."""
@@ -111,9 +112,10 @@ class _Update:
     def _enter(self, rows: Numbers, titles: Numbers, scores: Numbers) -> None:
         """Put titles into the lists of these kept rows, ascending, and bring every list that lost or won in order."""
         affected = np.union1d(rows, np.flatnonzero(self._has_lost))
-        for part in _slices(len(affected)):
-            some = affected[part]
-            own = slice(*np.searchsorted(rows, [some[0], some[-1] + 1]).tolist())
+        entering = np.searchsorted(rows, affected, "right") - np.searchsorted(rows, affected)
+        for places in alike_long(entering):
+            some = affected[places]
+            own = np.isin(rows, some)
             wide = self._widened(some, rows[own], titles[own], scores[own])
             kept = kept_of(self._matrix, some, self._in_order(some, wide), self._method, filled_in=True)
             is_short = kept.rows[:, -1] == NO_TITLE
@@ -138,8 +140,19 @@ class _Update:
         return Hits(np.take_along_axis(wide.rows, order, 1), np.take_along_axis(wide.scores, order, 1))
 
 
-def _slices(count: int) -> Iterator[slice]:
-    return (slice(at, min(count, at + LISTS_AT_ONCE)) for at in range(0, count, LISTS_AT_ONCE))
+def _slices(count: int, at_once: int = LISTS_AT_ONCE) -> Iterator[slice]:
+    return (slice(at, min(count, at + at_once)) for at in range(0, count, at_once))
+
+
+def alike_long(entering: Numbers) -> Iterator[Numbers]:
+    """Places of lists that are put in order together: as long as the longest of them, all take at most PLACES_AT_ONCE.
+
+    entering: how many titles enter each list.
+    """
+    widths = 1 << np.ceil(np.log2(np.maximum(entering, 1))).astype(np.int64)
+    for width in np.unique(widths).tolist():
+        alike = np.flatnonzero(widths == width)
+        yield from (alike[part] for part in _slices(len(alike), max(1, PLACES_AT_ONCE // (STORED + width))))
 
 
 def _no_pairs() -> Pairs:

@@ -18,6 +18,7 @@ from manga_enrichment.pipeline.candidates.lists import SHOWN, STORED, Lists, wri
 from manga_enrichment.pipeline.candidates.matrix import NO_TITLE, Matrix
 from manga_enrichment.pipeline.candidates.method import METHOD
 from manga_enrichment.pipeline.candidates.pairs import Search
+from manga_enrichment.pipeline.candidates.updating import PLACES_AT_ONCE, alike_long
 from manga_enrichment_tests.builders import BUCKET, put_catalog
 from manga_enrichment_tests.fakes import MemoryTables
 from manga_enrichment_tests.pipeline.candidates.catalogs import numbers, record
@@ -188,3 +189,18 @@ def test_after_any_change_each_list_holds_titles_of_today_with_their_exact_score
         named = numbers(after, of)
         assert len(named) == len(set(named))
     assert (np.diff(np.where(after.members == NO_TITLE, -1, after.scores.astype(int)), axis=1) <= 0).all()
+
+
+@given(st.lists(st.integers(0, 40) | st.integers(0, 1_000_000), max_size=300))
+def test_lists_that_many_titles_enter_are_put_in_order_few_at_a_time(entering: list[int]) -> None:
+    parts = list(alike_long(np.array(entering, np.int64)))
+    assert sorted(place for part in parts for place in part.tolist()) == list(range(len(entering)))
+    for part in parts:
+        assert (np.diff(part) > 0).all()
+        longest = STORED + max(entering[place] for place in part)
+        assert len(part) == 1 or len(part) * longest <= PLACES_AT_ONCE
+
+
+def test_as_many_lists_as_there_are_come_in_parts() -> None:
+    parts = list(alike_long(np.full(50_000, 2)))
+    assert [len(part) for part in parts] == [13_333, 13_333, 13_333, 10_001]

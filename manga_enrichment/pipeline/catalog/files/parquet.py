@@ -17,7 +17,7 @@ _BATCH_ROWS = 1024
 
 
 def parquet_rows(path: Path, reading: Reading) -> Rows:
-    with open_seekable(path) as stream, pq.ParquetFile(stream) as file:
+    with open_seekable(path) as stream, pq.ParquetFile(stream, pre_buffer=False) as file:
         reading.mapping.check_columns(file.schema_arrow.names)
         number = 0
         for batch in file.iter_batches(_BATCH_ROWS):
