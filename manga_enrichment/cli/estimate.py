@@ -100,7 +100,7 @@ def _print_again(lines: Sequence[ForecastLine]) -> None:
     calls, cost = sum(line.again for line in lines), usd(sum(line.again_micro_usd for line in lines))
     if calls:
         print(f"{calls} of these calls ask again about titles that have an answer, for USD {cost:.6f}:")
-        print("their prompt, model, text or candidates are others than then.")
+        print("their prompt, model, text or candidates are others than then, or somebody had them asked again.")
 
 
 def _print_moves(moves: Moves, settings: Settings) -> None:

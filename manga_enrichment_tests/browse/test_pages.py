@@ -1,12 +1,15 @@
 """Pages: what a title's page tells, what no page lets through, and what headers every answer has."""
 
+import html
 import re
+import shlex
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 from manga_enrichment.browse.links import JOB
+from manga_enrichment.cli.titles.ask_again import ask_again
 from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
 from manga_enrichment_tests.browse_world import DAGSTER, HOSTILE, JAPANESE, NAMES, Site
 from manga_enrichment_tests.builders import BUCKET, title_id
@@ -109,6 +112,20 @@ def test_a_button_leads_to_the_launchpad_of_the_titles_bucket(site: Site) -> Non
         chosen = f"tags%5B0%5D%5Bvalue%5D={BUCKET}&amp;assetSelection%5B0%5D%5BassetKey%5D%5Bpath%5D%5B0%5D={name}"
         assert chosen in page
     assert JOB == NIGHTLY_JOB
+
+
+def test_each_analysis_has_the_command_that_asks_it_again(site: Site) -> None:
+    shown = [
+        html.unescape(each)
+        for each in re.findall(
+            r"<code>(manga-enrichment ask-again .*?)</code>", site.get(f"/titles/{title_id(1)}").text
+        )
+    ]
+    assert shown == [
+        f'manga-enrichment ask-again --analysis {name} --titles {title_id(1)} --because "why"' for name in NAMES
+    ]
+    for line in shown:
+        ask_again.make_context("ask-again", shlex.split(line)[2:])
 
 
 def test_an_unknown_title_is_a_page_of_its_own(site: Site) -> None:

@@ -83,8 +83,8 @@ def test_a_query_says_which_titles(command: Command, answered: Gateways, where: 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--where", "manga_id = 'nobody'"), "no title fits, so nothing was asked"),
-        (("--where", "SELECT title FROM catalog"), "it has to give manga_id"),
+        (("--where", "manga_id = 'nobody'"), "No title fits, so nothing was asked"),
+        (("--where", "SELECT title FROM catalog"), "It gives title: it has to give manga_id"),
         (("--where", "SELECT * FROM read_csv('/etc/passwd')"), "reads the published tables and nothing else"),
         (("--where", "1 = 1); DROP TABLE catalog; --"), "--where:"),
         (("--where", "no_column = 1"), "--where:"),

@@ -73,21 +73,14 @@ def _listed(titles: str) -> list[str]:
 
 def _found(where: str) -> list[str]:
     """What a query gives, through the same guard as `manga-enrichment sql`."""
+    from manga_enrichment.analysts.chosen import chosen_ids
     from manga_enrichment.analysts.plain import QueryError
     from manga_enrichment.analysts.session import open_session
 
-    is_whole = where.lstrip(" (\n\t").lower().startswith(("select", "with"))
-    query = where if is_whole else f"SELECT manga_id FROM enriched_catalog WHERE ({where}\n) ORDER BY manga_id"  # noqa: S608 (guarded)
     try:
-        found = open_session().query(query)
+        return chosen_ids(open_session(), where)
     except QueryError as error:
         raise click.ClickException(f"--where: {error}") from error
-    if "manga_id" not in found.column_names:
-        raise click.UsageError(f"--where gives {', '.join(found.column_names)}: it has to give manga_id.")
-    ids = [each for each in dict.fromkeys(found.column("manga_id").to_pylist()) if each is not None]
-    if not ids:
-        raise click.ClickException("--where: no title fits, so nothing was asked.")
-    return [str(each) for each in ids]
 
 
 def _asking(*, as_json: bool) -> "AskingAgain":

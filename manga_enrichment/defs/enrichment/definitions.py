@@ -6,6 +6,7 @@ Belongs here: assembly. Stays out: assets, ops, checks, jobs and schedule (besid
 import dagster as dg
 
 from manga_enrichment.defs.enrichment.analysis_checks import build_checks
+from manga_enrichment.defs.enrichment.ask_again_job import build_ask_again_job
 from manga_enrichment.defs.enrichment.assets import build_analyses
 from manga_enrichment.defs.enrichment.canary_checks import canary_check
 from manga_enrichment.defs.enrichment.cost_checks import cost_checks, model_check
@@ -27,7 +28,7 @@ def build_enrichment(inputs: DefinitionInputs) -> dg.Definitions:
             *(_checks_of(analysis, inputs) for analysis in inputs.analyses.values()),
             build_checks(TABLE, cost_checks(inputs), inputs.buckets),
         ],
-        jobs=build_jobs(),
+        jobs=[*build_jobs(), build_ask_again_job(inputs)],
         schedules=[build_nightly_schedule(inputs.bucket_groups, after_import)],
         sensors=[build_night_sensor(inputs.bucket_groups, after_import)],
     )

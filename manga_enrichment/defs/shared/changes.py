@@ -41,7 +41,9 @@ def followed_by(
     )
 
 
-def log_changes(context: dg.AssetExecutionContext, tables: ObjectStore, report: ChangeReport) -> None:
+def log_changes(
+    context: dg.AssetExecutionContext | dg.OpExecutionContext, tables: ObjectStore, report: ChangeReport
+) -> None:
     """Nothing where nothing changed: the last materialization is the last change."""
     if report.key:
         metadata: dict[str, Any] = {
