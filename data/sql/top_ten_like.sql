@@ -39,5 +39,6 @@ SELECT
     named + names_it + candidate + shared * 0.1 AS likeness,
     coalesce(nullif(regexp_extract(summary_en, '^.+?[.!?](?:\s|$)'), ''), summary_en) AS summary
 FROM compared
+WHERE named + names_it + candidate + shared > 0
 ORDER BY likeness DESC, manga_id
 LIMIT 10;

@@ -32,6 +32,7 @@ from manga_enrichment_tests.analysts.eventful_world import DAY, eventful_world, 
 from manga_enrichment_tests.builders import (
     BUCKET,
     World,
+    catalog_table,
     put_catalog,
     record,
     title_id,
@@ -128,6 +129,18 @@ def test_the_ten_most_like_a_title_have_the_genre_and_level_that_were_asked_for(
         assert row["summary"].count(".") <= 1
     assert [row["likeness"] for row in found] == sorted((row["likeness"] for row in found), reverse=True)
     assert rows(folder, "top_ten_like", title=title_id(1)) == []  # horror for teens, unless something else is said
+
+
+def test_a_title_that_is_like_it_in_nothing_is_none_of_the_ten(tmp_path: Path) -> None:
+    world = World()
+    horror = {"genres": [{"genre": "horror", "confidence": 0.9}], "reading_level": "teen", "summary_en": "It comes."}
+    titles = {1: {"themes": ["the sea"]}, 2: {**horror, "themes": ["the sea"]}, 3: {**horror, "themes": ["the moon"]}}
+    bare = catalog_table((record(number, demographics=()), "") for number in titles).to_pylist()
+    wide = [{**row, **columns} for row, columns in zip(bare, titles.values(), strict=True)]
+    schema = arrow_schema(enriched_columns(ANALYSES.values()))
+    world.tables.write(table_key("enriched_catalog", BUCKET), pa.Table.from_pylist(wide, schema=schema))
+    found = rows(put_on_disk(world.tables, tmp_path), "top_ten_like", title=title_id(1))
+    assert [(row["manga_id"], row["likeness"]) for row in found] == [(title_id(2), 0.1)]
 
 
 def test_the_help_of_a_question_says_what_it_takes() -> None:

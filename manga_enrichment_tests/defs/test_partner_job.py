@@ -10,6 +10,7 @@ import pytest
 from manga_enrichment.definitions import build_definitions
 from manga_enrichment.defs.partner.assets import PARTNER_JOB
 from manga_enrichment.defs.partner.sensors import ORDERED, STANDARD
+from manga_enrichment.defs.shared.tags import PROGRESS_TAG
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, HIGH_PRIORITY, NORMAL, REQUEST_QUEUES, SESSION
 from manga_enrichment.gateways.model import ModelCall, ModelReply
@@ -100,6 +101,18 @@ def test_one_run_answers_many_small_requests(lane: Lane) -> None:
     [done] = [event for event in result.all_events if event.event_type_value == "ASSET_MATERIALIZATION"]
     metadata = {key: value.value for key, value in done.step_materialization_data.materialization.metadata.items()}
     assert (metadata["requests_completed"], metadata["items_succeeded"]) == (8, 8)
+
+
+def test_the_tag_of_a_run_says_how_far_it_is_of_how_many_and_what_was_asked_in_the_end(lane: Lane) -> None:
+    lane.world.base.model = ScriptedModel(lane.world.clock, latency_seconds=25.0)
+    lane.world.send([(number, "reading_level") for number in range(3)])
+    [result] = lane.work()
+    run = lane.instance.get_run_by_id(result.run_id)
+    said = [log.user_message for log in lane.instance.all_logs(result.run_id)]
+    assert run is not None
+    assert run.tags[PROGRESS_TAG].startswith("reading_level: 3 titles asked in ")
+    assert "3 calls for 3 different items" in said
+    assert any(line.startswith("reading_level: 0 of 3 titles") for line in said)
 
 
 def test_a_request_that_needs_no_call_is_settled_without_an_invoke_op(lane: Lane) -> None:

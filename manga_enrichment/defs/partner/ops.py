@@ -19,6 +19,7 @@ from manga_enrichment.defs.shared.op_outputs import IN_MEMORY
 from manga_enrichment.defs.shared.op_time import OpTime
 from manga_enrichment.defs.shared.pipeline_settings import invoke_settings
 from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY, permanent_failure, retry_if_hopeful
+from manga_enrichment.defs.shared.progress import progress_of, say_done
 from manga_enrichment.defs.shared.tags import quota_lane
 from manga_enrichment.domain.models.usage import usd
 from manga_enrichment.domain.prompts.conversations import CONVERSATION
@@ -148,6 +149,7 @@ def build_partner_invoke_op(name: str, inputs: DefinitionInputs) -> dg.OpDefinit
             stopping = partner_run.stopping(inputs.settings.grace_seconds)
             execution = _execution(context, tables, partner_run)
             report = run_steps.ask_model(name, Opened.from_dict(opened), execution, asking, stopping)
+            say_done(context, report)
         if not partner_run.is_stopping:
             retry_if_hopeful(context, report, time.left_seconds())
         context.add_output_metadata(invoke_metadata(report))
@@ -238,7 +240,7 @@ def settle_metadata(report: SettleReport, tables: ObjectStore) -> dict[str, Any]
 
 def _execution(context: dg.OpExecutionContext, tables: ObjectStore, partner_run: PartnerRun) -> Execution:
     papers = StoredPapers(tables, context.run_id)
-    return Execution(context.run_id, tables, papers, partner_run.stored, context.log.info, context.retry_number)
+    return Execution(context.run_id, tables, papers, partner_run.stored, progress_of(context), context.retry_number)
 
 
 def _asking(

@@ -116,7 +116,8 @@ class PartnerAsking:
         stopping: Stopping,
         say: Callable[[str], None],
     ) -> InvokeReport:
-        async with open_invocation(self._gateways, self._settings, Tally(name), asking.run_id, say) as invocation:
+        tally = Tally(name, sum(len(group.calls) for group in groups))
+        async with open_invocation(self._gateways, self._settings, tally, asking.run_id, say) as invocation:
             task = asyncio.create_task(asking.run(invocation, groups, self._settings.engine.concurrency))
             watching = asyncio.gather(
                 _end_in_time(task, stopping, self._gateways.clock), _look_for_cancelled(stopping, self._gateways.clock)
