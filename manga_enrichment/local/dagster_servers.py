@@ -11,16 +11,19 @@ Why not `dagster dev`, which does the same: it starts Python itself, so that no 
 
 import importlib.util
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 
 from manga_enrichment.local.reloading import keep_loaded
+from manga_enrichment.local.stack.endpoints import is_loopback
 from manga_enrichment.local.stack.processes import LOOPBACK, free_port, port_is_taken
 
 GRACE_SECONDS = 20.0
@@ -91,13 +94,47 @@ def _is_over(processes: _Processes, asked: list[int]) -> bool:
 def _end(processes: _Processes) -> None:
     for process in processes:
         process.terminate()
-    deadline = time.monotonic() + GRACE_SECONDS
+    say = _counted_down if calls_are_billed(os.environ) else lambda _left: None
+    wait_for(processes, time.monotonic, time.sleep, say)
     for process in processes:
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(max(0.0, deadline - time.monotonic()))
         process.kill()
         process.wait()
     _end_orphans()
+
+
+def wait_for(
+    processes: "Sequence[subprocess.Popen[bytes]]",
+    now: Callable[[], float],
+    sleep: Callable[[float], None],
+    say: Callable[[int], None],
+) -> None:
+    """Until all have ended, at most GRACE_SECONDS. now: monotonic seconds. say: told how many seconds are left at most,
+    whenever that is another number; 0 when the waiting is over."""
+    deadline, told = now() + GRACE_SECONDS, 0
+    while any(process.poll() is None for process in processes) and (left := math.ceil(deadline - now())) > 0:
+        if left != told:
+            told = left
+            say(left)
+        sleep(_POLL_SECONDS)
+    if told:
+        say(0)
+
+
+def calls_are_billed(environment: Mapping[str, str]) -> bool:
+    """Whether what is open at the model costs money: not at the stand-in on this machine."""
+    url = environment.get("AWS_ENDPOINT_URL_BEDROCK_RUNTIME") or environment.get("AWS_ENDPOINT_URL", "")
+    return not is_loopback(url)
+
+
+def _counted_down(left: int) -> None:
+    """On one line of a terminal; where it is piped, once."""
+    is_terminal, is_first = sys.stderr.isatty(), left == round(GRACE_SECONDS)
+    words = f"Calls that are open at the model are paid for: waiting for their answers, {left:2} s at most"
+    with suppress(OSError):  # a terminal that was closed hears nothing any more
+        if is_terminal:
+            print(f"\r{words}" if left else "\r\x1b[K", end="", file=sys.stderr, flush=True)  # noqa: T201
+        elif is_first:
+            print(words, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _end_orphans() -> None:

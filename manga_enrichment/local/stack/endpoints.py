@@ -92,14 +92,15 @@ def assert_loopback(environment: Mapping[str, str]) -> None:
             f"The local profile is refused: {_IGNORE_ENDPOINTS}=true makes boto3 call AWS itself; unset it."
         )
     for name, value in environment.items():
-        if name.startswith(_ENDPOINT_PREFIX) and value and not _is_loopback(value):
+        if name.startswith(_ENDPOINT_PREFIX) and value and not is_loopback(value):
             raise NotLoopbackError(
                 f"The local profile is refused: {name}={value} is not on this machine; "
                 "point it at 127.0.0.1 or unset it."
             )
 
 
-def _is_loopback(url: str) -> bool:
+def is_loopback(url: str) -> bool:
+    """Whether the address is one of this machine."""
     host = urlsplit(url).hostname or ""
     if host == "localhost":
         return True
