@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from manga_enrichment.domain.tables.shared_columns import CORRECTED_COLUMN
 from manga_enrichment.pipeline.report.catalog_facts import CatalogFacts, Sample, Values
 from manga_enrichment.pipeline.report.document import Cell, Table, table, thousands, words
 from manga_enrichment.pipeline.report.facts import short
@@ -15,7 +16,7 @@ from manga_enrichment.pipeline.report.links import Links
 
 MOST_VALUES = 12
 _MOST_FIELDS = 12
-_NO_FIELD = frozenset({"manga_id", "content_hash", "source", "source_id"})
+_NO_FIELD = frozenset({"manga_id", "content_hash", "source", "source_id", CORRECTED_COLUMN.name})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,11 @@ def full_fields(facts: CatalogFacts) -> Bars:
         for name, count in ordered
         if name not in _NO_FIELD
     )
-    return Bars("how full each field is", f"of {thousands(facts.titles)} titles, the emptiest first", shown)
+    corrected = facts.filled.get(CORRECTED_COLUMN.name, 0)
+    says = f"of {thousands(facts.titles)} titles, the emptiest first"
+    if corrected:
+        says += f"; editors corrected answers of {thousands(corrected)}"
+    return Bars("how full each field is", says, shown)
 
 
 def drift_table(facts: CatalogFacts) -> Table | None:

@@ -1,6 +1,7 @@
 """Editors correct answers and take that back; each word of it is kept with who, when, why and what was."""
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -179,6 +180,41 @@ def test_what_a_kill_leaves_out_is_shown_later(mended_by: str) -> None:
             again()
         assert wide(world)[TITLE]["min_age"] == shown
     assert len(world.rows(labels_key(LEVEL))) == 2
+
+
+class Racing(MemoryTables):
+    """An editor speaks just before the wide table is written, once."""
+
+    speak: Callable[[], object] | None = None
+
+    def write(self, key: str, table: Any, **condition: Any) -> str:
+        if self.speak is not None and key == table_key(TABLE, BUCKET):
+            speak, self.speak = self.speak, None
+            speak()
+        return super().write(key, table, **condition)
+
+
+def test_an_editor_who_speaks_while_a_night_builds_the_table_is_heard_by_both() -> None:
+    tables = Racing()
+    world = World(tables=tables)
+    put_catalog(tables, [record(1), record(2)])
+    world.run()
+    night(world)
+    put_catalog(tables, [record(1), record(2), record(3)])
+    editing = Editing(tables, world.analyses, 1, world.clock)
+    tables.speak = lambda: editing.correct(TITLE, LEVEL, "min_age", 17, by="ab", because="x")
+    night(world, "run-2")
+    assert tables.speak is None
+    assert len(wide(world)) == 3
+    assert (wide(world)[TITLE]["min_age"], wide(world)[TITLE]["corrected"]) == (17, ["min_age"])
+    tables.speak = lambda: editing.correct(title_id(2), LEVEL, "min_age", 16, by="cd", because="x")
+    editing.correct(TITLE, LEVEL, "min_age", 18, by="ab", because="x")
+    assert {row["manga_id"]: row["corrected"] for row in wide(world).values()} == {
+        TITLE: ["min_age"],
+        title_id(2): ["min_age"],
+        title_id(3): None,
+    }
+    assert (wide(world)[TITLE]["min_age"], wide(world)[title_id(2)]["min_age"]) == (18, 16)
 
 
 def test_corrections_stand_whatever_is_asked_again(world: World, editing: Editing) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from manga_enrichment.domain.tables.changes import ChangeKind
 from manga_enrichment.pipeline.changes.replace import Origin
+from manga_enrichment.pipeline.editing.editing import Editing
 from manga_enrichment.pipeline.enrichment.wide_table import write_enriched
 from manga_enrichment.pipeline.report.catalog_facts import SAMPLES, CatalogFacts, look_at_catalog
 from manga_enrichment.pipeline.report.catalog_page import (
@@ -77,6 +78,22 @@ def test_how_full_each_field_is_counts_no_null_no_empty_list_and_no_empty_text(w
     assert 0 < facts.filled["summary_en"] < facts.filled["title"] == 21
     bars = full_fields(facts).bars
     assert [bar.part for bar in bars] == sorted(bar.part for bar in bars), "the emptiest first"
+
+
+def test_corrected_titles_are_counted_and_that_column_is_no_field_to_be_filled() -> None:
+    world = World()
+    put_catalog(world.tables, TITLES[:3])
+    world.run()
+    enriched(world)
+    before = full_fields(look(world))
+    assert before.says == "of 3 titles, the emptiest first"
+    editing = Editing(world.tables, ANALYSES, 1, world.clock)
+    editing.correct(TITLES[0].manga_id, "reading_level", "min_age", 9, by="ab", because="x")
+    editing.correct(TITLES[0].manga_id, "reading_level", "reading_level", "kids", by="ab", because="x")
+    shown = full_fields(look(world))
+    assert shown.says == "of 3 titles, the emptiest first; editors corrected answers of 1"
+    assert shown.bars == before.bars
+    assert "corrected" not in [each.name for each in shown.bars]
 
 
 def test_ten_titles_are_drawn_with_their_answers_others_the_next_day(world: World) -> None:
