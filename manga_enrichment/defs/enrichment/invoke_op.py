@@ -34,6 +34,7 @@ from manga_enrichment.pipeline.batch.launch import BatchGateways
 from manga_enrichment.pipeline.engine.invoke_report import InvokeReport
 from manga_enrichment.pipeline.enrichment.asking.ask import Invoking, Wanted
 from manga_enrichment.pipeline.enrichment.asking.submit_batch import BatchLane
+from manga_enrichment.runtime.turns import short_turns
 
 
 def build_invoke_op(analysis: AnalysisType, inputs: DefinitionInputs) -> dg.OpDefinition:
@@ -79,10 +80,8 @@ class _Work:
         if self.plan["dry_run"] or not self._calls(name):
             return InvokeReport(name).as_dict()
         with configuration_errors_are_final(time.left_seconds):
-            if self._is_batch(name):
-                report = self._submitted(lane)
-            else:
-                report = self.of_run.ahead.take_asked(name) or self._asked(invoking)
+            asked = self._submitted(lane) if self._is_batch(name) else self._asked_before()
+            report = asked or self._asked(invoking)
         retry_if_hopeful(self.context, report, time.left_seconds())
         self.context.add_output_metadata(invoke_metadata(report))
         return report.as_dict()
@@ -98,11 +97,18 @@ class _Work:
         calls, selected = self._calls(self.analysis.name), self.plan["selected"]
         return lane.submit(*what, total=calls, selected=selected, say=self.context.log.info)
 
+    def _asked_before(self) -> InvokeReport | None:
+        report = self.of_run.ahead.take_asked(self.analysis.name)
+        if report is not None:
+            self.context.log.info(f"{self.analysis.name} was asked by the run's first op that asks, whose log has more")
+        return report
+
     def _asked(self, invoking: Invoking) -> InvokeReport:
         wanted = [self._wanted(self.analysis), *map(self._wanted, self._others())]
         self.of_run.ahead.begin(each.analysis.name for each in wanted)
         say, buckets = progress_of(self.context), self.context.partition_keys
-        reports = invoking.invoke(wanted, buckets, self._provenance(), say=say, written=self._written())
+        with short_turns():  # buckets are written beside the loop that asks
+            reports = invoking.invoke(wanted, buckets, self._provenance(), say=say, written=self._written())
         self.of_run.ahead.keep_asked(reports)
         report = self.of_run.ahead.take_asked(self.analysis.name)
         assert report is not None  # noqa: S101 (it is one of those that were asked)
