@@ -94,7 +94,9 @@ class BucketWrite:
             etag = self._answers.put({})
             append_parts(self._tables, self._log_key(), self._unsent)  # afterwards nobody could tell that it was new
             settled = self._settlement.of(self._catalog.etag, etag)
-            self._written.preview = some_answers(self._tables, self._analysis, self._bucket, self._newest)
+            self._written.preview = some_answers(
+                self._tables, self._analysis, self._bucket, self._catalog.file, self._newest
+            )
             is_noted = is_settled(self._written.outcomes) and not self._plan.is_of_some
             self._outcomes.put(note_of(settled, self._written) if is_noted else {})
         self._numbers.add_rows(told.attempts_of(self._analysis.name))

@@ -8,11 +8,12 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE as ENRICHED_TABLE
-from manga_enrichment.pipeline.store.in_order import batches_in_order
+from manga_enrichment.pipeline.store.in_order import TITLES_AT_ONCE
 from manga_enrichment.pipeline.store.object_keys import table_key
 
 ROWS = 5
@@ -29,19 +30,21 @@ def some_titles(tables: ObjectStore, bucket: str) -> list[dict[str, Any]]:
 def some_candidates(tables: ObjectStore, bucket: str) -> list[dict[str, Any]]:
     """Whose list holds which titles."""
     rows = _rows(tables, _CANDIDATES, bucket, ("manga_id", "candidates"))
-    titles = titles_of(tables, bucket, (row["manga_id"] for row in rows))
+    titles = _titles_in(tables, bucket, [row["manga_id"] for row in rows])
     return [
         {"title": titles.get(row["manga_id"], row["manga_id"]), "may be named": [c["title"] for c in row["candidates"]]}
         for row in rows
     ]
 
 
-def some_answers(tables: ObjectStore, analysis: AnalysisType, bucket: str, answers: pa.Table) -> list[dict[str, Any]]:
-    """answers: the table of this bucket, or its newest rows. With the columns that the model answered."""
+def some_answers(
+    tables: ObjectStore, analysis: AnalysisType, bucket: str, catalog: pq.ParquetFile, answers: pa.Table
+) -> list[dict[str, Any]]:
+    """catalog, answers: the tables of this bucket, or the newest rows. With the columns that the model answered."""
     rows = newest_of(answers).to_pylist()
     if not rows:
         return []
-    titles = titles_of(tables, bucket, (row["manga_id"] for row in rows))
+    titles = titles_of(catalog, [row["manga_id"] for row in rows])
     shown = [
         {"title": titles.get(row["manga_id"], row["manga_id"]), **{c.name: row[c.name] for c in analysis.columns}}
         for row in rows
@@ -75,9 +78,7 @@ def with_names(
     stored = tables.open(table_key(_CANDIDATES, bucket)) if named else None
     if stored is None:
         return list(rows)
-    wanted = pc.field("manga_id").isin(manga_ids)
-    parts = (part.filter(wanted) for part in batches_in_order(stored.file, ["manga_id", "candidates"]))
-    lists = [candidates for part in parts for candidates in part.column("candidates").to_pylist()]
+    lists = _found(stored.file, "candidates", manga_ids).values()
     names = {each["manga_id"]: each["title"] for candidates in lists for each in candidates}
     return [{name: _named(value, names) for name, value in row.items()} for row in rows]
 
@@ -97,7 +98,7 @@ def some_changes(tables: ObjectStore, key: str, bucket: str) -> list[dict[str, A
         return []
     values = stored.table.filter(pc.field("field").is_valid())
     rows = (values if values.num_rows else stored.table).slice(0, ROWS).to_pylist()
-    titles = titles_of(tables, bucket, (row["manga_id"] for row in rows))
+    titles = _titles_in(tables, bucket, [row["manga_id"] for row in rows])
     return [
         {
             "title": titles.get(row["manga_id"], row["manga_id"]),
@@ -110,13 +111,25 @@ def some_changes(tables: ObjectStore, key: str, bucket: str) -> list[dict[str, A
     ]
 
 
-def titles_of(tables: ObjectStore, bucket: str, manga_ids: Iterable[str]) -> dict[str, str]:
+def titles_of(catalog: pq.ParquetFile, manga_ids: Sequence[str]) -> dict[str, str]:
     """Titles of the catalog by id; those that have left are left out."""
-    stored, wanted = tables.open(table_key("catalog", bucket)), pc.field("manga_id").isin(list(manga_ids))
-    if stored is None:
-        return {}
-    parts = (part.filter(wanted) for part in batches_in_order(stored.file, ["manga_id", "title"]))
-    return {row["manga_id"]: row["title"] for part in parts for row in part.to_pylist()}
+    return _found(catalog, "title", manga_ids)
+
+
+def _titles_in(tables: ObjectStore, bucket: str, manga_ids: Sequence[str]) -> dict[str, str]:
+    stored = tables.open(table_key("catalog", bucket))
+    return {} if stored is None else titles_of(stored.file, manga_ids)
+
+
+def _found(file: pq.ParquetFile, column: str, manga_ids: Sequence[str]) -> dict[str, Any]:
+    """The column's value of each of these titles; no more is read than up to the last of them."""
+    wanted, found = set(manga_ids), dict[str, Any]()
+    for batch in file.iter_batches(TITLES_AT_ONCE, columns=["manga_id", column], use_threads=False):
+        own = batch.filter(pc.is_in(batch.column("manga_id"), value_set=pa.array(wanted, pa.string())))
+        found.update(zip(own.column("manga_id").to_pylist(), own.column(column).to_pylist(), strict=True))
+        if len(found) == len(wanted):
+            break
+    return found
 
 
 def _rows(tables: ObjectStore, name: str, bucket: str, columns: Sequence[str]) -> list[dict[str, Any]]:

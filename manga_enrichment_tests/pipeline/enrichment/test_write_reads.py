@@ -61,6 +61,19 @@ def test_what_a_run_was_answered_is_not_read_from_the_ledger_again() -> None:
     assert {len(world.answers(name)) for name in SINGLES} == {2, 3}
 
 
+def test_a_bucket_s_catalog_is_read_once_for_its_titles_and_for_the_names_in_its_preview() -> None:
+    world = watched_world()
+    world.plan()
+    for name in ANALYSES:
+        world.invoke(name)
+    for name in SINGLES:
+        seen_by(world).clear()
+        preview = world.write(name).preview
+        assert {row["title"] for row in preview} <= {record(1).title, record(2).title, record(3).title}
+        assert preview != []
+        assert seen_by(world).count(table_key("catalog", BUCKET)) == 1
+
+
 def test_without_what_was_kept_tables_and_log_are_the_same_from_the_ledger() -> None:
     with_it, without = asked_world(), asked_world()
     kept = [key for key in without.tables.objects if key.startswith("runs/run-1/entries/")]
