@@ -99,7 +99,11 @@ def _identify(host: str, names: tuple[str, ...], local_name: str, *, is_editable
     if door is None:
         return local_user(local_name, host, names) if is_editable else None
     from manga_enrichment.aws.outbound.door_keys import DoorKeys
-    from manga_enrichment.browse.edit.door import through
+
+    try:
+        from manga_enrichment.browse.edit.door import through
+    except ImportError as error:
+        raise click.ClickException(f"{error}: install the extra, pip install 'manga-enrichment[browse]'") from error
     from manga_enrichment.browse.edit.known_keys import KnownKeys
     from manga_enrichment.runtime.clock import SystemClock
 
