@@ -9,6 +9,8 @@ import click
 from manga_enrichment.cli.parameters import configured_analyses
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.routing import Route
 
     from manga_enrichment.browse.app import Browse
@@ -16,9 +18,12 @@ if TYPE_CHECKING:
     from manga_enrichment.browse.pages import Question
     from manga_enrichment.browse.search import Find
     from manga_enrichment.browse.shelf import Shelf
+    from manga_enrichment.gateways.clock import Clock
     from manga_enrichment.gateways.table_files import TableFiles
+    from manga_enrichment.pipeline.candidates.asking import Asking
 
 _FOUND_IN_WORDS = 100
+INDEX_SECONDS = 600
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -74,18 +79,20 @@ def _opened(folder: Path | None, copy_dir: Path, *, is_editable: bool) -> "tuple
     from manga_enrichment.browse.pages import Pages
     from manga_enrichment.browse.shelf import Shelf
     from manga_enrichment.browse.sql_box import Bounds, SqlBox
+    from manga_enrichment.cli.find import open_asking
     from manga_enrichment.pipeline.publish.tables import published_tables
     from manga_enrichment.runtime.clock import SystemClock
     from manga_enrichment.settings import load_settings
 
     analyses = list(configured_analyses().of_titles.values())
     published = published_tables(analyses)
-    files, name = _files(folder)
+    (files, name), clock = _files(folder), SystemClock()
     click.echo(f"Tables of {name}.")
     home = copy_dir / hashlib.sha256(name.encode()).hexdigest()[:12]
-    shelf = Shelf(LocalCopy(files, published, home), published, analyses, SystemClock(), built_apart)
+    shelf = Shelf(LocalCopy(files, published, home), published, analyses, clock, built_apart)
     pages = Pages(Links(load_settings().dagster_url.rstrip("/")), is_editable=is_editable)
-    return shelf, Browse(shelf, SqlBox(published, home, Bounds()), pages, _questions(), None if folder else _find())
+    find = None if folder else find_in_words(open_asking, clock)
+    return shelf, Browse(shelf, SqlBox(published, home, Bounds()), pages, _questions(), find)
 
 
 def _identify(host: str, names: tuple[str, ...], local_name: str, *, is_editable: bool) -> "Identify | None":
@@ -153,20 +160,23 @@ def _questions() -> "list[Question]":
     ]
 
 
-def _find() -> "Find":
-    """Asks the candidate index, which is opened when it is first asked."""
-    from functools import cache
+def find_in_words(open_asking: "Callable[[], Asking]", clock: "Clock") -> "Find":
+    """Asks the candidate index, which is opened when it is first asked, and anew for who asks a while later: each night
+    leaves another."""
+    from functools import lru_cache
 
     from manga_enrichment.browse.search import BadQueryError
-    from manga_enrichment.cli.find import open_asking
     from manga_enrichment.domain.errors import ConfigurationError
     from manga_enrichment.gateways.errors import StoreUnavailableError
 
-    opened = cache(open_asking)  # keeps no failure
+    @lru_cache(maxsize=1)  # keeps no failure
+    def opened(_period: int) -> "Asking":
+        return open_asking()
 
     def find(words: str) -> list[tuple[str, tuple[str, ...]]]:
         try:
-            return [(each.manga_id, each.reasons) for each in opened().find(words, _FOUND_IN_WORDS)]
+            asking = opened(int(clock.monotonic_seconds() // INDEX_SECONDS))
+            return [(each.manga_id, each.reasons) for each in asking.find(words, _FOUND_IN_WORDS)]
         except (ConfigurationError, StoreUnavailableError) as error:
             raise BadQueryError(str(error)) from error
 
