@@ -50,6 +50,8 @@ def correct(title: str, analysis: str, field: str, value: str | None, because: s
     except CorrectionError as error:
         raise click.ClickException(str(error)) from error
     _show([said])
+    for each in editing.at_odds(title, analysis):
+        click.echo(escaped(f"  mind that its fields disagree now: {each}"))
 
 
 @click.command()

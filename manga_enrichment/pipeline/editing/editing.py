@@ -10,18 +10,22 @@ kill between the two leaves `enriched_catalog` to whoever says the same again, o
 from collections.abc import Mapping
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.catalog.records import bucket_of
 from manga_enrichment.domain.labels.labels import Label, LabelKind
+from manga_enrichment.domain.prompts.prompt import title_inputs
 from manga_enrichment.domain.text.rule import readable
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.pipeline.catalog.reader import read_catalog, read_records
 from manga_enrichment.pipeline.changes.replace import Origin
 from manga_enrichment.pipeline.editing.showing import show_corrections
 from manga_enrichment.pipeline.labels.corrections import (
     CorrectionError,
+    answer_of,
     check_correction,
     corrections_of,
     read_corrections,
@@ -48,6 +52,7 @@ class Editing:
         """
         known = self._known(analysis)
         wanted = check_correction(known, field, value)
+        self._check_named(manga_id, wanted)
         by, because = _said("by", by), _said("because", because)
         replaced = self._answer(known, manga_id, field)
         standing = self._standing(known, manga_id, field)
@@ -77,6 +82,28 @@ class Editing:
         add_labels(self._objects, [back])
         return self._shown(known, back)
 
+    def at_odds(self, manga_id: str, analysis: str) -> list[str]:
+        """What the analysis' own rules say against the answer as readers get it now, as where a level was corrected and
+        the age that goes with it was not. [] of one that is about candidates: editors may name others."""
+        known = self._known(analysis)
+        bucket = bucket_of(manga_id, self._buckets)
+        record = next((each for each in read_records(self._objects, bucket) if each.manga_id == manga_id), None)
+        stored = self._objects.read(table_key(analysis, bucket))
+        rows = _of_title(stored.table, manga_id) if stored else []
+        if record is None or not rows or known.needs_candidates:
+            return []
+        read = rows[0] | read_corrections(self._objects, known).of(manga_id)
+        return known.check(answer_of(known, read), title_inputs(known, record))
+
+    def _check_named(self, manga_id: str, value: Any) -> None:
+        """Titles that a value names are others, and of the catalog. Raises CorrectionError."""
+        named = [each["manga_id"] for each in value if "manga_id" in each] if _has_parts(value) else []
+        for each in named:
+            bucket = bucket_of(each, self._buckets)
+            if each == manga_id or not _of_title(read_catalog(self._objects, bucket, ["manga_id"]), each):
+                why = "the title itself" if each == manga_id else "no title of the catalog"
+                raise CorrectionError(f"{each} is {why}: name another")
+
     def _shown(self, analysis: AnalysisType, said: Label) -> Label:
         bucket = bucket_of(said.manga_id, self._buckets)
         show_corrections(self._objects, bucket, said.manga_id, analysis, Origin(RUN_ID, self._clock.now()))
@@ -95,10 +122,19 @@ class Editing:
         """What the model says. Raises CorrectionError where it says nothing of this title."""
         key = table_key(analysis.name, bucket_of(manga_id, self._buckets))
         stored = self._objects.read(key, ["manga_id", field])
-        rows = [] if stored is None else stored.table.filter(pc.field("manga_id") == manga_id).to_pylist()
+        rows = [] if stored is None else _of_title(stored.table, manga_id)
         if not rows:
             raise CorrectionError(f"{manga_id:.60} has no answer of {analysis.name} that could be corrected")
         return rows[0].get(field)
+
+
+def _of_title(table: pa.Table, manga_id: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = table.filter(pc.field("manga_id") == manga_id).to_pylist()
+    return rows
+
+
+def _has_parts(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
 
 
 def _said(name: str, text: str) -> str:

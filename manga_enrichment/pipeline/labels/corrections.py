@@ -60,6 +60,11 @@ class Corrections:
         return {_properties(self.analysis)[field]: value for field, value in found.items()}
 
 
+def answer_of(analysis: AnalysisType, row: Mapping[str, Any]) -> dict[str, Any]:
+    """The answer that a row of the analysis' table was made of. row: with its columns at least."""
+    return {name: row[column] for column, name in _properties(analysis).items()}
+
+
 def is_fitting(analysis: AnalysisType, correction: Label) -> bool:
     """Whether today's schema takes it."""
     try:

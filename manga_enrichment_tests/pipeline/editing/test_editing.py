@@ -89,6 +89,32 @@ def test_what_cannot_be_corrected_is_refused_and_leaves_nothing(world: World, ed
     assert corrections_of(world.tables, world.analyses.values()) == []
 
 
+def similar_to(number: int) -> list[dict[str, object]]:
+    return [{"manga_id": title_id(number), "score": 0.5, "reason": "By eye."}]
+
+
+def test_similar_titles_are_others_of_the_catalog() -> None:
+    world = World()
+    put_catalog(world.tables, [record(number) for number in range(1, 6)])
+    world.run()
+    editing = Editing(world.tables, world.analyses, 1, world.clock)
+    for number, said in ((9, "no title of the catalog"), (1, "the title itself")):
+        with pytest.raises(CorrectionError, match=f"{title_id(number)} is {said}: name another"):
+            editing.correct(TITLE, "similar_series", "similar_titles", similar_to(number), by="ab", because="x")
+    editing.correct(TITLE, "similar_series", "similar_titles", similar_to(5), by="ab", because="x")
+    editing.correct(title_id(2), "similar_series", "similar_titles", [], by="ab", because="x")
+    assert editing.at_odds(TITLE, "similar_series") == []
+
+
+def test_fields_that_disagree_after_a_correction_are_told(world: World, editing: Editing) -> None:
+    assert editing.at_odds(TITLE, LEVEL) == []
+    editing.correct(TITLE, LEVEL, LEVEL, "mature", by="ab", because="x")
+    assert editing.at_odds(TITLE, LEVEL) == ["min_age: mature goes with 18 to 18 years"]
+    editing.correct(TITLE, LEVEL, "min_age", 18, by="ab", because="x")
+    assert editing.at_odds(TITLE, LEVEL) == []
+    assert editing.at_odds("MNG-0000000X", LEVEL) == []
+
+
 def test_editors_at_once_all_succeed(world: World, editing: Editing) -> None:
     fields = {LEVEL: another(world), "min_age": 17, "reading_level_confidence": 0.125, "reading_level_basis": "genres"}
     starts = threading.Barrier(len(fields))
