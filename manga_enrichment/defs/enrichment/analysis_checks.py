@@ -18,6 +18,7 @@ from manga_enrichment.gateways.status import StatusStore
 from manga_enrichment.pipeline.health.daily_costs import days_until
 from manga_enrichment.pipeline.health.run_costs import RunCosts, latest_run, run_costs
 from manga_enrichment.pipeline.health.table_quality import OutcomeFacts, outcome_facts
+from manga_enrichment.runtime.garbage import rare_collections
 
 LOG_DAYS = 31
 """How far back the latest run is looked for."""
@@ -82,7 +83,7 @@ def build_checks(asset: str, checks: Sequence[Check], all_buckets: Sequence[str]
     ) -> Iterator[dg.AssetCheckResult]:
         looking = Looking(asset, tables, status, clock, context.run, all_buckets)
         wanted = [each for each in checks if each.spec.key in context.selected_asset_check_keys]
-        with configuration_errors_are_final():
+        with configuration_errors_are_final(), rare_collections():
             found = [(each.spec, each.look(looking)) for each in wanted]
         for spec, result in found:
             yield dg.AssetCheckResult(

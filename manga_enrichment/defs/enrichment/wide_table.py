@@ -27,6 +27,7 @@ from manga_enrichment.pipeline.catalog.refresh import load_state
 from manga_enrichment.pipeline.changes.replace import Origin
 from manga_enrichment.pipeline.enrichment.previews import some_enriched
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE, enriched_columns, write_enriched
+from manga_enrichment.runtime.garbage import rare_collections
 
 
 def build_enriched(inputs: DefinitionInputs) -> dg.AssetsDefinition:
@@ -52,7 +53,7 @@ def build_enriched(inputs: DefinitionInputs) -> dg.AssetsDefinition:
         state = load_state(tables, inputs.settings.catalog_buckets)
         all_rows = {} if state is None else {ALL_ROWS: state.titles}
         for bucket in context.partition_keys:
-            with configuration_errors_are_final():
+            with configuration_errors_are_final(), rare_collections():
                 report = write_enriched(tables, bucket, analyses, Origin(context.run.run_id, clock.now()))
             log_changes(context, tables, report.changes)
             counts = {ROW_COUNT: report.rows, **all_rows, "uri": report.uri, "corrected": report.corrected}
