@@ -109,7 +109,7 @@ def test_metadata_is_of_its_own_partition_and_numeric(tmp_path: Path) -> None:
         for values in found[name].values():
             assert values["preview"].startswith("| title |"), name
             assert not re.search("MNG-|fingerprint|sha256", values["preview"]), "words, not ids"
-    assert {values["rows_in_all_partitions"] for values in found["enriched_catalog"].values()} == {12}
+        assert {values["rows_in_all_partitions"] for values in found[name].values()} == {12}, name
     assert sum(found["enriched_catalog"][bucket]["dagster/row_count"] for bucket in (FIRST, LAST)) == 12
 
 

@@ -135,10 +135,11 @@ def build_similar_candidates(inputs: DefinitionInputs) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, tables: dg.ResourceParam[ObjectStore], clock: dg.ResourceParam[Clock]
     ) -> None:
         with configuration_errors_are_final():
-            reports = _refreshed(context, inputs, tables, clock)
+            reports, titles = _refreshed(context, inputs, tables, clock)
         for report in reports:
             metadata = {
                 ROW_COUNT: report.titles,
+                ALL_ROWS: titles,
                 **preview_of(some_candidates(tables, report.bucket)),
                 "with_candidates": report.with_candidates,
                 "changed": report.changed,
@@ -152,7 +153,8 @@ def build_similar_candidates(inputs: DefinitionInputs) -> dg.AssetsDefinition:
 
 def _refreshed(
     context: dg.AssetExecutionContext, inputs: DefinitionInputs, tables: ObjectStore, clock: Clock
-) -> list[CandidateReport]:
+) -> tuple[list[CandidateReport], int]:
+    """And how many titles the catalog has, each of which has a list."""
     state = load_state(tables, inputs.settings.catalog_buckets)
     if state is None:
         raise final_failure("There is no catalog yet: materialize manga_catalog first")
@@ -164,7 +166,7 @@ def _refreshed(
         full_after=inputs.settings.candidates_full_after,
         say=context.log.info,
     )
-    return refresh_candidates(
+    reports = refresh_candidates(
         tables=tables,
         buckets=context.partition_keys,
         catalog_version=state.catalog_version,
@@ -173,6 +175,7 @@ def _refreshed(
         share=inputs.settings.candidates_refresh,
         say=context.log.info,
     )
+    return reports, state.titles
 
 
 def _candidates_spec(inputs: DefinitionInputs) -> dg.AssetSpec:
