@@ -82,6 +82,7 @@ SELECT *, max(generation) OVER (PARTITION BY "date", request_id) AS newest,
 row_number() OVER (PARTITION BY "date", request_id, generation, "position" ORDER BY completed_at) AS copy
 FROM {objects}) WHERE generation = newest AND copy = 1"""
 
+_AS_SAID = "As the model said it: what editors corrected stands in `enriched_catalog`."
 _BUCKETED = (PartitionKey.BUCKET,)
 _DAILY = (PartitionKey.DATE,)
 
@@ -155,7 +156,7 @@ _SHARED = (
 def published_tables(analyses: Sequence[AnalysisType]) -> list[PublishedTable]:
     """All of them, the one that most analysts want first."""
     singles = [analysis for analysis in analyses if not analysis.parts]
-    wide = "One wide row per title; what most analysts want."
+    wide = "One wide row per title, with what editors corrected (`corrected`); what most analysts want."
     return [
         PublishedTable(ENRICHED_TABLE, wide, enriched_columns(singles), _BUCKETED),
         PublishedTable(
@@ -166,6 +167,6 @@ def published_tables(analyses: Sequence[AnalysisType]) -> list[PublishedTable]:
             _DAILY,
             _BY_VERSION,
         ),
-        *(PublishedTable(a.name, a.about, a.table_columns, _BUCKETED) for a in singles),
+        *(PublishedTable(a.name, f"{a.about} {_AS_SAID}", a.table_columns, _BUCKETED) for a in singles),
         *_SHARED,
     ]
