@@ -47,11 +47,12 @@ from manga_enrichment_tests.upgrade.old_state import (
 TABLES = published_tables(list(ANALYSES.values()))
 NEW_TABLES = {"partner_latency", "catalog_warnings", "catalog_changes", "enriched_changes", "catalog_tombstones"}
 NEW_COLUMNS = {
+    "enriched_catalog": ["corrected"],
     "outcomes": ["lost_nights"],
     "requests": ["guardrail_micro_usd", "service_tier", "why"],
     "partner_results": [
         *("queue", "accepted_at", "claimed_at", "model_seconds", "by_api"),
-        *("reference", "item_reference", "input_tokens", "output_tokens"),
+        *("reference", "item_reference", "input_tokens", "output_tokens", "corrected"),
     ],
     "enrichment_costs": [
         "requests",

@@ -93,5 +93,5 @@ def test_a_request_of_a_run_that_stays_adds_no_reads_of_catalog_and_batch_jobs()
         "s3.write_json": 2,
     }
     assert many["outbox.add_all"] == many["sqs.delete"] <= MANY / 10
-    assert many["s3.read"] == 2  # the catalog's bucket, and its candidates
+    assert many["s3.read"] == 4  # the bucket's catalog, its candidates, what was asked again of it, what was corrected
     assert many["s3.list_keys"] == 1
