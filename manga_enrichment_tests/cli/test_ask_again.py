@@ -58,7 +58,7 @@ def test_titles_are_shown_first_asked_with_yes_and_only_once(
     after = model_server.counters()
     assert after["cost_micro_usd"] > before["cost_micro_usd"]
     again = command(*WORDS, "--titles", IDS, "--yes")
-    assert "3 was asked again for the same reason before" in again.output
+    assert "3: was asked again for the same reason before" in again.output
     assert model_server.counters() == after
     assert dict(read_presses(answered.tables, BUCKET).numbers) == {each: {LEVEL: 1} for each in IDS.split(",")}
     assert {row.by for row in read_presses(answered.tables, BUCKET).rows if row.number} == {"ed"}

@@ -62,7 +62,7 @@ class AgainReport:
         )
         return (
             f"{calls} calls about {len(self.plan.titles)} titles: {self.answered} answered{ended}, "
-            f"{usd(self.cost_micro_usd):.6f} USD; {changed} titles of enriched_catalog have other values"
+            f"{usd(self.cost_micro_usd):.6f} USD; {changed} rows of enriched_catalog changed"
             + (f" ({'; '.join(why)})" if why else "")
         )
 

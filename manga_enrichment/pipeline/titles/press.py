@@ -101,7 +101,7 @@ class AgainPlan:
     def sentence(self) -> str:
         calls = ", ".join(f"{count} of {name}" for name, count in sorted(self.calls.items()))
         others = Counter(each.said for each in self.titles if not each.calls)
-        not_asked = "".join(f"; {count} {words}" for words, count in others.items())
+        not_asked = "".join(f"; {count}: {words}" for words, count in others.items())
         return (
             f"{len(self.titles)} titles, {self.calls.total()} calls{f' ({calls})' if calls else ''}, about "
             f"{usd(self.estimated_micro_usd):.6f} USD{not_asked}"
