@@ -79,8 +79,8 @@ def corrections_of(objects: TableReader, analyses: Iterable[AnalysisType], manga
     found = [
         label
         for analysis in analyses
-        for label in read_labels(objects, analysis.name)
-        if manga_id in ("", label.manga_id) and label.kind is not LabelKind.LABEL
+        for label in read_labels(objects, analysis.name, manga_id)
+        if label.kind is not LabelKind.LABEL
     ]
     return sorted(found, key=lambda each: each.at)
 

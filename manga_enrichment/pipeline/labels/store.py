@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from manga_enrichment.domain.labels.labels import Label, LabelKind, standing
 from manga_enrichment.gateways.objects import ObjectStore, TableReader
@@ -45,10 +46,13 @@ def add_labels(objects: ObjectStore, labels: Iterable[Label]) -> dict[str, int]:
     return {name: _add(objects, name, own) for name, own in by_analysis.items()}
 
 
-def read_labels(objects: TableReader, analysis: str) -> list[Label]:
-    """All that was said, oldest first."""
+def read_labels(objects: TableReader, analysis: str, manga_id: str = "") -> list[Label]:
+    """All that was said, oldest first. manga_id: of one title, which takes no longer where there are many."""
     stored = objects.read(labels_key(analysis))
-    return [] if stored is None else [_label(row) for row in stored.table.to_pylist()]
+    if stored is None:
+        return []
+    said = stored.table.filter(pc.field("manga_id") == manga_id) if manga_id else stored.table
+    return [_label(row) for row in said.to_pylist()]
 
 
 def labelled(objects: TableReader, analyses: Iterable[str]) -> dict[str, dict[str, Any]]:

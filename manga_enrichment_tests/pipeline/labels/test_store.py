@@ -25,6 +25,17 @@ def test_labels_read_back_equal_whatever_their_values() -> None:
     assert read_labels(tables, "content_summary") == []
 
 
+def test_labels_of_one_title_are_those_that_all_labels_have_of_it() -> None:
+    tables = MemoryTables()
+    others = [replace(LEVEL, manga_id=f"MNG-0000000{number}", value="kids") for number in (2, 3)]
+    again = replace(LEVEL, value="adult")
+    add_labels(tables, [LEVEL, *others])
+    add_labels(tables, [again])
+    assert read_labels(tables, "reading_level", LEVEL.manga_id) == [LEVEL, again]
+    assert read_labels(tables, "reading_level", "MNG-00000009") == []
+    assert len(read_labels(tables, "reading_level")) == 4
+
+
 def test_each_addition_is_a_version_and_nothing_is_taken_away() -> None:
     tables = MemoryTables()
     later = replace(LEVEL, value="adult", by="cd", at=NOW.replace(hour=13))
