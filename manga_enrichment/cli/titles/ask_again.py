@@ -22,12 +22,20 @@ if TYPE_CHECKING:
 _SHOWN = 20
 
 
+def _login() -> str:
+    """ "" where the user of this process has no name, as in some containers: then --by is asked for."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
+
+
 @click.command("ask-again")
 @click.option("--analysis", required=True, help="What is asked again, for example reading_level.")
 @click.option("--titles", default="", help="Ids, comma-separated, or a file with an id a line.")
 @click.option("--where", default="", help="SQL: a condition on enriched_catalog, or a SELECT that gives manga_id.")
 @click.option("--because", required=True, help="Why; stands beside the new calls. The same words ask a title once.")
-@click.option("--by", default=getpass.getuser, show_default="your login", help="Who wants it, as the team calls you.")
+@click.option("--by", default=_login, show_default="your login", help="Who wants it, as the team calls you.")
 @click.option("--yes", is_flag=True, help="Ask; without it, say which titles these are and what it costs.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON line instead of a table.")
 def ask_again(*, analysis: str, titles: str, where: str, because: str, by: str, yes: bool, as_json: bool) -> None:
