@@ -42,7 +42,7 @@ class Books:
     def attempts(self) -> list[dict[str, Any]]:
         """Rows of the requests log about requests that were sent, each once, though two objects may have it."""
         columns = ["manga_id", "analysis", "fingerprint", "attempt", "status", "error_class", "maybe_billed"]
-        columns += ["input_tokens", "cache_write_tokens", "cost_micro_usd", "started_at", "dagster_run_id"]
+        columns += ["input_tokens", "cache_write_tokens", "cost_micro_usd", "started_at", "dagster_run_id", "why"]
         parts = [part for day in sorted(self.run_dates()) for part in read_log(self.tables, day, columns)]
         return [row for part in parts for row in part.to_pylist() if row["attempt"] > 0]
 
