@@ -277,7 +277,7 @@ def test_another_partners_message_with_its_id_closes_nothing() -> None:
 
 
 def test_what_was_answered_and_never_told_is_told_and_taken_from_the_dead_letters() -> None:
-    world = killed_thrice(19, after_effect=True, dies=IN_RESIDENT)
+    world = killed_thrice(21, after_effect=True, dies=IN_RESIDENT)
     assert world.state(request_of(world)) == "completed"
     assert world.outbox.deliveries == {}
     assert len(world.queue.messages(DEAD_LETTERS)) == 1
