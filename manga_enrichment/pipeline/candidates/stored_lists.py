@@ -43,7 +43,7 @@ class Stored:
     def __init__(self, file: pq.ParquetFile | None, matrix: Matrix, at_once: int = READ_AT_ONCE) -> None:
         self._file, self._matrix, self._at_once = file, matrix, at_once
         ids, lengths, members = [_SCHEMA.empty_table().column("manga_id").combine_chunks()], [_NONE], [_NONE]
-        for batch in self._batches(["manga_id", *_ids_of_candidates(file)]):
+        for batch in _batches(file, at_once, ["manga_id", *_ids_of_candidates(file)]):
             lists = batch.column("candidates")
             different = lists.flatten().field("manga_id").dictionary_encode()  # many lists name the same titles
             ids.append(batch.column("manga_id"))
@@ -53,7 +53,7 @@ class Stored:
         self._lengths, self._members = (np.concatenate(each) for each in (lengths, members))
         self._starts = np.cumsum(self._lengths, dtype=np.int64) - self._lengths
         self._first, self._end, self._here = 0, 0, pa.array([], _LIST.value_type)
-        self._reading = self._batches(_SCHEMA.names)
+        self._reading = _batches(self._file, self._at_once, _SCHEMA.names)
 
     def places(self, ids: Sequence[str]) -> Numbers:
         """Where each title's list is; NO_TITLE for one without."""
@@ -100,7 +100,7 @@ class Stored:
         while at < len(places):
             if places[at] < self._first:
                 self._first = self._end = 0
-                self._reading = self._batches(_SCHEMA.names)
+                self._reading = _batches(self._file, self._at_once, _SCHEMA.names)
             while self._end <= places[at]:
                 batch = next(self._reading)
                 self._first, self._end = self._end, self._end + len(batch)
@@ -112,10 +112,6 @@ class Stored:
             for first, last in pairwise([at, *breaks.tolist(), end]):
                 yield self._here[starts[first - at] : ends[last - 1 - at]]
             at = end
-
-    def _batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
-        if self._file is not None:
-            yield from self._file.iter_batches(self._at_once, columns=columns, use_threads=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +172,11 @@ def waiting_lists(tables: ObjectStore, bucket: str) -> Iterator[tuple[pa.Array, 
         if rows.num_rows:
             lists = {row["manga_id"]: tuple(Candidate(**each) for each in row["waiting"]) for row in rows.to_pylist()}
             yield pa.array(lists, pa.string()), lists
+
+
+def _batches(file: pq.ParquetFile | None, at_once: int, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    if file is not None:
+        yield from file.iter_batches(at_once, columns=columns, use_threads=False)
 
 
 def _ids_of_candidates(file: pq.ParquetFile | None) -> list[str]:

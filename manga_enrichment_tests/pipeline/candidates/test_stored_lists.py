@@ -1,7 +1,9 @@
 """Today's table of lists: put together from stored and fresh ones, some titles at a time."""
 
+import gc
 import io
 import tempfile
+import weakref
 from functools import cache
 from pathlib import Path
 
@@ -101,3 +103,20 @@ def test_waiting_lists_come_in_parts_and_titles_without_one_are_left_out() -> No
     ]
     assert all(lists == dict.fromkeys(some.to_pylist(), (Candidate(**shown),)) for some, lists in found)
     assert list(waiting_lists(tables, "1")) == []
+
+
+def test_lists_go_with_their_last_name() -> None:
+    """They are large, and nobody collects garbage while a night runs."""
+    rows = [{"manga_id": each, "candidates": as_stored([0, 1])} for each in IDS]
+    lists = Stored(as_file(pa.Table.from_pylist(rows, _SCHEMA), 2), matrix(), 2)
+    nobody, fresh = np.zeros(TITLES, np.bool_), np.full((TITLES, 1), NO_TITLE, np.int32)
+    assert lists.with_fresh(IDS, lists.places(IDS), nobody, fresh, 2).read_all().num_rows == TITLES
+    gone = weakref.ref(lists)
+    with_garbage = gc.isenabled()
+    gc.disable()
+    try:
+        del lists
+        assert gone() is None
+    finally:
+        if with_garbage:
+            gc.enable()
