@@ -142,7 +142,9 @@ class Settings(BaseSettings):
     call_timeout_seconds: float = Field(
         60, gt=0, le=3600, description="wait for one answer; longer is lost and may be billed"
     )
-    deadline_seconds: float = Field(4 * 3600, gt=0, description="how long one op keeps asking, all its tries together")
+    deadline_seconds: float = Field(
+        4 * 3600, gt=0, description="how long one op keeps asking for an analysis, all its tries together"
+    )
     clock_skew_seconds: float = Field(
         MOST_CLOCK_SKEW.total_seconds(), ge=1, le=600, description="how far apart the clocks of two machines may be"
     )

@@ -1,5 +1,6 @@
 """The first op of a run that asks does so for all, and what has ended is written before the rest has."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,19 @@ import pytest
 
 from manga_enrichment.defs.shared.op_outputs import build_io_managers
 from manga_enrichment.defs.shared.run_facts import is_to_run
+from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
+from manga_enrichment.gateways.model import ModelCall, ModelReply
 from manga_enrichment.gateways.objects import Rows
 from manga_enrichment.pipeline.store.object_keys import table_key
 from manga_enrichment_tests.builders import SINGLES, catalog_row
-from manga_enrichment_tests.defs.project import FIRST, LAST, Project, enrichment_ops, materialized
-from manga_enrichment_tests.fakes import MemoryTables, ScriptedModel
+from manga_enrichment_tests.defs.project import FIRST, LAST, Project, enrichment_ops, materialized, retried
+from manga_enrichment_tests.fakes import MemoryTables, ScriptedModel, valid_answer
+from manga_enrichment_tests.scripted_model import DEFAULT_USAGE
 
 ASKED = ["genre_classification", "reading_level", "similar_series"]
 """What titles without a synopsis are asked for, one by one."""
+TRIES_OF_A_CALL = 3
+"""Before an op gives a title up that the model is too slow for."""
 ENDS = [OSError("the machine is gone")]
 SEEN: dict[str, bool] = {}
 
@@ -54,6 +60,37 @@ def test_a_bucket_is_written_while_the_next_one_is_asked_and_all_in_one_op(tmp_p
     assert {f"{what}_{name}" for what in ("invoke", "write") for name in SINGLES} < enrichment_ops(result)
     shown = materialized(result)["reading_level"]
     assert sum(shown[bucket]["calls"] for bucket in (FIRST, LAST)) == len(catalog)
+
+
+@pytest.mark.slow
+def test_the_op_that_asks_for_all_has_the_time_of_all(tmp_path: Path) -> None:
+    catalog = [catalog_row(number, synopsis=None) for number in range(24)]
+    project = Project(tmp_path, catalog=catalog, concurrency=4, deadline_seconds=10)
+    world = project.world
+    world.model = ScriptedModel(world.clock, latency_seconds=1.0)
+    assert project.run().success
+    assert len(world.model.sent) == len(ASKED) * len(catalog), "18 s of calls, 6 of each analysis"
+
+
+@pytest.mark.slow
+def test_one_analysis_of_those_that_were_asked_together_is_tried_again_alone(tmp_path: Path) -> None:
+    catalog = [catalog_row(number, synopsis=None) for number in range(8)]
+    project = Project(tmp_path, catalog=catalog, concurrency=4)
+    world, late = project.world, "genre_classification"
+
+    def answer(request: ModelCall) -> ModelReply:
+        if request.prompt.tool_name == f"record_{late}" and world.model.sent[-1].attempt <= TRIES_OF_A_CALL:
+            raise ModelError(ErrorClass.MODEL_TIMEOUT, "too slow")
+        return ModelReply("tool_use", valid_answer(request.prompt), DEFAULT_USAGE)
+
+    world.model = ScriptedModel(world.clock, otherwise=answer)
+    result = project.run()
+    assert result.success
+    assert list(retried(result)) == [f"invoke_{late}"]
+    for name in ASKED:
+        assert len(world.rows(table_key(name, FIRST))) + len(world.rows(table_key(name, LAST))) == len(catalog)
+    sent = Counter(each.analysis for each in world.model.sent)
+    assert sent == {late: (TRIES_OF_A_CALL + 1) * len(catalog)} | dict.fromkeys(set(ASKED) - {late}, len(catalog))
 
 
 @dg.op

@@ -83,7 +83,7 @@ def test_killed_while_one_bucket_is_written_and_others_are_asked(
     open_books: Callable[[], Books],
 ) -> None:
     environment = arrange(3 * TITLES, catalog_buckets=4, concurrency=CONCURRENCY, claim_seconds=5)
-    model_server.faults(latency={"fixed_ms": 600})  # so that a slow machine, too, writes before all is asked
+    model_server.faults(latency={"fixed_ms": 1500})  # so that a slow machine, too, writes before all is asked
     assert run_nightly(environment, doom) == -signal.SIGKILL
     paid_before = model_server.counters()["billed"]
     model_server.faults()

@@ -171,7 +171,7 @@ def _end(context: dg.OpExecutionContext, tables: ObjectStore, report: AgainRepor
     """Say which tables are others now; raises Failure or RetryRequested where titles could not be asked."""
     metadata = {"because": report.plan.wish.because, "by": report.plan.wish.by}
     for bucket, names in report.tables.items():
-        for name in (*names, TABLE):
+        for name in (*names, *([] if bucket in report.unsound else [TABLE])):
             context.log_event(dg.AssetMaterialization(name, partition=bucket, metadata=metadata))
     for changes in report.changes:
         log_changes(context, tables, changes)

@@ -56,10 +56,8 @@ def build_invoke_op(analysis: AnalysisType, inputs: DefinitionInputs) -> dg.OpDe
     ) -> dict[str, Any]:
         to = run_work.gateways
         time = OpTime.of(context, to.clock, inputs.settings.deadline_seconds)
-        on_demand = invoke_settings(inputs.settings, quota_lane(context.run_tags), time.left_seconds())
-        invoking = Invoking(tables=tables, gateways=to, settings=on_demand)
         lane = BatchLane(BatchGateways(tables, to.ledger, to.budget, batch, to.clock), batches)
-        return _Work(context, plan, analysis, inputs, run_work).done_by(lane, invoking, time)
+        return _Work(context, plan, analysis, inputs, run_work, tables, time).done_by(lane)
 
     return invoke
 
@@ -73,16 +71,18 @@ class _Work:
     analysis: AnalysisType
     inputs: DefinitionInputs
     of_run: RunWork
+    tables: ObjectStore
+    time: OpTime
 
-    def done_by(self, lane: BatchLane, invoking: Invoking, time: OpTime) -> dict[str, Any]:
+    def done_by(self, lane: BatchLane) -> dict[str, Any]:
         """The report, by the lane that was planned. Raises Failure or RetryRequested."""
         name = self.analysis.name
         if self.plan["dry_run"] or not self._calls(name):
             return InvokeReport(name).as_dict()
-        with configuration_errors_are_final(time.left_seconds):
+        with configuration_errors_are_final(self.time.left_seconds):
             asked = self._submitted(lane) if self._is_batch(name) else self._asked_before()
-            report = asked or self._asked(invoking)
-        retry_if_hopeful(self.context, report, time.left_seconds())
+            report = asked or self._asked()
+        retry_if_hopeful(self.context, report, self.time.left_seconds())
         self.context.add_output_metadata(invoke_metadata(report))
         return report.as_dict()
 
@@ -103,8 +103,9 @@ class _Work:
             self.context.log.info(f"{self.analysis.name} was asked by the run's first op that asks, whose log has more")
         return report
 
-    def _asked(self, invoking: Invoking) -> InvokeReport:
+    def _asked(self) -> InvokeReport:
         wanted = [self._wanted(self.analysis), *map(self._wanted, self._others())]
+        invoking = self._invoking(len(wanted))
         self.of_run.ahead.begin(each.analysis.name for each in wanted)
         say, buckets = progress_of(self.context), self.context.partition_keys
         with short_turns():  # buckets are written beside the loop that asks
@@ -114,6 +115,12 @@ class _Work:
         assert report is not None  # noqa: S101 (it is one of those that were asked)
         say_done(self.context, report)
         return report
+
+    def _invoking(self, analyses: int) -> Invoking:
+        """It has the time of all ops whose work it does."""
+        left_seconds = self.time.left_seconds() * analyses
+        settings = invoke_settings(self.inputs.settings, quota_lane(self.context.run_tags), left_seconds)
+        return Invoking(tables=self.tables, gateways=self.of_run.gateways, settings=settings)
 
     def _others(self) -> list[AnalysisType]:
         """Those that would be asked after this one."""

@@ -59,7 +59,9 @@ class KeptEntries:
 
     def write(self, objects: ObjectStore, analysis: str) -> None:
         """Log all, then keep them: a file per bucket. Safe to repeat."""
-        for bucket in list(self._waiting.keys() | self._entries.keys()):
+        with self._writing:  # whoever writes a bucket now is waited for, so that all is there afterwards
+            buckets = list(self._waiting.keys() | self._entries.keys())
+        for bucket in buckets:
             self.write_bucket(objects, analysis, bucket)
 
     def write_bucket(self, objects: ObjectStore, analysis: str, bucket: str) -> None:

@@ -4,6 +4,7 @@ Belongs here: keeping and logging them until the tables are written. Stays out: 
 """
 
 from collections.abc import Iterable, Iterator
+from threading import Lock
 from typing import Any
 
 import pyarrow as pa
@@ -28,6 +29,7 @@ class UnledgeredAttempts:
         self._clock = clock
         self._rows: dict[str, list[dict[str, Any]]] = {}
         self._tables: dict[str, list[pa.Table]] = {}
+        self._writing = Lock()  # rows of other buckets may come meanwhile
 
     def add(self, result: CallResult) -> None:
         entry = result.entry
@@ -49,18 +51,21 @@ class UnledgeredAttempts:
 
         What was sent is logged at once: should the run be killed before it writes its tables, nobody else will.
         """
-        for bucket in list(self._rows.keys() | self._tables.keys()):
+        with self._writing:  # whoever writes a bucket now is waited for, so that all is there afterwards
+            buckets = list(self._rows.keys() | self._tables.keys())
+        for bucket in buckets:
             self.write_bucket(objects, analysis, bucket)
 
     def write_bucket(self, objects: ObjectStore, analysis: str, bucket: str) -> None:
-        """The same of one bucket, to which no more will come."""
-        if bucket in self._rows:
-            self._pack(bucket)
-        if bucket in self._tables:
-            rows = pa.concat_tables(self._tables[bucket]).to_pylist()
-            append_requests(objects, results_key(self._provenance.run_id, analysis, bucket), rows)
-            log_rows(objects, self._provenance, [row for row in rows if row["attempt"]])
-            del self._tables[bucket]
+        """The same of one bucket, to which no more will come. Safe to repeat, and from any thread."""
+        with self._writing:
+            if bucket in self._rows:
+                self._pack(bucket)
+            if bucket in self._tables:
+                rows = pa.concat_tables(self._tables[bucket]).to_pylist()
+                append_requests(objects, results_key(self._provenance.run_id, analysis, bucket), rows)
+                log_rows(objects, self._provenance, [row for row in rows if row["attempt"]])
+                del self._tables[bucket]
 
     def _pack(self, bucket: str) -> None:
         rows = self._rows.pop(bucket)

@@ -5,7 +5,7 @@ Belongs here: the order of steps. Stays out: numbers (`press.py`), each of the s
     numbers     from here on it is asked, by this run or the next night
     plan        files of the run, of these titles alone
     ask         the engine, ledger, budget and log of every other call
-    write       tables, outcomes and the wide table of the buckets concerned
+    write       tables, outcomes and, where all rows are sound, the wide table of the buckets concerned
 
 Killed anywhere, the same wish goes on where it was: the number is there, answers are in the ledger.
 """
@@ -26,6 +26,7 @@ from manga_enrichment.pipeline.enrichment.asking.ask import Invoking, Wanted
 from manga_enrichment.pipeline.enrichment.plan_files import plan_rows, write_plan
 from manga_enrichment.pipeline.enrichment.wide_table import write_enriched
 from manga_enrichment.pipeline.enrichment.write import Writing
+from manga_enrichment.pipeline.health.table_quality import check_rows
 from manga_enrichment.pipeline.titles.press import AgainPlan, Pressing, Wish
 
 AGAIN_TRIGGER = "manual"
@@ -33,12 +34,14 @@ AGAIN_TRIGGER = "manual"
 
 @dataclass(slots=True)
 class AgainReport:
-    """reports: of each analysis that was asked. tables: those that were written, by bucket."""
+    """reports: of each analysis that was asked. tables: those that were written, by bucket. unsound: buckets whose wide
+    table was left as it is, since a table that it is made of has rows that must not be published, and an example."""
 
     plan: AgainPlan
     reports: list[InvokeReport] = field(default_factory=list)
     tables: dict[str, list[str]] = field(default_factory=dict)
     changes: list[ChangeReport] = field(default_factory=list)
+    unsound: dict[str, str] = field(default_factory=dict)
 
     @property
     def cost_micro_usd(self) -> int:
@@ -64,6 +67,10 @@ class AgainReport:
             f"{calls} calls about {len(self.plan.titles)} titles: {self.answered} answered{ended}, "
             f"{usd(self.cost_micro_usd):.6f} USD; {changed} rows of enriched_catalog changed"
             + (f" ({'; '.join(why)})" if why else "")
+            + "".join(
+                f"; enriched_catalog of bucket {bucket} is as it was, since a table beneath it is not sound: {example}"
+                for bucket, example in self.unsound.items()
+            )
         )
 
 
@@ -114,10 +121,19 @@ class AskingAgain:
                 writing.write(analyses[name], bucket, provenance)
             for name in dict.fromkeys(item.analysis for item in planned if analyses[item.analysis].parts):
                 writing.write_log(analyses[name], bucket, provenance)
-            origin = Origin(provenance.run_id, self.gateways.clock.now())
-            wide = write_enriched(self.tables, bucket, list(analyses.values()), origin)
             report.tables[bucket] = list(filled)
-            report.changes.append(wide.changes)
+            self._publish(report, bucket, provenance)
+
+    def _publish(self, report: AgainReport, bucket: str, provenance: Provenance) -> None:
+        """As in a night, nothing of a bucket while one of its tables is not sound (the check `rows_are_valid`)."""
+        analyses = list(self.pressing.analyses.values())
+        for analysis in analyses:
+            found = [] if analysis.parts else check_rows(self.tables, analysis, [bucket]).examples
+            if found:
+                report.unsound[bucket] = f"{analysis.name}, {found[0]}"
+                return
+        origin = Origin(provenance.run_id, self.gateways.clock.now())
+        report.changes.append(write_enriched(self.tables, bucket, analyses, origin).changes)
 
     def _writing(self) -> Writing:
         ledger: ResultLedger = self.gateways.ledger

@@ -28,6 +28,7 @@ from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.again.store import Press, Presses, add_presses, read_presses
 from manga_enrichment.pipeline.batch.job_store import BatchStore
 from manga_enrichment.pipeline.catalog.reader import check_bucket_count
+from manga_enrichment.pipeline.editing.editing import MOST_CHARACTERS
 from manga_enrichment.pipeline.enrichment.bucket_slices import BucketTables
 from manga_enrichment.pipeline.enrichment.calibrations import read_calibrations
 from manga_enrichment.pipeline.enrichment.plan_run import adding_up, known_of, with_cache_writes
@@ -53,7 +54,7 @@ class AgainError(ConfigurationError):
 @dataclass(frozen=True, slots=True)
 class Wish:
     """Of a person. analysis: that may be a combined one. by: as the team calls them. because: for all who look later;
-    the same words about the same title are the same wish."""
+    the same words about the same title are the same wish, however they are spaced."""
 
     analysis: AnalysisType
     manga_ids: tuple[str, ...]
@@ -64,9 +65,13 @@ class Wish:
         """Raises AgainError."""
         if not self.manga_ids:
             raise AgainError("No title is named: say which, by ids, a file of ids or a query that finds some")
-        for name in ("by", "because"):
-            if not getattr(self, name).strip():
+        for name, most in MOST_CHARACTERS.items():
+            text = " ".join(getattr(self, name).split())
+            if not text:
                 raise AgainError(f"`{name}` is missing: who looks at the answers later wants to know")
+            if len(text) > most:
+                raise AgainError(f"`{name}` has {len(text)} characters: say it in {most}")
+            object.__setattr__(self, name, text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from contextlib import suppress
 from dataclasses import replace
 
+import pyarrow as pa
 import pytest
 
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
@@ -24,7 +25,7 @@ from manga_enrichment_tests.kill_switch import Killed, KillSwitch, Mortal
 from manga_enrichment_tests.pipeline.titles.again_stage import LEVEL, SUMMARY, AgainStage
 
 ASKED = (1, 2, 4)
-LAST_CALL = 66
+LAST_CALL = 72
 """To a store, of a run about these titles."""
 
 
@@ -52,6 +53,24 @@ def test_the_wide_table_has_the_new_answers_at_once() -> None:
     after = {row["manga_id"]: row for row in stage.world.rows(table_key("enriched_catalog", BUCKET))}
     at = f"{LEVEL}_answered_at"
     assert {each for each in after if after[each][at] != before[each][at]} == {title_id(2)}
+
+
+def test_nothing_of_a_bucket_is_published_while_a_table_beneath_it_is_not_sound() -> None:
+    stage = AgainStage([LEVEL, SUMMARY])
+    key, wide = table_key(SUMMARY, BUCKET), table_key("enriched_catalog", BUCKET)
+    sound, before = stage.world.tables.read(key), stage.world.rows(wide)
+    assert sound is not None
+    stage.world.tables.write(key, pa.concat_tables([sound.table, sound.table.slice(0, 1)]))
+    report = stage.ask(stage.wish(2))
+    assert report.answered == 1
+    assert report.unsound == {BUCKET: f"{SUMMARY}, duplicate_id: {title_id(1)} has 2 rows in bucket {BUCKET}"}
+    assert f"enriched_catalog of bucket {BUCKET} is as it was" in report.sentence()
+    assert report.changes == []
+    assert stage.world.rows(wide) == before
+    stage.world.tables.write(key, sound.table)
+    again = stage.ask(stage.wish(2), "again-2")
+    assert (again.unsound, again.plan.calls.total()) == ({}, 0)
+    assert stage.world.rows(wide) != before
 
 
 def test_the_nights_after_it_ask_nothing() -> None:

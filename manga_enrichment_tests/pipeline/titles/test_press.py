@@ -115,6 +115,15 @@ def test_the_same_words_are_the_same_wish_for_ever_and_others_are_a_new_one() ->
     assert numbers(stage) == {title_id(1): {LEVEL: 2}}
 
 
+def test_words_that_are_spaced_in_another_way_are_the_same_words() -> None:
+    stage = AgainStage()
+    stage.pressing().press(stage.wish(1), NOW)
+    stage.night("night-2")
+    spaced = stage.wish(1, because="it names\n  the killer\n", by=" ed ")
+    assert (spaced.because, spaced.by) == ("it names the killer", "ed")
+    assert said(stage, spaced) == [("was asked again for the same reason before", 0)]
+
+
 def test_each_analysis_of_a_title_has_words_of_its_own() -> None:
     stage = AgainStage([LEVEL, SUMMARY])
     stage.pressing().press(stage.wish(1), NOW)
@@ -171,6 +180,7 @@ def test_what_waits_for_a_canary_waits() -> None:
         ({"manga_ids": ()}, "No title is named"),
         ({"because": "  "}, "`because` is missing"),
         ({"by": ""}, "`by` is missing"),
+        ({"because": "a" * 1001}, "`because` has 1001 characters: say it in 1000"),
     ],
 )
 def test_half_a_wish_is_refused(change: dict[str, Any], sentence: str) -> None:
