@@ -43,13 +43,11 @@ class Label:
 def standing(labels: Iterable[Label]) -> dict[str, dict[str, Any]]:
     """What is true of titles: manga_id -> field -> value, of labels and corrections whatever was said last.
 
-    labels: oldest first; of the same moment the later one counts. What a correction covered holds again when that is
-    taken back.
+    labels: in the order in which they were kept, whatever the clocks of those who said them showed (`at`). What a
+    correction covered holds again when that is taken back.
     """
-    said = list(labels)
-    unseen = _last(each for each in said if each.kind is LabelKind.LABEL)
     found: dict[str, dict[str, Any]] = {}
-    for label in _in_order([*unseen, *standing_corrections(said)]):
+    for label in _last(labels):
         fields = found.setdefault(label.manga_id, {})
         if label.value is None:
             fields.pop(label.field, None)
@@ -60,17 +58,14 @@ def standing(labels: Iterable[Label]) -> dict[str, dict[str, Any]]:
 
 def standing_corrections(labels: Iterable[Label]) -> list[Label]:
     """What readers get instead of answers, one a title and field. labels: as of `standing`."""
-    return [
-        each
-        for each in _last(each for each in labels if each.kind is not LabelKind.LABEL)
-        if each.kind is LabelKind.CORRECTION
-    ]
-
-
-def _in_order(labels: Iterable[Label]) -> list[Label]:
-    return sorted(labels, key=lambda each: each.at)
+    return [each for each in _last(labels) if each.kind is LabelKind.CORRECTION]
 
 
 def _last(labels: Iterable[Label]) -> list[Label]:
-    """Of each title and field."""
-    return list({(each.manga_id, each.field): each for each in _in_order(labels)}.values())
+    """Of each title and field the last label and the correction that stands, in the order in which these were said."""
+    last: dict[tuple[str, str, bool], Label] = {}
+    for each in labels:
+        key = (each.manga_id, each.field, each.kind is LabelKind.LABEL)
+        last.pop(key, None)
+        last[key] = each
+    return [each for each in last.values() if each.kind is not LabelKind.TAKEN_BACK]

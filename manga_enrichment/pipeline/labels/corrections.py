@@ -6,6 +6,7 @@ Belongs here: checking a value, which corrections stand, laying them over rows. 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import merge
 from typing import Any
 
 from manga_enrichment.domain.analyses.answer_schemas import cell
@@ -75,14 +76,13 @@ def is_fitting(analysis: AnalysisType, correction: Label) -> bool:
 
 
 def corrections_of(objects: TableReader, analyses: Iterable[AnalysisType], manga_id: str = "") -> list[Label]:
-    """All that was said of answers and taken back, oldest first. manga_id: of one title."""
-    found = [
-        label
+    """All that was said of answers and taken back, oldest first; of one analysis in the order in which it was kept,
+    whatever the clocks showed. manga_id: of one title."""
+    said = (
+        [label for label in read_labels(objects, analysis.name, manga_id) if label.kind is not LabelKind.LABEL]
         for analysis in analyses
-        for label in read_labels(objects, analysis.name, manga_id)
-        if label.kind is not LabelKind.LABEL
-    ]
-    return sorted(found, key=lambda each: each.at)
+    )
+    return list(merge(*said, key=lambda each: each.at))
 
 
 def read_corrections(objects: TableReader, analysis: AnalysisType) -> Corrections:

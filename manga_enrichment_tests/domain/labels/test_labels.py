@@ -2,11 +2,12 @@
 
 import csv
 import io
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from manga_enrichment.domain.labels.labels import Label, standing
+from manga_enrichment.domain.labels.labels import Label, LabelKind, standing, standing_corrections
 from manga_enrichment.domain.labels.sheets import how_to_fill_in, sheet
 from manga_enrichment.domain.trials.contenders import TrialError
 from manga_enrichment.domain.trials.truth import read_notes, read_truth
@@ -21,10 +22,33 @@ def said(manga_id: str, field: str, value: object, minutes: int, by: str = "ab")
     return Label(manga_id, LEVEL.name, field, value, by, NOW + timedelta(minutes=minutes))
 
 
-def test_the_latest_word_on_a_field_holds_whatever_the_order() -> None:
+def test_the_last_word_on_a_field_holds_whatever_the_clocks_showed() -> None:
     levels = [said("A", "level", "kids", 3), said("A", "level", "teen", 1)]
-    labels = [*levels, said("A", "min_age", 3, 2), said("B", "level", "x", 1)]
-    assert standing(labels) == standing(labels[::-1]) == {"A": {"level": "kids", "min_age": 3}, "B": {"level": "x"}}
+    others = [said("A", "min_age", 3, 2), said("B", "level", "x", 1)]
+    assert standing([*levels, *others]) == {"A": {"level": "teen", "min_age": 3}, "B": {"level": "x"}}
+    assert standing([*levels[::-1], *others]) == {"A": {"level": "kids", "min_age": 3}, "B": {"level": "x"}}
+
+
+@pytest.mark.parametrize("minutes", [1, 0, -1])
+def test_labels_and_corrections_hold_by_the_order_in_which_they_were_kept(minutes: int) -> None:
+    label, corrected, later, relabelled, back = (
+        replace(said("A", "level", value, number * minutes), kind=kind)
+        for number, (value, kind) in enumerate(
+            [
+                ("kids", LabelKind.LABEL),
+                ("teen", LabelKind.CORRECTION),
+                ("adult", LabelKind.CORRECTION),
+                ("mature", LabelKind.LABEL),
+                (None, LabelKind.TAKEN_BACK),
+            ]
+        )
+    )
+    known = [label, corrected, later]
+    assert (standing(known), standing_corrections(known)) == ({"A": {"level": "adult"}}, [later])
+    assert (standing([*known, back]), standing_corrections([*known, back])) == ({"A": {"level": "kids"}}, [])
+    known.append(relabelled)
+    assert (standing(known), standing_corrections(known)) == ({"A": {"level": "mature"}}, [later])
+    assert standing([*known, back]) == {"A": {"level": "mature"}}
 
 
 def test_what_was_taken_back_holds_no_more() -> None:

@@ -72,6 +72,28 @@ def test_the_same_said_twice_is_one_correction(world: World, editing: Editing) -
     assert corrections_of(world.tables, world.analyses.values()) == [first]
 
 
+def test_whose_clock_is_behind_has_the_last_word_all_the_same(world: World, editing: Editing) -> None:
+    night(world)
+    models = wide(world)[TITLE]["min_age"]
+    world.clock.advance(180)
+    editing.correct(TITLE, LEVEL, "min_age", 16, by="fast", because="x")
+    world.clock.advance(-180)
+    second = editing.correct(TITLE, LEVEL, "min_age", 17, by="right", because="x")
+    assert (second.value, second.replaced, wide(world)[TITLE]["min_age"]) == (17, 16, 17)
+    world.clock.advance(-60)
+    editing.take_back(TITLE, LEVEL, "min_age", by="slow", because="x")
+    assert (wide(world)[TITLE]["min_age"], wide(world)[TITLE]["corrected"]) == (models, None)
+    world.clock.advance(-60)
+    third = editing.correct(TITLE, LEVEL, "min_age", 18, by="slower", because="x")
+    assert third.replaced == models
+    at_once = wide(world)
+    assert (at_once[TITLE]["min_age"], at_once[TITLE]["corrected"]) == (18, ["min_age"])
+    night(world, "run-2")
+    assert wide(world) == at_once
+    said = corrections_of(world.tables, [world.analyses[LEVEL]], TITLE)
+    assert [each.by for each in said] == ["fast", "right", "slow", "slower"]
+
+
 def test_what_cannot_be_corrected_is_refused_and_leaves_nothing(world: World, editing: Editing) -> None:
     for manga_id, analysis, field, value, by, because, said in (
         (TITLE, "mood", "mood", "dark", "ab", "x", "no analysis 'mood'; there are genre_classification"),

@@ -131,6 +131,19 @@ def test_the_last_correction_of_a_field_stands_until_it_is_taken_back() -> None:
     assert corrections_of(tables, [LEVEL], "MNG-00000002") == []
 
 
+def test_what_is_listed_is_in_the_order_of_the_store_whatever_the_clocks_showed() -> None:
+    tables = MemoryTables()
+    fast, slow = later(3, value="adult"), later(1, value="mature")
+    genre = later(2, analysis=GENRE.name, field="primary_genre", value="war")
+    for each in (fast, slow, genre):
+        add_labels(tables, [each])
+    found = corrections_of(tables, [LEVEL, GENRE])
+    assert [each for each in found if each != genre] == [fast, slow]
+    assert len(found) == 3
+    assert genre in found
+    assert read_corrections(tables, LEVEL).of(SAID.manga_id) == {"reading_level": "mature"}
+
+
 def test_what_was_said_without_seeing_an_answer_corrects_none() -> None:
     tables = MemoryTables()
     add_labels(tables, [SAID, later(1, value="adult", kind=LabelKind.LABEL)])
