@@ -92,7 +92,7 @@ class Editing:
         rows = _of_title(stored.table, manga_id) if stored else []
         if record is None or not rows or known.needs_candidates:
             return []
-        read = rows[0] | read_corrections(self._objects, known).of(manga_id)
+        read = rows[0] | read_corrections(self._objects, known, pa.array([manga_id])).of(manga_id)
         return known.check(answer_of(known, read), title_inputs(known, record))
 
     def _check_named(self, manga_id: str, value: Any) -> None:
@@ -115,8 +115,8 @@ class Editing:
         return self._analyses[analysis]
 
     def _standing(self, analysis: AnalysisType, manga_id: str, field: str) -> Label | None:
-        found = read_corrections(self._objects, analysis).by_title.get(manga_id, ())
-        return next((each for each in found if each.field == field), None)
+        found = read_corrections(self._objects, analysis, pa.array([manga_id])).by_title
+        return next((each for each in found.get(manga_id, ()) if each.field == field), None)
 
     def _answer(self, analysis: AnalysisType, manga_id: str, field: str) -> Any:
         """What the model says. Raises CorrectionError where it says nothing of this title."""

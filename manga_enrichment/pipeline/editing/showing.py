@@ -39,7 +39,7 @@ class _Patched:
         self._stored, self._manga_id, self._analysis = objects.open(table_key(TABLE, bucket)), manga_id, analysis
         answers = objects.read(table_key(analysis.name, bucket))
         self._said = _row(answers.table, manga_id) if answers else {}
-        self._standing = read_corrections(objects, analysis).of(manga_id)
+        self._standing = read_corrections(objects, analysis, pa.array([manga_id])).of(manga_id)
 
     def __iter__(self) -> Iterator[pa.Table]:
         for part in batches_in_order(self._stored.file) if self._stored else ():

@@ -77,7 +77,8 @@ class _Joined:
     def __init__(self, tables: ObjectStore, bucket: str, singles: Sequence[AnalysisType]) -> None:
         self._catalog = open_catalog(tables, bucket).file
         self._answers = {each: tables.open(table_key(each.name, bucket)) for each in singles}
-        self._corrections = {each: read_corrections(tables, each) for each in singles}
+        ids = _whole(self._catalog.read(["manga_id"]), "manga_id")
+        self._corrections = {each: read_corrections(tables, each, ids) for each in singles}
         self._schema = arrow_schema(enriched_columns(singles))
         self.rows = self._catalog.metadata.num_rows
         self.answered: Mapping[str, int] = {}

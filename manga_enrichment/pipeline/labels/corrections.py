@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from heapq import merge
 from typing import Any
 
+import pyarrow as pa
+
 from manga_enrichment.domain.analyses.answer_schemas import cell
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.analyses.shaping import shaped
 from manga_enrichment.domain.analyses.validation import value_problems
-from manga_enrichment.domain.labels.labels import Label, LabelKind, standing_corrections
+from manga_enrichment.domain.labels.labels import Label, standing_corrections
 from manga_enrichment.gateways.objects import TableReader
-from manga_enrichment.pipeline.labels.store import read_labels
+from manga_enrichment.pipeline.labels.store import read_said_of_answers
 
 
 class CorrectionError(Exception):
@@ -78,17 +80,15 @@ def is_fitting(analysis: AnalysisType, correction: Label) -> bool:
 def corrections_of(objects: TableReader, analyses: Iterable[AnalysisType], manga_id: str = "") -> list[Label]:
     """All that was said of answers and taken back, oldest first; of one analysis in the order in which it was kept,
     whatever the clocks showed. manga_id: of one title."""
-    said = (
-        [label for label in read_labels(objects, analysis.name, manga_id) if label.kind is not LabelKind.LABEL]
-        for analysis in analyses
-    )
+    ids = pa.array([manga_id]) if manga_id else None
+    said = (read_said_of_answers(objects, analysis.name, ids) for analysis in analyses)
     return list(merge(*said, key=lambda each: each.at))
 
 
-def read_corrections(objects: TableReader, analysis: AnalysisType) -> Corrections:
-    """What readers get instead of answers."""
+def read_corrections(objects: TableReader, analysis: AnalysisType, ids: pa.Array | None = None) -> Corrections:
+    """What readers get instead of answers. ids: of these titles, which costs little however many others have some."""
     by_title: dict[str, list[Label]] = {}
-    for each in standing_corrections(read_labels(objects, analysis.name)):
+    for each in standing_corrections(read_said_of_answers(objects, analysis.name, ids)):
         by_title.setdefault(each.manga_id, []).append(each)
     return Corrections(analysis, by_title)
 

@@ -46,13 +46,19 @@ def add_labels(objects: ObjectStore, labels: Iterable[Label]) -> dict[str, int]:
     return {name: _add(objects, name, own) for name, own in by_analysis.items()}
 
 
-def read_labels(objects: TableReader, analysis: str, manga_id: str = "") -> list[Label]:
-    """All that was said, oldest first. manga_id: of one title, which takes no longer where there are many."""
+def read_labels(objects: TableReader, analysis: str) -> list[Label]:
+    """All that was said, oldest first."""
+    stored = objects.read(labels_key(analysis))
+    return [] if stored is None else _labels(stored.table)
+
+
+def read_said_of_answers(objects: TableReader, analysis: str, ids: pa.Array | None = None) -> list[Label]:
+    """Corrections and what takes them back, oldest first. ids: of these titles; no others become objects."""
     stored = objects.read(labels_key(analysis))
     if stored is None:
         return []
-    said = stored.table.filter(pc.field("manga_id") == manga_id) if manga_id else stored.table
-    return [_label(row) for row in said.to_pylist()]
+    said = stored.table.filter(pc.not_equal(stored.table.column("kind"), LabelKind.LABEL.value))
+    return _labels(said if ids is None else said.filter(pc.is_in(said.column("manga_id"), value_set=ids)))
 
 
 def labelled(objects: TableReader, analyses: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -94,6 +100,10 @@ def _row(label: Label, version: int) -> dict[str, Any]:
         "kind": label.kind.value,
         "replaced": None if label.replaced is None else json.dumps(label.replaced, ensure_ascii=False),
     }
+
+
+def _labels(said: pa.Table) -> list[Label]:
+    return [_label(row) for row in said.to_pylist()]
 
 
 def _label(row: dict[str, Any]) -> Label:

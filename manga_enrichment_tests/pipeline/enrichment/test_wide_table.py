@@ -1,18 +1,20 @@
 """The wide table has one row per title, whatever was answered."""
 
 from dataclasses import replace
+from json import JSONDecodeError
 from typing import Any
 
 import pyarrow as pa
+import pytest
 
 from manga_enrichment.domain.labels.labels import Label, LabelKind
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.tables.columns import Column
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE, enriched_columns, write_enriched
-from manga_enrichment.pipeline.labels.store import add_labels
+from manga_enrichment.pipeline.labels.store import LABEL_SCHEMA, add_labels
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
 from manga_enrichment.pipeline.store.in_order import TITLES_AT_ONCE
-from manga_enrichment.pipeline.store.object_keys import table_key
+from manga_enrichment.pipeline.store.object_keys import labels_key, table_key
 from manga_enrichment.pipeline.store.rows import answer_row, answer_schema
 from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import (
@@ -169,3 +171,16 @@ def test_a_correction_waits_for_an_answer_and_for_a_schema_that_takes_it() -> No
     assert write_enriched(world.tables, BUCKET, ALL, ORIGIN).corrected == 1
     rows = {row["manga_id"]: row for row in world.rows(table_key(TABLE, BUCKET))}
     assert (rows[title_id(2)]["reading_level"], rows[title_id(2)]["corrected"]) == ("mature", ["reading_level"])
+
+
+def test_corrections_of_other_buckets_are_passed_over_unread() -> None:
+    world = enriched_world()
+    correct(world, 1, "reading_level", "min_age", 17)
+    correct(world, 99, "reading_level", "min_age", 16)
+    key = labels_key("reading_level")
+    rows = [row | ({"value": "{"} if row["manga_id"] == title_id(99) else {}) for row in world.rows(key)]
+    world.tables.write(key, pa.Table.from_pylist(rows, schema=LABEL_SCHEMA))
+    assert write_enriched(world.tables, BUCKET, ALL, ORIGIN).corrected == 1
+    put_catalog(world.tables, [*TITLES, record(99)])
+    with pytest.raises(JSONDecodeError):
+        write_enriched(world.tables, BUCKET, ALL, ORIGIN)

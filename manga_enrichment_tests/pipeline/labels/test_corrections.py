@@ -126,6 +126,8 @@ def test_the_last_correction_of_a_field_stands_until_it_is_taken_back() -> None:
     add_labels(tables, [later(3, value="mature")])
     assert read_corrections(tables, LEVEL).of(SAID.manga_id) == {"reading_level": "mature", "min_age": 16}
     assert read_corrections(tables, LEVEL).of("MNG-00000002") == {}
+    assert read_corrections(tables, LEVEL, pa.array([SAID.manga_id])) == read_corrections(tables, LEVEL)
+    assert read_corrections(tables, LEVEL, pa.array(["MNG-00000002"])).by_title == {}
     assert [each.at.minute for each in corrections_of(tables, [LEVEL, GENRE], SAID.manga_id)] == [0, 1, 1, 2, 3]
     assert len(corrections_of(tables, [LEVEL])) == 5
     assert corrections_of(tables, [LEVEL], "MNG-00000002") == []

@@ -4,9 +4,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
 
 from manga_enrichment.domain.labels.labels import Label, LabelKind
-from manga_enrichment.pipeline.labels.store import add_labels, labelled, read_labels
+from manga_enrichment.pipeline.labels.store import add_labels, labelled, read_labels, read_said_of_answers
 from manga_enrichment.pipeline.store.object_keys import labels_key
 from manga_enrichment_tests.fakes import MemoryTables
 
@@ -25,15 +27,32 @@ def test_labels_read_back_equal_whatever_their_values() -> None:
     assert read_labels(tables, "content_summary") == []
 
 
-def test_labels_of_one_title_are_those_that_all_labels_have_of_it() -> None:
+LABELS = st.lists(
+    st.builds(
+        replace,
+        st.just(LEVEL),
+        manga_id=st.sampled_from("abcd"),
+        value=st.sampled_from(["kids", "teen"]),
+        kind=st.sampled_from(LabelKind),
+        at=st.integers(0, 99).map(lambda second: NOW.replace(second=second % 60, minute=second // 60)),
+    ),
+    unique=True,
+)
+
+
+@given(LABELS, st.none() | st.lists(st.sampled_from("abcde"), unique=True))
+def test_what_was_said_of_answers_of_some_titles_is_in_the_order_of_the_store(
+    labels: list[Label], ids: list[str] | None
+) -> None:
     tables = MemoryTables()
-    others = [replace(LEVEL, manga_id=f"MNG-0000000{number}", value="kids") for number in (2, 3)]
-    again = replace(LEVEL, value="adult")
-    add_labels(tables, [LEVEL, *others])
-    add_labels(tables, [again])
-    assert read_labels(tables, "reading_level", LEVEL.manga_id) == [LEVEL, again]
-    assert read_labels(tables, "reading_level", "MNG-00000009") == []
-    assert len(read_labels(tables, "reading_level")) == 4
+    assert read_said_of_answers(tables, "reading_level") == []
+    for each in labels:
+        add_labels(tables, [each])
+    wanted = None if ids is None else pa.array(ids, pa.string())
+    assert read_labels(tables, "reading_level") == labels
+    assert read_said_of_answers(tables, "reading_level", wanted) == [
+        each for each in labels if each.kind is not LabelKind.LABEL and (ids is None or each.manga_id in ids)
+    ]
 
 
 def test_each_addition_is_a_version_and_nothing_is_taken_away() -> None:
