@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -23,7 +24,9 @@ def _partner(context: click.Context, option: click.Parameter, value: str | None)
 @click.option("--partner", callback=_partner, help="All of a partner; with --user whose user is meant.")
 @click.option("--user", default="", help="A user of a partner, by the partner's own id.")
 @click.option("--request", "request_id", type=click.UUID, help="One request.")
-@click.option("--editor", default="", help="Who corrected answers, as the corrections say; what was said stays.")
+@click.option(
+    "--editor", default="", help="Who corrected answers or had titles asked again, by that name; what was said stays."
+)
 @click.option("--again", is_flag=True, help="Everything that was ever forgotten, as after a restore.")
 @click.option("--old-replies", is_flag=True, help="Replies to conversations that earlier versions kept without end.")
 @click.option("--dry-run", is_flag=True, help="Say what would be deleted; delete nothing.")
@@ -77,26 +80,24 @@ def _end_old_replies(gateways: "Gateways", *, dry_run: bool, yes: bool, as_json:
 
 
 def _forget_editor(gateways: "Gateways", name: str, *, dry_run: bool, yes: bool, as_json: bool) -> None:
-    from manga_enrichment.pipeline.forgetting.editors import forget_editor
+    from manga_enrichment.pipeline.forgetting.editors import Named, forget_editor
 
-    def forget(*, dry_run: bool) -> int:
+    def forget(*, dry_run: bool) -> Named:
         return forget_editor(gateways.erasure, gateways.tables, name, dry_run=dry_run)
 
     if not dry_run and not yes:
-        click.confirm(
-            f"Take the name out of {forget(dry_run=True)} labels and corrections for good?", abort=True, err=True
-        )
-    count = forget(dry_run=dry_run)
-    sentence = f"the name {'would be' if dry_run else 'was'} taken out of {count} labels and corrections"
-    click.echo(json.dumps({"labels": count, "dry_run": dry_run}) if as_json else sentence)
+        click.confirm(f"Take the name out of {forget(dry_run=True)}, for good?", abort=True, err=True)
+    named = forget(dry_run=dry_run)
+    sentence = f"the name {'would be' if dry_run else 'was'} taken out of {named}"
+    click.echo(json.dumps({**asdict(named), "dry_run": dry_run}) if as_json else sentence)
 
 
 def _forget_editors_again(gateways: "Gateways", *, dry_run: bool) -> None:
     from manga_enrichment.pipeline.forgetting.editors import forget_editors_again
 
-    count = forget_editors_again(gateways.erasure, gateways.tables, dry_run=dry_run)
-    if count:
-        click.echo(f"editors' names: {count} labels and corrections had them again", err=True)
+    named = forget_editors_again(gateways.erasure, gateways.tables, dry_run=dry_run)
+    if named:
+        click.echo(f"editors' names: {named} had them again", err=True)
 
 
 def _forgetting(gateways: "Gateways") -> "Forgetting":

@@ -1,11 +1,13 @@
 """`manga-enrichment correct` and `corrections`: an answer set right, listed and taken back, and what is refused."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from manga_enrichment.aws.gateways import Gateways
+from manga_enrichment.pipeline.again.store import Press, add_presses, read_presses
 from manga_enrichment.pipeline.changes.replace import Origin
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE, write_enriched
 from manga_enrichment.pipeline.labels.store import read_labels
@@ -62,6 +64,21 @@ def test_an_answer_is_set_right_listed_and_taken_back(command: Command, night: G
         ("taken_back", None, 17),
     ]
     assert command("corrections", "--title", title_id(2), "--json").output == ""
+
+
+def test_a_name_is_taken_out_of_corrections_and_of_what_was_asked_again(command: Command, night: Gateways) -> None:
+    wanted = Press(title_id(1), LEVEL.name, 1, LEVEL.name, "ab", night.clock.now(), "too young")
+    add_presses(night.tables, BUCKET, lambda _known: [wanted])
+    assert command("correct", *ABOUT, "--field", "min_age", "--value", "17").exit_code == 0
+    named = "1 labels and corrections, 1 notes of what was asked again"
+    dry = command("forget", "--editor", "ab", "--dry-run")
+    assert dry.output == f"the name would be taken out of {named}\n"
+    assert read_presses(night.tables, BUCKET).rows == (wanted,)
+    assert command("forget", "--editor", "ab", "--yes").output == f"the name was taken out of {named}\n"
+    assert [each.by for each in read_labels(night.tables, LEVEL.name)] == ["forgotten"]
+    assert read_presses(night.tables, BUCKET).rows == (replace(wanted, by="forgotten"),)
+    again = command("forget", "--editor", "ab", "--yes", "--json")
+    assert json.loads(again.output) == {"labels": 0, "asked_again": 0, "dry_run": False}
 
 
 @pytest.mark.parametrize(

@@ -254,7 +254,7 @@ KINDS = (
     ),
     Kind(
         "what people had asked again",
-        "its numbers tell today's answers from those before; ids of titles, reasons, and who wanted it",
+        "its numbers tell new answers from old; ids of titles, reasons, who wanted it, until `forget --editor`",
         (_stays("again/"),),
     ),
     Kind("what was forgotten", "it must be forgotten again after a restore; hashes", (_stays("forgotten/"),)),

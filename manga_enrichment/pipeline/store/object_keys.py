@@ -13,6 +13,7 @@ RUNS_ROOT = "runs"
 BATCH_ROOT = "batch"
 CANDIDATES_ROOT = "candidates"
 LABELS_ROOT = "labels"
+AGAIN_ROOT = "again"
 
 
 def table_key(table: str, bucket: str) -> str:
@@ -211,7 +212,7 @@ def labels_key(analysis: str) -> str:
 
 def again_key(bucket: str) -> str:
     """All that people had asked again of a bucket's titles, oldest first."""
-    return f"again/bucket={bucket}/part.parquet"
+    return f"{AGAIN_ROOT}/bucket={bucket}/part.parquet"
 
 
 def trial_key(trial_id: str, name: str) -> str:
