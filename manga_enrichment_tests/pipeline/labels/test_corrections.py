@@ -176,6 +176,8 @@ def test_trials_take_corrections_for_truth_and_labels_again_when_they_are_taken_
     assert labelled(tables, [LEVEL.name]) == {SAID.manga_id: {"reading_level": "teen"}}
     add_labels(tables, [TAKEN_BACK])
     assert labelled(tables, [LEVEL.name]) == {SAID.manga_id: {"reading_level": "kids"}}
+    add_labels(tables, [later(-60, value="mature", kind=LabelKind.LABEL)])  # a sheet, read where the clock is behind
+    assert labelled(tables, [LEVEL.name]) == {SAID.manga_id: {"reading_level": "mature"}}
 
 
 def test_a_file_without_what_was_replaced_is_read_and_added_to() -> None:
