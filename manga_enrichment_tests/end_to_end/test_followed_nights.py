@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 TITLES = 200
 BUCKETS = ["0", "1"]
-CALLS_UNTIL_THE_TABLE_IS_PUT = 9  # list, read, catalog and four answers, pending, table
+CALLS_UNTIL_THE_TABLE_IS_PUT = 13  # list, read, catalog, four answers, four corrections, pending, table
 
 
 class Catalog:
