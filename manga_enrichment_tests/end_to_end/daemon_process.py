@@ -77,13 +77,25 @@ class Daemon:
         """Whether a tick of this sensor has come to its end since the last start."""
         return f"Sensor {sensor} skipped" in self._log.read_text("utf-8")[self._log_began_at :]
 
-    def wait_until(self, what: str, is_so: Callable[[], bool]) -> None:
-        """Raises TimeoutError with the end of the daemon's log."""
+    def wait_until(self, what: str, is_so: Callable[[], bool], seen: Callable[[], object] = str) -> None:
+        """Raises TimeoutError with what is seen then, how runs fared and the end of the daemon's log."""
         deadline = time.monotonic() + _SECONDS
         while not is_so():
             if time.monotonic() > deadline:
-                raise TimeoutError(f"not within {_SECONDS} s: {what}\n{self._log.read_text('utf-8')[-6_000:]}")
+                log = self._log.read_text("utf-8")[-6_000:]
+                raise TimeoutError(f"not within {_SECONDS} s: {what}\n{seen()}\n{self._runs()}\n{log}")
             time.sleep(0.2)
+
+    def _runs(self) -> str:
+        with dg.DagsterInstance.from_config(str(self._home)) as instance:
+            runs = [
+                (run, instance.all_logs(run.run_id)) for run in instance.get_runs(dg.RunsFilter(job_name=PARTNER_JOB))
+            ]
+        lines = (
+            f"{run.run_id} {run.status.value} {run.tags}\n  " + "\n  ".join(each.message for each in logs[-12:])
+            for run, logs in runs
+        )
+        return "\n".join(lines)
 
     def _pids_of_runs(self, job: str | None = None) -> list[int]:
         with dg.DagsterInstance.from_config(str(self._home)) as instance:

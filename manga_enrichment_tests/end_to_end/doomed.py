@@ -107,9 +107,10 @@ class _Doomed:
         def called(*args: Any, **kwargs: Any) -> Any:
             is_last = self._is_last(args)
             self._end_if(is_last and not self._doom.after)
-            result = method(*args, **kwargs)
-            self._end_if(is_last and self._doom.after)
-            return result
+            try:
+                return method(*args, **kwargs)
+            finally:  # a call that was refused has taken place, too
+                self._end_if(is_last and self._doom.after)
 
         return called
 
@@ -117,9 +118,10 @@ class _Doomed:
         async def called(*args: Any, **kwargs: Any) -> Any:
             is_last = self._is_last(args)
             self._end_if(is_last and not self._doom.after)
-            result = await method(*args, **kwargs)
-            self._end_if(is_last and self._doom.after)
-            return result
+            try:
+                return await method(*args, **kwargs)
+            finally:
+                self._end_if(is_last and self._doom.after)
 
         return called
 

@@ -69,7 +69,8 @@ def start_and_wait_until_calls_are_in_flight(
 
 
 def wait_until_answered(daemon: Daemon, books: PartnerBooks, sent: str) -> None:
-    daemon.wait_until("the request is answered", lambda: books.row(sent).state.value == "completed")
+    answered = ("the request is answered", lambda: books.row(sent).state.value == "completed")
+    daemon.wait_until(*answered, seen=lambda: (books.row(sent), books.gateways.queues.depth(NORMAL.name)))
     daemon.wait_until("its message is gone", lambda: books.is_empty(NORMAL.name))
 
 

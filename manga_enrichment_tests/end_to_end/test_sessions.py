@@ -142,7 +142,9 @@ def killed_wave(environment: dict[str, str], clock: FileClock, books: PartnerBoo
     books.hide_received_messages_for(HIDDEN_SECONDS, SESSION.name)
     home.mkdir()
     doom = Doom("model", "converse", call=call, after=call % 2 == 0)
-    assert LaneProcess(environment, clock, home, doom, sensor=SENSOR).wait() == -signal.SIGKILL
+    process = LaneProcess(environment, clock, home, doom, sensor=SENSOR)
+    code = process.wait()
+    assert code == -signal.SIGKILL, f"it asked too little to be killed at call {call}: {process.messages()[-6_000:]}"
     books.let_leases_run_out(SESSION)
 
 
