@@ -17,7 +17,8 @@ from manga_enrichment.local.dagster_home import prepare_dagster_home
 from manga_enrichment.runtime.processes import process_exists
 from manga_enrichment_tests.end_to_end import daemon_definitions
 
-_SECONDS = 120
+_SECONDS = 200
+"""More than a message of the normal queue stays hidden that a dead poll has received for nothing."""
 _SOONER = {
     "poll_interval_seconds: 30": "poll_interval_seconds: 2",
     "free_slots_after_run_end_seconds: 30": "free_slots_after_run_end_seconds: 1",
