@@ -1,8 +1,7 @@
 """How long each kind of data is kept, wherever it lies: the one table.
 
 Belongs here: kinds of data, where each lies, after how many days it ends there and by what. Stays out: the rules that
-end it: TTLs in `aws/` take their days from here, tests hold `infra/storage.yaml`, `infra/queues.yaml`,
-`infra/api.yaml` and `infra/dagster.yaml` to it, `manga-enrichment retention-docs` prints it.
+end it. TTLs in `aws/` take their days from here, tests hold `infra/` to it, `retention-docs` prints it.
 
 Days count from when something was written. S3 then hides an object; its last version goes NONCURRENT_DAYS later.
 """

@@ -4,13 +4,14 @@ Belongs here: items, calls, and both as one JSON document, so that ops hand on a
 (`plan_run.py`).
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from manga_enrichment.domain.analyses.base import Candidate, TitleInputs
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.pipeline.labels.corrections import Corrections
 from manga_enrichment.pipeline.store.object_keys import run_document_key
 
 UNKNOWN_TITLE = "unknown_title"
@@ -34,6 +35,14 @@ class PlannedItem:
     reason: str = ""
     quote: Mapping[str, Any] | None = None
     corrected: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def corrected(items: Iterable[PlannedItem], corrections: Mapping[str, Sequence[Corrections]]) -> Iterator[PlannedItem]:
+    """With what stands of corrections, by the item's analysis. Its answer is known when it is collected."""
+    for item in items:
+        found = {each.analysis.name: each.in_answer(item.manga_id) for each in corrections.get(item.analysis, ())}
+        stands = {name: said for name, said in found.items() if said}
+        yield replace(item, corrected=stands) if item.fingerprint else item
 
 
 def decided(analysis: str, manga_id: str, outcome: Outcome, error_class: str, reason: str) -> PlannedItem:

@@ -8,7 +8,7 @@ its part of a combined one. What people had asked again counts for both; an item
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -42,6 +42,7 @@ from manga_enrichment.pipeline.partner.plan import (
     PartnerPlan,
     PlannedCall,
     PlannedItem,
+    corrected,
     decided,
 )
 from manga_enrichment.pipeline.partner.quotes import quoted_item
@@ -127,7 +128,7 @@ class PartnerPlanning:
                     _item(wish, entries, pending, calls) if isinstance(wish, _Wish) else wish
                     for wish in found[request.request_id]
                 )
-                plan.items[request.request_id] = list(_corrected(items, corrections))
+                plan.items[request.request_id] = list(corrected(items, corrections))
             else:
                 plan.items[request.request_id] = [self._conversation(request, calls)]
         plan.calls = list(calls.values())
@@ -256,15 +257,6 @@ def _item(
     if request.request_id not in call.request_ids:
         call.request_ids.append(request.request_id)
     return PlannedItem(name, manga_id, own)
-
-
-def _corrected(items: Iterable[PlannedItem], corrections: Mapping[str, Sequence[Corrections]]) -> Iterator[PlannedItem]:
-    """With what stands of them; its answer is known when it is collected."""
-    for item in items:
-        found = {each.analysis.name: each.in_answer(item.manga_id) for each in corrections.get(item.analysis, ())}
-        yield (
-            replace(item, corrected={name: said for name, said in found.items() if said}) if item.fingerprint else item
-        )
 
 
 def _quoted(
