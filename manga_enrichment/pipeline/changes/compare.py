@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from manga_enrichment.domain.tables.changes import CHANGE_COLUMNS, ChangeKind
-from manga_enrichment.pipeline.store.arrow_types import arrow_schema
+from manga_enrichment.pipeline.store.arrow_types import arrow_schema, whole
 from manga_enrichment.pipeline.store.spool import Spool
 
 CHANGE_SCHEMA = arrow_schema(CHANGE_COLUMNS)
@@ -40,7 +40,7 @@ class Compared(Spool):
         """Compare all of two tables, or the next titles of both: each manga_id in one call, once on either side."""
         if old.equals(new):
             return
-        ids, old_ids = _whole(new.column("manga_id")), _whole(old.column("manga_id"))
+        ids, old_ids = whole(new.column("manga_id")), whole(old.column("manga_id"))
         places = pc.index_in(ids, value_set=old_ids)
         stayed = places.is_valid()
         self._titles(new.filter(pc.invert(stayed)) if old.num_rows else new, ChangeKind.ADDED)
@@ -49,7 +49,7 @@ class Compared(Spool):
         changed = []
         for rank, column in enumerate(new.schema, len(_WHOLE_ROWS)):
             before = _before(old, column).take(at)
-            cells = _cells(column.name, stayed_ids, before, _whole(new.column(column.name)).filter(stayed))
+            cells = _cells(column.name, stayed_ids, before, whole(new.column(column.name)).filter(stayed))
             self.add(cells, rank)
             self.values += cells.num_rows
             changed.append(cells.column("manga_id"))
@@ -148,7 +148,7 @@ def _cells(field: str, ids: pa.Array, before: pa.Array, after: pa.Array) -> pa.T
 def _rows(titles: pa.Table, kind: ChangeKind) -> pa.Table:
     nothing, rows = [None] * titles.num_rows, list(json_rows(titles))
     values = (nothing, rows) if kind is ChangeKind.ADDED else (rows, nothing)
-    return _table(_whole(titles.column("manga_id")), kind, nothing, *values)
+    return _table(whole(titles.column("manga_id")), kind, nothing, *values)
 
 
 def _table(
@@ -168,9 +168,4 @@ def _before(old: pa.Table, column: pa.Field) -> pa.Array:
     """An earlier release may lack a column, or have it of another type: nobody knew its value then."""
     if column.name not in old.column_names or old.schema.field(column.name).type != column.type:
         return pa.nulls(old.num_rows, column.type)
-    return _whole(old.column(column.name))
-
-
-def _whole(column: pa.ChunkedArray) -> pa.Array:
-    found = column.combine_chunks()
-    return found if isinstance(found, pa.Array) else pa.concat_arrays(found.chunks)
+    return whole(old.column(column.name))

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.catalog.records import bucket_of
@@ -22,7 +21,7 @@ from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.catalog.reader import read_catalog, read_records
 from manga_enrichment.pipeline.changes.replace import Origin
-from manga_enrichment.pipeline.editing.showing import show_corrections
+from manga_enrichment.pipeline.editing.showing import row_of, show_corrections
 from manga_enrichment.pipeline.labels.corrections import (
     CorrectionError,
     answer_of,
@@ -89,10 +88,10 @@ class Editing:
         bucket = bucket_of(manga_id, self._buckets)
         record = next((each for each in read_records(self._objects, bucket) if each.manga_id == manga_id), None)
         stored = self._objects.read(table_key(analysis, bucket))
-        rows = _of_title(stored.table, manga_id) if stored else []
-        if record is None or not rows or known.needs_candidates:
+        row = row_of(stored.table, manga_id) if stored else {}
+        if record is None or not row or known.needs_candidates:
             return []
-        read = rows[0] | read_corrections(self._objects, known, pa.array([manga_id])).of(manga_id)
+        read = row | read_corrections(self._objects, known, pa.array([manga_id])).of(manga_id)
         return known.check(answer_of(known, read), title_inputs(known, record))
 
     def _check_named(self, manga_id: str, value: Any) -> None:
@@ -100,7 +99,7 @@ class Editing:
         named = [each["manga_id"] for each in value if "manga_id" in each] if _has_parts(value) else []
         for each in named:
             bucket = bucket_of(each, self._buckets)
-            if each == manga_id or not _of_title(read_catalog(self._objects, bucket, ["manga_id"]), each):
+            if each == manga_id or not row_of(read_catalog(self._objects, bucket, ["manga_id"]), each):
                 why = "the title itself" if each == manga_id else "no title of the catalog"
                 raise CorrectionError(f"{each} is {why}: name another")
 
@@ -122,15 +121,10 @@ class Editing:
         """What the model says. Raises CorrectionError where it says nothing of this title."""
         key = table_key(analysis.name, bucket_of(manga_id, self._buckets))
         stored = self._objects.read(key, ["manga_id", field])
-        rows = [] if stored is None else _of_title(stored.table, manga_id)
-        if not rows:
+        row = {} if stored is None else row_of(stored.table, manga_id)
+        if not row:
             raise CorrectionError(f"{manga_id:.60} has no answer of {analysis.name} that could be corrected")
-        return rows[0].get(field)
-
-
-def _of_title(table: pa.Table, manga_id: str) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = table.filter(pc.field("manga_id") == manga_id).to_pylist()
-    return rows
+        return row.get(field)
 
 
 def _has_parts(value: Any) -> bool:

@@ -38,7 +38,7 @@ class _Patched:
     def __init__(self, objects: ObjectStore, bucket: str, manga_id: str, analysis: AnalysisType) -> None:
         self._stored, self._manga_id, self._analysis = objects.open(table_key(TABLE, bucket)), manga_id, analysis
         answers = objects.read(table_key(analysis.name, bucket))
-        self._said = _row(answers.table, manga_id) if answers else {}
+        self._said = row_of(answers.table, manga_id) if answers else {}
         self._standing = read_corrections(objects, analysis, pa.array([manga_id])).of(manga_id)
 
     def __iter__(self) -> Iterator[pa.Table]:
@@ -47,7 +47,7 @@ class _Patched:
             if CORRECTED_COLUMN.name not in part.column_names:
                 field = arrow_schema([CORRECTED_COLUMN]).field(0)
                 whole = part.append_column(field, pa.nulls(part.num_rows, field.type))
-            yield overlaid(whole, {self._manga_id: self._now(_row(whole, self._manga_id))})
+            yield overlaid(whole, {self._manga_id: self._now(row_of(whole, self._manga_id))})
 
     def _now(self, row: dict[str, Any]) -> dict[str, Any]:
         """What changes: columns that are or were corrected, and the list of those that are."""
@@ -60,7 +60,7 @@ class _Patched:
         return {**models, **self._standing, CORRECTED_COLUMN.name: corrected or None}
 
 
-def _row(table: pa.Table, manga_id: str) -> dict[str, Any]:
+def row_of(table: pa.Table, manga_id: str) -> dict[str, Any]:
     """{} for a title that is not there."""
     found: list[dict[str, Any]] = table.filter(pc.equal(table.column("manga_id"), manga_id)).to_pylist()
     return found[0] if found else {}

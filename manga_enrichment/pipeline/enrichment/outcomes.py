@@ -17,6 +17,7 @@ from manga_enrichment.domain.outcomes.error_classes import TREATMENTS, ErrorClas
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.pipeline.enrichment.plan_files import PlanRow
 from manga_enrichment.pipeline.enrichment.planner import Action
+from manga_enrichment.pipeline.store.arrow_types import whole
 from manga_enrichment.pipeline.store.rows import OUTCOME_SCHEMA, fitted
 
 _DECISION = ("outcome", "error_class", "reason", "lost_nights", "transient", "via", "fingerprint")
@@ -64,7 +65,7 @@ class OutcomeRows:
         current = current.filter(pc.is_in(current.column("manga_id"), value_set=ids))
         answers = answers.select(["manga_id", "fingerprint", "via"])
         stands = current.filter(self._stands(current, answers))
-        undecided = ids.filter(pc.invert(pc.is_in(ids, value_set=_whole(stands, "manga_id"))))
+        undecided = ids.filter(pc.invert(pc.is_in(ids, value_set=whole(stands.column("manga_id")))))
         if self._is_of_some:
             undecided = undecided.filter(self._is_planned(undecided))
         rows, changed = self._decided(undecided.take(pc.sort_indices(undecided)), current, answers)
@@ -78,13 +79,13 @@ class OutcomeRows:
 
     def _stands(self, current: pa.Table, answers: pa.Table) -> pa.Array:
         """Which rows nobody need look at: nothing is planned, and the answer is the one that they are about."""
-        ids = _whole(current, "manga_id")
+        ids = whole(current.column("manga_id"))
         if self._is_of_some:
             return pc.invert(self._is_planned(ids))
-        places = pc.index_in(ids, value_set=_whole(answers, "manga_id"))
-        same = pc.equal(_whole(current, "outcome"), Outcome.SUCCEEDED.value)
+        places = pc.index_in(ids, value_set=whole(answers.column("manga_id")))
+        same = pc.equal(whole(current.column("outcome")), Outcome.SUCCEEDED.value)
         for name in ("fingerprint", "via"):
-            same = pc.and_(same, pc.equal(_whole(current, name), _whole(answers, name).take(places)))
+            same = pc.and_(same, pc.equal(whole(current.column(name)), whole(answers.column(name)).take(places)))
         return pc.and_(pc.fill_null(same, fill_value=False), pc.invert(self._is_planned(ids)))
 
     def _decided(
@@ -205,11 +206,6 @@ class OutcomeRows:
             "decided_at": self._now,
             "dagster_run_id": self._run_id,
         }
-
-
-def _whole(table: pa.Table, name: str) -> pa.Array:
-    found = table.column(name).combine_chunks()
-    return found if isinstance(found, pa.Array) else pa.concat_arrays(found.chunks)
 
 
 def _counts(table: pa.Table, name: str) -> Counter[str]:

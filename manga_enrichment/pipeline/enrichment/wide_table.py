@@ -17,7 +17,7 @@ from manga_enrichment.pipeline.catalog.reader import open_catalog
 from manga_enrichment.pipeline.changes.replace import ChangeReport, Followed, Origin
 from manga_enrichment.pipeline.labels.corrections import read_corrections
 from manga_enrichment.pipeline.labels.overlay import corrected_among, flags, overlaid
-from manga_enrichment.pipeline.store.arrow_types import arrow_schema
+from manga_enrichment.pipeline.store.arrow_types import arrow_schema, whole
 from manga_enrichment.pipeline.store.in_order import InOrder, batches_in_order
 from manga_enrichment.pipeline.store.object_keys import table_key
 from manga_enrichment.pipeline.store.rows import fitted
@@ -77,7 +77,7 @@ class _Joined:
     def __init__(self, tables: ObjectStore, bucket: str, singles: Sequence[AnalysisType]) -> None:
         self._catalog = open_catalog(tables, bucket).file
         self._answers = {each: tables.open(table_key(each.name, bucket)) for each in singles}
-        ids = _whole(self._catalog.read(["manga_id"]), "manga_id")
+        ids = whole(self._catalog.read(["manga_id"]).column("manga_id"))
         self._corrections = {each: read_corrections(tables, each, ids) for each in singles}
         self._schema = arrow_schema(enriched_columns(singles))
         self.rows = self._catalog.metadata.num_rows
@@ -132,15 +132,10 @@ def _wanted(analysis: AnalysisType) -> pa.Schema:
 
 def _left_join(wide: pa.Table, answers: pa.Table, answered_at: str) -> pa.Table:
     """Both are unique by manga_id; pyarrow's join does not carry list columns, so rows are taken by position."""
-    ids = (_whole(table, "manga_id") for table in (wide, answers))
+    ids = (whole(table.column("manga_id")) for table in (wide, answers))
     take = pc.index_in(next(ids), value_set=next(ids))
     for name in answers.column_names:
         if name != "manga_id":
-            taken = _whole(answers, name).take(take)
+            taken = whole(answers.column(name)).take(take)
             wide = wide.append_column(answered_at if name == "answered_at" else name, taken)
     return wide
-
-
-def _whole(table: pa.Table, name: str) -> pa.Array:
-    found = table.column(name).combine_chunks()
-    return found if isinstance(found, pa.Array) else pa.concat_arrays(found.chunks)

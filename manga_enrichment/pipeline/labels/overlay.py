@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from manga_enrichment.domain.tables.shared_columns import CORRECTED_COLUMN
 from manga_enrichment.pipeline.labels.corrections import Corrections
-from manga_enrichment.pipeline.store.arrow_types import arrow_type
+from manga_enrichment.pipeline.store.arrow_types import arrow_type, whole
 
 Values = Mapping[str, Mapping[str, Any]]
 """manga_id -> column -> value."""
@@ -34,7 +34,7 @@ def overlaid(rows: pa.Table, values: Values) -> pa.Table:
             if name in rows.column_names:
                 by_column.setdefault(name, {})[row] = value
     for name, said in by_column.items():
-        before = _whole(rows, name)
+        before = whole(rows.column(name))
         both = pa.concat_arrays([before, pa.array(list(said.values()), before.type)])
         new = {row: len(before) + number for number, row in enumerate(said)}
         take = pa.array([new.get(row, row) for row in range(len(before))], pa.int64())
@@ -55,11 +55,6 @@ def _places(rows: pa.Table, wanted: Mapping[str, Any]) -> list[tuple[int, str]]:
     """(row, manga_id) of the titles that are wanted."""
     if not wanted:
         return []
-    ids = _whole(rows, "manga_id")
+    ids = whole(rows.column("manga_id"))
     found = pc.indices_nonzero(pc.is_in(ids, value_set=pa.array(wanted, pa.string())))
     return list(zip(found.to_pylist(), ids.take(found).to_pylist(), strict=True))
-
-
-def _whole(table: pa.Table, name: str) -> pa.Array:
-    found = table.column(name).combine_chunks()
-    return found if isinstance(found, pa.Array) else pa.concat_arrays(found.chunks)

@@ -28,6 +28,7 @@ from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.engine.calls import CallResult
 from manga_enrichment.pipeline.log.append import append_parts, log_entries
 from manga_enrichment.pipeline.log.rows import REQUEST_SCHEMA, request_rows
+from manga_enrichment.pipeline.store.arrow_types import whole
 from manga_enrichment.pipeline.store.object_keys import entries_key, requests_key
 from manga_enrichment.pipeline.store.spool import Spool, reader_of
 
@@ -109,7 +110,7 @@ class OpenEntries:
         self._ids, self._groups = pa.array([], pa.string()), pa.array([], pa.int64())
         if file is not None:
             self.own = int((file.schema_arrow.metadata or {}).get(_OWN, b"0"))
-            self._ids = _whole(file.read(["manga_id"], use_threads=False), "manga_id")
+            self._ids = whole(file.read(["manga_id"], use_threads=False).column("manga_id"))
             sizes = (file.metadata.row_group(each).num_rows for each in range(file.metadata.num_row_groups))
             self._groups = pa.array([group for group, size in enumerate(sizes) for _ in range(size)], pa.int64())
 
@@ -127,11 +128,6 @@ class OpenEntries:
                 entry = _entry_of(orjson.loads(text))
                 found[entry.fingerprint] = entry
         return found
-
-
-def _whole(table: pa.Table, name: str) -> pa.Array:
-    column = table.column(name).combine_chunks()
-    return column if isinstance(column, pa.Array) else pa.concat_arrays(column.chunks)
 
 
 def _entry_of(document: Mapping[str, Any]) -> LedgerEntry:

@@ -1,4 +1,4 @@
-"""Column descriptions as Arrow schemas.
+"""Column descriptions as Arrow schemas, and columns as one array.
 
 List items are called "element", the name that Parquet gives them, so that a table read back equals the one written.
 """
@@ -31,3 +31,9 @@ def arrow_type(column_type: ColumnType) -> pa.DataType:
     if isinstance(column_type, StructOf):
         return pa.struct([(name, _SCALARS[scalar]) for name, scalar in column_type.fields])
     return _SCALARS[column_type]
+
+
+def whole(column: pa.ChunkedArray) -> pa.Array:
+    """In one piece, also what Arrow leaves in chunks when it is asked to combine them."""
+    found = column.combine_chunks()
+    return found if isinstance(found, pa.Array) else pa.concat_arrays(found.chunks)
