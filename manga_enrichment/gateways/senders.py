@@ -30,10 +30,14 @@ class Sender:
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """What an untold quota let in: calls/s of all senders together, and when that was so."""
+    """What an untold quota let in: calls/s of all senders together, and when that was so.
+
+    is_limit: more was refused; otherwise nobody has asked for more.
+    """
 
     rate: float
     at: datetime
+    is_limit: bool = True
 
 
 class SenderTable(Protocol):

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -63,7 +63,7 @@ def test_quotas_of_other_models_stay_apart(senders: SenderTable, clock: FakeCloc
 def test_what_was_learned_last_is_kept_beside_the_senders(senders: SenderTable, clock: FakeClock, unique: str) -> None:
     senders.write(unique, sender("one", clock))
     senders.learn(unique, Learned(50.0, clock.now() - timedelta(hours=1)))
-    learned = Learned(99.5, clock.now())
+    learned = Learned(99.5, clock.now(), is_limit=False)
     senders.learn(unique, learned)
     assert senders.read(unique) == ([sender("one", clock)], learned)
 
@@ -96,6 +96,18 @@ def test_an_item_of_another_version_is_left_out(local_stack: LocalStack, aws_cli
         item = {"quota": {"S": unique}, "sender": {"S": name}, "said": {"S": said}}
         aws_clients.dynamodb.put_item(TableName=table, Item=item)
     assert DynamoDBSenders(aws_clients.dynamodb, table=table).read(unique) == ([], None)
+
+
+@pytest.mark.stack
+def test_what_was_learned_before_it_said_of_what_is_read_as_a_limit(
+    local_stack: LocalStack, aws_clients: AwsClients, unique: str
+) -> None:
+    said = '{"at": "2026-01-01T00:00:00+00:00", "rate": 12.5}'
+    item = {"quota": {"S": unique}, "sender": {"S": "#learned"}, "said": {"S": said}}
+    table = local_stack.outputs["SendersTableName"]
+    aws_clients.dynamodb.put_item(TableName=table, Item=item)
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    assert DynamoDBSenders(aws_clients.dynamodb, table=table).read(unique) == ([], Learned(12.5, at, is_limit=True))
 
 
 @pytest.mark.stack

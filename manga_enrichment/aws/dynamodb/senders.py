@@ -83,6 +83,6 @@ def _read(kind: type[_T], item: Mapping[str, Any]) -> _T | None:
     try:
         said = json.loads(item["said"]["S"])
         at = datetime.fromisoformat(said["at"])
-        return kind(**{**{field.name: said[field.name] for field in fields(kind)}, "at": at})
+        return kind(**{**{field.name: said[field.name] for field in fields(kind) if field.name in said}, "at": at})
     except (KeyError, TypeError, ValueError):
         return None

@@ -43,6 +43,7 @@ class FairShare:
         self._seen: dict[tuple[str, datetime], float] = {}  # when an item was new here (monotonic)
         self._most = self._rate.most
         self._looked_at = self._learned_at = -math.inf
+        self._known = self._rate.total  # of an untold quota, before this run
         self._demand = 0.0
         self.long_gone: list[Sender] = []
         if self._rate.is_told:
@@ -64,10 +65,7 @@ class FairShare:
         seen = {each: self._seen[each.name, each.at] for each in others if each not in self.long_gone}
         alive = {each: at for each, at in seen.items() if now - at <= GONE_SECONDS}
         if learned is not None and is_first and self._rate.is_starting:
-            age_seconds = max(0.0, (self._clock.now() - learned.at).total_seconds())
-            start = learned.rate * LEARNED_SHARE * math.pow(0.5, age_seconds / HALF_LIFE_SECONDS)
-            if start > self._rate.total:
-                self._rate.begin(start, now)
+            self._begin(learned, now)
         share = self._agree([*alive, self._item()], now)
         if alive and (is_first or share > GROWN * self._rate.share):
             self._rate.deaf_until = now + MAKE_ROOM_SECONDS
@@ -76,13 +74,26 @@ class FairShare:
             self._rate.hear_of_refusal(at - each.quiet_seconds)
         return self._item()
 
-    def learned(self) -> Learned | None:
-        """What is to be kept now of an untold quota; None: nothing new."""
-        now = self._clock.monotonic_seconds()
-        if self._rate.is_told or self._rate.is_starting or now - self._learned_at < LEARN_SECONDS:
+    def learned(self, *, is_last: bool = False) -> Learned | None:
+        """What is to be kept now of an untold quota; None: nothing new. is_last: it is not asked for later.
+
+        Most runs begin below what was learned, and a short one ends there: unless somebody was refused it only knows
+        less. One that was refused while it searched has not found the quota yet.
+        """
+        rate, now = self._rate, self._clock.monotonic_seconds()
+        is_new = not rate.is_starting if rate.refused_at > -math.inf else rate.total > self._known
+        if rate.is_told or not is_new or not (is_last or now - self._learned_at >= LEARN_SECONDS):
             return None
         self._learned_at = now
-        return Learned(self._rate.total, self._clock.now())
+        return Learned(rate.total, self._clock.now(), is_limit=not rate.is_starting)
+
+    def _begin(self, learned: Learned, now: float) -> None:
+        """Near what an earlier run learned. Where that met no limit, the search goes on from there."""
+        age_seconds = max(0.0, (self._clock.now() - learned.at).total_seconds())
+        known = learned.rate * math.pow(0.5, age_seconds / HALF_LIFE_SECONDS)
+        self._known = max(self._known, known)
+        if known * LEARNED_SHARE > self._rate.total:
+            (self._rate.begin if learned.is_limit else self._rate.set)(known * LEARNED_SHARE, now)
 
     def _item(self) -> Sender:
         return Sender(

@@ -34,12 +34,13 @@ class ShareKeeper:
         self._keeping = asyncio.create_task(self._keep())
 
     async def stop(self) -> None:
-        """Tell the others that nothing more is asked, unless the table is away."""
+        """Tell the others that nothing more is asked, and the next run what was learned, unless the table is away."""
         self._keeping.cancel()
         await asyncio.wait([self._keeping])
         if self._said is not None and not self._is_away:
             with suppress(*_AWAY):
                 await in_thread(self._table.clear, self._quota, self._said)
+                await self._learn(is_last=True)
 
     async def _keep(self) -> None:
         while True:
@@ -57,8 +58,11 @@ class ShareKeeper:
         senders, learned = await in_thread(self._table.read, self._quota)
         self._said = self._share.look(senders, learned)
         await in_thread(self._table.write, self._quota, self._said)
-        newly_learned = self._share.learned()
-        if newly_learned is not None:
-            await in_thread(self._table.learn, self._quota, newly_learned)
+        await self._learn()
         for sender in self._share.long_gone:
             await in_thread(self._table.clear, self._quota, sender)
+
+    async def _learn(self, *, is_last: bool = False) -> None:
+        newly_learned = self._share.learned(is_last=is_last)
+        if newly_learned is not None:
+            await in_thread(self._table.learn, self._quota, newly_learned)

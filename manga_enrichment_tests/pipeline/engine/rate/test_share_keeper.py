@@ -147,3 +147,66 @@ async def test_what_a_run_learned_is_there_for_the_next_one() -> None:
     assert table.learned[QUOTA].rate >= 50.0
     assert table.learned[QUOTA].rate > FIRST_CALLS_PER_SECOND
     await run.stop()
+
+
+def test_what_met_no_limit_is_where_the_next_run_goes_on_searching() -> None:
+    clock = FakeClock()
+    first, share = sharing(clock)
+    share.look([], None)
+    first.rate.set(100.0, clock.monotonic_seconds())
+    learned = share.learned(is_last=True)
+    assert learned == Learned(100.0, clock.now(), is_limit=False)
+    second, share = sharing(clock)
+    share.look([], learned)
+    assert (second.rate.total, second.rate.is_starting) == (90.0, True)
+
+
+def test_a_limit_is_where_the_next_run_stays_near() -> None:
+    clock = FakeClock()
+    limiter, share = sharing(clock)
+    share.look([], Learned(100.0, clock.now()))
+    assert (limiter.rate.total, limiter.rate.is_starting) == (90.0, False)
+
+
+def test_a_run_that_was_not_refused_knows_nothing_new_below_what_was_learned() -> None:
+    clock = FakeClock()
+    limiter, share = sharing(clock)
+    share.look([], Learned(100.0, clock.now()))
+    assert share.learned(is_last=True) is None
+    limiter.refuse(limiter.take(1_000, waited=True))
+    assert share.learned(is_last=True) == Learned(81.0, clock.now())
+
+
+def test_one_that_was_refused_while_it_searched_has_not_found_it() -> None:
+    clock = FakeClock()
+    limiter, share = sharing(clock)
+    share.look([], None)
+    limiter.rate.set(100.0, clock.monotonic_seconds())
+    limiter.refuse(limiter.take(1_000, waited=True))
+    assert share.learned(is_last=True) is None
+
+
+def test_a_told_quota_is_not_learned() -> None:
+    clock = FakeClock()
+    limiter = RateLimiter(clock, requests_per_minute=60)
+    share = FairShare(limiter, clock, "run-1", "night", LANE_WEIGHTS)
+    share.look([], None)
+    limiter.refuse(limiter.take(1_000, waited=True))
+    assert share.learned(is_last=True) is None
+
+
+async def test_a_run_that_ends_soon_leaves_what_it_learned() -> None:
+    table, clock = MemorySenders(), FakeClock()
+    run = Run(table, clock, "run-1", "night", told=None)
+    await clock.sleep(0.9)
+    run.limiter.rate.set(200.0, clock.monotonic_seconds())
+    run.rest()
+    await run.stop()
+    assert table.learned[QUOTA].rate >= 200.0
+    assert not table.learned[QUOTA].is_limit
+
+
+def sharing(clock: FakeClock) -> tuple[RateLimiter, FairShare]:
+    """Of an untold quota."""
+    limiter = RateLimiter(clock)
+    return limiter, FairShare(limiter, clock, "run-1", "night", LANE_WEIGHTS)
