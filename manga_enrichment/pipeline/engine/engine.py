@@ -132,7 +132,7 @@ class Engine:
         """Nothing is claimed before the brake was looked at; when that fails, each call says so."""
         with suppress(StoreUnavailableError):
             await self._budget.know_brake()
-        await self._feed.run(calls if isinstance(calls, Inbox) else Listed(calls), self._deliver)
+        await self._feed.run(calls if isinstance(calls, Inbox) else Listed(calls, self._clock), self._deliver)
         await self._keep_all(self._suspicion.rest(is_cut=False))
 
     async def written_down(self, fingerprints: Iterable[str]) -> None:

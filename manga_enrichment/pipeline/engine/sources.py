@@ -5,14 +5,17 @@ Belongs here: handing on the next calls. Stays out: claiming them (`feed.py`).
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import islice
 from typing import Protocol
 
+from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.pipeline.engine.calls import Call, CallResult
 from manga_enrichment.pipeline.engine.outage_retry import in_thread
 
 Asked = Call | CallResult
+LONGEST_WAIT_SECONDS = 0.02
+"""For more calls to go with those that there are."""
 
 
 class Source(Protocol):
@@ -24,13 +27,23 @@ class Source(Protocol):
 
 
 class Listed:
-    """Pulled from an iterator in a worker thread."""
+    """Pulled from an iterator in a worker thread. Where making them takes long, those that are there come first."""
 
-    def __init__(self, calls: Iterable[Asked]) -> None:
+    def __init__(self, calls: Iterable[Asked], clock: Clock) -> None:
         self._calls = iter(calls)
+        self._clock = clock
 
     async def take(self, at_most: int) -> list[Asked]:
-        return await in_thread(_next_of, self._calls, at_most)
+        return await in_thread(self._next, at_most)
+
+    def _next(self, at_most: int) -> list[Asked]:
+        found = list(islice(self._calls, 1))
+        until = self._clock.monotonic_seconds() + LONGEST_WAIT_SECONDS
+        while len(found) < at_most and self._clock.monotonic_seconds() < until:
+            if (call := next(self._calls, None)) is None:
+                break
+            found.append(call)
+        return found
 
 
 class Inbox:
@@ -55,7 +68,3 @@ class Inbox:
             self._come.clear()
             await self._come.wait()
         return [self._waiting.popleft() for _ in range(min(at_most, len(self._waiting)))]
-
-
-def _next_of(calls: Iterator[Asked], count: int) -> list[Asked]:
-    return list(islice(calls, count))

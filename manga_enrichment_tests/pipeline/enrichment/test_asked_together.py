@@ -7,10 +7,16 @@ from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass, ModelError
 from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.gateways.model import ModelCall, ModelReply
+from manga_enrichment.pipeline.enrichment.asking.ask import Wanted
+from manga_enrichment.pipeline.enrichment.plan_run import Planning
+from manga_enrichment.pipeline.store.object_keys import table_key
 from manga_enrichment_tests.builders import (
     BUCKET,
+    MODELS,
     SINGLES,
     World,
+    catalog_table,
+    model_of,
     open_budget_settings,
     provenance,
     put_catalog,
@@ -121,3 +127,30 @@ def test_what_could_not_be_written_is_left_for_who_comes_after() -> None:
     assert {report_of(each).titles for each in reports.values()} == {len(TITLES)}
     for name in SINGLES:
         assert world.write(name).new_rows == len(TITLES)
+
+
+def test_what_has_ended_is_logged_while_the_tables_of_another_bucket_are_written() -> None:
+    """A third bucket's call is at the model all the time."""
+    world, half = World(settings=open_budget_settings(requests_per_minute=6_000_000)), PLACES // 2
+    slow = TITLES[PLACES]
+    world.model = ScriptedModel(
+        world.clock, latency_seconds=lambda call: 60.0 if slow.title in str(call.prompt) else 1.0
+    )
+    of_bucket = {"0": TITLES[:half], "1": TITLES[half:PLACES], "2": [slow]}
+    for bucket, titles in of_bucket.items():
+        world.tables.write(table_key("catalog", bucket), catalog_table((each, each.manga_id) for each in titles))
+    planning = Planning(tables=world.tables, ledger=world.ledger, analyses=world.analyses, models=MODELS)
+    planning.plan("run-1", list(of_bucket), [GENRE], lambda _line: None)
+    seen: dict[str, set[str]] = {}
+
+    def steps(bucket: str) -> Iterator[None]:
+        for _ in range(1_000):  # as long as the other bucket takes to be logged, if nobody waits for this one
+            seen[bucket] = {row["manga_id"] for row in world.log()}
+            if len(seen[bucket]) >= PLACES:
+                return
+            yield
+
+    wanted = [Wanted(world.analyses[GENRE], model_of(world.analyses[GENRE]), "spender", PLACES + 1)]
+    reports = world.invoking().invoke(wanted, list(of_bucket), provenance(), say=lambda _line: None, written=steps)
+    assert report_of(reports[GENRE]).outcomes == {"succeeded": PLACES + 1}
+    assert seen["0"] == {each.manga_id for each in TITLES[:PLACES]}

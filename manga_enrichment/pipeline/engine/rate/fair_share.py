@@ -27,7 +27,7 @@ SMALLEST_SHARE = 0.001  # of one who has nothing to ask just now
 GROWN = 1.1  # times what it was: a share for which others have to make room
 ALONE = 1.2  # times what all agree on: nobody goes further alone before the next look
 LEARN_SECONDS = 30.0
-LEARNED_SHARE = 0.9  # of what was learned: to begin with
+LEARNED_SHARE = 0.9  # of a limit that was learned: to begin with
 HALF_LIFE_SECONDS = 86_400.0  # of what was learned
 
 
@@ -92,8 +92,10 @@ class FairShare:
         age_seconds = max(0.0, (self._clock.now() - learned.at).total_seconds())
         known = learned.rate * math.pow(0.5, age_seconds / HALF_LIFE_SECONDS)
         self._known = max(self._known, known)
-        if known * LEARNED_SHARE > self._rate.total:
-            (self._rate.begin if learned.is_limit else self._rate.set)(known * LEARNED_SHARE, now)
+        if not learned.is_limit:
+            self._rate.set(self._known, now)
+        elif known * LEARNED_SHARE > self._rate.total:
+            self._rate.begin(known * LEARNED_SHARE, now)
 
     def _item(self) -> Sender:
         return Sender(

@@ -10,7 +10,7 @@ for later runs. Stays out: the calls (`planned_calls.py`), the engine (`pipeline
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -121,14 +121,16 @@ class Invoking:
                 _Asked(each, own, KeptEntries(provenance), UnledgeredAttempts(provenance, self._clock))
                 for each, own in zip(wanted, invocations, strict=True)
             ]
-            writing = asyncio.create_task(self._write_done(asked, done, written)) if written else None
+            logged = asyncio.Queue[str | None]()
+            beside = [asyncio.create_task(self._log_done(asked, done, logged))]
+            if written:
+                beside.append(asyncio.create_task(self._write_logged(logged, done, written)))
             try:
                 asking = (self._ask(each, buckets, provenance, pending, done, len(asked)) for each in asked)
                 found = await asyncio.gather(*asking, return_exceptions=True)
             finally:
                 done.close()
-                if writing:
-                    await asyncio.wait([writing])
+                await asyncio.wait(beside)
         return {each.wanted.analysis.name: _no_less(result) for each, result in zip(asked, found, strict=True)}
 
     async def _ask(
@@ -157,20 +159,37 @@ class Invoking:
             await in_thread(write_calibration, self._tables, name, wanted.model.model_id, learned)
         return invocation.report()
 
-    async def _write_done(self, asked: Sequence[_Asked], done: DoneBuckets, written: Written) -> None:
-        """Whatever goes wrong here is met again, and told, by who writes what is not written yet."""
+    async def _log_done(self, asked: Sequence[_Asked], done: DoneBuckets, logged: "asyncio.Queue[str | None]") -> None:
+        """Before its tables are written, for which it need not wait: so little is left when the last call has ended.
+
+        Whatever goes wrong here is met again, and told, as the engines end.
+        """
         while (bucket := await done.next()) is not None:
+            flushed = (in_thread(each.flush_bucket, self._tables, bucket) for each in asked)
+            if not _said_why(bucket, await asyncio.gather(*flushed, return_exceptions=True)):
+                logged.put_nowait(bucket)
+        logged.put_nowait(None)
+
+    async def _write_logged(self, logged: "asyncio.Queue[str | None]", done: DoneBuckets, written: Written) -> None:
+        """Whatever goes wrong here is met again, and told, by who writes what is not written yet."""
+        while (bucket := await logged.get()) is not None:
+            steps = written(bucket)
             try:
-                for each in asked:
-                    await in_thread(each.flush_bucket, self._tables, bucket)
-                steps = written(bucket)
                 while not done.is_closed and await in_thread(next, steps, _END) is not _END:
                     pass
             except Exception as error:  # noqa: BLE001 (see above)
-                _log.warning("bucket %s is not written yet: %s", bucket, error)
+                _said_why(bucket, [error])
 
 
 _END = object()
+
+
+def _said_why(bucket: str, found: Iterable[object]) -> bool:
+    """Whether an error is among it."""
+    errors = [each for each in found if isinstance(each, Exception)]
+    for error in errors:
+        _log.warning("bucket %s is not written yet: %s", bucket, error)
+    return bool(errors)
 
 
 def _no_less(result: InvokeReport | BaseException) -> InvokeReport | Exception:

@@ -158,7 +158,7 @@ def test_what_met_no_limit_is_where_the_next_run_goes_on_searching() -> None:
     assert learned == Learned(100.0, clock.now(), is_limit=False)
     second, share = sharing(clock)
     share.look([], learned)
-    assert (second.rate.total, second.rate.is_starting) == (90.0, True)
+    assert (second.rate.total, second.rate.is_starting) == (100.0, True)
 
 
 def test_a_limit_is_where_the_next_run_stays_near() -> None:
