@@ -25,8 +25,8 @@ from uuid import uuid4
 import dagster as dg
 
 from benchmarks.report import show
+from manga_enrichment.assembly import build_definitions
 from manga_enrichment.aws.gateways import Gateways, open_gateways
-from manga_enrichment.definitions import build_definitions
 from manga_enrichment.defs.enrichment.jobs import CATALOG_JOB
 from manga_enrichment.defs.shared.tags import range_tags
 from manga_enrichment.domain.catalog.records import bucket_keys

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from manga_enrichment.assembly import build_definitions
 from manga_enrichment.cli import main
-from manga_enrichment.definitions import build_definitions
 from manga_enrichment.domain.analyses import packaged_analyses
 from manga_enrichment.domain.analyses.documents import AnalysisDocumentError
 from manga_enrichment.domain.analyses.own import Surroundings, with_own

@@ -14,7 +14,7 @@ def check() -> str:
         warnings.simplefilter("error")
         for message in DAGSTERS_OWN:
             warnings.filterwarnings("ignore", message=message)
-        from manga_enrichment.definitions import build_definitions  # noqa: PLC0415 (inside, to see its warnings)
+        from manga_enrichment.assembly import build_definitions  # noqa: PLC0415 (inside, to see its warnings)
 
         definitions = build_definitions()
         dg.Definitions.validate_loadable(definitions)

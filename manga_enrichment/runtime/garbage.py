@@ -23,6 +23,23 @@ def rare_collections() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
+@contextmanager
+def loading() -> Iterator[None]:
+    """For what a process loads once and keeps: no look for cycles meanwhile, nor ever through what came of it.
+
+    Looking takes a third of the CPU of importing the definitions, and finds 3,000 objects among 250,000.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_on:
+            gc.enable()
+    gc.collect()  # what stays is counted by a look at everything, and is little now
+
+
 def set_aside() -> None:
     """Leave what there is now out of every later look for cycles; for a process that has loaded what it keeps.
 
@@ -30,5 +47,5 @@ def set_aside() -> None:
     keep 75,000 pieces of garbage until then, all over its memory: they go, but no page of it comes free.
     """
     gc.collect()
-    gc.freeze()
-    gc.collect()  # what stays is counted by a look at everything, and is little now
+    with loading():
+        pass

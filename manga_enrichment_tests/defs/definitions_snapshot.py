@@ -13,7 +13,7 @@ from typing import Any
 
 import dagster as dg
 
-from manga_enrichment.definitions import build_definitions
+from manga_enrichment.assembly import build_definitions
 from manga_enrichment.settings import Settings
 
 SNAPSHOT = Path(__file__).with_suffix(".json")

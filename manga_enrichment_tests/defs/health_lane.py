@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from manga_enrichment.definitions import build_definitions
+from manga_enrichment.assembly import build_definitions
 from manga_enrichment.defs.partner.assets import PARTNER_JOB
 from manga_enrichment.defs.queues.assets import OBSERVE_JOB
 from manga_enrichment.defs.queues.redrive_job import REDRIVE_JOB

@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from manga_enrichment.definitions import build_definitions
+from manga_enrichment.assembly import build_definitions
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.settings import Settings
 from manga_enrichment_tests.analyses import ANALYSES

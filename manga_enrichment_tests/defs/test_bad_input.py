@@ -6,7 +6,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from manga_enrichment.definitions import build_definitions
+from manga_enrichment.assembly import build_definitions
 from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
 from manga_enrichment.defs.shared.tags import range_tags
 from manga_enrichment.domain.errors import ConfigurationError

@@ -7,10 +7,10 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from manga_enrichment.assembly import build_definitions
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.gateways import open_gateways
 from manga_enrichment.aws.s3.objects import S3ObjectStore
-from manga_enrichment.definitions import build_definitions
 from manga_enrichment.defs.batch.job import BATCH_JOB
 from manga_enrichment.defs.batch.sensor import BATCH_SENSOR
 from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB

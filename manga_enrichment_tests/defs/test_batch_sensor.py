@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from manga_enrichment.definitions import build_definitions
+from manga_enrichment.assembly import build_definitions
 from manga_enrichment.defs.batch.job import BATCH_JOB
 from manga_enrichment.defs.batch.sensor import BATCH_SENSOR
 from manga_enrichment.domain.errors import ConfigurationError

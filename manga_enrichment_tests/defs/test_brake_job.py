@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from manga_enrichment.definitions import build_definitions
+from manga_enrichment.assembly import build_definitions
 from manga_enrichment.defs.operations.brake_job import BRAKE_JOB
 from manga_enrichment.domain.models.batch_jobs import JobStatus
 from manga_enrichment.gateways.budget import Brake

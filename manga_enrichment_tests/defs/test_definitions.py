@@ -6,7 +6,7 @@ from functools import cache
 import dagster as dg
 import pytest
 
-from manga_enrichment.definitions import build_definitions
+from manga_enrichment.assembly import build_definitions
 from manga_enrichment.defs.shared.policies import OP_RETRY_POLICY
 from manga_enrichment.domain.analyses import AnalysisSet
 from manga_enrichment.domain.models.loading import load_models

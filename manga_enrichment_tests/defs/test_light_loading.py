@@ -11,7 +11,7 @@ pytestmark = pytest.mark.slow
 HEAVY = {"duckdb", "matplotlib", "PIL", "scipy", "sparse_dot_topn"}
 _SCRIPT = """
 import json, sys
-from manga_enrichment.definitions import build_definitions
+from manga_enrichment.assembly import build_definitions
 definitions = build_definitions()
 definitions.resolve_job_def("partner_resident_job")
 print(json.dumps(sorted(sys.modules)))

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from manga_enrichment.definitions import build_definitions
+from manga_enrichment.assembly import build_definitions
 from manga_enrichment.defs.partner.assets import PARTNER_JOB
 from manga_enrichment.defs.partner.sensors import ORDERED, STANDARD
 from manga_enrichment.defs.shared.tags import PROGRESS_TAG

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from manga_enrichment.definitions import build_definitions
+from manga_enrichment.assembly import build_definitions
 from manga_enrichment.defs.partner.resident_job import RESIDENT_JOB
 from manga_enrichment.defs.partner.resident_sensor import RESIDENTS_SENSOR
 from manga_enrichment.defs.shared.tags import RESIDENT_SLOT_TAG, RESIDENT_TAG

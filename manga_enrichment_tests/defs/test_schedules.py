@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manga_enrichment.definitions import build_definitions
+from manga_enrichment.assembly import build_definitions
 from manga_enrichment.defs.enrichment.schedule import run_request
 from manga_enrichment.defs.shared.partitions import catalog_partitions, partition_groups
 from manga_enrichment.defs.shared.tags import (

@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from manga_enrichment.definitions import build_definitions
+from manga_enrichment.assembly import build_definitions
 from manga_enrichment.settings import Settings
 from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.pipeline.trials.trial_stage import LEVEL, TrialStage

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from manga_enrichment.definitions import build_definitions
+from manga_enrichment.assembly import build_definitions
 from manga_enrichment_tests.end_to_end.file_clock import FileClock
 
 CLOCK_FILE = "TEST_CLOCK_FILE"

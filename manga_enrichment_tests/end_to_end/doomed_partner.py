@@ -15,7 +15,7 @@ from typing import Any
 
 import dagster as dg
 
-from manga_enrichment.definitions import build_definitions
+from manga_enrichment.assembly import build_definitions
 from manga_enrichment.defs.enrichment.jobs import CATALOG_JOB
 from manga_enrichment.defs.queues.assets import OBSERVE_JOB
 from manga_enrichment.defs.shared.tags import range_tags

@@ -13,7 +13,7 @@ from typing import Any
 
 import dagster as dg
 
-from manga_enrichment.definitions import build_definitions
+from manga_enrichment.assembly import build_definitions
 from manga_enrichment.defs.partner.resident_job import RESIDENT_JOB, PostConfig
 from manga_enrichment.local.demo.lane import QUIET
 from manga_enrichment.settings import load_settings

@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from manga_enrichment.definitions import build_definitions
+from manga_enrichment.assembly import build_definitions
 from manga_enrichment.defs.queues.assets import OBSERVE_JOB
 from manga_enrichment.defs.queues.redrive_job import REDRIVE_JOB
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS, NORMAL

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from manga_enrichment.assembly import build_definitions
 from manga_enrichment.cli.estimate import run_estimate
-from manga_enrichment.definitions import build_definitions
 from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
 from manga_enrichment.defs.shared.tags import range_tags
 from manga_enrichment.domain.errors import ConfigurationError

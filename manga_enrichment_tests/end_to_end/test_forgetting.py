@@ -11,9 +11,9 @@ import dagster as dg
 import pytest
 from click.testing import CliRunner
 
+from manga_enrichment.assembly import build_definitions
 from manga_enrichment.aws.gateways import open_gateways
 from manga_enrichment.cli import main
-from manga_enrichment.definitions import build_definitions
 from manga_enrichment.defs.costs.assets import COSTS_JOB
 from manga_enrichment.defs.enrichment.jobs import CATALOG_JOB
 from manga_enrichment.defs.shared.tags import range_tags

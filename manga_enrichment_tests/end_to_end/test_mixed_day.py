@@ -8,8 +8,8 @@ from typing import Any
 import dagster as dg
 from click.testing import CliRunner
 
+from manga_enrichment.assembly import build_definitions
 from manga_enrichment.cli import main
-from manga_enrichment.definitions import build_definitions
 from manga_enrichment.defs.costs.assets import COSTS_JOB
 from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
 from manga_enrichment.defs.shared.tags import BACKFILL_TAG, SCHEDULE_TAG, range_tags

@@ -9,11 +9,11 @@ import pytest
 from click.testing import CliRunner
 
 from manga_enrichment.api.endpoints import ENDPOINTS
+from manga_enrichment.assembly import build_definitions
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.aws.s3.objects import S3ObjectStore
 from manga_enrichment.aws.sqs import SqsQueues
 from manga_enrichment.cli import main
-from manga_enrichment.definitions import build_definitions
 from manga_enrichment.defs.enrichment.jobs import CATALOG_JOB
 from manga_enrichment.defs.partner.assets import PARTNER_JOB
 from manga_enrichment.defs.shared.tags import range_tags

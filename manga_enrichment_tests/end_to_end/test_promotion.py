@@ -8,8 +8,8 @@ import dagster as dg
 import pytest
 from click.testing import CliRunner
 
+from manga_enrichment.assembly import build_definitions
 from manga_enrichment.cli import main
-from manga_enrichment.definitions import build_definitions
 from manga_enrichment.defs.enrichment.canary_checks import CANARY_CHECK
 from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
 from manga_enrichment.defs.shared.tags import range_tags

@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 from botocore.exceptions import ClientError
 
-from manga_enrichment.definitions import build_definitions
+from manga_enrichment.assembly import build_definitions
 from manga_enrichment.defs.partner.resident_job import PostConfig
 from manga_enrichment.defs.partner.resident_sensor import INTERVAL_SECONDS, RESIDENTS_SENSOR
 from manga_enrichment.defs.shared.tags import BACKFILL_TAG, RESIDENT_TAG

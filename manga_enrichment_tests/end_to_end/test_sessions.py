@@ -15,7 +15,7 @@ from uuid import UUID
 import dagster as dg
 import pytest
 
-from manga_enrichment.definitions import build_definitions
+from manga_enrichment.assembly import build_definitions
 from manga_enrichment.domain.requests.claims import RequestRow
 from manga_enrichment.domain.requests.queues import DEAD_LETTERS_FIFO, SESSION
 from manga_enrichment.domain.requests.states import is_final

@@ -11,9 +11,9 @@ import dagster as dg
 import pytest
 from click.testing import CliRunner
 
+from manga_enrichment.assembly import build_definitions
 from manga_enrichment.aws.clients import AwsClients
 from manga_enrichment.cli import main
-from manga_enrichment.definitions import build_definitions
 from manga_enrichment.defs.enrichment.jobs import CATALOG_JOB
 from manga_enrichment.defs.shared.tags import BACKFILL_TAG, SCHEDULE_TAG, range_tags
 from manga_enrichment.local.dagster_home import prepare_dagster_home

@@ -12,9 +12,9 @@ import dagster as dg
 import pytest
 from click.testing import CliRunner, Result
 
+from manga_enrichment.assembly import build_definitions
 from manga_enrichment.aws.gateways import open_gateways
 from manga_enrichment.cli import main
-from manga_enrichment.definitions import build_definitions
 from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
 from manga_enrichment.defs.shared.tags import range_tags
 from manga_enrichment.domain.catalog.records import bucket_keys

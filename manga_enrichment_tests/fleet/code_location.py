@@ -6,7 +6,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from manga_enrichment.definitions import build_definitions
+from manga_enrichment.assembly import build_definitions
 from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
 from manga_enrichment.defs.enrichment.schedule import assets_after_import, run_request
 from manga_enrichment.defs.shared.partitions import partition_groups

@@ -59,3 +59,22 @@ def test_a_server_sets_aside_what_it_has_loaded_once_it_has_settled(tmp_path: Pa
     )
     begin = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from {long_lived.__name__} import main; "
     assert _said("-c", begin + "main(['waits'], settled_seconds=0)") == "True"
+
+
+_LOADED = """
+import gc
+from manga_enrichment.runtime.garbage import loading
+
+before = gc.get_freeze_count()
+try:
+    with loading():
+        assert not gc.isenabled()
+        kept = [[number] for number in range(10_000)]
+        raise ImportError
+except ImportError:
+    print(gc.isenabled(), gc.get_freeze_count() - before >= 10_000)
+"""
+
+
+def test_what_is_loaded_is_looked_through_neither_meanwhile_nor_later() -> None:
+    assert _said("-c", _LOADED) == "True True"

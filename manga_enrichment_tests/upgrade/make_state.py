@@ -20,8 +20,8 @@ from typing import Any
 
 import dagster as dg
 
+from manga_enrichment.assembly import build_definitions
 from manga_enrichment.aws.gateways import Gateways, open_gateways
-from manga_enrichment.definitions import build_definitions
 from manga_enrichment.defs.assets.costs import COSTS_JOB
 from manga_enrichment.defs.assets.health import OBSERVE_JOB
 from manga_enrichment.defs.jobs import NIGHTLY_JOB

@@ -14,8 +14,8 @@ from pathlib import Path
 import click
 import dagster as dg
 
+from manga_enrichment.assembly import build_definitions
 from manga_enrichment.aws.gateways import open_gateways
-from manga_enrichment.definitions import build_definitions
 from manga_enrichment.defs.costs.assets import COSTS_JOB
 from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
 from manga_enrichment.defs.operations.killed_runs import end_killed_runs
