@@ -39,8 +39,9 @@ class Nowhere:
     def begin(self, rejected: Any) -> None:
         """Nobody waits for it."""
 
-    def put_bucket(self, bucket: str, table: Any) -> None:
+    def put_bucket(self, bucket: str, table: Any) -> str:
         """Kept by nobody."""
+        return ""
 
     def put_rejects(self, table: Any) -> None:
         """Likewise."""

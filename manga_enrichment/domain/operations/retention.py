@@ -235,8 +235,8 @@ KINDS = (
     ),
     Kind("changes on their way into a table", "until its next version; likewise", (_stays("changes/"),)),
     Kind(
-        "the candidate index, what lists were drawn from, what plans worked out",
-        "titles and their catalog's text, hashes; replaced as the catalog is",
+        "the candidate index, what lists were drawn from, what plans worked out, the source's rows as last imported",
+        "titles and their catalog's text, hashes of rows and what was told of them; replaced as the catalog is",
         (_stays("candidates/"),),
     ),
     Kind("tokens a call takes", "numbers, one small object per analysis and model", (_stays("calibration/"),)),

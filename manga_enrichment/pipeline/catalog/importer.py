@@ -10,7 +10,7 @@ and so does one that cannot be right (`plausibility.py`).
 import hashlib
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from pathlib import Path
@@ -27,6 +27,7 @@ from manga_enrichment.domain.catalog.rows import RejectedRow, RejectReason, clea
 from manga_enrichment.domain.catalog.warnings import ROW, RowWarning, WarningReason, shortened
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.pipeline.catalog.files.rows import SourceRow
+from manga_enrichment.pipeline.catalog.known_rows import KNOWN_SCHEMA, KnownRows, raw_digest
 from manga_enrichment.pipeline.catalog.plausibility import (
     DEFAULT_PLAUSIBLE,
     ImplausibleCatalogError,
@@ -35,18 +36,27 @@ from manga_enrichment.pipeline.catalog.plausibility import (
     check_plausible,
     likely_cause,
 )
-from manga_enrichment.pipeline.catalog.spill import DEFAULT_LIMITS, DIGEST_BYTES, RowSpill, SpillLimits, TitleSpill
+from manga_enrichment.pipeline.catalog.spill import (
+    DEFAULT_LIMITS,
+    DIGEST_BYTES,
+    RowSpill,
+    SpillLimits,
+    TitleSpill,
+    WarningSpill,
+    told,
+)
 from manga_enrichment.pipeline.catalog.tables import (
     CATALOG_SCHEMA,
     REJECTS_SCHEMA,
     WARNINGS_SCHEMA,
     record_row,
     reject_row,
-    warning_row,
 )
 from manga_enrichment.pipeline.store.spool import Spool
 
 _OF_DUPLICATES = ["manga_id", "row_number", "raw_offset", "raw_bytes"]
+_MOST_ROWS, _MOST_BYTES = 1000, 4 * 1024 * 1024
+"""Rows that are looked up at once."""
 _WINNER_FIRST = [("manga_id", "ascending"), ("updated_at", "descending"), ("row_number", "descending")]
 
 
@@ -57,8 +67,10 @@ class CatalogSink(Protocol):
         """Called once, before the first bucket. rejected: reason by manga_id, of rows that are no titles."""
         ...
 
-    def put_bucket(self, bucket: str, parts: Iterable[pa.Table]) -> None:
+    def put_bucket(self, bucket: str, parts: Iterable[pa.Table]) -> str:
         """Titles of one bucket with CATALOG_SCHEMA, sorted by manga_id over all parts; called once for every bucket.
+
+        Returns the table's version, "" where that has no name.
 
         parts: here and below at least one, to be read as often as wanted until the call returns.
         """
@@ -100,7 +112,8 @@ class ImportPlan:
     """How to import. spill_folder holds up to about three times the source; None: the system's temporary folder.
 
     titles_before: of the catalog that is replaced. on_progress gets the number of rows read so far, whenever titles go
-    to disk (at least every 25,000 titles).
+    to disk (at least every 25,000 titles). known: rows that need no cleaning, never with `ids`, which rows of others
+    decide, too.
     """
 
     bucket_count: int
@@ -111,6 +124,7 @@ class ImportPlan:
     titles_before: int = 0
     plausible: PlausibleLimits = DEFAULT_PLAUSIBLE
     ids: IdRegister | None = None
+    known: KnownRows | None = None
     on_progress: Callable[[int], None] = lambda _rows_read: None
 
 
@@ -131,14 +145,14 @@ def import_catalog(rows: Iterable[SourceRow | RejectedRow], sink: CatalogSink, p
         Spool(REJECTS_SCHEMA, Path(folder)) as rejects,
         Spool(WARNINGS_SCHEMA, Path(folder)) as warnings,
     ):
-        spills = RowSpill(rejects, plan.limits), RowSpill(warnings, plan.limits)
+        spills = RowSpill(rejects, plan.limits), WarningSpill(warnings, plan.limits)
         return _Import(plan, titles, *spills).run(rows, sink)
 
 
 class _Import:
     """The counters and working files of one import."""
 
-    def __init__(self, plan: ImportPlan, titles: TitleSpill, rejects: RowSpill, warnings: RowSpill) -> None:
+    def __init__(self, plan: ImportPlan, titles: TitleSpill, rejects: RowSpill, warnings: WarningSpill) -> None:
         self._plan = plan
         self._titles = titles
         self._rejects = rejects
@@ -146,16 +160,12 @@ class _Import:
         self._rows_read = 0
         self._rejected: Counter[str] = Counter()
         self._rejected_ids: dict[str, str] = {}
-        self._warned: Counter[tuple[str, str]] = Counter()
+        self._warned: Counter[str] = Counter()
         self._unseen = {column: name for name, column in plan.mapping.named.items()}
 
     def run(self, rows: Iterable[SourceRow | RejectedRow], sink: CatalogSink) -> ImportReport:
-        for row in rows:
-            self._rows_read += 1
-            if isinstance(row, RejectedRow):
-                self._reject(row)
-            else:
-                self._take(row)
+        for some in _by_some(rows):
+            self._take_all(some)
         self._titles.flush()
         if self._plan.ids is not None:
             self._plan.ids.close()
@@ -164,35 +174,43 @@ class _Import:
         sink.begin(self._rejected_ids)
         buckets = {bucket: self._store(bucket, sink) for bucket in self._titles.keys}
         sink.put_rejects(self._rejects.parts())
-        sink.put_warnings(self._warnings.parts())
+        sink.put_warnings(self._warnings)
         return ImportReport(
             rows_read=self._rows_read,
             titles=sum(bucket.titles for bucket in buckets.values()),
             rejected=dict(self._rejected),
-            warnings={f"{reason}_{field}": count for (reason, field), count in self._warned.items()},
+            warnings=dict(self._warned),
             buckets=buckets,
         )
 
-    def _take(self, row: SourceRow) -> None:
-        if self._unseen and isinstance(row.values, Mapping):
-            self._unseen = {column: name for column, name in self._unseen.items() if column not in row.values}
-        record = clean_row(row.values, row.number, self._plan.mapping, self._warn, self._plan.ids)
+    def _take_all(self, rows: Sequence[SourceRow | RejectedRow]) -> None:
+        digests = [bytes(DIGEST_BYTES) if isinstance(row, RejectedRow) else raw_digest(row) for row in rows]
+        found = self._plan.known.find(digests) if self._plan.known else [None] * len(rows)
+        for row, digest, known in zip(rows, digests, found, strict=True):
+            self._rows_read += 1
+            if isinstance(row, RejectedRow):
+                self._reject(row)
+                continue
+            if self._unseen and isinstance(row.values, Mapping):
+                self._unseen = {column: name for column, name in self._unseen.items() if column not in row.values}
+            went_to_disk = self._titles.add_known(*known, row.number, row.raw) if known else self._clean(row, digest)
+            if went_to_disk:
+                self._plan.on_progress(self._rows_read)
+
+    def _clean(self, row: SourceRow, raw_digest: bytes) -> bool:
+        """Whether titles went to disk."""
+        warnings: list[RowWarning] = []
+        record = clean_row(row.values, row.number, self._plan.mapping, warnings.append, self._plan.ids)
         if isinstance(record, RejectedRow):
             self._reject(replace(record, raw_json=row.raw.decode("utf-8", "backslashreplace")))
-            return
+            return False
         if row.short:
             raw = shortened(row.raw.decode("utf-8", "backslashreplace"))
-            self._warn(RowWarning(row.number, record.manga_id, ROW, WarningReason.SHORT_ROW, raw))
-        content_hash = self._plan.content_hash(record)
+            warnings.append(RowWarning(row.number, record.manga_id, ROW, WarningReason.SHORT_ROW, raw))
         bucket = bucket_of(record.manga_id, self._plan.bucket_count)
-        values = record_row(record, content_hash)
+        values = record_row(record, self._plan.content_hash(record))
         digest = hashlib.blake2b(orjson.dumps(values), digest_size=DIGEST_BYTES).digest()
-        if self._titles.add(bucket, values, row.number, row.raw, digest):
-            self._plan.on_progress(self._rows_read)
-
-    def _warn(self, warning: RowWarning) -> None:
-        self._warned[warning.reason, warning.field] += 1
-        self._warnings.add(warning_row(warning))
+        return self._titles.add(bucket, (*values, digest, raw_digest, list(map(told, warnings))), row.number, row.raw)
 
     def _reject(self, rejected: RejectedRow) -> None:
         self._rejected[rejected.reason.value] += 1
@@ -223,19 +241,38 @@ class _Import:
 
     def _store(self, bucket: str, sink: CatalogSink) -> BucketReport:
         titles, digest, duplicates = 0, hashlib.sha256(str(CATALOG_SCHEMA).encode()), []
-        with Spool(CATALOG_SCHEMA, self._plan.spill_folder) as table:
-            for spilled in self._titles.slices(bucket):
+        folder, known = self._plan.spill_folder, self._plan.known
+        with Spool(CATALOG_SCHEMA, folder) as table, Spool(KNOWN_SCHEMA, folder) as rows:
+            slices = self._titles.slices(bucket)
+            for spilled in known.filled(bucket, slices) if known else slices:
+                self._warned += self._warnings.add(spilled)
                 winners, losers = _winners(spilled)
                 if len(losers):
                     duplicates += spilled.select(_OF_DUPLICATES).take(losers).to_pylist()
                 digest.update(b"".join(spilled.column("row_digest").take(winners).to_pylist()))
                 table.add(spilled.select(CATALOG_SCHEMA.names).take(winners))
+                rows.add(spilled.select(KNOWN_SCHEMA.names).take(winners))
                 titles += len(winners)
             for row in sorted(duplicates, key=itemgetter("row_number")):
                 raw = self._titles.raw_row(row["raw_offset"], row["raw_bytes"])
                 self._reject(RejectedRow(row["row_number"], row["manga_id"], RejectReason.DUPLICATE_OF_NEWER_ROW, raw))
-            sink.put_bucket(bucket, table)
+            version = sink.put_bucket(bucket, table)
+            if known:
+                known.keep(bucket, version, rows)
         return BucketReport(titles, digest.hexdigest())
+
+
+def _by_some(rows: Iterable[SourceRow | RejectedRow]) -> Iterator[list[SourceRow | RejectedRow]]:
+    """Some rows at a time: few of large ones."""
+    some: list[SourceRow | RejectedRow] = []
+    size_bytes = 0
+    for row in rows:
+        some.append(row)
+        size_bytes += len(row.raw_json if isinstance(row, RejectedRow) else row.raw)
+        if len(some) == _MOST_ROWS or size_bytes >= _MOST_BYTES:
+            yield some
+            some, size_bytes = [], 0
+    yield some
 
 
 def _winners(spilled: pa.Table) -> tuple[pa.Array, pa.Array]:

@@ -58,7 +58,7 @@ class _Looking:
     def begin(self, _rejected: Mapping[str, str]) -> None:
         pass
 
-    def put_bucket(self, _bucket: str, parts: Iterable[pa.Table]) -> None:
+    def put_bucket(self, _bucket: str, parts: Iterable[pa.Table]) -> str:
         for table in parts:
             for name in FIELD_NAMES:
                 column = table.column(name)
@@ -68,6 +68,7 @@ class _Looking:
             missing = _SHOWN_ROWS - len(self.shown)
             if missing > 0:
                 self.shown += table.select(list(FIELD_NAMES)).slice(0, missing).to_pylist()
+        return ""
 
     def put_rejects(self, parts: Iterable[pa.Table]) -> None:
         rows = (row for table in parts for row in table.slice(0, _SHOWN_ROWS).to_pylist())

@@ -7,7 +7,9 @@ import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from importlib.metadata import version
 from typing import Any
+from unicodedata import unidata_version
 
 import orjson
 
@@ -20,10 +22,12 @@ from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.catalog.files.rows import Reading
 from manga_enrichment.pipeline.catalog.importer import ImportPlan, ImportReport, import_catalog
+from manga_enrichment.pipeline.catalog.known_rows import KnownRows, StaleRowsError
 from manga_enrichment.pipeline.catalog.plausibility import DEFAULT_PLAUSIBLE, PlausibleLimits
 from manga_enrichment.pipeline.catalog.reader import check_bucket_count, hashes_are_of, read_catalog
 from manga_enrichment.pipeline.catalog.sink import CatalogTables, Following
 from manga_enrichment.pipeline.catalog.source_files import read_files
+from manga_enrichment.pipeline.catalog.tables import CATALOG_SCHEMA
 from manga_enrichment.pipeline.store.object_keys import catalog_hashes_key, catalog_ids_key, catalog_state_key
 from manga_enrichment.pipeline.store.rows import SCHEMAS_VERSION
 
@@ -71,8 +75,8 @@ def refresh_catalog(
     """
     recorded = check_bucket_count(tables, bucket_count)
     shown = hashed_fields(analyses)
-    version = _version(source, reading, shown)
-    if recorded is not None and recorded["source_version"] == version:
+    source_version = _version(source, reading, shown)
+    if recorded is not None and recorded["source_version"] == source_version:
         say(f"{source.uri} has not changed since {recorded['imported_at']}")
         return CatalogState(**recorded), False
     plan = ImportPlan(
@@ -84,15 +88,32 @@ def refresh_catalog(
         ids=None if reading.mapping.id_parts is None else _id_register(tables, bucket_count, recorded),
         on_progress=lambda rows: say(f"{rows} rows read"),
     )
+    made_by = _digest_of([version("manga-enrichment"), unidata_version, str(CATALOG_SCHEMA), *_how(reading, shown)])
     if is_other := hashes_are_of(tables) != shown:
         tables.write_json(catalog_hashes_key(), {"fields": []})  # of both, until all buckets are there
     with source.local_copy() as paths:
-        rows = read_files(paths, replace(reading, say=say), uri=source.uri)
-        sink = CatalogTables(tables, following, clock.now(), source.uri, recorded)
-        report = import_catalog(rows, sink, plan)
+
+        def imported(known: KnownRows | None) -> ImportReport:
+            rows = read_files(paths, replace(reading, say=say), uri=source.uri)
+            sink = CatalogTables(tables, following, clock.now(), source.uri, recorded)
+            return import_catalog(rows, sink, replace(plan, known=known))
+
+        report = _import(imported, tables, plan, made_by)
     if is_other:
         tables.write_json(catalog_hashes_key(), {"fields": shown})
-    return _remember(tables, plan.ids, _state(report, plan, source.uri, version, clock.now())), True
+    return _remember(tables, plan.ids, _state(report, plan, source.uri, source_version, clock.now())), True
+
+
+def _import(
+    imported: Callable[[KnownRows | None], ImportReport], tables: ObjectStore, plan: ImportPlan, made_by: str
+) -> ImportReport:
+    """Rows that are as they were are not cleaned, unless others decide their ids."""
+    if plan.ids is not None:
+        return imported(None)
+    try:
+        return imported(KnownRows(tables, made_by, bucket_keys(plan.bucket_count)))
+    except StaleRowsError:
+        return imported(KnownRows(tables, made_by))
 
 
 def _remember(tables: ObjectStore, ids: IdRegister | None, state: CatalogState) -> CatalogState:
@@ -125,16 +146,23 @@ def load_state(tables: ObjectStore, bucket_count: int) -> CatalogState | None:
 
 
 def _version(source: CatalogSource, reading: Reading, shown: Sequence[str]) -> str:
-    parts = [source.uri, source.version(), reading.mapping.document, reading.encoding, reading.delimiter]
-    parts += [SCHEMAS_VERSION, *shown]  # without a new hash nobody would see that a field shown from now on changes
+    return _digest_of([source.uri, source.version(), *_how(reading, shown)])
+
+
+def _how(reading: Reading, shown: Sequence[str]) -> list[str]:
+    """Without a new hash nobody would see that a field shown from now on changes."""
+    return [reading.mapping.document, reading.encoding, reading.delimiter, SCHEMAS_VERSION, *shown]
+
+
+def _digest_of(parts: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
-def _state(report: ImportReport, plan: ImportPlan, source_uri: str, version: str, now: datetime) -> CatalogState:
+def _state(report: ImportReport, plan: ImportPlan, source_uri: str, source_version: str, now: datetime) -> CatalogState:
     return CatalogState(
         bucket_count=plan.bucket_count,
         source_uri=source_uri,
-        source_version=version,
+        source_version=source_version,
         imported_at=now.isoformat(),
         rows_read=report.rows_read,
         titles=report.titles,

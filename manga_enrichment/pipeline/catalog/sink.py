@@ -57,7 +57,7 @@ class CatalogTables:
         if self._recorded is not None:
             self._tables.write_json(catalog_state_key(), {**self._recorded, "source_version": ""})
 
-    def put_bucket(self, bucket: str, parts: Iterable[pa.Table]) -> None:
+    def put_bucket(self, bucket: str, parts: Iterable[pa.Table]) -> str:
         left = 0
 
         def before(removed: pa.Table) -> None:
@@ -68,6 +68,7 @@ class CatalogTables:
         _parts, report = followed.replace(lambda: parts, self._origin, before)
         raise_again(self._tables, bucket, parts)
         self._noted(report, left)
+        return report.version
 
     def put_rejects(self, parts: Iterable[pa.Table]) -> None:
         self._tables.write(rejects_key(), reader_of(parts, REJECTS_SCHEMA))

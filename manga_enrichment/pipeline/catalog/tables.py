@@ -15,7 +15,6 @@ from manga_enrichment.domain.catalog.columns import CATALOG_COLUMNS, REJECT_COLU
 from manga_enrichment.domain.catalog.mapping import FIELD_NAMES
 from manga_enrichment.domain.catalog.records import Author, MangaRecord
 from manga_enrichment.domain.catalog.rows import RejectedRow
-from manga_enrichment.domain.catalog.warnings import RowWarning
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
 
 CATALOG_SCHEMA = arrow_schema(CATALOG_COLUMNS)
@@ -45,11 +44,6 @@ def batch_of(rows: Iterable[tuple[Any, ...]], schema: pa.Schema) -> pa.RecordBat
 def reject_row(rejected: RejectedRow) -> tuple[Any, ...]:
     """Values in the order of REJECTS_SCHEMA."""
     return (rejected.row_number, rejected.manga_id, rejected.reason.value, rejected.raw_json)
-
-
-def warning_row(warning: RowWarning) -> tuple[Any, ...]:
-    """Values in the order of WARNINGS_SCHEMA."""
-    return (warning.row_number, warning.manga_id, warning.field, warning.reason.value, warning.raw)
 
 
 def records_from_table(table: pa.Table) -> Iterator[MangaRecord]:

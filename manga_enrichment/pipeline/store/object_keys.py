@@ -3,9 +3,9 @@
 `enrichment/<table>/bucket=<b>/part.parquet` is the current state of a table, replaced whole. `enrichment/requests/` is
 the append-only log. What partners' requests add to it, and their rows in `enrichment/partner_results/`, lie there by
 hours (`hour_keys.py`). `runs/<run>/` holds a run's working files and `batch/<token>/` those of a batch job; lifecycle
-rules delete both. `candidates/` is what lists and plans go on from, `changes/` what tables are about to change.
-`fm-requests/` holds requests as they were accepted, `fm-results/` what partners fetch, `trials/` what trials found,
-`labels/` what people say is right, `again/` what they had asked again.
+rules delete both. `candidates/` is what imports, lists and plans go on from, `changes/` what tables are about to
+change. `fm-requests/` holds requests as they were accepted, `fm-results/` what partners fetch, `trials/` what trials
+found, `labels/` what people say is right, `again/` what they had asked again.
 """
 
 TABLES_ROOT = "enrichment"
@@ -95,6 +95,11 @@ def drawn_key(bucket: str) -> str:
 def questions_key(bucket: str) -> str:
     """What the questions about each title were when they were last worked out."""
     return f"{CANDIDATES_ROOT}/questions/bucket={bucket}.parquet"
+
+
+def known_rows_key(bucket: str) -> str:
+    """Digests of the source's rows that a bucket's titles are of, and what was told of each."""
+    return f"{CANDIDATES_ROOT}/known_rows/bucket={bucket}.parquet"
 
 
 def index_key(name: str) -> str:

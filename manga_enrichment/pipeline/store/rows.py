@@ -17,7 +17,8 @@ from manga_enrichment.pipeline.store.arrow_types import arrow_schema
 
 OUTCOME_SCHEMA = arrow_schema(OUTCOME_COLUMNS)
 SCHEMAS_VERSION = "1"
-"""Raise it when the catalog's columns or cleaning change: the next run then imports an unchanged source anew."""
+"""Raise it when the catalog's columns or cleaning change: the next run then imports an unchanged source anew, and
+cleans each of its rows."""
 
 
 def answer_schema(analysis: AnalysisType) -> pa.Schema:

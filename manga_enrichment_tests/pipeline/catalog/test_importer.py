@@ -42,10 +42,11 @@ class MemorySink:
         assert not self.buckets
         self.rejected_ids = dict(rejected)
 
-    def put_bucket(self, bucket: str, parts: Iterable[pa.Table]) -> None:
+    def put_bucket(self, bucket: str, parts: Iterable[pa.Table]) -> str:
         assert bucket not in self.buckets
         self.buckets[bucket] = self._whole(parts, CATALOG_SCHEMA)
         self.parts[bucket] = len(list(parts))
+        return ""
 
     def put_rejects(self, parts: Iterable[pa.Table]) -> None:
         assert self.rejects is None

@@ -128,7 +128,7 @@ def calls_of_an_import(folder: Path) -> int:
     return 1_000 - switch.calls_left
 
 
-CALLS = 20
+CALLS = 24
 
 
 def test_the_kill_points_are_all_calls_of_an_import(tmp_path: Path) -> None:

@@ -107,6 +107,6 @@ def _row(number: int, header: list[str], row: list[str], line: bytes) -> SourceR
         return rejected(number, RejectReason.WRONG_COLUMN_COUNT, line.rstrip(b"\r\n"))
     values = dict(zip(header, row if not missing else [*row[: len(header)], *[""] * missing], strict=True))
     try:
-        return SourceRow(number, values, orjson.dumps(values), short=missing > 0)
+        return SourceRow(number, values, orjson.dumps(values), short=missing > 0, is_exact=True)
     except orjson.JSONEncodeError:  # an escaped byte
         return rejected(number, RejectReason.NOT_UTF8, line.rstrip(b"\r\n"))

@@ -50,11 +50,11 @@ def _skip_rest_of_line(stream: BinaryIO) -> bool:
 def _row(number: int, line: bytes) -> SourceRow | RejectedRow:
     if _LONG_NUMBER not in line.translate(_DIGITS_AS_ZERO):
         try:
-            return SourceRow(number, orjson.loads(line), line)
+            return SourceRow(number, orjson.loads(line), line, is_exact=True)
         except orjson.JSONDecodeError:
             pass  # the standard library also takes NaN and lone surrogates, which cleaning knows to handle
     try:
-        return SourceRow(number, json.loads(line.decode()), line)
+        return SourceRow(number, json.loads(line.decode()), line, is_exact=True)
     except UnicodeDecodeError:
         return rejected(number, RejectReason.NOT_UTF8, line)
     except (ValueError, RecursionError):

@@ -20,13 +20,15 @@ KEPT_OF_LONG_ROW_BYTES = 64 * 1024
 class SourceRow(NamedTuple):
     """A parsed row. number: see `RejectedRow.row_number`; raw is the row as JSON in UTF-8.
 
-    short: cells at its end were left out and are taken as empty.
+    short: cells at its end were left out and are taken as empty. is_exact: no row with other values has this raw JSON;
+    others may write a date and its text alike.
     """
 
     number: int
     values: object
     raw: bytes
     short: bool = False
+    is_exact: bool = False
 
 
 Rows = Iterator[SourceRow | RejectedRow]
