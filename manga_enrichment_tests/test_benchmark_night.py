@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.night.__main__ import change
 from benchmarks.night.stages import by_stage, model_alone_s, ratios, stage_of, stage_rows, step_rows, steps_of
-from benchmarks.night.watch import Look, taken
+from benchmarks.night.watch import Held, Look, held_between, peak_since_asked, taken
 from manga_enrichment.local.sample_catalog import write_catalog
 
 LOOKS: list[Look] = [
@@ -16,6 +16,7 @@ LOOKS: list[Look] = [
     (110.0, Counter({"runs": 2.0})),
     (120.0, Counter({"runs": 6.0, "emulator": 5.0})),
 ]
+HELD: list[Held] = [(105.0, 120_000_000), (108.0, 300_000_000), (112.0, 420_400_000), (116.0, 410_000_000)]
 RUN = {
     "creationTime": 100.0,
     "startTime": 104.0,
@@ -55,7 +56,7 @@ def test_a_step_belongs_to_a_stage(step: str, stage: str) -> None:
 
 
 def test_stages_are_sums_of_steps_and_the_whole_is_from_launch_to_end() -> None:
-    steps = steps_of(RUN, LOOKS)
+    steps = steps_of(RUN, LOOKS, HELD)
     assert [step.name for step in steps][:3] == ["queue", "similar_candidates", "enrichment.plan"]
     stages = by_stage(steps, 21.0)
     walls = {"queue": 6.0, "candidates": 4.0, "plan": 5.0, "write": 4.0, "checks": 1.0}
@@ -65,6 +66,24 @@ def test_stages_are_sums_of_steps_and_the_whole_is_from_launch_to_end() -> None:
     rows = {row["step"]: row for row in step_rows("this build", "first", steps)}
     assert rows.keys() == {"queue", "similar_candidates", "plan", "write_reading_level", "checks"}
     assert (rows["checks"]["wall_s"], rows["plan"]["emulator_cpu_s"]) == (1.0, 2.5)
+    peaks = {"queue": 120, "similar_candidates": 300, "plan": 420, "write_reading_level": 410, "checks": None}
+    assert {name: row["peak_mb"] for name, row in rows.items()} == peaks
+
+
+def test_a_step_held_what_was_seen_from_its_beginning_to_its_end() -> None:
+    assert held_between(HELD, 105.0, 116.0) == 420_400_000
+    assert held_between(HELD, 112.0, 116.0) == 410_000_000
+    assert held_between(HELD, 112.5, 115.5) is None
+
+
+def test_a_peak_is_forgotten_when_it_was_told(tmp_path: Path) -> None:
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7" / "status").write_text("Name:\tpython\nVmHWM:\t  2048 kB\nVmRSS:\t  1024 kB\n")
+    assert peak_since_asked(7, tmp_path) == 2 * 1024**2
+    assert (tmp_path / "7" / "clear_refs").read_text() == "5"
+    (tmp_path / "8").mkdir()
+    (tmp_path / "8" / "status").write_text("Name:\tpython\nState:\tZ (zombie)\n")
+    assert (peak_since_asked(8, tmp_path), peak_since_asked(9, tmp_path)) == (0, 0)
 
 
 def test_ratios_are_of_nights_and_stages_that_both_had() -> None:

@@ -99,7 +99,7 @@ def _night(site: Site, night: str, given: argparse.Namespace) -> tuple[dict[str,
     run_id = site.console.run(NIGHTLY_JOB, whole_catalog(bucket_keys(given.buckets)), watch.look)
     watch.look()
     run, bill, sent = site.console.timed(run_id), site.control.counters(), site.calls() - before
-    steps = steps_of(run, watch.looks)
+    steps = steps_of(run, watch.looks, watch.held)
     show(f"{site.name}, {night}", step_rows(site.name, night, steps))
     wall_s = float(run["endTime"]) - float(run["creationTime"])
     alone_s = model_alone_s(bill["billed"], given.latency, SLOTS)
@@ -112,7 +112,7 @@ def _night(site: Site, night: str, given: argparse.Namespace) -> tuple[dict[str,
         "duplicates": bill["duplicates"],
         "model_alone_s": round(alone_s, 1),
         "model_share": round(alone_s / wall_s, 3),
-        "peak_mb": round(watch.peak_bytes / 1e6),
+        "peak_mb": round(max(size for _, size in watch.held) / 1e6),
         **_requests(sent),
     }
 

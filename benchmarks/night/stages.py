@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.night.watch import Look, taken
+from benchmarks.night.watch import Held, Look, held_between, taken
 from benchmarks.report import Row
 
 TOTAL, REST = "total", "all_but_candidates"
@@ -18,11 +18,13 @@ _BEGINS = {"plan": "plan", "invoke_": "invoke", "write_": "write"}
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step, or the time from launch to the first. cpu_s: of all processes meanwhile, by kind."""
+    """One step, or the time from launch to the first. cpu_s: of all processes meanwhile, by kind. peak_bytes: the most
+    that a process of the run held; None where nobody looked meanwhile."""
 
     name: str
     wall_s: float
     cpu_s: Mapping[str, float]
+    peak_bytes: int | None = None
 
 
 def stage_of(step: str) -> str:
@@ -32,7 +34,7 @@ def stage_of(step: str) -> str:
     return _EXACT.get(op) or next(begun, "checks")
 
 
-def steps_of(run: Mapping[str, Any], looks: list[Look]) -> list[Step]:
+def steps_of(run: Mapping[str, Any], looks: list[Look], held: Sequence[Held]) -> list[Step]:
     """In the order in which they began. run: as `Console.timed` gives it."""
     stats = sorted(
         (each for each in run["stepStats"] if each["startTime"] and each["endTime"]),
@@ -41,7 +43,9 @@ def steps_of(run: Mapping[str, Any], looks: list[Look]) -> list[Step]:
     begun = float(stats[0]["startTime"])
     spans = [("queue", float(run["creationTime"]), begun)]
     spans += [(each["stepKey"], float(each["startTime"]), float(each["endTime"])) for each in stats]
-    return [Step(name, end - start, taken(looks, start, end)) for name, start, end in spans]
+    return [
+        Step(name, end - start, taken(looks, start, end), held_between(held, start, end)) for name, start, end in spans
+    ]
 
 
 def by_stage(steps: Iterable[Step], total_s: float) -> dict[str, float]:
@@ -60,11 +64,13 @@ def step_rows(build: str, night: str, steps: Iterable[Step]) -> list[Row]:
     """A row a step, checks together."""
     walls: dict[str, float] = defaultdict(float)
     cpus: dict[str, Counter[str]] = defaultdict(Counter)
+    peaks: dict[str, int] = defaultdict(int)
     for step in steps:
         name = step.name.rpartition(".")[2]
         shown = "checks" if name != "queue" and stage_of(step.name) == "checks" else name
         walls[shown] += step.wall_s
         cpus[shown].update(step.cpu_s)
+        peaks[shown] = max(peaks[shown], step.peak_bytes or 0)
     kinds = ("runs", "emulator", "model", "servers")
     return [
         {
@@ -73,6 +79,7 @@ def step_rows(build: str, night: str, steps: Iterable[Step]) -> list[Row]:
             "step": name,
             "wall_s": round(wall, 2),
             **{f"{kind}_cpu_s": round(cpus[name][kind], 2) for kind in kinds},
+            "peak_mb": round(peaks[name] / 1e6) or None,
         }
         for name, wall in walls.items()
     ]
