@@ -11,6 +11,7 @@ from pathlib import Path
 import dagster as dg
 
 from manga_enrichment.local.stack.processes import PRIVATE_FOLDER
+from manga_enrichment.runtime.garbage import FEW_HEAPS
 from manga_enrichment.runtime.shipped import shipped
 
 LOCATION, REPOSITORY_NAME = "manga_enrichment", "__repository__"
@@ -37,12 +38,8 @@ def prepare_dagster_home(state_dir: Path, dagster_yaml: Path | None = None) -> P
 
 
 def server_environment(base: Mapping[str, str], home: Path) -> dict[str, str]:
-    """Of webserver, daemon and code server, and so of runs.
-
-    glibc lets threads fill eight heaps per CPU before they share any, and gives none back: each of a server's many
-    threads would fill one in its time. A cap that is set holds.
-    """
-    return {"MALLOC_ARENA_MAX": "2", **base, "DAGSTER_HOME": str(home)}
+    """Of webserver, daemon and code server, and so of runs. What is set for their heaps holds."""
+    return {**FEW_HEAPS, **base, "DAGSTER_HOME": str(home)}
 
 
 def remove_logs_of_deleted_runs(instance: dg.DagsterInstance, home: Path) -> None:

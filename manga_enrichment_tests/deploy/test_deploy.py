@@ -18,6 +18,7 @@ from dagster_postgres import DagsterPostgresStorage
 
 from manga_enrichment.domain.analyses import packaged_analyses
 from manga_enrichment.domain.requests.policies import NO_POLICIES
+from manga_enrichment.runtime.garbage import FEW_HEAPS
 from manga_enrichment.settings import Settings, known_analyses, partner_policies
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -132,6 +133,7 @@ def test_the_image_is_slim_locked_and_not_roots() -> None:
     assert int(user[1]) > 0
     assert "\nENTRYPOINT" not in last, "a launcher gives a run's whole command"
     assert "\nHEALTHCHECK" in last
+    assert {*re.findall(r"^(?:ENV| ) +(\w+=\w+)", last, re.MULTILINE)} >= {f"{a}={b}" for a, b in FEW_HEAPS.items()}
 
 
 def sources() -> list[str]:

@@ -37,10 +37,12 @@ def test_servers_share_few_heaps_unless_somebody_chose_otherwise(tmp_path: Path)
     assert server_environment({"A": "b"}, tmp_path) == {
         "A": "b",
         "DAGSTER_HOME": str(tmp_path),
+        "ARROW_DEFAULT_MEMORY_POOL": "system",
         "MALLOC_ARENA_MAX": "2",
     }
     assert server_environment({"MALLOC_ARENA_MAX": "8", "DAGSTER_HOME": "/"}, tmp_path) == {
         "DAGSTER_HOME": str(tmp_path),
+        "ARROW_DEFAULT_MEMORY_POOL": "system",
         "MALLOC_ARENA_MAX": "8",
     }
 

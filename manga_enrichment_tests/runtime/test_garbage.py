@@ -1,5 +1,6 @@
 """What a process that stays does about garbage in cycles. In processes of their own: it holds for a whole process."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from manga_enrichment.runtime import long_lived
+from manga_enrichment.runtime.garbage import FEW_HEAPS
 
 pytestmark = pytest.mark.slow
 
@@ -34,9 +36,18 @@ print(Node.alive)
 """
 
 
-def _said(*words: str) -> str:
-    done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=True, timeout=60)
+def _said(*words: str, **settings: str) -> str:
+    """settings: environment variables beside those of this process."""
+    environment = {**os.environ, **settings}
+    done = subprocess.run(
+        [sys.executable, *words], env=environment, capture_output=True, text=True, check=True, timeout=60
+    )
     return done.stdout.strip()
+
+
+def test_tables_of_a_run_lie_where_the_rest_of_its_memory_does() -> None:
+    asked = "import pyarrow; print(pyarrow.default_memory_pool().backend_name)"
+    assert _said("-c", asked, **FEW_HEAPS) == "system"
 
 
 def test_garbage_goes_soon_however_much_stays() -> None:

@@ -19,6 +19,7 @@ from typing import IO
 
 from manga_enrichment.local.stack.guarded import guarded_command
 from manga_enrichment.local.stack.processes import PRIVATE_FOLDER
+from manga_enrichment.runtime.garbage import FEW_HEAPS
 
 _FOLDERS = {"TMPDIR": "tmp", "DAGSTER_HOME": "dagster", "HOME": "home"}
 _SIGNALLED = 128
@@ -85,7 +86,7 @@ def image_environment(disk: Path) -> dict[str, str]:
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.defpath]),
         "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
         "PYTHONUNBUFFERED": "1",
-        "MALLOC_ARENA_MAX": "2",
+        **FEW_HEAPS,
         "LANG": "C.UTF-8",
         **{name: str(disk / folder) for name, folder in _FOLDERS.items()},
     }
