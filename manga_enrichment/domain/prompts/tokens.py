@@ -11,7 +11,7 @@ within about a quarter, since an estimate that is too low overdraws a quota or a
 import math
 
 _TOKENS_PER_WIDE_CHARACTER = 1.25
-_CHARACTERS_PER_TOKEN = 4
+CHARACTERS_PER_TOKEN = 4
 _BYTES_BEYOND_FIRST = 2
 """A kana or kanji has three bytes in UTF-8, two more than ASCII."""
 
@@ -19,7 +19,9 @@ _BYTES_BEYOND_FIRST = 2
 def estimate_tokens(text: str) -> int:
     """Tokens of `text`, from its lengths in characters and UTF-8 bytes alone (no loop over characters)."""
     characters = len(text)
-    extra_bytes = 0 if text.isascii() else len(text.encode("utf-8", "surrogatepass")) - characters
+    if text.isascii():
+        return -(-characters // CHARACTERS_PER_TOKEN)
+    extra_bytes = len(text.encode("utf-8", "surrogatepass")) - characters
     wide = extra_bytes / _BYTES_BEYOND_FIRST
     narrow = max(characters - wide, 0.0)
-    return math.ceil(wide * _TOKENS_PER_WIDE_CHARACTER + narrow / _CHARACTERS_PER_TOKEN)
+    return math.ceil(wide * _TOKENS_PER_WIDE_CHARACTER + narrow / CHARACTERS_PER_TOKEN)

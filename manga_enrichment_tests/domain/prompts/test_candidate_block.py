@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manga_enrichment.domain.analyses.base import Candidate
+from manga_enrichment.domain.analyses.text import without_brackets
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.catalog.rows import clean_row
 from manga_enrichment.domain.models.loading import load_models
@@ -19,6 +20,7 @@ from manga_enrichment.domain.prompts.candidate_block import (
 from manga_enrichment.domain.prompts.candidates import candidate_of
 from manga_enrichment.domain.prompts.fingerprint import fingerprint
 from manga_enrichment.domain.prompts.prompt import build_prompt, title_inputs
+from manga_enrichment.domain.prompts.quoting import one_line
 from manga_enrichment.domain.prompts.tokens import estimate_tokens
 from manga_enrichment_tests.analyses import get_analysis
 from manga_enrichment_tests.domain.catalog.test_kept_fingerprints import SAMPLE
@@ -65,6 +67,26 @@ def test_all_hints_together_take_so_many_tokens_on_average(texts: list[str]) -> 
     lines = candidate_lines(listed, {}).split("\n")
     assert len(lines) == len(texts)
     assert sum(map(estimate_tokens, hints("\n".join(lines)))) <= HINT_TOKENS * len(texts) + len(texts)
+
+
+CELLS = st.text(st.sampled_from("a |<>é\u0308\u200b\u3000鬼\n"), max_size=8)
+
+
+@given(title=CELLS, hint=CELLS)
+def test_a_line_is_its_cells_each_as_a_prompt_shows_it(title: str, hint: str) -> None:
+    cells = ("MNG-AAAAAAAA", title, hint)
+    shown = [without_brackets(one_line(cell)).replace("|", "¦") for cell in cells if cell]
+    assert candidate_line(Candidate(*cells)) == " | ".join(shown)
+
+
+@given(st.lists(st.tuples(HINTS, st.frozensets(st.sampled_from(["Horror", "School", "青年"]))), max_size=6))
+def test_lines_are_those_of_this_list_and_this_title_whatever_was_shown_before(
+    shown: list[tuple[str, frozenset[str]]],
+) -> None:
+    for hint, labels in shown:
+        listed, fields = [Candidate("MNG-AAAAAAAA", "T", hint)] * 3, {"themes": tuple(sorted(labels))}
+        kept = shortened_hint(hint, HINT_TOKENS, {label.casefold() for label in labels})
+        assert candidate_lines(listed, fields) == "\n".join([candidate_line(Candidate("MNG-AAAAAAAA", "T", kept))] * 3)
 
 
 def test_what_short_hints_leave_over_goes_to_long_ones() -> None:
