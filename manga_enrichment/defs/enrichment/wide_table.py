@@ -5,7 +5,6 @@ Belongs here: the asset. Stays out: its rows (`pipeline/enrichment/wide_table.py
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import dagster as dg
 
@@ -22,7 +21,7 @@ from manga_enrichment.domain.tables.changes import CHANGE_COLUMNS, ENRICHED_CHAN
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.gateways.objects import ObjectStore
-from manga_enrichment.gateways.status import StatusStore
+from manga_enrichment.gateways.status import PartitionStatus, StatusStore
 from manga_enrichment.pipeline.catalog.refresh import load_state
 from manga_enrichment.pipeline.changes.replace import Origin
 from manga_enrichment.pipeline.enrichment.previews import some_enriched
@@ -52,13 +51,14 @@ def build_enriched(inputs: DefinitionInputs) -> dg.AssetsDefinition:
     ) -> None:
         state = load_state(tables, inputs.settings.catalog_buckets)
         all_rows = {} if state is None else {ALL_ROWS: state.titles}
+        states = _states(status, analyses, context.partition_keys)
         for bucket in context.partition_keys:
             with configuration_errors_are_final(), rare_collections():
                 report = write_enriched(tables, bucket, analyses, Origin(context.run.run_id, clock.now()))
-            log_changes(context, tables, report.changes)
+            log_changes(context, tables, report.changes, report.catalog)
             counts = {ROW_COUNT: report.rows, **all_rows, "uri": report.uri, "corrected": report.corrected}
-            metadata = {**preview_of(some_enriched(tables, bucket, analyses)), **counts}
-            metadata |= _states(status, analyses, bucket)
+            metadata = {**preview_of(some_enriched(tables, bucket, analyses, report.first)), **counts}
+            metadata |= partition_metadata(states.get(bucket, []))
             metadata |= {f"with_{name}": count for name, count in report.answered.items()}
             context.add_asset_metadata(metadata, asset_key=dg.AssetKey(TABLE), partition_key=bucket)
 
@@ -76,9 +76,15 @@ def build_enriched_changes(inputs: DefinitionInputs) -> dg.AssetSpec:
     )
 
 
-def _states(status: StatusStore, analyses: Sequence[AnalysisType], bucket: str) -> dict[str, Any]:
-    """What the status table says of the bucket; nothing while it does not answer: the table of rows matters more."""
+def _states(
+    status: StatusStore, analyses: Sequence[AnalysisType], buckets: Sequence[str]
+) -> dict[str, list[PartitionStatus]]:
+    """By bucket what the status table says; nothing while it does not answer: the table of rows matters more."""
+    found: dict[str, list[PartitionStatus]] = {}
     try:
-        return partition_metadata([each for a in analyses for each in status.partitions(a.name, [bucket])])
+        for analysis in analyses:
+            for each in status.partitions(analysis.name, buckets):
+                found.setdefault(each.bucket, []).append(each)
     except StoreUnavailableError:
         return {}
+    return found

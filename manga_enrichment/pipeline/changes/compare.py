@@ -8,6 +8,7 @@ which is compared with the titles up to its last of the other.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -58,6 +59,17 @@ class Compared(Spool):
     def removed(self) -> pa.Table:
         """The titles that left."""
         return self.of_rank(_WHOLE_ROWS.index(ChangeKind.REMOVED))
+
+    def some(self, count: int) -> list[dict[str, Any]]:
+        """So many rows for people: values that changed before titles that came and left, of which it is said alone."""
+        parts = sorted(self._parts, key=itemgetter(0))
+        values = [part for rank, part in parts if rank >= len(_WHOLE_ROWS)]
+        found: list[dict[str, Any]] = []
+        for part in values or (part for _, part in parts):
+            found += self._read(part).slice(0, count - len(found)).to_pylist()
+            if len(found) == count:
+                break
+        return found
 
     def _titles(self, rows: pa.Table, kind: ChangeKind) -> None:
         self.titles[kind.value] += rows.num_rows

@@ -13,10 +13,11 @@ a version that lost against another writer, or that nobody came to put, are drop
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
+from typing import Any
 
 import pyarrow as pa
 
@@ -33,6 +34,7 @@ _FIRST, _UNNAMED = "first", "unnamed"
 """What stands for the version before: there was no row; its writer named none, as earlier releases."""
 _TICK = timedelta(microseconds=1)
 _ROWS_PER_BATCH = 4096
+_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,8 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class ChangeReport:
-    """What became of one bucket: titles by kind, changed values, "" for the key where nothing changed."""
+    """What became of one bucket: titles by kind, changed values, "" for the key where nothing changed. some: a few rows
+    of what changed, as `Compared` has them."""
 
     changes: str
     bucket: str
@@ -53,6 +56,7 @@ class ChangeReport:
     titles: dict[str, int]
     values: int
     key: str = ""
+    some: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +141,8 @@ class Followed:
         return key
 
     def _report(self, compared: Compared, version: str, key: str = "") -> ChangeReport:
-        return ChangeReport(self.changes, self.bucket, version, dict(compared.titles), compared.values, key)
+        some = compared.some(_SHOWN)
+        return ChangeReport(self.changes, self.bucket, version, dict(compared.titles), compared.values, key, some)
 
 
 def _version_of(stored: StoredFile | None) -> str:

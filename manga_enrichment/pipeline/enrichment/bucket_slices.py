@@ -8,7 +8,6 @@ from itertools import accumulate
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from manga_enrichment.domain.analyses.base import Candidate
 from manga_enrichment.domain.catalog.records import MangaRecord
@@ -18,14 +17,15 @@ from manga_enrichment.pipeline.candidates.tables import candidates_from_table
 from manga_enrichment.pipeline.catalog.reader import open_catalog
 from manga_enrichment.pipeline.catalog.tables import records_from_table
 from manga_enrichment.pipeline.enrichment.known_questions import Slice
-from manga_enrichment.pipeline.store.in_order import InOrder, batches_in_order, beside
+from manga_enrichment.pipeline.store.in_order import InOrder, batches_in_order, beside, paths_of
 from manga_enrichment.pipeline.store.object_keys import table_key
 
 CANDIDATES = "similar_candidates"
 
 
 class BucketTables:
-    """Gone through once. etags: by name, of what is there. presses: what people had asked again."""
+    """Gone through once. etags: by name, of what is there. presses: what people had asked again. answers: each
+    analysis' table, None for one that is not there."""
 
     def __init__(self, tables: ObjectStore, bucket: str, analyses: Sequence[str]) -> None:
         """analyses: whose answers are wanted. Raises ConfigurationError for a bucket that was never imported."""
@@ -37,8 +37,10 @@ class BucketTables:
         self.etags = {"catalog": catalog.etag, **{name: each.etag for name, each in stored.items() if each}}
         files = {name: None if each is None else each.file for name, each in stored.items()}
         lists = files[CANDIDATES]
-        self._list_ids, self._lists = InOrder(lists, ["manga_id", *_paths_of_ids(lists)]), InOrder(lists)
-        self._answers = {name: InOrder(files[name], ["manga_id", "fingerprint"]) for name in analyses}
+        ids = paths_of(lists, "candidates", ["manga_id"]) if lists else []  # no titles and no hints
+        self._list_ids, self._lists = InOrder(lists, ["manga_id", *ids]), InOrder(lists)
+        self.answers = {name: files[name] for name in analyses}
+        self._fingerprints = {name: InOrder(files[name], ["manga_id", "fingerprint"]) for name in analyses}
 
     def slices(self) -> Iterator[Slice]:
         for part in batches_in_order(self._catalog, ["manga_id", "content_hash"]):
@@ -49,7 +51,7 @@ class BucketTables:
     def fingerprints(self, ids: pa.Array) -> dict[str, pa.Array]:
         """Of each analysis' rows, beside these titles. ids: ascending, from one call to the next, too."""
         return {
-            name: beside(ids, answers.between(*_ends(ids)), "fingerprint") for name, answers in self._answers.items()
+            name: beside(ids, rows.between(*_ends(ids)), "fingerprint") for name, rows in self._fingerprints.items()
         }
 
     def titles(self, ids: pa.Array) -> tuple[list[MangaRecord], dict[str, tuple[Candidate, ...]]]:
@@ -63,14 +65,6 @@ class BucketTables:
 
 def _of(ids: pa.Array, rows: pa.Table | None) -> pa.Table | None:
     return None if rows is None else rows.filter(pc.is_in(rows.column("manga_id"), value_set=ids))
-
-
-def _paths_of_ids(lists: pq.ParquetFile | None) -> list[str]:
-    """Of the lists no titles and no hints."""
-    if lists is None:
-        return []
-    paths = (lists.schema.column(index).path for index in range(len(lists.schema)))
-    return [path for path in paths if path.startswith("candidates.") and path.endswith(".manga_id")]
 
 
 def _beside(ids: pa.Array, lists: InOrder) -> pa.Array:

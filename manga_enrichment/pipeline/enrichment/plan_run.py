@@ -114,7 +114,7 @@ class Planning:
         for bucket in buckets:
             known = KnownQuestions(self._tables, bucket, identities)
             stored = BucketTables(self._tables, bucket, planner.wanted)
-            why = WhyAsked(self._tables, bucket, self._analyses, models, stored.presses)
+            why = WhyAsked(self._tables, bucket, self._analyses, models, stored.presses, stored.answers)
             before = report.titles
 
             def planned(

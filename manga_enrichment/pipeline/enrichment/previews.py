@@ -3,7 +3,7 @@
 Belongs here: which rows and columns. Stays out: how values are written (`defs/shared/tables.py`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -12,11 +12,12 @@ import pyarrow.parquet as pq
 
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.gateways.objects import ObjectStore
-from manga_enrichment.pipeline.enrichment.wide_table import TABLE as ENRICHED_TABLE
-from manga_enrichment.pipeline.store.in_order import TITLES_AT_ONCE
+from manga_enrichment.pipeline.store.in_order import paths_of
 from manga_enrichment.pipeline.store.object_keys import table_key
 
 ROWS = 5
+_LOOKED_AT_ONCE = 512
+_NAMES = ("manga_id", "title")
 _CANDIDATES = "similar_candidates"
 _OF_A_TITLE = ("title", "title_ja", "authors", "demographics", "publisher_genres")
 
@@ -30,7 +31,7 @@ def some_titles(tables: ObjectStore, bucket: str) -> list[dict[str, Any]]:
 def some_candidates(tables: ObjectStore, bucket: str) -> list[dict[str, Any]]:
     """Whose list holds which titles."""
     rows = _rows(tables, _CANDIDATES, bucket, ("manga_id", "candidates"))
-    titles = _titles_in(tables, bucket, [row["manga_id"] for row in rows])
+    titles = titles_in(tables, bucket, [row["manga_id"] for row in rows])
     return [
         {"title": titles.get(row["manga_id"], row["manga_id"]), "may be named": [c["title"] for c in row["candidates"]]}
         for row in rows
@@ -60,10 +61,12 @@ def newest_of(answers: pa.Table) -> pa.Table:
     return answers.take(pc.select_k_unstable(answers, min(ROWS, answers.num_rows), newest))
 
 
-def some_enriched(tables: ObjectStore, bucket: str, analyses: Iterable[AnalysisType]) -> list[dict[str, Any]]:
-    """Of the wide table: the title beside the first column of each analysis."""
+def some_enriched(
+    tables: ObjectStore, bucket: str, analyses: Iterable[AnalysisType], first: pa.Table
+) -> list[dict[str, Any]]:
+    """Of the wide table, of which these are the first rows: the title beside the first column of each analysis."""
     firsts = [analysis.columns[0].name for analysis in analyses if analysis.columns]
-    rows = _rows(tables, ENRICHED_TABLE, bucket, ("manga_id", "title", "demographics", *firsts))
+    rows = first.slice(0, ROWS).select(["manga_id", "title", "demographics", *firsts]).to_pylist()
     return with_names(tables, bucket, [row.pop("manga_id") for row in rows], rows)
 
 
@@ -78,7 +81,7 @@ def with_names(
     stored = tables.open(table_key(_CANDIDATES, bucket)) if named else None
     if stored is None:
         return list(rows)
-    lists = _found(stored.file, "candidates", manga_ids).values()
+    lists = _found(stored.file, manga_ids, "candidates", paths_of(stored.file, "candidates", _NAMES)).values()
     names = {each["manga_id"]: each["title"] for candidates in lists for each in candidates}
     return [{name: _named(value, names) for name, value in row.items()} for row in rows]
 
@@ -91,17 +94,14 @@ def _named(value: Any, names: Mapping[str, str]) -> Any:
     return [names.get(each["manga_id"], each["manga_id"]) for each in value] if _names_titles(value) else value
 
 
-def some_changes(tables: ObjectStore, key: str, bucket: str) -> list[dict[str, Any]]:
-    """Of an object with changes: values that changed before titles that came and left, of which it is said alone."""
-    stored = tables.read(key, ["manga_id", "kind", "field", "from_value", "to_value"])
-    if stored is None:
-        return []
-    values = stored.table.filter(pc.field("field").is_valid())
-    rows = (values if values.num_rows else stored.table).slice(0, ROWS).to_pylist()
-    titles = _titles_in(tables, bucket, [row["manga_id"] for row in rows])
+def some_changes(
+    rows: Sequence[Mapping[str, Any]], titles: Callable[[Sequence[str]], Mapping[str, str]]
+) -> list[dict[str, Any]]:
+    """rows: of changes. titles: by id, of those that are in the catalog."""
+    named = titles([row["manga_id"] for row in rows])
     return [
         {
-            "title": titles.get(row["manga_id"], row["manga_id"]),
+            "title": named.get(row["manga_id"], row["manga_id"]),
             "kind": row["kind"],
             "field": row["field"],
             "from": row["from_value"] if row["field"] else None,
@@ -113,18 +113,20 @@ def some_changes(tables: ObjectStore, key: str, bucket: str) -> list[dict[str, A
 
 def titles_of(catalog: pq.ParquetFile, manga_ids: Sequence[str]) -> dict[str, str]:
     """Titles of the catalog by id; those that have left are left out."""
-    return _found(catalog, "title", manga_ids)
+    return _found(catalog, manga_ids, "title")
 
 
-def _titles_in(tables: ObjectStore, bucket: str, manga_ids: Sequence[str]) -> dict[str, str]:
+def titles_in(tables: ObjectStore, bucket: str, manga_ids: Sequence[str]) -> dict[str, str]:
+    """The same, of a bucket that may have no catalog."""
     stored = tables.open(table_key("catalog", bucket))
     return {} if stored is None else titles_of(stored.file, manga_ids)
 
 
-def _found(file: pq.ParquetFile, column: str, manga_ids: Sequence[str]) -> dict[str, Any]:
-    """The column's value of each of these titles; no more is read than up to the last of them."""
+def _found(file: pq.ParquetFile, manga_ids: Sequence[str], column: str, paths: Sequence[str] = ()) -> dict[str, Any]:
+    """The column's value of each of these titles; no more is read than up to the last of them. paths: of the column,
+    what of it is wanted."""
     wanted, found = set(manga_ids), dict[str, Any]()
-    for batch in file.iter_batches(TITLES_AT_ONCE, columns=["manga_id", column], use_threads=False):
+    for batch in file.iter_batches(_LOOKED_AT_ONCE, columns=["manga_id", *(paths or [column])], use_threads=False):
         own = batch.filter(pc.is_in(batch.column("manga_id"), value_set=pa.array(wanted, pa.string())))
         found.update(zip(own.column("manga_id").to_pylist(), own.column(column).to_pylist(), strict=True))
         if len(found) == len(wanted):

@@ -8,10 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models.specs import ModelSpec
@@ -51,10 +53,12 @@ class WhyAsked:
         analyses: Mapping[str, AnalysisType],
         models: Mapping[str, ModelSpec],
         presses: Presses = _NOBODY,
+        answers: Mapping[str, pq.ParquetFile | None] = MappingProxyType({}),
     ) -> None:
+        """answers: tables that are open already, None for one that is not there."""
         self._tables, self._bucket, self._presses = tables, bucket, presses
         self._today = {name: (models[name].model_id, each.version) for name, each in analyses.items()}
-        self._answers: dict[str, InOrder] = {}
+        self._answers = {name: InOrder(file, _COLUMNS) for name, file in answers.items()}
         self._outcomes: dict[str, InOrder] = {}
 
     def told(self, planned: Iterable[Planned]) -> Iterator[Planned]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.catalog.columns import CATALOG_COLUMNS
@@ -23,6 +24,7 @@ from manga_enrichment.pipeline.store.object_keys import table_key
 from manga_enrichment.pipeline.store.rows import fitted
 
 TABLE = "enriched_catalog"
+_FIRST_ROWS = 5
 
 
 def enriched_columns(analyses: Iterable[AnalysisType]) -> tuple[Column, ...]:
@@ -39,7 +41,8 @@ def enriched_columns(analyses: Iterable[AnalysisType]) -> tuple[Column, ...]:
 
 @dataclass(frozen=True, slots=True)
 class EnrichedReport:
-    """One bucket: rows, how many of them have each analysis, in how many a correction stands, and what changed."""
+    """One bucket: rows, how many of them have each analysis, in how many a correction stands, and what changed.
+    catalog: what it was made of; first: its first rows."""
 
     bucket: str
     rows: int
@@ -47,6 +50,8 @@ class EnrichedReport:
     corrected: int
     uri: str
     changes: ChangeReport
+    catalog: pq.ParquetFile
+    first: pa.Table
 
 
 def write_enriched(
@@ -64,23 +69,25 @@ def write_enriched(
     key = table_key(TABLE, bucket)
     _, changes = Followed(tables, key, ENRICHED_CHANGES, bucket).replace(joined, origin)
     last = made[-1]
-    return EnrichedReport(bucket, last.rows, last.answered, last.corrected, tables.uri(key), changes)
+    counts = last.rows, last.answered, last.corrected
+    return EnrichedReport(bucket, *counts, tables.uri(key), changes, last.catalog, last.first)
 
 
 class _Joined:
     """The wide table in parts, some thousand titles each, as often as one likes.
 
-    rows: of the catalog. answered: rows that each analysis has, corrected: rows with corrections, both known when it
-    has been gone through.
+    rows: of the catalog. answered: rows that each analysis has, corrected: rows with corrections, first: its first
+    rows, all known when it has been gone through.
     """
 
     def __init__(self, tables: ObjectStore, bucket: str, singles: Sequence[AnalysisType]) -> None:
-        self._catalog = open_catalog(tables, bucket).file
+        self.catalog = open_catalog(tables, bucket).file
         self._answers = {each: tables.open(table_key(each.name, bucket)) for each in singles}
-        ids = whole(self._catalog.read(["manga_id"]).column("manga_id"))
+        ids = whole(self.catalog.read(["manga_id"]).column("manga_id"))
         self._corrections = {each: read_corrections(tables, each, ids) for each in singles}
         self._schema = arrow_schema(enriched_columns(singles))
-        self.rows = self._catalog.metadata.num_rows
+        self.rows = self.catalog.metadata.num_rows
+        self.first = self._schema.empty_table()
         self.answered: Mapping[str, int] = {}
         self.corrected = 0
         self._counts: Counter[str] = Counter()
@@ -93,9 +100,11 @@ class _Joined:
             for analysis, stored in self._answers.items()
             if stored is not None
         }
-        for part in batches_in_order(self._catalog):
+        for part in batches_in_order(self.catalog):
             if part.num_rows:
-                yield self._wide(part, answers)
+                wide = self._wide(part, answers)
+                self.first = self.first if self.first.num_rows else wide.slice(0, _FIRST_ROWS)
+                yield wide
         if not self.rows:
             yield self._schema.empty_table()
         self.answered = self._counts

@@ -3,7 +3,7 @@
 Belongs here: reading tables side by side that are sorted by manga_id, in little memory. Stays out: what stands in them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -29,6 +29,12 @@ def batches_in_order(
         yield from (pa.Table.from_batches([batch]) for batch in whole.to_batches(max_chunksize=at_once))
     else:
         yield from (pa.Table.from_batches([b]) for b in file.iter_batches(at_once, columns=wanted, use_threads=False))
+
+
+def paths_of(file: pq.ParquetFile, column: str, names: Collection[str]) -> list[str]:
+    """Of a column of lists of structs, to read no more of each struct than these."""
+    paths = (file.schema.column(index).path for index in range(len(file.schema)))
+    return [path for path in paths if path.startswith(f"{column}.") and path.rpartition(".")[2] in names]
 
 
 class InOrder:

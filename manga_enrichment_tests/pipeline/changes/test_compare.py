@@ -91,6 +91,16 @@ def test_titles_and_values_are_counted_over_all_parts(old: dict[str, Any], new: 
         assert compared.removed().column("manga_id").to_pylist() == sorted(old.keys() - new.keys())
 
 
+@given(catalogs, catalogs, st.integers(1, 6))
+def test_a_few_rows_are_of_values_that_changed_where_there_are_any(
+    old: dict[str, Any], new: dict[str, Any], count: int
+) -> None:
+    rows = changes(table(old), table(new)).to_pylist()
+    values = [row for row in rows if row["field"] is not None]
+    with compare(parquet(table(old)), [table(new)]) as compared:
+        assert compared.some(count) == (values or rows)[:count]
+
+
 def test_titles_of_many_batches_are_found_beside_their_parts() -> None:
     """More than are decoded at once, so that batches of the old table end inside parts of the new."""
     names = [f"MNG-{number:05}" for number in range(10_000)]

@@ -11,9 +11,11 @@ from manga_enrichment.domain.tables.shared_columns import REQUEST_COLUMNS
 from manga_enrichment.pipeline.enrichment.planner import Action, Planned
 from manga_enrichment.pipeline.enrichment.why_asked import Why, WhyAsked
 from manga_enrichment.pipeline.log.rows import REQUEST_SCHEMA, union_requests
+from manga_enrichment.pipeline.store.object_keys import table_key
 from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import BUCKET, COMBINED, SINGLES, World, model_of, put_catalog, record, title_id
 from manga_enrichment_tests.fakes import ScriptedModel
+from manga_enrichment_tests.pipeline.enrichment.test_write_reads import seen_by, watched_world
 from manga_enrichment_tests.planned import read_plan
 
 ONE = "reading_level"
@@ -35,6 +37,18 @@ def asked_once(*numbers: int, **script: Any) -> World:
 def with_version(world: World, name: str, version: str) -> None:
     changed: AnalysisType = replace(ANALYSES[name], version=version)
     world.analyses = {**ANALYSES, name: changed}
+
+
+def test_why_is_told_from_the_tables_that_the_plan_has_open() -> None:
+    world = watched_world()
+    world.run("run-1")
+    with_version(world, ONE, "newer")
+    seen_by(world).clear()
+    world.plan("run-2")
+    assert {row.reason for row in read_plan(world.tables, "run-2", BUCKET, [ONE]) if row.action is Action.ASK} == {
+        Why.PROMPT.value
+    }
+    assert seen_by(world).count(table_key(ONE, BUCKET)) == 1
 
 
 def test_a_title_that_nobody_asked_about_is_new() -> None:

@@ -10,6 +10,7 @@ import pytest
 from manga_enrichment.domain.labels.labels import Label, LabelKind
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.tables.columns import Column
+from manga_enrichment.pipeline.enrichment.previews import some_enriched
 from manga_enrichment.pipeline.enrichment.wide_table import TABLE, enriched_columns, write_enriched
 from manga_enrichment.pipeline.labels.store import LABEL_SCHEMA, add_labels
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
@@ -30,6 +31,7 @@ from manga_enrichment_tests.builders import (
     title_id,
 )
 from manga_enrichment_tests.fakes import ScriptedModel
+from manga_enrichment_tests.pipeline.enrichment.test_write_reads import seen_by, watched_world
 
 TITLES = [record(1), record(2), record(3), record(4), bare_record(5)]
 ALL = list(ANALYSES.values())
@@ -55,6 +57,20 @@ def test_every_title_has_one_row_and_what_was_not_answered_is_null() -> None:
         assert {manga_id for manga_id, row in by_id.items() if row[column] is None} == {title_id(2), title_id(5)}
     assert by_id[title_id(1)]["reading_level"] == "teen"
     assert by_id[title_id(1)]["similar_titles"][0]["manga_id"] in by_id
+
+
+def test_its_tables_are_read_once_and_its_preview_is_of_what_was_written() -> None:
+    world = watched_world()
+    world.run()
+    seen_by(world).clear()
+    report = write_enriched(world.tables, BUCKET, ALL, ORIGIN)
+    shown = some_enriched(world.tables, BUCKET, ALL, report.first)
+    read = [key for key in seen_by(world) if key.startswith("enrichment/")]
+    names = ["similar_candidates"] if world.tables.open(table_key("similar_candidates", BUCKET)) else []
+    assert sorted(read) == sorted(table_key(name, BUCKET) for name in (TABLE, "catalog", *SINGLES, *names))
+    rows = world.rows(table_key(TABLE, BUCKET))
+    assert [row["title"] for row in shown] == [row["title"] for row in rows][:5]
+    assert [row["reading_level"] for row in shown] == [row["reading_level"] for row in rows][:5]
 
 
 def test_before_anything_was_answered_the_table_is_the_catalog_with_nulls() -> None:
