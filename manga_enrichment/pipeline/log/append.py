@@ -44,12 +44,15 @@ def append_requests(objects: ObjectStore, key: str, rows: Sequence[Row]) -> None
     rewrite_table(objects, key, lambda current: union_requests(current, rows))
 
 
-def append_parts(objects: ObjectStore, key: str, rows: Spool) -> None:
-    """As `append_requests`, of rows that would not fit into memory as dicts, each once. Raises WriteConflictError."""
+def append_parts(objects: ObjectStore, key: str, rows: Spool, *, is_first: bool = False) -> None:
+    """As `append_requests`, of rows that would not fit into memory as dicts, each once. Raises WriteConflictError.
+
+    is_first: most likely nothing stands there yet, so that it is not looked for before.
+    """
     if not rows.has_rows:
         return
-    for _ in range(CONFLICT_TRIES):
-        stored = objects.open(key)
+    for number in range(CONFLICT_TRIES):
+        stored = None if is_first and not number else objects.open(key)
         try:
             if stored is None:
                 objects.write(key, reader_of(rows, rows.schema), new=True)

@@ -74,7 +74,7 @@ class KeptEntries:
             log_entries(objects, self._others[bucket])
             entries, rows = self._entries.get(bucket), self._rows.get(bucket)
             if rows is not None:
-                append_parts(objects, requests_key(run.run_date, run.run_id, analysis, bucket), rows)
+                append_parts(objects, requests_key(run.run_date, run.run_id, analysis, bucket), rows, is_first=True)
             if entries is not None:
                 schema = _SCHEMA.with_metadata({_OWN: str(self._own[bucket]).encode()})
                 objects.write(entries_key(run.run_id, analysis, bucket), reader_of(entries, schema))

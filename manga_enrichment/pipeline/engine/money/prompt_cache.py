@@ -18,7 +18,7 @@ from manga_enrichment.pipeline.engine.money.estimates import CallEstimate
 
 ALONE_SECONDS = 10.0
 """From when the first call of a prefix leaves until all may, whatever has become of it."""
-_LOOK_SECONDS = 0.05
+_LOOK_SECONDS = 0.02
 
 _Prefix = tuple[str, str, str]
 
