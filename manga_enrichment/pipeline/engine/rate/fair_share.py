@@ -93,7 +93,7 @@ class FairShare:
         known = learned.rate * math.pow(0.5, age_seconds / HALF_LIFE_SECONDS)
         self._known = max(self._known, known)
         if not learned.is_limit:
-            self._rate.set(self._known, now)
+            self._rate.set(max(self._rate.total, known), now)
         elif known * LEARNED_SHARE > self._rate.total:
             self._rate.begin(known * LEARNED_SHARE, now)
 

@@ -161,6 +161,15 @@ def test_what_met_no_limit_is_where_the_next_run_goes_on_searching() -> None:
     assert (second.rate.total, second.rate.is_starting) == (100.0, True)
 
 
+def test_one_that_went_faster_before_it_could_read_what_was_learned_goes_on() -> None:
+    clock = FakeClock()
+    limiter, share = sharing(clock)
+    limiter.rate.set(200.0, clock.monotonic_seconds())
+    share.look([], Learned(100.0, clock.now(), is_limit=False))
+    assert limiter.rate.total == 200.0
+    assert share.learned(is_last=True) == Learned(200.0, clock.now(), is_limit=False)
+
+
 def test_a_limit_is_where_the_next_run_stays_near() -> None:
     clock = FakeClock()
     limiter, share = sharing(clock)
