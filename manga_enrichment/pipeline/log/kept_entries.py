@@ -8,6 +8,7 @@ Nothing rests on these files: what a plan waits for and they lack is looked up i
 are logged before they are kept, so that who finds them need not log them.
 """
 
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, nullcontext
@@ -15,6 +16,7 @@ from datetime import datetime
 from threading import Lock
 from typing import Any
 
+import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -107,19 +109,24 @@ class OpenEntries:
     def __init__(self, file: pq.ParquetFile | None) -> None:
         self._file = file
         self.own = 0
-        self._ids, self._groups = pa.array([], pa.string()), pa.array([], pa.int64())
+        self._ids, self._groups = pa.array([], pa.string()), pa.array([], pa.int32())
+        """Ascending, and the row group of each."""
         if file is not None:
             self.own = int((file.schema_arrow.metadata or {}).get(_OWN, b"0"))
-            self._ids = whole(file.read(["manga_id"], use_threads=False).column("manga_id"))
-            sizes = (file.metadata.row_group(each).num_rows for each in range(file.metadata.num_row_groups))
-            self._groups = pa.array([group for group, size in enumerate(sizes) for _ in range(size)], pa.int64())
+            ids = whole(file.read(["manga_id"], use_threads=False).column("manga_id"))
+            sizes = [file.metadata.row_group(each).num_rows for each in range(file.metadata.num_row_groups)]
+            order = pc.sort_indices(ids)
+            groups = pa.array(np.repeat(np.arange(len(sizes), dtype=np.int32), sizes))
+            self._ids, self._groups = ids.take(order), groups.take(order)
 
     def of(self, manga_ids: Sequence[str]) -> dict[str, LedgerEntry]:
-        """By fingerprint."""
+        """By fingerprint. manga_ids: of titles that follow on one another, or more than these are looked at."""
         if self._file is None or not manga_ids:
             return {}
         wanted = pa.array(manga_ids, pa.string())
-        groups = pc.unique(self._groups.filter(pc.is_in(self._ids, value_set=wanted))).to_pylist()
+        start = bisect_left(self._ids, min(manga_ids), key=pa.StringScalar.as_py)
+        near = slice(start, bisect_right(self._ids, max(manga_ids), start, key=pa.StringScalar.as_py))
+        groups = pc.unique(self._groups[near].filter(pc.is_in(self._ids[near], value_set=wanted))).to_pylist()
         found = {}
         for group in groups:
             table = self._file.read_row_group(group, ["manga_id", "entry"], use_threads=False)

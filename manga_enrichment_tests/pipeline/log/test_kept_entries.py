@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
 
 from manga_enrichment.domain.outcomes.answers import LedgerEntry
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
@@ -49,6 +51,15 @@ def test_entries_are_read_back_as_they_were() -> None:
     for run_id, bucket in (("run-1", "9"), ("run-2", BUCKET)):
         nothing = open_kept(objects, provenance(run_id), LEVEL, bucket)
         assert (nothing.own, nothing.of(titles)) == (0, {})
+
+
+@given(st.permutations(range(12)), st.lists(st.integers(0, 13), min_size=1, unique=True))
+def test_some_are_found_among_others_in_whatever_order_they_came(order: list[int], wanted: list[int]) -> None:
+    objects = MemoryTables()
+    every = {n: replace(OWN[0], manga_id=f"MNG-{n:08}", fingerprint=f"f{n}") for n in order}
+    kept(objects, *every.values())
+    found = open_kept(objects, provenance(), LEVEL, BUCKET).of([f"MNG-{n:08}" for n in wanted])
+    assert found == {f"f{n}": every[n] for n in wanted if n in every}
 
 
 def test_each_is_logged_under_the_run_that_paid_as_it_would_be_from_the_ledger() -> None:
