@@ -10,12 +10,16 @@ from manga_enrichment.domain.analyses.base import Candidate
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.store.object_keys import table_key
 
+_LISTS_AT_ONCE = 128
+"""As dicts, each list takes some 10 KB."""
+
 
 def candidates_from_table(table: pa.Table) -> dict[str, tuple[Candidate, ...]]:
     """The lists by manga_id, in their stored order."""
     return {
         row["manga_id"]: tuple(Candidate(each["manga_id"], each["title"], each["hint"]) for each in row["candidates"])
-        for row in table.select(["manga_id", "candidates"]).to_pylist()
+        for batch in table.select(["manga_id", "candidates"]).to_batches(max_chunksize=_LISTS_AT_ONCE)
+        for row in batch.to_pylist()
     }
 
 

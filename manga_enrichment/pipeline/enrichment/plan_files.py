@@ -29,6 +29,7 @@ PLAN_SCHEMA = pa.schema(
         ("again", pa.int64()),
     ]
 )
+_COUNTED_AT_ONCE = 65_536
 _OF = b"manga.plan_of"
 _OF_SOME = b"manga.plan_of_some"
 
@@ -104,10 +105,12 @@ class OpenPlan:
         metadata = file.schema_arrow.metadata or {}
         self.of: Mapping[str, str] = json.loads(metadata.get(_OF, b"{}"))
         self.is_of_some = _OF_SOME in metadata
-        about = file.read(["analysis", "action"], use_threads=False)
-        found = about.filter(pc.is_in(about.column("analysis"), value_set=self._own))
-        counts = found.group_by(["analysis", "action"]).aggregate([([], "count_all")]).to_pylist()
-        self.counts = Counter({(each["analysis"], Action(each["action"])): each["count_all"] for each in counts})
+        self.counts = Counter[tuple[str, Action]]()
+        for batch in file.iter_batches(_COUNTED_AT_ONCE, columns=["analysis", "action"], use_threads=False):
+            about = pa.Table.from_batches([batch])
+            found = about.filter(pc.is_in(about.column("analysis"), value_set=self._own))
+            for each in found.group_by(["analysis", "action"]).aggregate([([], "count_all")]).to_pylist():
+                self.counts[each["analysis"], Action(each["action"])] += each["count_all"]
         self.rewind()
 
     @property

@@ -19,11 +19,13 @@ from manga_enrichment.pipeline.changes.replace import ChangeReport, Followed, Or
 from manga_enrichment.pipeline.labels.corrections import read_corrections
 from manga_enrichment.pipeline.labels.overlay import corrected_among, flags, overlaid
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema, whole
-from manga_enrichment.pipeline.store.in_order import InOrder, batches_in_order
+from manga_enrichment.pipeline.store.in_order import TITLES_AT_ONCE, InOrder, batches_in_order
 from manga_enrichment.pipeline.store.object_keys import table_key
 from manga_enrichment.pipeline.store.rows import fitted
 
 TABLE = "enriched_catalog"
+JOINED_AT_ONCE = 4 * TITLES_AT_ONCE
+"""Of so many columns a join of few titles takes as long as one of many."""
 _FIRST_ROWS = 5
 
 
@@ -100,7 +102,7 @@ class _Joined:
             for analysis, stored in self._answers.items()
             if stored is not None
         }
-        for part in batches_in_order(self.catalog):
+        for part in batches_in_order(self.catalog, at_once=JOINED_AT_ONCE):
             if part.num_rows:
                 wide = self._wide(part, answers)
                 self.first = self.first if self.first.num_rows else wide.slice(0, _FIRST_ROWS)

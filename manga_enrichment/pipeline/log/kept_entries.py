@@ -36,7 +36,8 @@ from manga_enrichment.pipeline.store.spool import Spool, reader_of
 
 _SCHEMA = pa.schema([("manga_id", pa.string()), ("entry", pa.string())])
 _OWN = b"manga.own"
-_ENTRIES_AT_ONCE = 1_000
+_ENTRIES_AT_ONCE = 250
+"""So many wait as objects, of each analysis and bucket: 5 KB each."""
 
 
 class KeptEntries:

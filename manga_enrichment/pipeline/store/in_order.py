@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-TITLES_AT_ONCE = 4096
+TITLES_AT_ONCE = 1024
 
 
 def batches_in_order(
@@ -40,9 +40,11 @@ def paths_of(file: pq.ParquetFile, column: str, names: Collection[str]) -> list[
 class InOrder:
     """Read forwards, once."""
 
-    def __init__(self, file: pq.ParquetFile | None, columns: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, file: pq.ParquetFile | None, columns: Sequence[str] | None = None, at_once: int = TITLES_AT_ONCE
+    ) -> None:
         """file: None for a table that is not there."""
-        self._batches = iter(()) if file is None else batches_in_order(file, columns)
+        self._batches = iter(()) if file is None else batches_in_order(file, columns, at_once)
         self._next: pa.Table | None = None
         self._nothing: pa.Table | None = None
         self._has_begun = False

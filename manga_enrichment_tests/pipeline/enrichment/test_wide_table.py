@@ -11,10 +11,9 @@ from manga_enrichment.domain.labels.labels import Label, LabelKind
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.tables.columns import Column
 from manga_enrichment.pipeline.enrichment.previews import some_enriched
-from manga_enrichment.pipeline.enrichment.wide_table import TABLE, enriched_columns, write_enriched
+from manga_enrichment.pipeline.enrichment.wide_table import JOINED_AT_ONCE, TABLE, enriched_columns, write_enriched
 from manga_enrichment.pipeline.labels.store import LABEL_SCHEMA, add_labels
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema
-from manga_enrichment.pipeline.store.in_order import TITLES_AT_ONCE
 from manga_enrichment.pipeline.store.object_keys import labels_key, table_key
 from manga_enrichment.pipeline.store.rows import answer_row, answer_schema
 from manga_enrichment_tests.analyses import ANALYSES
@@ -125,9 +124,9 @@ def test_an_analysis_with_other_columns_than_when_its_rows_were_written_is_joine
 
 def test_a_bucket_of_more_titles_than_are_joined_at_once_is_one_table() -> None:
     world = World()
-    titles = [bare_record(number) for number in range(1, TITLES_AT_ONCE + 100)]
+    titles = [bare_record(number) for number in range(1, JOINED_AT_ONCE + 100)]
     world.tables.write(table_key("catalog", BUCKET), catalog_table((each, "hash") for each in titles))
-    answered = [entry("reading_level", titles[place]) for place in (0, TITLES_AT_ONCE - 1, TITLES_AT_ONCE, -1)]
+    answered = [entry("reading_level", titles[place]) for place in (0, JOINED_AT_ONCE - 1, JOINED_AT_ONCE, -1)]
     level = ANALYSES["reading_level"]
     rows = sorted((answer_row(level, each) for each in answered), key=lambda row: str(row["manga_id"]))
     table = pa.Table.from_pylist(rows, schema=answer_schema(level))

@@ -1,15 +1,16 @@
 """The calls that a run's plan says are to be made, built when they are wanted.
 
-Belongs here: from plan, catalog and candidate lists to calls, some thousand titles at a time. Stays out: asking
+Belongs here: from plan, catalog and candidate lists to calls, some hundred titles at a time. Stays out: asking
 (`ask.py`, `submit_batch.py`).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from manga_enrichment.domain.analyses.base import AnalysisType
+from manga_enrichment.domain.analyses.base import AnalysisType, Candidate
+from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.models.calibration import Calibration
 from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.prompts.prompt import title_inputs
@@ -24,6 +25,9 @@ from manga_enrichment.pipeline.enrichment.plan_files import OpenPlan, open_plan
 from manga_enrichment.pipeline.enrichment.planner import Action
 from manga_enrichment.pipeline.store.in_order import InOrder, batches_in_order
 from manga_enrichment.pipeline.store.object_keys import table_key
+
+_TITLES_AT_ONCE = 256
+"""Those of each of a night's analyses wait to be asked, with 8 KB of candidates each."""
 
 
 def planned_calls(
@@ -53,8 +57,9 @@ def _calls_of(
     calibration: Calibration | None,
 ) -> Iterator[Call]:
     stored = tables.open(table_key("similar_candidates", bucket)) if analysis.needs_candidates else None
-    lists = InOrder(stored.file if stored else None)
-    for part in batches_in_order(open_catalog(tables, bucket).file):
+    lists = InOrder(stored.file if stored else None, at_once=_TITLES_AT_ONCE)
+    shown = list(dict.fromkeys(["manga_id", "title", *analysis.fields]))  # every record has two
+    for part in batches_in_order(open_catalog(tables, bucket).file, shown, _TITLES_AT_ONCE):
         if not part.num_rows:
             continue
         ids = part.column("manga_id")
@@ -62,13 +67,20 @@ def _calls_of(
         asked = {row.manga_id: row for row in plan.up_to(last) if row.action is Action.ASK}
         if not asked:
             continue
-        wanted = pa.array(asked, pa.string())
-        near = lists.between(first, last)
-        known = candidates_from_table(_rows_of(near, wanted)) if near is not None else {}
-        for record in records_from_table(_rows_of(part, wanted)):
+        records, known = _shown(part, lists.between(first, last), pa.array(asked, pa.string()))
+        del part  # or the tables stay while the calls are made that are wanted one by one
+        for record in records:
             row = asked[record.manga_id]
             inputs = title_inputs(analysis, record, known.get(record.manga_id, ()), again=row.again)
             yield build_call(Question(analysis, model, inputs, calibration), bucket, row.reason)
+
+
+def _shown(
+    titles: pa.Table, lists: pa.Table | None, wanted: pa.Array
+) -> tuple[list[MangaRecord], Mapping[str, tuple[Candidate, ...]]]:
+    """(records, candidates by manga_id) of the wanted titles."""
+    known = {} if lists is None else candidates_from_table(_rows_of(lists, wanted))
+    return list(records_from_table(_rows_of(titles, wanted))), known
 
 
 def _rows_of(table: pa.Table, manga_ids: pa.Array) -> pa.Table:
