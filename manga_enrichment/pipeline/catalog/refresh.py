@@ -12,6 +12,7 @@ from typing import Any
 from unicodedata import unidata_version
 
 import orjson
+import pyarrow as pa
 
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.catalog.ids import IdRegister
@@ -99,6 +100,7 @@ def refresh_catalog(
             return import_catalog(rows, sink, replace(plan, known=known))
 
         report = _import(imported, tables, plan, made_by)
+    pa.default_memory_pool().release_unused()  # what importing took
     if is_other:
         tables.write_json(catalog_hashes_key(), {"fields": shown})
     return _remember(tables, plan.ids, _state(report, plan, source.uri, source_version, clock.now())), True

@@ -130,6 +130,7 @@ class Planning:
             write_plan(self._tables, run_id, bucket, planned(), stored.etags)
             if self._remembers and any(identities.values()):
                 known.write()
+            pa.default_memory_pool().release_unused()  # or what each bucket took comes to stay, here and there
             say(f"bucket {bucket}: {report.titles - before} titles, {report.calls} calls planned so far")
         return report
 
