@@ -13,6 +13,7 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 import pyarrow as pa
 
@@ -37,6 +38,7 @@ from manga_enrichment.pipeline.log.kept_entries import KeptEntries
 from manga_enrichment.pipeline.log.unledgered import UnledgeredAttempts
 
 _log = logging.getLogger(__name__)
+_T = TypeVar("_T")
 
 Written = Callable[[str], Iterator[None]]
 """What is to be done about a bucket whose calls have ended, in a worker thread. Once all calls have ended, no further
@@ -133,6 +135,8 @@ class Invoking:
             finally:
                 done.close()
                 await asyncio.wait(beside)
+            for each in beside:
+                each.result()  # raises what is no error of a bucket's, but an end of the process
         return {each.wanted.analysis.name: _no_less(result) for each, result in zip(asked, found, strict=True)}
 
     async def _ask(
@@ -166,11 +170,13 @@ class Invoking:
 
         Whatever goes wrong here is met again, and told, as the engines end.
         """
-        while (bucket := await done.next()) is not None:
-            flushed = (in_thread(each.flush_bucket, self._tables, bucket) for each in asked)
-            if not _said_why(bucket, await asyncio.gather(*flushed, return_exceptions=True)):
-                logged.put_nowait(bucket)
-        logged.put_nowait(None)
+        try:
+            while (bucket := await done.next()) is not None:
+                flushed = (in_thread(each.flush_bucket, self._tables, bucket) for each in asked)
+                if not _said_why(bucket, await asyncio.gather(*flushed, return_exceptions=True)):
+                    logged.put_nowait(bucket)
+        finally:
+            logged.put_nowait(None)
 
     async def _write_logged(self, logged: "asyncio.Queue[str | None]", done: DoneBuckets, written: Written) -> None:
         """Whatever goes wrong here is met again, and told, by who writes what is not written yet."""
@@ -193,15 +199,15 @@ def _one_more(steps: Iterator[None]) -> bool:
     return not is_over
 
 
-def _said_why(bucket: str, found: Iterable[object]) -> bool:
-    """Whether an error is among it."""
-    errors = [each for each in found if isinstance(each, Exception)]
+def _said_why(bucket: str, found: Iterable[BaseException | None]) -> bool:
+    """Whether an error is among it. Raises what is none, and yet no result."""
+    errors = [each for each in map(_no_less, found) if each is not None]
     for error in errors:
         _log.warning("bucket %s is not written yet: %s", bucket, error)
     return bool(errors)
 
 
-def _no_less(result: InvokeReport | BaseException) -> InvokeReport | Exception:
+def _no_less(result: _T | BaseException) -> _T | Exception:
     if isinstance(result, BaseException) and not isinstance(result, Exception):
         raise result
     return result
