@@ -240,25 +240,30 @@ class _Import:
         check_plausible(counts, self._plan.plausible)
 
     def _store(self, bucket: str, sink: CatalogSink) -> BucketReport:
-        titles, digest, duplicates = 0, hashlib.sha256(str(CATALOG_SCHEMA).encode()), []
         folder, known = self._plan.spill_folder, self._plan.known
         with Spool(CATALOG_SCHEMA, folder) as table, Spool(KNOWN_SCHEMA, folder) as rows:
-            slices = self._titles.slices(bucket)
-            for spilled in known.filled(bucket, slices) if known else slices:
-                self._warned += self._warnings.add(spilled)
-                winners, losers = _winners(spilled)
-                if len(losers):
-                    duplicates += spilled.select(_OF_DUPLICATES).take(losers).to_pylist()
-                digest.update(b"".join(spilled.column("row_digest").take(winners).to_pylist()))
-                table.add(spilled.select(CATALOG_SCHEMA.names).take(winners))
-                rows.add(spilled.select(KNOWN_SCHEMA.names).take(winners))
-                titles += len(winners)
-            for row in sorted(duplicates, key=itemgetter("row_number")):
-                raw = self._titles.raw_row(row["raw_offset"], row["raw_bytes"])
-                self._reject(RejectedRow(row["row_number"], row["manga_id"], RejectReason.DUPLICATE_OF_NEWER_ROW, raw))
+            report = self._sort_out(bucket, table, rows)
             version = sink.put_bucket(bucket, table)
             if known:
                 known.keep(bucket, version, rows)
+        return report
+
+    def _sort_out(self, bucket: str, table: Spool, rows: Spool) -> BucketReport:
+        """The bucket's titles, and the rows that they are of. The last slice does not stay in memory beyond this."""
+        titles, digest, duplicates = 0, hashlib.sha256(str(CATALOG_SCHEMA).encode()), []
+        slices = self._titles.slices(bucket)
+        for spilled in self._plan.known.filled(bucket, slices) if self._plan.known else slices:
+            self._warned += self._warnings.add(spilled)
+            winners, losers = _winners(spilled)
+            if len(losers):
+                duplicates += spilled.select(_OF_DUPLICATES).take(losers).to_pylist()
+            digest.update(b"".join(spilled.column("row_digest").take(winners).to_pylist()))
+            table.add(spilled.select(CATALOG_SCHEMA.names).take(winners))
+            rows.add(spilled.select(KNOWN_SCHEMA.names).take(winners))
+            titles += len(winners)
+        for row in sorted(duplicates, key=itemgetter("row_number")):
+            raw = self._titles.raw_row(row["raw_offset"], row["raw_bytes"])
+            self._reject(RejectedRow(row["row_number"], row["manga_id"], RejectReason.DUPLICATE_OF_NEWER_ROW, raw))
         return BucketReport(titles, digest.hexdigest())
 
 

@@ -52,13 +52,15 @@ class KnownRows:
         self._made_by = made_by
         self._buckets = buckets
         self._versions: dict[str, str] = {}
-        tables_read = [self._load(bucket) for bucket in buckets]
+        self._index([self._load(bucket) for bucket in buckets])
+
+    def _index(self, tables_read: Sequence[pa.Table]) -> None:
         rows = pa.concat_tables([KNOWN_SCHEMA.empty_table().select(["manga_id", "raw_digest"]), *tables_read])
         halves = _halves(whole(rows.column("raw_digest")))
         order = np.argsort(halves["first"])
         self._firsts, self._seconds = halves["first"][order], halves["second"][order]
         self._ids = whole(rows.column("manga_id")).take(_array(order))
-        self._homes = np.repeat(np.arange(len(buckets)), [each.num_rows for each in tables_read])[order]
+        self._homes = np.repeat(np.arange(len(tables_read)), [each.num_rows for each in tables_read])[order]
 
     def find(self, digests: Sequence[bytes]) -> list[tuple[str, str] | None]:
         """(bucket, manga_id) of each row that is known."""
@@ -79,6 +81,7 @@ class KnownRows:
 
         Raises StaleRowsError.
         """
+        self._index([])  # all rows were looked for: the memory is wanted
         stored: tuple[InOrder, InOrder] | None = None
         for rows in slices:
             known = rows.filter(rows.column("is_known"))

@@ -94,7 +94,7 @@ class _Earlier:
 
     def __init__(self, file: pq.ParquetFile) -> None:
         self._schema = file.schema_arrow
-        self._batches = file.iter_batches(_ROWS_PER_BATCH)
+        self._batches = file.iter_batches(_ROWS_PER_BATCH, use_threads=False)  # each would touch memory of its own
         self._next: pa.RecordBatch | None = next(self._batches, None)
 
     def up_to(self, part: pa.Table) -> pa.Table:
