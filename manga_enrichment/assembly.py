@@ -12,7 +12,7 @@ from manga_enrichment.defs.batch.definitions import build_batch
 from manga_enrichment.defs.catalog.definitions import build_catalog
 from manga_enrichment.defs.costs.definitions import build_costs
 from manga_enrichment.defs.enrichment.definitions import build_enrichment
-from manga_enrichment.defs.enrichment.run_work import build_run_work
+from manga_enrichment.defs.enrichment.run_work import build_run_work, catalog_ids
 from manga_enrichment.defs.operations.definitions import build_operations
 from manga_enrichment.defs.partner.definitions import build_partner
 from manga_enrichment.defs.partner.resident_making import build_resident_making
@@ -59,6 +59,7 @@ def build_definitions(
         "partner_run": build_partner_run(settings.deferral_seconds, clock_skew(settings), partner_policies(settings)),
         "resident": build_resident_making(inputs),
         "run_work": build_run_work(inputs.analyses),
+        "catalog_ids": catalog_ids,
     }
     return dg.Definitions.merge(
         *(build(inputs) for build in ROOMS),

@@ -72,6 +72,41 @@ def test_what_is_gone_is_said_and_not_tried_again(instance: dg.DagsterInstance) 
     assert said.startswith(f"what plan of run {first.run_id} handed on is gone")
 
 
+class Unread(MemoryTables):
+    """Knows what was read of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read_keys: list[str] = []
+
+    def read_json(self, key: str) -> dict[str, Any] | None:
+        self.read_keys.append(key)
+        return super().read_json(key)
+
+
+def test_an_op_of_the_same_process_is_given_what_the_object_says_and_does_not_read_it() -> None:
+    tables, given = Unread(), []
+
+    @dg.op
+    def making() -> dict[str, Any]:
+        return {"titles": (1, 2), "lane": "auto"}
+
+    @dg.op
+    def taking(made: dict[str, Any]) -> None:
+        given.append(made)
+        made["titles"].append(3)
+
+    @dg.job(resource_defs={**build_io_managers(), "tables": dg.ResourceDefinition.hardcoded_resource(tables)})
+    def both() -> None:
+        made = making()
+        taking.alias("first")(made)
+        taking.alias("second")(made)
+
+    assert both.execute_in_process().success
+    assert given == [{"titles": [1, 2, 3], "lane": "auto"}] * 2
+    assert tables.read_keys == []
+
+
 class AwayOnce(MemoryTables):
     """Takes no document at first."""
 

@@ -17,7 +17,7 @@ from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.gateways.status import StatusStore
 from manga_enrichment.pipeline.health.daily_costs import days_until
 from manga_enrichment.pipeline.health.run_costs import RunCosts, latest_run, run_costs
-from manga_enrichment.pipeline.health.table_quality import OutcomeFacts, outcome_facts
+from manga_enrichment.pipeline.health.table_quality import CatalogIds, OutcomeFacts, outcome_facts
 from manga_enrichment.runtime.garbage import rare_collections
 
 LOG_DAYS = 31
@@ -27,7 +27,8 @@ LONGEST_RUN_DAYS = 3
 
 
 class Looking:
-    """What the checks of an asset look at, each thing read once for all that ask for it. buckets: those of the run."""
+    """What the checks of an asset look at, each thing read once for all that ask for it. buckets: those of the run.
+    ids: of the run."""
 
     def __init__(
         self,
@@ -37,9 +38,10 @@ class Looking:
         clock: Clock,
         run: dg.DagsterRun,
         all_buckets: Sequence[str],
+        ids: CatalogIds,
     ) -> None:
         self._asset, self._run = asset, run
-        self.tables, self.status, self.clock = tables, status, clock
+        self.tables, self.status, self.clock, self.ids = tables, status, clock, ids
         self.buckets = buckets_of_run(run.tags, all_buckets)
 
     @cached_property
@@ -80,8 +82,9 @@ def build_checks(asset: str, checks: Sequence[Check], all_buckets: Sequence[str]
         tables: dg.ResourceParam[ObjectStore],
         status: dg.ResourceParam[StatusStore],
         clock: dg.ResourceParam[Clock],
+        catalog_ids: dg.ResourceParam[CatalogIds],
     ) -> Iterator[dg.AssetCheckResult]:
-        looking = Looking(asset, tables, status, clock, context.run, all_buckets)
+        looking = Looking(asset, tables, status, clock, context.run, all_buckets, catalog_ids)
         wanted = [each for each in checks if each.spec.key in context.selected_asset_check_keys]
         with configuration_errors_are_final(), rare_collections():
             found = [(each.spec, each.look(looking)) for each in wanted]

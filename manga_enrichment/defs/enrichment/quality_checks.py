@@ -41,7 +41,7 @@ def _rows_are_valid(analysis: AnalysisType) -> Check:
     said = "Every row fits the schema, names a title of the catalog once, and has only values that are known."
 
     def look(at: Looking) -> dg.AssetCheckResult:
-        report = check_rows(at.tables, analysis, at.buckets)
+        report = check_rows(at.tables, analysis, at.buckets, at.ids)
         return _result(report, dg.AssetCheckSeverity.ERROR, "materialize these buckets of this analysis again")
 
     return Check(
@@ -54,7 +54,7 @@ def _referenced_titles_exist(analysis: AnalysisType, buckets: Sequence[str]) -> 
     said = "Titles that a row names are in the catalog; a row that names one that left is due to be renewed."
 
     def look(at: Looking) -> dg.AssetCheckResult:
-        report = check_references(at.tables, analysis, at.buckets, buckets)
+        report = check_references(at.tables, analysis, at.buckets, buckets, at.ids)
         return _result(report, dg.AssetCheckSeverity.WARN, "nothing: the next run asks for lists that name who left")
 
     return Check(dg.AssetCheckSpec("referenced_titles_exist", asset=analysis.name, description=said), look)

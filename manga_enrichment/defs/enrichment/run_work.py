@@ -1,6 +1,7 @@
-"""What the enrichment ops of one run share, in the process that has them all.
+"""What the enrichment ops and checks of one run share, in the process that has them all.
 
-Belongs here: the resource `run_work`. Stays out: what ops make of it (`ops.py`, `invoke_op.py`).
+Belongs here: the resources `run_work` and `catalog_ids`. Stays out: what ops make of them (`ops.py`, `invoke_op.py`,
+`analysis_checks.py`).
 """
 
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.pipeline.engine.invocation import InvokeGateways
 from manga_enrichment.pipeline.enrichment.asking.ahead import Ahead
 from manga_enrichment.pipeline.enrichment.write import Writing
+from manga_enrichment.pipeline.health.table_quality import CatalogIds
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +42,8 @@ def build_run_work(analyses: Mapping[str, AnalysisType]) -> dg.ResourceDefinitio
         return RunWork(to, writing)
 
     return run_work
+
+
+@dg.resource(required_resource_keys={"tables"}, description="Ids of the catalog's titles, for all checks of a run.")
+def catalog_ids(context: dg.InitResourceContext) -> CatalogIds:
+    return CatalogIds(context.resources.tables)

@@ -11,6 +11,7 @@ Belongs here: the IO managers. Stays out: what is handed on (the ops).
 from typing import Any
 
 import dagster as dg
+import orjson
 
 from manga_enrichment.defs.shared.policies import configuration_errors_are_final
 from manga_enrichment.gateways.objects import ObjectStore
@@ -21,19 +22,24 @@ IN_MEMORY = "handed_on_in_memory"
 
 
 class StoredOutputs(dg.IOManager):
-    """An object of JSON for each output, in the folder of the run whose op handed it on."""
+    """An object of JSON for each output, in the folder of the run whose op handed it on. Ops of one process are given
+    what the object says without reading it."""
 
     def __init__(self, tables: ObjectStore) -> None:
         self._tables = tables
+        self._said: dict[str, bytes] = {}
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         with configuration_errors_are_final():
             self._tables.write_json(_key(context), {"value": obj})
+        self._said[_key(context)] = orjson.dumps(obj, option=orjson.OPT_SORT_KEYS)  # as the store has it
 
     def load_input(self, context: dg.InputContext) -> Any:
         handed_on_by = context.upstream_output
         if handed_on_by is None:
             raise dg.Failure(f"input {context.name} comes from no op: there is nothing to read", allow_retries=False)
+        if (said := self._said.get(_key(handed_on_by))) is not None:
+            return orjson.loads(said)
         with configuration_errors_are_final():
             document = self._tables.read_json(_key(handed_on_by))
         if document is None:

@@ -16,8 +16,9 @@ from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
 from manga_enrichment.domain.tables.columns import ListOf, StructOf
-from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.gateways.objects import ObjectStore, TableReader
 from manga_enrichment.pipeline.catalog.reader import read_catalog
+from manga_enrichment.pipeline.store.arrow_types import whole
 from manga_enrichment.pipeline.store.object_keys import outcomes_key, table_key
 from manga_enrichment.pipeline.store.rows import answer_schema
 
@@ -38,8 +39,38 @@ class QualityReport:
             self.examples.append(f"{kind}: {example}")
 
 
-def check_rows(tables: ObjectStore, analysis: AnalysisType, buckets: Sequence[str]) -> QualityReport:
-    """Schema, unique ids, ids that exist in the catalog, values that the analysis knows."""
+class CatalogIds:
+    """Of the catalog's titles: each bucket's are read once for all that ask, until they are forgotten."""
+
+    def __init__(self, tables: TableReader) -> None:
+        self._tables = tables
+        self._known: dict[str, pa.Array] = {}
+
+    def of(self, bucket: str) -> pa.Array:
+        """Raises ConfigurationError for a bucket that was never imported."""
+        if bucket not in self._known:
+            self._known[bucket] = whole(read_catalog(self._tables, bucket, ["manga_id"]).column("manga_id"))
+        return self._known[bucket]
+
+    def forget(self) -> None:
+        self._known.clear()
+
+
+def check_rows(
+    tables: ObjectStore, analysis: AnalysisType, buckets: Sequence[str], ids: CatalogIds | None = None
+) -> QualityReport:
+    """Schema, unique ids, ids that exist in the catalog, values that the analysis knows.
+
+    ids: those that others have looked at; what is not among them is looked for once more before it is told.
+    """
+    report = _check_rows(tables, analysis, buckets, ids or CatalogIds(tables))
+    if ids is None or not report.problems["unknown_id"]:
+        return report
+    ids.forget()
+    return _check_rows(tables, analysis, buckets, ids)
+
+
+def _check_rows(tables: ObjectStore, analysis: AnalysisType, buckets: Sequence[str], ids: CatalogIds) -> QualityReport:
     report = QualityReport()
     for bucket in buckets:
         stored = tables.open(table_key(analysis.name, bucket))
@@ -47,8 +78,8 @@ def check_rows(tables: ObjectStore, analysis: AnalysisType, buckets: Sequence[st
             continue
         report.rows += stored.file.metadata.num_rows
         if _check_schema(report, analysis, stored.file.schema_arrow, bucket):
-            catalog = read_catalog(tables, bucket, ["manga_id"]).column("manga_id").combine_chunks()
-            _check_ids(report, stored.file.read(["manga_id"], use_threads=False).column("manga_id"), catalog, bucket)
+            own = stored.file.read(["manga_id"], use_threads=False).column("manga_id")
+            _check_ids(report, own, ids.of(bucket), bucket)
             _check_values(report, analysis, stored.file)
     return report
 
@@ -59,12 +90,30 @@ def refers_to_titles(analysis: AnalysisType) -> bool:
 
 
 def check_references(
-    tables: ObjectStore, analysis: AnalysisType, buckets: Sequence[str], all_buckets: Sequence[str]
+    tables: ObjectStore,
+    analysis: AnalysisType,
+    buckets: Sequence[str],
+    all_buckets: Sequence[str],
+    ids: CatalogIds | None = None,
 ) -> QualityReport:
-    """Whether the other titles that rows of `buckets` name are in the catalog, in whichever bucket."""
+    """Whether the other titles that rows of `buckets` name are in the catalog, in whichever bucket. ids: as of
+    `check_rows`."""
+    report = _check_references(tables, analysis, buckets, all_buckets, ids or CatalogIds(tables))
+    if ids is None or not report.problems:
+        return report
+    ids.forget()
+    return _check_references(tables, analysis, buckets, all_buckets, ids)
+
+
+def _check_references(
+    tables: ObjectStore,
+    analysis: AnalysisType,
+    buckets: Sequence[str],
+    all_buckets: Sequence[str],
+    ids: CatalogIds,
+) -> QualityReport:
     report = QualityReport()
-    ids = [read_catalog(tables, bucket, ["manga_id"]) for bucket in all_buckets]
-    known = pa.concat_tables(ids).column("manga_id").combine_chunks() if ids else pa.array([], pa.string())
+    known = pa.concat_arrays([pa.array([], pa.string()), *map(ids.of, all_buckets)])
     columns = _reference_columns(analysis)
     for bucket in buckets:
         stored = tables.open(table_key(analysis.name, bucket))

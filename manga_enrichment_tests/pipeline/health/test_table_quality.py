@@ -6,6 +6,7 @@ import pyarrow as pa
 import pytest
 
 from manga_enrichment.pipeline.health.table_quality import (
+    CatalogIds,
     check_references,
     check_rows,
     coverage,
@@ -17,6 +18,7 @@ from manga_enrichment.pipeline.store.object_keys import table_key
 from manga_enrichment.pipeline.store.rows import answer_schema
 from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import BUCKET, SINGLES, World, bare_record, put_catalog, record, title_id
+from manga_enrichment_tests.pipeline.enrichment.test_write_reads import seen_by, watched_world
 
 LEVEL, SIMILAR = "reading_level", "similar_series"
 
@@ -51,6 +53,39 @@ def test_a_row_of_a_title_that_is_not_in_the_catalog_is_found(world: World) -> N
     report = check_rows(world.tables, ANALYSES[LEVEL], [BUCKET])
     assert report.problems == {"unknown_id": 1}
     assert report.examples == [f"unknown_id: {title_id(4)} is not in catalog bucket {BUCKET}"]
+
+
+def test_the_ids_of_a_catalog_are_read_once_for_all_analyses() -> None:
+    world = watched_world()
+    world.run()
+    seen_by(world).clear()
+    ids = CatalogIds(world.tables)
+    for name in SINGLES:
+        assert check_rows(world.tables, ANALYSES[name], [BUCKET], ids).problems == {}
+    assert check_references(world.tables, ANALYSES[SIMILAR], [BUCKET], [BUCKET], ids).problems == {}
+    assert seen_by(world).count(table_key("catalog", BUCKET)) == 1
+
+
+def test_a_title_that_came_after_others_had_looked_is_no_problem(world: World) -> None:
+    everything = world.tables.objects[table_key("catalog", BUCKET)]
+    put_catalog(world.tables, [record(1)])
+    ids = CatalogIds(world.tables)
+    ids.of(BUCKET)
+    world.tables.objects[table_key("catalog", BUCKET)] = everything
+    report = check_rows(world.tables, ANALYSES[LEVEL], [BUCKET], ids)
+    assert (report.rows, report.problems) == (4, {})
+    put_catalog(world.tables, [record(1)])
+    ids.forget()
+    ids.of(BUCKET)
+    world.tables.objects[table_key("catalog", BUCKET)] = everything
+    assert check_references(world.tables, ANALYSES[SIMILAR], [BUCKET], [BUCKET], ids).problems == {}
+
+
+def test_a_title_that_is_not_there_however_often_one_looks_is_found(world: World) -> None:
+    ids = CatalogIds(world.tables)
+    put_catalog(world.tables, [record(1), record(2), record(3)])
+    assert check_rows(world.tables, ANALYSES[LEVEL], [BUCKET], ids).problems == {"unknown_id": 1}
+    assert check_references(world.tables, ANALYSES[SIMILAR], [BUCKET], [BUCKET], ids).problems["dangling_id"] >= 1
 
 
 def test_a_title_with_two_rows_is_found(world: World) -> None:
