@@ -42,12 +42,16 @@ class TableReader(Protocol):
         ...
 
 
-class ObjectStore(TableReader, Protocol):
-    """Parquet objects and small documents, each replaced whole or not at all."""
+class TableOpener(Protocol):
+    """What an `ObjectStore` is to whoever only goes through tables."""
 
     def open(self, key: str) -> StoredFile | None:
-        """As `read`, for whoever goes through it part by part."""
+        """As `TableReader.read`, for whoever goes through it part by part."""
         ...
+
+
+class ObjectStore(TableReader, TableOpener, Protocol):
+    """Parquet objects and small documents, each replaced whole or not at all."""
 
     def write(self, key: str, table: Rows, *, expected_etag: str | None = None, new: bool = False) -> str:
         """Put one object and return its etag.

@@ -107,6 +107,7 @@ class _Work:
         wanted = [self._wanted(self.analysis), *map(self._wanted, self._others())]
         invoking = self._invoking(len(wanted))
         self.of_run.ahead.begin(each.analysis.name for each in wanted)
+        self.of_run.writing.forget()
         say, buckets = progress_of(self.context), self.context.partition_keys
         with short_turns():  # buckets are written beside the loop that asks
             reports = invoking.invoke(wanted, buckets, self._provenance(), say=say, written=self._written())

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.gateways.objects import ObjectStore, TableOpener
 from manga_enrichment.pipeline.enrichment.planner import Action, Planned
 from manga_enrichment.pipeline.store.in_order import InOrder, batches_in_order
 from manga_enrichment.pipeline.store.object_keys import plan_key
@@ -87,7 +87,7 @@ def write_plan(
     tables.write(plan_key(run_id, bucket), reader_of(found, schema))
 
 
-def open_plan(tables: ObjectStore, run_id: str, bucket: str, analyses: Sequence[str]) -> "OpenPlan":
+def open_plan(tables: TableOpener, run_id: str, bucket: str, analyses: Sequence[str]) -> "OpenPlan":
     """Rows of these analyses, in the catalog's order. Raises LookupError when the run has no plan for the bucket."""
     stored = tables.open(plan_key(run_id, bucket))
     if stored is None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from manga_enrichment.domain.outcomes.answers import LedgerEntry, Provenance
 from manga_enrichment.gateways.ledger import ResultLedger
-from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.gateways.objects import ObjectStore, TableOpener
 from manga_enrichment.pipeline.enrichment.plan_files import PlanRow
 from manga_enrichment.pipeline.enrichment.planner import Action
 from manga_enrichment.pipeline.log.append import log_entries, log_rows
@@ -31,11 +31,12 @@ class Told:
         bucket: str,
         asked: Counter[str],
         own: str,
+        kept: TableOpener | None = None,
     ) -> None:
         """asked: planned calls by analysis. own: whose attempts count in any case; of others those of calls that the
-        ledger has nothing of."""
+        ledger has nothing of. kept: what entries that ops kept are read from, if not from `tables`."""
         self._tables, self._ledger, self._run = tables, ledger, run
-        self._kept = {name: open_kept(tables, run, name, bucket) for name in sorted(asked)}
+        self._kept = {name: open_kept(kept or tables, run, name, bucket) for name in sorted(asked)}
         self._unlogged: list[LedgerEntry] = []
         left = {name for name, kept in self._kept.items() if name == own or kept.own < asked[name]}
         self._attempts = read_unledgered(tables, run.run_id, sorted(left), bucket)

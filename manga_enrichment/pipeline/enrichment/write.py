@@ -25,6 +25,7 @@ from manga_enrichment.pipeline.enrichment.settlement import Settlement, Written,
 from manga_enrichment.pipeline.enrichment.told import Told
 from manga_enrichment.pipeline.store.conditional_writes import CONFLICT_TRIES
 from manga_enrichment.pipeline.store.object_keys import outcomes_key, table_key
+from manga_enrichment.pipeline.store.opened_once import OpenedOnce
 
 
 @dataclass(slots=True)
@@ -43,7 +44,7 @@ class WriteReport:
 
 
 class Writing:
-    """Writes what a run's plan and the ledger say."""
+    """Writes what a run's plan and the ledger say. What ops kept is to be forgotten before they ask again."""
 
     def __init__(
         self,
@@ -55,10 +56,15 @@ class Writing:
         analyses: Mapping[str, AnalysisType],
     ) -> None:
         self._tables = tables
+        self._of_run = OpenedOnce(tables)
         self._ledger = ledger
         self._status = status
         self._clock = clock
         self._analyses = analyses
+
+    def forget(self) -> None:
+        """Read plans and what ops kept anew."""
+        self._of_run.forget()
 
     def write_all(
         self, analysis: AnalysisType, bucket: str, provenance: Provenance, selected: Collection[str]
@@ -79,7 +85,7 @@ class Writing:
         date, no later run looks at them again.
         """
         combined = [name for name, other in self._analyses.items() if analysis.name in other.parts]
-        plan = open_plan(self._tables, provenance.run_id, bucket, [analysis.name, *combined])
+        plan = open_plan(self._of_run, provenance.run_id, bucket, [analysis.name, *combined])
         written = self._untouched(analysis, bucket, plan) or self._brought_up_to_date(
             analysis, bucket, plan, provenance
         )
@@ -116,7 +122,7 @@ class Writing:
         """Raises WriteConflictError when other writers were faster each time."""
         for tries_left in range(CONFLICT_TRIES - 1, -1, -1):
             plan.rewind()
-            told = Told(self._tables, self._ledger, provenance, bucket, plan.asked, analysis.name)
+            told = self._told(provenance, bucket, plan.asked, analysis.name)
             writing = BucketWrite(self._tables, analysis, bucket, provenance, self._clock.now(), plan)
             try:
                 written, given_up = writing.write(told)
@@ -132,9 +138,9 @@ class Writing:
     def write_log(self, analysis: AnalysisType, bucket: str, provenance: Provenance) -> WriteReport:
         """Log the requests of a combined analysis; its answers are in its parts' tables."""
         name = analysis.name
-        plan = open_plan(self._tables, provenance.run_id, bucket, [name, *analysis.parts])
+        plan = open_plan(self._of_run, provenance.run_id, bucket, [name, *analysis.parts])
         asked = Counter({name: plan.asked[name]}) if plan.asked[name] else Counter[str]()
-        told = Told(self._tables, self._ledger, provenance, bucket, asked, name)
+        told = self._told(provenance, bucket, asked, name)
         attempts = told.attempts_of(name)
         undecided = {row["manga_id"]: row for row in attempts}
         numbers, outcomes, error_classes = NumbersSoFar(provenance.run_id), Counter[str](), Counter[str]()
@@ -160,6 +166,9 @@ class Writing:
         )
         self._put_status(report, provenance)
         return report
+
+    def _told(self, provenance: Provenance, bucket: str, asked: Counter[str], name: str) -> Told:
+        return Told(self._tables, self._ledger, provenance, bucket, asked, name, self._of_run)
 
     def _put_status(self, report: WriteReport, provenance: Provenance) -> None:
         unfinished = report.outcomes.get(Outcome.DEFERRED.value, 0) + report.outcomes.get(Outcome.FAILED.value, 0)

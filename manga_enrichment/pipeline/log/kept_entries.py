@@ -26,7 +26,7 @@ from manga_enrichment.domain.models.usage import Usage
 from manga_enrichment.domain.outcomes.answers import Attempt, LedgerEntry, Provenance
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.outcomes.outcome import Outcome
-from manga_enrichment.gateways.objects import ObjectStore
+from manga_enrichment.gateways.objects import ObjectStore, TableOpener
 from manga_enrichment.pipeline.engine.calls import CallResult
 from manga_enrichment.pipeline.log.append import append_parts, log_entries
 from manga_enrichment.pipeline.log.rows import REQUEST_SCHEMA, request_rows
@@ -98,7 +98,7 @@ class KeptEntries:
         self._others[bucket] += [entry for entry in entries if entry.provenance != self._provenance]
 
 
-def open_kept(objects: ObjectStore, run: Provenance, analysis: str, bucket: str) -> "OpenEntries":
+def open_kept(objects: TableOpener, run: Provenance, analysis: str, bucket: str) -> "OpenEntries":
     """Of nothing where the run's op kept nothing."""
     stored = objects.open(entries_key(run.run_id, analysis, bucket))
     return OpenEntries(None if stored is None else stored.file)

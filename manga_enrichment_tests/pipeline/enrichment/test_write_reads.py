@@ -8,9 +8,19 @@ import pytest
 from manga_enrichment.domain.outcomes.answers import LedgerEntry
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.gateways.objects import StoredFile, StoredTable
-from manga_enrichment.pipeline.store.object_keys import outcomes_key, plan_key, table_key
+from manga_enrichment.pipeline.store.object_keys import entries_key, outcomes_key, plan_key, table_key
 from manga_enrichment_tests.analyses import ANALYSES
-from manga_enrichment_tests.builders import BUCKET, COMBINED, SINGLES, World, bare_record, put_catalog, record, title_id
+from manga_enrichment_tests.builders import (
+    BUCKET,
+    COMBINED,
+    SINGLES,
+    World,
+    bare_record,
+    provenance,
+    put_catalog,
+    record,
+    title_id,
+)
 from manga_enrichment_tests.fakes import MemoryLedger, MemoryTables, ScriptedModel
 from manga_enrichment_tests.pipeline.enrichment.writing_stage import asked_world, attempts_of, write_all
 
@@ -72,6 +82,24 @@ def test_a_bucket_s_catalog_is_read_once_for_its_titles_and_for_the_names_in_its
         assert {row["title"] for row in preview} <= {record(1).title, record(2).title, record(3).title}
         assert preview != []
         assert seen_by(world).count(table_key("catalog", BUCKET)) == 1
+
+
+def test_plan_and_entries_of_a_bucket_are_read_once_for_all_its_analyses_until_something_is_asked_again() -> None:
+    world = watched_world()
+    world.plan()
+    for name in ANALYSES:
+        world.invoke(name)
+    seen_by(world).clear()
+    writing = world.writing()
+    for name in (*SINGLES, COMBINED):
+        writing.write_all(ANALYSES[name], BUCKET, provenance("run-1"), list(ANALYSES))
+    of_run = [key for key in seen_by(world) if key == plan_key("run-1", BUCKET) or "/entries/" in key]
+    assert len(of_run) == len(set(of_run))
+    assert {plan_key("run-1", BUCKET), entries_key("run-1", COMBINED, BUCKET)} <= set(of_run)
+    writing.forget()
+    seen_by(world).clear()
+    writing.write_all(ANALYSES[COMBINED], BUCKET, provenance("run-1"), list(ANALYSES))
+    assert seen_by(world)[:2] == [plan_key("run-1", BUCKET), entries_key("run-1", COMBINED, BUCKET)]
 
 
 def test_without_what_was_kept_tables_and_log_are_the_same_from_the_ledger() -> None:
