@@ -1,10 +1,13 @@
-"""What the benchmarks share: calls made from fictional titles, an engine, a ledger that forgets."""
+"""What the benchmarks share: calls made from fictional titles, an engine, a ledger that forgets, other commits."""
 
 import random
+import subprocess
+import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from itertools import count
 from pathlib import Path
 
@@ -73,6 +76,17 @@ def engine(
         provenance=provenance,
         settings=EngineSettings(concurrency=concurrency, deadline_seconds=600),
     )
+
+
+@contextmanager
+def checked_out(commit: str, tree: Path) -> Iterator[Path]:
+    """A commit of this repository in a folder of its own."""
+    git = partial(subprocess.run, cwd=REPOSITORY, check=True, stdout=sys.stderr)
+    git(["git", "worktree", "add", "--quiet", "--detach", str(tree), commit])
+    try:
+        yield tree
+    finally:
+        git(["git", "worktree", "remove", "--force", str(tree)])
 
 
 class ForgetfulLedger:

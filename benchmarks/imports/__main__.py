@@ -13,9 +13,9 @@ from pathlib import Path
 
 from benchmarks.imports.memory import WRITERS, memory, storing
 from benchmarks.imports.speed import speed
-from benchmarks.partners.__main__ import BEFORE, checked_out
+from benchmarks.partners.__main__ import BEFORE
 from benchmarks.report import show
-from benchmarks.support import REPOSITORY
+from benchmarks.support import REPOSITORY, checked_out
 
 KINDS = ("json", "jsonl", "csv", "parquet")
 

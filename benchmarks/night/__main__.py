@@ -16,10 +16,9 @@ from pathlib import Path
 
 from benchmarks.night.stages import by_stage, model_alone_s, ratios, stage_rows, step_rows, steps_of
 from benchmarks.night.watch import Watch
-from benchmarks.partners.__main__ import checked_out
 from benchmarks.partners.site import Site, said, whole_catalog
 from benchmarks.report import Row, show
-from benchmarks.support import REPOSITORY
+from benchmarks.support import REPOSITORY, checked_out
 from manga_enrichment.defs.enrichment.jobs import NIGHTLY_JOB
 from manga_enrichment.domain.catalog.records import bucket_keys
 from manga_enrichment.local.sample_catalog import write_catalog

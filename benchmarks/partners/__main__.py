@@ -7,12 +7,9 @@ Needs git, and the commit in this clone. At full size more than two hours on two
 
 import argparse
 import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 from benchmarks.drain import CATALOG_TITLES, titles_with_text
@@ -22,7 +19,7 @@ from benchmarks.partners.phases import Drain, Numbers, idle, second_batch
 from benchmarks.partners.site import Site
 from benchmarks.partners.staying import resident
 from benchmarks.report import Row, show
-from benchmarks.support import REPOSITORY
+from benchmarks.support import REPOSITORY, checked_out
 from manga_enrichment.domain.requests.queues import HIGH_PRIORITY, LOW_PRIORITY, RESIDENT_LANES, Queue
 
 BEFORE = "0f0178a"
@@ -92,17 +89,6 @@ def compared(now: dict[str, Numbers], earlier: dict[str, Numbers]) -> Iterator[R
                 "before": None if before is None else round(before, 3),
                 "ratio": round(value / before, 3) if before else None,
             }
-
-
-@contextmanager
-def checked_out(commit: str, tree: Path) -> Iterator[Path]:
-    """A commit of this repository in a folder of its own."""
-    git = partial(subprocess.run, cwd=REPOSITORY, check=True, stdout=sys.stderr)
-    git(["git", "worktree", "add", "--quiet", "--detach", str(tree), commit])
-    try:
-        yield tree
-    finally:
-        git(["git", "worktree", "remove", "--force", str(tree)])
 
 
 def _drains(scale: float) -> list[tuple[Queue, int, int]]:

@@ -23,10 +23,9 @@ from typing import Any
 import orjson
 
 from benchmarks.labels import SHIPPED, read_labels, read_titles, recalls
-from benchmarks.partners.__main__ import checked_out
 from benchmarks.report import Row, show
 from benchmarks.retrieval import drawn, strange_titles
-from benchmarks.support import REPOSITORY
+from benchmarks.support import REPOSITORY, checked_out
 from manga_enrichment.domain.analyses import packaged_analyses
 from manga_enrichment.domain.catalog.records import MangaRecord
 from manga_enrichment.domain.catalog.rows import clean_row
