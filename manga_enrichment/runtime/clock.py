@@ -15,7 +15,7 @@ try:
 except ImportError:
     from asyncio import new_event_loop  # type: ignore[assignment]
 
-from manga_enrichment.runtime.garbage import rare_collections
+from manga_enrichment.runtime.garbage import ASKING_COLLECTION_OBJECTS, rare_collections
 
 _T = TypeVar("_T")
 
@@ -37,5 +37,5 @@ class SystemClock:
 
     def run(self, main: Coroutine[Any, Any, _T]) -> _T:
         """`asyncio.run` on uvloop."""
-        with rare_collections(), asyncio.Runner(loop_factory=new_event_loop) as runner:
+        with rare_collections(ASKING_COLLECTION_OBJECTS), asyncio.Runner(loop_factory=new_event_loop) as runner:
             return runner.run(main)

@@ -19,12 +19,16 @@ in a run that held tables of 20. On glibc's heaps it is used again.
 RARE_COLLECTION_OBJECTS = 10_000
 """Python 3.11 looks for cycles after 700 new objects, a fifth of the CPU of an engine that makes thousands a title."""
 
+ASKING_COLLECTION_OBJECTS = 50_000
+"""While an engine asks. 256 calls in flight are more than 10,000 objects, which come and go in groups: each group would
+set off a look, a tenth of the CPU, that finds three small objects a title."""
+
 
 @contextmanager
-def rare_collections() -> Iterator[None]:
-    """Look for garbage cycles less often meanwhile; a process-wide setting."""
+def rare_collections(objects: int = RARE_COLLECTION_OBJECTS) -> Iterator[None]:
+    """Look for garbage cycles only after so many new objects meanwhile; a process-wide setting."""
     before = gc.get_threshold()
-    gc.set_threshold(max(before[0], RARE_COLLECTION_OBJECTS), *before[1:])
+    gc.set_threshold(max(before[0], objects), *before[1:])
     try:
         yield
     finally:

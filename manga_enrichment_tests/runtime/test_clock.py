@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from manga_enrichment.runtime.clock import SystemClock
-from manga_enrichment.runtime.garbage import RARE_COLLECTION_OBJECTS
+from manga_enrichment.runtime.garbage import ASKING_COLLECTION_OBJECTS
 
 
 async def _loop_and_thread() -> tuple[str, int]:
@@ -33,5 +33,5 @@ def test_garbage_is_looked_for_less_often_while_it_runs_and_as_before_after_that
         return gc.get_threshold()[0]
 
     before = gc.get_threshold()
-    assert SystemClock().run(threshold()) == RARE_COLLECTION_OBJECTS > before[0]
+    assert SystemClock().run(threshold()) == ASKING_COLLECTION_OBJECTS > before[0]
     assert gc.get_threshold() == before
