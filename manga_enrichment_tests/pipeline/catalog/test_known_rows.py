@@ -31,7 +31,7 @@ from manga_enrichment.pipeline.store.object_keys import (
     warnings_key,
 )
 from manga_enrichment_tests.analyses import ANALYSES
-from manga_enrichment_tests.builders import catalog_row
+from manga_enrichment_tests.builders import catalog_row, title_id
 from manga_enrichment_tests.fakes import FakeClock, MemoryTables
 from manga_enrichment_tests.kill_switch import Killed, KillSwitch, Mortal
 
@@ -200,6 +200,16 @@ def test_a_value_that_is_another_only_by_its_type_is_cleaned_again(tmp_path: Pat
         assert titles_cleaned(tables, path) == 0
 
 
+def test_a_row_that_was_cut_short_is_not_known_as_the_whole_one(tmp_path: Path) -> None:
+    one, other = Nights(), Nights(knows=False)
+    for end in (",", "", ","):
+        (tmp_path / "catalog.csv").write_text(f"manga_id,title,type\n{title_id(1)},Harbor{end}\n{title_id(2)},Light,\n")
+        assert one.night(tmp_path / "catalog.csv") == other.night(tmp_path / "catalog.csv") == ""
+        warned = one.stored()[warnings_key()][1]
+        assert [each["reason"] for each in warned] == ([] if end else ["short_row"])
+        assert one.stored() == other.stored()
+
+
 def _without_end(body: bytes) -> bytes:
     return body[:-9]
 
@@ -235,7 +245,7 @@ def test_what_is_known_of_another_version_of_the_catalog_is_not_believed(tmp_pat
     one, other = Nights(), Nights(knows=False)
     earlier: dict[str, bytes] = {}
     for number in range(3):
-        changed = [catalog_row(each, title=f"Night {number}") for each in range(4, 12)]
+        changed = [catalog_row(each, title=f"Night {number % 2}") for each in range(4, 12)]
         path = json_lines(tmp_path / "catalog.jsonl", [*ROWS, *changed])
         if number == 1:
             earlier = dict(one.tables.objects)
