@@ -72,6 +72,7 @@ def write_enriched(
     _, changes = Followed(tables, key, ENRICHED_CHANGES, bucket).replace(joined, origin)
     last = made[-1]
     counts = last.rows, last.answered, last.corrected
+    pa.default_memory_pool().release_unused()  # or so much of each bucket comes to stay, here and there
     return EnrichedReport(bucket, *counts, tables.uri(key), changes, last.catalog, last.first)
 
 

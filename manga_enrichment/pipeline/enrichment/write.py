@@ -9,6 +9,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import pyarrow as pa
+
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.outcomes.answers import Provenance
 from manga_enrichment.domain.outcomes.outcome import Outcome
@@ -71,12 +73,15 @@ class Writing:
     ) -> WriteReport:
         """What an analysis' op has to write of a bucket. Of a combined one that is its log, and the tables of its parts
         that the run does not select."""
-        if not analysis.parts:
-            return self.write(analysis, bucket, provenance)
-        for part in analysis.parts:
-            if part not in selected:
-                self.write(self._analyses[part], bucket, provenance)
-        return self.write_log(analysis, bucket, provenance)
+        try:
+            if not analysis.parts:
+                return self.write(analysis, bucket, provenance)
+            for part in analysis.parts:
+                if part not in selected:
+                    self.write(self._analyses[part], bucket, provenance)
+            return self.write_log(analysis, bucket, provenance)
+        finally:
+            pa.default_memory_pool().release_unused()  # or so much of each bucket comes to stay, here and there
 
     def write(self, analysis: AnalysisType, bucket: str, provenance: Provenance) -> WriteReport:
         """Bring table, outcomes and log of one single analysis and bucket up to date.

@@ -12,7 +12,7 @@ from typing import BinaryIO, Self
 
 import pyarrow as pa
 
-_MEMORY_BYTES = 4 * 1024 * 1024
+_MEMORY_BYTES = 1024 * 1024
 """Up to so many no file is made."""
 _BATCH_BYTES = 8 * 1024 * 1024
 

@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-import pyarrow as pa
-
 from manga_enrichment.domain.analyses.base import AnalysisType
 from manga_enrichment.domain.models.specs import ModelSpec
 from manga_enrichment.domain.outcomes.answers import Provenance
@@ -183,20 +181,13 @@ class Invoking:
         while (bucket := await logged.get()) is not None:
             steps = written(bucket)
             try:
-                while not done.is_closed and await in_thread(_one_more, steps):
+                while not done.is_closed and await in_thread(next, steps, _END) is not _END:
                     pass
             except Exception as error:  # noqa: BLE001 (see above)
                 _said_why(bucket, [error])
 
 
 _END = object()
-
-
-def _one_more(steps: Iterator[None]) -> bool:
-    """Whether there was one. The memory that it took goes, or so much of each bucket comes to stay, here and there."""
-    is_over = next(steps, _END) is _END
-    pa.default_memory_pool().release_unused()
-    return not is_over
 
 
 def _said_why(bucket: str, found: Iterable[BaseException | None]) -> bool:
