@@ -102,7 +102,7 @@ def build_index(
                 for titles in read_compared(tables, buckets):
                     alive()
                     writer.add(digested(titles, digests_of(titles)))
-                pa.system_memory_pool().release_unused()  # what reading took
+                pa.default_memory_pool().release_unused()  # what reading took
                 matrix = writer.finish({**about, "updates": 0})
             write_lists(matrix, method, alive)
         shutil.rmtree(folder, ignore_errors=True)

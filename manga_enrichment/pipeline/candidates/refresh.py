@@ -73,7 +73,7 @@ def refresh_candidates(
         tables.write_json(candidates_state_key(bucket), {**state, **_recorded(report), "moved_on": moved_on})
         say(f"bucket {bucket}: {report.changed} of {report.titles} candidate lists changed, {report.waiting} wait")
         reports.append(report)
-    pa.system_memory_pool().release_unused()  # what was kept of them all, and of building the index
+    pa.default_memory_pool().release_unused()  # what was kept of them all, and of building the index
     return reports
 
 

@@ -119,7 +119,7 @@ class SharedIndex:
             new = self._publish(made, "b" if pointer is not None and pointer["slot"] == "a" else "a")
             self._keep(made.matrix.folder, new)
         del made
-        pa.system_memory_pool().release_unused()  # what building took
+        pa.default_memory_pool().release_unused()  # what building took
         return Lists(Matrix(self._folder(new)))
 
     def _publish(self, lists: Lists, slot: str) -> dict[str, Any]:

@@ -106,7 +106,8 @@ class _Joined:
         for part in batches_in_order(self.catalog, at_once=JOINED_AT_ONCE):
             if part.num_rows:
                 wide = self._wide(part, answers)
-                self.first = self.first if self.first.num_rows else wide.slice(0, _FIRST_ROWS)
+                if not self.first.num_rows:
+                    self.first = wide.take([*range(wide.num_rows)][:_FIRST_ROWS])  # a slice would hold the whole part
                 yield wide
         if not self.rows:
             yield self._schema.empty_table()

@@ -43,7 +43,8 @@ class InOrder:
     def __init__(
         self, file: pq.ParquetFile | None, columns: Sequence[str] | None = None, at_once: int = TITLES_AT_ONCE
     ) -> None:
-        """file: None for a table that is not there."""
+        """file: None for a table that is not there. Readers of one open file at the same time need the same `at_once`:
+        pyarrow keeps that in the file (findings/pyarrow-shared-batch-size.sh)."""
         self._batches = iter(()) if file is None else batches_in_order(file, columns, at_once)
         self._next: pa.Table | None = None
         self._nothing: pa.Table | None = None
