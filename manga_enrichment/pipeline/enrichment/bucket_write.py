@@ -91,7 +91,6 @@ class BucketWrite:
             for ids, last in self._slices():
                 self._take(ids, last, told)
             told.flush()
-            pa.default_memory_pool().release_unused()  # what the slices took, before what putting them takes
             etag = self._answers.put({})
             append_parts(self._tables, self._log_key(), self._unsent)  # afterwards nobody could tell that it was new
             settled = self._settlement.of(self._catalog.etag, etag)
