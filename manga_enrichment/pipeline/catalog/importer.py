@@ -27,7 +27,7 @@ from manga_enrichment.domain.catalog.rows import RejectedRow, RejectReason, clea
 from manga_enrichment.domain.catalog.warnings import ROW, RowWarning, WarningReason, shortened
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.pipeline.catalog.files.rows import SourceRow
-from manga_enrichment.pipeline.catalog.known_rows import KNOWN_SCHEMA, KnownRows, raw_digest
+from manga_enrichment.pipeline.catalog.known_rows import KNOWN_SCHEMA, NO_DIGEST, KnownRows, raw_digest
 from manga_enrichment.pipeline.catalog.plausibility import (
     DEFAULT_PLAUSIBLE,
     ImplausibleCatalogError,
@@ -97,7 +97,8 @@ class BucketReport:
 class ImportReport:
     """What became of a source: rows_read = titles + all rejected.
 
-    rejected: reason -> rows; warnings: kind -> values dropped, changed or merged (see `domain/catalog/warnings.py`).
+    rejected: reason -> rows; warnings: kind -> values dropped, changed or merged (see `domain/catalog/warnings.py`);
+    both by name.
     """
 
     rows_read: int
@@ -178,13 +179,13 @@ class _Import:
         return ImportReport(
             rows_read=self._rows_read,
             titles=sum(bucket.titles for bucket in buckets.values()),
-            rejected=dict(self._rejected),
-            warnings=dict(self._warned),
+            rejected=dict(sorted(self._rejected.items())),
+            warnings=dict(sorted(self._warned.items())),
             buckets=buckets,
         )
 
     def _take_all(self, rows: Sequence[SourceRow | RejectedRow]) -> None:
-        digests = [bytes(DIGEST_BYTES) if isinstance(row, RejectedRow) else raw_digest(row) for row in rows]
+        digests = [NO_DIGEST if isinstance(row, RejectedRow) else raw_digest(row) for row in rows]
         found = self._plan.known.find(digests) if self._plan.known else [None] * len(rows)
         for row, digest, known in zip(rows, digests, found, strict=True):
             self._rows_read += 1

@@ -10,6 +10,7 @@ same of them (`made_by`), and only while the bucket has that version; all others
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from hashlib import blake2b
 
 import numpy as np
@@ -29,6 +30,10 @@ from manga_enrichment.pipeline.store.spool import reader_of
 KNOWN_SCHEMA = pa.schema([SPILL_SCHEMA.field(name) for name in ("manga_id", "raw_digest", "row_digest", "warnings")])
 _MADE_BY, _OF_VERSION = b"manga.made_by", b"manga.of_version"
 _HALVES = np.dtype([("first", "<u8"), ("second", "<u8")])
+_DAMAGED = (pa.ArrowException, OSError)
+"""What reading a damaged table raises; a store that is away says something else."""
+NO_DIGEST = bytes(DIGEST_BYTES)
+"""Of a row that is never known."""
 
 
 class StaleRowsError(Exception):
@@ -36,10 +41,13 @@ class StaleRowsError(Exception):
 
 
 def raw_digest(row: SourceRow) -> bytes:
-    """Two rows have the same only when they say the same."""
+    """Two rows have the same only when they say the same; NO_DIGEST where that cannot be told."""
     if row.is_exact:
         return blake2b(row.raw, digest_size=DIGEST_BYTES, person=b"short" if row.short else b"").digest()
-    says = repr(row.values).encode("utf-8", "surrogatepass")
+    try:
+        says = repr(row.values).encode("utf-8", "surrogatepass")
+    except RecursionError:  # nested as deep as a reader takes it
+        return NO_DIGEST
     return blake2b(says, digest_size=DIGEST_BYTES, person=b"values").digest()
 
 
@@ -72,8 +80,8 @@ class KnownRows:
         ids = self._ids.take(_array(places)).to_pylist()
         homes = self._homes[places].tolist()
         return [
-            (self._buckets[home], manga_id) if hit else None
-            for hit, home, manga_id in zip(hits.tolist(), homes, ids, strict=True)
+            (self._buckets[home], manga_id) if hit and digest != NO_DIGEST else None
+            for digest, hit, home, manga_id in zip(digests, hits.tolist(), homes, ids, strict=True)
         ]
 
     def filled(self, bucket: str, slices: Iterable[pa.Table]) -> Iterator[pa.Table]:
@@ -92,7 +100,10 @@ class KnownRows:
             yield pa.concat_tables([rows.filter(pc.invert(rows.column("is_known"))), _filled(known, *stored)])
 
     def keep(self, bucket: str, version: str, rows: Iterable[pa.Table]) -> None:
-        """The rows of a bucket's titles, in their order, with KNOWN_SCHEMA. version: of the table they are in."""
+        """The rows of a bucket's titles, in their order, with KNOWN_SCHEMA.
+
+        version: of the table they are in; of one without, "", nothing is kept, and its rows are cleaned each time.
+        """
         if version:
             marks = {_MADE_BY: self._made_by, _OF_VERSION: version}
             self._tables.write(known_rows_key(bucket), reader_of(rows, KNOWN_SCHEMA.with_metadata(marks)))
@@ -100,15 +111,16 @@ class KnownRows:
     def _load(self, bucket: str) -> pa.Table:
         stored = self._stored(bucket)
         columns = ["manga_id", "raw_digest"]
-        if stored is None:
-            return KNOWN_SCHEMA.empty_table().select(columns)
-        self._versions[bucket] = _mark(stored, _OF_VERSION)
-        return stored.file.read(columns, use_threads=False).replace_schema_metadata()
+        if stored is not None:
+            self._versions[bucket] = _mark(stored, _OF_VERSION)
+            with suppress(*_DAMAGED):
+                return stored.file.read(columns, use_threads=False).replace_schema_metadata()
+        return KNOWN_SCHEMA.empty_table().select(columns)
 
     def _stored(self, bucket: str) -> StoredFile | None:
         try:
             stored = self._tables.open(known_rows_key(bucket))
-        except pa.ArrowException:
+        except _DAMAGED:
             return None
         if stored is None or not stored.file.schema_arrow.equals(KNOWN_SCHEMA):
             return None
@@ -119,7 +131,7 @@ class KnownRows:
         titles, rows = self._tables.open(table_key("catalog", bucket)), self._stored(bucket)
         version = self._versions[bucket]
         if titles is None or rows is None or {_mark(titles, VERSION), _mark(rows, _OF_VERSION)} != {version}:
-            raise StaleRowsError(bucket)
+            raise StaleRowsError(f"bucket {bucket}")
         return InOrder(titles.file, CATALOG_SCHEMA.names), InOrder(rows.file)
 
 
@@ -141,13 +153,17 @@ def _mark(stored: StoredFile, name: bytes) -> str:
 def _filled(known: pa.Table, titles: InOrder, rows: InOrder) -> pa.Table:
     """What the spill has of known rows, with what the catalog and the rows of its titles have."""
     span = pc.min_max(known.column("manga_id")).as_py()
-    title_part, row_part = titles.between(span["min"], span["max"]), rows.between(span["min"], span["max"])
+    title_part = titles.between(span["min"], span["max"])
+    try:
+        row_part = rows.between(span["min"], span["max"])
+    except _DAMAGED as error:
+        raise StaleRowsError(str(error)) from error
     if title_part is None or row_part is None:
-        raise StaleRowsError(span)
+        raise StaleRowsError("no titles")
     ids = whole(title_part.column("manga_id"))
     places = pc.index_in(whole(known.column("manga_id")), value_set=ids)
     if places.null_count or not ids.equals(whole(row_part.column("manga_id"))):
-        raise StaleRowsError(span)
+        raise StaleRowsError(f"other titles from {span['min']} to {span['max']}")
     homes = dict.fromkeys(KNOWN_SCHEMA.names, row_part) | dict.fromkeys(CATALOG_SCHEMA.names, title_part)
     columns = [
         whole(homes[name].column(name)).take(places) if name in homes else whole(known.column(name))

@@ -4,9 +4,11 @@ Belongs here: the recorded state of the catalog and the decision to import. Stay
 """
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 from unicodedata import unidata_version
@@ -21,7 +23,7 @@ from manga_enrichment.domain.prompts.fingerprint import content_hash, hashed_fie
 from manga_enrichment.gateways.catalog_source import CatalogSource
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.objects import ObjectStore
-from manga_enrichment.pipeline.catalog.files.rows import Reading
+from manga_enrichment.pipeline.catalog.files.rows import Reading, Rows
 from manga_enrichment.pipeline.catalog.importer import ImportPlan, ImportReport, import_catalog
 from manga_enrichment.pipeline.catalog.known_rows import KnownRows, StaleRowsError
 from manga_enrichment.pipeline.catalog.plausibility import DEFAULT_PLAUSIBLE, PlausibleLimits
@@ -89,33 +91,41 @@ def refresh_catalog(
         ids=None if reading.mapping.id_parts is None else _id_register(tables, bucket_count, recorded),
         on_progress=lambda rows: say(f"{rows} rows read"),
     )
-    made_by = _digest_of([version("manga-enrichment"), unidata_version, str(CATALOG_SCHEMA), *_how(reading, shown)])
-    if is_other := hashes_are_of(tables) != shown:
-        tables.write_json(catalog_hashes_key(), {"fields": []})  # of both, until all buckets are there
-    with source.local_copy() as paths:
-
-        def imported(known: KnownRows | None) -> ImportReport:
-            rows = read_files(paths, replace(reading, say=say), uri=source.uri)
-            sink = CatalogTables(tables, following, clock.now(), source.uri, recorded)
-            return import_catalog(rows, sink, replace(plan, known=known))
-
-        report = _import(imported, tables, plan, made_by)
+    known = partial(KnownRows, tables, _made_by(reading, shown, bucket_count))
+    with _noted_hashes(tables, shown), source.local_copy() as paths:
+        read = partial(read_files, paths, replace(reading, say=say), uri=source.uri)
+        sink = partial(CatalogTables, tables, following, source_uri=source.uri, recorded=recorded)
+        report = _import(read, lambda: sink(now=clock.now()), plan, known, say)
     pa.default_memory_pool().release_unused()  # what importing took
-    if is_other:
-        tables.write_json(catalog_hashes_key(), {"fields": shown})
     return _remember(tables, plan.ids, _state(report, plan, source.uri, source_version, clock.now())), True
 
 
+@contextmanager
+def _noted_hashes(tables: ObjectStore, shown: tuple[str, ...]) -> Iterator[None]:
+    """Until all buckets are there, hashes are of the fields before and of these."""
+    is_other = hashes_are_of(tables) != shown
+    if is_other:
+        tables.write_json(catalog_hashes_key(), {"fields": []})
+    yield
+    if is_other:
+        tables.write_json(catalog_hashes_key(), {"fields": shown})
+
+
 def _import(
-    imported: Callable[[KnownRows | None], ImportReport], tables: ObjectStore, plan: ImportPlan, made_by: str
+    read: Callable[[], Rows],
+    sink: Callable[[], CatalogTables],
+    plan: ImportPlan,
+    known: Callable[[Sequence[str]], KnownRows],
+    say: Callable[[str], None],
 ) -> ImportReport:
     """Rows that are as they were are not cleaned, unless others decide their ids."""
     if plan.ids is not None:
-        return imported(None)
+        return import_catalog(read(), sink(), plan)
     try:
-        return imported(KnownRows(tables, made_by, bucket_keys(plan.bucket_count)))
-    except StaleRowsError:
-        return imported(KnownRows(tables, made_by))
+        return import_catalog(read(), sink(), replace(plan, known=known(bucket_keys(plan.bucket_count))))
+    except StaleRowsError as stale:
+        say(f"what was kept of the last import's rows cannot be used ({stale}): all are read again, and cleaned")
+    return import_catalog(read(), sink(), replace(plan, known=known(())))
 
 
 def _remember(tables: ObjectStore, ids: IdRegister | None, state: CatalogState) -> CatalogState:
@@ -154,6 +164,12 @@ def _version(source: CatalogSource, reading: Reading, shown: Sequence[str]) -> s
 def _how(reading: Reading, shown: Sequence[str]) -> list[str]:
     """Without a new hash nobody would see that a field shown from now on changes."""
     return [reading.mapping.document, reading.encoding, reading.delimiter, SCHEMAS_VERSION, *shown]
+
+
+def _made_by(reading: Reading, shown: Sequence[str], bucket_count: int) -> str:
+    """All that decides what becomes of a row, and in which bucket."""
+    release = [version("manga-enrichment"), unidata_version, str(CATALOG_SCHEMA), str(bucket_count)]
+    return _digest_of([*release, *_how(reading, shown)])
 
 
 def _digest_of(parts: Sequence[str]) -> str:

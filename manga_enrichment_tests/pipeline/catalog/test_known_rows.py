@@ -1,7 +1,8 @@
 """An import that knows most rows from the one before ends as one that knows none."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,136 +14,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manga_enrichment.aws.s3.catalog_source import LocalCatalog
-from manga_enrichment.domain.catalog.mapping import SAME_NAMES, ColumnMapping
-from manga_enrichment.domain.errors import ConfigurationError
+from manga_enrichment.domain.catalog.mapping import ColumnMapping
 from manga_enrichment.pipeline.catalog.files.rows import Reading
 from manga_enrichment.pipeline.catalog.importer import ImportPlan, import_catalog
 from manga_enrichment.pipeline.catalog.known_rows import KnownRows
-from manga_enrichment.pipeline.catalog.plausibility import PlausibleLimits
-from manga_enrichment.pipeline.catalog.refresh import refresh_catalog
 from manga_enrichment.pipeline.catalog.sink import CatalogTables, Following
 from manga_enrichment.pipeline.catalog.source_files import read_rows
-from manga_enrichment.pipeline.store.object_keys import (
-    CANDIDATES_ROOT,
-    catalog_state_key,
-    known_rows_key,
-    rejects_key,
-    warnings_key,
-)
-from manga_enrichment_tests.analyses import ANALYSES
+from manga_enrichment.pipeline.store.object_keys import catalog_state_key, known_rows_key, warnings_key
 from manga_enrichment_tests.builders import catalog_row, title_id
 from manga_enrichment_tests.fakes import FakeClock, MemoryTables
-from manga_enrichment_tests.kill_switch import Killed, KillSwitch, Mortal
-
-BUCKETS = 2
-KNOWN = f"{CANDIDATES_ROOT}/known_rows/"
-CATALOG = ("enrichment/catalog/", rejects_key(), warnings_key())
-ROWS: list[dict[str, Any]] = [
-    *(catalog_row(number) for number in range(4)),
-    catalog_row(1, isbn13="", volumes=""),  # CSV: the first but one, not cut short
-    catalog_row(1, title="Harbor &amp; Light", synopsis="A ship. (Source: a shop)", volumes="?"),
-    catalog_row(2, title="older", updated_at="2011-01-01"),
-    catalog_row(2, title="newer", updated_at="2031-01-01"),
-    catalog_row(3, title="as new", updated_at="2031-01-01T09:00:00+09:00"),
-    catalog_row(3, title=""),
-    catalog_row(3, isbn13="978", themes=["a", "a", "-"]),
-    catalog_row(4, volumes=7, synopsis="\ud83d"),
-    {"title": "no id"},
-]
-"""Ids, moments and titles meet; some rows are no titles, some have things told of them."""
-
-
-def json_lines(path: Path, rows: Sequence[dict[str, Any]]) -> Path:
-    lines = [json.dumps(row) for row in rows]
-    path.write_text("\n".join([*lines, '{"broken": ', ""]))
-    return path
-
-
-def json_document(path: Path, rows: Sequence[dict[str, Any]]) -> Path:
-    path.write_text(json.dumps(rows))
-    return path
-
-
-def csv(path: Path, rows: Sequence[dict[str, Any]]) -> Path:
-    """Rows without a volume are cut short."""
-    names = ("manga_id", "title", "updated_at", "isbn13", "volumes")
-    lines = [",".join(str(row[name]) for name in names if row.get(name) is not None) for row in rows]
-    path.write_text("\n".join([",".join(names), *lines, ""]))
-    return path
-
-
-def parquet(path: Path, rows: Sequence[dict[str, Any]]) -> Path:
-    names = ("manga_id", "title", "updated_at", "isbn13")
-    pq.write_table(pa.Table.from_pylist([{name: row.get(name) for name in names} for row in rows]), path)
-    return path
-
-
-WRITERS: dict[str, Callable[[Path, Sequence[dict[str, Any]]], Path]] = {
-    "jsonl": json_lines,
-    "json": json_document,
-    "csv": csv,
-    "parquet": parquet,
-}
-
-
-class Nights:
-    """A store and what comes into it. knows: whether rows of the night before may be known."""
-
-    def __init__(self, *, knows: bool = True) -> None:
-        self.tables = MemoryTables()
-        self.switch = KillSwitch()
-        self._knows = knows
-        self._clock = FakeClock()
-
-    def night(self, path: Path, mapping: ColumnMapping = SAME_NAMES) -> str:
-        """What is said of it where it is refused."""
-        self._clock.advance(24 * 3600)
-        if not self._knows:
-            self.forget()
-        try:
-            refresh_catalog(
-                tables=Mortal(self.tables, self.switch),
-                source=LocalCatalog(str(path)),
-                clock=self._clock,
-                reading=Reading(mapping),
-                bucket_count=BUCKETS,
-                say=lambda _line: None,
-                following=Following("run-1"),
-                analyses=ANALYSES.values(),
-                plausible=PlausibleLimits(1, 1),
-            )
-        except ConfigurationError as refused:
-            return str(refused)
-        return ""
-
-    def forget(self) -> None:
-        for key in self.tables.list_keys(KNOWN):
-            self.tables.delete(key)
-
-    def stored(self) -> dict[str, Any]:
-        """Every object as what it says."""
-        return {
-            key: json.loads(body) if key.endswith(".json") else _table(body)
-            for key, body in self.tables.objects.items()
-        }
-
-    def catalog(self) -> dict[str, Any]:
-        """Rows alone, and what was counted, for who came to them by other ways."""
-        stored = self.stored()
-        counts = {
-            name: value
-            for name, value in stored[catalog_state_key()].items()
-            if name not in ("imported_at", "source_version")
-        }
-        tables = {key: rows[1] for key, rows in stored.items() if key.startswith(CATALOG) and key.endswith(".parquet")}
-        return {**counts, **tables}
-
-
-def _table(body: bytes) -> tuple[Any, list[dict[str, Any]]]:
-    table = pq.read_table(pa.BufferReader(body))
-    return table.schema.metadata, table.to_pylist()
-
+from manga_enrichment_tests.kill_switch import Killed
+from manga_enrichment_tests.pipeline.catalog.nights import BUCKETS, KNOWN, ROWS, WRITERS, Nights, json_lines
 
 SOURCES = st.lists(st.sampled_from(ROWS), max_size=9)
 
@@ -223,11 +105,34 @@ def _of_other_columns(body: bytes) -> bytes:
 def _of_no_catalog(body: bytes) -> bytes:
     """Its rows are not those of the version it names."""
     table, sink = pq.read_table(pa.BufferReader(body)), pa.BufferOutputStream()
-    pq.write_table(table.slice(1), sink)
+    pq.write_table(pa.concat_tables([table.slice(0, 1), table.slice(2)]), sink)
     return bytes(sink.getvalue())
 
 
-@pytest.mark.parametrize("damage", [_without_end, _of_other_columns, _of_no_catalog, lambda _body: b"no table", None])
+def _with_broken_pages(body: bytes) -> bytes:
+    return body[:4] + 56 * b"\xff" + body[60:]
+
+
+def _with_a_broken_column(body: bytes) -> bytes:
+    """Which is read when the buckets before are stored, and not sooner."""
+    groups = pq.ParquetFile(pa.BufferReader(body)).metadata.row_group(0)
+    columns = {groups.column(index).path_in_schema: groups.column(index) for index in range(groups.num_columns)}
+    start, size_bytes = columns["row_digest"].data_page_offset, columns["row_digest"].total_compressed_size
+    return body[:start] + size_bytes * b"\xff" + body[start + size_bytes :]
+
+
+DAMAGES = [
+    _without_end,
+    _of_other_columns,
+    _of_no_catalog,
+    _with_broken_pages,
+    _with_a_broken_column,
+    lambda _body: b"no table",
+    None,
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_what_is_known_may_be_damaged_or_lost(tmp_path: Path, damage: Callable[[bytes], bytes] | None) -> None:
     one, other = Nights(), Nights(knows=False)
     for number in range(3):
@@ -238,6 +143,8 @@ def test_what_is_known_may_be_damaged_or_lost(tmp_path: Path, damage: Callable[[
                 one.tables.objects[known_rows_key(bucket)] = damage(body)
         assert one.night(path) == other.night(path) == ""
         assert one.stored() == other.stored()
+        is_found_late = number == 1 and damage in (_of_no_catalog, _with_a_broken_column)
+        assert any("all are read again" in line for line in one.said) == is_found_late
 
 
 @pytest.mark.parametrize("bucket", ["0", "1"])
@@ -260,8 +167,8 @@ def test_another_mapping_makes_something_else_of_the_same_rows(tmp_path: Path) -
     one, other = Nights(), Nights(knows=False)
     path = json_lines(tmp_path / "catalog.jsonl", ROWS)
     for entries in ({}, {"type": {"const": "manga"}}, {}):
-        mapping = ColumnMapping.from_json(entries)
-        assert one.night(path, mapping) == other.night(path, mapping) == ""
+        reading = Reading(ColumnMapping.from_json(entries))
+        assert one.night(path, reading) == other.night(path, reading) == ""
         assert one.stored() == other.stored()
 
 
@@ -289,3 +196,39 @@ def test_an_import_killed_at_any_write_is_done_again_and_ends_the_same(tmp_path:
         if deaths == calls:
             break
     assert deaths > 20
+
+
+def test_buckets_of_an_import_that_was_killed_are_not_those_of_another_count(tmp_path: Path) -> None:
+    """Before the first import has ended any count may be set."""
+    path = json_lines(tmp_path / "catalog.jsonl", [catalog_row(number) for number in range(40)])
+    expected = Nights()
+    expected.night(path, buckets=4)
+    kept = 0
+    for calls in range(100):
+        killed = Nights()
+        killed.switch.arm(calls, after_effect=bool(calls % 2))
+        with suppress(Killed):
+            killed.night(path)
+        killed.switch.revive()
+        if catalog_state_key() in killed.tables.objects:
+            break
+        kept += bool(killed.tables.list_keys(KNOWN))
+        assert killed.night(path, buckets=4) == ""
+        assert killed.catalog() == expected.catalog()
+    assert kept > 5
+
+
+def _deep(number: int, value: str) -> str:
+    """A row as JSON with a value that nothing but a reader goes through."""
+    return json.dumps(catalog_row(number))[:-1] + f', "x": {20_000 * "["}{value}{20_000 * "]"}}}'
+
+
+def test_rows_nested_too_deep_to_be_told_apart_are_cleaned_each_night(tmp_path: Path) -> None:
+    one, path = Nights(), tmp_path / "catalog.json"
+    for number, value in enumerate(("", "1", "2")):
+        good = json.dumps(catalog_row(3, title=f"Night {number % 2}"))
+        path.write_text(f"[{_deep(1, value)}, {good}, {_deep(2, value)}, {json.dumps(catalog_row(4))}]")
+        assert one.night(path) == ""
+        assert one.cleaned == (3 if number else 4)
+        titles = [row["manga_id"] for key, rows in one.catalog().items() if "/catalog/" in key for row in rows]
+        assert sorted(titles) == sorted(map(title_id, range(1, 5)))
