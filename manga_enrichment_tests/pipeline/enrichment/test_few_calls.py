@@ -52,6 +52,17 @@ def test_an_untold_quota_is_searched_for_once() -> None:
         assert night(world, number) <= FIRST_SECONDS + MODEL_SECONDS + BESIDE_SECONDS
 
 
+def test_nights_an_hour_apart_learn_no_more_than_the_places_send_in_a_second() -> None:
+    world = world_of()
+    for number in range(1, 9):
+        night(world, number)
+        world.clock.advance(timedelta(hours=1).total_seconds())
+    known = learned(world)
+    assert known is not None
+    assert PLACES <= known.rate <= PLACES / LATENCY_SECONDS + PLACES
+    assert not known.is_limit
+
+
 def test_nights_a_day_apart_stay_fast() -> None:
     world = world_of()
     night(world, 1)

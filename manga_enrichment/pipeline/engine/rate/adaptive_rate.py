@@ -16,6 +16,7 @@ When slowing down to a quarter brings no fewer refusals, pace is not what they c
 """
 
 import math
+from collections import deque
 
 from manga_enrichment.pipeline.engine.rate.circuit_breaker import CircuitBreaker, Permit, Recovery
 
@@ -51,6 +52,7 @@ class AdaptiveRate:
 
     share: of the total. refused_at, heard_at: the last time, of a call of its own, of another sender's. is_starting: an
     untold quota is searched for. is_fresh: found since the last look. deaf_until: others make room so long.
+    tried: as many calls of an untold quota as left in one second, and no more than the total was then.
     """
 
     def __init__(self, start: float, *, told: bool) -> None:
@@ -59,6 +61,8 @@ class AdaptiveRate:
         self.is_told, self.is_starting, self.is_fresh = told, not told, False
         self.refused_at = self.heard_at = self.deaf_until = self._cut_at = self._hold_until = -math.inf
         self.most = start if told else math.inf
+        self.tried = 0.0
+        self._second: deque[float] = deque()  # when the calls of the last second left
         self._usual = 0.0  # the total of minutes
         self._breaker = CircuitBreaker()
         self._credit = 0.0  # refusals that would have been target since the last one
@@ -93,6 +97,11 @@ class AdaptiveRate:
         """A call leaves."""
         self._refused_share *= 1.0 - 1.0 / RECENT_CALLS
         self._recover(self._breaker.sent(permit), permit.issued_at)
+        if not self.is_told:
+            self._second.append(permit.issued_at)
+            while self._second[0] <= permit.issued_at - 1.0:
+                self._second.popleft()
+            self.tried = max(self.tried, min(self.total, len(self._second)))
 
     def accepted(self, permit: Permit, now: float) -> None:
         """A call was let in."""

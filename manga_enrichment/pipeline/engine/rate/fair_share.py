@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 
 from manga_enrichment.gateways.clock import MOST_CLOCK_SKEW, Clock
 from manga_enrichment.gateways.senders import Learned, Sender
-from manga_enrichment.pipeline.engine.rate.rate_limiter import RateLimiter
+from manga_enrichment.pipeline.engine.rate.rate_limiter import FIRST_CALLS_PER_SECOND, RateLimiter
 
 BEAT_SECONDS = 3.0
 EARLY_BEAT_SECONDS = 0.5  # when much more or less is wanted than the others know
@@ -29,6 +29,7 @@ ALONE = 1.2  # times what all agree on: nobody goes further alone before the nex
 LEARN_SECONDS = 30.0
 LEARNED_SHARE = 0.9  # of a limit that was learned: to begin with
 HALF_LIFE_SECONDS = 86_400.0  # of what was learned
+DOUBTFUL = 2 / 3  # of a limit is left by age: it is searched for again
 
 
 class FairShare:
@@ -43,7 +44,6 @@ class FairShare:
         self._seen: dict[tuple[str, datetime], float] = {}  # when an item was new here (monotonic)
         self._most = self._rate.most
         self._looked_at = self._learned_at = -math.inf
-        self._known = self._rate.total  # of an untold quota, before this run
         self._demand = 0.0
         self.long_gone: list[Sender] = []
         if self._rate.is_told:
@@ -74,28 +74,43 @@ class FairShare:
             self._rate.hear_of_refusal(at - each.quiet_seconds)
         return self._item()
 
-    def learned(self, *, is_last: bool = False) -> Learned | None:
-        """What is to be kept now of an untold quota; None: nothing new. is_last: it is not asked for later.
+    def learned(self, before: Learned | None, *, is_last: bool = False) -> Learned | None:
+        """What is to be kept now of an untold quota in the place of what is known; None: nothing new.
 
-        Most runs begin below what was learned, and a short one ends there: unless somebody was refused it only knows
-        less. One that was refused while it searched has not found the quota yet.
+        is_last: it is not asked for later. Most runs begin below what was learned, and a short one ends there: unless
+        it was refused it only knows less. Where nobody was, the total may be a pace that nothing was ever sent at, so
+        what was tried counts. One that was refused while it searched has not found the quota yet.
         """
         rate, now = self._rate, self._clock.monotonic_seconds()
-        is_new = not rate.is_starting if rate.refused_at > -math.inf else rate.total > self._known
-        if rate.is_told or not is_new or not (is_last or now - self._learned_at >= LEARN_SECONDS):
+        is_refused = max(rate.refused_at, rate.heard_at) > -math.inf
+        found = rate.total if is_refused else rate.tried
+        is_new = rate.refused_at > -math.inf or found > self._worth(before)
+        is_due = is_last or now - self._learned_at >= LEARN_SECONDS
+        if rate.is_told or (is_refused and rate.is_starting) or not (is_new and is_due):
             return None
         self._learned_at = now
-        return Learned(rate.total, self._clock.now(), is_limit=not rate.is_starting)
+        return Learned(found, self._clock.now(), is_limit=is_refused)
 
     def _begin(self, learned: Learned, now: float) -> None:
-        """Near what an earlier run learned. Where that met no limit, the search goes on from there."""
-        age_seconds = max(0.0, (self._clock.now() - learned.at).total_seconds())
-        known = learned.rate * math.pow(0.5, age_seconds / HALF_LIFE_SECONDS)
-        self._known = max(self._known, known)
-        if not learned.is_limit:
+        """Near what an earlier run learned. Where that met no limit, or long ago, the search goes on from there."""
+        known = self._aged(learned)
+        if not self._is_sure(learned):
             self._rate.set(max(self._rate.total, known), now)
         elif known * LEARNED_SHARE > self._rate.total:
             self._rate.begin(known * LEARNED_SHARE, now)
+
+    def _aged(self, learned: Learned) -> float:
+        age_seconds = max(0.0, (self._clock.now() - learned.at).total_seconds())
+        return learned.rate * math.pow(0.5, age_seconds / HALF_LIFE_SECONDS)
+
+    def _is_sure(self, learned: Learned) -> bool:
+        return learned.is_limit and self._aged(learned) > DOUBTFUL * learned.rate
+
+    def _worth(self, before: Learned | None) -> float:
+        """What must be exceeded to say more of the quota: all of a limit, however much less a run begins at."""
+        if before is None:
+            return FIRST_CALLS_PER_SECOND
+        return before.rate if self._is_sure(before) else max(FIRST_CALLS_PER_SECOND, self._aged(before))
 
     def _item(self) -> Sender:
         return Sender(

@@ -13,7 +13,7 @@ from contextlib import suppress
 from manga_enrichment.domain.errors import ConfigurationError
 from manga_enrichment.gateways.clock import Clock
 from manga_enrichment.gateways.errors import StoreUnavailableError
-from manga_enrichment.gateways.senders import Sender, SenderTable
+from manga_enrichment.gateways.senders import Learned, Sender, SenderTable
 from manga_enrichment.pipeline.engine.outage_retry import in_thread
 from manga_enrichment.pipeline.engine.rate.fair_share import EARLY_BEAT_SECONDS, FairShare
 
@@ -40,7 +40,8 @@ class ShareKeeper:
         if self._said is not None and not self._is_away:
             with suppress(*_AWAY):
                 await in_thread(self._table.clear, self._quota, self._said)
-                await self._learn(is_last=True)
+                _, learned = await in_thread(self._table.read, self._quota)  # another may have found the limit just now
+                await self._learn(learned, is_last=True)
 
     async def _keep(self) -> None:
         while True:
@@ -58,11 +59,11 @@ class ShareKeeper:
         senders, learned = await in_thread(self._table.read, self._quota)
         self._said = self._share.look(senders, learned)
         await in_thread(self._table.write, self._quota, self._said)
-        await self._learn()
+        await self._learn(learned)
         for sender in self._share.long_gone:
             await in_thread(self._table.clear, self._quota, sender)
 
-    async def _learn(self, *, is_last: bool = False) -> None:
-        newly_learned = self._share.learned(is_last=is_last)
+    async def _learn(self, before: Learned | None, *, is_last: bool = False) -> None:
+        newly_learned = self._share.learned(before, is_last=is_last)
         if newly_learned is not None:
             await in_thread(self._table.learn, self._quota, newly_learned)

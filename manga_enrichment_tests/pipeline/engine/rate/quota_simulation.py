@@ -273,7 +273,7 @@ class Simulation:
             return
         if share.is_due():
             self._items[f"run-{process.number}"] = share.look(list(self._items.values()), self.learned)
-            self.learned = share.learned() or self.learned
+            self.learned = share.learned(self.learned) or self.learned
             if not process.waits:
                 self._go_on(process)
         self._at(now + 0.5 + self._rng.random() * 0.01, self._beat, process, share)

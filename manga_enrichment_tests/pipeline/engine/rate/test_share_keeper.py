@@ -127,25 +127,25 @@ async def test_one_that_was_killed_an_hour_ago_takes_nothing_from_a_new_run() ->
     await night.stop()
 
 
-@pytest.mark.parametrize(("age_hours", "least", "most"), [(0, 0.85, 0.95), (24, 0.4, 0.5), (30 * 24, 0.05, 0.06)])
-async def test_an_untold_quota_that_was_learned_is_where_the_next_run_begins(
+@pytest.mark.parametrize(
+    ("age_hours", "least", "most"), [(0, 0.85, 0.95), (12, 0.6, 0.65), (24, 0.5, 0.51), (30 * 24, 0.05, 0.06)]
+)
+def test_an_untold_quota_that_was_learned_is_where_the_next_run_begins(
     age_hours: int, least: float, most: float
 ) -> None:
-    table, clock = MemorySenders(), FakeClock()
-    table.learn(QUOTA, Learned(100.0, clock.now() - timedelta(hours=age_hours)))
-    run = Run(table, clock, "run-1", "night", told=None)
-    await clock.sleep(0.1)
-    assert least <= run.limiter.rate.total / 100.0 <= most
-    await run.stop()
+    clock = FakeClock()
+    limiter, share = sharing(clock)
+    share.look([], Learned(100.0, clock.now() - timedelta(hours=age_hours)))
+    assert least <= limiter.rate.total / 100.0 <= most
+    assert limiter.rate.is_starting == (age_hours > 12)
 
 
 async def test_what_a_run_learned_is_there_for_the_next_one() -> None:
     table, clock = MemorySenders(), FakeClock()
     run = Run(table, clock, "run-1", "night", told=None)
     run.limiter.rate.begin(50.0, clock.monotonic_seconds())
-    await clock.sleep(4)
-    assert table.learned[QUOTA].rate >= 50.0
-    assert table.learned[QUOTA].rate > FIRST_CALLS_PER_SECOND
+    await clock.sleep(34)
+    assert table.learned[QUOTA].rate >= 50.0 > FIRST_CALLS_PER_SECOND
     await run.stop()
 
 
@@ -153,8 +153,8 @@ def test_what_met_no_limit_is_where_the_next_run_goes_on_searching() -> None:
     clock = FakeClock()
     first, share = sharing(clock)
     share.look([], None)
-    first.rate.set(100.0, clock.monotonic_seconds())
-    learned = share.learned(is_last=True)
+    send(first, clock, 100)
+    learned = share.learned(None, is_last=True)
     assert learned == Learned(100.0, clock.now(), is_limit=False)
     second, share = sharing(clock)
     share.look([], learned)
@@ -164,10 +164,20 @@ def test_what_met_no_limit_is_where_the_next_run_goes_on_searching() -> None:
 def test_one_that_went_faster_before_it_could_read_what_was_learned_goes_on() -> None:
     clock = FakeClock()
     limiter, share = sharing(clock)
-    limiter.rate.set(200.0, clock.monotonic_seconds())
-    share.look([], Learned(100.0, clock.now(), is_limit=False))
+    known = Learned(100.0, clock.now(), is_limit=False)
+    send(limiter, clock, 200)
+    share.look([], known)
     assert limiter.rate.total == 200.0
-    assert share.learned(is_last=True) == Learned(200.0, clock.now(), is_limit=False)
+    assert share.learned(known, is_last=True) == Learned(200.0, clock.now(), is_limit=False)
+
+
+def test_a_pace_that_nothing_was_sent_at_is_not_learned() -> None:
+    clock = FakeClock()
+    limiter, share = sharing(clock)
+    share.look([], None)
+    send(limiter, clock, 100)
+    limiter.rate.set(800.0, clock.monotonic_seconds())
+    assert share.learned(None, is_last=True) == Learned(100.0, clock.now(), is_limit=False)
 
 
 def test_a_limit_is_where_the_next_run_stays_near() -> None:
@@ -180,19 +190,33 @@ def test_a_limit_is_where_the_next_run_stays_near() -> None:
 def test_a_run_that_was_not_refused_knows_nothing_new_below_what_was_learned() -> None:
     clock = FakeClock()
     limiter, share = sharing(clock)
-    share.look([], Learned(100.0, clock.now()))
-    assert share.learned(is_last=True) is None
+    limit = Learned(100.0, clock.now())
+    share.look([], limit)
+    send(limiter, clock, 100)
+    assert share.learned(limit, is_last=True) is None
     limiter.refuse(limiter.take(1_000, waited=True))
-    assert share.learned(is_last=True) == Learned(81.0, clock.now())
+    assert share.learned(limit, is_last=True) == Learned(90.0, clock.now())
+
+
+def test_beyond_a_limit_it_is_none_unless_somebody_was_refused() -> None:
+    clock = FakeClock()
+    limiter, share = sharing(clock)
+    limit = Learned(100.0, clock.now())
+    share.look([], limit)
+    send(limiter, clock, 120)
+    assert not limiter.rate.is_starting
+    assert share.learned(limit, is_last=True) == Learned(120.0, clock.now(), is_limit=False)
+    limiter.rate.hear_of_refusal(clock.monotonic_seconds())
+    assert share.learned(limit, is_last=True) == Learned(120.0, clock.now())
 
 
 def test_one_that_was_refused_while_it_searched_has_not_found_it() -> None:
     clock = FakeClock()
     limiter, share = sharing(clock)
     share.look([], None)
-    limiter.rate.set(100.0, clock.monotonic_seconds())
+    send(limiter, clock, 100)
     limiter.refuse(limiter.take(1_000, waited=True))
-    assert share.learned(is_last=True) is None
+    assert share.learned(None, is_last=True) is None
 
 
 def test_a_told_quota_is_not_learned() -> None:
@@ -201,7 +225,7 @@ def test_a_told_quota_is_not_learned() -> None:
     share = FairShare(limiter, clock, "run-1", "night", LANE_WEIGHTS)
     share.look([], None)
     limiter.refuse(limiter.take(1_000, waited=True))
-    assert share.learned(is_last=True) is None
+    assert share.learned(None, is_last=True) is None
 
 
 async def test_a_run_that_ends_soon_leaves_what_it_learned() -> None:
@@ -209,13 +233,33 @@ async def test_a_run_that_ends_soon_leaves_what_it_learned() -> None:
     run = Run(table, clock, "run-1", "night", told=None)
     await clock.sleep(0.9)
     run.limiter.rate.set(200.0, clock.monotonic_seconds())
+    await clock.sleep(1)
     run.rest()
     await run.stop()
-    assert table.learned[QUOTA].rate >= 200.0
+    assert 200.0 <= table.learned[QUOTA].rate <= run.sent
     assert not table.learned[QUOTA].is_limit
+
+
+async def test_a_run_that_ends_soon_leaves_a_limit_that_another_has_just_found() -> None:
+    table, clock = MemorySenders(), FakeClock()
+    run = Run(table, clock, "run-1", "night", told=None)
+    await clock.sleep(0.9)
+    assert run.limiter.rate.tried > FIRST_CALLS_PER_SECOND
+    limit = Learned(10_000.0, clock.now())
+    table.learn(QUOTA, limit)
+    await run.stop()
+    assert table.learned[QUOTA] == limit
 
 
 def sharing(clock: FakeClock) -> tuple[RateLimiter, FairShare]:
     """Of an untold quota."""
     limiter = RateLimiter(clock)
     return limiter, FairShare(limiter, clock, "run-1", "night", LANE_WEIGHTS)
+
+
+def send(limiter: RateLimiter, clock: FakeClock, per_second: int) -> None:
+    """Calls of one second, at that pace."""
+    limiter.rate.set(float(per_second), clock.monotonic_seconds())
+    for _ in range(per_second):
+        clock.advance(1 / (per_second + 1))
+        limiter.take(1_000, waited=True)
