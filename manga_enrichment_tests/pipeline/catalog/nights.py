@@ -151,7 +151,7 @@ class Nights:
         stored = self.stored()
         counts = {
             name: value
-            for name, value in stored[catalog_state_key()].items()
+            for name, value in stored.get(catalog_state_key(), {}).items()
             if name not in ("imported_at", "source_version")
         }
         tables = {key: rows[1] for key, rows in stored.items() if key.startswith(CATALOG) and key.endswith(".parquet")}

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,8 +20,10 @@ from manga_enrichment.pipeline.catalog.files.rows import Reading
 from manga_enrichment.pipeline.catalog.importer import ImportPlan, import_catalog
 from manga_enrichment.pipeline.catalog.known_rows import KnownRows
 from manga_enrichment.pipeline.catalog.sink import CatalogTables, Following
-from manga_enrichment.pipeline.catalog.source_files import read_rows
+from manga_enrichment.pipeline.catalog.source_files import read_files
+from manga_enrichment.pipeline.catalog.spill import DEFAULT_LIMITS, SpillLimits
 from manga_enrichment.pipeline.store.object_keys import catalog_state_key, known_rows_key, warnings_key
+from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import catalog_row, title_id
 from manga_enrichment_tests.fakes import FakeClock, MemoryTables
 from manga_enrichment_tests.kill_switch import Killed
@@ -44,7 +47,7 @@ def test_whatever_becomes_of_the_rows_it_is_what_an_import_from_nothing_makes_of
             assert mine == theirs
 
 
-def titles_cleaned(tables: MemoryTables, path: Path) -> int:
+def titles_cleaned(tables: MemoryTables, *paths: Path, limits: SpillLimits = DEFAULT_LIMITS) -> int:
     """How many rows an import cleans that knows what is stored."""
     hashed = []
 
@@ -53,8 +56,9 @@ def titles_cleaned(tables: MemoryTables, path: Path) -> int:
         return "a hash"
 
     known = KnownRows(tables, "this test", ["0", "1"])
-    sink = CatalogTables(tables, Following("run-1"), FakeClock().now(), str(path), None)
-    import_catalog(read_rows(path), sink, ImportPlan(BUCKETS, content_hash, known=known))
+    sink = CatalogTables(tables, Following("run-1"), FakeClock().now(), "source", None)
+    rows = read_files(paths, uri="source")
+    import_catalog(rows, sink, ImportPlan(BUCKETS, content_hash, limits=limits, known=known))
     return len(hashed)
 
 
@@ -67,6 +71,22 @@ def test_only_rows_that_changed_are_cleaned(tmp_path: Path, kind: str) -> None:
     rows[3] = catalog_row(3, title="Another Title")
     assert titles_cleaned(tables, WRITERS[kind](path, rows[::-1])) == 1
     assert titles_cleaned(tables, WRITERS[kind](path, [*rows, *rows[:2], catalog_row(20)])) == 1
+
+
+def test_rows_are_known_over_slices_and_files_and_more_than_are_looked_up_at_once(tmp_path: Path) -> None:
+    one, other = Nights(), Nights()
+    paths = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
+    rows = [catalog_row(number, volumes="?" if number % 7 else 7) for number in range(2100)]
+    limits = SpillLimits(batch_rows=100, flush_rows=500, slice_bytes=20_000)
+    for cut in (700, 1500):
+        json_lines(paths[0], [*rows[cut:], rows[0]])  # this one twice
+        json_lines(paths[1], rows[:cut])
+        assert sum(path.stat().st_size for path in paths) > 20 * BUCKETS * limits.slice_bytes
+        other.forget()
+        cleaned = titles_cleaned(other.tables, *paths)
+        assert titles_cleaned(one.tables, *paths, limits=limits) == (cleaned if cut == 700 else 22)
+        assert one.catalog() == other.catalog()
+        rows[::100] = [catalog_row(number, title=f"Another Title {number}") for number in range(0, 2100, 100)]
 
 
 @pytest.mark.parametrize("kind", ["json", "parquet"])
@@ -82,13 +102,15 @@ def test_a_value_that_is_another_only_by_its_type_is_cleaned_again(tmp_path: Pat
         assert titles_cleaned(tables, path) == 0
 
 
-def test_a_row_that_was_cut_short_is_not_known_as_the_whole_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ends", [",", ""])
+def test_a_row_that_was_cut_short_is_not_known_as_the_whole_one(tmp_path: Path, ends: str) -> None:
     one, other = Nights(), Nights(knows=False)
-    for end in (",", "", ","):
+    for number, end in enumerate((ends, "" if ends else ",", ends)):
         (tmp_path / "catalog.csv").write_text(f"manga_id,title,type\n{title_id(1)},Harbor{end}\n{title_id(2)},Light,\n")
         assert one.night(tmp_path / "catalog.csv") == other.night(tmp_path / "catalog.csv") == ""
         warned = one.stored()[warnings_key()][1]
         assert [each["reason"] for each in warned] == ([] if end else ["short_row"])
+        assert one.cleaned == (1 if number else 2)
         assert one.stored() == other.stored()
 
 
@@ -117,7 +139,7 @@ def _with_a_broken_column(body: bytes) -> bytes:
     """Which is read when the buckets before are stored, and not sooner."""
     groups = pq.ParquetFile(pa.BufferReader(body)).metadata.row_group(0)
     columns = {groups.column(index).path_in_schema: groups.column(index) for index in range(groups.num_columns)}
-    start, size_bytes = columns["row_digest"].data_page_offset, columns["row_digest"].total_compressed_size
+    start, size_bytes = (int(getattr(columns["row_digest"], n)) for n in ("data_page_offset", "total_compressed_size"))
     return body[:start] + size_bytes * b"\xff" + body[start + size_bytes :]
 
 
@@ -163,13 +185,37 @@ def test_what_is_known_of_another_version_of_the_catalog_is_not_believed(tmp_pat
         assert one.stored() == other.stored()
 
 
-def test_another_mapping_makes_something_else_of_the_same_rows(tmp_path: Path) -> None:
-    one, other = Nights(), Nights(knows=False)
-    path = json_lines(tmp_path / "catalog.jsonl", ROWS)
-    for entries in ({}, {"type": {"const": "manga"}}, {}):
-        reading = Reading(ColumnMapping.from_json(entries))
-        assert one.night(path, reading) == other.night(path, reading) == ""
-        assert one.stored() == other.stored()
+def _another_release(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is installed says that it is another."""
+    about = folder / "manga_enrichment-99.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: manga-enrichment\nVersion: 99\n")
+    monkeypatch.syspath_prepend(folder)
+
+
+OTHERS: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "release": {},
+    "mapping": {"reading": Reading(ColumnMapping.from_json({"type": {"const": "manga"}}))},
+    "encoding": {"reading": Reading(encoding="utf-8")},
+    "fields": {"analyses": [replace(ANALYSES["reading_level"], fields=("title",))]},
+}
+
+
+@pytest.mark.parametrize("other", sorted(OTHERS))
+def test_all_rows_are_cleaned_where_something_else_would_be_made_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: str
+) -> None:
+    one, nothing_known = Nights(), Nights(knows=False)
+    rows = [catalog_row(number, volumes="?") for number in range(20)]
+    for night, (what, cleaned) in enumerate([("nothing", 20), (other, 1 if other == "nothing" else 20), (other, 1)]):
+        if night == 1 and other == "release":
+            _another_release(tmp_path, monkeypatch)
+        rows[night] = catalog_row(night, title="Another Title")
+        path = json_lines(tmp_path / "catalog.jsonl", rows)
+        assert one.night(path, **OTHERS[what]) == nothing_known.night(path, **OTHERS[what]) == ""
+        assert one.cleaned == cleaned
+        assert one.stored() == nothing_known.stored()
 
 
 def test_an_import_killed_at_any_write_is_done_again_and_ends_the_same(tmp_path: Path) -> None:
@@ -181,7 +227,7 @@ def test_an_import_killed_at_any_write_is_done_again_and_ends_the_same(tmp_path:
 
     expected = Nights(knows=False)
     night(expected, 2)
-    deaths = 0
+    deaths = knew = 0
     for calls in range(100):
         killed = Nights()
         night(killed, 0)
@@ -193,9 +239,11 @@ def test_an_import_killed_at_any_write_is_done_again_and_ends_the_same(tmp_path:
         killed.switch.revive()
         night(killed, 2)
         assert killed.catalog() == expected.catalog()
+        knew += killed.cleaned < expected.cleaned
         if deaths == calls:
             break
     assert deaths > 20
+    assert knew > deaths / 2
 
 
 def test_buckets_of_an_import_that_was_killed_are_not_those_of_another_count(tmp_path: Path) -> None:

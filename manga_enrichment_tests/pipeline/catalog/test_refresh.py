@@ -190,9 +190,13 @@ def test_an_import_that_breaks_off_is_done_again_by_the_next_run(catalog: Catalo
 
 
 def test_bad_rows_are_counted_and_kept_as_rejects(catalog: Catalog) -> None:
-    write_source(catalog.path, [catalog_row(1), catalog_row(2, title=None), {"title": "no id"}])
+    rows = [catalog_row(1, volumes="?"), catalog_row(3, isbn13="?"), catalog_row(2, title=None), {"title": "no id"}]
+    write_source(catalog.path, rows)
     state, _ = catalog.refresh()
-    assert (state.titles, sum(state.rejected.values())) == (1, 2)
+    assert state.titles == 2
+    assert list(state.rejected.items()) == [("missing_manga_id", 1), ("missing_title", 1)]
+    assert list(state.warnings) == sorted(state.warnings)
+    assert len(state.warnings) == 2
     rejects = catalog.tables.read(rejects_key())
     assert rejects is not None
     assert rejects.table.num_rows == 2
