@@ -16,17 +16,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manga_enrichment.domain.catalog.mapping import ColumnMapping
+from manga_enrichment.gateways.errors import StoreUnavailableError
 from manga_enrichment.pipeline.catalog.files.rows import Reading
 from manga_enrichment.pipeline.catalog.importer import ImportPlan, import_catalog
 from manga_enrichment.pipeline.catalog.known_rows import KnownRows
 from manga_enrichment.pipeline.catalog.sink import CatalogTables, Following
 from manga_enrichment.pipeline.catalog.source_files import read_files
-from manga_enrichment.pipeline.catalog.spill import DEFAULT_LIMITS, SpillLimits
+from manga_enrichment.pipeline.catalog.spill import DEFAULT_LIMITS, SPILL_SCHEMA, SpillLimits
 from manga_enrichment.pipeline.store.object_keys import catalog_state_key, known_rows_key, warnings_key
 from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import catalog_row, title_id
 from manga_enrichment_tests.fakes import FakeClock, MemoryTables
-from manga_enrichment_tests.kill_switch import Killed
+from manga_enrichment_tests.kill_switch import Behind, Killed, Outage
 from manga_enrichment_tests.pipeline.catalog.nights import BUCKETS, KNOWN, ROWS, WRITERS, Nights, json_lines
 
 SOURCES = st.lists(st.sampled_from(ROWS), max_size=9)
@@ -167,6 +168,20 @@ def test_what_is_known_may_be_damaged_or_lost(tmp_path: Path, damage: Callable[[
         assert one.stored() == other.stored()
         is_found_late = number == 1 and damage in (_of_no_catalog, _with_a_broken_column)
         assert any("all are read again" in line for line in one.said) == is_found_late
+
+
+def test_a_store_that_is_away_is_not_taken_for_damage(tmp_path: Path) -> None:
+    tables, outage = MemoryTables(), Outage()
+    titles_cleaned(tables, json_lines(tmp_path / "catalog.jsonl", ROWS))
+    outage.begin()
+    with pytest.raises(StoreUnavailableError):
+        KnownRows(Behind(tables, outage), "this test", ["0", "1"])
+    outage.end()
+    known = KnownRows(Behind(tables, outage), "this test", ["0", "1"])
+    outage.begin()
+    a_row = pa.Table.from_pylist([{"manga_id": title_id(1), "is_known": True}], SPILL_SCHEMA)
+    with pytest.raises(StoreUnavailableError):
+        list(known.filled("0", [a_row]))
 
 
 @pytest.mark.parametrize("bucket", ["0", "1"])
