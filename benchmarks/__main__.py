@@ -14,11 +14,12 @@ NAMES = (
     "drain",
     "browse",
     "fleet",
+    "idle",
     "partners",
     "night",
     "scale",
 )
-QUICK = NAMES[:-5]
+QUICK = NAMES[: NAMES.index("browse")]
 
 
 def main(arguments: list[str]) -> None:
