@@ -13,9 +13,9 @@ from manga_enrichment_tests.end_to_end.doomed import Doom
 from manga_enrichment_tests.end_to_end.two_machines import continue_on, make_machine, run_on
 
 TITLES = 12
-BETWEEN_OPS = [
-    Doom("tables", "read_json", where="outputs/enrichment.plan/"),
-    Doom("tables", "read_json", where="outputs/enrichment.invoke_full_enrichment/"),
+BETWEEN_OPS = [  # by what the op after the one in question hands on
+    Doom("tables", "write_json", where="outputs/enrichment.invoke_content_summary/"),
+    Doom("tables", "write_json", where="outputs/enrichment.invoke_genre_classification/"),
 ]
 
 
