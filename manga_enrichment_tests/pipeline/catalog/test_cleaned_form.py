@@ -13,7 +13,7 @@ from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import catalog_row
 from manga_enrichment_tests.pipeline.catalog.nights import ROWS, Nights, json_lines
 
-CLEANED_FORM = ("1", "2a6ab5284c1a20e8716f286392c04f07869ea5ce6b985b7a26a9a100ebbc6a7f")
+CLEANED_FORM = ("1", "2a6ab5284c1a20e8716f286392c04f07869ea5ce6b985b7a26a9a100ebbc6a7f")  # pragma: allowlist secret
 """SCHEMAS_VERSION and the digest of what it makes of the rows below."""
 TEXTS = [
     *(
