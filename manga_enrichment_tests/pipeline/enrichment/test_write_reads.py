@@ -7,7 +7,6 @@ import pytest
 
 from manga_enrichment.domain.outcomes.answers import LedgerEntry
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
-from manga_enrichment.gateways.objects import StoredFile, StoredTable
 from manga_enrichment.pipeline.store.object_keys import entries_key, outcomes_key, plan_key, table_key
 from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import (
@@ -21,22 +20,9 @@ from manga_enrichment_tests.builders import (
     record,
     title_id,
 )
-from manga_enrichment_tests.fakes import MemoryLedger, MemoryTables, ScriptedModel
+from manga_enrichment_tests.fakes import MemoryLedger, ScriptedModel
 from manga_enrichment_tests.pipeline.enrichment.writing_stage import asked_world, attempts_of, write_all
-
-
-class WatchedTables(MemoryTables):
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen: list[str] = []
-
-    def read(self, key: str, columns: Sequence[str] | None = None) -> StoredTable | None:
-        self.seen.append(key)
-        return super().read(key, columns)
-
-    def open(self, key: str) -> StoredFile | None:
-        self.seen.append(key)
-        return super().open(key)
+from manga_enrichment_tests.watched_tables import WatchedTables
 
 
 class WatchedLedger(MemoryLedger):

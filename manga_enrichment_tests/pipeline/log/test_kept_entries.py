@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from manga_enrichment.domain.outcomes.answers import LedgerEntry
 from manga_enrichment.domain.outcomes.error_classes import ErrorClass
 from manga_enrichment.domain.prompts.prompt import title_inputs
-from manga_enrichment.gateways.objects import StoredFile
 from manga_enrichment.pipeline.engine.build_call import Question, build_call
 from manga_enrichment.pipeline.engine.calls import CallResult
 from manga_enrichment.pipeline.log.append import ROWS_AT_ONCE, log_entries
@@ -20,6 +19,7 @@ from manga_enrichment_tests.analyses import ANALYSES
 from manga_enrichment_tests.builders import BUCKET, entry, model_of, provenance, record
 from manga_enrichment_tests.contracts.entries import make_entry
 from manga_enrichment_tests.fakes import START, MemoryTables
+from manga_enrichment_tests.watched_tables import WatchedTables
 
 LEVEL = "reading_level"
 OWN = [
@@ -90,24 +90,12 @@ def test_a_second_try_adds_to_the_log_what_the_first_did_not_have() -> None:
     assert set(found) == {each.fingerprint for each in OWN}
 
 
-class Watched(MemoryTables):
-    """opened: keys of what was read part by part."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.opened: list[str] = []
-
-    def open(self, key: str) -> StoredFile | None:
-        self.opened.append(key)
-        return super().open(key)
-
-
 def test_a_first_try_puts_the_log_without_looking_for_one() -> None:
-    objects, key = Watched(), requests_key(provenance().run_date, "run-1", LEVEL, BUCKET)
+    objects, key = WatchedTables(), requests_key(provenance().run_date, "run-1", LEVEL, BUCKET)
     kept(objects, OWN[0])
-    assert objects.opened == []
+    assert objects.seen == []
     kept(objects, OWN[1])
-    assert objects.opened == [key]
+    assert objects.seen == [key]
     stored = objects.read(key)
     assert stored is not None
     assert set(stored.table.column("manga_id").to_pylist()) == {each.manga_id for each in OWN[:2]}
