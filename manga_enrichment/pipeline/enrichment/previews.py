@@ -66,7 +66,7 @@ def some_enriched(
 ) -> list[dict[str, Any]]:
     """Of the wide table, of which these are the first rows: the title beside the first column of each analysis."""
     firsts = [analysis.columns[0].name for analysis in analyses if analysis.columns]
-    rows = first.slice(0, ROWS).select(["manga_id", "title", "demographics", *firsts]).to_pylist()
+    rows = first.select(["manga_id", "title", "demographics", *firsts]).to_pylist()
     return with_names(tables, bucket, [row.pop("manga_id") for row in rows], rows)
 
 

@@ -16,6 +16,7 @@ from manga_enrichment.domain.tables.shared_columns import CORRECTED_COLUMN
 from manga_enrichment.gateways.objects import ObjectStore
 from manga_enrichment.pipeline.catalog.reader import open_catalog
 from manga_enrichment.pipeline.changes.replace import ChangeReport, Followed, Origin
+from manga_enrichment.pipeline.enrichment.previews import ROWS
 from manga_enrichment.pipeline.labels.corrections import read_corrections
 from manga_enrichment.pipeline.labels.overlay import corrected_among, flags, overlaid
 from manga_enrichment.pipeline.store.arrow_types import arrow_schema, whole
@@ -26,7 +27,6 @@ from manga_enrichment.pipeline.store.rows import fitted
 TABLE = "enriched_catalog"
 JOINED_AT_ONCE = 4 * TITLES_AT_ONCE
 """Of so many columns a join of few titles takes as long as one of many."""
-_FIRST_ROWS = 5
 
 
 def enriched_columns(analyses: Iterable[AnalysisType]) -> tuple[Column, ...]:
@@ -107,7 +107,7 @@ class _Joined:
             if part.num_rows:
                 wide = self._wide(part, answers)
                 if not self.first.num_rows:
-                    self.first = wide.take([*range(wide.num_rows)][:_FIRST_ROWS])  # a slice would hold the whole part
+                    self.first = wide.take([*range(wide.num_rows)][:ROWS])  # a slice would hold the whole part
                 yield wide
         if not self.rows:
             yield self._schema.empty_table()

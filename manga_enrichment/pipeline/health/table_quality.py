@@ -4,7 +4,7 @@ Belongs here: problems with an example each. Stays out: severities (`defs/enrich
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,8 @@ from manga_enrichment.pipeline.store.object_keys import outcomes_key, table_key
 from manga_enrichment.pipeline.store.rows import answer_schema
 
 _EXAMPLES = 5
+_UNKNOWN, _DANGLING = "unknown_id", "dangling_id"
+"""Problems of ids that the catalog does not have: of a row's own title, of one that it names."""
 
 
 @dataclass(slots=True)
@@ -63,11 +65,18 @@ def check_rows(
 
     ids: those that others have looked at; what is not among them is looked for once more before it is told.
     """
-    report = _check_rows(tables, analysis, buckets, ids or CatalogIds(tables))
-    if ids is None or not report.problems["unknown_id"]:
+    return _looked_at(tables, ids, lambda known: _check_rows(tables, analysis, buckets, known))
+
+
+def _looked_at(
+    tables: ObjectStore, ids: CatalogIds | None, look: Callable[[CatalogIds], QualityReport]
+) -> QualityReport:
+    """With ids that others have looked at; once more with those of now, before it is told that one is not there."""
+    report = look(CatalogIds(tables) if ids is None else ids)
+    if ids is None or not any(report.problems[kind] for kind in (_UNKNOWN, _DANGLING)):
         return report
     ids.forget()
-    return _check_rows(tables, analysis, buckets, ids)
+    return look(ids)
 
 
 def _check_rows(tables: ObjectStore, analysis: AnalysisType, buckets: Sequence[str], ids: CatalogIds) -> QualityReport:
@@ -98,11 +107,7 @@ def check_references(
 ) -> QualityReport:
     """Whether the other titles that rows of `buckets` name are in the catalog, in whichever bucket. ids: as of
     `check_rows`."""
-    report = _check_references(tables, analysis, buckets, all_buckets, ids or CatalogIds(tables))
-    if ids is None or not report.problems:
-        return report
-    ids.forget()
-    return _check_references(tables, analysis, buckets, all_buckets, ids)
+    return _looked_at(tables, ids, lambda known: _check_references(tables, analysis, buckets, all_buckets, known))
 
 
 def _check_references(
@@ -124,7 +129,7 @@ def _check_references(
             for name in columns:
                 others = pc.struct_field(pc.list_flatten(batch.column(name)), "manga_id")
                 for owner, other in _outside(batch, name, others, known):
-                    report.note("dangling_id", f"{owner} names {other}, which is not in the catalog")
+                    report.note(_DANGLING, f"{owner} names {other}, which is not in the catalog")
     return report
 
 
@@ -143,7 +148,7 @@ def _check_ids(report: QualityReport, ids: pa.ChunkedArray, catalog_ids: pa.Arra
     counts = pc.value_counts(ids)
     unknown = counts.filter(pc.invert(pc.is_in(counts.field("values"), value_set=catalog_ids)))
     for each in unknown.field("values").to_pylist():
-        report.note("unknown_id", f"{each} is not in catalog bucket {bucket}")
+        report.note(_UNKNOWN, f"{each} is not in catalog bucket {bucket}")
     for each in counts.filter(pc.greater(counts.field("counts"), 1)).to_pylist():
         report.note("duplicate_id", f"{each['values']} has {each['counts']} rows in bucket {bucket}")
 
